@@ -1,0 +1,1 @@
+"""Bulk RNA-seq: counts, differential tests, ranked sets, scores per library."""

@@ -1,0 +1,1 @@
+"""Readouts of cultures: scratch closure and plate assays."""

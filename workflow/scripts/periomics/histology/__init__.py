@@ -1,0 +1,1 @@
+"""Readouts of stained sections: vessels, neutrophils, lacunae, the laminin-332 line."""

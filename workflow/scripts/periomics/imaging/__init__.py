@@ -1,0 +1,1 @@
+"""Image code shared by histology and culture: readers, stain separation, unrolling along a line."""

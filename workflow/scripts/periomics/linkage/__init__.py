@@ -1,0 +1,1 @@
+"""Which pathways track the outcomes, and through which signalling route."""

@@ -1,0 +1,1 @@
+"""Bone and peri-implant morphometry from micro-CT volumes."""

@@ -1,0 +1,1 @@
+"""From measurements to one value per animal and outcome."""

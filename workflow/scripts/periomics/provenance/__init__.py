@@ -1,0 +1,1 @@
+"""What was run, on what, with what."""

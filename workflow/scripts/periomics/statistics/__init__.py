@@ -1,0 +1,1 @@
+"""Contrasts, multiplicity, rescue, equivalence and verdicts."""

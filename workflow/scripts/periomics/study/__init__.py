@@ -1,0 +1,1 @@
+"""Sheets, configuration, units, outcome dictionary, seeds, logs: what every other area may import."""

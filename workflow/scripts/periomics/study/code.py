@@ -1,0 +1,70 @@
+"""Content digests of a script and of every library module it reaches.
+
+Snakemake reruns a job when its script file changed, but not when a module that the script imports did. Rules therefore
+carry `params: code=code_digest("microct/measure_scan")`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+from functools import cache
+from pathlib import Path
+
+
+def scripts_folder() -> Path:
+    """Folder that holds the scripts of the areas and the library `periomics`."""
+    return Path(__file__).resolve().parents[2]
+
+
+@cache
+def _imports(path: Path) -> tuple[str, ...]:
+    """Dotted names of the periomics modules a file may import, at the top or inside functions."""
+    names: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names.update(a.name for a in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
+            names.add(node.module)
+            names.update(f"{node.module}.{a.name}" for a in node.names)
+    return tuple(sorted(n for n in names if n.split(".")[0] == "periomics"))
+
+
+def _module_file(name: str) -> Path | None:
+    base = scripts_folder().joinpath(*name.split("."))
+    for candidate in (base.with_suffix(".py"), base / "__init__.py"):
+        if candidate.is_file():
+            return candidate
+    return None
+
+
+@cache
+def reached(script: Path) -> tuple[Path, ...]:
+    """Files of the library that a script reaches through imports, itself included, sorted."""
+    seen: set[Path] = set()
+    todo = [script]
+    while todo:
+        path = todo.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        todo.extend(f for n in _imports(path) if (f := _module_file(n)) is not None)
+    return tuple(sorted(seen))
+
+
+@cache
+def script_digest(stem: str) -> str:
+    """Digest of `<area>/<script>` and all it reaches; `code_digest` joins both for a rule's params."""
+    digest = hashlib.sha256()
+    script = scripts_folder() / f"{stem}.py"
+    if not script.is_file():
+        raise FileNotFoundError(f"no script {script}")
+    for path in reached(script):
+        digest.update(path.relative_to(scripts_folder()).as_posix().encode())
+        digest.update(path.read_bytes())
+    return digest.hexdigest()[:16]
+
+
+def code_digest(stem: str) -> str:
+    """`<area>/<script>@<digest>`, the value of a rule's `params.code`."""
+    return f"{stem}@{script_digest(stem)}"
