@@ -1,0 +1,306 @@
+"""Reading images with a known pixel size: TIFF, OME-TIFF, PNG, JPEG and slides of the TIFF and OpenSlide families."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from periomics.study.errors import InputError, SpecimenError
+
+SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif")
+TIFFS = (".tif", ".tiff")
+PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
+SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
+# A resolution tag above this is a display default (72 to 600 dots an inch are 42 to 353 µm), not a microscope's.
+DISPLAY_UM = 25.0
+# File and sheet, or x and y, may differ by rounding, not by more.
+AGREE = 0.01
+_TO_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3}
+
+
+@dataclass(frozen=True)
+class ImageInfo:
+    """What a header says: `levels` are (downsample, width, height), finest first; `pixel_um` is None if not stated."""
+
+    path: Path
+    kind: str
+    width: int
+    height: int
+    pixel_um: float | None
+    levels: tuple[tuple[float, int, int], ...]
+
+
+def probe(path: str | os.PathLike[str]) -> ImageInfo:
+    """Read size, pixel size and pyramid levels from an image's header; no pixels are decoded.
+
+    Raises
+    ------
+    InputError
+        If the file does not exist, has an unknown suffix, or its pixels are not square within 1 %.
+    SpecimenError
+        If the file cannot be opened as what its suffix says.
+    """
+    path = Path(path)
+    suffix = path.suffix.lower()
+    if suffix not in SUFFIXES:
+        raise InputError("not an image format that is read here", file=path, value=suffix, allowed=", ".join(SUFFIXES))
+    if not path.exists():
+        raise InputError("image does not exist", file=path)
+    reader = _probe_tiff if suffix in TIFFS else _probe_picture if suffix in PICTURES else _probe_slide
+    try:
+        return reader(path)
+    except (InputError, SpecimenError):
+        raise
+    except Exception as error:  # every decoder has its own exceptions
+        raise SpecimenError(f"{path.name}: cannot be opened as an image ({error})") from error
+
+
+def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
+    """The pixel size in µm, from the file or else from the sheet; never guessed.
+
+    Raises
+    ------
+    InputError
+        If neither states it, if both do and differ by more than 1 %, or if the sheet's is not a positive number.
+    """
+    stated = None if sheet_um is None or np.isnan(float(sheet_um)) else float(sheet_um)
+    if stated is not None and not 0 < stated < np.inf:
+        raise InputError("is not a pixel size", file=info.path, column="pixel_um", value=stated, allowed="above 0")
+    if stated is None and info.pixel_um is None:
+        raise InputError(
+            "no pixel size in the file and none in the sheet", file=info.path, column="pixel_um", allowed="µm per pixel"
+        )
+    if stated is None or info.pixel_um is None:
+        return stated if info.pixel_um is None else info.pixel_um
+    if abs(stated / info.pixel_um - 1) > AGREE:
+        raise InputError(
+            f"the sheet's pixel size and the file's ({info.pixel_um:.6g} µm) differ by more than 1 %",
+            file=info.path,
+            column="pixel_um",
+            value=stated,
+            allowed=f"{info.pixel_um:.6g}, or leave it empty",
+        )
+    return info.pixel_um
+
+
+def read_rgb(
+    path: str | os.PathLike[str],
+    pixel_um_target: float | None = None,
+    sheet_pixel_um: float | None = None,
+    region: tuple[int, int, int, int] | None = None,
+) -> tuple[np.ndarray, float]:
+    """Read an image, or a region of it, at a declared pixel size.
+
+    The pyramid level just finer than the target is read and averaged by area down to it. An image that is coarser than
+    the target (or within 1 % of it) is returned as it is: pixels are never invented.
+
+    Parameters
+    ----------
+    pixel_um_target
+        Wanted µm per pixel; None reads the finest level.
+    sheet_pixel_um
+        What the sample sheet states.
+    region
+        x, y, width, height in pixels of the finest level; None is the whole image.
+
+    Returns
+    -------
+    rgb : uint8, (height, width, 3)
+    pixel_um : float
+        What one returned pixel measures (the geometric mean of x and y, which differ by rounding only).
+
+    Raises
+    ------
+    InputError, SpecimenError
+        See `probe` and `pixel_size`; also for a region outside the image.
+    """
+    array, pixel_um = _read(path, pixel_um_target, sheet_pixel_um, region)
+    if array.ndim == 2:
+        array = np.repeat(array[:, :, None], 3, axis=2)
+    return np.ascontiguousarray(array[:, :, :3]), pixel_um
+
+
+def read_grey(
+    path: str | os.PathLike[str],
+    pixel_um_target: float | None = None,
+    sheet_pixel_um: float | None = None,
+    region: tuple[int, int, int, int] | None = None,
+) -> tuple[np.ndarray, float]:
+    """As `read_rgb`, but one channel: float32 (height, width), 0 to 255; colour is averaged over channels."""
+    array, pixel_um = _read(path, pixel_um_target, sheet_pixel_um, region)
+    if array.ndim == 3:
+        array = array[:, :, :3].mean(axis=2, dtype=np.float32)
+    return np.ascontiguousarray(array, dtype=np.float32), pixel_um
+
+
+def _read(path, target, sheet_um, region):
+    info = probe(path)
+    source_um = pixel_size(info, sheet_um)
+    x, y, width, height = region or (0, 0, info.width, info.height)
+    if x < 0 or y < 0 or width < 1 or height < 1 or x + width > info.width or y + height > info.height:
+        raise InputError("region lies outside the image", file=info.path, value=region)
+    ratio = max(1.0, (target or source_um) / source_um)
+    ratio = 1.0 if ratio < 1 + AGREE else ratio
+    level = max((i for i, (down, _, _) in enumerate(info.levels) if down <= ratio * (1 + AGREE)), default=0)
+    try:
+        array = _pixels(info, level, (x, y, width, height))
+    except Exception as error:  # every decoder has its own exceptions
+        raise SpecimenError(f"{info.path.name}: pixels cannot be read ({error})") from error
+    wide, high = max(1, round(width / ratio)), max(1, round(height / ratio))
+    array = _resample(_eight_bit(array, info.path), wide, high)
+    return array, source_um * float(np.sqrt(width * height / (wide * high)))
+
+
+def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> np.ndarray:
+    """Pixels of a region (finest-level coordinates) at a level."""
+    down = info.levels[level][0]
+    x, y, width, height = region
+    left, top = int(x / down), int(y / down)
+    wide, high = max(1, round(width / down)), max(1, round(height / down))
+    if info.kind in ("tiffslide", "openslide"):
+        with _open_slide(info.path, info.kind) as slide:
+            return np.asarray(slide.read_region((x, y), level, (wide, high)))[:, :, :3]
+    if info.kind == "picture":
+        from PIL import Image
+
+        with Image.open(info.path) as image:
+            return np.asarray(image if image.mode in ("L", "RGB", "I;16", "I") else image.convert("RGB"))[
+                top : top + high, left : left + wide
+            ]
+    import tifffile
+
+    with tifffile.TiffFile(info.path) as tif:
+        series = tif.series[0].levels[level]
+        array = _channels_last(series.asarray(), series.axes)
+    return array[top : top + high, left : left + wide]
+
+
+def _eight_bit(array: np.ndarray, path: Path) -> np.ndarray:
+    """8 bits a channel; 16 bits are scaled by their range, everything else is refused."""
+    if array.dtype == np.uint8:
+        return array
+    if array.dtype == np.uint16:
+        return (array.astype(np.float32) / 257.0 + 0.5).astype(np.uint8)
+    raise SpecimenError(f"{path.name}: pixels of type {array.dtype}; 8 or 16 bits a channel are read")
+
+
+def _resample(array: np.ndarray, wide: int, high: int) -> np.ndarray:
+    """Area average to a smaller grid."""
+    if array.shape[:2] == (high, wide):
+        return array
+    from PIL import Image
+
+    return np.asarray(Image.fromarray(array).resize((wide, high), Image.Resampling.BOX))
+
+
+def _channels_last(array: np.ndarray, axes: str) -> np.ndarray:
+    """(height, width) or (height, width, channel) from a series with its axes' letters."""
+    keep = [i for i, a in enumerate(axes) if array.shape[i] > 1 or a in "YX"]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    order = [axes.index("Y"), axes.index("X"), *(i for i, a in enumerate(axes) if a not in "YX")]
+    array = array.transpose(order)
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)):
+        return array
+    raise SpecimenError(f"an image with axes {axes} and shape {array.shape}: a grey or RGB plane is read")
+
+
+def _probe_tiff(path: Path) -> ImageInfo:
+    import tifffile
+
+    with tifffile.TiffFile(path) as tif:
+        series = tif.series[0]
+        sizes = [(s.shape[s.axes.index("X")], s.shape[s.axes.index("Y")]) for s in series.levels]
+        if tif.is_svs:
+            pixel = _aperio_um(tif.pages[0].description)
+        elif tif.is_ome:
+            pixel = _ome_um(tif.ome_metadata, path)
+        else:
+            pixel = _tag_um(tif, path)
+    return _info(path, "tiff", sizes, pixel)
+
+
+def _probe_picture(path: Path) -> ImageInfo:
+    from PIL import Image
+
+    with Image.open(path) as image:
+        sizes, dpi = [image.size], image.info.get("dpi")
+    pixel = _square(25400 / dpi[0], 25400 / dpi[1], path) if dpi and min(dpi) > 0 else None
+    return _info(path, "picture", sizes, None if pixel is None or pixel > DISPLAY_UM else pixel)
+
+
+def _probe_slide(path: Path) -> ImageInfo:
+    kind = "tiffslide"
+    try:
+        slide = _open_slide(path, kind)
+    except Exception:  # tiffslide refuses what only OpenSlide reads, each format in its own way
+        kind = "openslide"
+        slide = _open_slide(path, kind)
+    with slide:
+        mpp = [slide.properties.get(f"{kind}.mpp-{axis}") for axis in "xy"]
+        sizes = [tuple(int(v) for v in size) for size in slide.level_dimensions]
+    pixel = _square(float(mpp[0]), float(mpp[1]), path) if all(mpp) else None
+    return _info(path, kind, sizes, pixel)
+
+
+def _open_slide(path: Path, kind: str):
+    if kind == "tiffslide":
+        from tiffslide import TiffSlide
+
+        return TiffSlide(path)
+    from openslide import OpenSlide
+
+    return OpenSlide(path)
+
+
+def _info(path: Path, kind: str, sizes: list[tuple[int, int]], pixel: float | None) -> ImageInfo:
+    width, height = sizes[0]
+    levels = tuple((float(np.sqrt(width * height / (w * h))), int(w), int(h)) for w, h in sizes)
+    return ImageInfo(path, kind, int(width), int(height), pixel, levels)
+
+
+def _square(x: float, y: float, path: Path) -> float:
+    if abs(x / y - 1) > AGREE:
+        raise InputError("pixels are not square", file=path, value=f"{x:.6g} by {y:.6g} µm")
+    return float(x)
+
+
+def _aperio_um(description: str) -> float | None:
+    match = re.search(r"\bMPP\s*=\s*([0-9.]+)", description or "")
+    return float(match[1]) if match else None
+
+
+def _ome_um(xml: str, path: Path) -> float | None:
+    """PhysicalSizeX and Y of the first Pixels element; their unit is µm where the file states none (OME's default)."""
+    tag = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", xml or "")
+    found = dict(re.findall(r'(PhysicalSize[XY](?:Unit)?)="([^"]+)"', tag[0])) if tag else {}
+    if "PhysicalSizeX" not in found:
+        return None
+    values = []
+    for axis in "XY":
+        unit = found.get(f"PhysicalSize{axis}Unit", "µm").replace("&#181;", "µ")
+        if unit not in _TO_UM:
+            raise InputError("unit of the pixel size is not known", file=path, value=unit, allowed=", ".join(_TO_UM))
+        values.append(float(found.get(f"PhysicalSize{axis}", found["PhysicalSizeX"])) * _TO_UM[unit])
+    return _square(values[0], values[1], path)
+
+
+def _tag_um(tif, path: Path) -> float | None:
+    """Pixel size of a plain TIFF: ImageJ's unit, or resolution tags that are finer than a display's."""
+    tags = tif.pages[0].tags
+    x, y = (tags[name].value if name in tags else None for name in ("XResolution", "YResolution"))
+    if not x or not y or not x[0] or not y[0]:
+        return None
+    per_x, per_y = x[0] / x[1], y[0] / y[1]
+    unit = str((tif.imagej_metadata or {}).get("unit", "")).replace("\\u00B5", "µ")
+    if tif.is_imagej and unit:
+        if unit not in _TO_UM:
+            return None
+        return _square(_TO_UM[unit] / per_x, _TO_UM[unit] / per_y, path)
+    length = {2: 25400.0, 3: 10000.0}.get(int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2)
+    if length is None or length / per_x > DISPLAY_UM:
+        return None
+    return _square(length / per_x, length / per_y, path)

@@ -1,0 +1,205 @@
+"""QuPath's GeoJSON: annotations by class name in, detections with measurements out; polygons to masks and back."""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from periomics.study.errors import InputError, nearest
+from periomics.study.files import write_text
+
+_NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
+COLOURS = {"positive": (200, 40, 30), "negative": (50, 90, 200), "empty": (230, 150, 0), "excluded": (130, 130, 130)}
+
+
+@dataclass(frozen=True)
+class Annotation:
+    """One annotation: class name and a shapely geometry in pixels of the image's finest level."""
+
+    name: str
+    geometry: Any
+    measurements: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
+    """Annotations of a GeoJSON file as QuPath exports it (a FeatureCollection, a list of features, or one feature).
+
+    Detections in the file are left out. The name is that of the classification, else the object's own name.
+
+    Raises
+    ------
+    InputError
+        If the file is missing, not JSON, or a feature has no name or no usable geometry.
+    """
+    path = Path(path)
+    if not path.exists():
+        raise InputError("annotation file does not exist", file=path)
+    try:
+        data = json.loads(path.read_text(encoding="utf-8-sig"))
+    except (ValueError, UnicodeDecodeError) as error:
+        raise InputError(f"is not JSON: {error}", file=path) from error
+    features = data if isinstance(data, list) else data.get("features", [data]) if isinstance(data, dict) else None
+    if features is None:
+        raise InputError("holds no features", file=path, value=type(data).__name__)
+    found = []
+    for number, feature in enumerate(features, start=1):
+        properties = feature.get("properties") or {}
+        if str(properties.get("objectType", "annotation")).lower() in ("detection", "cell", "tile"):
+            continue
+        found.append(_annotation(feature, properties, number, path))
+    return found
+
+
+def _annotation(feature: Mapping, properties: Mapping, number: int, path: Path) -> Annotation:
+    from shapely import make_valid
+    from shapely.geometry import shape
+
+    label = properties.get("classification") or {}
+    name = label.get("name") or ": ".join(label.get("names", [])) if isinstance(label, Mapping) else str(label)
+    name = name or properties.get("name")
+    if not name:
+        raise InputError(f"feature {number} has neither a classification nor a name", file=path)
+    try:
+        geometry = shape(feature["geometry"])
+    except Exception as error:  # shapely raises many kinds for a malformed geometry
+        raise InputError(f"feature {number} ({name}) has no usable geometry", file=path, value=str(error)) from error
+    if geometry.is_empty:
+        raise InputError(f"feature {number} ({name}) is empty", file=path)
+    return Annotation(str(name), geometry if geometry.is_valid else make_valid(geometry))
+
+
+def named(annotations: Sequence[Annotation], name: str) -> list[Any]:
+    """Geometries of all annotations of a class name."""
+    return [a.geometry for a in annotations if a.name == name]
+
+
+def need(annotations: Sequence[Annotation], name: str, kind: str, where: object = "") -> list[Any]:
+    """As `named`, but an error when there is none of the right kind (Polygon, LineString or Point).
+
+    Raises
+    ------
+    InputError
+        Naming the class that is missing and the nearest that is there.
+    """
+    found = [p for g in named(annotations, name) for p in getattr(g, "geoms", [g]) if p.geom_type == kind]
+    if not found:
+        known = sorted({a.name for a in annotations})
+        raise InputError(
+            f"no {kind} annotation {name!r}{nearest(name, known)}", file=where, allowed=f"found: {', '.join(known)}"
+        )
+    return found
+
+
+def polygon_mask(
+    geometries: Iterable[Any], shape: tuple[int, int], scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
+) -> np.ndarray:
+    """Pixels whose centres lie inside polygons (their union), bool (height, width).
+
+    Parameters
+    ----------
+    geometries
+        Shapely polygons or multipolygons in finest-level pixels; other kinds are left out.
+    shape
+        Of the mask.
+    scale
+        Finest-level pixels per mask pixel.
+    offset
+        Finest-level x, y of the mask's corner.
+    """
+    mask = np.zeros(shape, dtype=bool)
+    for geometry in geometries:
+        for part in getattr(geometry, "geoms", [geometry]):
+            if part.geom_type == "Polygon":
+                rings = [np.asarray(r.coords)[:, :2] for r in (part.exterior, *part.interiors)]
+                mask |= _fill([(ring - offset) / scale for ring in rings], shape)
+    return mask
+
+
+def _fill(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+    """Even-odd filling: each edge flips the pixels right of where it crosses a row's centre line."""
+    height, width = shape
+    flips = np.zeros((height, width + 1), dtype=np.uint8)
+    for ring in rings:
+        for (x0, y0), (x1, y1) in pairwise(ring):
+            if y0 == y1:
+                continue
+            first, last = sorted((y0, y1))
+            rows = np.arange(max(0, int(np.ceil(first - 0.5))), min(height, int(np.ceil(last - 0.5))))
+            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+            columns = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
+            flips[rows, columns] ^= 1
+    return np.logical_xor.accumulate(flips[:, :width].astype(bool), axis=1)
+
+
+def outlines(labels: np.ndarray, scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)) -> list[np.ndarray]:
+    """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels.
+
+    Labels must be dense; an object's outline is the half-way contour of its pixels, so its area is slightly below the
+    pixel count.
+    """
+    from scipy.ndimage import find_objects
+    from skimage.measure import find_contours
+
+    found = []
+    for number, box in enumerate(find_objects(labels), start=1):
+        crop = np.pad(labels[box] == number, 1)
+        contour = max(find_contours(crop.astype(np.float32), 0.5), key=len)
+        corner = np.array([box[1].start, box[0].start]) - 0.5  # the pad is 1, a pixel's centre lies at .5
+        found.append((contour[:, ::-1] + corner) * scale + offset)
+    return found
+
+
+def detection(
+    outline: np.ndarray, label: str, measurements: Mapping[str, float], identity: str, kind: str = "detection"
+) -> dict:
+    """A GeoJSON feature that QuPath opens; `identity` makes its id, the same in every run."""
+    points = np.round(np.asarray(outline, dtype=float), 2).tolist()
+    if len(points) == 1:
+        geometry = {"type": "Point", "coordinates": points[0]}
+    elif points[0] == points[-1] and len(points) >= 4:
+        geometry = {"type": "Polygon", "coordinates": [points]}
+    else:
+        geometry = {"type": "LineString", "coordinates": points}
+    return {
+        "type": "Feature",
+        "id": str(uuid.uuid5(_NAMESPACE, identity)),
+        "geometry": geometry,
+        "properties": {
+            "objectType": kind,
+            "classification": {"name": label, "color": list(COLOURS.get(label, (0, 158, 115)))},
+            # A list of name and value is read by QuPath before and after 0.4, which itself writes an object.
+            "measurements": [
+                {"name": k, "value": round(float(v), 6)} for k, v in measurements.items() if np.isfinite(v)
+            ],
+        },
+    }
+
+
+def annotation_feature(geometry: Any, name: str, identity: str) -> dict:
+    """A GeoJSON annotation of a shapely geometry."""
+    from shapely.geometry import mapping
+
+    return {
+        "type": "Feature",
+        "id": str(uuid.uuid5(_NAMESPACE, identity)),
+        "geometry": mapping(geometry),
+        "properties": {"objectType": "annotation", "classification": {"name": name, "color": [0, 158, 115]}},
+    }
+
+
+def write_geojson(features: Sequence[Mapping], path: str | os.PathLike[str], **metadata: object) -> None:
+    """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest level."""
+    collection = {
+        "type": "FeatureCollection",
+        **({"metadata": metadata} if metadata else {}),
+        "features": list(features),
+    }
+    write_text(json.dumps(collection, separators=(",", ":")) + "\n", path)
