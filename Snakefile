@@ -1,0 +1,9 @@
+# What `snakemake --cores N` finds; the workflow itself is workflow/Snakefile.
+include: "workflow/Snakefile"
+
+
+# An include resets the default target, so this one hands over.
+rule default:
+    default_target: True
+    input:
+        rules.all.input,

@@ -1,0 +1,202 @@
+# Reads the study, finds the library, and offers the named functions that the rule files use.
+# The only rule file with Python in it.
+import os
+import sys
+from pathlib import Path
+
+
+def _library():
+    """Folder that holds the library: beside this file in a checkout, a cached copy where the workflow is used from afar."""
+    local = Path(str(workflow.current_basedir)) / "../scripts"
+    if (local / "periomics/__init__.py").is_file():
+        return local.resolve()
+    listing = Path(workflow.source_path("../scripts/periomics/files.txt"))
+    copies = [
+        workflow.source_path(f"../scripts/{name}")
+        for name in listing.read_text().split()
+    ]
+    return Path(next(c for c in copies if c.endswith("periomics/__init__.py"))).parents[
+        1
+    ]
+
+
+# One thread for BLAS and OpenMP unless a job asks for more, and a numba cache that can be written: before numpy loads.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(".snakemake/numba").resolve()))
+os.environ.setdefault("MPLBACKEND", "Agg")
+if str(_library()) not in sys.path:
+    sys.path.append(str(_library()))
+
+from periomics.study import plan
+from periomics.study.code import code_digest
+from periomics.study.study import load_study
+
+
+def _study_folder():
+    """Folder of the sheets: `study_dir` where the config names it, else the folder of the last config file."""
+    if config.get("study_dir"):
+        return str(config["study_dir"])
+    if not workflow.configfiles:
+        raise WorkflowError(
+            "study_dir is needed where the config does not come from a file (use as a module)"
+        )
+    folder = Path(str(workflow.configfiles[-1])).parent
+    return os.path.relpath(folder)
+
+
+STUDY = load_study(config, _study_folder())
+
+
+pathvars:
+    results=STUDY.results,
+    logs=f"{STUDY.results}/logs",
+    benchmarks=f"{STUDY.results}/benchmarks",
+
+
+wildcard_constraints:
+    specimen_id=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    animal_id=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    batch=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    contrast=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+
+
+# Everything waits for the check, but a new plan alone makes nothing out of date.
+CHECKED = ancient(f"{STUDY.results}/check/plan.txt")
+MEASUREMENT_TABLES = plan.measurement_tables(STUDY)
+SCORE_TABLES = plan.score_tables(STUDY)
+
+
+def _where(wildcards):
+    """The sheet columns that a job's wildcards select by."""
+    return {
+        k: v
+        for k, v in wildcards.items()
+        if k in ("specimen_id", "animal_id", "section_id", "batch")
+    }
+
+
+def sheet_files(sheet, column, **also):
+    """Input function: files of the rows that match the wildcards."""
+
+    def files(wildcards):
+        rows = STUDY.facts(sheet, **_where(wildcards), **also)
+        return list(dict.fromkeys(r[column] for r in rows if column in r))
+
+    return files
+
+
+def all_files(sheet, column, **where):
+    """Files of all rows of a sheet, in the sheet's order."""
+    return list(
+        dict.fromkeys(r[column] for r in STUDY.facts(sheet, **where) if column in r)
+    )
+
+
+def sheet_facts(sheet, **also):
+    """Params function: the matching rows as a measuring job may see them (no group, condition or dose)."""
+
+    def facts(wildcards):
+        return STUDY.facts(sheet, **_where(wildcards), **also)
+
+    return facts
+
+
+def all_facts(sheet, **where):
+    """All rows of a sheet as a measuring job may see them."""
+    return STUDY.facts(sheet, **where)
+
+
+def simulated_files(sheet, column, **where):
+    """Files of a sheet that the simulation writes."""
+    inside = f"{STUDY.results}/simulate/raw/"
+    return [f for f in all_files(sheet, column, **where) if f.startswith(inside)]
+
+
+def truth_tables():
+    """Truth of every layer that has measurements."""
+    return [
+        f"{STUDY.results}/simulate/truth/{a}.tsv" for a in plan.simulated_layers(STUDY)
+    ]
+
+
+def sheet_path(name):
+    """File of a sheet as an input, or nothing where the study has none."""
+    return STUDY.sheet_file(name) or []
+
+
+def study_sheets():
+    """Every sheet of the study, by name."""
+    return {
+        n: f for n in STUDY.sheets if (f := STUDY.sheet_file(n)) and Path(f).is_file()
+    }
+
+
+def claims_path():
+    return STUDY.claims_file() or []
+
+
+def link_source(wildcards):
+    """The user's file behind a coded link."""
+    return STUDY.links()[
+        f"{STUDY.results}/study/links/{wildcards.sheet}/{wildcards.name}"
+    ]
+
+
+def batch_tables(wildcards):
+    """Stain batch files that an animal's sections depend on."""
+    batches = sorted(
+        {
+            r["batch"]
+            for r in STUDY.facts("sections", **_where(wildcards))
+            if "batch" in r
+        }
+    )
+    return [f"{STUDY.results}/histology/batches/{b}.tsv" for b in batches]
+
+
+def setting(dpath):
+    """A value of the configuration by its path, None where it is not set."""
+    value = config
+    for part in dpath.split("/"):
+        value = value.get(part) if isinstance(value, dict) else None
+    return value
+
+
+def resource(name):
+    """A table of the team's own, from the checkout or, where the workflow is used from afar, from its cached copy."""
+    local = Path(str(workflow.current_basedir)) / "../../resources" / name
+    return (
+        os.path.relpath(local)
+        if local.is_file()
+        else workflow.source_path(f"../../resources/{name}")
+    )
+
+
+def configured(name):
+    """A third-party table from a path in the config (`resources:`), relative to the working directory; nothing where unset."""
+    value = setting(f"resources/{name}")
+    return os.path.expandvars(value) if value else []
+
+
+def memory_for(base_mb, per_input_mb=8):
+    """Memory in MB that grows with the size of the input and with every attempt."""
+
+    def mem_mb(wildcards, input, attempt):
+        return int((base_mb + per_input_mb * max(input.size_mb, 0)) * attempt)
+
+    return mem_mb
+
+
+def runtime_for(minutes):
+    """Run time in minutes that doubles with every attempt."""
+
+    def runtime(wildcards, attempt):
+        return int(minutes * 2 ** (attempt - 1))
+
+    return runtime
+
+
+def area_targets(area):
+    """Files that the named target of an area stands for."""
+    return plan.targets(STUDY).get(area, [])

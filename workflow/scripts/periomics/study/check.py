@@ -1,0 +1,62 @@
+"""The check: all problems of all files in one report, before any pixel is read; then the plan."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from periomics.study.check_claims import check_claims, check_estimable
+from periomics.study.check_design import check_design
+from periomics.study.check_files import Probe, check_files
+from periomics.study.check_sheets import check_sheet
+from periomics.study.config import check_config
+from periomics.study.plan_text import plan_text
+from periomics.study.problems import Problem, listing
+from periomics.study.sheets import SHEETS
+from periomics.study.study import Study
+from periomics.study.tables import read_table
+
+
+def find_problems(study: Study, dictionary: pd.DataFrame, probes: Mapping[str, Probe]) -> list[Problem]:
+    """Every problem of configuration, sheets, files, claims and design, sorted."""
+    problems = list(study.problems) + check_config(study.config)
+    names = study.config.get("sheets")
+    names = names if isinstance(names, Mapping) else {}
+    for name in SHEETS:
+        if names.get(name) and (study.folder / str(names[name])).is_file():
+            cells = read_table(study.folder / str(names[name]), str(names[name])).data
+            if len(cells.columns):
+                problems += check_sheet(name, cells, str(names[name]))
+    if not names.get("animals"):
+        problems.append(Problem("config", 0, "sheets/animals", "a study needs its animals sheet"))
+    problems += check_design(study, dictionary) + check_files(study, probes)
+    problems += check_claims(study, dictionary) + check_estimable(study)
+    return sorted(set(problems))
+
+
+def report(study: Study, problems: list[Problem]) -> tuple[str, bool]:
+    """Text of the check and whether the study may run.
+
+    The text lists errors, warnings and notes; the plan follows only where there is no error.
+    """
+    errors = listing(problems, "error")
+    lines = [f"periomics check: {_title(study)}", ""]
+    if errors:
+        lines += [f"{len(errors)} problem{'s' * (len(errors) > 1)} to mend before anything can run:", ""]
+        lines += [f"  {i}. {e}" for i, e in enumerate(errors, start=1)]
+        lines += ["", "Nothing was run, nothing was changed."]
+    for level, head in (("warning", "Please look at"), ("note", "Understood as")):
+        found = listing(problems, level)
+        if found:
+            lines += ["", f"{head}:", *(f"  - {f}" for f in found)]
+    if not errors:
+        lines += ["", plan_text(study)]
+    return "\n".join(lines).rstrip() + "\n", not errors
+
+
+def _title(study: Study) -> str:
+    about = study.config.get("study")
+    title = about.get("title") or about.get("name") if isinstance(about, Mapping) else about
+    return f"{title or 'study without a title'} ({Path(study.folder).as_posix()})"

@@ -1,0 +1,151 @@
+"""What a study's sheets ask for: targets of every area, job counts, overlap and batch tables. Arithmetic on sheets only."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from periomics.study.study import Study
+
+MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "culture", "clinical": "clinical",
+                     "readings": "readings", "imports": "imports"}  # fmt: skip
+IMAGING = (
+    ("scans", "microct", "specimen_id"),
+    ("sections", "histology", "animal_id"),
+    ("cultures", "culture", "animal_id"),
+)
+
+
+def ids(study: Study, sheet: str, column: str = "specimen_id", **where: str) -> list[str]:
+    """Sorted distinct ids of a sheet's rows that can be planned."""
+    df = study.rows(sheet, **where)
+    return sorted({v for v in df[column] if v}) if column in df.columns else []
+
+
+def assays(study: Study) -> tuple[bool, bool]:
+    """Whether the study has bulk and single-cell libraries."""
+    found = set(study.rows("libraries")["assay"])
+    return "bulk" in found, "singlecell" in found
+
+
+def tables_to_import(study: Study) -> bool:
+    """Whether there are values that come as tables: imports, clinical observations or readings."""
+    return any(len(study.rows(s)) for s in ("imports", "clinical", "readings"))
+
+
+def measurement_tables(study: Study) -> list[str]:
+    """Every measurements table that the study will have."""
+    out = [
+        f"{study.results}/{area}/{i}/measurements.tsv"
+        for sheet, area, column in IMAGING
+        for i in ids(study, sheet, column)
+    ]
+    if tables_to_import(study):
+        out.append(f"{study.results}/outcomes/imported.tsv")
+    return out
+
+
+def score_tables(study: Study) -> list[str]:
+    """Score tables per library that the study will have."""
+    bulk, single = assays(study)
+    return [f"{study.results}/{a}/scores.tsv" for a, there in (("bulk", bulk), ("singlecell", single)) if there]
+
+
+def bulk_contrasts(study: Study) -> list[str]:
+    """Names `<analysis>.<contrast>` of all differential tests of the bulk libraries."""
+    return _contrasts(study, "bulk") if assays(study)[0] else []
+
+
+def _contrasts(study: Study, area: str) -> list[str]:
+    settings = study.config.get(area)
+    analyses = (settings.get("analyses") if isinstance(settings, dict) else None) or []
+    return [f"{a['name']}.{c}" for a in analyses for c in a.get("contrasts", [])]
+
+
+def associated(study: Study) -> bool:
+    """Whether there is anything to link: scores on one side and measurements on the other."""
+    return bool(score_tables(study)) and bool(measurement_tables(study))
+
+
+def simulated_layers(study: Study) -> list[str]:
+    """Areas whose raw files are simulated and whose truth can be compared with measurements."""
+    return [area for sheet, area, _ in IMAGING if study.simulated and len(study.rows(sheet))]
+
+
+def targets(study: Study) -> dict[str, list[str]]:
+    """Files that the named target of each area stands for; an area without rows has none."""
+    r = study.results
+    bulk, single = assays(study)
+    out: dict[str, list[str]] = {"study": [f"{r}/check/plan.txt"]}
+    for sheet, area, column in IMAGING:
+        out[area] = [f"{r}/{area}/{i}/measurements.tsv" for i in ids(study, sheet, column)]
+    out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
+    out["bulk"] += [f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")]
+    out["singlecell"] = (
+        [f"{r}/singlecell/{f}" for f in ("atlas.h5ad", "composition.tsv", "scores.tsv")] if single else []
+    )
+    measured = measurement_tables(study) or score_tables(study)
+    out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
+    out["statistics"] = [f"{r}/statistics/verdicts.tsv"] if measured else []
+    out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
+    out["provenance"] = [f"{r}/provenance/run.json"]
+    out["report"] = [f"{r}/report/report.html"]
+    out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
+    out["all"] = [f for area in out for f in out[area]]
+    return out
+
+
+def overlap(study: Study) -> pd.DataFrame:
+    """Animals × modality: how many specimens each unit has; rows are units with their arm."""
+    animals = study.sheets["animals"].set_index("animal_id")
+    out = animals[["unit", "group"]].copy()
+    for sheet, modality in MODALITY_OF_SHEET.items():
+        counts = study.sheets[sheet].groupby("animal_id").size() if len(study.sheets[sheet]) else pd.Series(dtype=int)
+        out[modality] = counts.reindex(out.index).fillna(0).astype(int)
+    libraries = study.sheets["libraries"]
+    for assay in ("bulk", "singlecell"):
+        counts = (
+            libraries[libraries["assay"] == assay].groupby("animal_id").size()
+            if len(libraries)
+            else pd.Series(dtype=int)
+        )
+        out[assay] = counts.reindex(out.index).fillna(0).astype(int)
+    return out.reset_index()
+
+
+def job_counts(study: Study) -> dict[str, int]:
+    """Jobs of a full run by rule (a dry run from scratch plans the same, tested), without the target rules themselves."""
+    bulk, single = assays(study)
+    scans, sections, cultures = (ids(study, sheet, column) for sheet, _, column in IMAGING)
+    measured = bool(measurement_tables(study) or score_tables(study))
+    contrasts = bulk_contrasts(study)
+    counts = {
+        "check_study": 1,
+        "link_file": len(study.links()),
+        "measure_scan": len(scans),
+        "stain_batch": len(ids(study, "sections", "batch")),
+        "measure_sections": len(sections),
+        "measure_culture": len(cultures),
+        "import_tables": int(tables_to_import(study)),
+        "collect_counts": int(bulk),
+        "score_bulk": int(bulk),
+        "fit_bulk": int(bool(contrasts)),
+        "rank_sets": int(bool(contrasts)),
+        "build_atlas": int(single),
+        "score_singlecell": int(single),
+        "test_composition": int(single),
+        "fit_pseudobulk": int(single),
+        "collect_measurements": int(measured),
+        "aggregate_animals": int(measured),
+        "estimate_contrasts": int(measured),
+        "judge_claims": int(measured),
+        "associate_scores": int(associated(study)),
+        "solve_network": int(associated(study)),
+        "record_provenance": 1,
+        "write_report": 1,
+    }
+    if study.simulated:
+        layers = simulated_layers(study)
+        counts |= {"simulate_design": 1, "simulate_bulk": int(bulk), "simulate_singlecell": int(single)}
+        counts |= {f"simulate_{layer}": int(layer in layers) for _, layer, _ in IMAGING}
+        counts["recover_truth"] = int(bool(layers))
+    return counts

@@ -1,0 +1,54 @@
+"""Which stage a rule belongs to: measure (knows specimens, never arms), infer (knows arms) or exempt."""
+
+from __future__ import annotations
+
+STAGES = {
+    # exempt: they handle sheets, not results
+    "all": "exempt",
+    "default": "exempt",
+    "check": "exempt",
+    "check_study": "exempt",
+    "link_file": "exempt",
+    "freeze": "exempt",
+    "record_provenance": "exempt",
+    "simulate_design": "exempt",
+    "simulate_microct": "exempt",
+    "simulate_histology": "exempt",
+    "simulate_culture": "exempt",
+    "simulate_bulk": "exempt",
+    "simulate_singlecell": "exempt",
+    "recover_truth": "exempt",
+    # measure
+    "measure_scan": "measure",
+    "stain_batch": "measure",
+    "measure_sections": "measure",
+    "measure_culture": "measure",
+    "collect_counts": "measure",
+    "score_bulk": "measure",
+    "build_atlas": "measure",
+    "score_singlecell": "measure",
+    "import_tables": "measure",
+    # infer
+    "collect_measurements": "infer",
+    "aggregate_animals": "infer",
+    "estimate_contrasts": "infer",
+    "judge_claims": "infer",
+    "fit_bulk": "infer",
+    "rank_sets": "infer",
+    "fit_pseudobulk": "infer",
+    "test_composition": "infer",
+    "associate_scores": "infer",
+    "solve_network": "infer",
+    "write_report": "infer",
+}
+
+
+def stage(rule: str) -> str:
+    """Stage of a rule.
+
+    Raises
+    ------
+    KeyError
+        For a rule without a declared stage: a new rule must say what it may see.
+    """
+    return STAGES[rule]

@@ -1,0 +1,209 @@
+"""A study as its sheets and configuration describe it, read leniently: what planning needs, and no more.
+
+Reading never fails on a slip in a sheet (unlocking, linting and running jobs must go on); every slip becomes a problem that
+the check reports.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from periomics.study.problems import Problem
+from periomics.study.sheets import ARM_COLUMNS, IDENTIFIER, SHEETS, SPECIMEN_SHEETS, read_sheet_with_problems
+
+RESULTS_TOKEN = "<results>/"  # noqa: S105 - how a sheet names a file that the simulation will write
+
+
+@dataclass(frozen=True)
+class Study:
+    """Configuration, sheets and claims of one study.
+
+    Parameters
+    ----------
+    config
+        The resolved configuration.
+    folder
+        Folder that the names of the sheets are relative to.
+    sheets
+        Every sheet of `SHEETS`, empty where the study has none; indexed by the spreadsheet's row.
+    claims
+        The claims file as a mapping.
+    problems
+        What reading showed.
+    """
+
+    config: Mapping[str, object]
+    folder: Path
+    sheets: dict[str, pd.DataFrame]
+    claims: dict
+    problems: list[Problem] = field(default_factory=list)
+
+    @cached_property
+    def results(self) -> str:
+        return str(self.config.get("results_dir") or "results")
+
+    @cached_property
+    def simulated(self) -> bool:
+        return bool(self.config.get("simulate"))
+
+    @cached_property
+    def arms(self) -> tuple[str, ...]:
+        """Every group and condition, sorted."""
+        names = set(self.sheets["animals"]["group"])
+        for sheet in SPECIMEN_SHEETS:
+            names |= set(self.sheets[sheet]["condition"])
+        return tuple(sorted(n for n in names if n))
+
+    def sheet_file(self, name: str) -> str | None:
+        """File of a sheet, or None where the study has none."""
+        names = self.config.get("sheets") or {}
+        value = names.get(name) if isinstance(names, Mapping) else None
+        return str(self.folder / str(value)) if value else None
+
+    def claims_file(self) -> str | None:
+        value = self.config.get("claims")
+        return str(self.folder / str(value)) if value else None
+
+    def resolve(self, sheet: str, path: str) -> str:
+        """A path of a sheet as the workflow uses it: relative to the sheet's folder, `<results>/` for simulated files."""
+        if path.startswith(RESULTS_TOKEN):
+            return os.path.normpath(str(Path(self.results) / path[len(RESULTS_TOKEN) :]))
+        base = Path(self.sheet_file(sheet) or self.folder / "x").parent
+        expanded = Path(os.path.expandvars(path)).expanduser()
+        return os.path.normpath(str(expanded if expanded.is_absolute() else base / expanded))
+
+    def _path_columns(self, sheet: str) -> list[str]:
+        return [c for c in ("path", "rois", "mask") if c in self.sheets[sheet].columns]
+
+    @cached_property
+    def missing_files(self) -> tuple[tuple[str, int, str], ...]:
+        """(sheet, row, column) of every named file that neither exists nor will be simulated."""
+        out = []
+        for sheet in SPECIMEN_SHEETS:
+            for column in self._path_columns(sheet):
+                for row, cell in self.sheets[sheet][column].items():
+                    made = self.simulated and cell.startswith(RESULTS_TOKEN)
+                    if cell and not made and not Path(self.resolve(sheet, cell)).exists():
+                        out.append((sheet, int(row), column))
+        return tuple(out)
+
+    def rows(self, sheet: str, **where: str) -> pd.DataFrame:
+        """Rows of a sheet that match and can be planned.
+
+        Rows whose file does not exist or whose ids could not be used as file names are left out, so that the check, which
+        everything waits for, can name them all; it fails as long as there is one.
+        """
+        df = self.sheets[sheet]
+        lost = {row for name, row, _ in self.missing_files if name == sheet}
+        keep = pd.Series([row not in lost for row in df.index], index=df.index, dtype=bool)
+        for column in ("specimen_id", "section_id", "animal_id"):
+            if column in df.columns:
+                keep &= df[column].map(lambda v: v == "" or usable(v))
+        for column, value in where.items():
+            if column in df.columns:
+                keep &= df[column] == value
+        return df[keep]
+
+    def facts(self, sheet: str, **where: str) -> list[dict[str, object]]:
+        """Rows as a measuring job may see them: paths resolved, nothing that tells the arm, no empty cells."""
+        out = []
+        for row, record in self.rows(sheet, **where).to_dict("index").items():
+            seen = {k: v for k, v in record.items() if k not in ARM_COLUMNS and v != "" and v == v}
+            if str(seen.get("role", "")).casefold() in {a.casefold() for a in self.arms}:
+                seen["role"] = "sample"
+            for column in self._path_columns(sheet):
+                if column in seen:
+                    seen[column] = self.job_path(sheet, row, column)
+            out.append(seen)
+        return out
+
+    def job_path(self, sheet: str, row: int, column: str) -> str:
+        """Path that a job is given: the user's own, or a coded link to it where the user's path names an arm."""
+        path = self.resolve(sheet, str(self.sheets[sheet].at[row, column]))
+        if not self.names_arm(sheet, row, column):
+            return path
+        code = hashlib.sha256(path.encode()).hexdigest()[:12]
+        return str(Path(self.results) / "study" / "links" / sheet / f"{code}{''.join(Path(path).suffixes[-2:])}")
+
+    def names_arm(self, sheet: str, row: int, column: str) -> bool:
+        """Whether a path in the sheet holds an arm's name as a word of its own (not as a part of another word)."""
+        text = str(self.sheets[sheet].at[row, column]).removeprefix(RESULTS_TOKEN)
+        return bool(self._arm_pattern and self._arm_pattern.search(text))
+
+    @cached_property
+    def _arm_pattern(self) -> re.Pattern[str] | None:
+        if not self.arms:
+            return None
+        names = "|".join(re.escape(a) for a in self.arms)
+        return re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", re.IGNORECASE)
+
+    def links(self) -> dict[str, str]:
+        """Coded link → user's file, for paths that name an arm."""
+        out = {}
+        for sheet in SPECIMEN_SHEETS:
+            for column in self._path_columns(sheet):
+                for row, cell in self.rows(sheet)[column].items():
+                    if cell and self.names_arm(sheet, row, column):
+                        out[self.job_path(sheet, row, column)] = self.resolve(sheet, cell)
+        return out
+
+    def specimens(self) -> pd.DataFrame:
+        """All specimens of all sheets with their design columns; what `outcomes` joins measurements to."""
+        columns = [
+            "specimen_id",
+            "animal_id",
+            "condition",
+            "dose",
+            "dose_unit",
+            "time",
+            "time_unit",
+            "batch",
+            "role",
+            "replaces",
+        ]
+        parts = [self.rows(s)[columns].assign(sheet=s, cue=self.rows(s).get("cue", "")) for s in SPECIMEN_SHEETS]
+        return pd.concat(parts).reset_index(drop=True)
+
+
+def usable(identifier: str) -> bool:
+    """Whether an id may become part of a file name."""
+    return bool(IDENTIFIER.match(identifier)) and ".." not in identifier
+
+
+def load_study(config: Mapping[str, object], folder: str | os.PathLike[str]) -> Study:
+    """Read all sheets and the claims of a study; what is wrong with them is in `problems`."""
+    folder = Path(folder)
+    names = config.get("sheets")
+    names = names if isinstance(names, Mapping) else {}
+    sheets, problems = {}, []
+    for name in SHEETS:
+        value = names.get(name)
+        file = folder / str(value) if value else None
+        sheets[name], found = read_sheet_with_problems(name, file, str(value or ""))
+        problems += found
+    claims, found = _read_claims(folder, config.get("claims"))
+    return Study(config, folder, sheets, claims, problems + found)
+
+
+def _read_claims(folder: Path, name: object) -> tuple[dict, list[Problem]]:
+    if not name:
+        return {}, []
+    path = folder / str(name)
+    if not path.is_file():
+        return {}, [Problem(str(name), 0, "", "file does not exist")]
+    try:
+        claims = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        return {}, [Problem(str(name), 0, "", f"is not valid YAML: {' '.join(str(error).split())}")]
+    if not isinstance(claims, dict):
+        return {}, [Problem(str(name), 0, "", "must be a mapping with keys such as contrasts and claims")]
+    return claims, []
