@@ -1,0 +1,23 @@
+"""Shared by all tests: the folder of real data, and the checkout's root."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """Root of the checkout."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def data() -> Path:
+    """Folder of real data; tests that need it are skipped where it is absent."""
+    folder = Path(os.environ.get("PERIOMICS_DATA", ROOT.parent / "shared" / "data"))
+    if not folder.is_dir():
+        pytest.skip(f"no real data: set PERIOMICS_DATA (looked in {folder})")
+    return folder

@@ -1,0 +1,78 @@
+"""Run Snakemake under an OS lock: `python -m periomics.study.run [--configfile FILE] [snakemake arguments]`.
+
+Two runs into the same results folder would write over each other, so each holds a lock that ends with its process, however
+it ends. `--where FILE` prints the results folder of a study and runs nothing. Snakemake's own lock outlives a killed run; it
+is removed here only when no other run works in this folder.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+
+
+def results_folder(arguments: list[str]) -> Path:
+    """Results folder of the study that the arguments choose."""
+    file, results = "config/config.yaml", None
+    for i, word in enumerate(arguments):
+        if word == "--configfile" and i + 1 < len(arguments):
+            file = arguments[i + 1]
+        if word.startswith("results_dir="):
+            results = word.split("=", 1)[1]
+    if results is None:
+        results = (yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}).get("results_dir") or "results"
+    return Path(results)
+
+
+def another_snakemake_here() -> bool:
+    """Whether another Snakemake process works in this folder."""
+    import psutil
+
+    own = {psutil.Process().pid, *(p.pid for p in psutil.Process().parents())}
+    here = str(Path.cwd())
+    for process in psutil.process_iter(["pid", "cmdline"]):
+        words = process.info["cmdline"] or []
+        if process.info["pid"] in own or not any("snakemake" in w for w in words[:3]):
+            continue
+        try:
+            if process.cwd() == here:
+                return True
+        except psutil.Error:
+            continue
+    return False
+
+
+def main(arguments: list[str]) -> int:
+    """Take the lock, remove a stale Snakemake lock, run Snakemake; the exit status is Snakemake's."""
+    if arguments[:1] == ["--where"]:
+        print(results_folder(["--configfile", *arguments[1:]]))
+        return 0
+    results = results_folder(arguments)
+    results.mkdir(parents=True, exist_ok=True)
+    with (results / ".lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print(f"periomics: another run works in {results}/; wait for it, or stop it", file=sys.stderr)
+            return 1
+        snakemake = [sys.executable, "-m", "snakemake"]
+        locks = Path(".snakemake/locks")
+        if locks.is_dir() and any(locks.iterdir()) and not another_snakemake_here():
+            print("periomics: the last run was interrupted; its lock is removed and its half-made files are made again")
+            subprocess.run([*snakemake, *_config_only(arguments), "--unlock"], check=True, capture_output=True)  # noqa: S603
+        return subprocess.run([*snakemake, "--rerun-incomplete", *arguments], check=False).returncode  # noqa: S603
+
+
+def _config_only(arguments: list[str]) -> list[str]:
+    if "--configfile" in arguments:
+        i = arguments.index("--configfile")
+        return arguments[i : i + 2]
+    return []
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
