@@ -1,0 +1,62 @@
+# From measurements of specimens to one value per animal and outcome: here the arms join for the first time.
+
+
+rule collect_measurements:
+    input:
+        tables=MEASUREMENT_TABLES,
+        dictionary=resource("outcomes.tsv"),
+        checked=CHECKED,
+    output:
+        measurements="<results>/outcomes/measurements.tsv",
+    log:
+        "<logs>/outcomes/collect_measurements.log",
+    benchmark:
+        "<benchmarks>/outcomes/collect_measurements.tsv"
+    conda:
+        "../../envs/outcomes.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500),
+        runtime=runtime_for(10),
+    params:
+        code=code_digest("outcomes/collect_measurements"),
+    message:
+        "Collecting the measurements of all specimens"
+    script:
+        "../scripts/outcomes/collect_measurements.py"
+
+
+rule aggregate_animals:
+    input:
+        measurements="<results>/outcomes/measurements.tsv",
+        bulk=[t for t in SCORE_TABLES if "/bulk/" in t],
+        singlecell=[t for t in SCORE_TABLES if "/singlecell/" in t],
+        animals=sheet_path("animals"),
+        scans=sheet_path("scans"),
+        sections=sheet_path("sections"),
+        cultures=sheet_path("cultures"),
+        libraries=sheet_path("libraries"),
+        imports=sheet_path("imports"),
+        exclusions=sheet_path("exclusions"),
+        dictionary=resource("outcomes.tsv"),
+        checked=CHECKED,
+    output:
+        animals="<results>/outcomes/animals.tsv",
+        variance="<results>/outcomes/variance.tsv",
+    log:
+        "<logs>/outcomes/aggregate_animals.log",
+    benchmark:
+        "<benchmarks>/outcomes/aggregate_animals.tsv"
+    conda:
+        "../../envs/outcomes.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500),
+        runtime=runtime_for(10),
+    params:
+        settings=setting("outcomes"),
+        code=code_digest("outcomes/aggregate_animals"),
+    message:
+        "Bringing fields, sections and wells to the animal"
+    script:
+        "../scripts/outcomes/aggregate_animals.py"

@@ -1,0 +1,238 @@
+"""From fields and sections to the animal: one value an animal, outcome, variant, condition, dose and time."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from periomics.study.dictionary import entry
+
+COLUMNS = (
+    "animal_id", "outcome", "variant", "condition", "dose", "time", "value", "unit", "n_sections", "n_fields", "status",
+    "reason", "time_unit", "dose_unit", "numerator", "denominator", "denominator_unit", "batch", "modality", "source",
+    "level",
+)  # fmt: skip
+STATUSES = ("measured", "missing", "excluded", "failed")
+SOURCE_ORDER = {"measured": 0, "imported": 1, "reading": 2}
+USED_ROLES = ("sample", "vehicle")
+_KEY = ["animal_id", "outcome", "variant", "condition", "dose", "time"]
+# value = factor × numerator / denominator; the factor that fits is one of these (percent, mm, mm² from µm² …).
+_FACTORS = np.array([1.0, 100.0, 1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9])
+_FIT = 0.01
+
+
+@dataclass(frozen=True)
+class Rules:
+    """How fields and sections become an animal: fewest sections of histology, below which the value is missing."""
+
+    min_sections: int = 1
+
+
+def aggregate(
+    joined: pd.DataFrame, dictionary: pd.DataFrame, exclusions: pd.DataFrame, rules: Rules = Rules()
+) -> pd.DataFrame:
+    """Animal-level values of all outcomes.
+
+    Parameters
+    ----------
+    joined
+        Measurements with design columns (`join_design`), cultures normalised.
+    dictionary
+        resources/outcomes.tsv.
+    exclusions
+        The exclusions sheet: level (animal, specimen, section), id, modality (empty: all), reason.
+    rules
+        Thresholds.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`, sorted. Where every row of an animal carries numerator and denominator of one outcome, the value is
+        the sum over the sum; otherwise the mean of fields in a section, then of sections, then of specimens. A value that
+        cannot be given has a status (missing, excluded, failed) and a reason.
+    """
+    df = joined[joined["role"].isin(USED_ROLES) & (joined["animal_id"] != "")].copy()
+    df = _regions(_sources(df))
+    df["excluded"] = _excluded(df, exclusions)
+    df["superseded"] = df["specimen_id"].isin(set(df["replaces"]) - {""})
+    rows = [_animal(key, part, dictionary, rules) for key, part in df.groupby(_KEY, dropna=False, sort=True)]
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    for column in ("dose", "time", "value", "numerator", "denominator"):
+        table[column] = table[column].astype(float)
+    return table
+
+
+def _sources(df: pd.DataFrame) -> pd.DataFrame:
+    """Keep the best source of an animal's outcome as it is; a second source becomes a variant of its own."""
+    rank = df["source"].map(SOURCE_ORDER)
+    best = rank.groupby([df[c] for c in ("animal_id", "outcome", "variant", "condition", "dose", "time")], dropna=False)
+    second = rank > best.transform("min")
+    df["variant"] = df["variant"].where(~second, _labelled(df["variant"], "source", df["source"]))
+    return df
+
+
+def _regions(df: pd.DataFrame) -> pd.DataFrame:
+    """Where an outcome has rows of the whole and of named regions, regions become variants; regions alone are pooled."""
+    whole = (df["roi"] == "").groupby([df["outcome"], df["variant"]]).transform("any")
+    part = whole & (df["roi"] != "")
+    df["variant"] = df["variant"].where(~part, _labelled(df["variant"], "roi", df["roi"]))
+    return df
+
+
+def _labelled(variant: pd.Series, name: str, value: pd.Series) -> pd.Series:
+    return variant.where(variant == "", variant + ";") + f"{name}=" + value
+
+
+def _excluded(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
+    """Reason of the exclusion that hits a row, or ''."""
+    out = pd.Series("", index=df.index)
+    columns = {"animal": "animal_id", "specimen": "specimen_id", "section": "section_id"}
+    for rule in exclusions.to_dict("records"):
+        hit = df[columns[rule["level"]]] == rule["id"]
+        if rule.get("modality"):
+            hit &= df["modality"] == rule["modality"]
+        out[hit & (out == "")] = f"{rule['level']} {rule['id']}: {rule['reason']}"
+    return out
+
+
+def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rules) -> dict[str, object]:
+    row: dict[str, object] = dict(zip(_KEY, key, strict=True))
+    known = entry(dictionary, str(row["outcome"]))
+    first = part.iloc[0]
+    row |= {
+        "unit": first["unit"], "time_unit": first["time_unit"], "dose_unit": first["dose_unit"], "modality": first["modality"],
+        "source": first["source"], "denominator_unit": "", "value": np.nan, "numerator": np.nan, "denominator": np.nan,
+        "n_sections": 0, "n_fields": 0, "batch": _joined(part["batch"]), "level": "",
+    }  # fmt: skip
+    notes: list[str] = []
+    old = part[part["superseded"]]
+    if len(old):
+        new = _joined(part.loc[~part["superseded"], "specimen_id"]) or "a specimen without rows"
+        notes.append(f"{_joined(old['specimen_id'])} replaced by {new}")
+    part = part[~part["superseded"]]
+    left = part[part["excluded"] == ""]
+    if len(part) and left.empty:
+        return row | {"status": "excluded", "reason": _reason([*notes, _joined(part["excluded"])])}
+    notes += [f"excluded {text}" for text in sorted(set(part["excluded"]) - {""})]
+    good = left[(left["qc"] != "fail") & left["value"].notna()]
+    bad = left[left["qc"] == "fail"]
+    if good.empty:
+        status = "failed" if len(bad) else "missing"
+        return row | {"status": status, "reason": _reason([*notes, _joined(bad["qc_reason"]) or "no value"])}
+    if len(bad):
+        notes.append(f"{len(bad)} of {len(left)} rows failed: {_joined(bad['qc_reason'])}")
+    good = _one_level(good, str(known["aggregation"]))
+    row["n_sections"] = int(
+        good.loc[good["section_id"] != "", ["specimen_id", "section_id"]].drop_duplicates().shape[0]
+    )
+    fields = good.loc[good["field_id"] != "", ["specimen_id", "section_id", "field_id"]].drop_duplicates()
+    row["n_fields"] = len(fields)
+    row["unit"], row["level"] = good["unit"].iloc[0], good["level"].iloc[0]
+    if "S>A" in str(known["aggregation"]) and 0 < int(row["n_sections"]) < rules.min_sections:
+        notes.append(f"{row['n_sections']} section(s), at least {rules.min_sections} required")
+        return row | {"status": "missing", "reason": _reason(notes)}
+    row |= pool(good)
+    return row | {"status": "measured", "reason": _reason(notes)}
+
+
+def _joined(values: pd.Series) -> str:
+    return "|".join(sorted(set(values) - {""}))
+
+
+def _reason(notes: list[str]) -> str:
+    return "; ".join(n for n in notes if n)
+
+
+def _one_level(rows: pd.DataFrame, aggregation: str) -> pd.DataFrame:
+    """Rows of one level where a table holds an outcome both by field and by section, so that nothing counts twice."""
+    fields = rows["field_id"] != ""
+    sections = (rows["section_id"] != "") & ~fields
+    whole = ~fields & ~sections
+    order = (fields, sections, whole) if aggregation.startswith(("F", "field")) else (sections, fields, whole)
+    return next(rows[level] for level in order if level.any())
+
+
+def pool(rows: pd.DataFrame) -> dict[str, object]:
+    """One value from rows of one animal and outcome.
+
+    Parameters
+    ----------
+    rows
+        specimen_id, section_id, field_id, reader, value, numerator, denominator, denominator_unit; no missing value.
+
+    Returns
+    -------
+    dict
+        value, numerator, denominator, denominator_unit. Several readers of a field are averaged first. With numerators and
+        denominators throughout, value = factor × Σ numerator / Σ denominator, the factor (percent, unit of area) being the one
+        that the rows themselves obey; otherwise the mean over fields, then sections, then specimens.
+    """
+    place = ["specimen_id", "section_id", "field_id"]
+    empty = {"numerator": np.nan, "denominator": np.nan, "denominator_unit": ""}
+    units = set(rows["denominator_unit"])
+    factor = _factor(rows) if len(units) == 1 and rows[["numerator", "denominator"]].notna().all(axis=None) else np.nan
+    if not np.isnan(factor):
+        # Averaging over readers keeps a field from counting once a reader.
+        sums = rows.groupby([*place, "roi"], sort=True)[["numerator", "denominator"]].mean().sum()
+        if sums["denominator"] > 0:
+            return {
+                "value": factor * sums["numerator"] / sums["denominator"], "numerator": sums["numerator"],
+                "denominator": sums["denominator"], "denominator_unit": units.pop(),
+            }  # fmt: skip
+    values = rows.groupby(place, sort=True)["value"].mean()
+    return {"value": values.groupby(level=[0, 1]).mean().groupby(level=0).mean().mean(), **empty}
+
+
+def _factor(rows: pd.DataFrame) -> float:
+    """The factor of value = factor × numerator / denominator that all rows obey, or NaN."""
+    value, top, bottom = (rows[c].to_numpy(float) for c in ("value", "numerator", "denominator"))
+    if (bottom < 0).any() or (value[(bottom == 0) | (top == 0)] != 0).any():
+        return float("nan")
+    keep = (bottom > 0) & (top > 0)
+    if not keep.any():
+        return 1.0
+    found = value[keep] * bottom[keep] / top[keep]
+    fit = np.abs(found[:, None] / _FACTORS - 1).max(axis=0)
+    return float(_FACTORS[fit.argmin()]) if fit.min() < _FIT else float("nan")
+
+
+def add_missing(table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFrame) -> pd.DataFrame:
+    """Rows for animals whose specimen a sheet declares but no measurement came of.
+
+    Parameters
+    ----------
+    table
+        Animal-level values (`aggregate`).
+    specimens
+        `specimen_table`: an animal is declared for a modality if it has a sample or vehicle there.
+    animals
+        The animals sheet.
+
+    Returns
+    -------
+    DataFrame
+        With status "missing" for every default-variant outcome of the modality that other animals have in the same condition's
+        modality; an animal that no sheet of the modality names gets no row.
+    """
+    groups = animals.set_index("animal_id")["group"]
+    declared = specimens[specimens["role"].isin(USED_ROLES) & (specimens["animal_id"] != "")]
+    rows = []
+    for modality, part in table[(table["variant"] == "") & (table["modality"] != "")].groupby("modality", sort=True):
+        want = declared[declared["modality"] == modality]
+        for (outcome, unit), seen in part.groupby(["outcome", "unit"], sort=True):
+            absent = want[~want["animal_id"].isin(seen["animal_id"])].drop_duplicates("animal_id")
+            for r in absent.to_dict("records"):
+                rows.append(
+                    dict.fromkeys(("value", "numerator", "denominator"), np.nan)
+                    | {"animal_id": r["animal_id"], "outcome": outcome, "variant": "", "dose": r["dose"], "unit": unit,
+                       "condition": r["condition"] or groups.get(r["animal_id"], ""), "time": r["time"],
+                       "n_sections": 0, "n_fields": 0, "status": "missing", "reason": "declared in the sheet, not measured",
+                       "time_unit": r["time_unit"], "dose_unit": r["dose_unit"], "denominator_unit": "", "batch": r["batch"],
+                       "modality": modality, "source": "", "level": ""}
+                )  # fmt: skip
+    if rows:
+        table = pd.concat([table, pd.DataFrame(rows)[list(COLUMNS)].astype(table.dtypes.to_dict())], ignore_index=True)
+    order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
+    return table.sort_values(order, na_position="first", kind="stable").reset_index(drop=True)

@@ -1,0 +1,187 @@
+"""All measurements of a study as one table, and the design columns that say what each specimen is."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Mapping
+
+import pandas as pd
+
+from periomics.study.dictionary import entry
+from periomics.study.errors import InputError, PeriomicsError
+from periomics.study.measurements import COLUMNS, NUMERIC, concatenate
+from periomics.study.results import read_result
+from periomics.study.sheets import SPECIMEN_SHEETS
+
+DESIGN = ("condition", "dose", "dose_unit", "time", "time_unit", "batch", "role", "replaces", "cue")
+# What a sheet's specimens are measured by; libraries say it themselves.
+SHEET_MODALITY = {"scans": "microct", "sections": "histology", "cultures": "culture", "imports": "imports"}
+
+
+def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+    """One row a specimen with its design columns.
+
+    Parameters
+    ----------
+    sheets
+        Sheets by name as `periomics.study.sheets.read_sheet` returns them; absent sheets are skipped.
+
+    Returns
+    -------
+    DataFrame
+        specimen_id, animal_id, modality and the columns of `DESIGN`. A specimen that several rows describe (sections of a
+        block, frames of a culture) keeps time only where the rows agree; measurements then carry their own.
+
+    Raises
+    ------
+    InputError
+        If rows of one specimen disagree on animal, condition, dose, role or cue.
+    """
+    parts = []
+    for name in SPECIMEN_SHEETS:
+        sheet = sheets.get(name)
+        if sheet is None or sheet.empty:
+            continue
+        part = sheet.reindex(columns=["specimen_id", "animal_id", *DESIGN]).copy()
+        for column in part.columns.difference(["dose", "time"]):
+            part[column] = part[column].where(part[column].notna(), "").astype(str)
+        if name == "libraries":
+            part["modality"] = sheet["assay"]
+        elif name == "imports":
+            part["modality"] = sheet["modality"].where(sheet["modality"] != "", "imports")
+        else:
+            part["modality"] = SHEET_MODALITY[name]
+        _agree(part, name)
+        times = part.groupby("specimen_id")["time"].transform("nunique")
+        part.loc[times > 1, "time"] = float("nan")
+        batches = part.groupby("specimen_id")["batch"].transform(lambda b: "|".join(sorted(set(b) - {""})))
+        parts.append(part.assign(batch=batches).drop_duplicates("specimen_id"))
+    columns = ["specimen_id", "animal_id", "modality", *DESIGN]
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    # A vendor's table may describe a specimen that was also measured here: the sheet of the raw file says what it is.
+    return table[columns].drop_duplicates("specimen_id").reset_index(drop=True)
+
+
+def _agree(part: pd.DataFrame, sheet: str) -> None:
+    for column in ("animal_id", "condition", "dose", "role", "cue", "replaces"):
+        odd = part.groupby("specimen_id")[column].nunique(dropna=False)
+        if (odd > 1).any():
+            specimen = odd.index[odd > 1][0]
+            raise InputError(
+                "rows of one specimen disagree", file=f"{sheet} sheet", column=column,
+                value=f"{specimen}: {sorted(map(str, set(part.loc[part['specimen_id'] == specimen, column])))}",
+            )  # fmt: skip
+
+
+def read_measurements(path: str | os.PathLike[str]) -> pd.DataFrame:
+    """Read one measurements.tsv with the interface's columns and types.
+
+    Raises
+    ------
+    InputError
+        If the file lacks a column.
+    """
+    df = read_result(path)
+    missing = [c for c in COLUMNS if c not in df.columns]
+    if missing:
+        raise InputError(f"lacks columns {missing}", file=path)
+    for column in COLUMNS:
+        if column in NUMERIC:
+            df[column] = pd.to_numeric(df[column]).astype(float)
+        else:
+            df[column] = df[column].where(df[column].notna(), "").astype(str)
+    return df[list(COLUMNS)]
+
+
+def collect(tables: Iterable[tuple[str, pd.DataFrame]], dictionary: pd.DataFrame) -> pd.DataFrame:
+    """One checked measurements table from many.
+
+    Parameters
+    ----------
+    tables
+        Pairs of a name for errors (file) and a measurements table.
+    dictionary
+        resources/outcomes.tsv.
+
+    Raises
+    ------
+    InputError
+        If an outcome is unknown, or one outcome and variant is measured in two units.
+    """
+    tables = list(tables)
+    for name, table in tables:
+        for outcome in dict.fromkeys(table["outcome"]):
+            try:
+                entry(dictionary, outcome)
+            except InputError as error:
+                raise InputError(error.message, file=name, column="outcome") from None
+    try:
+        df = concatenate(t for _, t in tables)
+    except PeriomicsError as error:
+        raise InputError(f"{error} (over {len(tables)} tables)") from None
+    measured = df[df["value"].notna()]
+    units = measured.groupby(["outcome", "variant"])["unit"].agg(lambda u: sorted(set(u)))
+    mixed = units[units.map(len) > 1]
+    if len(mixed):
+        outcome, variant = mixed.index[0]
+        raise InputError(
+            f"outcome {outcome!r} (variant {variant!r}) is measured in more than one unit", column="unit",
+            value=", ".join(mixed.iloc[0]), allowed=str(entry(dictionary, outcome)["unit"]),
+        )  # fmt: skip
+    return df
+
+
+def join_design(measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd.DataFrame) -> pd.DataFrame:
+    """Join arm, dose, time, batch, role and what a specimen replaces to measurements.
+
+    Returns
+    -------
+    DataFrame
+        The measurements with `condition, dose, dose_unit, batch, replaces, cue` and `unit_of_analysis, block`. The condition is
+        the specimen's own, else the animal's group; where one condition was cultured with and without wound cue, it ends in
+        "+cue" under cue. Role and time are the sheet's where the sheet states them (measuring jobs see
+        vehicles as samples).
+
+    Raises
+    ------
+    InputError
+        If a row names an animal that is not in the animals sheet, or another animal than the sheet of its specimen.
+    """
+    df = measurements.copy()
+    known = specimens.set_index("specimen_id")
+    listed = df["specimen_id"].isin(known.index)
+    of = known.reindex(df["specimen_id"]).reset_index(drop=True)
+    of.index = df.index
+    clash = listed & (df["animal_id"] != "") & (of["animal_id"] != df["animal_id"])
+    if clash.any():
+        row = df[clash].iloc[0]
+        raise InputError(
+            f"specimen {row['specimen_id']!r} belongs to another animal in its sheet", column="animal_id",
+            value=row["animal_id"], allowed=str(of.loc[clash, "animal_id"].iloc[0]),
+        )  # fmt: skip
+    df["animal_id"] = df["animal_id"].where(df["animal_id"] != "", of["animal_id"].fillna(""))
+    for column in ("condition", "dose_unit", "batch", "replaces", "cue"):
+        df[column] = of[column].fillna("") if len(of) else ""
+    df["dose"] = pd.to_numeric(of["dose"]) if len(of) else pd.Series(dtype=float)
+    df["role"] = of["role"].where(listed & (of["role"] != ""), df["role"])
+    own = df["time"].notna()
+    df["time"] = df["time"].where(own, pd.to_numeric(of["time"]))
+    df["time_unit"] = df["time_unit"].where(own, of["time_unit"].fillna(""))
+    sheet = animals.set_index("animal_id")
+    strange = (df["animal_id"] != "") & ~df["animal_id"].isin(sheet.index)
+    if strange.any():
+        row = df[strange].iloc[0]
+        raise InputError(
+            f"specimen {row['specimen_id']!r} names an animal that is not in the animals sheet", column="animal_id",
+            value=row["animal_id"],
+        )  # fmt: skip
+    unit = sheet.reindex(df["animal_id"])
+    for column, source in (("group", "group"), ("block", "block"), ("unit_of_analysis", "unit")):
+        df[column] = unit[source].fillna("").to_numpy()
+    df["condition"] = df["condition"].where(df["condition"] != "", df["group"])
+    cued = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "1"}
+    bare = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "0"}
+    df["condition"] += [
+        "+cue" if cue == "1" and c in cued & bare else "" for c, cue in zip(df["condition"], df["cue"], strict=True)
+    ]
+    return df.drop(columns="group")
