@@ -197,6 +197,21 @@ def runtime_for(minutes):
     return runtime
 
 
+def raw_files():
+    """Every raw file that the sheets name, as jobs are given it."""
+    return [f for sheet in ("scans", "sections", "cultures", "libraries", "imports") for f in all_files(sheet, "path")]
+
+
+def crate_files():
+    """Tables and report that the RO-Crate describes."""
+    return plan.crate_files(STUDY)
+
+
+def seeded_rules():
+    """Rules that draw random numbers."""
+    return plan.SEEDED_RULES
+
+
 def area_targets(area):
     """Files that the named target of an area stands for."""
     return plan.targets(STUDY).get(area, [])

@@ -8,6 +8,8 @@ from periomics.study.study import Study
 
 MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "culture", "clinical": "clinical",
                      "readings": "readings", "imports": "imports"}  # fmt: skip
+SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "simulate_culture", "simulate_bulk",
+                "simulate_singlecell", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network"]  # fmt: skip
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
@@ -87,8 +89,8 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
     out["statistics"] = [f"{r}/statistics/verdicts.tsv"] if measured else []
     out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
-    out["provenance"] = [f"{r}/provenance/run.json"]
     out["report"] = [f"{r}/report/report.html"]
+    out["provenance"] = [f"{r}/provenance/run.json", f"{r}/ro-crate-metadata.json"]
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
     out["all"] = [f for area in out for f in out[area]]
     return out
@@ -110,6 +112,15 @@ def overlap(study: Study) -> pd.DataFrame:
         )
         out[assay] = counts.reindex(out.index).fillna(0).astype(int)
     return out.reset_index()
+
+
+def crate_files(study: Study) -> list[str]:
+    """Files that the RO-Crate describes: the report and the tables of the interface."""
+    r = study.results
+    areas = ("bulk", "outcomes", "statistics", "linkage", "report")
+    return [f for area in areas for f in targets(study)[area] if f.endswith((".tsv", ".html"))] + [
+        f"{r}/provenance/run.json"
+    ]
 
 
 def job_counts(study: Study) -> dict[str, int]:
@@ -141,6 +152,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "associate_scores": int(associated(study)),
         "solve_network": int(associated(study)),
         "record_provenance": 1,
+        "write_crate": 1,
         "write_report": 1,
     }
     if study.simulated:

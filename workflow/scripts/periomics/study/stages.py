@@ -11,6 +11,7 @@ STAGES = {
     "link_file": "exempt",
     "freeze": "exempt",
     "record_provenance": "exempt",
+    "write_crate": "exempt",
     "simulate_design": "exempt",
     "simulate_microct": "exempt",
     "simulate_histology": "exempt",

@@ -1,0 +1,69 @@
+"""Provenance: checksums, claims hash, RO-Crate entities, environments in step with the lock."""
+
+import hashlib
+import json
+
+import pandas as pd
+import pytest
+
+from periomics.provenance.crate import crate_metadata
+from periomics.provenance.environments import AREAS, environment_yaml, locked_versions
+from periomics.provenance.record import claims_digest, git_state, input_checksums, run_record, software_versions
+from periomics.study.study import load_study
+
+
+@pytest.fixture
+def study(tmp_path):
+    (tmp_path / "raw").mkdir()
+    (tmp_path / "raw/a.tif").write_bytes(b"pixels")
+    (tmp_path / "animals.tsv").write_text("animal_id\tunit\tgroup\nR1\tanimal\tA\n")
+    (tmp_path / "scans.tsv").write_text("specimen_id\tanimal_id\tpath\nR1-ct\tR1\traw/a.tif\n")
+    config = {"study": {"name": "x"}, "seed": 5, "sheets": {"animals": "animals.tsv", "scans": "scans.tsv"}}
+    return load_study(config, tmp_path)
+
+
+def test_checksums_are_of_the_contents(study):
+    table = input_checksums(study)
+    assert list(table["kind"]) == ["raw", "sheet", "sheet"]
+    raw = table[table["kind"] == "raw"].iloc[0]
+    assert raw["sha256"] == hashlib.sha256(b"pixels").hexdigest() and raw["bytes"] == 6
+
+
+def test_claims_digest_ignores_layout_but_not_content():
+    assert claims_digest({"a": 1, "b": [1]}) == claims_digest({"b": [1], "a": 1})
+    assert claims_digest({"a": 1}) != claims_digest({"a": 2})
+
+
+def test_record_names_commit_and_seeds(study, root):
+    record = run_record(study, root, ["simulate_design"], {})
+    assert len(record["git"]["commit"]) in (18, 40)
+    assert record["seeds_by_rule"]["simulate_design"] > 0
+    assert git_state(study.folder)["commit"] == "not a git checkout"
+    versions = software_versions().set_index("name")["version"]
+    assert {"python", "periomics", "pandas", "snakemake"} <= set(versions.index)
+
+
+def test_crate_describes_files_inputs_and_action(study, root, tmp_path):
+    (tmp_path / "report").mkdir()
+    (tmp_path / "report/report.html").write_text("<html></html>")
+    record = run_record(study, root, [], {})
+    metadata = crate_metadata(tmp_path, ["report/report.html"], input_checksums(study), record, "A study")
+    entities = {e["@id"]: e for e in json.loads(json.dumps(metadata))["@graph"]}
+    assert entities["report/report.html"]["encodingFormat"] == "text/html"
+    assert entities["#run"]["result"] == [{"@id": "report/report.html"}]
+    assert entities["#run"]["instrument"] == {"@id": "#periomics"}
+    assert any(e.get("sha256") == hashlib.sha256(b"pixels").hexdigest() for e in entities.values())
+    assert {"@id": "report/report.html"} in entities["./"]["hasPart"]
+
+
+@pytest.mark.parametrize("area", sorted(AREAS))
+def test_environment_is_in_step_with_the_lock(area, root):
+    versions = locked_versions((root / "requirements.lock").read_text(encoding="utf-8"))
+    assert (root / "envs" / f"{area}.yaml").read_text(encoding="utf-8") == environment_yaml(area, versions)
+
+
+def test_lock_branches_by_python(root):
+    lock = (root / "requirements.lock").read_text(encoding="utf-8")
+    assert locked_versions(lock, "3.11")["scanpy"] == "1.11.5"
+    assert pd.Series(locked_versions(lock, "3.12"))["scanpy"] != "1.11.5"
+    assert "://" not in lock

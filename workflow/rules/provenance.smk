@@ -1,0 +1,61 @@
+# What was run, on what, with what.
+
+
+rule record_provenance:
+    input:
+        raw=raw_files(),
+        sheets=list(study_sheets().values()),
+        claims=claims_path(),
+        checked=CHECKED,
+    output:
+        record="<results>/provenance/run.json",
+        config="<results>/provenance/config.yaml",
+        inputs="<results>/provenance/inputs.tsv",
+        software="<results>/provenance/software.tsv",
+        sheets=directory("<results>/provenance/sheets"),
+    log:
+        "<logs>/provenance/record_provenance.log",
+    benchmark:
+        "<benchmarks>/provenance/record_provenance.tsv"
+    conda:
+        "../../envs/provenance.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500, 0),
+        runtime=runtime_for(30),
+    params:
+        folder=str(STUDY.folder),
+        config=config,
+        resources=setting("resources") or {},
+        rules=seeded_rules(),
+        code=code_digest("provenance/record_provenance"),
+    message:
+        "Recording configuration, software and checksums of all inputs"
+    script:
+        "../scripts/provenance/record_provenance.py"
+
+
+rule write_crate:
+    input:
+        record="<results>/provenance/run.json",
+        inputs="<results>/provenance/inputs.tsv",
+        files=crate_files(),
+    output:
+        crate="<results>/ro-crate-metadata.json",
+    log:
+        "<logs>/provenance/write_crate.log",
+    benchmark:
+        "<benchmarks>/provenance/write_crate.tsv"
+    conda:
+        "../../envs/provenance.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(300, 0),
+        runtime=runtime_for(5),
+    params:
+        title=setting("study/title") or setting("study/name"),
+        code=code_digest("provenance/write_crate"),
+    message:
+        "Describing the results as an RO-Crate"
+    script:
+        "../scripts/provenance/write_crate.py"
