@@ -1,0 +1,79 @@
+"""Bone and metal by declared grey thresholds, blind to arms and the same for all scans of a study."""
+
+from __future__ import annotations
+
+import cc3d
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from periomics.microct.settings import Settings
+from periomics.study.errors import SpecimenError
+
+Mask = NDArray[np.bool_]
+
+
+def smooth(grey: NDArray, sigma: float) -> NDArray[np.float32]:
+    """Gaussian filter (sigma in voxels, cut at 4 sigma, border voxels repeated) as float32; sigma 0 leaves values."""
+    grey = grey.astype(np.float32)
+    return ndimage.gaussian_filter(grey, sigma, mode="nearest") if sigma > 0 else grey
+
+
+def segment_implant(grey: NDArray, settings: Settings) -> Mask:
+    """Metal: raw grey >= implant threshold, largest 26-component, closed by a ball.
+
+    Parameters
+    ----------
+    grey
+        (z, y, x) as scanned: smoothing would widen the metal into the bone.
+
+    Raises
+    ------
+    SpecimenError
+        If there is no metal, or a second component of a declared share of the first (two implants, or a threshold
+        that takes in bone or noise).
+    """
+    metal = grey >= settings.implant_threshold
+    if not metal.any():
+        raise SpecimenError(
+            f"no implant found: no voxel at or above the implant threshold {settings.implant_threshold:g} "
+            f"(largest grey value {grey.max():g})"
+        )
+    labels = cc3d.connected_components(metal, connectivity=26)
+    sizes = np.bincount(labels.ravel())[1:]
+    order = np.argsort(-sizes, kind="stable")
+    if len(sizes) > 1 and sizes[order[1]] >= settings.second_implant_share * sizes[order[0]]:
+        raise SpecimenError(
+            f"more than one implant: metal components of {sizes[order[0]]} and {sizes[order[1]]} voxels; "
+            "crop the scan to one implant or correct the implant threshold"
+        )
+    implant = labels == order[0] + 1
+    return _close(implant, settings.closing_voxels)
+
+
+def _close(mask: Mask, radius: int) -> Mask:
+    """Closing by a ball; padded, so that the border of the scan does not erode the mask."""
+    if radius == 0:
+        return mask
+    axis = np.arange(-radius, radius + 1) ** 2
+    ball = axis[:, None, None] + axis[:, None] + axis <= radius**2
+    padded = np.pad(mask, 2 * radius, mode="edge")
+    closed = ndimage.binary_closing(padded, ball)
+    inner = slice(2 * radius, -2 * radius)
+    return closed[inner, inner, inner] | mask
+
+
+def segment_bone(smoothed: NDArray[np.float32], threshold: float, metal_zone: Mask | None = None) -> Mask:
+    """Bone: smoothed grey >= threshold outside the metal and its exclusion band (where grey values are artefact)."""
+    bone = smoothed >= threshold
+    return bone if metal_zone is None else bone & ~metal_zone
+
+
+def grey_warnings(grey: NDArray, metal_zone: Mask | None, settings: Settings) -> list[str]:
+    """What about the grey values a reader should know: saturation outside the metal and its band."""
+    if not np.issubdtype(grey.dtype, np.integer):
+        return []
+    share = np.mean((grey if metal_zone is None else grey[~metal_zone]) == np.iinfo(grey.dtype).max)
+    if share > settings.saturated_warn_share:
+        return [f"{100 * share:.2g} % of the voxels outside the metal are saturated"]
+    return []

@@ -1,0 +1,81 @@
+"""Writing volumes: label maps and thickness maps, and simulated scans in the formats that laboratories have."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.microct.readers import Spacing
+from periomics.study.errors import InputError
+from periomics.study.files import atomic
+
+_NRRD_TYPES = {"uint8": "uint8", "uint16": "uint16", "int16": "int16", "float32": "float"}
+
+
+def write_volume(array: NDArray, spacing_um: Spacing, path: str | os.PathLike[str]) -> None:
+    """Write a volume by the path's suffix, whole or not at all.
+
+    `.nrrd`, `.nii`, `.nii.gz`, `.mha` carry the spacing (millimetres); `.tif` (pages) and a folder of slices (no
+    suffix) do not, as scanners write them: the sheet states it.
+
+    Parameters
+    ----------
+    array
+        (z, y, x).
+    spacing_um
+        (z, y, x), µm.
+
+    Raises
+    ------
+    InputError
+        For another suffix.
+    """
+    path = Path(path)
+    name = path.name.lower()
+    with atomic(path) as part:
+        if name.endswith(".nrrd"):
+            _write_nrrd(array, spacing_um, part)
+        elif name.endswith((".nii", ".nii.gz", ".mha")):
+            _write_itk(array, spacing_um, part)
+        elif name.endswith((".tif", ".tiff")):
+            import tifffile
+
+            tifffile.imwrite(part, array, photometric="minisblack", metadata=None)
+        elif not path.suffix:
+            _write_slices(array, part)
+        else:
+            raise InputError("cannot write this format", file=path, allowed=".nrrd, .nii.gz, .mha, .tif or a folder")
+
+
+def _write_nrrd(array: NDArray, spacing_um: Spacing, path: Path) -> None:
+    """NRRD with the unit of its spacing, which ITK's own writer leaves out."""
+    z, y, x = (f"{s / 1000:.10g}" for s in spacing_um)
+    header = (
+        "NRRD0004\n"
+        f"type: {_NRRD_TYPES[str(array.dtype)]}\ndimension: 3\nspace dimension: 3\n"
+        f"sizes: {array.shape[2]} {array.shape[1]} {array.shape[0]}\n"
+        f"space directions: ({x},0,0) (0,{y},0) (0,0,{z})\n"
+        'space units: "mm" "mm" "mm"\nendian: little\nencoding: raw\n\n'
+    )
+    with path.open("wb") as handle:
+        handle.write(header.encode("ascii"))
+        handle.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
+
+
+def _write_itk(array: NDArray, spacing_um: Spacing, path: Path) -> None:
+    import SimpleITK as sitk
+
+    image = sitk.GetImageFromArray(np.ascontiguousarray(array))
+    image.SetSpacing([s / 1000 for s in spacing_um[::-1]])
+    sitk.WriteImage(image, str(path), useCompression=path.name.endswith(".gz"))
+
+
+def _write_slices(array: NDArray, folder: Path) -> None:
+    import tifffile
+
+    folder.mkdir()
+    for z, plane in enumerate(array):
+        tifffile.imwrite(folder / f"slice_{z:04d}.tif", plane, photometric="minisblack", metadata=None)
