@@ -17,7 +17,14 @@ from periomics.study.errors import InputError, nearest
 from periomics.study.files import write_text
 
 _NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
-COLOURS = {"positive": (200, 40, 30), "negative": (50, 90, 200), "empty": (230, 150, 0), "excluded": (130, 130, 130)}
+COLOURS = {
+    "positive": (200, 40, 30),
+    "negative": (50, 90, 200),
+    "occupied": (50, 90, 200),
+    "empty": (230, 150, 0),
+    "uncertain": (150, 60, 180),
+    "excluded": (130, 130, 130),
+}
 
 
 @dataclass(frozen=True)

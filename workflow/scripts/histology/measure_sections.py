@@ -1,0 +1,44 @@
+"""Measures every section of an animal: vessels, neutrophils, lacunae, the laminin-332 line, or what the config describes.
+
+Inputs
+    images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml.
+Outputs
+    measurements.tsv: one row a section, outcome and variant. objects.parquet: one row a detected object.
+    sections/<section_id>.geojson (QuPath opens it) and .png. overlays.png: all sections of the animal on one sheet.
+"""
+
+from pathlib import Path
+
+from periomics.histology import pictures
+from periomics.histology.animal import measure_animal
+from periomics.histology.batch import batch_rows
+from periomics.histology.settings import stain_settings
+from periomics.imaging.rois import write_geojson
+from periomics.imaging.stains import load_stains
+from periomics.study.files import atomic
+from periomics.study.logs import start_log
+from periomics.study.measurements import COLUMNS
+from periomics.study.results import read_result, write_result
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+    settings = stain_settings(snakemake.params.settings or {}, load_stains(snakemake.input.stains))
+    batches = {Path(f).stem: batch_rows(read_result(f), f) for f in snakemake.input.batches}
+    stop = snakemake.params.on_broken == "stop"
+    animal = measure_animal(snakemake.params.facts, settings, batches, stop, log.warning)
+    out = snakemake.output
+    with atomic(out.objects) as part:
+        animal.objects.to_parquet(part, index=False)
+    with atomic(out.sections) as part:
+        part.mkdir()
+        for name, features, picture, label in animal.sections:
+            write_geojson(features, part / f"{name}.geojson", section=name)
+            pictures.save(picture or pictures.blank(label), part / f"{name}.png")
+    pictures.save(pictures.contact_sheet([(label, p) for _, _, p, label in animal.sections]), out.overlay)
+    write_result(animal.measurements, out.measurements, COLUMNS)
+    log.info("%d sections, %d objects", len(animal.sections), len(animal.objects))
+
+
+if "snakemake" in globals():
+    main(snakemake)

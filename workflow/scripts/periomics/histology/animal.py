@@ -1,0 +1,124 @@
+"""All sections of an animal: measured one by one; a broken one becomes rows with a reason, the others stand."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+from PIL import Image
+
+from periomics.histology.batch import BatchRow
+from periomics.histology.measure import OBJECT_COLUMNS, Measured, common_columns, measure_section, measured_outcomes
+from periomics.histology.pictures import overlay
+from periomics.histology.sections import open_section
+from periomics.histology.settings import StainSettings
+from periomics.study import measurements
+from periomics.study.errors import InputError, SpecimenError, nearest
+
+
+@dataclass
+class Animal:
+    """What an animal's job writes: tables, and per section (name, features, picture or None, label)."""
+
+    measurements: pd.DataFrame
+    objects: pd.DataFrame
+    sections: list[tuple[str, list[dict], Image.Image | None, str]] = field(default_factory=list)
+
+
+def measure_animal(
+    facts: Sequence[Mapping[str, object]],
+    settings: Mapping[str, StainSettings],
+    batches: Mapping[str, Mapping[str, BatchRow]],
+    stop: bool,
+    warn: Callable[[str], None],
+) -> Animal:
+    """Measure every section of an animal.
+
+    Parameters
+    ----------
+    facts
+        Rows of the sections sheet, without group, condition and dose.
+    settings
+        Stains of the config, by name.
+    batches
+        Batch → stain → row of the batch table.
+    stop
+        Raise at the first section that cannot be measured, instead of writing rows with `qc` = fail.
+
+    Raises
+    ------
+    InputError
+        If a stain is unknown or a batch has no row for it, whatever `stop` says: that is the study's mistake, not one
+        section's.
+    InputError, SpecimenError
+        With `stop`, of the first section that cannot be measured.
+    """
+    tables, objects, shown = [], [], []
+    for fact in sorted(facts, key=lambda f: (str(f["stain"]), str(f["section_id"]), str(f.get("field_id", "")))):
+        stain = _known_stain(fact, settings)
+        row = _batch_row(fact, batches)
+        name = section_name(fact)
+        try:
+            measured, picture = _one(fact, stain, row)
+        except (InputError, SpecimenError) as error:
+            if stop:
+                raise
+            warn(f"section {name} cannot be measured: {error}")
+            tables.append(failed_section(fact, stain, str(error)))
+            shown.append((name, [], None, f"{name}: {error}"))
+            continue
+        tables.append(measurements.tidy(measured.rows))
+        objects.append(measured.objects)
+        shown.append((name, measured.features, picture, _label(name, measured)))
+        gc.collect()
+    found = pd.concat(objects, ignore_index=True) if objects else pd.DataFrame(columns=list(OBJECT_COLUMNS))
+    return Animal(measurements.concatenate(tables), found, shown)
+
+
+def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Image.Image]:
+    opened = open_section(fact, stain)
+    measured = measure_section(opened, stain, row, fact)
+    return measured, overlay(opened, measured.features)
+
+
+def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:
+    """Rows without values for a section that cannot be measured."""
+    return measurements.failed(measured_outcomes(stain), reason, roi=stain.roi, **common_columns(fact))
+
+
+def section_name(fact: Mapping[str, object]) -> str:
+    """File name of a section or of one of its fields."""
+    return "_".join(str(fact[k]) for k in ("section_id", "field_id") if fact.get(k) not in (None, ""))
+
+
+def _known_stain(fact, settings: Mapping[str, StainSettings]) -> StainSettings:
+    stain = str(fact["stain"])
+    if stain not in settings:
+        raise InputError(
+            f"config histology/stains does not describe this stain{nearest(stain, settings)}",
+            column="stain",
+            value=stain,
+            allowed=", ".join(settings),
+        )
+    return settings[stain]
+
+
+def _batch_row(fact, batches: Mapping[str, Mapping[str, BatchRow]]) -> BatchRow:
+    batch = str(fact.get("batch", ""))
+    if batch not in batches or str(fact["stain"]) not in batches[batch]:
+        raise InputError(
+            f"section {section_name(fact)} has no row of its stain in a batch table",
+            column="batch",
+            value=batch,
+            allowed=", ".join(sorted(batches)) or "a stain batch for every section",
+        )
+    return batches[batch][str(fact["stain"])]
+
+
+def _label(name: str, measured: Measured) -> str:
+    first = next((r for r in measured.rows if not r["variant"]), None)
+    if first is None or first["value"] != first["value"]:
+        return name
+    return f"{name}  {first['outcome']} {first['value']:.1f} {first['unit']}"

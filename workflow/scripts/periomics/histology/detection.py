@@ -1,0 +1,196 @@
+"""What all detectors share: the prepared section, binary morphology in µm, objects and the counting rule."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import pandas as pd
+
+from periomics.histology.batch import BatchRow
+from periomics.histology.sections import Opened
+from periomics.histology.settings import StainSettings
+from periomics.imaging import stains
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A section ready for a detector: amounts (float32, OD) of the stain looked for and of the other, slightly smoothed."""
+
+    opened: Opened
+    settings: StainSettings
+    target: np.ndarray
+    other: np.ndarray
+    threshold: float
+    second: float
+    tissue_od: float
+    mean_od: np.ndarray
+
+    @property
+    def pixel_um(self) -> float:
+        return self.opened.pixel_um
+
+
+@dataclass
+class Readout:
+    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels)."""
+
+    rows: list[dict[str, object]]
+    objects: pd.DataFrame = field(default_factory=pd.DataFrame)
+    outlines: list[np.ndarray] = field(default_factory=list)
+
+
+def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepared:
+    """Separate the stains with the batch's white point and vectors, and smooth by `smooth_um` beside the implant."""
+    pair = stains.StainPair(settings.pair.stains, batch.vectors, "batch")
+    amounts = stains.separate(opened.rgb, batch.white, pair)
+    smooth = smooth_beside(amounts, opened.implant, settings.smooth_um / opened.pixel_um)
+    table = stains.od_table(batch.white) / np.float32(3)
+    mean_od = table[0][opened.rgb[..., 0]] + table[1][opened.rgb[..., 1]] + table[2][opened.rgb[..., 2]]
+    return Prepared(
+        opened,
+        settings,
+        smooth[settings.target],
+        smooth[1 - settings.target],
+        batch.threshold,
+        batch.second,
+        batch.tissue_od,
+        mean_od,
+    )
+
+
+def smooth_beside(images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float) -> list[np.ndarray]:
+    """Gaussian means of images over the pixels that are not left out: metal is black in every stain and must not bleed into
+    the tissue beside it. Left-out pixels become 0."""
+    from scipy.ndimage import gaussian_filter
+
+    if not left_out.any():
+        return [gaussian_filter(i, sigma, mode="nearest", truncate=3) for i in images]
+    free = (~left_out).astype(np.float32)
+    weight = np.maximum(gaussian_filter(free, sigma, mode="nearest", truncate=3), np.float32(1e-3))
+    return [gaussian_filter(i * free, sigma, mode="nearest", truncate=3) / weight * free for i in images]
+
+
+def measurement(
+    outcome: str, roi: str, value: float, unit: str, numerator: float, denominator: float, denominator_unit: str,
+    n_sub: float, method: str, variant: str = "",
+) -> dict[str, object]:  # fmt: skip
+    """A row of measurements; a value that cannot be formed is empty and says so."""
+    row = {
+        "outcome": outcome, "roi": roi, "variant": variant, "unit": unit, "numerator": numerator,
+        "denominator": denominator, "denominator_unit": denominator_unit, "n_sub": n_sub, "method": method,
+    }  # fmt: skip
+    if not denominator > 0:
+        return {**row, "value": float("nan"), "qc": "fail", "qc_reason": f"no {denominator_unit} to divide by in {roi}"}
+    return {**row, "value": value}
+
+
+def dilate(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
+    """All pixels within a radius of the mask."""
+    from edt import edt
+
+    if radius_um < pixel_um / 2 or not mask.any():
+        return mask.copy()
+    return edt(~mask, anisotropy=(pixel_um, pixel_um), black_border=False) <= radius_um
+
+
+def erode(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
+    """Pixels whose disc of a radius lies in the mask; beyond the frame counts as inside."""
+    from edt import edt
+
+    if radius_um < pixel_um / 2 or mask.all():
+        return mask.copy()
+    return edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False) > radius_um
+
+
+def close_and_fill(mask: np.ndarray, gap_um: float, largest_um2: float, pixel_um: float) -> np.ndarray:
+    """Close gaps of `gap_um` and fill what is then enclosed: filling before eroding keeps thin bridges across a gap."""
+    wide = fill_holes(dilate(mask, gap_um / 2, pixel_um), largest_um2, pixel_um)
+    return mask | erode(wide, gap_um / 2, pixel_um)
+
+
+def close_gaps(mask: np.ndarray, gap_um: float, pixel_um: float) -> np.ndarray:
+    """Join what is at most `gap_um` apart (closing with a disc of half that)."""
+    return mask | erode(dilate(mask, gap_um / 2, pixel_um), gap_um / 2, pixel_um)
+
+
+def opening(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
+    """Drop what a disc of a radius does not fit into."""
+    return dilate(erode(mask, radius_um, pixel_um), radius_um, pixel_um) & mask
+
+
+def label(mask: np.ndarray, connectivity: int = 8) -> np.ndarray:
+    """Connected parts, numbered 1..N in raster order, int32."""
+    import cc3d
+
+    return cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity).astype(np.int32)
+
+
+def fill_holes(mask: np.ndarray, largest_um2: float, pixel_um: float) -> np.ndarray:
+    """Fill what the mask encloses, up to an area; what touches the frame is not enclosed."""
+    holes = label(~mask, connectivity=4)
+    area = np.bincount(holes.ravel()) * pixel_um**2
+    fill = area <= largest_um2
+    fill[0] = False
+    for edge in (holes[0], holes[-1], holes[:, 0], holes[:, -1]):
+        fill[edge] = False
+    return mask | fill[holes]
+
+
+def keep_labels(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
+    """Labels renumbered densely, with those left out where `keep` (N + 1,) is False."""
+    keep = keep.copy()
+    keep[0] = False
+    number = np.zeros(len(keep), np.int32)
+    number[keep] = np.arange(1, keep.sum() + 1)
+    return number[labels]
+
+
+def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
+    """The region without glass: bright parts (below 40 % of the batch's typical density) above an area are no tissue."""
+    from scipy.ndimage import uniform_filter
+
+    size = max(1, round(3.0 / prepared.pixel_um))
+    glass = (uniform_filter(prepared.mean_od, size) < 0.4 * prepared.tissue_od) & prepared.opened.region
+    parts = label(glass, connectivity=4)
+    large = np.bincount(parts.ravel()) * prepared.pixel_um**2 >= smallest_um2
+    large[0] = False
+    return prepared.opened.region & ~large[parts]
+
+
+def counted(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
+    """Which objects a counting frame counts, bool (N,): each profile belongs to where its last pixel (lowest, then
+    rightmost) lies, and what the right or lower frame of the image cuts is out.
+
+    Tiles that share a border count every profile once. Source: the two-sides rule of unbiased counting [from memory].
+    """
+    n = int(labels.max())
+    where = np.flatnonzero(labels)
+    which = labels.ravel()[where]
+    last = np.zeros(n + 1, np.int64)
+    np.maximum.at(last, which, where)
+    keep = inside.ravel()[last[1:]]
+    for edge in (labels[-1], labels[:, -1]):
+        cut = np.unique(edge)
+        keep[cut[cut > 0] - 1] = False
+    return keep
+
+
+def object_table(labels: np.ndarray, prepared: Prepared, **means: np.ndarray) -> pd.DataFrame:
+    """One row an object: x_um, y_um from the corner of the finest level, area_um2, and the mean of each image given."""
+    n = int(labels.max())
+    where = np.flatnonzero(labels)
+    which = labels.ravel()[where]
+    area = np.bincount(which, minlength=n + 1)[1:]
+    rows, columns = np.divmod(where, labels.shape[1])
+    pixel = prepared.pixel_um
+    table = {
+        "object_id": np.arange(1, n + 1),
+        "x_um": (np.bincount(which, columns, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel,
+        "y_um": (np.bincount(which, rows, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel,
+        "area_um2": area * pixel**2,
+    }
+    for name, image in means.items():
+        table[name] = np.bincount(which, image.ravel()[where].astype(np.float64), n + 1)[1:] / np.maximum(area, 1)
+    return pd.DataFrame(table)

@@ -1,0 +1,155 @@
+"""A line along the implant (laminin-332, integrin beta-4): the share of the interface that it covers, and its gaps."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import pandas as pd
+
+from periomics.histology.detection import Prepared, Readout, dilate, measurement, smooth_beside
+from periomics.histology.sections import Opened, lines
+from periomics.histology.settings import StainSettings, options_from, outcome_name
+from periomics.imaging.rois import named
+from periomics.imaging.stains import StainPair, separate
+from periomics.imaging.unroll import resample, unroll
+
+
+@dataclass(frozen=True)
+class Options:
+    """band_um: width of the band along the line; step_um between samples; run_um: shorter stained runs and gaps are noise;
+    edge_um: pixels this close to the implant are mixed with metal and left out."""
+
+    band_um: float = 3.0
+    step_um: float = 0.5
+    run_um: float = 2.0
+    edge_um: float = 0.75
+
+
+def find(prepared: Prepared, options: Options, factor: float = 1.0) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+    """Per interface line: its points (n, 2) in pixels, arc (n,) in µm from the gingival margin, stained (n,).
+
+    A position is stained if the band's maximum across the line reaches the threshold, in runs of at least `run_um`;
+    unstained runs below `run_um` are bridged. The implant's own pixels are left out.
+    """
+    pixel = prepared.pixel_um
+    amount = np.where(dilate(prepared.opened.implant, options.edge_um, pixel), np.float32(np.nan), prepared.target)
+    found = []
+    for line in lines(prepared.opened, prepared.settings.roi):
+        line = _from_margin(line, prepared)
+        band = unroll(amount, line, options.band_um / pixel, options.step_um / pixel)
+        best = band_maximum(band.values)
+        step = band.length * pixel / len(best)
+        stained = long_runs(best >= prepared.threshold * factor, max(1, int(np.ceil(options.run_um / step - 1e-9))))
+        points = resample(line, options.step_um / pixel)[0]
+        found.append((points, band.arc * pixel, stained))
+    return found
+
+
+def band_maximum(values: np.ndarray) -> np.ndarray:
+    """Maximum across the band (n_arc, n_depth), -inf where nothing of it is tissue."""
+    return np.where(np.isfinite(values), values, -np.inf).max(axis=1)
+
+
+def band_peaks(opened: Opened, settings: StainSettings, white: np.ndarray, pair: StainPair) -> np.ndarray:
+    """Maxima across the band along all interface lines of a section, from which a batch takes the stained level."""
+    options = options_from(Options, settings.options, f"config, histology/stains/{settings.stain}/options")
+    pixel = opened.pixel_um
+    amount = separate(opened.rgb, white, pair)[settings.target]
+    (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / pixel)
+    smooth[dilate(opened.implant, options.edge_um, pixel)] = np.nan
+    bands = [
+        unroll(smooth, line, options.band_um / pixel, options.step_um / pixel) for line in lines(opened, settings.roi)
+    ]
+    return np.concatenate([band_maximum(b.values) for b in bands])
+
+
+def long_runs(flags: np.ndarray, least: int) -> np.ndarray:
+    """Bridge gaps shorter than `least` samples beside a run, then drop runs shorter than `least`."""
+    out = flags.copy()
+    for start, stop, value in runs(out):
+        if not value and stop - start < least and stop - start < len(out):
+            out[start:stop] = True
+    for start, stop, value in runs(out):
+        if value and stop - start < least:
+            out[start:stop] = False
+    return out
+
+
+def runs(flags: np.ndarray) -> list[tuple[int, int, bool]]:
+    """(start, stop, value) of each run of equal flags."""
+    if len(flags) == 0:
+        return []
+    cuts = [0, *(np.flatnonzero(np.diff(flags)) + 1).tolist(), len(flags)]
+    return [(a, b, bool(flags[a])) for a, b in pairwise(cuts)]
+
+
+def _from_margin(line: np.ndarray, prepared: Prepared) -> np.ndarray:
+    """The line, turned so that it starts at the annotated gingival margin where there is one."""
+    margins = [g for g in named(prepared.opened.annotations, "margin") if g.geom_type == "Point"]
+    if not margins:
+        return line
+    margin = np.array([margins[0].x, margins[0].y]) / prepared.opened.scale
+    return line if np.hypot(*(line[0] - margin)) <= np.hypot(*(line[-1] - margin)) else line[::-1]
+
+
+def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+    """Stained length `ln332` (% of the interface), its coronal, middle and apical thirds and longest run as variants,
+    and unstained runs per length `ln332_gaps` (1/mm).
+
+    Source: length of laminin-332 over the interface, Atsuta et al. 2005, doi 10.1016/j.biomaterials.2004.05.033. The
+    apical third is given apart because an internal basal lamina is found there in healthy rats.
+    """
+    settings, roi = prepared.settings, prepared.settings.roi
+    found = find(prepared, options, factor)
+    method = f"band of {options.band_um:g} um, maximum at or above {prepared.threshold * factor:.4f} OD, runs of {options.run_um:g} um"
+    lengths = [(arc[-1] + arc[0], stained) for _, arc, stained in found]
+    total = float(sum(length for length, _ in lengths))
+    covered = float(sum(length * stained.mean() for length, stained in lengths))
+    n = len(lengths)
+    rows = []
+    share = outcome_name(settings, "share", "ln332")
+    if share:
+        rows.append(
+            measurement(share, roi, 100 * covered / max(total, 1e-9), "%", covered, total, "um", n, method, variant)
+        )
+    if variant:
+        return Readout(rows)
+    if share:
+        for k, third in enumerate(("coronal", "middle", "apical")):
+            part = [(length / 3, _third(stained, k)) for length, stained in lengths]
+            on, whole = sum(a * s.mean() for a, s in part), sum(a for a, _ in part)
+            rows.append(
+                measurement(share, roi, 100 * on / max(whole, 1e-9), "%", on, whole, "um", n, method, f"third={third}")
+            )
+        run = max(length * (b - a) / len(s) for length, s in lengths for a, b, on in [*runs(s), (0, 0, True)] if on)
+        rows.append(
+            measurement(share, roi, 100 * run / max(total, 1e-9), "%", run, total, "um", n, method, "longest run")
+        )
+    if name := outcome_name(settings, "gaps", "ln332_gaps"):
+        gaps = sum(1 for _, stained in lengths for _, _, on in runs(stained) if not on)
+        rows.append(measurement(name, roi, 1000 * gaps / max(total, 1e-9), "1/mm", gaps, total * 1e-3, "mm", n, method))
+    objects, shapes = _pieces(found, prepared)
+    return Readout(rows, objects, shapes)
+
+
+def _third(stained: np.ndarray, k: int) -> np.ndarray:
+    edges = np.round(np.linspace(0, len(stained), 4)).astype(int)
+    return stained[edges[k] : max(edges[k + 1], edges[k] + 1)]
+
+
+def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
+    """Every stained and unstained run as an object with its piece of the line."""
+    rows, shapes = [], []
+    for points, arc, stained in found:
+        step = arc[1] - arc[0] if len(arc) > 1 else 2 * arc[0]
+        for start, stop, on in runs(stained):
+            x, y = points[start:stop].mean(axis=0) * prepared.pixel_um
+            rows.append(
+                {"object_id": len(rows) + 1, "x_um": x, "y_um": y, "length_um": (stop - start) * step,
+                 "arc_um": arc[start] - step / 2, "class": "positive" if on else "negative", "counted": True}
+            )  # fmt: skip
+            piece = points[start : max(stop, start + 1) + 1] if stop < len(points) else points[max(start - 1, 0) : stop]
+            shapes.append(piece * prepared.opened.scale)
+    return pd.DataFrame(rows), shapes

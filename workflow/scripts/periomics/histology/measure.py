@@ -1,0 +1,123 @@
+"""One section from pixels to rows of measurements and objects: a pure function of the image, its regions and its batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from periomics.histology import area, lacunae, laminin, neutrophils, nuclei, vessels
+from periomics.histology.batch import BatchRow
+from periomics.histology.detection import Readout, prepare
+from periomics.histology.sections import Opened
+from periomics.histology.settings import StainSettings, options_from
+from periomics.imaging.rois import detection
+from periomics.imaging.stains import clipped_share
+
+DETECTORS: dict[str, tuple[type, Callable[..., Readout]]] = {
+    "vessels": (vessels.Options, vessels.measure),
+    "neutrophils": (neutrophils.Options, neutrophils.measure),
+    "nuclei": (nuclei.Options, nuclei.measure),
+    "lacunae": (lacunae.Options, lacunae.measure),
+    "laminin": (laminin.Options, laminin.measure),
+    "area": (area.Options, area.measure),
+}
+# Results of a detector by the key of `outcomes:` in the config, with the outcome that is written by default.
+RESULTS = {
+    "vessels": {"density": "mvd", "area": "va", "diameter": "vd"},
+    "neutrophils": {"density": "neu", "area": "neu_area"},
+    "nuclei": {"positive": "", "h_score": ""},
+    "lacunae": {"share": "elac", "density": "elac_area", "necrosis": "necr"},
+    "laminin": {"share": "ln332", "gaps": "ln332_gaps"},
+    "area": {"share": ""},
+}
+FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
+OBJECT_COLUMNS = ("specimen_id", "animal_id", "section_id", "field_id", "stain", "object_id", "class", "counted",
+                  "x_um", "y_um", "area_um2")  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A measured section: rows and objects ready for the tables, GeoJSON features for QuPath."""
+
+    rows: list[dict[str, object]]
+    objects: pd.DataFrame
+    features: list[dict]
+
+
+def common_columns(fact: Mapping[str, object]) -> dict[str, object]:
+    """What every row of a section carries; a file that is one field of a section is of level field."""
+    given = {k: fact[k] for k in FACTS if fact.get(k) not in (None, "")}
+    return {
+        "modality": "histology",
+        "source": "measured",
+        "level": "field" if given.get("field_id") else "section",
+        **given,
+    }
+
+
+def measured_outcomes(settings: StainSettings) -> list[str]:
+    """Outcomes that a stain gives, main one first."""
+    named = {k: settings.outcomes.get(k, default) for k, default in RESULTS[settings.detector].items()}
+    return [str(v) for v in named.values() if v not in ("", None, "none")]
+
+
+def measure_section(opened: Opened, settings: StainSettings, batch: BatchRow, fact: Mapping[str, object]) -> Measured:
+    """Measure one section.
+
+    Parameters
+    ----------
+    opened
+        Pixels, pixel size, regions.
+    settings
+        Of the section's stain.
+    batch
+        White point, vectors and thresholds of its stain batch: nothing is set from the section itself.
+    fact
+        Row of the sheet (ids, time, role); nothing that tells the arm.
+
+    Returns
+    -------
+    Measured
+        The main outcome also stands at the threshold ± `sweep_percent`, as variants `threshold=-10%`, `threshold=+10%`.
+    """
+    kind, function = DETECTORS[settings.detector]
+    options = options_from(kind, settings.options, f"config, histology/stains/{settings.stain}/options")
+    prepared = prepare(opened, settings, batch)
+    readout = function(prepared, options)
+    rows = list(readout.rows)
+    if settings.sweep_percent > 0:
+        for sign in (-1, 1):
+            percent = sign * settings.sweep_percent
+            rows += function(prepared, options, 1 + percent / 100, f"threshold={percent:+g}%").rows
+    common = common_columns(fact)
+    share = 100 * clipped_share(opened.rgb, opened.region)
+    if share > settings.max_clipped_percent:
+        reason = f"{share:.1f} % of the region's pixels have a channel at 0, where density is only known to be high"
+        rows = [{**r, "qc": "warn", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows]
+    return Measured(
+        [{**common, **r} for r in rows],
+        _objects(readout.objects, settings, fact),
+        _features(readout, fact, settings.stain),
+    )
+
+
+def _objects(table: pd.DataFrame, settings: StainSettings, fact: Mapping[str, object]) -> pd.DataFrame:
+    ids = {k: str(fact.get(k, "")) for k in ("specimen_id", "animal_id", "section_id", "field_id")}
+    out = table.assign(**ids, stain=settings.stain)
+    return out.reindex(columns=[*OBJECT_COLUMNS, *(c for c in table.columns if c not in OBJECT_COLUMNS)])
+
+
+def _features(readout: Readout, fact: Mapping[str, object], stain: str) -> list[dict]:
+    key = f"{fact.get('section_id', '')}:{fact.get('field_id', '')}:{stain}"
+    labels = {"area_um2": "Area µm^2", "length_um": "Length µm", "diameter_um": "Diameter µm"}
+    found = []
+    for record, outline in zip(readout.objects.to_dict("records"), readout.outlines, strict=True):
+        numbers = {
+            labels.get(k, k): v
+            for k, v in record.items()
+            if k not in ("object_id", "class", "counted", "x_um", "y_um") and isinstance(v, int | float)
+        }
+        found.append(detection(outline, str(record["class"]), numbers, f"{key}:{record['object_id']}"))
+    return found

@@ -1,0 +1,119 @@
+"""Cells with a stained cytoplasm and a lobed nucleus (MPO): density and stained area."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from periomics.histology.detection import (
+    Prepared,
+    Readout,
+    close_gaps,
+    counted,
+    dilate,
+    fill_holes,
+    keep_labels,
+    label,
+    measurement,
+    object_table,
+    opening,
+    tissue_mask,
+)
+from periomics.histology.settings import outcome_name
+from periomics.imaging.rois import outlines
+
+
+@dataclass(frozen=True)
+class Options:
+    """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
+    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue."""
+
+    lobes_um: float = 3.0
+    expand_um: float = 2.0
+    cell_um: float = 9.5
+    smallest_um2: float = 25.0
+    glass_um2: float = 150.0
+
+
+def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of positive cells and the stained pixels, in the whole image."""
+    pixel = prepared.pixel_um
+    free = ~prepared.opened.implant
+    stained = (prepared.target >= prepared.threshold * factor) & free
+    # A dark nucleus can hide the brown above it: nuclei whose ring is brown belong to the cell.
+    nuclei = label((prepared.other >= prepared.second) & free)
+    body = stained | _with_brown_ring(nuclei, stained, options.expand_um, pixel)
+    body = fill_holes(close_gaps(body, options.lobes_um, pixel), np.pi * options.cell_um**2 / 4, pixel)
+    body = opening(body, options.cell_um / 6, pixel)
+    labels = split_touching(body, options.cell_um, pixel)
+    area = np.bincount(labels.ravel()) * pixel**2
+    return keep_labels(labels, area >= options.smallest_um2), stained
+
+
+def _with_brown_ring(nuclei: np.ndarray, stained: np.ndarray, expand_um: float, pixel: float) -> np.ndarray:
+    """Nuclei at least 60 % of whose surrounding ring is stained."""
+    from skimage.segmentation import expand_labels
+
+    if not nuclei.any():
+        return np.zeros(nuclei.shape, bool)
+    near = dilate(stained, expand_um, pixel)
+    touched = np.zeros(nuclei.max() + 1, bool)
+    touched[np.unique(nuclei[near])] = True
+    some = np.where(touched[nuclei], nuclei, 0)
+    ring = expand_labels(some, expand_um / pixel)
+    ring[some > 0] = 0
+    size = np.bincount(ring.ravel(), minlength=nuclei.max() + 1)
+    brown = np.bincount(ring.ravel(), stained.ravel(), minlength=nuclei.max() + 1)
+    keep = (brown >= 0.6 * size) & (size > 0)
+    keep[0] = False
+    return keep[some]
+
+
+def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndarray:
+    """Split a mask into cells by the watershed of its distance map; peaks closer than 0.4 diameters are one cell."""
+    from edt import edt
+    from scipy.ndimage import gaussian_filter
+    from skimage.feature import peak_local_max
+    from skimage.segmentation import watershed
+
+    if not mask.any():
+        return np.zeros(mask.shape, np.int32)
+    depth = gaussian_filter(edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False), 0.1 * cell_um / pixel_um)
+    parts = label(mask)
+    peaks = peak_local_max(
+        depth, min_distance=max(1, round(0.4 * cell_um / pixel_um)), labels=parts, exclude_border=False
+    )
+    peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[peaks[:, 0], peaks[:, 1]] = np.arange(1, len(peaks) + 1)
+    return watershed(-depth, seeds, mask=mask).astype(np.int32)
+
+
+def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+    """Density `neu` (1/mm²: cells over tissue area) and stained area `neu_area` (%).
+
+    Tissue is the region without implant, its margin, and holes of the section. Lobes within `lobes_um` are one cell.
+    """
+    settings, roi = prepared.settings, prepared.settings.roi
+    tissue = tissue_mask(prepared, options.glass_um2)
+    labels, stained = find(prepared, options, factor)
+    inside = counted(labels, tissue)
+    pixel2 = prepared.pixel_um**2
+    area, n = float(tissue.sum() * pixel2), int(inside.sum())
+    brown = float((stained & tissue).sum() * pixel2)
+    method = f"DAB at or above {prepared.threshold * factor:.4f} OD with nuclei, split by distance"
+    rows = []
+    if name := outcome_name(settings, "density", "neu"):
+        rows.append(
+            measurement(name, roi, n / (area * 1e-6) if area else 0, "1/mm2", n, area * 1e-6, "mm2", n, method, variant)
+        )
+    if variant:
+        return Readout(rows)
+    if name := outcome_name(settings, "area", "neu_area"):
+        share = 100 * brown / area if area else 0
+        rows.append(measurement(name, roi, share, "%", brown * 1e-6, area * 1e-6, "mm2", n, method))
+    objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
+    objects["counted"] = inside
+    objects["class"] = np.where(inside, "positive", "excluded")
+    return Readout(rows, objects, outlines(labels, prepared.opened.scale))

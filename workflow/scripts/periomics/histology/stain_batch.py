@@ -1,0 +1,64 @@
+"""The table of a stain batch from its sections' files; a broken section is left out and named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section
+from periomics.histology.laminin import band_peaks
+from periomics.histology.sections import open_section
+from periomics.histology.settings import StainSettings
+from periomics.study.errors import InputError, SpecimenError, nearest
+
+
+def batch_table(
+    facts: Sequence[Mapping[str, object]], settings: Mapping[str, StainSettings], warn: Callable[[str], None]
+) -> pd.DataFrame:
+    """One row a stain: see `batch.pool`.
+
+    Parameters
+    ----------
+    facts
+        Rows of the sections sheet that share the batch.
+    settings
+        Stains of the config.
+    warn
+        Is told of every section that cannot be read; its animal's job says so in the measurements.
+
+    Raises
+    ------
+    InputError
+        If a stain is not in the config, or no section of a stain can be read.
+    """
+    rows = []
+    for stain in sorted({str(f["stain"]) for f in facts}):
+        if stain not in settings:
+            raise InputError(
+                f"config histology/stains does not describe this stain{nearest(stain, settings)}",
+                column="stain",
+                value=stain,
+                allowed=", ".join(settings),
+            )
+        rows.append(_stain_row([f for f in facts if str(f["stain"]) == stain], settings[stain], warn))
+    return pd.DataFrame(rows, columns=[*COLUMNS, *FURTHER])
+
+
+def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> dict[str, object]:
+    samples, readable = [], []
+    for fact in sorted(facts, key=lambda f: (str(f["section_id"]), str(f.get("field_id", "")))):
+        try:
+            control = str(fact.get("role", "")) == "negative_control"
+            samples.append(sample_section(open_section(fact, settings), control))
+        except (InputError, SpecimenError) as error:
+            warn(f"section {fact['section_id']} is left out of its batch: {error}")
+            continue
+        if not control:
+            readable.append(fact)
+
+    def peaks(white, pair):
+        return np.concatenate([band_peaks(open_section(f, settings), settings, white, pair) for f in readable])
+
+    return pool(samples, settings, peaks if settings.detector == "laminin" else None)

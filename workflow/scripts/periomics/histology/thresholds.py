@@ -1,0 +1,57 @@
+"""Thresholds from the pooled pixels of a stain batch, blind to arms; never from one section."""
+
+from __future__ import annotations
+
+import numpy as np
+
+MIN_PIXELS = 200
+
+
+def half_maximum(values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | None = None) -> tuple[float, str]:
+    """Half-way between the background and the typical amount of what is clearly stained.
+
+    At this level the outline of an object lies where its edge is, whatever the blur, and the rule scales with the strength
+    of the stain; Otsu's does not hold where the stained share is a few percent.
+
+    Parameters
+    ----------
+    values
+        Stain amounts (n,), pooled over a batch.
+    floor
+        Pixels must lie this far (OD) and six robust standard deviations above the background to be clearly stained.
+    peaks
+        Where the stained level is taken from, if not from `values`: maxima across a thin line, say.
+
+    Returns
+    -------
+    threshold : NaN if too little is stained
+    reason : why there is none, else empty
+    """
+    values = values[np.isfinite(values)]
+    if len(values) < MIN_PIXELS:
+        return float("nan"), f"{len(values)} pixels"
+    background = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - background)))
+    candidates = values if peaks is None else peaks[np.isfinite(peaks)]
+    clear = candidates[candidates > background + max(floor, 6 * spread)]
+    if len(clear) < (MIN_PIXELS if peaks is None else 20):
+        return float("nan"), f"only {len(clear)} of {len(candidates)} pixels are clearly stained"
+    # Edges of objects are mixed pixels: the level is taken from those above the middle of the first guess.
+    level = float(np.median(clear[clear > (background + np.median(clear)) / 2]))
+    return background + (level - background) / 2, ""
+
+
+def half_median(values: np.ndarray) -> tuple[float, str]:
+    """Half of the typical amount, for a matrix that fills its region (eosin in bone); holes lie below."""
+    values = values[np.isfinite(values)]
+    if len(values) < MIN_PIXELS:
+        return float("nan"), f"{len(values)} pixels"
+    return float(np.median(values)) / 2, ""
+
+
+def negative_control(values: np.ndarray, percentile: float = 99.5) -> tuple[float, str]:
+    """What all but 0.5 % of a negative control's pixels stay below."""
+    values = values[np.isfinite(values)]
+    if len(values) < MIN_PIXELS:
+        return float("nan"), "no negative control in the batch"
+    return float(np.percentile(values, percentile)), ""

@@ -1,0 +1,72 @@
+"""Image series: a multi-page TIFF, a folder of images, or a single image, as frames (time, row, column)."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+import numpy as np
+
+from periomics.imaging.readers import SUFFIXES, pixel_size, probe, read_grey
+from periomics.study.errors import InputError, SpecimenError
+
+
+def _natural(path: Path) -> list[object]:
+    return [int(t) if t.isdigit() else t.casefold() for t in re.split(r"(\d+)", path.name)]
+
+
+def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
+    """Images of a folder in natural order (2 before 10).
+
+    Raises
+    ------
+    InputError
+        If the folder holds no image.
+    """
+    files = sorted((p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
+    if not files:
+        raise InputError("folder holds no image", file=folder, allowed=", ".join(SUFFIXES))
+    return files
+
+
+def read_frames(path: str | os.PathLike[str], sheet_pixel_um: float | None = None) -> tuple[np.ndarray, float]:
+    """Frames as float32 (time, row, column), grey 0 to 255, and the pixel size in µm.
+
+    Raises
+    ------
+    InputError
+        If no pixel size is stated, or frames differ in size.
+    SpecimenError
+        If a file cannot be decoded.
+    """
+    path = Path(path)
+    if path.is_dir():
+        frames, sizes = zip(*(read_grey(f, None, sheet_pixel_um) for f in frame_files(path)), strict=True)
+        if len({f.shape for f in frames}) > 1:
+            raise InputError("frames differ in size", file=path, value=sorted({f.shape for f in frames}))
+        return np.stack(frames), float(sizes[0])
+    if path.suffix.lower() in (".tif", ".tiff"):
+        pages = _pages(path)
+        if pages is not None:
+            return pages, pixel_size(probe(path), sheet_pixel_um)
+    frame, pixel = read_grey(path, None, sheet_pixel_um)
+    return frame[None], pixel
+
+
+def _pages(path: Path) -> np.ndarray | None:
+    """Pages of a grey multi-page TIFF; None where it holds a single page."""
+    import tifffile
+
+    try:
+        with tifffile.TiffFile(path) as tif:
+            if len(tif.pages) < 2:
+                return None
+            pages = np.stack([p.asarray() for p in tif.pages])
+    except Exception as error:  # tifffile raises many kinds on broken files
+        raise SpecimenError(f"{path.name}: frames cannot be read ({error})") from error
+    if pages.ndim == 4:
+        pages = pages[..., :3].mean(axis=-1)
+    if pages.dtype == np.uint16:
+        pages = pages / 257.0
+    return pages.astype(np.float32)
