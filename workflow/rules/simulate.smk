@@ -102,6 +102,7 @@ rule simulate_culture:
         facts=all_facts("cultures"),
         settings=setting("simulate"),
         seed=setting("seed"),
+        closure_h=setting("culture/closure_h"),
         code=code_digest("simulate/simulate_culture"),
     message:
         "Simulating scratch series and plates"

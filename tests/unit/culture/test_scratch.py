@@ -1,0 +1,113 @@
+"""Scratch closure and speed against simulated truth over the whole range, and what real sequences must show."""
+
+import numpy as np
+import pytest
+
+from periomics.culture.measure import measure_culture
+from periomics.culture.scratch import closure_at, closure_percent, find_gap, front_speed, half_time
+from periomics.imaging.series import read_frames
+from periomics.simulate.culture import simulate_series
+from periomics.study.errors import InputError, SpecimenError
+
+TIMES = np.arange(9) * 3.0
+SETTINGS = {"window_um": 24.0, "debris_um2": 8000.0, "closed_share": 0.8, "regrowth_um": 30.0, "closure_h": 24.0}
+
+
+@pytest.mark.parametrize("rate", [1.0, 3.0, 5.0, 7.0, 9.0])
+def test_closure_and_speed_are_recovered(rate):
+    series = simulate_series(rate, (320, 480), 1.6, TIMES, np.random.default_rng(int(rate * 10)))
+    gap = find_gap(series.frames, 1.6)
+    truth = 100 * (1 - series.masks.sum(axis=(1, 2)) / series.masks[0].sum())
+    assert np.abs(closure_percent(gap.area_mm2) - truth).max() < 5.0
+    true_area = series.masks[0].sum() * 0.0016**2
+    assert abs(gap.area_mm2[0] / true_area - 1) < 0.03
+    speed, _ = front_speed(TIMES, gap.width_um)
+    assert abs(speed - series.speed) < max(0.05 * series.speed, 0.15)
+
+
+def test_measured_speed_has_slope_one_against_truth():
+    rates = np.linspace(1.5, 9, 8)
+    measured, truth = [], []
+    for i, rate in enumerate(rates):
+        series = simulate_series(rate, (240, 400), 1.6, TIMES, np.random.default_rng(100 + i))
+        measured.append(front_speed(TIMES, find_gap(series.frames, 1.6).width_um)[0])
+        truth.append(series.speed)
+    slope = np.polyfit(truth, measured, 1)[0]
+    assert 0.95 < slope < 1.05
+
+
+def test_mirrored_and_turned_series_give_the_same_areas():
+    series = simulate_series(4.0, (240, 400), 1.6, TIMES[:4], np.random.default_rng(3))
+    areas = find_gap(series.frames, 1.6).area_mm2
+    for other in (series.frames[:, :, ::-1], series.frames.transpose(0, 2, 1)):
+        gap = find_gap(np.ascontiguousarray(other), 1.6)
+        np.testing.assert_allclose(gap.area_mm2, areas, rtol=0.01)
+    turned = find_gap(np.ascontiguousarray(series.frames.transpose(0, 2, 1)), 1.6)
+    np.testing.assert_allclose(turned.width_um, find_gap(series.frames, 1.6).width_um, rtol=0.01)
+
+
+def test_pixel_size_scales_areas_and_speed():
+    series = simulate_series(4.0, (240, 400), 1.6, TIMES[:5], np.random.default_rng(4))
+    double = find_gap(series.frames, 3.2, None)
+    assert double.area_mm2[0] / find_gap(series.frames, 1.6).area_mm2[0] == pytest.approx(4.0, rel=0.03)
+
+
+def test_confluent_cells_and_empty_wells_are_refused():
+    rng = np.random.default_rng(0)
+    with pytest.raises(SpecimenError):
+        find_gap(rng.normal(128, 26, (2, 200, 300)), 1.6)
+    with pytest.raises(SpecimenError):
+        find_gap(np.full((2, 200, 300), 128.0), 1.6)
+
+
+def test_times_and_interpolation_by_hand():
+    time, area = np.array([0.0, 6.0, 12.0]), np.array([2.0, 1.2, 0.8])
+    assert closure_at(time, area, 9.0) == pytest.approx(50.0)
+    assert half_time(time, area) == pytest.approx(9.0)
+    assert np.isnan(closure_at(time, area, 24.0))
+    assert np.isnan(half_time(time, np.array([2.0, 1.9, 1.8])))
+    assert front_speed(time, np.array([600.0, 540.0, 480.0]))[0] == pytest.approx(5.0)
+
+
+def test_a_moved_field_is_flagged():
+    series = simulate_series(1.0, (240, 400), 1.6, TIMES[:3], np.random.default_rng(5))
+    moved = series.frames.copy()
+    moved[2] = np.roll(moved[2], 60, axis=1)
+    assert any("field may have moved" in w for w in find_gap(moved, 1.6).warnings)
+
+
+def test_broken_series_becomes_rows_with_a_reason(tmp_path):
+    (tmp_path / "a.tif").write_bytes(b"no image")
+    fact = {
+        "specimen_id": "I1-a",
+        "animal_id": "I1",
+        "assay": "scratch",
+        "path": str(tmp_path / "a.tif"),
+        "pixel_um": 1.6,
+    }
+    table, series, _ = measure_culture([fact], SETTINGS)
+    assert series == {} and set(table["qc"]) == {"fail"} and "scratch" in set(table["outcome"])
+    with pytest.raises(Exception, match=r"a\.tif"):
+        measure_culture([fact], SETTINGS, "stop")
+
+
+def test_series_without_interval_or_pixel_size_is_refused(tmp_path):
+    import tifffile
+
+    tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
+    fact = {"specimen_id": "s", "animal_id": "I1", "assay": "scratch", "path": str(tmp_path / "a.tif"), "pixel_um": 1.0}
+    table, *_ = measure_culture([fact], SETTINGS)
+    assert "time between frames" in table["qc_reason"].iloc[0]
+    with pytest.raises(InputError, match="no pixel size"):
+        read_frames(tmp_path / "a.tif")
+
+
+@pytest.mark.data
+def test_real_sequence_closes_and_pair_agrees_with_other_segmenters(data):
+    frames, _ = read_frames(data / "histology/scratch_sequence", 1.0)
+    gap = find_gap(frames[:, ::2, ::2], 2.0)
+    closed = closure_percent(gap.area_mm2)
+    share = gap.masks.mean(axis=(1, 2)) * 100
+    # Other texture segmenters: 27.7 to 38.0 % cell-free in the first frame, and a closure that rises over time.
+    assert 24 < share[0] < 42
+    assert closed[-1] > 5 and np.all(np.diff(closed) >= -1e-9)

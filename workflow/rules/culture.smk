@@ -1,0 +1,31 @@
+# Scratch assays and plates: one job an isolation.
+
+
+rule measure_culture:
+    input:
+        files=sheet_files("cultures", "path"),
+        checked=CHECKED,
+    output:
+        measurements="<results>/culture/{animal_id}/measurements.tsv",
+        fronts="<results>/culture/{animal_id}/fronts.png",
+        curves="<results>/culture/{animal_id}/curves.png",
+        plates="<results>/culture/{animal_id}/plates.png",
+    log:
+        "<logs>/culture/measure_culture/{animal_id}.log",
+    benchmark:
+        "<benchmarks>/culture/measure_culture/{animal_id}.tsv"
+    conda:
+        "../../envs/culture.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(1500, 40),
+        runtime=runtime_for(15),
+    params:
+        facts=sheet_facts("cultures"),
+        settings=setting("culture"),
+        on_broken=setting("on_broken_specimen"),
+        code=code_digest("culture/measure_culture"),
+    message:
+        "Measuring scratches and plates of isolation {wildcards.animal_id}"
+    script:
+        "../scripts/culture/measure_culture.py"

@@ -1,0 +1,209 @@
+"""All wells and scratch series of one isolation as measurements."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from periomics.culture.plates import edge_well, read_plate, well_name
+from periomics.culture.scratch import (
+    Gap,
+    ScratchSettings,
+    closure_at,
+    closure_percent,
+    find_gap,
+    front_speed,
+    half_time,
+)
+from periomics.study import measurements
+from periomics.study.errors import InputError, PeriomicsError
+
+SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
+
+
+def read_series(facts: Sequence[Mapping[str, object]]) -> tuple[np.ndarray, np.ndarray, float]:
+    """Frames (time, row, column), times in h and pixel size in µm of one scratch specimen.
+
+    A series is one file or folder of frames with `interval_h`, or one row of the sheet a frame with `time`.
+
+    Raises
+    ------
+    InputError
+        If times are not stated, are not in hours, or frames differ in size.
+    """
+    from periomics.imaging.series import read_frames
+
+    first = facts[0]
+    if len(facts) == 1:
+        frames, pixel = read_frames(str(first["path"]), _number(first, "pixel_um"))
+        interval = _number(first, "interval_h")
+        if len(frames) > 1 and interval is None:
+            raise InputError(
+                "an image series needs its time between frames",
+                file=first["path"],
+                column="interval_h",
+                allowed="hours",
+            )
+        return frames, np.arange(len(frames)) * (interval or 0.0), pixel
+    rows = sorted(facts, key=lambda f: float(f.get("time", 0.0)))
+    times, parts, pixels = [], [], []
+    for fact in rows:
+        if "time" not in fact or fact.get("time_unit") not in ("h", "min", "d"):
+            raise InputError(
+                "frames given one by one need time and time_unit",
+                file=fact["path"],
+                column="time",
+                allowed="min, h or d",
+            )
+        frame, pixel = read_frames(str(fact["path"]), _number(fact, "pixel_um"))
+        times.append(float(fact["time"]) * {"min": 1 / 60, "h": 1.0, "d": 24.0}[str(fact["time_unit"])])
+        parts.append(frame[0])
+        pixels.append(pixel)
+    if len({p.shape for p in parts}) > 1 or max(pixels) - min(pixels) > 0.01 * pixels[0]:
+        raise InputError("frames differ in size or pixel size", file=rows[0]["path"])
+    return np.stack(parts), np.asarray(times) - times[0], pixels[0]
+
+
+def _number(fact: Mapping[str, object], name: str) -> float | None:
+    value = fact.get(name)
+    return None if value is None or value != value else float(value)
+
+
+def scratch_rows(gap: Gap, time_h: np.ndarray, settings: Mapping[str, object]) -> list[dict[str, object]]:
+    """Measurements of one series: closure at the declared time and at every frame, speed, half time, area under the curve."""
+    at = float(settings["closure_h"])
+    share = float(settings["closed_share"])
+    closed = closure_percent(gap.area_mm2)
+    at_value = closure_at(time_h, gap.area_mm2, at)
+    speed, used = front_speed(time_h, gap.width_um, share)
+    first, warn = float(gap.area_mm2[0]), "; ".join(gap.warnings)
+    common = {
+        "level": "well",
+        "method": "log local sd, one threshold a series",
+        "qc": "warn" if warn else "pass",
+        "qc_reason": warn,
+    }
+    rows = [_row("scratch", at_value, "%", time=at, numerator=first * at_value / 100, denominator=first, **common)]
+    for t, value in zip(time_h, closed, strict=True):
+        rows.append(
+            _row(
+                "scratch",
+                value,
+                "%",
+                time=t,
+                variant="frame",
+                numerator=first * value / 100,
+                denominator=first,
+                **common,
+            )
+        )
+    rows.append(_row("scratch_rate", speed, "um/h", n_sub=used, **common))
+    rows.append(_row("scratch_t50", half_time(time_h, gap.area_mm2), "h", **common))
+    rows.append(_row("scratch_auc", float(np.trapezoid(closed, time_h)), "% h", **common))
+    return [r for r in rows if r is not None]
+
+
+def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, object] | None:
+    """A row; without a value (the series ended before half closure, say) it is flagged, not dropped."""
+    row = {"outcome": outcome, "value": value, "unit": unit, "time_unit": "h" if "time" in more else "", **more}
+    if "denominator" in row:
+        row["denominator_unit"] = "mm2"
+    if value != value:
+        row |= {"qc": "warn", "qc_reason": "not reached within the series", "value": None}
+        row |= {k: None for k in ("numerator", "denominator") if k in row}
+    return row
+
+
+def plate_rows(facts: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
+    """Measurements of the wells of one plate file: the signal as read; blanks and vehicles are handled with the outcomes.
+
+    Raises
+    ------
+    InputError
+        If a well of the sheet is not on the plate or two rows claim one well.
+    """
+    path = str(facts[0]["path"])
+    signals = read_plate(path)
+    seen: dict[str, str] = {}
+    rows = []
+    for fact in facts:
+        try:
+            well = well_name(str(fact.get("well", "")))
+        except ValueError:
+            raise InputError(
+                "not a well", file=path, column="well", value=fact.get("well"), allowed="A1 to P24"
+            ) from None
+        if well not in signals.index:
+            raise InputError("the plate's file has no such well", file=path, column="well", value=well)
+        key = f"{well}/{fact.get('readout')}"
+        if key in seen:
+            raise InputError(
+                f"well is claimed by {seen[key]} and {fact['specimen_id']}", file=path, column="well", value=well
+            )
+        seen[key] = str(fact["specimen_id"])
+        edge = edge_well(well, signals.index)
+        rows.append({"specimen_id": fact["specimen_id"], "outcome": fact.get("readout"), "value": float(signals[well]),
+                     "unit": "signal", "level": "well", "method": "plate reader", "role": fact.get("role", "sample"),
+                     "time": fact.get("time"), "time_unit": fact.get("time_unit", ""), "field_id": well,
+                     "qc": "warn" if edge else "pass", "qc_reason": "well on the rim of the plate" if edge else ""})  # fmt: skip
+    return rows
+
+
+def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str, object], on_broken: str = "flag"):
+    """Measure everything of one isolation.
+
+    Parameters
+    ----------
+    facts
+        Rows of the cultures sheet of one isolation, without conditions.
+    settings
+        The config's `culture` section.
+    on_broken
+        `flag` turns a file that cannot be measured into rows with qc = fail; `stop` raises.
+
+    Returns
+    -------
+    table
+        Measurements.
+    series
+        specimen_id → (frames, times, gap, pixel size) of every series that was measured, for the pictures.
+    plates
+        Path → signals of every plate that was read.
+    """
+    tables, series, plates = [], {}, {}
+    animal = facts[0]["animal_id"]
+    common = {"animal_id": animal, "modality": "culture"}
+    for specimen in sorted({str(f["specimen_id"]) for f in facts if f["assay"] == "scratch"}):
+        own = [f for f in facts if f["specimen_id"] == specimen]
+        common_here = {**common, "specimen_id": specimen, "role": own[0].get("role", "sample")}
+        try:
+            frames, time_h, pixel = read_series(own)
+            gap = find_gap(
+                frames, pixel, ScratchSettings(**{k: float(settings[k]) for k in ScratchSettings.__dataclass_fields__})
+            )
+        except (PeriomicsError, OSError, ValueError) as error:
+            if on_broken == "stop":
+                raise
+            tables.append(measurements.failed(SCRATCH_OUTCOMES, str(error), level="well", **common_here))
+            continue
+        series[specimen] = (frames, time_h, gap, pixel)
+        tables.append(measurements.tidy(scratch_rows(gap, time_h, settings), **common_here))
+    for path in sorted({str(f["path"]) for f in facts if f["assay"] == "plate"}):
+        own = [f for f in facts if f["assay"] == "plate" and str(f["path"]) == path]
+        try:
+            tables.append(measurements.tidy(plate_rows(own), **common))
+            plates[path] = read_plate(path)
+        except (PeriomicsError, OSError, ValueError) as error:
+            if on_broken == "stop":
+                raise
+            tables += [_failed_well(f, error, common) for f in own]
+    return measurements.concatenate(tables), series, plates
+
+
+def _failed_well(fact: Mapping[str, object], error: Exception, common: Mapping[str, object]) -> pd.DataFrame:
+    reason = str(error) or type(error).__name__
+    return measurements.failed([str(fact.get("readout", "plate"))], reason, level="well", specimen_id=fact["specimen_id"],
+                               role=fact.get("role", "sample"), field_id=str(fact.get("well", "")), time=fact.get("time"),
+                               time_unit=fact.get("time_unit", ""), **common)  # fmt: skip

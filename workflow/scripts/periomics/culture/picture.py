@@ -1,0 +1,59 @@
+"""Pictures to judge a culture's numbers by: fronts on the frames, closure curves, plates as heat maps."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from periomics.culture.scratch import Gap, closure_percent
+from periomics.study.figures import PALETTE, new_figure
+
+Measured = tuple[np.ndarray, np.ndarray, Gap, float]
+
+
+def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
+    """Frames of every series with the gap's outline, a scale bar and the time; a row a series."""
+    names = sorted(series)
+    fig, axes = new_figure(2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        frames, time_h, gap, pixel_um = series[name]
+        for ax, i in zip(row, np.linspace(0, len(frames) - 1, n_frames).round().astype(int), strict=True):
+            step = max(1, frames.shape[2] // 480)
+            ax.imshow(frames[i][::step, ::step], cmap="gray", interpolation="nearest")
+            if gap.masks[i].any():
+                ax.contour(gap.masks[i][::step, ::step], levels=[0.5], colors=[PALETTE[1]], linewidths=0.8)
+            ax.set_title(f"{name}  {time_h[i]:g} h", fontsize=6)
+            bar = 200 / pixel_um / step
+            ax.plot([8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2)
+            ax.axis("off")
+    fig.suptitle("Cell-free gap (orange outline); white bar 200 µm", fontsize=7)
+    return fig
+
+
+def curve_figure(series: Mapping[str, Measured]):
+    """Closure over time, one line a series, labelled by specimen."""
+    fig, ax = new_figure(5, 3.2)
+    for i, name in enumerate(sorted(series)):
+        _, time_h, gap, _ = series[name]
+        ax.plot(time_h, closure_percent(gap.area_mm2), "o-", ms=3, lw=1, color=PALETTE[i % len(PALETTE)], label=name)
+    ax.set(xlabel="time (h)", ylabel="closure (% of the first cell-free area)")
+    ax.legend(fontsize=6, frameon=False)
+    return fig
+
+
+def plate_figure(plates: Mapping[str, pd.Series]):
+    """Signals of plates as heat maps in the plate's own layout: gradients and rim effects show at a glance."""
+    fig, axes = new_figure(4.2 * len(plates), 2.6, ncols=len(plates), squeeze=False)
+    for ax, (name, signals) in zip(axes[0], sorted(plates.items()), strict=True):
+        big = any(w[0] > "H" or int(w[1:]) > 12 for w in signals.index)
+        grid = np.full((16, 24) if big else (8, 12), np.nan)
+        for well, value in signals.items():
+            grid[ord(well[0]) - 65, int(well[1:]) - 1] = value
+        image = ax.imshow(grid, cmap="viridis", interpolation="nearest")
+        ax.set_xticks(range(grid.shape[1]), range(1, grid.shape[1] + 1), fontsize=5)
+        ax.set_yticks(range(grid.shape[0]), [chr(65 + i) for i in range(grid.shape[0])], fontsize=5)
+        ax.set_title(name, fontsize=7)
+        fig.colorbar(image, ax=ax, shrink=0.8, label="signal")
+    return fig
