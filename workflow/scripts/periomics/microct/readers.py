@@ -19,8 +19,10 @@ AIM, ISQ (Scanco)   header, millimetres (AIM) or micrometres (ISQ), as py_aimio 
 
 from __future__ import annotations
 
+import gzip
 import math
 import os
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -35,6 +37,7 @@ UNIT_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "m
 NIFTI_UNIT_UM = {1: 1e6, 2: 1e3, 3: 1.0}
 SUFFIXES = (".tif", ".tiff", ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".aim", ".isq")
 ALLOWED = f"a file ending in {', '.join(SUFFIXES)}, or a folder of TIFF slices or of one DICOM series"
+NIFTI_HEADER = 352  # bytes before the pixels, at least (single file)
 AGREEMENT = 0.01  # file and sheet may differ by this share, which covers rounding in headers
 
 
@@ -294,12 +297,28 @@ def _probe_dicom(path: Path) -> Header:
 def _read_itk(path: Path, header: Header) -> NDArray:
     import SimpleITK as sitk
 
+    if header.format == "nifti":
+        _check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
     try:
         if header.format == "dicom":
             return sitk.GetArrayFromImage(sitk.ReadImage(_dicom_files(path)))
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError as error:
         raise InputError(f"pixels cannot be read: {_last_line(error)}", file=path) from error
+
+
+def _check_nifti_length(path: Path, pixel_bytes: int) -> None:
+    """ITK fills what is missing of a short NIfTI file with zeros and says nothing, so its length is checked here."""
+    opened = gzip.open if path.name.lower().endswith(".gz") else open
+    length = 0
+    try:
+        with opened(path, "rb") as handle:
+            while chunk := handle.read(1 << 22):
+                length += len(chunk)
+    except (EOFError, OSError, zlib.error) as error:
+        raise InputError(f"pixels are cut off or damaged ({error})", file=path) from error
+    if length < pixel_bytes + NIFTI_HEADER:
+        raise InputError("pixels are cut off: the file is shorter than its header says", file=path)
 
 
 def _probe_scanco(path: Path, kind: str) -> Header:

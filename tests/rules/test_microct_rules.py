@@ -1,0 +1,137 @@
+"""The scripts of the micro-CT rules, from simulated scans to measurements, and what a broken scan leaves behind."""
+
+import importlib.util
+from types import SimpleNamespace
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from periomics.microct.readers import read_volume
+from periomics.study.errors import SpecimenError
+from periomics.study.results import read_result
+
+SETTINGS = {
+    "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6,
+    "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]}, "shells_um": [[90, 200], [200, 300]],
+}  # fmt: skip
+FACTS = [
+    {"specimen_id": "R01-ct", "animal_id": "R01", "time": 28.0, "time_unit": "d", "role": "sample", "name": "R01.nrrd"},
+    {"specimen_id": "R02-ct", "animal_id": "R02", "voxel_um": 18.0, "name": "R02.tif"},
+    {"specimen_id": "R03-ct", "animal_id": "R03", "voxel_um": 18.0, "name": "R03"},
+]
+
+
+class Named(SimpleNamespace):
+    def items(self):
+        return vars(self).items()
+
+
+def script(root, name):
+    spec = importlib.util.spec_from_file_location("script", root / "workflow/scripts" / name)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def job(tmp_path, rule, threads=1, **parts):
+    return SimpleNamespace(
+        rule=rule, wildcards={}, log=[str(tmp_path / f"{rule}.log")], threads=threads,
+        **{k: Named(**v) for k, v in parts.items()},
+    )  # fmt: skip
+
+
+def simulate(root, tmp_path, threads=1):
+    facts = [{**f, "path": str(tmp_path / f["name"])} for f in FACTS]
+    targets = tmp_path / "targets.tsv"
+    rows = [{"specimen_id": f["specimen_id"], "target": "bvtv", "value": 30 + 10 * i} for i, f in enumerate(facts)]
+    pd.DataFrame([*rows, {"specimen_id": "R01-ct", "target": "tbth", "value": 0.1}]).to_csv(
+        targets, sep="\t", index=False
+    )
+    script(root, "simulate/simulate_microct.py").main(
+        job(
+            tmp_path,
+            "simulate_microct",
+            threads,
+            input={"targets": str(targets)},
+            output={"raw": [f["path"] for f in facts], "truth": str(tmp_path / "truth.tsv")},
+            params={
+                "facts": [*facts, {"specimen_id": "own", "path": "elsewhere.nrrd"}],
+                "settings": {"microct": {"shape": [64, 64, 64], "voxel_um": 18.0, "truth_voxels": 500}},
+                "definitions": SETTINGS,
+                "seed": 5,
+            },
+        )
+    )
+    return facts, read_result(tmp_path / "truth.tsv")
+
+
+def measure(root, tmp_path, facts, on_broken="flag"):
+    out = tmp_path / "out" / facts["specimen_id"]
+    names = {"measurements": "measurements.tsv", "overlay": "overlay.png", "labels": "labels.nii.gz",
+             "thickness": "thickness.nii.gz"}  # fmt: skip
+    paths = {k: str(out / v) for k, v in names.items()}
+    script(root, "microct/measure_scan.py").main(
+        job(
+            tmp_path,
+            "measure_scan",
+            input={"scan": facts["path"]},
+            output=paths,
+            params={"facts": [facts], "settings": SETTINGS, "on_broken": on_broken},
+        )
+    )
+    return paths
+
+
+def test_from_targets_to_measurements(root, tmp_path):
+    facts, truth = simulate(root, tmp_path)
+    assert not (tmp_path / "elsewhere.nrrd").exists()
+    assert truth.query("outcome == 'bvtv' and variant == ''")["truth"].tolist() == pytest.approx([30, 40, 50], abs=0.01)
+    keys = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time"]
+    for one in facts:
+        paths = measure(root, tmp_path, one)
+        table = read_result(paths["measurements"])
+        joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(table, on=keys, how="left")
+        assert joined["value"].notna().all()
+        assert (joined["qc"] == "pass").all()
+        bone = joined.query("outcome == 'bvtv'")
+        assert (bone["value"] - bone["truth"]).abs().max() < 2
+        labels = read_volume(paths["labels"])
+        assert labels.spacing_um == pytest.approx((18.0,) * 3, rel=1e-5)
+        assert set(np.unique(labels.array)) == {0, 1, 2, 3, 4, 5}
+        thick = read_volume(paths["thickness"]).array
+        mean = table.query("outcome == 'tbth' and variant == ''")["value"].item()
+        assert thick[labels.array == 3].mean(dtype=float) == pytest.approx(mean, rel=1e-5)
+        assert not thick[labels.array != 3].any()
+
+
+def test_processes_do_not_change_the_data(root, tmp_path):
+    (tmp_path / "one").mkdir()
+    (tmp_path / "two").mkdir()
+    a, truth_a = simulate(root, tmp_path / "one", threads=1)
+    b, truth_b = simulate(root, tmp_path / "two", threads=2)
+    assert truth_a.equals(truth_b)
+    for x, y in zip(a, b, strict=True):
+        np.testing.assert_array_equal(read_volume(x["path"], 18).array, read_volume(y["path"], 18).array)
+
+
+def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
+    from periomics.microct.writers import write_volume
+
+    facts = {"specimen_id": "bad", "animal_id": "R09", "path": str(tmp_path / "bad.nrrd")}
+    write_volume(np.full((20, 20, 20), 9000, np.uint16), (18.0,) * 3, facts["path"])
+    paths = measure(root, tmp_path, facts)
+    table = read_result(paths["measurements"])
+    assert set(table["outcome"]) == {"bvtv", "bv", "tv", "tbth", "tbth_sd", "tbsp", "tbsp_sd", "ovtv"}
+    assert (table["qc"] == "fail").all()
+    assert table["qc_reason"].str.contains("no implant found").all()
+    assert table["value"].isna().all()
+    labels = read_volume(paths["labels"])
+    assert labels.array.shape == (20, 20, 20)
+    assert not labels.array.any()
+    with pytest.raises(SpecimenError, match="no implant"):
+        measure(root, tmp_path, facts, on_broken="stop")
+    (tmp_path / "bad.nrrd").write_bytes(b"NRRD0004\nrubbish")
+    table = read_result(measure(root, tmp_path, facts)["measurements"])
+    assert table["qc_reason"].str.contains("cannot be read as nrrd").all()
+    assert "cannot be read" in (tmp_path / "measure_scan.log").read_text()
