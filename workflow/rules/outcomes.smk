@@ -60,3 +60,32 @@ rule aggregate_animals:
         "Bringing fields, sections and wells to the animal"
     script:
         "../scripts/outcomes/aggregate_animals.py"
+
+
+rule import_tables:
+    input:
+        files=all_files("imports", "path"),
+        clinical=sheet_path("clinical"),
+        readings=sheet_path("readings"),
+        dictionary=resource("outcomes.tsv"),
+        checked=CHECKED,
+    output:
+        measurements="<results>/outcomes/imported.tsv",
+    log:
+        "<logs>/outcomes/import_tables.log",
+    benchmark:
+        "<benchmarks>/outcomes/import_tables.tsv"
+    conda:
+        "../../envs/outcomes.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500),
+        runtime=runtime_for(10),
+    params:
+        facts=all_facts("imports"),
+        on_broken=setting("on_broken_specimen"),
+        code=code_digest("outcomes/import_tables"),
+    message:
+        "Taking over clinical observations, readings by hand and tables of other programs"
+    script:
+        "../scripts/outcomes/import_tables.py"

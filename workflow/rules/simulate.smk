@@ -171,7 +171,10 @@ rule simulate_singlecell:
 rule recover_truth:
     input:
         measurements="<results>/outcomes/measurements.tsv",
+        outcomes="<results>/outcomes/animals.tsv",
         truth=truth_tables(),
+        animals=sheet_path("animals"),
+        cultures=sheet_path("cultures"),
         dictionary=resource("outcomes.tsv"),
     output:
         recovery="<results>/recovery.tsv",
