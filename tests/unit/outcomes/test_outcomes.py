@@ -430,3 +430,17 @@ def test_dictionary_never_gives_an_identifier_that_was_not_seen():
         "bfr",
     ):
         assert outcome in DICTIONARY.index
+
+
+def test_a_failed_neighbour_makes_nobody_missing():
+    rows = pd.concat(
+        [
+            tidy([field("a-t", "a", "s1", "f1", 4, 1.0)]),
+            failed(
+                ["mvd"], "torn", specimen_id="b-t", animal_id="b", section_id="s", modality="histology", level="section"
+            ),
+        ]
+    )
+    spec = specimens([{"specimen_id": f"{a}-t", "animal_id": a} for a in "ab"])
+    table = add_missing(run(rows, spec=spec), spec, animals_sheet(a="CTRL", b="CTRL"))
+    assert table["status"].tolist() == ["measured", "failed"] and table["unit"].tolist() == ["1/mm2", "1/mm2"]

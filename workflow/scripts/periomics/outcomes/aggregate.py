@@ -102,7 +102,7 @@ def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rul
     known = entry(dictionary, str(row["outcome"]))
     first = part.iloc[0]
     row |= {
-        "unit": first["unit"], "time_unit": first["time_unit"], "dose_unit": first["dose_unit"], "modality": first["modality"],
+        "unit": next((u for u in part["unit"] if u), known["unit"]), "time_unit": first["time_unit"], "dose_unit": first["dose_unit"], "modality": first["modality"],
         "source": first["source"], "denominator_unit": "", "value": np.nan, "numerator": np.nan, "denominator": np.nan,
         "n_sections": 0, "n_fields": 0, "batch": _joined(part["batch"]), "level": "",
     }  # fmt: skip
@@ -221,7 +221,8 @@ def add_missing(table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFr
     rows = []
     for modality, part in table[(table["variant"] == "") & (table["modality"] != "")].groupby("modality", sort=True):
         want = declared[declared["modality"] == modality]
-        for (outcome, unit), seen in part.groupby(["outcome", "unit"], sort=True):
+        for outcome, seen in part.groupby("outcome", sort=True):
+            unit = next((u for u in seen["unit"] if u), "")
             absent = want[~want["animal_id"].isin(seen["animal_id"])].drop_duplicates("animal_id")
             for r in absent.to_dict("records"):
                 rows.append(

@@ -1,0 +1,112 @@
+"""Contrast kernels against hand derivations and scipy."""
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from periomics.statistics import contrasts as c
+
+RNG = np.random.default_rng(7)
+
+
+def two_groups(n1, n2, s1=1.0, s2=3.0):
+    a, b = RNG.normal(1, s1, n1), RNG.normal(0, s2, n2)
+    return a, b, c.summarise(np.r_[a, b], np.r_[np.zeros(n1, int), np.ones(n2, int)], 2)
+
+
+@pytest.mark.parametrize(("n1", "n2"), [(2, 2), (3, 9), (6, 6), (40, 5)])
+def test_two_groups_equal_welch(n1, n2):
+    a, b, arms = two_groups(n1, n2)
+    form = c.linear_form(arms, [1, -1])
+    peer = stats.ttest_ind(a, b, equal_var=False)
+    assert c.p_two_sided(form) == pytest.approx(peer.pvalue, rel=1e-9)
+    assert form.df == pytest.approx(peer.df, rel=1e-9)
+    low, high = c.interval(form, 0.9)
+    ci = peer.confidence_interval(0.9)
+    assert (low, high) == (pytest.approx(ci.low, rel=1e-9), pytest.approx(ci.high, rel=1e-9))
+    assert c.p_above(form) == pytest.approx(
+        stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue, rel=1e-9
+    )
+    assert c.p_below(form) == pytest.approx(stats.ttest_ind(a, b, equal_var=False, alternative="less").pvalue, rel=1e-9)
+
+
+def test_linear_form_by_hand():
+    arms = c.Arms(np.array([10.0, 4.0, 5.0]), np.array([4.0, 9.0, 1.0]), np.array([4.0, 9.0, 2.0]))
+    form = c.linear_form(arms, [-0.5, -0.5, 1.0])
+    # parts: .25*4/4 = .25, .25*9/9 = .25, 1*1/2 = .5; se² = 1; df = 1 / (.25²/3 + .25²/8 + .5²/1)
+    assert form.estimate == pytest.approx(-2.0) and form.se == pytest.approx(1.0)
+    assert form.df == pytest.approx(1 / (0.0625 / 3 + 0.0625 / 8 + 0.25), rel=1e-12)
+
+
+def test_arms_of_weight_zero_may_be_empty():
+    arms = c.summarise(np.array([1.0, 2.0, 4.0, 4.5]), np.array([0, 0, 2, 2]), 4)
+    assert np.isfinite(c.linear_form(arms, [1, 0, -1, 0]).se)
+    assert "fewer than 2" in c.refusal(arms, [1, -1, 0, 0], list("abcd"))
+
+
+@pytest.mark.parametrize(
+    "values", [[5.0, 5, 5, 5], [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2], [1.0, 2.0, np.nan, 3.0], [np.nan] * 4]
+)
+def test_degenerate_arms_are_refused_without_a_warning(values):
+    with np.errstate(all="raise"):
+        arms = c.summarise(np.array(values), np.array([0, 0, 1, 1]), 2)
+        form = c.linear_form(arms, [1, -1])
+    assert np.isnan(form.se) and np.isnan(form.df)
+    assert c.refusal(arms, [1, -1], ["a", "b"])
+
+
+def test_many_studies_at_once_equal_one_by_one():
+    y = RNG.normal(size=(50, 3, 24))
+    y[RNG.random(y.shape) < 0.1] = np.nan
+    arm = np.repeat(range(4), 6)
+    whole = c.linear_form(c.summarise(y, arm, 4), [0, -1, 0, 1])
+    for i in (0, 17, 49):
+        one = c.linear_form(c.summarise(y[i, 2], arm, 4), [0, -1, 0, 1])
+        np.testing.assert_array_equal([whole.estimate[i, 2], whole.se[i, 2], whole.df[i, 2]], list(one))
+
+
+def test_within_units_equals_the_paired_t_test():
+    a, b = RNG.normal(1, 1, 7), RNG.normal(0, 1, 7)
+    unit = np.r_[np.arange(7), np.arange(7), 7]  # the eighth unit lacks the second arm
+    arm = np.r_[np.zeros(7, int), np.ones(7, int), 0]
+    d, complete = c.within_units(np.r_[a, b, 99.0], arm, unit, [1, -1])
+    assert complete.tolist() == list(range(7)) and np.isnan(d[7])
+    form = c.one_sample(d)
+    assert c.p_two_sided(form) == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9) and form.df == pytest.approx(6)
+
+
+def test_slopes_within_units():
+    x, unit = np.array([0.0, 1, 2, 0, 1, 5]), np.array([0, 0, 0, 1, 1, 2])
+    d, complete = c.within_unit_slopes(np.array([1.0, 3, 5, 7, 4, 1]), x, unit)
+    np.testing.assert_allclose(d[:2], [2, -3])
+    assert complete.tolist() == [0, 1]
+
+
+def test_blocks_remove_their_own_shift_and_keep_coverage():
+    arm, block = np.tile(np.repeat([0, 1], 2), 3), np.repeat(range(3), 4)
+    hit, narrow = 0, 0
+    for _ in range(1500):
+        y = RNG.normal(0, 1, 12) + RNG.normal(0, 3, 3)[block] + (arm == 0) * 0.7
+        form = c.stratified(y, arm, block, [1, -1])
+        low, high = c.interval(form, 0.95)
+        plain = c.linear_form(c.summarise(y, arm, 2), [1, -1])
+        hit += bool(low <= 0.7 <= high)
+        narrow += bool(form.se < plain.se)
+    assert 0.93 <= hit / 1500 <= 0.975  # Clopper–Pearson at 1500 draws, and mild conservatism
+    assert narrow / 1500 > 0.95
+    shifted = c.stratified(y + 100.0 * block, arm, block, [1, -1])
+    assert shifted.estimate == pytest.approx(float(form.estimate), abs=1e-9)
+    assert shifted.se == pytest.approx(float(form.se), rel=1e-9)
+
+
+def test_powers_of_the_specification():
+    """spec/study.md 1.3, n = 6, d = 2.5: C0 .98, C2 .82, C4 .75 with the variance pooled over four arms."""
+    rng = np.random.default_rng(11)
+    y = rng.normal(size=(20_000, 24)) + np.repeat([2.5, 0, 0.125, 1.75], 6)
+    arms = c.summarise(y, np.repeat(range(4), 6), 4)
+    for weights, expected, d in (([1, -1, 0, 0], 0.98, 2.5), ([0, -1, 0, 1], 0.82, 1.75), ([0, 0, -1, 1], 0.75, 1.625)):
+        pooled = (c.interval(c.linear_form(arms, weights, pooled=True), 0.95)[0] > 0).mean()
+        assert pooled == pytest.approx(expected, abs=0.02)
+        # The group-wise variances that judge a study cost a little power; by the noncentral t on 10 degrees of freedom:
+        own = (c.interval(c.linear_form(arms, weights), 0.95)[0] > 0).mean()
+        assert own == pytest.approx(stats.nct.sf(stats.t.ppf(0.975, 10), 10, d * np.sqrt(3)), abs=0.02)

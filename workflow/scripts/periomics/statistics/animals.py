@@ -1,0 +1,222 @@
+"""Animals of one outcome, cut to what one contrast compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics import contrasts as c
+from periomics.statistics.plan import Contrast
+from periomics.statistics.transform import to_scale
+from periomics.study.check_claims import estimable
+from periomics.study.dictionary import entry
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows of one outcome and variant at one time: a value a unit and arm.
+
+    `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
+    units hold several arms. Units of which one arm has several doses are averaged.
+    """
+
+    time: float
+    time_unit: str
+    arms: tuple[str, ...]
+    units: tuple[str, ...]
+    natural: np.ndarray
+    analysis: np.ndarray
+    arm: np.ndarray
+    unit: np.ndarray
+    dose: np.ndarray
+    block: np.ndarray
+    batch: np.ndarray
+    paired: bool
+    technical: bool
+    note: str
+
+    def weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        return np.array([weights.get(a, 0.0) for a in self.arms])
+
+    def summary(self, natural: bool = False) -> c.Arms:
+        return c.summarise(self.natural if natural else self.analysis, self.arm, len(self.arms))
+
+
+def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """Measured rows with the unit of analysis, its block and the value on the outcome's scale.
+
+    Parameters
+    ----------
+    table
+        outcomes/animals.tsv.
+    sheet
+        The animals sheet.
+    dictionary
+        resources/outcomes.tsv.
+
+    Returns
+    -------
+    DataFrame
+        With `unit_of_analysis, block, scale, analysis, scale_note`, sorted.
+    """
+    df = table[(table["status"] == "measured") & table["value"].notna()].copy()
+    known = sheet.drop_duplicates("animal_id").set_index("animal_id")
+    for column, source in (("unit_of_analysis", "unit"), ("block", "block")):
+        df[column] = known[source].reindex(df["animal_id"]).fillna("").to_numpy()
+    df["scale"], df["analysis"], df["scale_note"] = "", np.nan, ""
+    for (outcome, _), part in df.groupby(["outcome", "variant"], sort=True):
+        scale = str(entry(dictionary, str(outcome))["scale"])
+        parts = [part.get(k) for k in ("numerator", "denominator")]
+        values, note = to_scale(part["value"], scale, str(part["unit"].iloc[0]), *parts)
+        df.loc[part.index, "analysis"] = values
+        df.loc[part.index, ["scale", "scale_note"]] = [scale, note]
+    order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
+    return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def _matches(rows: pd.DataFrame, arm: str) -> pd.Series:
+    """Rows of an arm: its condition, or "condition@dose"."""
+    if (rows["condition"] == arm).any() or "@" not in arm:
+        return rows["condition"] == arm
+    name, _, dose = arm.rpartition("@")
+    try:
+        return (rows["condition"] == name) & np.isclose(rows["dose"], float(dose))
+    except ValueError:
+        return rows["condition"] == arm
+
+
+def cuts(rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = ()) -> list[Cut]:
+    """Cuts of one outcome and variant for a contrast, by time, the last the one that claims use by default.
+
+    Parameters
+    ----------
+    rows
+        Rows of `prepare` of one outcome and variant.
+    contrast
+        Names the arms, and the unit of analysis where only some units take part.
+    also
+        Further arms to carry along where they have rows (healthy and disease for margins).
+
+    Returns
+    -------
+    list of Cut
+        Empty if an arm of the contrast has no rows at all. Times are kept apart where a unit was measured repeatedly or every arm
+        has at least two units at each of several times; otherwise they are pooled and the note says so.
+    """
+    if contrast.unit:
+        rows = rows[rows["unit_of_analysis"].isin([contrast.unit, "technical"])]
+    names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
+    label = pd.Series("", index=rows.index)
+    for name in names:
+        label[_matches(rows, name) & (label == "")] = name
+    rows = rows.assign(_arm=label)[label != ""]
+    need = set(contrast.weights)
+    if not need <= set(rows["_arm"]):
+        return []
+    times = sorted(rows["time"].dropna().unique())
+    if len(times) < 2:
+        return [_cut(rows, names, float(times[0]) if times else np.nan, "", contrast.trend)]
+    repeated = (
+        rows[rows["time"].notna()].groupby(["animal_id", "_arm", rows["dose"].fillna(-1)])["time"].nunique().max() > 1
+    )
+    per_time = rows[rows["_arm"].isin(need)].groupby(["time", "_arm"])["animal_id"].nunique().unstack(fill_value=0)
+    full = per_time.reindex(columns=sorted(need), fill_value=0)
+    if repeated:
+        usable = full.index[(full >= 1).all(axis=1)]
+        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend) for t in usable]
+    usable = full.index[(full >= 2).all(axis=1)]
+    if len(usable) > 1:
+        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend) for t in usable]
+    unit = rows["time_unit"].iloc[0]
+    return [_cut(rows, names, np.nan, f"times {times[0]:g} to {times[-1]:g} {unit} pooled".strip(), contrast.trend)]
+
+
+def _cut(rows: pd.DataFrame, names: tuple[str, ...], time: float, note: str, keep_doses: bool) -> Cut:
+    doses = rows.groupby(["animal_id", "_arm"])["dose"].nunique()
+    key = [rows["animal_id"], rows["_arm"]]
+    if keep_doses:
+        key.append(rows["dose"].fillna(0.0).rename("_dose"))
+    elif (doses > 1).any():
+        note = "; ".join(n for n in (note, "units' doses averaged") if n)
+    one = rows.groupby(key, sort=True).agg(
+        natural=("value", "mean"), analysis=("analysis", "mean"), block=("block", "first"), batch=("batch", "first"), dose=("dose", "mean")
+    ).reset_index()  # fmt: skip
+    units = tuple(dict.fromkeys(one["animal_id"]))
+    return Cut(
+        time, str(rows["time_unit"].iloc[0]), names, units, one["natural"].to_numpy(float), one["analysis"].to_numpy(float),
+        one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
+        one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int), one["dose"].to_numpy(float),
+        one["block"].to_numpy(str), one["batch"].to_numpy(str), bool(one["animal_id"].duplicated().any()),
+        bool((rows["unit_of_analysis"] == "technical").any()), note,
+    )  # fmt: skip
+
+
+def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
+    """Why batches (or blocks) make a contrast of different animals not estimable; empty if they do not."""
+    if cut.paired:
+        return ""
+    used = np.isin(cut.arm, [i for i, a in enumerate(cut.arms) if a in weights])
+    arm = np.array(cut.arms)[cut.arm[used]]
+    for what, labels in (("batch", cut.batch[used]), ("block", cut.block[used])):
+        if (labels == "").any() or len(set(labels)) < 2 or len(set(labels)) == len(labels):
+            continue
+        if not estimable(pd.DataFrame({"arm": arm, "batch": labels}), weights):
+            return f"{what} and arm cannot be told apart"
+    return ""
+
+
+def estimate(
+    cut: Cut, contrast: Contrast, weights: Mapping[str, float], natural: bool = False
+) -> tuple[c.Estimate, str, np.ndarray]:
+    """Estimate of a weighted sum of arms in a cut.
+
+    Returns
+    -------
+    form
+        Scalars.
+    method
+        In words.
+    differences
+        Within-unit differences where units hold several arms, else empty.
+    """
+    values = cut.natural if natural else cut.analysis
+    w = cut.weights(weights)
+    if contrast.trend:
+        dose = np.where(np.isnan(cut.dose) & (w[cut.arm] < 0), 0.0, cut.dose)
+        slopes, units = c.within_unit_slopes(values, np.log2(dose + 1), cut.unit)
+        return c.one_sample(slopes), "t on slopes over log2(dose + 1) within units", slopes[units]
+    if cut.paired:
+        differences, units = c.within_units(values, cut.arm, cut.unit, w)
+        return c.one_sample(differences), "t on differences within units", differences[units]
+    if contrast.blocks:
+        blocks = np.unique(cut.block, return_inverse=True)[1]
+        return c.stratified(values, cut.arm, blocks, w), "within blocks, group-wise variances", np.empty(0)
+    return c.linear_form(c.summarise(values, cut.arm, w.size), w), "group-wise variances, Satterthwaite", np.empty(0)
+
+
+def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:
+    """Units in each arm of a contrast."""
+    return {a: int(np.unique(cut.unit[cut.arm == i]).size) for i, a in enumerate(cut.arms) if weights.get(a)}
+
+
+def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> str:
+    """Why an estimate has no inference; empty if it has."""
+    if cut.technical:
+        return "technical replicates: no inference"
+    found = confounded(cut, weights)
+    if found:
+        return found
+    if not np.isnan(form.se):
+        return ""
+    if np.isnan(cut.analysis).all():
+        return "the outcome's scale does not apply to these values"
+    n = counts(cut, weights)
+    if cut.paired:
+        return "fewer than 2 units with every arm, or all differences equal"
+    few = [f"{a} ({k})" for a, k in n.items() if k < 2]
+    return (
+        f"fewer than 2 animals in {', '.join(few)}" if few else "all animals of the contrasted arms have the same value"
+    )

@@ -1,0 +1,250 @@
+"""Tables of contrasts, rescue fractions and batches from the animals of a study."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics import animals as a
+from periomics.statistics.contrasts import Estimate, interval, p_two_sided
+from periomics.statistics.effects import hedges_g
+from periomics.statistics.graph import benjamini_hochberg
+from periomics.statistics.permutation import flip_signs, permute_two_arms, permute_unknown_direction
+from periomics.statistics.plan import Contrast, Plan
+from periomics.statistics.rescue import describe, fieller
+from periomics.study.dictionary import entry
+from periomics.study.seeds import generator
+
+CONTRAST_COLUMNS = (
+    "outcome", "variant", "contrast", "kind", "estimate", "se", "df", "lower", "upper", "level", "p", "p_adj", "family",
+    "scale", "n_animals", "method", "time", "time_unit", "unit", "domain", "benefit", "sign", "ratio", "hedges_g", "g_lower",
+    "g_upper", "perm_p", "perm_floor", "n_per_arm", "confounded_with", "reason",
+)  # fmt: skip
+RESCUE_COLUMNS = (
+    "outcome", "arm", "R", "lower", "upper", "bounded", "deficit_p", "scale", "variant", "time", "time_unit", "level", "set",
+    "n_animals", "kind", "reason",
+)  # fmt: skip
+BATCH_COLUMNS = ("outcome", "batch", "arm", "n_animals")
+LOG_SCALES = ("log", "count")
+
+
+def direction(plan: Plan, dictionary: pd.DataFrame, outcome: str) -> float:
+    """+1 or −1 as declared in the dictionary or under `directions`, NaN where no direction is declared."""
+    benefit = str(entry(dictionary, outcome)["benefit"])
+    if benefit not in ("+", "-"):
+        benefit = plan.directions.get(outcome, "")
+    return {"+": 1.0, "-": -1.0}.get(benefit, float("nan"))
+
+
+def confirmatory(plan: Plan) -> dict[tuple[str, str, str], str]:
+    """(contrast, outcome, variant) of confirmatory claims → the claim's family."""
+    out: dict[tuple[str, str, str], str] = {}
+    for claim in plan.claims:
+        for outcome in claim.outcomes:
+            if claim.contrast:
+                out.setdefault((claim.contrast, outcome, claim.variant), claim.family)
+    return out
+
+
+def contrast_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame, seed: int) -> pd.DataFrame:
+    """Every declared contrast of every outcome, variant and time.
+
+    Parameters
+    ----------
+    plan
+        The claims.
+    prepared
+        `animals.prepare`.
+    dictionary
+        resources/outcomes.tsv.
+    seed
+        Seed of the config, for permutations that are too many to list.
+
+    Returns
+    -------
+    DataFrame
+        Columns `CONTRAST_COLUMNS`; estimates in the outcome's own direction (sign says which way is better). `kind`:
+        confirmatory, secondary (BH over all secondary outcomes), score (BH over scores), sensitivity (other variants), time course
+        (earlier times), natural scale. Where no inference is possible, p and interval are empty and the reason stands.
+    """
+    rows: list[dict[str, object]] = []
+    declared = confirmatory(plan)
+    for (outcome, variant), part in prepared.groupby(["outcome", "variant"], sort=True):
+        for contrast in plan.contrasts.values():
+            cut_list = a.cuts(part, contrast, (plan.healthy, plan.disease))
+            for i, cut in enumerate(cut_list):
+                last = i == len(cut_list) - 1
+                family = declared.get((contrast.id, str(outcome), str(variant)))
+                kind = _kind(str(outcome), str(variant), last, family is not None)
+                rows += _rows(plan, contrast, cut, part, kind, family or kind, dictionary, seed)
+    table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
+    for kind in ("secondary", "score"):
+        members = table["kind"] == kind
+        p = table.loc[members, "p"].astype(float)
+        table.loc[members, "p_adj"] = benjamini_hochberg(p) if plan.secondary == "bh" else p
+    return table
+
+
+def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
+    if not last:
+        return "time course"
+    if declared:
+        return "confirmatory"
+    if variant:
+        return "sensitivity"
+    return "score" if outcome.startswith("score:") else "secondary"
+
+
+def _rows(
+    plan: Plan,
+    contrast: Contrast,
+    cut: a.Cut,
+    part: pd.DataFrame,
+    kind: str,
+    family: str,
+    dictionary: pd.DataFrame,
+    seed: int,
+) -> list[dict[str, object]]:
+    first = part.iloc[0]
+    known = entry(dictionary, first["outcome"])
+    form, method, differences = a.estimate(cut, contrast, contrast.weights)
+    reason = a.refusal(cut, form, contrast.weights)
+    n = a.counts(cut, contrast.weights)
+    sign = direction(plan, dictionary, first["outcome"])
+    level = 1 - plan.alpha
+    row: dict[str, object] = {
+        "outcome": first["outcome"], "variant": first["variant"], "contrast": contrast.id, "kind": kind, "family": family,
+        "scale": first["scale"], "n_animals": _units(cut, contrast, differences), "method": method, "time": cut.time,
+        "time_unit": cut.time_unit, "unit": first["unit"], "domain": known["domain"], "benefit": known["benefit"], "sign": sign,
+        "n_per_arm": ", ".join(f"{k} {v}" for k, v in n.items()), "confounded_with": contrast.confounded_with,
+        "level": level, "p_adj": np.nan, "reason": _text(reason, first["scale_note"], cut.note),
+    }  # fmt: skip
+    row |= _inference(form, level, reason)
+    if first["scale"] in LOG_SCALES and not contrast.trend:
+        row["ratio"] = float(np.exp(form.estimate))
+    if not reason and not first["variant"] and kind not in ("time course", "score"):
+        row |= _checks(
+            plan, contrast, cut, differences, np.isnan(sign) and known["benefit"] == "toward_control", row, seed
+        )
+    out = [row]
+    if first["scale"] != "identity" and kind != "time course":
+        natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
+        refused = a.refusal(cut, natural, contrast.weights)
+        plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity", "ratio": np.nan}
+        plain |= dict.fromkeys(("hedges_g", "g_lower", "g_upper", "perm_p", "perm_floor"), np.nan)
+        out.append(plain | _inference(natural, level, refused) | {"reason": _text(refused, cut.note)})
+    return out
+
+
+def _units(cut: a.Cut, contrast: Contrast, differences: np.ndarray) -> int:
+    if cut.paired or contrast.trend:
+        return len(differences)
+    return sum(a.counts(cut, contrast.weights).values())
+
+
+def _text(*parts: str) -> str:
+    return "; ".join(dict.fromkeys(p for p in parts if p))
+
+
+def _inference(form: Estimate, level: float, reason: str) -> dict[str, object]:
+    estimate = float(form.estimate)
+    if reason:
+        return {"estimate": estimate, **dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan), "level": np.nan}
+    lower, upper = interval(form, level)
+    return {
+        "estimate": estimate,
+        "se": float(form.se),
+        "df": float(form.df),
+        "lower": float(lower),
+        "upper": float(upper),
+        "p": float(p_two_sided(form)),
+    }
+
+
+def _checks(
+    plan: Plan, contrast: Contrast, cut: a.Cut, differences: np.ndarray, unknown: bool, row: dict, seed: int
+) -> dict[str, object]:
+    """Permutation check and, for two different groups of animals, Hedges' g; on the analysis scale."""
+    rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
+    if cut.paired or contrast.trend:
+        found = flip_signs(differences, rng)
+        return {"perm_p": found.p, "perm_floor": found.floor}
+    w = cut.weights(contrast.weights)
+    plus, minus = np.flatnonzero(w > 0), np.flatnonzero(w < 0)
+    if len(plus) != 1 or len(minus) != 1:
+        return {}
+    used = np.isin(cut.arm, [plus[0], minus[0]]) & ~np.isnan(cut.analysis)
+    block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
+    s = cut.summary()
+    pair = [plus[0], minus[0]]
+    g, low, high = hedges_g(*(tuple(x[pair]) for x in s), level=1 - plan.alpha)
+    out: dict[str, object] = {"hedges_g": g, "g_lower": low, "g_upper": high}
+    code = {minus[0]: 0, plus[0]: 1, cut.arms.index(plan.healthy): 2} if plan.healthy in cut.arms else {}
+    if unknown and len(code) == 3 and plan.disease in contrast.weights and cut.arms[minus[0]] == plan.disease:
+        three = np.isin(cut.arm, list(code)) & ~np.isnan(cut.analysis)
+        if (cut.arm[three] == cut.arms.index(plan.healthy)).any():
+            arm = np.array([code[i] for i in cut.arm[three]])
+            found = permute_unknown_direction(cut.analysis[three], arm, block[three], rng)
+            text = f"{row['method']}; permutation estimates the direction of benefit each time"
+            return out | {"perm_p": found.p, "perm_floor": found.floor, "method": text}
+    found = permute_two_arms(cut.analysis[used], cut.arm[used] == plus[0], block[used], rng)
+    return out | {"perm_p": found.p, "perm_floor": found.floor}
+
+
+def rescue_table(plan: Plan, prepared: pd.DataFrame) -> pd.DataFrame:
+    """Rescue fraction of every treated arm and outcome: on the natural scale, and on the outcome's own as sensitivity.
+
+    Returns
+    -------
+    DataFrame
+        Columns `RESCUE_COLUMNS`; empty where the config names no healthy or no disease arm. `lower` and `upper` of an unbounded
+        set are the ends of its two rays, said in `set`.
+    """
+    rows: list[dict[str, object]] = []
+    wanted = prepared[~prepared["outcome"].str.startswith("score:")] if plan.healthy and plan.disease else prepared[:0]
+    for (outcome, variant), part in wanted.groupby(["outcome", "variant"], sort=True):
+        for arm in plan.treated:
+            form = Contrast("", {plan.healthy: 1.0, plan.disease: -1.0, arm: 1.0})
+            cut_list = a.cuts(part, form)
+            if not cut_list or cut_list[-1].paired:
+                continue
+            for natural in (True, False):
+                scale = "identity" if natural else str(part["scale"].iloc[0])
+                if natural or scale != "identity":
+                    rows.append(
+                        _rescue(plan, cut_list[-1], arm, natural)
+                        | {"outcome": outcome, "variant": variant, "arm": arm, "scale": scale,
+                           "kind": "natural scale" if natural else "sensitivity"}
+                    )  # fmt: skip
+    return pd.DataFrame(rows, columns=list(RESCUE_COLUMNS))
+
+
+def _rescue(plan: Plan, cut: a.Cut, arm: str, natural: bool) -> dict[str, object]:
+    weights = {plan.healthy: -0.5, plan.disease: -0.5, arm: 1.0}
+    form, _, _ = a.estimate(cut, Contrast("", weights), weights, natural)
+    reason = a.refusal(cut, form, weights)
+    n = a.counts(cut, weights)
+    row: dict[str, object] = {
+        "time": cut.time,
+        "time_unit": cut.time_unit,
+        "level": 1 - plan.alpha,
+        "n_animals": sum(n.values()),
+    }
+    healthy, disease, treated = (cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
+    found = fieller(cut.summary(natural), healthy, disease, treated, 1 - plan.alpha)
+    row |= {"R": float(found.R)}
+    if reason:
+        gone = dict.fromkeys(("lower", "upper", "deficit_p", "level"), np.nan)
+        return row | gone | {"bounded": False, "set": "", "reason": _text(reason, cut.note)}
+    lower, upper, bounded = float(found.lower), float(found.upper), bool(found.bounded)
+    return row | {
+        "lower": lower, "upper": upper, "bounded": bounded, "deficit_p": float(found.deficit_p),
+        "set": describe(lower, upper, bounded), "reason": _text("" if bounded else "deficit not established", cut.note),
+    }  # fmt: skip
+
+
+def batch_table(prepared: pd.DataFrame) -> pd.DataFrame:
+    """Animals of each arm in each batch, by outcome: what a batch effect could pass for."""
+    df = prepared[(prepared["variant"] == "") & ~prepared["outcome"].str.startswith("score:")]
+    table = df.groupby(["outcome", "batch", "condition"], sort=True)["animal_id"].nunique().reset_index()
+    return table.set_axis(list(BATCH_COLUMNS), axis=1)
