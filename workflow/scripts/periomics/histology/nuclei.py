@@ -25,14 +25,15 @@ from periomics.imaging.rois import outlines
 @dataclass(frozen=True)
 class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
-    lower_od: what counts as brown when nuclei are looked for; moderate and strong: grades above the threshold, as
-    multiples of it."""
+    lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
+    the blurred rim; moderate and strong: grades above the threshold, as multiples of it."""
 
     nucleus_um: float = 6.5
     smallest_um2: float = 8.0
     largest_um2: float = 400.0
     local_um: float = 25.0
     lower_od: float = 0.15
+    expand_um: float = 0.25
     moderate: float = 2.0
     strong: float = 3.0
 
@@ -45,6 +46,7 @@ def find(prepared: Prepared, options: Options) -> np.ndarray:
     """
     from scipy.ndimage import gaussian_filter, gaussian_laplace, uniform_filter
     from skimage.filters import threshold_otsu
+    from skimage.segmentation import expand_labels
 
     pixel = prepared.pixel_um
     blue, brown_amount = prepared.other, prepared.target
@@ -60,6 +62,7 @@ def find(prepared: Prepared, options: Options) -> np.ndarray:
     mask = fill_holes(close_gaps(mask, 0.5, pixel), options.largest_um2 / 4, pixel)
     seeds = _seeds(blue + brown_amount, mask, options.nucleus_um / 2, pixel, gaussian_filter, gaussian_laplace)
     labels = _grow(seeds, mask, pixel)
+    labels = expand_labels(labels, options.expand_um / pixel)
     size = np.bincount(labels.ravel()) * pixel**2
     return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))
 
