@@ -6,7 +6,8 @@ approximated: squared distances are whole numbers and the result equals a brute-
 
 How it is made fast: a centre is dropped when the sphere of one of its 26 neighbours holds every voxel of its own (three
 tables give, for a shift along an axis, a face diagonal or a space diagonal, the smallest squared radius that does so);
-the others are painted as row spans, each output plane by itself, so that threads never share a voxel.
+the others are painted from the largest to the smallest, each voxel once. Each output plane is painted by itself, so
+that threads never share a voxel.
 """
 
 from __future__ import annotations
@@ -86,13 +87,10 @@ def local_thickness(
     numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
     try:
         kept = _uncovered(square, cover_tables(largest))
-        counts = kept.sum(axis=2, dtype=np.int64).sum(axis=1)
-        centres = np.argwhere(kept).astype(np.int32)
-        starts = np.concatenate([[0], np.cumsum(counts)])
-        radii = square[kept]
-        roots = np.sqrt(np.arange(largest + 1)).astype(np.int32)
+        centres, sizes, starts = _by_size(kept, square)
+        roots = np.sqrt(np.arange(largest + 1)).astype(np.int64)
         painted = np.zeros(mask.shape, dtype)
-        _paint(painted, centres, starts, radii, roots)
+        _paint(painted, mask, centres, sizes, starts, roots)
     finally:
         numba.set_num_threads(before)
     diameters = (2.0 * np.sqrt(np.arange(largest + 1))).astype(np.float32)
@@ -167,23 +165,104 @@ def _uncovered(square, tables):
     return kept
 
 
+def _by_size(kept: NDArray[np.bool_], square: NDArray) -> tuple[NDArray, NDArray, NDArray]:
+    """Centres (n, 3) from the largest sphere to the smallest, by z within a size; the sizes; where each size starts."""
+    counts = np.bincount(square[kept])
+    sizes = np.flatnonzero(counts)[::-1].astype(np.int64)
+    starts = np.concatenate([[0], np.cumsum(counts[sizes])])
+    place = np.zeros(len(counts), np.int64)
+    place[sizes] = starts[:-1]
+    centres = np.empty((starts[-1], 3), np.int32)
+    _sort_centres(kept, square, place, centres)
+    return centres, sizes, starts
+
+
+@numba.njit(cache=True)
+def _sort_centres(kept, square, place, centres):
+    """Counting sort: `place` holds the next free row of each size."""
+    nz, ny, nx = kept.shape
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                if kept[z, y, x]:
+                    i = place[square[z, y, x]]
+                    place[square[z, y, x]] += 1
+                    centres[i, 0], centres[i, 1], centres[i, 2] = z, y, x
+
+
 @numba.njit(cache=True, parallel=True)
-def _paint(out, centres, starts, radii, roots):
-    """Raise every voxel of `out` to the largest squared radius among the spheres that hold it."""
+def _paint(out, phase, centres, sizes, starts, roots):
+    """Give every voxel of the phase the squared radius of the first, so largest, sphere that holds it.
+
+    Each plane keeps, for tiles of 8 x 8 voxels, one bit a voxel that still waits; finished tiles cost one look.
+    """
     nz, ny, nx = out.shape
-    reach = roots[-1]
     for z in numba.prange(nz):
-        plane = out[z]
-        for pz in range(max(0, z - reach), min(nz, z + reach + 1)):
-            away = (z - pz) * (z - pz)
-            for i in range(starts[pz], starts[pz + 1]):
-                r2 = radii[i]
-                if r2 < away:
-                    continue
-                py, px = centres[i, 1], centres[i, 2]
-                half_y = roots[r2 - away]
-                for y in range(max(0, py - half_y), min(ny, py + half_y + 1)):
-                    half_x = roots[r2 - away - (y - py) * (y - py)]
-                    row = plane[y]
-                    for x in range(max(0, px - half_x), min(nx, px + half_x + 1)):
-                        row[x] = max(row[x], r2)
+        waiting = np.zeros(((ny + 7) // 8, (nx + 7) // 8), np.uint64)
+        left = np.zeros(waiting.shape[0], np.int64)
+        _set_waiting(phase[z], waiting, left)
+        for c in range(len(sizes)):
+            r2 = sizes[c]
+            reach = roots[r2]
+            first = _first_at(centres, starts[c], starts[c + 1], z - reach)
+            for i in range(first, starts[c + 1]):
+                pz = centres[i, 0]
+                if pz > z + reach:
+                    break
+                flat = r2 - (z - pz) * (z - pz)
+                _paint_disc(out[z], waiting, left, centres[i, 1], centres[i, 2], flat, r2, roots)
+
+
+@numba.njit(cache=True)
+def _set_waiting(plane, waiting, left):
+    ny, nx = plane.shape
+    for y in range(ny):
+        for x in range(nx):
+            if plane[y, x]:
+                if waiting[y >> 3, x >> 3] == 0:
+                    left[y >> 3] += 1
+                waiting[y >> 3, x >> 3] |= np.uint64(1) << np.uint64(8 * (y & 7) + (x & 7))
+
+
+@numba.njit(cache=True)
+def _first_at(centres, low, high, z):
+    """First centre of a size whose plane is at or after z."""
+    while low < high:
+        middle = (low + high) // 2
+        if centres[middle, 0] < z:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@numba.njit(cache=True)
+def _paint_disc(plane, waiting, left, py, px, flat, r2, roots):
+    ny, nx = plane.shape
+    half_y = roots[flat]
+    for by in range(max(0, py - half_y) >> 3, (min(ny - 1, py + half_y) >> 3) + 1):
+        if left[by] == 0:
+            continue
+        near = max(0, 8 * by - py, py - 8 * by - 7)  # rows between the centre and this row of tiles
+        half_x = roots[flat - near * near]
+        for bx in range(max(0, px - half_x) >> 3, (min(nx - 1, px + half_x) >> 3) + 1):
+            if waiting[by, bx] != 0:
+                _paint_tile(plane, waiting, left, by, bx, py, px, flat, r2, roots)
+
+
+@numba.njit(cache=True)
+def _paint_tile(plane, waiting, left, by, bx, py, px, flat, r2, roots):
+    todo = waiting[by, bx]
+    for row in range(8):
+        bits = (todo >> np.uint64(8 * row)) & np.uint64(255)
+        away = 8 * by + row - py
+        if bits == 0 or away * away > flat:
+            continue
+        half = roots[flat - away * away]
+        for column in range(max(0, px - half - 8 * bx), min(7, px + half - 8 * bx) + 1):
+            if (bits >> np.uint64(column)) & np.uint64(1):
+                plane[8 * by + row, 8 * bx + column] = r2
+                todo &= ~(np.uint64(1) << np.uint64(8 * row + column))
+    if todo == 0:
+        left[by] -= 1
+    waiting[by, bx] = todo
