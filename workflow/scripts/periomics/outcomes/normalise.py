@@ -34,7 +34,7 @@ def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[
     wanted = joined["outcome"].map(dictionary["unit"]) == PERCENT_OF_VEHICLE
     done = joined["unit"] == PERCENT_OF_VEHICLE
     relative = culture & wanted & ~done
-    extra = culture & ~wanted & joined["role"].isin(["sample", "vehicle"])
+    extra = culture & ~wanted & joined["role"].isin(["sample", "vehicle"]) & (joined["variant"] == "")
     has_vehicle = joined.loc[culture & (joined["role"] == "vehicle"), "outcome"].unique()
     extra &= joined["outcome"].isin(has_vehicle)
     out, notes = joined.copy(), []
@@ -54,7 +54,7 @@ def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[
         values, reasons = _percent(joined[extra])
         more = joined[extra].assign(
             value=values, unit=PERCENT_OF_VEHICLE, numerator=np.nan, denominator=np.nan, denominator_unit="",
-            variant=joined.loc[extra, "variant"].map(lambda v: f"{v};{RATIO}" if v else RATIO),
+            variant=RATIO,
         )  # fmt: skip
         out = pd.concat([out, more[reasons == ""]], ignore_index=True)
         notes.append(f"{int((reasons == '').sum())} further culture readouts also as {RATIO}")

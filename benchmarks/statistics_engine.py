@@ -1,0 +1,56 @@
+"""CPU time of the claim engine: a thousand studies at once, and one study of toy size through its tables.
+
+Run: .venv/bin/python benchmarks/statistics_engine.py
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" / "statistics")]
+
+from studies import ARMS, CLAIMS, DICTIONARY, MEANS, plan, simulated  # noqa: E402
+
+from periomics.statistics import estimates, graph  # noqa: E402
+from periomics.statistics.animals import prepare  # noqa: E402
+from periomics.statistics.contrasts import summarise  # noqa: E402
+from periomics.statistics.judging import verdict_table  # noqa: E402
+
+
+def many(studies: int, outcomes: int = 12) -> float:
+    """Seconds of processor time for all claims of many studies."""
+    rng = np.random.default_rng(1)
+    y = rng.standard_normal((studies, outcomes, 24)) + np.repeat([2.5, 0, 0.1, 1.7], 6)
+    names = list(DICTIONARY.index[:outcomes])
+    p = plan(domains={o: o for o in names}, claims=[c for c in CLAIMS["claims"] if c["id"] != "C5"])
+    start = time.process_time()
+    arms = summarise(y, np.repeat(range(4), 6), 4)
+    graph.decide(p, {c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes)) for c in p.claims})
+    return time.process_time() - start
+
+
+def one(outcomes: int) -> tuple[float, float]:
+    """Seconds of processor time for contrasts with rescue, and for verdicts, of one study."""
+    others = [o for o in DICTIONARY.index if o not in MEANS and DICTIONARY.at[o, "unit"] != "%"][
+        : outcomes - len(MEANS)
+    ]
+    prepared = prepare(*simulated(means=MEANS | dict.fromkeys(others, (9, 5, 5.5, 8))), DICTIONARY)
+    p = plan()
+    start = time.process_time()
+    estimates.contrast_table(p, prepared, DICTIONARY, 1)
+    estimates.rescue_table(p, prepared)
+    middle = time.process_time()
+    verdict_table(p, prepared, DICTIONARY)
+    return middle - start, time.process_time() - middle
+
+
+if __name__ == "__main__":
+    for studies in (1000, 4000):
+        print(f"{studies} studies x 6 claims x 12 outcomes: {many(studies):.2f} s")
+    for outcomes in (10, 40):
+        print(
+            f"one study, {outcomes} outcomes x 7 contrasts: contrasts and rescue {one(outcomes)[0]:.2f} s, verdicts {one(outcomes)[1]:.2f} s"
+        )
