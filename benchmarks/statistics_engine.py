@@ -51,6 +51,7 @@ if __name__ == "__main__":
     for studies in (1000, 4000):
         print(f"{studies} studies x 6 claims x 12 outcomes: {many(studies):.2f} s")
     for outcomes in (10, 40):
+        first, second = one(outcomes)
         print(
-            f"one study, {outcomes} outcomes x 7 contrasts: contrasts and rescue {one(outcomes)[0]:.2f} s, verdicts {one(outcomes)[1]:.2f} s"
+            f"one study, {outcomes} outcomes x 7 contrasts: contrasts and rescue {first:.2f} s, verdicts {second:.2f} s"
         )

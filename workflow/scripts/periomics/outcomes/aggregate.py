@@ -102,9 +102,10 @@ def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rul
     known = entry(dictionary, str(row["outcome"]))
     first = part.iloc[0]
     row |= {
-        "unit": next((u for u in part["unit"] if u), known["unit"]), "time_unit": first["time_unit"], "dose_unit": first["dose_unit"], "modality": first["modality"],
-        "source": first["source"], "denominator_unit": "", "value": np.nan, "numerator": np.nan, "denominator": np.nan,
-        "n_sections": 0, "n_fields": 0, "batch": _joined(part["batch"]), "level": "",
+        "unit": next((u for u in part["unit"] if u), known["unit"]), "time_unit": first["time_unit"],
+        "dose_unit": first["dose_unit"], "modality": first["modality"], "source": first["source"], "denominator_unit": "",
+        "value": np.nan, "numerator": np.nan, "denominator": np.nan, "n_sections": 0, "n_fields": 0,
+        "batch": _joined(part["batch"]), "level": "",
     }  # fmt: skip
     notes: list[str] = []
     old = part[part["superseded"]]
