@@ -59,6 +59,7 @@ wildcard_constraints:
     animal_id=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     batch=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     contrast=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
+    network=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
 
 
 # Everything waits for the check, but a new plan alone makes nothing out of date.
@@ -195,6 +196,21 @@ def runtime_for(minutes):
         return int(minutes * 2 ** (attempt - 1))
 
     return runtime
+
+
+def network_settings(wildcards):
+    """Settings of one signalling network."""
+    return plan.networks(STUDY)[wildcards.network]
+
+
+def network_test(wildcards):
+    """Differential test that a signalling network explains."""
+    return f"{STUDY.results}/bulk/de/{plan.networks(STUDY)[wildcards.network]['test']}.tsv"
+
+
+def study_species():
+    """Species of the libraries."""
+    return plan.species(STUDY)
 
 
 def raw_files():

@@ -47,6 +47,7 @@ rule simulate_microct:
         facts=all_facts("scans"),
         settings=setting("simulate"),
         seed=setting("seed"),
+        definitions=setting("microct"),
         code=code_digest("simulate/simulate_microct"),
     message:
         "Simulating micro-CT scans of jaws with an implant"

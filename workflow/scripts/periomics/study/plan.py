@@ -63,6 +63,21 @@ def _contrasts(study: Study, area: str) -> list[str]:
     return [f"{a['name']}.{c}" for a in analyses for c in a.get("contrasts", [])]
 
 
+def networks(study: Study) -> dict[str, dict]:
+    """Signalling networks whose differential test the study will have, by name."""
+    settings = study.config.get("linkage")
+    declared = (settings.get("networks") if isinstance(settings, dict) else None) or []
+    tests = set(bulk_contrasts(study))
+    common = {"depth": 6, "beta": 0.2, "pool": 20, "nulls": 20, "q": 0.05, "genes": 40, "solver": "HiGHS"}
+    return {str(n["name"]): common | n for n in declared if n.get("test") in tests}
+
+
+def species(study: Study) -> str:
+    """Species of the libraries (the first one named), human where none is."""
+    found = [s for s in study.sheets["libraries"]["species"] if s]
+    return found[0] if found else "human"
+
+
 def associated(study: Study) -> bool:
     """Whether there is anything to link: scores on one side and measurements on the other."""
     return bool(score_tables(study)) and bool(measurement_tables(study))
@@ -89,6 +104,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
     out["statistics"] = [f"{r}/statistics/verdicts.tsv"] if measured else []
     out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
+    out["linkage"] += [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
     out["report"] = [f"{r}/report/report.html"]
     out["provenance"] = [f"{r}/provenance/run.json", f"{r}/ro-crate-metadata.json"]
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
@@ -150,7 +166,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "estimate_contrasts": int(measured),
         "judge_claims": int(measured),
         "associate_scores": int(associated(study)),
-        "solve_network": int(associated(study)),
+        "solve_network": len(networks(study)),
         "record_provenance": 1,
         "write_crate": 1,
         "write_report": 1,

@@ -1,0 +1,112 @@
+"""Association within arms: silent where only arms shift, right where a link is planted, and calibrated under the null."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from periomics.linkage.association import centre, correlation, fisher_interval, holm, within
+from periomics.linkage.pairs import CONCORDANCE, associate, overlap_table
+from periomics.study.dictionary import load_dictionary
+
+STRATA = np.repeat(list("ABCD"), 6)
+
+
+def test_shared_shifts_of_arms_are_not_an_association():
+    rng = np.random.default_rng(1)
+    shift = np.repeat([0.0, 3.0, 6.0, 9.0], 6)
+    x, y = shift + rng.standard_normal(24), shift + rng.standard_normal(24)
+    found = within(x, y, STRATA, np.random.default_rng(0), 999)
+    assert found.r_pooled > 0.85 and abs(found.r) < 0.45 and found.p > 0.05
+
+
+def test_null_behaviour_of_the_permutation_and_of_the_interval():
+    rng = np.random.default_rng(2)
+    shift = np.repeat([0.0, 2.0, 4.0, 6.0], 6)
+    hits = covered = 0
+    for i in range(300):
+        x, y = shift + rng.standard_normal(24), shift + rng.standard_normal(24)
+        found = within(x, y, STRATA, np.random.default_rng(i), 199)
+        hits += found.p <= 0.05
+        covered += found.lower <= 0 <= found.upper
+    low, high = stats.binom.interval(0.999, 300, 0.05)
+    assert low <= hits <= high
+    assert stats.binom.cdf(300 - covered, 300, 0.05) > 0.001 and covered < 300
+
+
+def test_planted_association_is_found_and_equals_partial_correlation():
+    rng = np.random.default_rng(3)
+    latent = rng.standard_normal(24)
+    x, y = latent + 0.4 * rng.standard_normal(24), latent + 0.4 * rng.standard_normal(24) + np.repeat([0, 5, 2, 1], 6)
+    found = within(x, y, STRATA, np.random.default_rng(0), 999)
+    dummies = pd.get_dummies(STRATA, dtype=float).to_numpy()
+    residual = [v - dummies @ np.linalg.lstsq(dummies, v, rcond=None)[0] for v in (x, y)]
+    assert found.r == pytest.approx(np.corrcoef(*residual)[0, 1], abs=1e-12)
+    assert found.p <= 0.002 and found.lower > 0
+
+
+def test_small_or_flat_data_say_why():
+    few = within(np.arange(4.0), np.arange(4.0), np.array(list("AABB")), np.random.default_rng(0))
+    assert "too few" in few.reason and np.isnan(few.p)
+    flat = within(np.ones(24), np.arange(24.0), STRATA, np.random.default_rng(0))
+    assert "does not vary" in flat.reason
+    ten = within(np.arange(10.0) ** 2, np.arange(10.0), np.repeat(["A", "B"], 5), np.random.default_rng(0))
+    assert "no test below 12" in ten.reason and ten.r > 0
+
+
+def test_holm_equals_statsmodels():
+    p = pd.Series([0.01, 0.04, np.nan, 0.03, 0.2])
+    expected = multipletests(p.dropna(), method="holm")[1]
+    np.testing.assert_allclose(holm(p).dropna(), expected)
+    assert np.isnan(holm(p)[2])
+
+
+def test_interval_and_centring_by_hand():
+    lower, upper = fisher_interval(0.5, 20)
+    z, half = np.arctanh(0.5), 1.959963985 / np.sqrt(18)
+    assert (lower, upper) == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
+    np.testing.assert_allclose(centre(np.array([1.0, 3.0, 10.0, 20.0]), np.array(list("AABB"))), [-1, 1, -5, 5])
+    assert np.isnan(correlation(np.zeros(3), np.ones(3)))
+
+
+def animals_table():
+    rng = np.random.default_rng(5)
+    rows = []
+    for i in range(24):
+        healing = rng.standard_normal()
+        rows += [(f"R{i}", "", "mvd", np.exp(4 + 0.3 * healing)), (f"R{i}", "", "score:signature:ANG_sprouting", healing),
+                 (f"R{i}", "", "score:signature:ANG_endothelial_core", healing + 0.1 * rng.standard_normal())]  # fmt: skip
+    for i in range(6):
+        for c, condition in enumerate(("vehicle", "medium", "vehicle_cue", "medium_cue")):
+            rows += [
+                (f"I{i}", condition, "scratch_rate", np.exp(0.3 * c + i)),
+                (f"I{i}", condition, "score:signature:WOUND", c + 5.0 * i),
+            ]
+    df = pd.DataFrame(rows, columns=["animal_id", "condition", "outcome", "value"])
+    return df.assign(variant="", time=np.nan, status="measured")
+
+
+def test_pairs_across_animals_and_within_isolations(root):
+    dictionary = load_dictionary(root / "resources/outcomes.tsv")
+    group = pd.Series({f"R{i}": "ABCD"[i % 4] for i in range(24)} | {f"I{i}": "" for i in range(6)})
+    pairs = [{"score": "score:signature:ANG_sprouting", "outcome": "mvd"},
+             {"score": "score:signature:ANG_endothelial_core", "outcome": "mvd"},
+             {"score": "score:signature:WOUND", "outcome": "scratch_rate", "units": "isolation"},
+             {"score": "score:signature:ABSENT", "outcome": "mvd"}]  # fmt: skip
+    sets = {"ANG_endothelial_core": {"PECAM1", "KDR"}, "ANG_sprouting": {"ESM1"}}
+    table = associate(animals_table(), group, pairs, dictionary, {"mvd": {"PECAM1"}}, sets, 1, 499).set_index(
+        "score_id"
+    )
+    assert table.loc["score:signature:ANG_sprouting", "p_adj"] <= 0.01
+    own = table.loc["score:signature:ANG_endothelial_core"]
+    assert own["family"] == CONCORDANCE and np.isnan(own["p_adj"]) and "PECAM1" in own["reason"]
+    culture = table.loc["score:signature:WOUND"]
+    assert culture["n"] == 24 and culture["r"] > 0.9 and culture["adjusted_for"] == "isolation"
+    assert "not measured" in table.loc["score:signature:ABSENT", "reason"]
+    overlap = overlap_table(animals_table(), dictionary).set_index("animal_id")
+    assert (
+        overlap.loc["R1", "histology"] == 1
+        and overlap.loc["I1", "histology"] == 0
+        and overlap.loc["R1", "scores of bulk"] == 2
+    )

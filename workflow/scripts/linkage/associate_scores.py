@@ -1,0 +1,43 @@
+"""Tests the declared pairs of pathway score and outcome within arms, and shows which units share what.
+
+Inputs
+    outcomes/animals.tsv with outcomes and scores; the animals sheet; the signatures and what each assay stains.
+Outputs
+    linkage/associations.tsv, linkage/overlap.tsv and a panel of scatter plots, centred within arms.
+"""
+
+import pandas as pd
+
+from periomics.linkage.figures import association_figure
+from periomics.linkage.pairs import associate, overlap_table
+from periomics.study.dictionary import load_dictionary
+from periomics.study.figures import save
+from periomics.study.logs import start_log
+from periomics.study.results import read_result, write_result
+from periomics.study.sheets import read_sheet
+
+
+def genes_by(path, key, gene):
+    table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    return {k: set(part[gene]) for k, part in table.groupby(key)}
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+    settings = snakemake.params.settings or {}
+    dictionary = load_dictionary(snakemake.input.dictionary)
+    animals = read_result(snakemake.input.outcomes)
+    group = read_sheet("animals", snakemake.input.animals).drop_duplicates("animal_id").set_index("animal_id")["group"]
+    assay = genes_by(snakemake.input.assays, "outcome", "gene_human")
+    sets = genes_by(snakemake.input.signatures, "set", "gene_human")
+    pairs = settings.get("pairs") or []
+    n = int(settings.get("permutations", 9999))
+    table = associate(animals, group, pairs, dictionary, assay, sets, snakemake.params.seed, n)
+    write_result(table, snakemake.output.associations)
+    write_result(overlap_table(animals, dictionary), snakemake.output.overlap)
+    save(association_figure(animals, group, table, dictionary), snakemake.output.figure)
+    log.info("%d pairs, smallest adjusted p %s", len(table), table["p_adj"].min())
+
+
+if "snakemake" in globals():
+    main(snakemake)

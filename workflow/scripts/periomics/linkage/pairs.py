@@ -1,0 +1,108 @@
+"""Declared pairs of score and outcome, tested in the units that have both."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+
+from periomics.linkage.association import COLUMNS, holm, within
+from periomics.study.dictionary import entry
+from periomics.study.seeds import generator
+
+CONCORDANCE = "assay concordance"
+
+
+def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """One row a unit and condition, one column an outcome (default variant, last time), on the outcome's scale.
+
+    Proportions in percent go to the logit, densities and positive outcomes to the log; nothing is clipped: a value at the end
+    of its range is moved half a unit of its table's resolution (0.1 percentage points) inside.
+    """
+    df = animals[(animals["status"] == "measured") & (animals["variant"] == "")].copy()
+    df = df.sort_values("time", na_position="first").drop_duplicates(["animal_id", "condition", "outcome"], keep="last")
+    table = df.pivot_table(index=["animal_id", "condition"], columns="outcome", values="value", aggfunc="first")
+    for outcome in table.columns:
+        table[outcome] = to_scale(table[outcome], str(entry(dictionary, outcome)["scale"]))
+    return table.reset_index()
+
+
+def to_scale(values: pd.Series, scale: str) -> pd.Series:
+    """Values on the scale that the dictionary gives the outcome."""
+    if scale == "logit":
+        share = values.clip(0.1, 99.9) / 100
+        return np.log(share / (1 - share))
+    if scale in ("log", "count"):
+        return np.log(values.where(values > 0))
+    return values
+
+
+def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """Units × modality: how many outcomes of each modality every unit has measured."""
+    df = animals[(animals["status"] == "measured") & (animals["variant"] == "")]
+    modality = df["outcome"].map(lambda o: str(entry(dictionary, o)["modality"]))
+    score = df["outcome"].str.startswith("score:")
+    df = df.assign(modality=modality.where(~score, "scores of " + modality))
+    counts = df.groupby(["animal_id", "modality"])["outcome"].nunique()
+    return counts.unstack(fill_value=0).reset_index()
+
+
+def _strata(units: pd.DataFrame, group: pd.Series, within_unit: bool) -> np.ndarray:
+    """Arm of the animal; for units whose arms vary within them, the unit itself."""
+    return (units["animal_id"] if within_unit else units["animal_id"].map(group)).to_numpy(str)
+
+
+def associate(animals: pd.DataFrame, group: pd.Series, pairs: Sequence[Mapping[str, object]], dictionary: pd.DataFrame,
+              assay_genes: Mapping[str, set[str]], set_genes: Mapping[str, set[str]], seed: int, n_permutations: int) -> pd.DataFrame:  # fmt: skip
+    """Test every declared pair.
+
+    Parameters
+    ----------
+    animals
+        outcomes/animals.tsv.
+    group
+        animal_id → arm; '' where arms vary within the unit.
+    pairs
+        Mappings with `score`, `outcome` and `units` (animal or isolation).
+    dictionary
+        The outcome dictionary.
+    assay_genes
+        Outcome → genes whose product the outcome's assay stains or reads.
+    set_genes
+        Score id → genes of its set. A set that holds the assay's own gene is concordance of two assays, not evidence of a
+        pathway: such pairs stay outside the family.
+    seed, n_permutations
+        For the permutations; every pair has its own generator.
+
+    Returns
+    -------
+    DataFrame
+        linkage/associations.tsv.
+    """
+    table = wide(animals, dictionary)
+    rows = []
+    for pair in pairs:
+        score, outcome, units = str(pair["score"]), str(pair["outcome"]), str(pair.get("units", "animal"))
+        own = assay_genes.get(outcome, set()) & set_genes.get(score.split(":")[-1].split("@")[0], set())
+        family = CONCORDANCE if own else f"declared pairs ({units}s)"
+        row = {"outcome": outcome, "score_id": score, "family": family, "adjusted_for": "arm" if units == "animal" else "isolation",
+               "method": "Pearson within strata, permutation within strata", "reason": ""}  # fmt: skip
+        if score not in table or outcome not in table:
+            absent = score if score not in table else outcome
+            rows.append({**row, "n": 0, "reason": f"{absent} was not measured in any unit"})
+            continue
+        inside = table["animal_id"].map(group).fillna("") == ""
+        part = table[inside == (units != "animal")].dropna(subset=[score, outcome])
+        strata = _strata(part, group, units != "animal")
+        rng = generator(seed, "associate_scores", f"{score}~{outcome}")
+        found = within(part[score].to_numpy(), part[outcome].to_numpy(), strata, rng, n_permutations)
+        reason = found.reason or (f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else "")
+        rows.append({**row, "r": found.r, "lower": found.lower, "upper": found.upper, "p": found.p, "n": found.n,
+                     "p_floor": found.p_floor, "r_pooled": found.r_pooled, "reason": reason})  # fmt: skip
+    out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    out["p_adj"] = np.nan
+    for family, part in out.groupby("family"):
+        if family != CONCORDANCE:
+            out.loc[part.index, "p_adj"] = holm(part["p"])
+    return out
