@@ -30,6 +30,7 @@ if str(_library()) not in sys.path:
 
 from periomics.study import plan
 from periomics.study.code import code_digest
+from periomics.study.config import resolve_config
 from periomics.study.study import load_study
 
 
@@ -45,6 +46,8 @@ def _study_folder():
     return os.path.relpath(folder)
 
 
+# Every default is filled in here, once, so that results and provenance show the whole configuration.
+config.update(resolve_config(config))
 STUDY = load_study(config, _study_folder())
 
 

@@ -22,6 +22,7 @@ CONFIG = {
     "sheets": {"animals": "animals.tsv", "scans": "scans.tsv", "sections": "sections.tsv"},
     "claims": "claims.yaml",
     "roles": {"healthy": "CTRL", "disease": "DRUG", "treated": ["POST"]},
+    "microct": {"bone_threshold": 100, "implant_threshold": 200},
     "histology": {"stains": {"CD31": {"detector": "vessels"}}},
 }
 CLAIMS = {

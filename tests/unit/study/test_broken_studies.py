@@ -196,6 +196,14 @@ BROKEN = {
         lambda s: s.config.update(claims="broken.yaml") or (s.folder / "broken.yaml").write_text("a: [1,"),
         "broken.yaml: is not valid YAML",
     ),
+    "no thresholds declared": (
+        config(microct=None),
+        "config, column microct: the scans sheet has rows: this section is needed",
+    ),
+    "a threshold that is no number": (
+        config(microct={"bone_threshold": "high", "implant_threshold": 200}),
+        "config, column microct/bone_threshold: input should be a valid number",
+    ),
     "healthy arm misnamed": (
         config(roles={"healthy": "CTL", "disease": "DRUG"}),
         "config, column roles/healthy: no animal is in arm CTL - did you mean 'CTRL'?",

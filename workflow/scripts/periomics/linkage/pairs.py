@@ -53,8 +53,16 @@ def _strata(units: pd.DataFrame, group: pd.Series, within_unit: bool) -> np.ndar
     return (units["animal_id"] if within_unit else units["animal_id"].map(group)).to_numpy(str)
 
 
-def associate(animals: pd.DataFrame, group: pd.Series, pairs: Sequence[Mapping[str, object]], dictionary: pd.DataFrame,
-              assay_genes: Mapping[str, set[str]], set_genes: Mapping[str, set[str]], seed: int, n_permutations: int) -> pd.DataFrame:  # fmt: skip
+def associate(
+    animals: pd.DataFrame,
+    group: pd.Series,
+    pairs: Sequence[Mapping[str, object]],
+    dictionary: pd.DataFrame,
+    assay_genes: Mapping[str, set[str]],
+    set_genes: Mapping[str, set[str]],
+    seed: int,
+    n_permutations: int,
+) -> pd.DataFrame:
     """Test every declared pair.
 
     Parameters

@@ -26,7 +26,7 @@ def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
         problems += _units(study, sheet)
     for sheet in SPECIMEN_SHEETS:
         problems += _replaced(study, sheet) + _arm_in_path(study, sheet)
-    problems += _arms(study) + _stains(study) + _exclusions(study)
+    problems += _arms(study) + _stains(study) + _exclusions(study) + _settings(study)
     for sheet, column in (("clinical", "outcome"), ("readings", "outcome"), ("cultures", "readout")):
         problems += _outcomes(study, sheet, column, dictionary)
     return problems
@@ -104,6 +104,15 @@ def _arms(study: Study) -> list[Problem]:
         if n < 3:
             message = f"arm {arm} has {n} animal{'s' * (n > 1)}: no inference below 3"
             problems.append(Problem(_file(study, "animals"), 0, "group", message, level="warning"))
+    return problems
+
+
+def _settings(study: Study) -> list[Problem]:
+    """A sheet whose area has no settings: thresholds are declared, never assumed."""
+    problems = []
+    for sheet, area in (("scans", "microct"), ("sections", "histology")):
+        if len(study.sheets[sheet]) and not study.config.get(area):
+            problems.append(Problem("config", 0, area, f"the {sheet} sheet has rows: this section is needed"))
     return problems
 
 

@@ -40,6 +40,104 @@ class Roles(Section):
     treated: list[str] = Field(default_factory=list, description="arms with drug and cells")
 
 
+class Voi(Section):
+    """Where bone is measured around the implant."""
+
+    inner_um: float = Field(
+        90, ge=0, description="µm; start of the volume of interest = width of the artefact band, 5 voxels of 18 µm"
+    )
+    outer_um: float = Field(500, gt=0, description="µm; end of the volume of interest")
+    axial_um: tuple[float, float] | None = Field(
+        None, description="µm from the implant's apex towards its head; the whole axis where empty"
+    )
+    apex: Literal["high_z", "low_z"] = Field("high_z", description="end of the stack at which the apex lies")
+
+
+class Microct(Section):
+    """Micro-CT. The same for every scan of the study, declared blind to arms."""
+
+    bone_threshold: float = Field(description="grey value at and above which a voxel of the smoothed scan is bone")
+    implant_threshold: float = Field(description="grey value at and above which a voxel of the raw scan is metal")
+    prefilter_sigma_voxels: float = Field(
+        0.6, ge=0, description="voxels; Gaussian before the bone threshold, more costs thin bone"
+    )
+    implant: Literal["required", "none"] = Field(
+        "required", description="none: the volume of interest is the whole scan, no OV/TV"
+    )
+    closing_voxels: int = Field(1, ge=0, description="voxels; closes noise holes in the metal")
+    second_implant_share: float = Field(
+        0.2, gt=0, le=1, description="a second metal part this large, against the first, stops the specimen"
+    )
+    voi: Voi = Field(default_factory=Voi)
+    ovtv_offset_um: float = Field(
+        90, ge=0, description="µm; start of the default OV/TV shell, behind the artefact band"
+    )
+    ovtv_width_um: float = Field(54, gt=0, description="µm; width of the OV/TV shell, 3 voxels of 18 µm")
+    ovtv_curve_um: list[float] = Field(
+        default_factory=lambda: [36, 54, 72, 90, 108], description="µm; further offsets, to show the artefact"
+    )
+    shells_um: list[tuple[float, float]] = Field(
+        default_factory=lambda: [(90, 200), (200, 350), (350, 500)], description="µm; BV/TV by distance to the implant"
+    )
+    sweep_percent: float = Field(
+        10, ge=0, lt=100, description="%; change of the bone threshold that shows whether numbers hold"
+    )
+    clipped_warn_share: float = Field(
+        0.5, description="warn where spheres of more than this share of voxels meet the border of the scan"
+    )
+    saturated_warn_share: float = Field(
+        0.001, description="warn where more than this share of voxels outside the metal is saturated"
+    )
+
+
+class Culture(Section):
+    """Scratch assays and plates."""
+
+    closure_h: float = Field(24, gt=0, description="h; time at which the scratch closure is reported")
+    window_um: float = Field(24, gt=0, description="µm; side of the texture window, about one cell")
+    debris_um2: float = Field(
+        8000, ge=0, description="µm²; islands of texture inside the gap up to this area are debris"
+    )
+    closed_share: float = Field(
+        0.8, gt=0, lt=1, description="speed is taken from frames before this share of the gap is closed"
+    )
+    regrowth_um: float = Field(30, ge=0, description="µm; a gap that grows back further means that the field moved")
+
+
+class SignallingNetwork(Section):
+    """One signalling network."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", description="name of the results folder")
+    test: str = Field(description="differential test that it explains, <analysis>.<contrast> of bulk")
+    inputs: dict[str, Literal[1, -1]] = Field(description="receptor (human symbol) and its sign")
+    depth: int = Field(6, ge=1, description="steps; longest path from receptor to gene")
+    beta: float = Field(0.2, gt=0, description="cost of a node; a clear gene is worth 1 to 2")
+    pool: int = Field(20, ge=1, le=50, description="most optima that are listed")
+    nulls: int = Field(20, ge=0, description="shuffles of the genes' changes for the null frequency")
+    q: float = Field(0.05, gt=0, lt=1, description="false discovery rate at which a gene counts as changed")
+    genes: int = Field(40, ge=1, description="most genes that are explained")
+    solver: Literal["HiGHS", "CBC"] = Field("HiGHS", description="CBC comes with PuLP")
+
+
+class Pair(Section):
+    """A declared pair of score and outcome."""
+
+    score: str = Field(description="score:<kind>:<id>")
+    outcome: str = Field(description="outcome of the dictionary")
+    units: Literal["animal", "isolation"] = Field("animal", description="units that have both")
+
+
+class Linkage(Section):
+    """Scores beside outcomes, and signalling routes."""
+
+    permutations: int = Field(9999, ge=99, description="permutations within arms for each pair")
+    pairs: list[Pair] = Field(
+        default_factory=list,
+        description="6 to 12 pairs declared before data; Holm within animals and within isolations",
+    )
+    networks: list[SignallingNetwork] = Field(default_factory=list)
+
+
 class Config(Section):
     """The whole configuration of a study."""
 
@@ -53,14 +151,14 @@ class Config(Section):
     on_broken_specimen: Literal["flag", "stop"] = Field("flag", description="rows with qc = fail, or stop the run")
     allow_confounded: bool = Field(False, description="run contrasts that batches confound, without inference")
     simulate: dict[str, Any] | None = Field(None, description="settings of a simulated study")
-    microct: dict[str, Any] = Field(default_factory=dict)
+    microct: Microct | None = None
     histology: dict[str, Any] = Field(default_factory=dict)
-    culture: dict[str, Any] = Field(default_factory=dict)
+    culture: Culture = Field(default_factory=Culture)
     bulk: dict[str, Any] = Field(default_factory=dict)
     singlecell: dict[str, Any] = Field(default_factory=dict)
     outcomes: dict[str, Any] = Field(default_factory=dict)
     statistics: dict[str, Any] = Field(default_factory=dict)
-    linkage: dict[str, Any] = Field(default_factory=dict)
+    linkage: Linkage = Field(default_factory=Linkage)
     report: dict[str, Any] = Field(default_factory=dict)
     resources: dict[str, str] = Field(default_factory=dict, description="third-party tables by path")
 
@@ -72,6 +170,14 @@ def check_config(config: Mapping[str, object]) -> list[Problem]:
     except ValidationError as error:
         return [_problem(e) for e in error.errors()]
     return []
+
+
+def resolve_config(config: Mapping[str, object]) -> dict[str, Any]:
+    """The configuration with every default filled in; as it was given where it is not valid (the check says why)."""
+    try:
+        return Config.model_validate(dict(config)).model_dump(mode="json")
+    except ValidationError:
+        return dict(config)
 
 
 def _problem(error: Any) -> Problem:

@@ -68,8 +68,7 @@ def networks(study: Study) -> dict[str, dict]:
     settings = study.config.get("linkage")
     declared = (settings.get("networks") if isinstance(settings, dict) else None) or []
     tests = set(bulk_contrasts(study))
-    common = {"depth": 6, "beta": 0.2, "pool": 20, "nulls": 20, "q": 0.05, "genes": 40, "solver": "HiGHS"}
-    return {str(n["name"]): common | n for n in declared if n.get("test") in tests}
+    return {str(n["name"]): n for n in declared if n.get("test") in tests}
 
 
 def species(study: Study) -> str:

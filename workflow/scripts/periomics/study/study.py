@@ -20,7 +20,7 @@ import yaml
 from periomics.study.problems import Problem
 from periomics.study.sheets import ARM_COLUMNS, IDENTIFIER, SHEETS, SPECIMEN_SHEETS, read_sheet_with_problems
 
-RESULTS_TOKEN = "<results>/"  # noqa: S105 - how a sheet names a file that the simulation will write
+RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 
 
 @dataclass(frozen=True)
