@@ -134,6 +134,13 @@ def test_the_frame_counts_upper_left_and_leaves_lower_right():
         assert keep[labels[row, column] - 1] == expected
 
 
+def test_the_frame_does_not_hold_on_to_what_comes_near_it():
+    mask = np.zeros((60, 60), bool)
+    mask[45:58, 20:30] = True  # 1 µm off the lower frame
+    for closed in (detection.close_gaps(mask, 5.0, 0.5), detection.close_and_fill(mask, 5.0, 1000, 0.5)):
+        np.testing.assert_array_equal(closed, mask)
+
+
 def test_morphology_in_micrometres():
     mask = np.zeros((80, 80), bool)
     mask[40, 40] = True

@@ -106,13 +106,24 @@ def erode(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
 
 def close_and_fill(mask: np.ndarray, gap_um: float, largest_um2: float, pixel_um: float) -> np.ndarray:
     """Close gaps of `gap_um` and fill what is then enclosed: filling before eroding keeps thin bridges across a gap."""
-    wide = fill_holes(dilate(mask, gap_um / 2, pixel_um), largest_um2, pixel_um)
-    return mask | erode(wide, gap_um / 2, pixel_um)
+    wide, pad = _widened(mask, gap_um, pixel_um)
+    return mask | _narrowed(fill_holes(wide, largest_um2, pixel_um), pad, gap_um, pixel_um)
 
 
 def close_gaps(mask: np.ndarray, gap_um: float, pixel_um: float) -> np.ndarray:
     """Join what is at most `gap_um` apart (closing with a disc of half that)."""
-    return mask | erode(dilate(mask, gap_um / 2, pixel_um), gap_um / 2, pixel_um)
+    wide, pad = _widened(mask, gap_um, pixel_um)
+    return mask | _narrowed(wide, pad, gap_um, pixel_um)
+
+
+def _widened(mask: np.ndarray, gap_um: float, pixel_um: float) -> tuple[np.ndarray, int]:
+    """Dilated by half a gap on a padded grid, so that the frame does not hold on to what comes near it."""
+    pad = int(np.ceil(gap_um / 2 / pixel_um)) + 2
+    return dilate(np.pad(mask, pad), gap_um / 2, pixel_um), pad
+
+
+def _narrowed(wide: np.ndarray, pad: int, gap_um: float, pixel_um: float) -> np.ndarray:
+    return erode(wide, gap_um / 2, pixel_um)[pad:-pad, pad:-pad]
 
 
 def opening(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
@@ -160,17 +171,20 @@ def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
 
 
 def counted(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
-    """Which objects a counting frame counts, bool (N,): each profile belongs to where its last pixel (lowest, then
-    rightmost) lies, and what the right or lower frame of the image cuts is out.
+    """Which objects a counting frame counts, bool (N,): each profile belongs to where the middle of its lowest row lies,
+    and what the right or lower frame of the image cuts is out.
 
     Tiles that share a border count every profile once. Source: the two-sides rule of unbiased counting [from memory].
     """
     n = int(labels.max())
-    where = np.flatnonzero(labels)
-    which = labels.ravel()[where]
-    last = np.zeros(n + 1, np.int64)
-    np.maximum.at(last, which, where)
-    keep = inside.ravel()[last[1:]]
+    rows, columns = np.nonzero(labels)
+    which = labels[rows, columns]
+    lowest = np.zeros(n + 1, np.int64)
+    np.maximum.at(lowest, which, rows)
+    base = rows == lowest[which]
+    size = np.maximum(np.bincount(which[base], minlength=n + 1), 1)
+    middle = np.bincount(which[base], columns[base], n + 1) / size
+    keep = inside[lowest[1:], np.floor(middle[1:] + 0.5).astype(int)]
     for edge in (labels[-1], labels[:, -1]):
         cut = np.unique(edge)
         keep[cut[cut > 0] - 1] = False
