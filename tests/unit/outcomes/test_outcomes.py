@@ -291,7 +291,7 @@ def test_blanks_are_subtracted_and_the_own_vehicle_is_100():
     found = table.set_index(["animal_id", "condition"])["value"]
     for isolation in ("I1", "I2"):
         assert found[isolation, "vehicle"] == pytest.approx(100) and found[isolation, "medium"] == pytest.approx(125)
-    assert set(table["unit"]) == {"% of vehicle"} and notes
+    assert set(table["unit"]) == {"% of vehicle"} and "8 plate readouts" in notes[0] and ", 0 without" in notes[0]
 
 
 def test_without_a_vehicle_of_its_own_a_culture_fails_with_a_reason():

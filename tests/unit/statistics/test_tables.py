@@ -255,3 +255,13 @@ def test_null_gate_says_no_deficit_down_the_graph():
     for o in shut:
         assert {verdicts.at[(c, o), "verdict"] for c in ("C1", "C2", "C3", "C4")} == {v.NO_DEFICIT}
         assert "C0: no deficit" in verdicts.at[("C2", o), "reason"]
+
+
+def test_yes_or_no_is_compared_exactly():
+    table, sheet = study({"impl_surv": {"CTRL": [1] * 6, "DRUG": [1, 0, 0, 0, 0, 1], "PRE": [0] * 6, "POST": [1] * 6}})
+    contrasts, _, _ = tables(table, sheet)
+    c0 = contrasts[contrasts["contrast"] == "C0"]
+    assert len(c0) == 1 and c0.iloc[0]["p"] == pytest.approx(stats.fisher_exact([[6, 0], [2, 4]]).pvalue)
+    assert "Fisher" in c0.iloc[0]["method"] and c0.iloc[0]["lower"] < c0.iloc[0]["estimate"] == pytest.approx(4 / 6)
+    c4 = contrasts[contrasts["contrast"] == "C4"].iloc[0]  # no variation at all inside the arms, and still a test
+    assert c4["p"] == pytest.approx(stats.fisher_exact([[6, 0], [0, 6]]).pvalue)

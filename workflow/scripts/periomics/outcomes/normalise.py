@@ -40,6 +40,8 @@ def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[
     out, notes = joined.copy(), []
     if relative.any():
         values, reasons = _percent(joined[relative])
+        relative &= joined["role"] != "blank"  # blanks stay signals: they have no vehicle and take no part further on
+        values, reasons = values[relative[relative].index], reasons[relative[relative].index]
         out.loc[relative, "value"] = values
         out.loc[relative, "unit"] = PERCENT_OF_VEHICLE
         out.loc[relative, ["numerator", "denominator"]] = np.nan

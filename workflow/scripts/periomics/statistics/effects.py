@@ -48,6 +48,42 @@ def hedges_g(
     return j * d, j * low / root, j * high / root
 
 
+def risk_difference(
+    events: tuple[int, int], n: tuple[int, int], level: float = 0.95
+) -> tuple[float, float, float, float]:
+    """Difference of two shares of animals with a score interval and Fisher's exact p-value.
+
+    Parameters
+    ----------
+    events, n
+        Animals with the event and animals in each of the two arms.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    difference, lower, upper, p
+        Newcombe's hybrid of two Wilson intervals (1998 [from memory]) and Fisher's two-sided p-value. All but the difference
+        are NaN with fewer than two animals in an arm.
+    """
+    shares = [k / m if m else math.nan for k, m in zip(events, n, strict=True)]
+    difference = shares[0] - shares[1]
+    if min(n) < 2:
+        return difference, math.nan, math.nan, math.nan
+    z = stats.norm.ppf(0.5 + level / 2)
+    ends = []
+    for p, m in zip(shares, n, strict=True):
+        middle, half = (
+            (p + z * z / (2 * m)) / (1 + z * z / m),
+            z * math.sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m),
+        )
+        ends.append((middle - half, middle + half))
+    lower = difference - math.hypot(shares[0] - ends[0][0], ends[1][1] - shares[1])
+    upper = difference + math.hypot(ends[0][1] - shares[0], shares[1] - ends[1][0])
+    p_value = stats.fisher_exact([[events[0], n[0] - events[0]], [events[1], n[1] - events[1]]]).pvalue
+    return difference, lower, upper, float(p_value)
+
+
 def _noncentrality(t: float, df: float, p: float) -> float:
     """Noncentrality at which P(T <= t) = p, or NaN where it is not found."""
 

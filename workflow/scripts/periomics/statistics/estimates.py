@@ -7,7 +7,7 @@ import pandas as pd
 
 from periomics.statistics import animals as a
 from periomics.statistics.contrasts import Estimate, interval, p_two_sided
-from periomics.statistics.effects import hedges_g
+from periomics.statistics.effects import hedges_g, risk_difference
 from periomics.statistics.graph import benjamini_hochberg
 from periomics.statistics.permutation import flip_signs, permute_two_arms, permute_unknown_direction
 from periomics.statistics.plan import Contrast, Plan
@@ -122,6 +122,8 @@ def _rows(
     row |= _inference(form, level, reason)
     if first["scale"] in LOG_SCALES and not contrast.trend:
         row["ratio"] = float(np.exp(form.estimate))
+    if known["kind"] == "binary" and not cut.paired:
+        return [row | _binary(cut, contrast, level, reason)]
     if not reason and not first["variant"] and kind not in ("time course", "score"):
         row |= _checks(
             plan, contrast, cut, differences, np.isnan(sign) and known["benefit"] == "toward_control", row, seed
@@ -159,6 +161,25 @@ def _inference(form: Estimate, level: float, reason: str) -> dict[str, object]:
         "upper": float(upper),
         "p": float(p_two_sided(form)),
     }
+
+
+def _binary(cut: a.Cut, contrast: Contrast, level: float, reason: str) -> dict[str, object]:
+    """Inference for yes or no: exact instead of t, and only for two arms."""
+    none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
+    w = cut.weights(contrast.weights)
+    plus, minus = np.flatnonzero(w == 1), np.flatnonzero(w == -1)
+    if len(plus) != 1 or len(minus) != 1 or np.count_nonzero(w) != 2 or not np.isin(cut.natural, (0.0, 1.0)).all():
+        return none | {"reason": _text("yes or no is compared between two arms only", cut.note)}
+    if reason and "same value" not in reason:
+        return none | {"reason": _text(reason, cut.note)}
+    pair = [cut.natural[cut.arm == i] for i in (plus[0], minus[0])]
+    found = risk_difference(*zip(*((int(y.sum()), len(y)) for y in pair), strict=True), level)
+    numbers = dict(zip(("estimate", "lower", "upper", "p"), found, strict=True))
+    return (
+        none
+        | numbers
+        | {"level": level, "method": "risk difference, Newcombe interval, Fisher's exact test", "reason": cut.note}
+    )
 
 
 def _checks(

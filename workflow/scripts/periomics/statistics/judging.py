@@ -147,6 +147,8 @@ def _claim_forms(
     n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
     reason = a.refusal(cut, form, weights)
+    if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
+        reason = reason or "yes or no: compared exactly in the contrasts, not judged by intervals of means"
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:
