@@ -208,7 +208,9 @@ def network_settings(wildcards):
 
 def network_test(wildcards):
     """Differential test that a signalling network explains."""
-    return f"{STUDY.results}/bulk/de/{plan.networks(STUDY)[wildcards.network]['test']}.tsv"
+    return (
+        f"{STUDY.results}/bulk/de/{plan.networks(STUDY)[wildcards.network]['test']}.tsv"
+    )
 
 
 def study_species():
@@ -218,17 +220,21 @@ def study_species():
 
 def raw_files():
     """Every raw file that the sheets name, as jobs are given it."""
-    return [f for sheet in ("scans", "sections", "cultures", "libraries", "imports") for f in all_files(sheet, "path")]
+    return [
+        f
+        for sheet in ("scans", "sections", "cultures", "libraries", "imports")
+        for f in all_files(sheet, "path")
+    ]
 
 
-def crate_files():
-    """Tables and report that the RO-Crate describes."""
-    return plan.crate_files(STUDY)
-
-
-def seeded_rules():
-    """Rules that draw random numbers."""
-    return plan.SEEDED_RULES
+def report_inputs():
+    """Files that the report reads, by name: results, sheets, claims and the team's tables."""
+    tables = {
+        n: resource(f)
+        for n, f in (("dictionary", "outcomes.tsv"), ("signalling", "signalling.tsv"))
+    }
+    claims = {"claims": claims_path()} if claims_path() else {}
+    return study_sheets() | claims | tables | plan.report_inputs(STUDY)
 
 
 def area_targets(area):

@@ -27,7 +27,7 @@ rule record_provenance:
         folder=str(STUDY.folder),
         config=config,
         resources=setting("resources") or {},
-        rules=seeded_rules(),
+        rules=plan.SEEDED_RULES,
         code=code_digest("provenance/record_provenance"),
     message:
         "Recording configuration, software and checksums of all inputs"
@@ -39,7 +39,7 @@ rule write_crate:
     input:
         record="<results>/provenance/run.json",
         inputs="<results>/provenance/inputs.tsv",
-        files=crate_files(),
+        files=plan.crate_files(STUDY),
     output:
         crate="<results>/ro-crate-metadata.json",
     log:

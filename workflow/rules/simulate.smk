@@ -179,7 +179,7 @@ rule recover_truth:
         dictionary=resource("outcomes.tsv"),
     output:
         recovery="<results>/recovery.tsv",
-        figure="<results>/report/figures/recovery.svg",
+        figure="<results>/recovery.svg",
     log:
         "<logs>/simulate/recover_truth.log",
     benchmark:

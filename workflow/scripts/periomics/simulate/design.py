@@ -163,11 +163,13 @@ def draw_targets(settings: Mapping[str, object], seed: int, sheets: Mapping[str,
     rows: list[tuple[str, str, str, float]] = []
     healing = [f"h_{d}" for d in DOMAINS]
     for sheet, wanted in (("scans", ["bvtv"]), ("sections", ["mvd", "neu", "elac", "ln332"]), ("libraries", healing)):
-        for specimen, animal in sheets[sheet][["specimen_id", "animal_id"]].drop_duplicates().itertuples(index=False):
+        for specimen, animal in (
+            sheets[sheet].reindex(columns=["specimen_id", "animal_id"]).drop_duplicates().itertuples(index=False)
+        ):
             if animal in animals.index:
                 rows += [(specimen, animal, t, float(animals.at[animal, t])) for t in wanted]
     for sheet in ("cultures", "libraries"):
-        part = sheets[sheet][["specimen_id", "animal_id", "condition"]].drop_duplicates()
+        part = sheets[sheet].reindex(columns=["specimen_id", "animal_id", "condition"]).drop_duplicates()
         for specimen, animal, condition in part.itertuples(index=False):
             if animal in isolations.index and condition in CONDITIONS:
                 cm, cue = CONDITIONS[condition]

@@ -129,6 +129,34 @@ def overlap(study: Study) -> pd.DataFrame:
     return out.reset_index()
 
 
+def report_inputs(study: Study) -> dict[str, object]:
+    """Files that the report reads, by name; only those that this study will have."""
+    r = study.results
+    bulk, single = assays(study)
+    measured = bool(measurement_tables(study) or score_tables(study))
+    out: dict[str, object] = {"plan": f"{r}/check/plan.txt"}
+    if measured:
+        out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
+        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches")}
+    if simulated_layers(study):
+        out |= {"recovery": f"{r}/recovery.tsv", "recovery_figure": f"{r}/recovery.svg"}
+    if associated(study):
+        out |= {"associations": f"{r}/linkage/associations.tsv", "overlap": f"{r}/linkage/overlap.tsv"}
+    if networks(study):
+        out["networks"] = [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
+    if bulk:
+        out |= {"bulk_qc": f"{r}/bulk/qc.tsv", "bulk_scores": f"{r}/bulk/scores.tsv"}
+    if bulk_contrasts(study):
+        out |= {k: [f"{r}/bulk/{k}/{c}.tsv" for c in bulk_contrasts(study)] for k in ("de", "sets")}
+    if single:
+        out |= {"sc_composition": f"{r}/singlecell/composition.tsv", "sc_scores": f"{r}/singlecell/scores.tsv"}
+    out |= {
+        n: f"{r}/provenance/{f}"
+        for n, f in (("record", "run.json"), ("software", "software.tsv"), ("inputs", "inputs.tsv"))
+    }
+    return out
+
+
 def crate_files(study: Study) -> list[str]:
     """Files that the RO-Crate describes: the report and the tables of the interface."""
     r = study.results
