@@ -205,3 +205,23 @@ def test_a_specimen_without_a_target_is_named(tmp_path):
     targets = pd.DataFrame({"specimen_id": ["R1-tissue"], "animal_id": ["R1"], "target": ["mvd"], "value": [80.0]})
     with pytest.raises(InputError, match="no target 'neu' for specimen R1-tissue"):
         section_jobs(facts, targets, {}, 1)
+
+
+def test_a_large_slide_is_read_in_part_with_the_same_result(study, tmp_path, monkeypatch):
+    """Memory follows the region: numbers and absolute coordinates are those of the whole image."""
+    from periomics.histology import sections
+
+    _, facts, _, batch, results = study
+    monkeypatch.setattr(sections, "LARGE_PIXELS", 1000)
+    monkeypatch.setattr(sections, "AROUND_UM", 12.0)
+    seen = []
+    cut = sections._part
+    monkeypatch.setattr(sections, "_part", lambda *given: seen.append(cut(*given)) or seen[-1])
+    out = run_animal(tmp_path, facts, "R1", [batch])
+    assert len(seen) == 4
+    assert all(width * height < 400 * 400 and left > 0 for left, _, width, height in seen[:1] + seen[3:])
+    whole, part = (pd.read_parquet(f / "objects.parquet") for f in (results["R1"], out))
+    whole, part = (t[t["counted"]].reset_index(drop=True).drop(columns="object_id") for t in (whole, part))
+    pd.testing.assert_frame_equal(whole, part, rtol=1e-4, atol=1e-3)
+    whole, part = (read_result(f / "measurements.tsv") for f in (results["R1"], out))
+    pd.testing.assert_frame_equal(whole, part, rtol=1e-6)

@@ -268,6 +268,17 @@ def test_half_maximum_lies_half_way_and_scales_with_the_stain():
     assert "clearly stained" in reason
 
 
+def test_otsu_leaves_the_other_stain_out():
+    rng = np.random.default_rng(0)
+    blue = np.concatenate([rng.normal(0.1, 0.03, 8000), rng.normal(0.5, 0.05, 4000), rng.normal(2.0, 0.1, 1500)])
+    brown = np.concatenate([np.zeros(12_000), np.full(1500, 1.0)])
+    assert 0.15 < thresholds.otsu(blue, brown)[0] < 0.4  # anywhere between the two populations
+    from skimage.filters import threshold_otsu
+
+    assert thresholds.otsu(blue, np.zeros(13_500))[0] == pytest.approx(threshold_otsu(blue), abs=0.02)
+    assert np.isnan(thresholds.otsu(blue, np.ones(13_500))[0])
+
+
 def test_a_batch_without_stain_falls_back_to_the_config_and_says_so():
     settings_x = block(detector="vessels", threshold_value=0.25)
     rgb = draw(np.random.default_rng(0).normal(0.04, 0.005, (200, 200)))
@@ -340,7 +351,7 @@ def test_a_region_without_tissue_has_no_value_but_a_reason():
     [
         ({"detector": "vessel"}, "unknown detector - did you mean 'vessels'"),
         ({"detector": "vessels", "vector": "H-DAB"}, "unknown setting vector - did you mean 'vectors'"),
-        ({"detector": "vessels", "threshold": "otsu"}, "unknown rule"),
+        ({"detector": "vessels", "threshold": "otso"}, "unknown rule"),
         ({"detector": "vessels", "pixel_um": "0"}, "not a number above 0"),
         ({"detector": "vessels", "vectors": "HDAB"}, "unknown stain vectors - did you mean 'H-DAB'"),
     ],

@@ -7,14 +7,14 @@ import tifffile
 from histology_study import ROOT
 from shapely.geometry import box
 
-from periomics.histology.batch import BatchRow
+from periomics.histology.batch import batch_rows, pool, sample_section
 from periomics.histology.detection import prepare
 from periomics.histology.nuclei import Options, find
 from periomics.histology.sections import with_masks
 from periomics.histology.settings import stain_settings
 from periomics.imaging.readers import read_rgb
 from periomics.imaging.rois import Annotation
-from periomics.imaging.stains import load_stains, white_from_histogram
+from periomics.imaging.stains import load_stains
 
 # crop: F1 at IoU .5 to reach (the better of QuPath's detector re-expressed on H and on OD sum, spec section 4), true
 # positive % and how far the measured may lie (points)
@@ -46,9 +46,10 @@ def test_nuclei_beat_the_watershed_detector_and_find_the_positive_share(data, cr
     )["X"]
     rgb, pixel = read_rgb(folder / f"{crop}_ihc.png", sheet_pixel_um=0.25)
     truth = tifffile.imread(folder / f"{crop}_labels.tif").astype(int)
-    white = white_from_histogram(np.stack([np.bincount(rgb[..., c].ravel(), minlength=256) for c in range(3)]))
     opened = with_masks(rgb, pixel, 1.0, [Annotation("pie", box(0, 0, 512, 512))], settings)
-    prepared = prepare(opened, settings, BatchRow(tuple(white), settings.pair.vectors, 0.2, 0.2, 0.1))
+    row = pool([sample_section(opened)], settings)
+    assert (row["threshold"], row["rule_second"], row["reason"]) == (0.2, "otsu", "")
+    prepared = prepare(opened, settings, batch_rows(pd.DataFrame([row]))["X"])
     labels = find(prepared, Options())
     assert f1(labels, truth, 0.5) > best
     mean = np.bincount(labels.ravel(), prepared.target.ravel())[1:] / np.bincount(labels.ravel())[1:]

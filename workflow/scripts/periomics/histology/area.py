@@ -56,6 +56,6 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     # A texture falls into thousands of specks: only parts a person could point at become objects.
     labels = keep_labels(labels, np.bincount(labels.ravel()) * prepared.pixel_um**2 >= max(options.smallest_um2, 20.0))
     objects = object_table(labels, prepared, od=prepared.target)
-    objects["counted"] = counted(labels, tissue)
+    objects["counted"] = counted(labels, tissue, prepared.opened.frame)
     objects["class"] = "positive"
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale))
+    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))

@@ -41,9 +41,13 @@ class BatchRow:
     tissue_od: float
 
 
-def sample_section(opened: Opened, control: bool = False) -> Sample:
-    """A regular sample of a section's region, at most SAMPLE pixels, and the histogram of its pixels."""
-    free = opened.rgb[~opened.implant]
+def sample_section(opened: Opened, control: bool = False, overview: np.ndarray | None = None) -> Sample:
+    """A regular sample of a section's region, at most SAMPLE pixels, and the histogram of its pixels.
+
+    Where only a part of a slide was opened, `overview` (height, width, 3) is the whole slide in coarse pixels: the part may
+    hold no glass to take the white point from.
+    """
+    free = opened.rgb[~opened.implant] if overview is None else overview.reshape(-1, 3)
     histogram = np.stack([np.bincount(free[:, c], minlength=256) for c in range(3)])
     colours = opened.rgb[opened.region]
     step = max(1, -(-len(colours) // SAMPLE))
@@ -90,7 +94,8 @@ def pool(
         (settings.target, settings.threshold, settings.threshold_value, line),
         (1 - settings.target, settings.second_threshold, settings.second_value, None),
     ):
-        number, why = _threshold(rule, amounts[index][0], None if control is None else control[index][0], top)
+        blank = None if control is None else control[index][0]
+        number, why = _threshold(rule, amounts[index][0], amounts[1 - index][0], blank, top)
         if rule != "fixed" and not np.isfinite(number):
             rule, reasons = "fixed", [*reasons, f"{pair.stains[index]}: {why}"]
         found.append(value if rule == "fixed" else number)
@@ -106,8 +111,10 @@ def pool(
 
 
 def _threshold(
-    rule: str, values: np.ndarray, control: np.ndarray | None, peaks: np.ndarray | None
+    rule: str, values: np.ndarray, other: np.ndarray, control: np.ndarray | None, peaks: np.ndarray | None
 ) -> tuple[float, str]:
+    if rule == "otsu":
+        return thresholds.otsu(values, other)
     if rule == "half_maximum":
         return thresholds.half_maximum(values, peaks=peaks)
     if rule == "half_median":

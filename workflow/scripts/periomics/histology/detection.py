@@ -170,9 +170,9 @@ def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
     return prepared.opened.region & ~large[parts]
 
 
-def counted(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
+def counted(labels: np.ndarray, inside: np.ndarray, frame: tuple[bool, bool] = (True, True)) -> np.ndarray:
     """Which objects a counting frame counts, bool (N,): each profile belongs to where the middle of its lowest row lies,
-    and what the right or lower frame of the image cuts is out.
+    and what the right or lower frame of the image cuts is out (`frame`: whether those edges are the image's own).
 
     Tiles that share a border count every profile once. Source: the two-sides rule of unbiased counting [from memory].
     """
@@ -185,8 +185,8 @@ def counted(labels: np.ndarray, inside: np.ndarray) -> np.ndarray:
     size = np.maximum(np.bincount(which[base], minlength=n + 1), 1)
     middle = np.bincount(which[base], columns[base], n + 1) / size
     keep = inside[lowest[1:], np.floor(middle[1:] + 0.5).astype(int)]
-    for edge in (labels[-1], labels[:, -1]):
-        cut = np.unique(edge)
+    for edge, is_frame in ((labels[:, -1], frame[0]), (labels[-1], frame[1])):
+        cut = np.unique(edge) if is_frame else np.empty(0, int)
         keep[cut[cut > 0] - 1] = False
     return keep
 
@@ -198,11 +198,12 @@ def object_table(labels: np.ndarray, prepared: Prepared, **means: np.ndarray) ->
     which = labels.ravel()[where]
     area = np.bincount(which, minlength=n + 1)[1:]
     rows, columns = np.divmod(where, labels.shape[1])
-    pixel = prepared.pixel_um
+    pixel, opened = prepared.pixel_um, prepared.opened
+    left, top = (v / opened.scale * pixel for v in opened.offset)
     table = {
         "object_id": np.arange(1, n + 1),
-        "x_um": (np.bincount(which, columns, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel,
-        "y_um": (np.bincount(which, rows, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel,
+        "x_um": (np.bincount(which, columns, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel + left,
+        "y_um": (np.bincount(which, rows, n + 1)[1:] / np.maximum(area, 1) + 0.5) * pixel + top,
         "area_um2": area * pixel**2,
     }
     for name, image in means.items():

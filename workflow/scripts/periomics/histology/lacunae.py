@@ -98,7 +98,7 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
             label_k = "" if k == options.cluster_k else f"k={k}"
             share = 100 * dead / bone.area if bone.area else 0
             rows.append(measurement(name, roi, share, "%", dead * 1e-6, bone.area * 1e-6, "mm2", empty, how, label_k))
-    return Readout(rows, table, outlines(labels, prepared.opened.scale))
+    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
 
 
 def _bone_um(prepared: Prepared):

@@ -90,7 +90,7 @@ def _from_margin(line: np.ndarray, prepared: Prepared) -> np.ndarray:
     margins = [g for g in named(prepared.opened.annotations, "margin") if g.geom_type == "Point"]
     if not margins:
         return line
-    margin = np.array([margins[0].x, margins[0].y]) / prepared.opened.scale
+    margin = (np.array([margins[0].x, margins[0].y]) - prepared.opened.offset) / prepared.opened.scale
     return line if np.hypot(*(line[0] - margin)) <= np.hypot(*(line[-1] - margin)) else line[::-1]
 
 
@@ -142,14 +142,15 @@ def _third(stained: np.ndarray, k: int) -> np.ndarray:
 def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """Every stained and unstained run as an object with its piece of the line."""
     rows, shapes = [], []
+    corner = np.asarray(prepared.opened.offset) / prepared.opened.scale
     for points, arc, stained in found:
         step = arc[1] - arc[0] if len(arc) > 1 else 2 * arc[0]
         for start, stop, on in runs(stained):
-            x, y = points[start:stop].mean(axis=0) * prepared.pixel_um
+            x, y = (points[start:stop].mean(axis=0) + corner) * prepared.pixel_um
             rows.append(
                 {"object_id": len(rows) + 1, "x_um": x, "y_um": y, "length_um": (stop - start) * step,
                  "arc_um": arc[start] - step / 2, "class": "positive" if on else "negative", "counted": True}
             )  # fmt: skip
             piece = points[start : max(stop, start + 1) + 1] if stop < len(points) else points[max(start - 1, 0) : stop]
-            shapes.append(piece * prepared.opened.scale)
+            shapes.append((piece + corner) * prepared.opened.scale)
     return pd.DataFrame(rows), shapes

@@ -98,7 +98,7 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     settings, roi = prepared.settings, prepared.settings.roi
     tissue = tissue_mask(prepared, options.glass_um2)
     labels, stained = find(prepared, options, factor)
-    inside = counted(labels, tissue)
+    inside = counted(labels, tissue, prepared.opened.frame)
     pixel2 = prepared.pixel_um**2
     area, n = float(tissue.sum() * pixel2), int(inside.sum())
     brown = float((stained & tissue).sum() * pixel2)
@@ -116,4 +116,4 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale))
+    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))

@@ -41,23 +41,18 @@ class Options:
 def find(prepared: Prepared, options: Options) -> np.ndarray:
     """Labels of nuclei, in the whole image.
 
-    Blue and brown are looked for apart and joined, since neither channel sees both: brown by its amount; blue by Otsu's
-    threshold outside brown, and above its neighbourhood. Touching nuclei are split at maxima of distance and blob response.
+    Blue and brown are looked for apart and joined, since neither channel sees both: brown by its amount; blue by the
+    batch's threshold and above its neighbourhood. Touching nuclei are split at maxima of distance and blob response.
     """
     from scipy.ndimage import gaussian_filter, gaussian_laplace, uniform_filter
-    from skimage.filters import threshold_otsu
     from skimage.segmentation import expand_labels
 
     pixel = prepared.pixel_um
     blue, brown_amount = prepared.other, prepared.target
     free = ~prepared.opened.implant
     brown = brown_amount > options.lower_od
-    outside = blue[free & ~brown]
-    if outside.size < 100:
-        return np.zeros(blue.shape, np.int32)
-    level = threshold_otsu(outside)
     local = blue > uniform_filter(blue, max(3, round(options.local_um / pixel)))
-    mask = ((blue > level) & local | brown) & free
+    mask = ((blue > prepared.second) & local | brown) & free
     mask = opening(mask, 0.5, pixel)
     mask = fill_holes(close_gaps(mask, 0.5, pixel), options.largest_um2 / 4, pixel)
     seeds = _seeds(blue + brown_amount, mask, options.nucleus_um / 2, pixel, gaussian_filter, gaussian_laplace)
@@ -106,7 +101,7 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     level = prepared.threshold * factor
     od = table["dab_od"].to_numpy()
     table["grade"] = (od >= level).astype(int) + (od >= level * options.moderate) + (od >= level * options.strong)
-    table["counted"] = counted(labels, prepared.opened.region)
+    table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame)
     table["class"] = np.where(~table["counted"], "excluded", np.where(table["grade"] > 0, "positive", "negative"))
     grades = table.loc[table["counted"], "grade"]
     n, positive = len(grades), int((grades > 0).sum())
@@ -119,4 +114,4 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     if name := outcome_name(settings, "h_score", ""):
         total = int(grades.sum())
         rows.append(measurement(name, roi, 100 * total / max(n, 1), "1", total, n, "nuclei", n, method))
-    return Readout(rows, table, outlines(labels, prepared.opened.scale))
+    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))

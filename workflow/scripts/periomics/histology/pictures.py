@@ -28,24 +28,25 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
         image = image.resize(size, Image.Resampling.BOX)
     draw = ImageDraw.Draw(image)
     factor = shrink / opened.scale
+    left, top = opened.offset
     for annotation in opened.annotations:
         for part in getattr(annotation.geometry, "geoms", [annotation.geometry]):
             line = part.exterior if part.geom_type == "Polygon" else part
             if line.geom_type in ("LinearRing", "LineString"):
-                draw.line([(x * factor, y * factor) for x, y, *_ in line.coords], fill=REGION, width=1)
+                draw.line([((x - left) * factor, (y - top) * factor) for x, y, *_ in line.coords], fill=REGION, width=1)
     for feature in features:
-        _outline(draw, feature, factor)
+        _outline(draw, feature, factor, opened.offset)
     _scale_bar(draw, size, opened.pixel_um / shrink)
     return image
 
 
-def _outline(draw: ImageDraw.ImageDraw, feature: Mapping, factor: float) -> None:
+def _outline(draw: ImageDraw.ImageDraw, feature: Mapping, factor: float, offset: tuple[float, float]) -> None:
     geometry = feature["geometry"]
     points = geometry["coordinates"][0] if geometry["type"] == "Polygon" else geometry["coordinates"]
     if geometry["type"] == "Point":
         return
     colour = COLOURS.get(feature["properties"]["classification"]["name"], (240, 200, 0))
-    draw.line([(x * factor, y * factor) for x, y in points], fill=tuple(colour), width=2)
+    draw.line([((x - offset[0]) * factor, (y - offset[1]) * factor) for x, y in points], fill=tuple(colour), width=2)
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, size: tuple[int, int], pixel_um: float) -> None:

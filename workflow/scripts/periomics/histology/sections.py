@@ -14,6 +14,9 @@ from periomics.study.errors import InputError
 
 # A line stands for a region of this half-width where a batch pools pixels around it.
 LINE_REGION_UM = 8.0
+# A larger image is read only around the stain's region: memory follows the region, not the slide.
+LARGE_PIXELS = 64_000_000
+AROUND_UM = 60.0
 
 
 @dataclass(frozen=True)
@@ -21,7 +24,8 @@ class Opened:
     """A section in memory.
 
     rgb : uint8 (height, width, 3) at `pixel_um`; `scale` : finest-level pixels per pixel; `region` : bool, the stain's
-    region without the implant and its margin; `implant` : bool; `annotations` in finest-level pixels.
+    region without the implant and its margin; `implant` : bool; `annotations` in finest-level pixels; `offset` : finest-level
+    x, y of its corner; `frame` : whether its right and lower edges are the image's own.
     """
 
     rgb: np.ndarray
@@ -30,6 +34,12 @@ class Opened:
     annotations: list[rois.Annotation]
     region: np.ndarray
     implant: np.ndarray
+    offset: tuple[float, float] = (0.0, 0.0)
+    frame: tuple[bool, bool] = (True, True)
+
+    @property
+    def in_part(self) -> bool:
+        return self.offset != (0.0, 0.0) or self.frame != (True, True)
 
 
 def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
@@ -47,11 +57,37 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
     """
     if not fact.get("rois"):
         raise InputError("the section has no annotation file", file=fact.get("path", ""), column="rois")
-    sheet_um = float(str(fact["pixel_um"]).replace(",", ".")) if fact.get("pixel_um") not in (None, "") else None
+    sheet_um = sheet_pixel(fact)
     annotations = rois.read_geojson(str(fact["rois"]))
-    rgb, pixel_um = readers.read_rgb(str(fact["path"]), settings.pixel_um, sheet_um)
-    scale = pixel_um / readers.pixel_size(readers.probe(str(fact["path"])), sheet_um)
-    return with_masks(rgb, pixel_um, scale, annotations, settings, where=str(fact["rois"]))
+    info = readers.probe(str(fact["path"]))
+    source_um = readers.pixel_size(info, sheet_um)
+    part = None
+    if info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2 > LARGE_PIXELS:
+        part = _part(info, annotations, settings, source_um, str(fact["rois"]))
+    rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part)
+    x, y, width, height = part or (0, 0, info.width, info.height)
+    return with_masks(
+        rgb, pixel_um, pixel_um / source_um, annotations, settings, str(fact["rois"]), (float(x), float(y)),
+        (x + width == info.width, y + height == info.height),
+    )  # fmt: skip
+
+
+def sheet_pixel(fact: Mapping[str, object]) -> float | None:
+    """The sheet's pixel size of a section in µm, None where it states none."""
+    return float(str(fact["pixel_um"]).replace(",", ".")) if fact.get("pixel_um") not in (None, "") else None
+
+
+def _part(info, annotations, settings: StainSettings, source_um: float, where: str) -> tuple[int, int, int, int]:
+    """Finest-level x, y, width, height around the stain's regions, starting on the grid of the wanted pixel size."""
+    kind = "LineString" if settings.detector == "laminin" else "Polygon"
+    found = [g.bounds for g in rois.need(annotations, settings.roi, kind, where)]
+    around, step = AROUND_UM / source_um, max(1, round(settings.pixel_um / source_um))
+    left, top = (max(0, int(min(b[i] for b in found) - around) // step * step) for i in (0, 1))
+    right = min(info.width, int(max(b[2] for b in found) + around))
+    bottom = min(info.height, int(max(b[3] for b in found) + around))
+    if right <= left or bottom <= top:
+        raise InputError(f"annotation {settings.roi!r} lies outside the image", file=where)
+    return left, top, right - left, bottom - top
 
 
 def with_masks(
@@ -61,6 +97,8 @@ def with_masks(
     annotations: list[rois.Annotation],
     settings: StainSettings,
     where: object = "",
+    offset: tuple[float, float] = (0.0, 0.0),
+    frame: tuple[bool, bool] = (True, True),
 ) -> Opened:
     """Make masks of the annotations: the region of the stain and the implant; see `Opened`.
 
@@ -79,14 +117,15 @@ def with_masks(
         shapes = rois.need(annotations, settings.roi, "Polygon", where)
         margin = settings.implant_margin_um
     grown = [g.buffer(margin / pixel_um * scale) if margin else g for g in implants]
-    region = rois.polygon_mask(shapes, shape, scale)
+    region = rois.polygon_mask(shapes, shape, scale, offset)
     if not region.any():
         raise InputError(f"annotation {settings.roi!r} lies outside the image", file=where)
-    region &= ~rois.polygon_mask(grown, shape, scale)
-    return Opened(rgb, pixel_um, scale, annotations, region, rois.polygon_mask(implants, shape, scale))
+    region &= ~rois.polygon_mask(grown, shape, scale, offset)
+    implant = rois.polygon_mask(implants, shape, scale, offset)
+    return Opened(rgb, pixel_um, scale, annotations, region, implant, offset, frame)
 
 
 def lines(opened: Opened, name: str) -> list[Any]:
     """LineStrings of a class, in pixels of the opened image."""
     found = rois.need(opened.annotations, name, "LineString")
-    return [np.asarray(line.coords)[:, :2] / opened.scale for line in found]
+    return [(np.asarray(line.coords)[:, :2] - opened.offset) / opened.scale for line in found]

@@ -12,7 +12,10 @@ from periomics.study.errors import InputError, nearest
 DETECTOR_NAMES = ("vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area")
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
 TARGET = {"lacunae": 0}
-THRESHOLD_RULES = ("half_maximum", "half_median", "negative_control", "fixed")
+THRESHOLD_RULES = ("half_maximum", "otsu", "half_median", "negative_control", "fixed")
+# Rules by detector for the stain looked for and the other one, where they differ from half_maximum and otsu: nuclei keep the
+# fixed 0.2 OD that pathologists know from QuPath; the eosin of bone is a matrix with holes.
+RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")}
 _KNOWN = (
     "detector", "vectors", "estimate_vectors", "white", "roi", "pixel_um", "threshold", "threshold_value",
     "second_threshold", "second_value", "outcomes", "options",
@@ -84,9 +87,8 @@ def _one(stain: str, block: Mapping[str, object], pairs: Mapping[str, StainPair]
             allowed=", ".join(DETECTOR_NAMES),
         )
     rules = {}
-    for key, default in (("threshold", "half_maximum"), ("second_threshold", "half_maximum")):
-        if key == "second_threshold" and detector == "lacunae":
-            default = "half_median"
+    defaults = RULES.get(detector, ("half_maximum", "otsu"))
+    for key, default in zip(("threshold", "second_threshold"), defaults, strict=True):
         rules[key] = str(block.get(key, default))
         if rules[key] not in THRESHOLD_RULES:
             raise InputError(

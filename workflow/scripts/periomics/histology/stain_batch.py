@@ -9,9 +9,13 @@ import pandas as pd
 
 from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section
 from periomics.histology.laminin import band_peaks
-from periomics.histology.sections import open_section
+from periomics.histology.sections import open_section, sheet_pixel
 from periomics.histology.settings import StainSettings
+from periomics.imaging.readers import read_rgb
 from periomics.study.errors import InputError, SpecimenError, nearest
+
+# Pixel size at which a whole slide is looked at for its white point.
+OVERVIEW_UM = 8.0
 
 
 def batch_table(
@@ -51,7 +55,9 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
     for fact in sorted(facts, key=lambda f: (str(f["section_id"]), str(f.get("field_id", "")))):
         try:
             control = str(fact.get("role", "")) == "negative_control"
-            samples.append(sample_section(open_section(fact, settings), control))
+            opened = open_section(fact, settings)
+            overview = read_rgb(str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact))[0] if opened.in_part else None
+            samples.append(sample_section(opened, control, overview))
         except (InputError, SpecimenError) as error:
             warn(f"section {fact['section_id']} is left out of its batch: {error}")
             continue

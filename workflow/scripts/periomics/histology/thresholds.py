@@ -41,6 +41,24 @@ def half_maximum(values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | No
     return background + (level - background) / 2, ""
 
 
+def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[float, str]:
+    """Otsu's threshold outside what the other stain covers, for a counterstain that is plentiful and diffuse.
+
+    On real sections a few black nuclei own the histogram if brown pixels stay in (F1 of nuclei .04 where .6 is reached).
+    """
+    values = values[np.isfinite(values) & (other <= brown)]
+    if len(values) < MIN_PIXELS:
+        return float("nan"), f"{len(values)} pixels outside the other stain"
+    counts, edges = np.histogram(values, bins=256)
+    middle = (edges[:-1] + edges[1:]) / 2
+    below = np.cumsum(counts)[:-1].astype(float)
+    above = len(values) - below
+    total = np.cumsum(counts * middle)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        between = below * above * (total[:-1] / below - (total[-1] - total[:-1]) / above) ** 2
+    return float(edges[1:-1][np.nanargmax(between)]), ""
+
+
 def half_median(values: np.ndarray) -> tuple[float, str]:
     """Half of the typical amount, for a matrix that fills its region (eosin in bone); holes lie below."""
     values = values[np.isfinite(values)]

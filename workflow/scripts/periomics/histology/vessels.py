@@ -55,7 +55,7 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     settings, roi = prepared.settings, prepared.settings.roi
     tissue = tissue_mask(prepared, options.tear_um2)
     labels, stained = find(prepared, options, factor)
-    inside = counted(labels, tissue)
+    inside = counted(labels, tissue, prepared.opened.frame)
     pixel2 = prepared.pixel_um**2
     area, n = float(tissue.sum() * pixel2), int(inside.sum())
     filled, brown = float(((labels > 0) & tissue).sum() * pixel2), float((stained & tissue).sum() * pixel2)
@@ -81,4 +81,4 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     if (name := outcome_name(settings, "diameter", "vd")) and n:
         total = float(objects.loc[inside, "diameter_um"].sum())
         rows.append(measurement(name, roi, total / n, "um", total, n, "vessels", n, method))
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale))
+    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
