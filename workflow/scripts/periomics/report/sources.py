@@ -1,0 +1,94 @@
+"""What the report reads: result tables, sheets and records, by name; a table that a study does not have is empty."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import pandas as pd
+
+from periomics.study.dictionary import load_dictionary
+from periomics.study.results import read_result
+from periomics.study.sheets import SHEETS, read_sheet
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Files of one study by name.
+
+    Parameters
+    ----------
+    files
+        Name → files; a name that the study does not have is absent or empty.
+    results
+        Folder of all results, in which pictures are looked for.
+    """
+
+    files: Mapping[str, tuple[Path, ...]]
+    results: Path
+
+    def path(self, name: str) -> Path | None:
+        """The file of a name, None where the study has none."""
+        found = self.files.get(name) or ()
+        return found[0] if found and found[0].is_file() else None
+
+    def table(self, name: str, columns: Sequence[str] = ()) -> pd.DataFrame:
+        """A result table with at least `columns`; empty where the study has none."""
+        path = self.path(name)
+        return complete(read_table(path), columns) if path else pd.DataFrame(columns=list(columns))
+
+    def tables(self, name: str) -> dict[Path, pd.DataFrame]:
+        """The tables of a name that stands for several files, in their order."""
+        return {path: read_table(path) for path in self.files.get(name, ()) if path.is_file()}
+
+    def text(self, name: str) -> str:
+        """A text file, '' where the study has none."""
+        path = self.path(name)
+        return path.read_text(encoding="utf-8") if path else ""
+
+    @cached_property
+    def sheets(self) -> dict[str, pd.DataFrame]:
+        """Every sheet by name, empty where the study has none."""
+        return {name: read_sheet(name, self.path(name)) for name in SHEETS}
+
+    @cached_property
+    def dictionary(self) -> pd.DataFrame:
+        """The outcome dictionary."""
+        return load_dictionary(self.files["dictionary"][0])
+
+    @cached_property
+    def record(self) -> dict:
+        """provenance/run.json."""
+        text = self.text("record")
+        return json.loads(text) if text else {}
+
+    @property
+    def config(self) -> dict:
+        """The resolved configuration of the run."""
+        return self.record.get("config") or {}
+
+
+def sources(inputs: Mapping[str, object], results: Path) -> Sources:
+    """Sources from a rule's named inputs: a path, a list of paths, or an empty list."""
+    files = {}
+    for name, value in inputs.items():
+        parts = [value] if isinstance(value, str | Path) else list(value)
+        files[name] = tuple(Path(str(p)) for p in parts if str(p))
+    return Sources(files, Path(results))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A result table; one without even a header is an empty one."""
+    try:
+        return read_result(path)
+    except pd.errors.EmptyDataError:
+        return pd.DataFrame()
+
+
+def complete(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:
+    """The table with every column of `columns`; those it lacks are empty."""
+    lacking = [c for c in columns if c not in df.columns]
+    return df.assign(**dict.fromkeys(lacking, "")) if lacking else df
