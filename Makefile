@@ -43,6 +43,8 @@ sheets: $(VENV)/.ok
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)
 schemas: $(VENV)/.ok
 	$(BIN)/python -m periomics.study.schemas
+files: $(VENV)/.ok
+	$(BIN)/python -m periomics.study.listing
 envs: $(VENV)/.ok
 	$(BIN)/python -m periomics.provenance.environments
 lock: requirements.in
@@ -57,4 +59,4 @@ $(VENV)/.ok: requirements.lock
 	else "$(PYTHON)" -m venv $(VENV) && echo "Installing the environment (a few minutes, once)" && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
 	touch $@
 
-.PHONY: toy run nano tiny real check recovery report test lint ci sheets schemas envs lock
+.PHONY: toy run nano tiny real check recovery report test lint ci sheets files schemas envs lock

@@ -1,6 +1,8 @@
 # Reads the study, finds the library, and offers the named functions that the rule files use.
 # The only rule file with Python in it.
+import json
 import os
+import subprocess
 import sys
 from pathlib import Path
 
@@ -25,8 +27,9 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(".snakemake/numba").resolve()))
 os.environ.setdefault("MPLBACKEND", "Agg")
-if str(_library()) not in sys.path:
-    sys.path.append(str(_library()))
+SCRIPTS = _library()
+if str(SCRIPTS) not in sys.path:
+    sys.path.append(str(SCRIPTS))
 
 from periomics.study import plan
 from periomics.study.code import code_digest
@@ -65,8 +68,6 @@ wildcard_constraints:
     network=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
 
 
-# Everything waits for the check, but a new plan alone makes nothing out of date.
-CHECKED = ancient(f"{STUDY.results}/check/plan.txt")
 MEASUREMENT_TABLES = plan.measurement_tables(STUDY)
 SCORE_TABLES = plan.score_tables(STUDY)
 
@@ -115,13 +116,6 @@ def simulated_files(sheet, column, **where):
     """Files of a sheet that the simulation writes."""
     inside = f"{STUDY.results}/simulate/raw/"
     return [f for f in all_files(sheet, column, **where) if f.startswith(inside)]
-
-
-def truth_tables():
-    """Truth of every layer that has measurements."""
-    return [
-        f"{STUDY.results}/simulate/truth/{a}.tsv" for a in plan.simulated_layers(STUDY)
-    ]
 
 
 def sheet_path(name):
@@ -213,11 +207,6 @@ def network_test(wildcards):
     )
 
 
-def study_species():
-    """Species of the libraries."""
-    return plan.species(STUDY)
-
-
 def raw_files():
     """Every raw file that the sheets name, as jobs are given it."""
     return [
@@ -237,6 +226,23 @@ def report_inputs():
     return study_sheets() | claims | tables | plan.report_inputs(STUDY)
 
 
-def area_targets(area):
-    """Files that the named target of an area stands for."""
-    return plan.targets(STUDY).get(area, [])
+# What the check needs is looked up here, while the rule files are read: in `onstart` their places are no longer known.
+CHECK_SCRIPT = SCRIPTS / "study/check_study.py"
+if not CHECK_SCRIPT.is_file():
+    CHECK_SCRIPT = workflow.source_path("../scripts/study/check_study.py")
+CHECK_REQUEST = {
+    "config": config,
+    "folder": str(STUDY.folder),
+    "results": STUDY.results,
+    "dictionary": resource("outcomes.tsv"),
+}
+
+
+def check_study():
+    """Check the study in a process of its own; stop before the first job where something is to be mended."""
+    request = json.dumps(CHECK_REQUEST, default=str)
+    done = subprocess.run([sys.executable, str(CHECK_SCRIPT)], input=request, text=True)
+    if done.returncode:
+        raise WorkflowError(
+            f"the check found problems; they stand above and in {STUDY.results}/check/problems.txt"
+        )

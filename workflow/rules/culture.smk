@@ -4,7 +4,6 @@
 rule measure_culture:
     input:
         files=sheet_files("cultures", "path"),
-        checked=CHECKED,
     output:
         measurements="<results>/culture/{animal_id}/measurements.tsv",
         fronts="<results>/culture/{animal_id}/fronts.png",

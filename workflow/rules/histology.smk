@@ -6,7 +6,6 @@ rule stain_batch:
         images=sheet_files("sections", "path"),
         rois=sheet_files("sections", "rois"),
         stains=resource("stains.yaml"),
-        checked=CHECKED,
     output:
         batch="<results>/histology/batches/{batch}.tsv",
     log:
@@ -35,7 +34,6 @@ rule measure_sections:
         rois=sheet_files("sections", "rois"),
         batches=batch_tables,
         stains=resource("stains.yaml"),
-        checked=CHECKED,
     output:
         measurements="<results>/histology/{animal_id}/measurements.tsv",
         objects="<results>/histology/{animal_id}/objects.parquet",

@@ -8,7 +8,6 @@ rule associate_scores:
         signatures=resource("signatures.tsv"),
         assays=resource("assay_genes.tsv"),
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         associations="<results>/linkage/associations.tsv",
         overlap="<results>/linkage/overlap.tsv",
@@ -37,7 +36,6 @@ rule solve_network:
     input:
         de=network_test,
         signalling=resource("signalling.tsv"),
-        checked=CHECKED,
     output:
         edges="<results>/linkage/network/{network}/edges.tsv",
         genes="<results>/linkage/network/{network}/genes.tsv",
@@ -54,7 +52,7 @@ rule solve_network:
         runtime=runtime_for(30),
     params:
         settings=network_settings,
-        species=study_species(),
+        species=plan.species(STUDY),
         seed=setting("seed"),
         code=code_digest("linkage/solve_network"),
     message:

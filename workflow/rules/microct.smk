@@ -4,7 +4,6 @@
 rule measure_scan:
     input:
         scan=sheet_files("scans", "path"),
-        checked=CHECKED,
     output:
         measurements="<results>/microct/{specimen_id}/measurements.tsv",
         overlay="<results>/microct/{specimen_id}/overlay.png",

@@ -5,7 +5,6 @@ rule collect_measurements:
     input:
         tables=MEASUREMENT_TABLES,
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         measurements="<results>/outcomes/measurements.tsv",
     log:
@@ -39,7 +38,6 @@ rule aggregate_animals:
         imports=sheet_path("imports"),
         exclusions=sheet_path("exclusions"),
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         animals="<results>/outcomes/animals.tsv",
         variance="<results>/outcomes/variance.tsv",
@@ -68,7 +66,6 @@ rule import_tables:
         clinical=sheet_path("clinical"),
         readings=sheet_path("readings"),
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         measurements="<results>/outcomes/imported.tsv",
     log:

@@ -6,7 +6,6 @@ rule record_provenance:
         raw=raw_files(),
         sheets=list(study_sheets().values()),
         claims=claims_path(),
-        checked=CHECKED,
     output:
         record="<results>/provenance/run.json",
         config="<results>/provenance/config.yaml",

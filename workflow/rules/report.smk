@@ -4,7 +4,6 @@
 rule write_report:
     input:
         **report_inputs(),
-        checked=CHECKED,
     output:
         report=report(
             "<results>/report/report.html",

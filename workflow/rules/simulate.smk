@@ -2,8 +2,6 @@
 
 
 rule simulate_design:
-    input:
-        checked=CHECKED,
     output:
         targets="<results>/simulate/truth/targets.tsv",
         animals="<results>/simulate/truth/animals.tsv",
@@ -173,7 +171,7 @@ rule recover_truth:
     input:
         measurements="<results>/outcomes/measurements.tsv",
         outcomes="<results>/outcomes/animals.tsv",
-        truth=truth_tables(),
+        truth=plan.truth_tables(STUDY),
         animals=sheet_path("animals"),
         cultures=sheet_path("cultures"),
         dictionary=resource("outcomes.tsv"),

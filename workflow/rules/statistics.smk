@@ -7,7 +7,6 @@ rule estimate_contrasts:
         animals=sheet_path("animals"),
         claims=claims_path(),
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         contrasts="<results>/statistics/contrasts.tsv",
         rescue="<results>/statistics/rescue.tsv",
@@ -40,7 +39,6 @@ rule judge_claims:
         animals=sheet_path("animals"),
         claims=claims_path(),
         dictionary=resource("outcomes.tsv"),
-        checked=CHECKED,
     output:
         verdicts="<results>/statistics/verdicts.tsv",
     log:

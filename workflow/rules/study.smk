@@ -1,4 +1,4 @@
-# The check that everything waits for, and coded links to files whose own path names an arm.
+# The plan, and coded links to files whose own path names an arm.
 
 
 localrules:
@@ -6,52 +6,23 @@ localrules:
     link_file,
 
 
-rule check_study:
-    input:
-        **study_sheets(),
-        claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
-    output:
-        plan="<results>/check/plan.txt",
-    log:
-        "<logs>/study/check_study.log",
-    benchmark:
-        "<benchmarks>/study/check_study.tsv"
-    conda:
-        "../../envs/study.yaml"
-    threads: 1
-    resources:
-        mem_mb=memory_for(500),
-        runtime=runtime_for(10),
-    params:
-        folder=str(STUDY.folder),
-        config=config,
-        missing=STUDY.missing_files,
-        code=code_digest("study/check_study"),
-    message:
-        "Checking sheets, files and claims before anything is measured"
-    script:
-        "../scripts/study/check_study.py"
-
-
-# Prints the plan each time it is asked for.
+# The check itself runs as the workflow starts; this prints its plan.
 rule check:
-    input:
-        plan="<results>/check/plan.txt",
     log:
         "<logs>/study/check.log",
     conda:
         "../../envs/study.yaml"
+    params:
+        plan="<results>/check/plan.txt",
     message:
         "The study as understood"
     shell:
-        "cat {input.plan:q} | tee {log:q}"
+        "cat {params.plan:q} | tee {log:q}"
 
 
 rule link_file:
     input:
         file=link_source,
-        checked=CHECKED,
     output:
         link="<results>/study/links/{sheet}/{name}",
     log:

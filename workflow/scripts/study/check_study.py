@@ -1,16 +1,27 @@
 """Checks the whole study before anything is measured, and writes the plan.
 
+The workflow calls this as it starts, before any job: a job that everything waits for would hide changed settings from
+Snakemake's own triggers. `python workflow/scripts/study/check_study.py < request.json` does the same by hand.
+
 Inputs
-    the sheets and the claims, as files; headers of the raw files they name.
+    a JSON mapping on standard input: config, folder (of the sheets), results, dictionary (outcomes.tsv); then sheets, claims and
+    the headers of the raw files they name.
 Outputs
-    check/plan.txt: notes, warnings and the plan. With a problem nothing is written, and all problems are listed at once.
+    check/plan.txt with notes, warnings and the plan. With a problem the plan is removed, all problems are listed at once, and the
+    exit status is 1. What was checked before and has not changed since is not checked again.
 """
 
-from periomics.study.check import find_problems, report
+import json
+import sys
+from pathlib import Path
+
+sys.path.append(str(Path(__file__).resolve().parents[1]))
+
+from periomics.study.check import find_problems, fingerprint, report
+from periomics.study.code import code_digest
 from periomics.study.dictionary import load_dictionary
-from periomics.study.errors import PeriomicsError
 from periomics.study.files import write_text
-from periomics.study.logs import start_log
+from periomics.study.problems import listing
 from periomics.study.study import load_study
 
 
@@ -24,22 +35,36 @@ def probe_scan(path, record):
 
 def probe_image(path, record):
     """Pixel size in µm that the header of an image states."""
-    from periomics.imaging.readers import probe
+    from periomics.imaging.series import header
 
-    return probe(path).pixel_um
+    return header(path).pixel_um
 
 
-def main(snakemake):
-    log = start_log(snakemake)
-    study = load_study(snakemake.config, snakemake.params.folder)
+def main(request):
+    """Check a study; the exit status is 0 when it may run."""
+    folder = Path(request["results"]) / "check"
+    study = load_study(request["config"], request["folder"])
+    state = fingerprint(study, code_digest("study/check_study"))
+    plan, seen = folder / "plan.txt", folder / "fingerprint"
+    if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
+        return 0
     probes = {"scans": probe_scan, "sections": probe_image, "cultures": probe_image}
-    problems = find_problems(study, load_dictionary(snakemake.input.dictionary), probes)
+    problems = find_problems(study, load_dictionary(request["dictionary"]), probes)
     text, usable = report(study, problems)
     if not usable:
-        raise PeriomicsError("\n" + text)
-    write_text(text, snakemake.output.plan)
-    log.info("\n%s", text)
+        print(text, file=sys.stderr)
+        plan.unlink(missing_ok=True)
+        write_text(text, folder / "problems.txt")
+        return 1
+    (folder / "problems.txt").unlink(missing_ok=True)
+    write_text(text, plan)
+    write_text(state, seen)
+    warnings = listing(problems, "warning")
+    print(
+        "\n".join([f"The check passed; the plan is in {plan}", *(f"  look at: {w}" for w in warnings)]), file=sys.stderr
+    )
+    return 0
 
 
-if "snakemake" in globals():
-    main(snakemake)
+if __name__ == "__main__":
+    sys.exit(main(json.load(sys.stdin)))

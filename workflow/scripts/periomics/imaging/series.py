@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from periomics.imaging.readers import SUFFIXES, pixel_size, probe, read_grey
+from periomics.imaging.readers import SUFFIXES, ImageInfo, pixel_size, probe, read_grey
 from periomics.study.errors import InputError, SpecimenError
 
 
@@ -28,6 +28,11 @@ def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
     if not files:
         raise InputError("folder holds no image", file=folder, allowed=", ".join(SUFFIXES))
     return files
+
+
+def header(path: str | os.PathLike[str]) -> ImageInfo:
+    """Header of an image, or of the first image of a folder."""
+    return probe(frame_files(path)[0] if Path(path).is_dir() else path)
 
 
 def read_frames(path: str | os.PathLike[str], sheet_pixel_um: float | None = None) -> tuple[np.ndarray, float]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -14,8 +16,8 @@ from periomics.study.check_sheets import check_sheet
 from periomics.study.config import check_config
 from periomics.study.plan_text import plan_text
 from periomics.study.problems import Problem, listing
-from periomics.study.sheets import SHEETS
-from periomics.study.study import Study
+from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
+from periomics.study.study import RESULTS_TOKEN, Study
 from periomics.study.tables import read_table
 
 
@@ -34,6 +36,23 @@ def find_problems(study: Study, dictionary: pd.DataFrame, probes: Mapping[str, P
     problems += check_design(study, dictionary) + check_files(study, probes)
     problems += check_claims(study, dictionary) + check_estimable(study)
     return sorted(set(problems))
+
+
+def fingerprint(study: Study, code: str) -> str:
+    """Digest of all that the check looks at: configuration, sheets, claims, and size and time of every raw file."""
+    digest = hashlib.sha256(f"{code}{json.dumps(study.config, sort_keys=True, default=str)}".encode())
+    for name in study.sheets:
+        file = study.sheet_file(name)
+        digest.update(Path(file).read_bytes() if file and Path(file).is_file() else b"-")
+    claims = study.claims_file()
+    digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
+    for sheet in SPECIMEN_SHEETS:
+        for cell in study.sheets[sheet]["path"]:
+            path = Path(study.resolve(sheet, cell))
+            if not (study.simulated and cell.startswith(RESULTS_TOKEN)) and path.exists():
+                stat = path.stat()
+                digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+    return digest.hexdigest() + "\n"
 
 
 def report(study: Study, problems: list[Problem]) -> tuple[str, bool]:

@@ -91,7 +91,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     """Files that the named target of each area stands for; an area without rows has none."""
     r = study.results
     bulk, single = assays(study)
-    out: dict[str, list[str]] = {"study": [f"{r}/check/plan.txt"]}
+    out: dict[str, list[str]] = {}
     for sheet, area, column in IMAGING:
         out[area] = [f"{r}/{area}/{i}/measurements.tsv" for i in ids(study, sheet, column)]
     out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
@@ -129,12 +129,17 @@ def overlap(study: Study) -> pd.DataFrame:
     return out.reset_index()
 
 
+def truth_tables(study: Study) -> list[str]:
+    """Truth of every simulated layer that has measurements."""
+    return [f"{study.results}/simulate/truth/{layer}.tsv" for layer in simulated_layers(study)]
+
+
 def report_inputs(study: Study) -> dict[str, object]:
     """Files that the report reads, by name; only those that this study will have."""
     r = study.results
     bulk, single = assays(study)
     measured = bool(measurement_tables(study) or score_tables(study))
-    out: dict[str, object] = {"plan": f"{r}/check/plan.txt"}
+    out: dict[str, object] = {}
     if measured:
         out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
         out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches")}
@@ -173,7 +178,6 @@ def job_counts(study: Study) -> dict[str, int]:
     measured = bool(measurement_tables(study) or score_tables(study))
     contrasts = bulk_contrasts(study)
     counts = {
-        "check_study": 1,
         "link_file": len(study.links()),
         "measure_scan": len(scans),
         "stain_batch": len(ids(study, "sections", "batch")),

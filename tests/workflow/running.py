@@ -1,0 +1,70 @@
+"""Running the workflow in a folder of its own."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+PARTS = ("Snakefile", "workflow", "config", "resources", "profiles", "envs")
+
+
+def checkout(folder: Path) -> Path:
+    """A copy of what a run needs, so that tests may edit it and never touch the results of the checkout."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        source = ROOT / part
+        if source.is_dir():
+            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+        else:
+            shutil.copy2(source, folder / part)
+    return folder
+
+
+def environment() -> dict[str, str]:
+    """Environment of a run: this Python's tools first, no library path, one numba cache for all tests."""
+    keep = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
+    keep["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{keep.get('PATH', '')}"
+    keep.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".snakemake" / "numba"))
+    return keep
+
+
+def snakemake(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
+    """Run Snakemake in a folder; with `check` a failure shows its whole output."""
+    command = [sys.executable, "-m", "snakemake", *words]
+    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    if check and done.returncode != 0:
+        raise AssertionError(
+            f"{' '.join(words)} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
+        )
+    return done
+
+
+def planned(output: str) -> dict[str, int]:
+    """Rule → jobs from the statistics that Snakemake prints before it starts (or in a dry run)."""
+    counts: dict[str, int] = {}
+    lines = iter(output.splitlines())
+    for line in lines:
+        if line.startswith("Job stats:"):
+            next(lines), next(lines)
+            for row in lines:
+                words = row.split()
+                if len(words) != 2 or not words[1].isdigit():
+                    break
+                if words[0] != "total":
+                    counts[words[0]] = int(words[1])
+    return counts
+
+
+def tables(results: Path) -> dict[str, str]:
+    """Relative path → digest of every table of a results folder; benchmarks hold times and are left out."""
+    out = {}
+    for path in sorted(results.rglob("*.tsv")):
+        name = path.relative_to(results).as_posix()
+        if not name.startswith(("benchmarks/", "provenance/")):
+            out[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return out
