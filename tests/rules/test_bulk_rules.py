@@ -1,0 +1,140 @@
+"""The scripts of bulk on a small simulated study, from targets to ranked sets; twice for identical tables."""
+
+import importlib.util
+from pathlib import Path
+from types import SimpleNamespace
+
+import pandas as pd
+import pytest
+import yaml
+
+from periomics.outcomes.scores import read_scores
+from periomics.simulate.design import draw_targets
+from periomics.simulate.sheets import draw_sheets
+from periomics.study.files import sha256
+from periomics.study.results import read_result, write_result
+from periomics.study.sheets import ARM_COLUMNS
+
+ROOT = Path(__file__).resolve().parents[2]
+SETTINGS = {"scenario": "source_study", "arms": ["CTRL", "DRUG", "POST"], "n_per_arm": 4, "n_blocks": 2, "n_isolations": 3,
+            "n_sequenced_per_arm": 4, "deficit_d": 2.5, "correlation": 0.4, "block_share": 0.1, "loss_intercept": -9.0,
+            "bulk": {"n_genes": 2600}}  # fmt: skip
+ANALYSES = [
+    {"name": "mucosa", "select": {"compartment": "mucosa"}, "arm": "group", "block": "block", "contrasts": ["C0", "C4"]},
+    {"name": "isolation", "select": {"compartment": "epithelium"}, "arm": "condition", "block": "animal_id",
+     "contrasts": ["CM", "CMxcue"]},
+]  # fmt: skip
+
+
+def load(stem):
+    spec = importlib.util.spec_from_file_location(stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+class Names(dict):
+    """Named values as Snakemake gives them."""
+
+    __getattr__ = dict.__getitem__
+
+
+def job(rule, folder, inputs, outputs, **params):
+    return SimpleNamespace(input=Names(inputs), output=Names(outputs), params=Names(params), log=[str(folder / f"{rule}.log")], rule=rule,
+                           wildcards=Names(), threads=1, config={})  # fmt: skip
+
+
+def run_study(folder: Path):
+    folder.mkdir(exist_ok=True)
+    sheets = draw_sheets(SETTINGS, 5)
+    for name in ("animals", "libraries"):
+        write_result(sheets[name], folder / f"{name}.tsv")
+    libraries = sheets["libraries"]
+    libraries["path"] = libraries["path"].str.replace("<results>", str(folder))
+    facts = [{k: v for k, v in r.items() if k not in ARM_COLUMNS and v} for r in libraries.to_dict("records")]
+    write_result(draw_targets(SETTINGS, 5, sheets), folder / "targets.tsv")
+    p = lambda name: str(folder / name)  # noqa: E731
+    signatures = str(ROOT / "resources/signatures.tsv")
+    load("simulate/simulate_bulk").main(job("simulate_bulk", folder, {"targets": p("targets.tsv"), "signatures": signatures},
+        {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv")}, facts=facts, settings=SETTINGS, seed=5))  # fmt: skip
+    load("bulk/collect_counts").main(job("collect_counts", folder, {"files": [facts[0]["path"]]},
+        {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv"), "figure": p("qc.png")}, facts=facts, settings=None))  # fmt: skip
+    measured = {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv")}
+    load("bulk/score_bulk").main(job("score_bulk", folder, measured | {"signatures": signatures}, {"scores": p("scores.tsv")},
+        facts=facts, settings=None))  # fmt: skip
+    tests = [f"{a['name']}.{c}" for a in ANALYSES for c in a["contrasts"]]
+    de, sets = ([p(f"{kind}/{t}.tsv") for t in tests] for kind in ("de", "sets"))
+    design = {n: p(f"{n}.tsv") for n in ("animals", "libraries")} | {
+        "claims": str(ROOT / "config/claims.yaml"),
+        "exclusions": [],
+    }
+    load("bulk/fit_bulk").main(job("fit_bulk", folder, measured | design, {"de": de, "tests": p("tests.tsv"), "figure": p("tests.png")},
+        analyses=ANALYSES, settings=None, roles={"healthy": "CTRL", "disease": "DRUG"}))  # fmt: skip
+    load("bulk/rank_sets").main(job("rank_sets", folder, {"de": de, "signatures": signatures}, {"sets": sets},
+        settings={"permutations": 200}, species="rat", seed=5))  # fmt: skip
+    return folder
+
+
+@pytest.fixture(scope="module")
+def study(tmp_path_factory):
+    return run_study(tmp_path_factory.mktemp("bulk"))
+
+
+def test_tables_have_the_columns_of_the_interface(study):
+    counts = read_result(study / "counts.tsv")
+    assert counts.shape == (2600, 1 + 12 + 12)
+    assert counts.drop(columns="gene_id").dtypes.eq("int64").all()
+    assert (read_result(study / "qc.tsv")["qc"] == "pass").all()
+    de = read_result(study / "de/mucosa.C0.tsv")
+    assert list(de.columns)[:9] == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+    assert (de["log2FC_shrunk"].abs() <= de["log2FC"].abs() + 1e-9).all()
+    sets = read_result(study / "sets/mucosa.C0.tsv")
+    assert set(sets["evidence"]) == {"descriptive"}
+    assert not {"p", "padj", "fdr"} & set(sets.columns)
+
+
+def test_a_contrast_without_its_arm_is_refused_with_a_reason_and_the_others_are_tested(study):
+    tests = read_result(study / "tests.tsv").set_index("test")
+    assert tests.at["mucosa.C0", "status"] == "tested"
+    assert tests.at["mucosa.C4", "status"] == "refused"
+    assert "PRE" in tests.at["mucosa.C4", "reason"]
+    assert read_result(study / "de/mucosa.C4.tsv").empty
+    assert tests.at["isolation.CM", "status"] == "tested"
+
+
+def test_planted_sets_stand_where_they_were_planted(study):
+    sets = read_result(study / "sets/mucosa.C0.tsv").set_index("set")["NES"]
+    assert sets["ANG_sprouting"] > 1
+    assert sets["IMM_neutrophil"] < -1
+
+
+def test_scores_follow_the_planted_activity_and_enter_the_outcomes(study):
+    scores, truth = read_scores(study / "scores.tsv"), read_result(study / "truth.tsv")
+    joined = scores.assign(outcome="score:" + scores["kind"] + ":" + scores["score_id"]).merge(
+        truth[["specimen_id", "outcome", "truth"]], left_on=["library_id", "outcome"], right_on=["specimen_id", "outcome"])  # fmt: skip
+    joined = joined[joined["library_id"].str.match(r"R\d+-rna")]
+    r = {o: part["value"].corr(part["truth"]) for o, part in joined.groupby("outcome") if part["truth"].std() > 0.1}
+    assert len(r) >= 8
+    assert pd.Series(r).median() > 0.9, r
+    assert "score:signature:ANG_sprouting" in r
+
+
+def test_tables_are_identical_on_repeat(study, tmp_path):
+    again = run_study(tmp_path / "again")
+    tables = sorted(p.relative_to(study) for p in study.rglob("*.tsv") if p.name not in ("libraries.tsv",))
+    assert len(tables) > 12
+    for table in tables:
+        assert sha256(study / table) == sha256(again / table), table
+
+
+def test_settings_are_checked_by_name(study):
+    from periomics.bulk.settings import Quality, section
+    from periomics.study.errors import InputError
+
+    with pytest.raises(InputError, match="min_reads"):
+        section(Quality, {"min_read": 5}, "bulk/quality")
+
+
+def test_the_planned_analyses_are_those_of_the_contrast_names():
+    claims = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
+    assert {c for a in ANALYSES for c in a["contrasts"]} <= set(claims["contrasts"])

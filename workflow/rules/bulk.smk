@@ -1,0 +1,126 @@
+# Bulk RNA-seq: counts and quality, scores per library, differential tests, and where gene sets stand in them.
+
+
+rule collect_counts:
+    input:
+        files=all_files("libraries", "path", assay="bulk"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
+    output:
+        counts="<results>/bulk/counts.tsv",
+        genes="<results>/bulk/genes.tsv",
+        qc="<results>/bulk/qc.tsv",
+        figure="<results>/bulk/qc.png",
+    log:
+        "<logs>/bulk/collect_counts.log",
+    benchmark:
+        "<benchmarks>/bulk/collect_counts.tsv"
+    conda:
+        "../../envs/bulk.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(700, 20),
+        runtime=runtime_for(10),
+    params:
+        facts=all_facts("libraries", assay="bulk"),
+        settings=setting("bulk/quality"),
+        code=code_digest("bulk/collect_counts"),
+    message:
+        "Collecting the counts of all bulk libraries"
+    script:
+        "../scripts/bulk/collect_counts.py"
+
+
+rule score_bulk:
+    input:
+        counts="<results>/bulk/counts.tsv",
+        genes="<results>/bulk/genes.tsv",
+        qc="<results>/bulk/qc.tsv",
+        signatures=resource("signatures.tsv"),
+        progeny=configured("progeny"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
+    output:
+        scores="<results>/bulk/scores.tsv",
+    log:
+        "<logs>/bulk/score_bulk.log",
+    benchmark:
+        "<benchmarks>/bulk/score_bulk.tsv"
+    conda:
+        "../../envs/bulk.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(700, 20),
+        runtime=runtime_for(10),
+    params:
+        facts=all_facts("libraries", assay="bulk"),
+        settings=setting("bulk/scores"),
+        code=code_digest("bulk/score_bulk"),
+    message:
+        "Scoring signatures and pathways in every bulk library"
+    script:
+        "../scripts/bulk/score_bulk.py"
+
+
+rule fit_bulk:
+    input:
+        counts="<results>/bulk/counts.tsv",
+        genes="<results>/bulk/genes.tsv",
+        qc="<results>/bulk/qc.tsv",
+        animals=sheet_path("animals"),
+        libraries=sheet_path("libraries"),
+        exclusions=sheet_path("exclusions"),
+        claims=claims_path(),
+    output:
+        de=expand("<results>/bulk/de/{test}.tsv", test=plan.bulk_contrasts(STUDY)),
+        tests="<results>/bulk/tests.tsv",
+        figure="<results>/bulk/tests.png",
+    log:
+        "<logs>/bulk/fit_bulk.log",
+    benchmark:
+        "<benchmarks>/bulk/fit_bulk.tsv"
+    conda:
+        "../../envs/bulk.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(1500, 30),
+        runtime=runtime_for(20),
+    params:
+        analyses=setting("bulk/analyses"),
+        settings=setting("bulk/tests"),
+        roles=setting("roles"),
+        code=code_digest("bulk/fit_bulk"),
+    message:
+        "Testing the declared contrasts gene by gene"
+    script:
+        "../scripts/bulk/fit_bulk.py"
+
+
+rule rank_sets:
+    input:
+        de=expand("<results>/bulk/de/{test}.tsv", test=plan.bulk_contrasts(STUDY)),
+        signatures=resource("signatures.tsv"),
+        gene_sets=configured("gene_sets"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
+    output:
+        sets=expand("<results>/bulk/sets/{test}.tsv", test=plan.bulk_contrasts(STUDY)),
+    log:
+        "<logs>/bulk/rank_sets.log",
+    benchmark:
+        "<benchmarks>/bulk/rank_sets.tsv"
+    conda:
+        "../../envs/bulk.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(700),
+        runtime=runtime_for(20),
+    params:
+        settings=setting("bulk/sets"),
+        species=study_species(),
+        seed=setting("seed"),
+        code=code_digest("bulk/rank_sets"),
+    message:
+        "Placing gene sets in the ranked tests (display only)"
+    script:
+        "../scripts/bulk/rank_sets.py"

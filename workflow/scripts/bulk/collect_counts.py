@@ -1,0 +1,42 @@
+"""Brings the counts of all bulk libraries into one table and looks at their quality.
+
+Inputs
+    the files of the libraries sheet: matrices, featureCounts or Salmon.
+Outputs
+    counts.tsv (gene_id × specimen_id), genes.tsv (gene_id, symbol), qc.tsv, and a picture without arms.
+"""
+
+from periomics.bulk.qc import COLUMNS, qc_figure, qc_table, refuse_duplicates
+from periomics.bulk.readers import collect
+from periomics.bulk.settings import Quality, section
+from periomics.genes.symbols import symbol_table
+from periomics.study.figures import save
+from periomics.study.logs import start_log
+from periomics.study.results import write_result
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+    facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
+    settings = section(Quality, snakemake.params.settings, "bulk/quality")
+    counts = collect(facts)
+    for note in counts.notes:
+        log.info("%s", note)
+    table = qc_table(counts.data, facts, settings.min_reads, settings.min_detected)
+    refuse_duplicates(table, settings.duplicates)
+    for row in table[table["qc"] == "fail"].itertuples():
+        log.warning("library %s: %s", row.specimen_id, row.qc_reason)
+    species = sorted({str(f["species"]) for f in facts})
+    tables = [t for s in ("mouse", "rat") if (t := snakemake.input.get(f"orthologs_{s}"))]
+    genes = symbol_table(list(counts.data.index), counts.symbols, tables, species)
+    if (genes["symbol"] == "").any():
+        log.warning("%d of %d genes have no symbol", (genes["symbol"] == "").sum(), len(genes))
+    write_result(counts.data.reset_index(), snakemake.output.counts)
+    write_result(genes, snakemake.output.genes)
+    write_result(table, snakemake.output.qc, COLUMNS)
+    save(qc_figure(counts.data, table, facts), snakemake.output.figure)
+    log.info("%d genes in %d libraries, %d failed", *counts.data.shape, int((table["qc"] == "fail").sum()))
+
+
+if "snakemake" in globals():
+    main(snakemake)

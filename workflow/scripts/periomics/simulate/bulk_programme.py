@@ -1,0 +1,117 @@
+"""Which genes a simulated study moves, by how much: signatures, perturbed before planting so that recovery is no inverse crime."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from periomics.genes.signatures import SIGNS
+
+# What moves with the healing of an animal (h: 0 diseased, 1 healthy), by domain.
+HEALING = {
+    "h_barrier": ("EPI_hemidesmosome", "EPI_desmosome", "EPI_tight_adherens", "EPI_apoptosis"),
+    "h_vessels": ("ANG_endothelial_core", "ANG_sprouting", "ANG_mural_maturation"),
+    "h_inflammation": ("IMM_neutrophil", "IMM_inflammation_core", "IMM_macrophage_repair"),
+    "h_bone": ("BONE_osteoblast", "BONE_osteocyte"),
+    "h_necrosis": ("BONE_necrosis_danger",),
+}
+# What moves in isolated cells under conditioned medium, under the wound cue, and under both beyond their sum.
+MEDIUM = ("EPI_reepithelialisation", "EPI_hemidesmosome", "EPI_survival", "RESP_mapk", "RESP_stat3", "ANG_sprouting")
+CULTURE = {"cm": MEDIUM, "cue": ("RESP_nfkb", "RESP_hypoxia", "EPI_antimicrobial"), "cmxcue": MEDIUM}
+# log2 fold change per unit of a component at the median gene; spread over genes is lognormal.
+STRENGTH = {**dict.fromkeys(HEALING, 1.2), "cm": 0.5, "cue": 0.8, "cmxcue": 0.5}
+SPREAD = 0.35
+DROPPED, FLIPPED, ADDED = 0.4, 0.1, 0.2
+MAX_MOVED = 0.2
+COLUMNS = ("gene_id", "set", "listed", "component", "lfc")
+
+
+def planted_genes(
+    signatures: pd.DataFrame, species: str, fillers: list[str], n_genes: int, rng: np.random.Generator
+) -> pd.DataFrame:
+    """Log2 fold change of every moved gene per component.
+
+    Parameters
+    ----------
+    signatures
+        Of `read_signatures`.
+    species
+        Species whose symbols are the gene ids.
+    fillers
+        Genes of no set, from which unlisted genes are added.
+    n_genes
+        Genes of the matrix: at most 20 % of them move.
+    rng
+        Generator.
+
+    Returns
+    -------
+    DataFrame
+        gene_id, set, listed (yes, or no for added genes), component, lfc (log2 per unit of the component). Of each set's signed members
+        40 % do not move and 10 % of the others move the other way; a gene moves with one set a component.
+
+    Raises
+    ------
+    ValueError
+        If more than a fifth of the genes would move.
+    """
+    column = f"gene_{species}"
+    free = list(rng.permutation(fillers))
+    rows: list[dict[str, object]] = []
+    for component, sets in {**HEALING, **CULTURE}.items():
+        taken: set[str] = set()
+        for name in sets:
+            part = signatures[
+                (signatures["set"] == name) & (signatures["direction"] != "context") & (signatures[column] != "NA")
+            ]
+            members = dict(zip(part[column].str.split("|").str[0], part["direction"].map(SIGNS), strict=True))
+            genes = [g for g in members if g not in taken]
+            moved = [g for g, u in zip(genes, rng.random(len(genes)), strict=True) if u >= DROPPED]
+            added = [free.pop() for _ in range(min(len(free), round(ADDED * len(genes))))]
+            signs = [
+                members[g] * (-1 if u < FLIPPED else 1) for g, u in zip(moved, rng.random(len(moved)), strict=True)
+            ]
+            signs += [int(s) for s in rng.choice([-1, 1], len(added))]
+            sizes = STRENGTH[component] * np.exp(rng.normal(0, SPREAD, len(moved) + len(added)))
+            taken |= set(moved) | set(added)
+            rows += [{"gene_id": g, "set": name, "listed": "yes" if g in members else "no", "component": component, "lfc": s * v}
+                     for g, s, v in zip([*moved, *added], signs, sizes, strict=True)]  # fmt: skip
+    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    if table["gene_id"].nunique() > MAX_MOVED * n_genes:
+        raise ValueError(
+            f"{table['gene_id'].nunique()} of {n_genes} genes would move: at least 80 % must be null, raise n_genes"
+        )
+    return table
+
+
+def components(targets: Mapping[str, float]) -> dict[str, float]:
+    """How far each component is switched on in a library, from its targets; an animal's healing, or medium and cue of a culture."""
+    out = {name: float(targets[name]) for name in HEALING if name in targets}
+    if "cm" in targets:
+        cm, cue = float(targets["cm"]), float(targets["cue"])
+        out |= {"cm": cm, "cue": cue, "cmxcue": cm * cue}
+    return out
+
+
+def log2_shifts(planted: pd.DataFrame, genes: list[str], states: list[Mapping[str, float]]) -> np.ndarray:
+    """log2 shift (genes, libraries) that the planted genes give libraries of these states."""
+    wide = planted.pivot_table(index="gene_id", columns="component", values="lfc", aggfunc="sum", fill_value=0.0)
+    wide = wide.reindex(index=genes, fill_value=0.0)
+    state = pd.DataFrame([dict(s) for s in states]).reindex(columns=wide.columns).fillna(0.0)
+    return wide.to_numpy() @ state.to_numpy().T
+
+
+def set_activity(signatures: pd.DataFrame, species: str, genes: list[str], shifts: np.ndarray) -> pd.DataFrame:
+    """Mean signed log2 shift of every signed set's listed genes (sets × libraries): what a signature score should follow."""
+    row = {g: i for i, g in enumerate(genes)}
+    signed = signatures[signatures["direction"] != "context"]
+    out = {}
+    for name, part in signed.groupby("set"):
+        pairs = [(row[g.split("|")[0]], SIGNS[d]) for g, d in zip(part[f"gene_{species}"], part["direction"], strict=True)
+                 if g.split("|")[0] in row]  # fmt: skip
+        if pairs and not name.startswith(("LR_", "QC_")):
+            index, signs = np.array(pairs).T
+            out[str(name)] = (signs[:, None] * shifts[index]).mean(axis=0)
+    return pd.DataFrame(out).T
