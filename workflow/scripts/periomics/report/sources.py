@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 
 import pandas as pd
+import yaml
 
 from periomics.study.dictionary import load_dictionary
 from periomics.study.results import read_result
@@ -41,8 +42,17 @@ class Sources:
         return complete(read_table(path), columns) if path else pd.DataFrame(columns=list(columns))
 
     def tables(self, name: str) -> dict[Path, pd.DataFrame]:
-        """The tables of a name that stands for several files, in their order."""
-        return {path: read_table(path) for path in self.files.get(name, ()) if path.is_file()}
+        """The tables of a name that stands for several files or a folder of them, in their order."""
+        paths = [p for f in self.files.get(name, ()) for p in (sorted(f.glob("*.tsv")) if f.is_dir() else [f])]
+        return {path: read_table(path) for path in paths if path.is_file()}
+
+    def mapping(self, name: str) -> dict:
+        """A YAML file as a mapping, empty where the study has none or it cannot be read."""
+        try:
+            found = yaml.safe_load(self.text(name) or "{}")
+        except yaml.YAMLError:
+            return {}
+        return found if isinstance(found, dict) else {}
 
     def text(self, name: str) -> str:
         """A text file, '' where the study has none."""
@@ -81,11 +91,13 @@ def sources(inputs: Mapping[str, object], results: Path) -> Sources:
 
 
 def read_table(path: Path) -> pd.DataFrame:
-    """A result table; one without even a header is an empty one."""
+    """A result table; one without even a header is an empty one, and missing text is ''."""
     try:
-        return read_result(path)
+        df = read_result(path)
     except pd.errors.EmptyDataError:
         return pd.DataFrame()
+    text = [c for c in df.columns if df[c].dtype == object]
+    return df.assign(**{c: df[c].fillna("") for c in text})
 
 
 def complete(df: pd.DataFrame, columns: Sequence[str]) -> pd.DataFrame:

@@ -1,0 +1,195 @@
+"""The first screen: which claims hold, how sure, on how many animals."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import pandas as pd
+
+from periomics.report.words import (
+    area_name,
+    interval,
+    known,
+    number,
+    p_value,
+    said,
+    scale_words,
+    symbol,
+    tone,
+    unit_words,
+    unvalidated,
+)
+
+VERDICT_COLUMNS = (
+    "claim_id", "outcome", "contrast", "estimate", "lower", "upper", "p_adj", "verdict", "reason", "confounded_with",
+    "n_animals", "table", "rule", "text", "kind", "scale", "unit", "level", "margin", "variant", "time", "time_unit", "domain",
+)  # fmt: skip
+ALL_OF = "all of "
+QUESTIONS = {
+    "gate": "is there a deficit?",
+    "superiority": "better?",
+    "interaction": "stronger response?",
+    "non_superiority": "no relevant improvement?",
+    "equivalence": "equivalent?",
+    "rescue": "rescue beyond the threshold?",
+}
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """One claim and outcome as the page shows it."""
+
+    claim_id: str
+    outcome: str
+    symbol: str
+    name: str
+    verdict: str
+    tone: str
+    mark: str
+    estimate: str
+    interval: str
+    counted_in: str
+    level: str
+    p: str
+    n: str
+    n_per_arm: str
+    natural: str
+    margin: str
+    confounded_with: str
+    unvalidated: str
+    reason: str
+    anchor: str
+    evidence: str
+    evidence_anchor: str
+    rule: str
+    area: str
+
+
+@dataclass
+class Claim:
+    """A claim with its verdicts by outcome; `whole` is the verdict of a claim over all outcomes."""
+
+    claim_id: str
+    text: str
+    kind: str
+    question: str
+    contrast: str
+    meaning: str
+    confounded_with: str
+    verdicts: dict[str, Verdict] = field(default_factory=dict)
+    whole: Verdict | None = None
+    count: list[tuple[str, str, str, int]] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class Group:
+    """Claims that share outcomes: one matrix on the first screen. `columns` are outcome, symbol, name, unvalidated."""
+
+    columns: Sequence[tuple[str, str, str, str]]
+    claims: Sequence[Claim]
+
+
+def claim_groups(
+    verdicts: pd.DataFrame, contrasts: pd.DataFrame, rescue: pd.DataFrame, declared: Mapping[str, object],
+    dictionary: pd.DataFrame,
+) -> list[Group]:  # fmt: skip
+    """Claims in their declared order, grouped by the outcomes they speak of."""
+    claims: dict[str, Claim] = {}
+    for row in verdicts.to_dict("records"):
+        claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
+        found = _verdict(row, _evidence(row, contrasts, rescue), contrasts, dictionary)
+        if str(row["outcome"]).startswith(ALL_OF):
+            claim.whole = found
+        else:
+            claim.verdicts[str(row["outcome"])] = found
+    groups: dict[tuple[str, ...], list[Claim]] = {}
+    for claim in claims.values():
+        claim.count = _count([*claim.verdicts.values(), *([claim.whole] if claim.whole else [])])
+        key = tuple(claim.verdicts)
+        if claim.whole and not key:
+            named = tuple(claim.whole.outcome.removeprefix(ALL_OF).split(", "))
+            key = next((k for k in groups if set(named) <= set(k)), named)
+        groups.setdefault(key, []).append(claim)
+    return [
+        Group([(o, symbol(dictionary, o), str(known(dictionary, o)["name"]), unvalidated(dictionary, o)) for o in key], members)
+        for key, members in groups.items()
+    ]  # fmt: skip
+
+
+def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
+    contrasts = declared.get("contrasts") or {}
+    contrast = contrasts.get(row["contrast"]) or {}
+    kind = str(row["kind"])
+    return Claim(str(row["claim_id"]), said(row["text"]), kind, QUESTIONS.get(kind, kind), str(row["contrast"]),
+                 str(contrast.get("text") or ""), said(row["confounded_with"]))  # fmt: skip
+
+
+def _count(verdicts: list[Verdict]) -> list[tuple[str, str, str, int]]:
+    """(verdict, tone, mark, how often), in order of appearance."""
+    words = [v.verdict for v in verdicts]
+    return [(w, *tone(w), words.count(w)) for w in dict.fromkeys(words)]
+
+
+def _evidence(row: Mapping[str, object], contrasts: pd.DataFrame, rescue: pd.DataFrame) -> tuple[str, int | None]:
+    """File and line (header = 1) of the table row that a verdict rests on."""
+    if row["kind"] == "rescue" and len(rescue):
+        arm = str(row["contrast"]).removeprefix("rescue ")
+        hit = rescue.index[
+            (rescue["outcome"] == row["outcome"]) & (rescue["arm"] == arm) & (rescue["variant"] == row["variant"])
+        ]
+        if len(hit):
+            return "statistics/rescue.tsv", int(hit[0]) + 2
+    found = _rows(contrasts, row)
+    found = found[~found["kind"].isin(["natural scale", "time course"])] if len(found) else found
+    return "statistics/contrasts.tsv", int(found.index[0]) + 2 if len(found) else None
+
+
+def _rows(contrasts: pd.DataFrame, row: Mapping[str, object]) -> pd.DataFrame:
+    if contrasts.empty:
+        return contrasts
+    same = (contrasts["outcome"] == row["outcome"]) & (contrasts["contrast"] == row["contrast"])
+    return contrasts[same & (contrasts["variant"] == row["variant"])]
+
+
+def _natural(found: pd.DataFrame) -> str:
+    """The difference on the outcome's own unit with its unadjusted interval."""
+    for row in found.to_dict("records"):
+        if row["scale"] == "identity" and row["kind"] != "time course":
+            unit = unit_words(row["unit"])
+            return " ".join(t for t in (number(row["estimate"]), unit, interval(row["lower"], row["upper"])) if t)
+    return ""
+
+
+def _verdict(
+    row: Mapping[str, object], evidence: tuple[str, int | None], contrasts: pd.DataFrame, dictionary: pd.DataFrame
+) -> Verdict:
+    outcome, verdict = str(row["outcome"]), str(row["verdict"])
+    colour, mark = tone(verdict)
+    found = _rows(contrasts, row)
+    file, line = evidence
+    entry = known(dictionary, outcome)
+    given = pd.notna(row["lower"])
+    whole = outcome.startswith(ALL_OF)
+    return Verdict(
+        claim_id=str(row["claim_id"]), outcome=outcome, symbol=outcome if whole else symbol(dictionary, outcome),
+        name="" if whole else str(entry["name"]), verdict=verdict, tone=colour, mark=mark,
+        estimate=number(row["estimate"]) if given else "", interval=interval(row["lower"], row["upper"]),
+        counted_in=scale_words(said(row["scale"]), said(row["unit"])), level=_level(row["level"]), p=p_value(row["p_adj"]),
+        n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=_natural(found),
+        margin=said(row["margin"]), confounded_with=said(row["confounded_with"]),
+        unvalidated="" if whole else unvalidated(dictionary, outcome), reason=said(row["reason"]),
+        anchor=anchor("claim", row["claim_id"], outcome), evidence=f"{file}, line {line}" if line else file,
+        evidence_anchor=anchor(file, line) if line else "", rule=said(row["rule"]),
+        area="" if whole else area_name(str(entry["modality"])),
+    )  # fmt: skip
+
+
+def _level(level: object) -> str:
+    return f"{100 * float(level):.3g} %" if said(level) else ""  # type: ignore[arg-type]
+
+
+def anchor(*parts: object) -> str:
+    """An id for an element of the page: letters, digits and dashes; other characters by their code, so that ids stay apart."""
+    text = "--".join(str(p) for p in parts)
+    return "".join(c if c.isascii() and (c.isalnum() or c == "-") else f"_{ord(c):x}" for c in text)

@@ -1,0 +1,164 @@
+"""Every animal a dot, every arm a mean with its interval: the picture of one outcome."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pandas as pd
+from scipy.special import stdtrit
+
+from periomics.report.drawing import Drawn, canvas, keep
+from periomics.report.words import axis_label, known, number, unit_words
+from periomics.study.figures import PALETTE
+
+LEVEL = 0.95
+COLUMNS = ("kind", "arm", "animal_id", "value", "lower", "upper", "n", "time", "time_unit", "batch", "unit")
+NARROW, HEIGHT = 2.5, 2.35
+
+
+def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
+    """Mean and t interval of one arm; the interval is missing below two values.
+
+    Notes
+    -----
+    mean ± t(n − 1) × s / √n; never the standard error alone.
+    """
+    x = np.asarray(values, float)
+    x = x[~np.isnan(x)]
+    if x.size == 0:
+        return np.nan, np.nan, np.nan
+    mean = float(x.mean())
+    if x.size < 2:
+        return mean, np.nan, np.nan
+    half = float(stdtrit(x.size - 1, 0.5 + level / 2) * x.std(ddof=1) / np.sqrt(x.size))
+    return mean, mean - half, mean + half
+
+
+def arm_order(config: Mapping[str, object], present: Sequence[str], vehicles: Sequence[str] = ()) -> list[str]:
+    """Arms in reading order: healthy, diseased, treated, vehicles, then the rest by name."""
+    roles = config.get("roles") or {}
+    treated = roles.get("treated") or []
+    named = [roles.get("healthy"), roles.get("disease"), *([treated] if isinstance(treated, str) else treated)]
+    first = [a for a in (*named, *sorted(vehicles)) if a in set(present)]
+    return list(dict.fromkeys([*first, *sorted(set(present) - set(first))]))
+
+
+def last_time(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Rows of one outcome at the last time where units were measured repeatedly, and a note that says so."""
+    times = sorted(rows["time"].dropna().unique())
+    repeated = rows.duplicated(["animal_id", "condition", "dose"]).any()
+    if len(times) < 2 or not repeated:
+        return rows, ""
+    unit = next((u for u in rows["time_unit"] if u), "")
+    return rows[rows["time"] == times[-1]], f"at {number(times[-1])} {unit}, the last of {len(times)} times"
+
+
+def arm_labels(rows: pd.DataFrame) -> pd.Series:
+    """Condition of each row, with the dose where one arm has several."""
+    doses = rows.groupby("condition")["dose"].transform("nunique")
+    dose = rows["dose"].map(number) + " " + rows["dose_unit"].fillna("")
+    return rows["condition"].where(~((doses > 1) & rows["dose"].notna()), rows["condition"] + " " + dose.str.strip())
+
+
+def dot_table(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """What is drawn: a row an animal and arm, and a row an arm with mean, interval and n."""
+    rows = rows.assign(arm=arm_labels(rows))
+    arms = sorted(rows["arm"].unique(), key=lambda a: _rank(a, order))
+    parts = []
+    for arm in arms:
+        part = rows[rows["arm"] == arm].sort_values("animal_id")
+        parts.append(part.assign(kind="animal", n=1))
+        mean, lower, upper = mean_interval(part["value"])
+        parts.append(pd.DataFrame([{"kind": "arm", "arm": arm, "animal_id": "", "value": mean, "lower": lower, "upper": upper,
+                                    "n": part["animal_id"].nunique(), "unit": part["unit"].iloc[0]}]))  # fmt: skip
+    table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    return table.reindex(columns=list(COLUMNS))
+
+
+def _rank(arm: str, order: Sequence[str]) -> tuple[int, str]:
+    base = next((i for i, a in enumerate(order) if arm == a or arm.startswith(f"{a} ")), len(order))
+    return base, arm
+
+
+def dot_plot(
+    rows: pd.DataFrame, outcome: str, dictionary: pd.DataFrame, order: Sequence[str], folder, name: str
+) -> Drawn:
+    """Draw one outcome.
+
+    Parameters
+    ----------
+    rows
+        Measured rows of outcomes/animals.tsv of one outcome and variant.
+    outcome
+        The outcome.
+    dictionary
+        Gives symbol, name and unit.
+    order
+        Arms in reading order; the order also gives the colours.
+    folder, name
+        Where the figure and its table go.
+    """
+    rows, note = last_time(rows)
+    table = dot_table(rows, order)
+    arms = list(table.loc[table["kind"] == "arm", "arm"])
+    dots = table[table["kind"] == "animal"]
+    paired = bool(dots["animal_id"].duplicated().any())
+    width = NARROW + 0.45 * max(0, len(arms) - 4)
+    with canvas(width, HEIGHT) as (fig, ax):
+        fig.set_layout_engine("none")
+        long = max((len(a) for a in arms), default=0) > 6 and len(arms) > 2
+        ax.set_position((0.62 / width, 0.36 if long else 0.2, 1 - 0.72 / width, 0.58 if long else 0.74))
+        if paired:
+            _lines(ax, dots, arms)
+        tips = [_arm(ax, i, arm, table, order) for i, arm in enumerate(arms)]
+        ax.set_xticks(
+            range(len(arms)), [f"{a}\nn = {_n(table, a)}" for a in arms], fontsize=7.5, rotation=30 if long else 0
+        )
+        ax.set_xlim(-0.6, len(arms) - 0.4)
+        ax.set_ylabel(axis_label(dictionary, outcome, str(rows["unit"].iloc[0]) if len(rows) else ""), fontsize=8.5)
+        ax.tick_params(axis="y", labelsize=7.5)
+        ax.margins(y=0.08)
+        caption = "; ".join(t for t in (note, "lines join one unit" if paired else "") if t)
+        title = str(known(dictionary, outcome)["name"]) or outcome
+        return keep(fig, folder, name, table, title=title[:1].upper() + title[1:], caption=caption, tips=tips)
+
+
+def _n(table: pd.DataFrame, arm: str) -> int:
+    return int(table.loc[(table["kind"] == "arm") & (table["arm"] == arm), "n"].iloc[0])
+
+
+def _lines(ax, dots: pd.DataFrame, arms: list[str]) -> None:
+    place = {a: i for i, a in enumerate(arms)}
+    for _, part in dots.groupby("animal_id"):
+        part = part.assign(x=part["arm"].map(place)).sort_values("x")
+        ax.plot(part["x"], part["value"], color="#c5ccd3", lw=0.7, zorder=1)
+
+
+def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tuple[str, list[str]]:
+    """Dots, mean and interval of one arm; returns the texts for its dots."""
+    colour = PALETTE[min(_rank(arm, order)[0], len(PALETTE) - 1)]
+    part = table[(table["arm"] == arm) & (table["kind"] == "animal")]
+    mean = table[(table["arm"] == arm) & (table["kind"] == "arm")].iloc[0]
+    gid = f"dots-{i}"
+    x = i + spread(part["value"].to_numpy(float)) - 0.12
+    ax.plot(x, part["value"], "o", ms=4.2, mfc=colour, mec="white", mew=0.5, alpha=0.9, gid=gid, zorder=3)
+    ax.plot([i + 0.16, i + 0.4], [mean["value"]] * 2, color=colour, lw=2, solid_capstyle="butt", zorder=2)
+    if not np.isnan(mean["lower"]):
+        ax.plot([i + 0.28] * 2, [mean["lower"], mean["upper"]], color=colour, lw=1.2, zorder=2)
+    unit = unit_words(str(mean["unit"]))
+    return gid, [f"{a}: {number(v)} {unit}".strip() for a, v in zip(part["animal_id"], part["value"], strict=True)]
+
+
+def spread(values: np.ndarray, width: float = 0.22) -> np.ndarray:
+    """Sideways offsets that keep near-equal values apart; the same for the same values."""
+    out = np.zeros(values.size)
+    if values.size < 2 or np.ptp(values) == 0:
+        return np.linspace(-width / 2, width / 2, values.size) if values.size > 1 else out
+    near = np.ptp(values) / 12
+    ranks = np.argsort(values, kind="stable")
+    run = 0
+    for before, here in zip(ranks[:-1], ranks[1:], strict=True):
+        run = run + 1 if values[here] - values[before] < near else 0
+        out[here] = (((run + 1) // 2) * (1 if run % 2 else -1)) * width / 4
+    return np.clip(out, -width, width)

@@ -1,0 +1,69 @@
+"""An interactive chart of every outcome: choose, and see every animal. The page says all of it without this chart as well."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+import pandas as pd
+from markupsafe import Markup
+
+from periomics.report.dots import arm_labels
+from periomics.report.words import known, unit_words
+from periomics.study.figures import PALETTE
+
+MOST_ROWS = 6000
+
+
+def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """Values that the chart offers: what (symbol, name, unit, time), arm, unit, value, batch."""
+    good = values[(values["status"] == "measured") & values["value"].notna() & (values["variant"] == "")]
+    if good.empty:
+        return pd.DataFrame(columns=["what", "arm", "animal", "value", "batch", "off"])
+    labels = {o: _label(dictionary, o) for o in good["outcome"].unique()}
+    several = good.groupby("outcome")["time"].transform("nunique") > 1
+    when = (", " + good["time"].map("{:g}".format) + " " + good["time_unit"]).where(several & good["time"].notna(), "")
+    table = pd.DataFrame(
+        {
+            "what": good["outcome"].map(labels) + when,
+            "arm": arm_labels(good),
+            "animal": good["animal_id"],
+            "value": good["value"].round(6),
+            "batch": good["batch"],
+        }
+    )
+    table["off"] = [round(0.32 * ((i % 5) - 2) / 2, 3) for i in range(len(table))]  # fmt: skip
+    return table.head(MOST_ROWS)
+
+
+def _label(dictionary: pd.DataFrame, outcome: str) -> str:
+    row = known(dictionary, outcome)
+    unit = unit_words(str(row["unit"]))
+    return f"{row['symbol']} – {row['name']}" + (f" ({unit})" if unit else "")
+
+
+def explorer(values: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence[str]) -> tuple[Markup, Markup] | None:
+    """(script that draws, library that it needs), None where there is nothing to show. Nothing is loaded from a network."""
+    rows = explorer_rows(values, dictionary)
+    if rows.empty:
+        return None
+    import altair as alt
+    import vl_convert
+
+    first = next(iter(rows["what"]))
+    choice = alt.param(
+        name="what", value=first, bind=alt.binding_select(options=sorted(rows["what"].unique()), name="Outcome ")
+    )
+    base = alt.Chart(alt.Data(values=rows.to_dict("records"))).transform_filter("datum.what == what")
+    x = alt.X("arm:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=0))
+    y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
+    colour = alt.Color("batch:N", title="Batch", scale=alt.Scale(range=list(PALETTE)))
+    dots = base.mark_circle(size=70, opacity=0.85).encode(
+        x=x, y=y, xOffset=alt.XOffset("off:Q", scale=alt.Scale(domain=[-0.5, 0.5])), color=colour, tooltip=[alt.Tooltip(f"{c}:N") for c in ("animal", "arm", "batch")] + [alt.Tooltip("value:Q", format=".4g")]
+    )  # fmt: skip
+    mean = base.mark_tick(thickness=2, size=34, color="#1d2733").encode(x=x, y=alt.Y("mean(value):Q"))
+    chart = alt.layer(dots, mean).add_params(choice).properties(width=560, height=300)
+    spec = chart.to_dict()
+    # In a script element only "<" can end it; as \\u003c it stays the same text in JSON.
+    text = json.dumps(spec, sort_keys=True).replace("<", "\\u003c")
+    return Markup(text), Markup(vl_convert.javascript_bundle())

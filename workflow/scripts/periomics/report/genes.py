@@ -1,0 +1,230 @@
+"""Bulk and single-cell RNA-seq on the page: libraries, changed genes, set rankings, scores, composition."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from periomics.report.claims import anchor
+from periomics.report.dots import arm_order, dot_plot
+from periomics.report.drawing import Drawn, canvas, keep
+from periomics.report.grids import Grid, grid
+from periomics.report.modality import VALUE_COLUMNS
+from periomics.report.pictures import Picture
+from periomics.report.sources import Sources, complete
+from periomics.report.words import area_name
+
+Q = 0.05
+TOP_GENES, TOP_SETS, MOST_SCORES = 12, 10, 24
+DE_COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
+GENE_HEADER = {
+    "gene": "Gene",
+    "baseMean": "Mean count",
+    "log2FC": "log₂ fold change",
+    "lfcSE": "SE",
+    "padj": "adjusted p",
+}
+NO_TEST = "no test was made"
+
+
+@dataclass(frozen=True)
+class Test:
+    """One differential test: what it is, how many genes changed or why it was not made, its best genes and its sets."""
+
+    name: str
+    anchor: str
+    changed: str
+    volcano: Drawn | None
+    genes: Grid
+    sets: Grid | None
+
+
+@dataclass(frozen=True)
+class GenePage:
+    """Bulk or single-cell RNA-seq on the page."""
+
+    area: str
+    title: str
+    anchor: str
+    facts: str
+    pictures: Sequence[Picture]
+    picture_note: str
+    tests: Sequence[Test]
+    scores: Sequence[Drawn]
+    tables: Sequence[Grid]
+
+
+def gene_pages(sources: Sources, pictures: dict[str, tuple[list[Picture], str]], figures: Path) -> list[GenePage]:
+    """Pages of bulk and single cell, each only where the study has its tables."""
+    out = []
+    if any(sources.files.get(k) for k in ("bulk_qc", "bulk_scores", "de")):
+        out.append(_bulk(sources, pictures, figures))
+    if any(sources.files.get(k) for k in ("sc_composition", "sc_scores", "sc_de")):
+        out.append(_single(sources, pictures, figures))
+    return out
+
+
+def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
+    qc = sources.table("bulk_qc")
+    tests = differential(sources, "de", "sets", figures, "bulk")
+    tables = [grid(qc, {c: c.replace("_", " ") for c in qc.columns} or {"specimen_id": "library"}, file="bulk/qc.tsv",
+                   title="Libraries", reason="No library could be read.")]  # fmt: skip
+    facts = f"{len(qc)} libraries, {len(tests)} differential tests"
+    images, note = pictures.get("bulk", ([], ""))
+    return GenePage("bulk", area_name("bulk"), anchor("page", "bulk"), facts, images, note, tests,
+                    score_plots(sources, "bulk", figures), [*tables, *_unscored(sources, "bulk_scores", "bulk")])  # fmt: skip
+
+
+def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
+    composition = sources.table("sc_composition")
+    columns = {c: c.replace("_", " ") for c in composition.columns} or {"cell_type": "cell type"}
+    tables = [
+        grid(
+            composition,
+            columns,
+            file="singlecell/composition.tsv",
+            title="Composition",
+            reason="No cell was typed.",
+            limit=300,
+        )
+    ]
+    tests = differential(sources, "sc_de", "", figures, "singlecell")
+    types = composition["cell_type"].nunique() if "cell_type" in composition.columns else 0
+    images, note = pictures.get("singlecell", ([], ""))
+    return GenePage("singlecell", area_name("singlecell"), anchor("page", "singlecell"), f"{types} cell types, {len(tests)} pseudobulk tests",
+                    images, note, tests, score_plots(sources, "singlecell", figures),
+                    [*tables, *_unscored(sources, "sc_scores", "singlecell")])  # fmt: skip
+
+
+def differential(sources: Sources, de: str, sets: str, figures: Path, area: str) -> list[Test]:
+    """Every differential test of a modality, with the ranking of sets where there is one of the same name."""
+    rankings = {path.stem: table for path, table in sources.tables(sets).items()} if sets else {}
+    out = []
+    for path, table in sources.tables(de).items():
+        table = complete(table, DE_COLUMNS)
+        ranking = rankings.get(path.stem)
+        out.append(Test(path.stem, anchor(area, path.stem), changed(table), volcano(table, path.stem, figures, area), top_genes(table, area, path),
+                        None if ranking is None else top_sets(ranking, path.stem)))  # fmt: skip
+    return out
+
+
+def changed(table: pd.DataFrame) -> str:
+    """How many genes changed at the false discovery rate of the page, or why nothing was tested."""
+    padj = pd.to_numeric(table["padj"], errors="coerce")
+    if padj.notna().sum() == 0:
+        reasons = [
+            r
+            for c in ("reason", "note")
+            if c in table.columns
+            for r in table[c].astype(str).unique()
+            if r and r != "nan"
+        ]
+        return f"{NO_TEST}: {'; '.join(reasons)}" if reasons else f"{NO_TEST}: the table holds no adjusted p-value"
+    hit = padj <= Q
+    up = int((hit & (pd.to_numeric(table["log2FC"], errors="coerce") > 0)).sum())
+    return f"{int(hit.sum())} of {int(padj.notna().sum())} genes changed (q ≤ {Q}): {up} up, {int(hit.sum()) - up} down"
+
+
+def top_genes(table: pd.DataFrame, area: str, path: Path) -> Grid:
+    """Genes with the smallest adjusted p, or with the largest shrunken change where nothing was tested."""
+    df = table.copy()
+    for column in DE_COLUMNS[2:]:
+        df[column] = pd.to_numeric(df[column], errors="coerce")
+    df["gene"] = df["symbol"].where(df["symbol"].astype(str) != "", df["gene_id"])
+    tested = df["padj"].notna().any()
+    df["_size"] = -df["log2FC_shrunk"].abs().fillna(df["log2FC"].abs())
+    df = df.sort_values(["padj", "p", "_size"] if tested else ["_size"], kind="stable").head(TOP_GENES)
+    title = "Genes with the smallest adjusted p" if tested else "Genes with the largest change (descriptive)"
+    df = df[df["log2FC"].notna()]
+    return grid(df, GENE_HEADER, file=f"{area}/de/{path.name}", title=title, reason="The table holds no gene.")
+
+
+def top_sets(ranking: pd.DataFrame, name: str) -> Grid:
+    """Sets at both ends of the ranking; a description, not a test."""
+    df = ranking.copy()
+    if "NES" in df.columns and len(df) > 2 * TOP_SETS:
+        df["NES"] = pd.to_numeric(df["NES"], errors="coerce")
+        df = df.sort_values("NES", ascending=False, kind="stable")
+        df = pd.concat([df.head(TOP_SETS), df.tail(TOP_SETS)])
+    columns = {
+        "set": "Set",
+        "NES": "NES",
+        "n_genes": "Genes",
+        "share_mapped": "Share mapped",
+        "leading": "Leading genes",
+    }
+    if "set" not in df.columns and len(df.columns):
+        columns = {c: c for c in df.columns[:8]}
+    return grid(
+        df,
+        columns,
+        file=f"bulk/sets/{name}.tsv",
+        title="Gene sets: descriptive ranking, no inference",
+        reason="No set was ranked.",
+    )
+
+
+def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn | None:
+    """Change against evidence of every gene; None where nothing was tested."""
+    df = table.assign(**{c: pd.to_numeric(table[c], errors="coerce") for c in ("log2FC", "p", "padj")})
+    df = df[df["p"].notna() & df["log2FC"].notna()]
+    if df.empty:
+        return None
+    y = -np.log10(df["p"].clip(lower=1e-300))
+    hit = df["padj"] <= Q
+    with canvas(3.4, 2.7) as (fig, ax):
+        fig.set_layout_engine("none")
+        ax.set_position((0.16, 0.17, 0.8, 0.76))
+        ax.plot(df["log2FC"][~hit], y[~hit], ".", ms=2, color="#b6bfc8", rasterized=True)
+        ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color="#D55E00", rasterized=True)
+        ax.axvline(0, color="#9aa5b1", lw=0.7)
+        for row in df[hit].sort_values("p").head(6).itertuples():
+            ax.annotate(str(row.symbol or row.gene_id), (row.log2FC, -np.log10(max(row.p, 1e-300))), fontsize=6.5,
+                        xytext=(2, 2), textcoords="offset points")  # fmt: skip
+        ax.set_xlabel("log₂ fold change", fontsize=8.5)
+        ax.set_ylabel("−log₁₀ p", fontsize=8.5)
+        ax.tick_params(labelsize=7.5)
+        drawn = df[["gene_id", "symbol", "log2FC", "p", "padj"]].assign(changed=np.where(hit, "yes", "no"))
+        return keep(fig, figures, anchor(area, name), drawn, title=name, caption=f"Orange: q ≤ {Q}.")
+
+
+def score_plots(sources: Sources, area: str, figures: Path) -> list[Drawn]:
+    """Scores of every animal by arm: those that a claim or a declared pair names, then those that differ most between arms."""
+    values = sources.table("animals_values", VALUE_COLUMNS)
+    if values.empty:
+        return []
+    rows = values[
+        values["outcome"].str.startswith("score:") & (values["modality"] == area) & (values["status"] == "measured")
+    ]
+    rows = rows[rows["value"].notna() & (rows["variant"] == "")]
+    if rows.empty:
+        return []
+    pairs = (sources.config.get("linkage") or {}).get("pairs") or []
+    named = [str(p.get("score")) for p in pairs] + list(sources.table("verdicts", ("outcome",))["outcome"])
+    first = [s for s in dict.fromkeys(named) if s in set(rows["outcome"])]
+    shown = [*first, *(s for s in separation(rows).index if s not in first)][:MOST_SCORES]
+    order = arm_order(sources.config, sorted(rows["condition"].unique()))
+    return [dot_plot(rows[rows["outcome"] == s], s, sources.dictionary, order, figures, anchor(s)) for s in shown]
+
+
+def separation(rows: pd.DataFrame) -> pd.Series:
+    """Share of a score's variance that lies between arms, falling; a description that orders the plots."""
+    total = rows.groupby("outcome")["value"].var(ddof=0)
+    means = rows.groupby(["outcome", "condition"])["value"].transform("mean")
+    between = means.groupby(rows["outcome"]).var(ddof=0)
+    return (between / total.where(total > 0)).fillna(0).sort_values(ascending=False, kind="stable")
+
+
+def _unscored(sources: Sources, name: str, area: str) -> list[Grid]:
+    """Scores without a value and the reason, once a score."""
+    scores = sources.table(name, ("score_id", "kind", "value", "reason", "share_mapped"))
+    lost = scores[pd.to_numeric(scores["value"], errors="coerce").isna() & (scores["reason"] != "")]
+    if lost.empty:
+        return []
+    table = lost.groupby(["score_id", "kind", "reason"], sort=True).size().rename("libraries").reset_index()
+    columns = {"score_id": "Score", "kind": "Kind", "libraries": "Libraries", "reason": "Reason"}
+    return [grid(table, columns, file=f"{area}/scores.tsv", title="Scores that could not be given")]

@@ -1,0 +1,230 @@
+"""Methods text from the configuration and the versions that were used; what the study does not state is "not reported"."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import pandas as pd
+
+from periomics.report.sources import Sources
+from periomics.report.words import number
+
+NOT_REPORTED = "not reported"
+PACKAGES = (
+    "python", "periomics", "snakemake", "numpy", "scipy", "pandas", "scikit-image", "numba", "tifffile", "SimpleITK", "statsmodels",
+    "pydeseq2", "gseapy", "scanpy", "anndata", "PuLP", "highspy", "matplotlib", "altair",
+)  # fmt: skip
+Config = Mapping[str, object]
+
+
+def value(config: Config, path: str, unit: str = "") -> str:
+    """A configuration value as text with its unit, or "not reported"."""
+    found: object = config
+    for part in path.split("/"):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    if found is None or found == "" or found == [] or found == {}:
+        return NOT_REPORTED
+    if isinstance(found, bool):
+        return "yes" if found else "no"
+    if isinstance(found, list | tuple):
+        text = ", ".join(str(v) if isinstance(v, str) else number(v) for v in found)
+    else:
+        text = found if isinstance(found, str) else number(found, 6)
+    return f"{text} {unit}".strip()
+
+
+def listed(values: Sequence[object], unit: str = "") -> str:
+    """Distinct values of a sheet as text, or "not reported"."""
+    seen = list(dict.fromkeys(number(v, 6) for v in values if str(v) not in ("", "nan")))
+    return f"{', '.join(seen[:8])}{' …' if len(seen) > 8 else ''} {unit}".strip() if seen else NOT_REPORTED
+
+
+def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
+    """Paragraphs by heading, only for what the study has."""
+    parts: list[tuple[str, Callable[[Sources, Config], list[str]], bool]] = [
+        ("Study", _study, True),
+        ("Micro-CT", _microct, len(sources.sheets["scans"]) > 0),
+        ("Histology", _histology, len(sources.sheets["sections"]) > 0),
+        ("Cell culture", _culture, len(sources.sheets["cultures"]) > 0),
+        ("RNA sequencing", _sequencing, len(sources.sheets["libraries"]) > 0),
+        ("From specimens to animals", _outcomes, bool(sources.files.get("measurements"))),
+        ("Statistics", _statistics, bool(sources.files.get("contrasts"))),
+        ("Linkage", _linkage, bool(sources.files.get("associations") or sources.files.get("networks"))),
+        ("Software and reproducibility", _software, True),
+    ]
+    return [(heading, write(sources, claims)) for heading, write, there in parts if there]
+
+
+def as_markdown(parts: Sequence[tuple[str, Sequence[str]]], title: str) -> str:
+    """The methods as Markdown."""
+    lines = [f"# Methods: {title}", ""]
+    for heading, sentences in parts:
+        lines += [f"## {heading}", "", " ".join(sentences), ""]
+    return "\n".join(lines).rstrip() + "\n"
+
+
+def blinding(config: Config) -> str:
+    """Who was blinded, as far as it is known."""
+    said = (config.get("study") or {}).get("operators_blinded") if isinstance(config.get("study"), Mapping) else None
+    told = {True: "blinded, as reported by the study", False: "not blinded, as reported by the study"}.get(
+        said, NOT_REPORTED
+    )
+    return f"Software blinded: measuring jobs were given no group, condition or dose. Operators: {told}."
+
+
+def _study(sources: Sources, claims: Config) -> list[str]:
+    config, animals = sources.config, sources.sheets["animals"].drop_duplicates("animal_id")
+    units = (
+        ", ".join(f"{n} {unit}{'s' * (n != 1)}" for unit, n in animals["unit"].value_counts().items()) or NOT_REPORTED
+    )
+    groups = ", ".join(
+        f"{g} {n}" for g, n in animals.loc[animals["group"] != "", "group"].value_counts(sort=False).items()
+    )
+    simulated = config.get("simulate")
+    first = (
+        [f"All data are simulated (scenario {value(config, 'simulate/scenario')}); nothing was measured in an animal."]
+        if simulated
+        else []
+    )
+    return [
+        *first,
+        f"Units of analysis: {units}; by arm: {groups or NOT_REPORTED}.",
+        f"Species: {listed(animals['species'])}; sex: {listed(animals['sex'])}; weight at the start: {_range(animals['weight_g'], 'g')}.",
+        f"Allocation: {value(config, 'study/randomised')}; blocks: {listed(animals['block'])}.",
+        blinding(config),
+    ]
+
+
+def _range(values: pd.Series, unit: str) -> str:
+    x = pd.to_numeric(values, errors="coerce").dropna()
+    return f"{number(x.min(), 4)} to {number(x.max(), 4)} {unit}" if len(x) else NOT_REPORTED
+
+
+def _microct(sources: Sources, claims: Config) -> list[str]:
+    c, scans = sources.config, sources.sheets["scans"]
+    axial = value(c, "microct/voi/axial_um", "µm from the apex")
+    return [
+        f"{len(scans)} micro-CT scans were measured. Voxel size: {listed(scans['voxel_um'], 'µm')} (where empty, as stated by the file); medium: "
+        f"{listed(scans['medium'])}; tube voltage: {listed(scans['kv'], 'kV')}; filter: {listed(scans['filter'])}.",
+        f"Scans were smoothed by a Gaussian of {value(c, 'microct/prefilter_sigma_voxels', 'voxels')}; bone was every voxel at or above a grey value of "
+        f"{value(c, 'microct/bone_threshold')}, metal every voxel of the raw scan at or above {value(c, 'microct/implant_threshold')}. "
+        "The thresholds were the same for every scan of the study.",
+        f"The volume of interest was the ring between {value(c, 'microct/voi/inner_um', 'µm')} and {value(c, 'microct/voi/outer_um', 'µm')} from the implant"
+        + (f", {axial} along its axis." if axial != NOT_REPORTED else ", over its whole length."),
+        f"OV/TV was measured in a shell from {value(c, 'microct/ovtv_offset_um', 'µm')}, {value(c, 'microct/ovtv_width_um', 'µm')} wide, behind the artefact band, "
+        f"and repeated at offsets of {value(c, 'microct/ovtv_curve_um', 'µm')}. Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
+    ]
+
+
+def _histology(sources: Sources, claims: Config) -> list[str]:
+    c, sections = sources.config, sources.sheets["sections"]
+    stains = (c.get("histology") or {}).get("stains") or {}
+    per = sections.groupby("stain")["section_id"].nunique()
+    each = "; ".join(
+        f"{s}: {n} section{'s' * (n != 1)}, detector {value(c, f'histology/stains/{s}/detector')}, stain vectors {value(c, f'histology/stains/{s}/vectors')}, "
+        f"threshold rule {value(c, f'histology/stains/{s}/threshold')}" for s, n in per.items()
+    )  # fmt: skip
+    antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains)
+    return [
+        f"{sections['section_id'].nunique()} stained sections in {sections['batch'].replace('', pd.NA).nunique()} stain runs were measured at a pixel size of "
+        f"{listed(sections['pixel_um'], 'µm')} (where empty, as stated by the file). {each}.",
+        "White point and thresholds were set once for each stain run from all its sections, blind to arms, and varied by "
+        f"±{value(c, 'histology/sweep_percent', '%')}.",
+        f"Antibody, clone and lot: {antibody or NOT_REPORTED}.",
+    ]
+
+
+def _culture(sources: Sources, claims: Config) -> list[str]:
+    c, cultures = sources.config, sources.sheets["cultures"]
+    return [
+        f"{cultures['animal_id'].replace('', pd.NA).nunique()} isolations were cultured under: {listed(cultures['condition'])}. "
+        f"Scratch images: pixel size {listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",
+        f"The open gap was found by local texture in a window of {value(c, 'culture/window_um', 'µm')}; islands up to {value(c, 'culture/debris_um2', 'µm²')} inside "
+        f"the gap counted as debris. The speed of the edges was taken before {value(c, 'culture/closed_share')} of the gap had closed, closure at "
+        f"{value(c, 'culture/closure_h', 'h')}. Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.",
+    ]
+
+
+def _sequencing(sources: Sources, claims: Config) -> list[str]:
+    c, libraries = sources.config, sources.sheets["libraries"]
+    counts = ", ".join(f"{n} {a}" for a, n in libraries["assay"].value_counts().items())
+    out = [
+        f"Libraries: {counts}; species: {listed(libraries['species'])}; compartments: {listed(libraries['compartment'])}."
+    ]
+    for analysis in (c.get("bulk") or {}).get("analyses") or []:
+        block = analysis.get("block") or []
+        words = ", ".join([block] if isinstance(block, str) else block) or "none"
+        out.append(f"Differential test {analysis.get('name', '')}: negative binomial model (PyDESeq2 {version(sources, 'pydeseq2')}), arm "
+                   f"{analysis.get('arm', NOT_REPORTED)}, blocks {words}, contrasts {', '.join(analysis.get('contrasts') or []) or NOT_REPORTED}.")  # fmt: skip
+    if (libraries["assay"] == "bulk").any():
+        out.append(
+            "Gene sets were ranked for display only; permuting genes is no test across animals, so no p-value is given."
+        )
+    if (libraries["assay"] == "singlecell").any():
+        out.append(
+            f"Single cells (scanpy {version(sources, 'scanpy')}) were summed to one count profile an animal and cell type before any test."
+        )
+    return out
+
+
+def _outcomes(sources: Sources, claims: Config) -> list[str]:
+    return [
+        "Fields were brought to sections, sections and wells to the animal (or isolation) before any test; counts as sum over sum. The animal is the unit of "
+        f"every test. Fewest sections for a value: {value(sources.config, 'outcomes/min_sections')}. "
+        f"A specimen that could not be measured: {value(sources.config, 'on_broken_specimen')}."
+    ]
+
+
+def _statistics(sources: Sources, claims: Config) -> list[str]:
+    margin = claims.get("margin") or {}
+    kinds = {
+        "deficit": "of the healthy − diseased difference",
+        "sd": "SD between animals",
+        "raw": "in the outcome's own unit",
+    }
+    size = (
+        f"{number(margin['value'])} {kinds.get(str(margin.get('kind')), '')}"
+        if margin.get("value") is not None
+        else NOT_REPORTED
+    )
+    order = ", ".join(str(c.get("id")) for c in claims.get("claims") or []) or NOT_REPORTED
+    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items())
+    return [
+        f"Contrasts of arms used group-wise variances with Satterthwaite degrees of freedom on the scale of each outcome; α = {number(claims.get('alpha', '')) if claims.get('alpha') else NOT_REPORTED}.",
+        f"Smallest effect of interest: {size}. Claims were judged in the declared order ({order}); a verdict comes from the interval at the adjusted level.",
+        f"Directions declared before data: {directions or NOT_REPORTED}. Rescue fractions carry Fieller sets on the natural scale.",
+        f"Correction of secondary outcomes: {(claims.get('secondary') or {}).get('correction') or NOT_REPORTED}. Permutation tests are a check, never a verdict.",
+    ]
+
+
+def _linkage(sources: Sources, claims: Config) -> list[str]:
+    c = sources.config
+    names = [str(n.get("name")) for n in (c.get("linkage") or {}).get("networks") or []]
+    return [
+        f"{len((c.get('linkage') or {}).get('pairs') or [])} pairs of score and outcome were declared; each was centred within arms (or isolations) and tested by "
+        f"{value(c, 'linkage/permutations')} permutations within them, with Holm's correction.",
+        f"Signed routes ({', '.join(names)}) were found by an integer programme (PuLP {version(sources, 'PuLP')}, HiGHS {version(sources, 'highspy')})." if names else
+        "No signalling network was fitted.",
+    ]  # fmt: skip
+
+
+def _software(sources: Sources, claims: Config) -> list[str]:
+    record = sources.record
+    git = record.get("git") or {}
+    return [
+        f"periomics {record.get('periomics', NOT_REPORTED)} (commit {git.get('commit', NOT_REPORTED)}) under Python {record.get('python', NOT_REPORTED)} and "
+        f"Snakemake {version(sources, 'snakemake')}; seed {record.get('seed', NOT_REPORTED)}; digest of the claims {record.get('claims_sha256', NOT_REPORTED)}.",
+    ]
+
+
+def version(sources: Sources, package: str) -> str:
+    """Version of a package in this run."""
+    table = sources.table("software", ("name", "version"))
+    hit = table.loc[table["name"].astype(str).str.lower() == package.lower(), "version"]
+    return str(hit.iloc[0]) if len(hit) else NOT_REPORTED
+
+
+def software(sources: Sources) -> pd.DataFrame:
+    """Main packages and their versions."""
+    rows = [(p, version(sources, p)) for p in PACKAGES]
+    return pd.DataFrame([r for r in rows if r[1] != NOT_REPORTED], columns=["name", "version"])

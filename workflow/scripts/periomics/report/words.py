@@ -1,0 +1,130 @@
+"""Numbers, units and verdicts as a reader sees them."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Mapping
+
+import pandas as pd
+
+from periomics.study.dictionary import entry
+from periomics.study.errors import PeriomicsError
+
+MISSING = "–"
+# Words of a verdict → (tone, mark); tone is a class of the style sheet, the mark is read where colour is not.
+TONES = {
+    "supported": ("good", "✓"),
+    "supported, small": ("good", "✓"),
+    "refuted": ("bad", "✗"),
+    "improved but below the margin": ("part", "◐"),
+    "improved, size unclear": ("part", "◐"),
+    "inconclusive": ("open", "?"),
+}
+OTHER_TONE = ("none", MISSING)
+SCALES = {"logit": "log odds", "log": "log ratio", "count": "log ratio", "identity": ""}
+SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
+AREA_NAMES = {
+    "microct": "Micro-CT",
+    "histology": "Histology",
+    "culture": "Cell culture",
+    "clinical": "Clinical observations",
+    "bulk": "Bulk RNA-seq",
+    "singlecell": "Single-cell RNA-seq",
+    "imports": "Imported tables",
+    "readings": "Readings by hand",
+    "outcomes": "Composites",
+}
+
+
+def number(value: object, digits: int = 3) -> str:
+    """A number with some significant digits, `–` where it is missing; text as it is."""
+    if isinstance(value, str):
+        return value or MISSING
+    if value is None or (isinstance(value, float) and math.isnan(value)) or pd.isna(value):
+        return MISSING
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    x = float(value)  # type: ignore[arg-type]
+    if math.isinf(x):
+        return "∞" if x > 0 else "−∞"
+    if x == round(x) and abs(x) < 1e6:
+        return f"{x:.0f}".replace("-", "−")
+    size = abs(x)
+    if 1e-3 <= size < 10**digits:
+        text = f"{x:.{digits - 1 - math.floor(math.log10(size))}f}"
+    else:
+        text = f"{x:.{digits}g}" if size < 1e6 else f"{x:.{digits - 1}e}"
+        text = re.sub(r"e([+-])0*(\d+)", lambda m: f"e{'-' if m[1] == '-' else ''}{m[2]}", text)
+    return text.replace("-", "−")
+
+
+def said(value: object) -> str:
+    """A cell as text, '' where it is missing."""
+    return "" if value is None or (not isinstance(value, str) and pd.isna(value)) else str(value)
+
+
+def interval(lower: float, upper: float) -> str:
+    """`[lower, upper]`, empty where there is none."""
+    if pd.isna(lower) and pd.isna(upper):
+        return ""
+    return f"[{number(lower)}, {number(upper)}]"
+
+
+def p_value(p: float) -> str:
+    """A p-value, never written as 0."""
+    if pd.isna(p):
+        return ""
+    return "p < .0001" if p < 1e-4 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
+
+
+def tone(verdict: str) -> tuple[str, str]:
+    """Class and mark of a verdict."""
+    return TONES.get(verdict, OTHER_TONE)
+
+
+def unit_words(unit: str) -> str:
+    """A unit as it is printed: mm³ for mm3, µm for um."""
+    text = re.sub(r"(?<=[A-Za-zµ])([23])\b", lambda m: m[1].translate(SUPERSCRIPTS), str(unit))
+    text = re.sub(r"\bum(?=\b|[²³])", "µm", text)
+    return "" if text == "1" else text
+
+
+def known(dictionary: pd.DataFrame, outcome: str) -> Mapping[str, object]:
+    """The dictionary's row of an outcome; an outcome that it does not know stands for itself."""
+    try:
+        return entry(dictionary, outcome).to_dict()
+    except PeriomicsError:
+        return dict.fromkeys(dictionary.columns, "") | {"outcome": outcome, "symbol": outcome, "name": outcome}
+
+
+def symbol(dictionary: pd.DataFrame, outcome: str) -> str:
+    """Symbol of an outcome (ASBMR style where there is one)."""
+    return str(known(dictionary, outcome)["symbol"]) or outcome
+
+
+def axis_label(dictionary: pd.DataFrame, outcome: str, unit: str = "") -> str:
+    """Symbol and unit for an axis."""
+    row = known(dictionary, outcome)
+    words = unit_words(unit or str(row["unit"]))
+    return f"{row['symbol'] or outcome} ({words})" if words else str(row["symbol"] or outcome)
+
+
+def unvalidated(dictionary: pd.DataFrame, outcome: str) -> str:
+    """The mark that stands beside a verdict on a readout that was only tested on simulated data; else empty."""
+    row = known(dictionary, outcome)
+    if row.get("validated") != "simulated":
+        return ""
+    if row["modality"] == "histology":
+        return "not validated on real stain"
+    return "" if row["modality"] in ("clinical", "imports", "outcomes") else "not validated on real data"
+
+
+def scale_words(scale: str, unit: str) -> str:
+    """What an estimate on a scale is counted in."""
+    return SCALES.get(scale, scale) or unit_words(unit)
+
+
+def area_name(area: str) -> str:
+    """Heading of a modality."""
+    return AREA_NAMES.get(area, area or "Other")
