@@ -90,6 +90,50 @@ class Microct(Section):
     )
 
 
+class Stain(Section):
+    """One stain: which detector reads it and how."""
+
+    detector: Literal["vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area"] = Field(
+        description="what reads the stain"
+    )
+    vectors: str | dict[str, list[float]] | None = Field(
+        None,
+        description="pair of stains in resources/stains.yaml, or two named vectors of red, green and blue optical density",
+    )
+    estimate_vectors: bool = Field(False, description="estimate the vectors once a stain batch, from pooled tissue")
+    white: list[float] | None = Field(
+        None, description="grey levels; red, green and blue of glass; from the batch where empty"
+    )
+    roi: str | None = Field(None, description="region (or line) of the annotation file in which it is measured")
+    pixel_um: float = Field(0.5, gt=0, description="µm; pixel size at which it is measured")
+    threshold: Literal["half_maximum", "half_median", "otsu", "negative_control", "fixed"] | None = Field(
+        None, description="rule of the threshold, taken once a stain batch from pooled tissue"
+    )
+    threshold_value: float | None = Field(None, gt=0, description="optical density; for the rule fixed")
+    second_threshold: Literal["half_maximum", "half_median", "otsu", "negative_control", "fixed"] | None = Field(
+        None, description="as threshold, for the counterstain"
+    )
+    second_value: float | None = Field(None, gt=0, description="optical density; for the rule fixed")
+    outcomes: dict[str, str] = Field(
+        default_factory=dict, description="result of the detector → outcome of the dictionary"
+    )
+    options: dict[str, float] = Field(default_factory=dict, description="options of the detector")
+
+
+class Histology(Section):
+    """Stained sections."""
+
+    implant_margin_um: float = Field(5, ge=0, description="µm; the metal's edge, left out of all areas")
+    sweep_percent: float = Field(
+        10, ge=0, lt=100, description="%; change of the threshold that shows whether numbers hold; 0 for none"
+    )
+    smooth_um: float = Field(0.5, ge=0, description="µm; against noise, about one pixel at 20x")
+    max_clipped_percent: float = Field(
+        1, ge=0, le=100, description="%; more saturated pixels in the region give a warning"
+    )
+    stains: dict[str, Stain] = Field(description="every stain of the sections sheet by its name there")
+
+
 class Culture(Section):
     """Scratch assays and plates."""
 
@@ -152,7 +196,7 @@ class Config(Section):
     allow_confounded: bool = Field(False, description="run contrasts that batches confound, without inference")
     simulate: dict[str, Any] | None = Field(None, description="settings of a simulated study")
     microct: Microct | None = None
-    histology: dict[str, Any] = Field(default_factory=dict)
+    histology: Histology | None = None
     culture: Culture = Field(default_factory=Culture)
     bulk: dict[str, Any] = Field(default_factory=dict)
     singlecell: dict[str, Any] = Field(default_factory=dict)
@@ -175,9 +219,14 @@ def check_config(config: Mapping[str, object]) -> list[Problem]:
 def resolve_config(config: Mapping[str, object]) -> dict[str, Any]:
     """The configuration with every default filled in; as it was given where it is not valid (the check says why)."""
     try:
-        return Config.model_validate(dict(config)).model_dump(mode="json")
+        model = Config.model_validate(dict(config))
     except ValidationError:
         return dict(config)
+    full = model.model_dump(mode="json")
+    if model.histology:
+        # What a stain leaves open is chosen by its detector.
+        full["histology"] = model.histology.model_dump(mode="json", exclude_none=True)
+    return full
 
 
 def _problem(error: Any) -> Problem:
