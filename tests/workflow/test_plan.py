@@ -12,6 +12,7 @@ from running import ROOT, environment
 
 from periomics.study.config import resolve_config
 from periomics.study.plan import job_counts
+from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.stages import STAGES, stage
 from periomics.study.study import Study, load_study
 
@@ -47,6 +48,8 @@ def leaves(value: object) -> list[str]:
 def config(request) -> Path:
     path = request.param
     study = study_of(path)
+    if not any(len(study.sheets[s]) for s in SPECIMEN_SHEETS):
+        pytest.skip("a template without specimens")
     if study.missing_files:
         pytest.skip("real files of this study are absent: set PERIOMICS_DATA")
     return path

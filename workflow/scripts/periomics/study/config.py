@@ -248,14 +248,15 @@ def _model_at(loc: tuple) -> type[BaseModel] | None:
     for part in loc:
         if isinstance(part, int):
             continue
-        model = (
-            next((m for m in _models(model.model_fields[part].annotation)), None)
-            if part in model.model_fields
-            else None
-        )
+        model = inner_model(model.model_fields[part].annotation) if part in model.model_fields else None
         if model is None:
             return None
     return model
+
+
+def inner_model(annotation: Any) -> type[BaseModel] | None:
+    """The model that an annotation holds, if any."""
+    return next(iter(_models(annotation)), None)
 
 
 def _models(annotation: Any) -> Iterator[type[BaseModel]]:
