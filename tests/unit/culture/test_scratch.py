@@ -102,6 +102,61 @@ def test_series_without_interval_or_pixel_size_is_refused(tmp_path):
         read_frames(tmp_path / "a.tif")
 
 
+def test_without_a_pixel_size_closure_is_the_same_and_no_length_is_written(tmp_path):
+    import tifffile
+
+    series = simulate_series(4.0, (240, 400), 1.6, TIMES, np.random.default_rng(6))
+    for i, frame in enumerate(series.frames):
+        tifffile.imwrite(tmp_path / f"{i}.tif", frame.astype(np.uint8), photometric="minisblack")
+    fact = {"specimen_id": "s", "animal_id": "I1", "assay": "scratch", "path": str(tmp_path), "interval_h": 3.0}
+    settings = SETTINGS | {"pixel_size": "unknown", "window_px": 15}
+    tables = [measure_culture([f], settings)[0] for f in (fact, fact | {"pixel_um": 1.6})]
+    bare, sized = (t.set_index(["outcome", "variant", "time"]) for t in tables)
+    for key in (("scratch", "", 24.0), ("scratch", "frame", 12.0)):
+        assert bare.at[key, "value"] == pytest.approx(sized.at[key, "value"], abs=1e-9)
+        assert (bare.at[key, "denominator_unit"], sized.at[key, "denominator_unit"]) == ("px", "mm2")
+        row = bare.loc[key]
+        assert row["value"] == pytest.approx(100 * row["numerator"] / row["denominator"])
+    rate = tables[0][tables[0]["outcome"] == "scratch_rate"].iloc[0]
+    assert rate["qc"] == "fail" and np.isnan(rate["value"]) and "pixel size is not known" in rate["qc_reason"]
+    assert tables[1].loc[tables[1]["outcome"] == "scratch_rate", "value"].iloc[0] == pytest.approx(
+        series.speed, rel=0.06
+    )
+    assert not set(tables[0].loc[tables[0]["value"].notna(), "unit"]) & {"um", "mm", "um/h", "mm2"}
+    assert set(measure_culture([fact], SETTINGS)[0]["qc"]) == {"fail"}, (
+        "the size is needed unless the config says otherwise"
+    )
+
+
+def test_frames_of_which_some_state_a_pixel_size_are_refused(tmp_path):
+    import tifffile
+
+    series = simulate_series(4.0, (240, 400), 1.6, TIMES[:2], np.random.default_rng(6))
+    facts = []
+    for i, frame in enumerate(series.frames):
+        path = tmp_path / f"{i}.tif"
+        tifffile.imwrite(path, frame.astype(np.uint8), photometric="minisblack")
+        facts.append(
+            {
+                "specimen_id": "s",
+                "animal_id": "I1",
+                "assay": "scratch",
+                "path": str(path),
+                "time": 24.0 * i,
+                "time_unit": "h",
+            }
+        )
+    settings = SETTINGS | {"pixel_size": "unknown", "window_px": 15}
+    table, *_ = measure_culture([facts[0], facts[1] | {"pixel_um": 1.6}], settings)
+    assert "only some state a pixel size" in table["qc_reason"].iloc[0]
+    table, *_ = measure_culture(facts, settings)
+    over_time = table[table["outcome"].isin(["scratch_t50", "scratch_auc"])]
+    assert (over_time["qc"] == "warn").all(), "two frames"
+    closed = table[(table["outcome"] == "scratch") & (table["variant"] == "frame") & (table["time"] == 24)]
+    truth = 100 * (1 - series.masks[1].sum() / series.masks[0].sum())
+    assert closed["value"].iloc[0] == pytest.approx(truth, abs=5)
+
+
 @pytest.mark.data
 def test_real_sequence_closes_and_pair_agrees_with_other_segmenters(data):
     frames, _ = read_frames(data / "histology/scratch_sequence", 1.0)

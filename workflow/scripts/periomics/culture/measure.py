@@ -21,23 +21,27 @@ from periomics.study import measurements
 from periomics.study.errors import InputError, PeriomicsError
 
 SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
+NO_SIZE = "the pixel size is not known: no lengths, no speeds"
 
 
-def read_series(facts: Sequence[Mapping[str, object]]) -> tuple[np.ndarray, np.ndarray, float]:
+def read_series(
+    facts: Sequence[Mapping[str, object]], needs_size: bool = True
+) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Frames (time, row, column), times in h and pixel size in µm of one scratch specimen.
 
-    A series is one file or folder of frames with `interval_h`, or one row of the sheet a frame with `time`.
+    A series is one file or folder of frames with `interval_h`, or one row of the sheet a frame with `time`. With `needs_size`
+    false the pixel size is None where neither file nor sheet states one.
 
     Raises
     ------
     InputError
-        If times are not stated, are not in hours, or frames differ in size.
+        If times or, where needed, the pixel size are not stated, or frames differ in size.
     """
     from periomics.imaging.series import read_frames
 
     first = facts[0]
     if len(facts) == 1:
-        frames, pixel = read_frames(str(first["path"]), _number(first, "pixel_um"))
+        frames, pixel = read_frames(str(first["path"]), _number(first, "pixel_um"), needs_size)
         interval = _number(first, "interval_h")
         if len(frames) > 1 and interval is None:
             raise InputError(
@@ -57,12 +61,15 @@ def read_series(facts: Sequence[Mapping[str, object]]) -> tuple[np.ndarray, np.n
                 column="time",
                 allowed="min, h or d",
             )
-        frame, pixel = read_frames(str(fact["path"]), _number(fact, "pixel_um"))
+        frame, pixel = read_frames(str(fact["path"]), _number(fact, "pixel_um"), needs_size)
         times.append(float(fact["time"]) * {"min": 1 / 60, "h": 1.0, "d": 24.0}[str(fact["time_unit"])])
         parts.append(frame[0])
         pixels.append(pixel)
-    if len({p.shape for p in parts}) > 1 or max(pixels) - min(pixels) > 0.01 * pixels[0]:
-        raise InputError("frames differ in size or pixel size", file=rows[0]["path"])
+    known = [p for p in pixels if p is not None]
+    if len({p.shape for p in parts}) > 1 or len(known) not in (0, len(pixels)):
+        raise InputError("frames differ in size, or only some state a pixel size", file=rows[0]["path"])
+    if known and max(known) - min(known) > 0.01 * known[0]:
+        raise InputError("frames differ in pixel size", file=rows[0]["path"])
     return np.stack(parts), np.asarray(times) - times[0], pixels[0]
 
 
@@ -71,20 +78,41 @@ def _number(fact: Mapping[str, object], name: str) -> float | None:
     return None if value is None or value != value else float(value)
 
 
-def scratch_rows(gap: Gap, time_h: np.ndarray, settings: Mapping[str, object]) -> list[dict[str, object]]:
-    """Measurements of one series: closure at the declared time and at every frame, speed, half time, area under the curve."""
+def gap_settings(settings: Mapping[str, object]) -> ScratchSettings:
+    """The gap finder's knobs from the config's `culture` section."""
+    return ScratchSettings(**{k: float(settings[k]) for k in ScratchSettings.__dataclass_fields__})
+
+
+def working_size(pixel_um: float | None, settings: Mapping[str, object]) -> float:
+    """Pixel size that the gap finder works with: the series' own, or that at which the texture window has `window_px` pixels.
+
+    The second is no guess of the scale: it only says how large a window, a piece of debris and a regrowth are in pixels, and no
+    length that follows from it is written.
+    """
+    return pixel_um if pixel_um is not None else float(settings["window_um"]) / float(settings["window_px"])
+
+
+def scratch_rows(
+    gap: Gap, time_h: np.ndarray, settings: Mapping[str, object], pixel_um: float | None
+) -> list[dict[str, object]]:
+    """Measurements of one series: closure at the declared time and at every frame, speed, half time, area under the curve.
+
+    Without a pixel size areas stand in pixels, which percentages do not feel, and the speed is left out with the reason.
+    """
     at = float(settings["closure_h"])
     share = float(settings["closed_share"])
     closed = closure_percent(gap.area_mm2)
     at_value = closure_at(time_h, gap.area_mm2, at)
     speed, used = front_speed(time_h, gap.width_um, share)
-    first, warn = float(gap.area_mm2[0]), "; ".join(gap.warnings)
+    first = float(gap.area_mm2[0]) if pixel_um is not None else float(gap.masks[0].sum())
     common = {
         "level": "well",
         "method": "log local sd, one threshold a series",
-        "qc": "warn" if warn else "pass",
-        "qc_reason": warn,
+        **_quality(gap.warnings),
+        "denominator_unit": "mm2" if pixel_um is not None else "px",
     }
+    # A line through two points says nothing of what lies between them.
+    over_time = common | _quality([*gap.warnings, *(["two frames only"] if len(time_h) == 2 else [])])
     rows = [_row("scratch", at_value, "%", time=at, numerator=first * at_value / 100, denominator=first, **common)]
     for t, value in zip(time_h, closed, strict=True):
         rows.append(
@@ -99,17 +127,24 @@ def scratch_rows(gap: Gap, time_h: np.ndarray, settings: Mapping[str, object]) -
                 **common,
             )
         )
-    rows.append(_row("scratch_rate", speed, "um/h", n_sub=used, **common))
-    rows.append(_row("scratch_t50", half_time(time_h, gap.area_mm2), "h", **common))
-    rows.append(_row("scratch_auc", float(np.trapezoid(closed, time_h)), "% h", **common))
-    return [r for r in rows if r is not None]
+    rate = _row("scratch_rate", speed, "um/h", n_sub=used, **over_time)
+    if pixel_um is None:
+        rate |= {"value": None, "n_sub": None, "qc": "fail", "qc_reason": NO_SIZE}
+    rows.append(rate)
+    rows.append(_row("scratch_t50", half_time(time_h, gap.area_mm2), "h", **over_time))
+    rows.append(_row("scratch_auc", float(np.trapezoid(closed, time_h)), "% h", **over_time))
+    return rows
 
 
-def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, object] | None:
+def _quality(warnings: Sequence[str]) -> dict[str, str]:
+    return {"qc": "warn" if warnings else "pass", "qc_reason": "; ".join(warnings)}
+
+
+def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, object]:
     """A row; without a value (the series ended before half closure, say) it is flagged, not dropped."""
     row = {"outcome": outcome, "value": value, "unit": unit, "time_unit": "h" if "time" in more else "", **more}
-    if "denominator" in row:
-        row["denominator_unit"] = "mm2"
+    if "denominator" not in row:
+        row["denominator_unit"] = ""
     if value != value:
         row |= {"qc": "warn", "qc_reason": "not reached within the series", "value": None}
         row |= {k: None for k in ("numerator", "denominator") if k in row}
@@ -168,7 +203,7 @@ def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str
     table
         Measurements.
     series
-        specimen_id → (frames, times, gap, pixel size) of every series that was measured, for the pictures.
+        specimen_id → (frames, times, gap, pixel size or None) of every series that was measured, for the pictures.
     plates
         Path → signals of every plate that was read.
     """
@@ -179,17 +214,15 @@ def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str
         own = [f for f in facts if f["specimen_id"] == specimen]
         common_here = {**common, "specimen_id": specimen, "role": own[0].get("role", "sample")}
         try:
-            frames, time_h, pixel = read_series(own)
-            gap = find_gap(
-                frames, pixel, ScratchSettings(**{k: float(settings[k]) for k in ScratchSettings.__dataclass_fields__})
-            )
+            frames, time_h, pixel = read_series(own, settings.get("pixel_size") != "unknown")
+            gap = find_gap(frames, working_size(pixel, settings), gap_settings(settings))
         except (PeriomicsError, OSError, ValueError) as error:
             if on_broken == "stop":
                 raise
             tables.append(measurements.failed(SCRATCH_OUTCOMES, str(error), level="well", **common_here))
             continue
         series[specimen] = (frames, time_h, gap, pixel)
-        tables.append(measurements.tidy(scratch_rows(gap, time_h, settings), **common_here))
+        tables.append(measurements.tidy(scratch_rows(gap, time_h, settings, pixel), **common_here))
     for path in sorted({str(f["path"]) for f in facts if f["assay"] == "plate"}):
         own = [f for f in facts if f["assay"] == "plate" and str(f["path"]) == path]
         try:

@@ -10,11 +10,11 @@ import pandas as pd
 from periomics.culture.scratch import Gap, closure_percent
 from periomics.study.figures import PALETTE, new_figure
 
-Measured = tuple[np.ndarray, np.ndarray, Gap, float]
+Measured = tuple[np.ndarray, np.ndarray, Gap, float | None]
 
 
 def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
-    """Frames of every series with the gap's outline, a scale bar and the time; a row a series."""
+    """Frames of every series with the gap's outline, the time and, where the pixel size is known, a scale bar; a row a series."""
     names = sorted(series)
     fig, axes = new_figure(2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False)
     for row, name in zip(axes, names, strict=True):
@@ -25,10 +25,12 @@ def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
             if gap.masks[i].any():
                 ax.contour(gap.masks[i][::step, ::step], levels=[0.5], colors=[PALETTE[1]], linewidths=0.8)
             ax.set_title(f"{name}  {time_h[i]:g} h", fontsize=6)
-            bar = 200 / pixel_um / step
-            ax.plot([8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2)
+            if pixel_um is not None:
+                bar = 200 / pixel_um / step
+                ax.plot([8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2)
             ax.axis("off")
-    fig.suptitle("Cell-free gap (orange outline); white bar 200 µm", fontsize=7)
+    scale = "white bar 200 µm; no bar: pixel size not known"
+    fig.suptitle(f"Cell-free gap (orange outline); {scale}", fontsize=7)
     return fig
 
 

@@ -35,17 +35,23 @@ def header(path: str | os.PathLike[str]) -> ImageInfo:
     return probe(frame_files(path)[0] if Path(path).is_dir() else path)
 
 
-def read_frames(path: str | os.PathLike[str], sheet_pixel_um: float | None = None) -> tuple[np.ndarray, float]:
+def read_frames(
+    path: str | os.PathLike[str], sheet_pixel_um: float | None = None, needs_size: bool = True
+) -> tuple[np.ndarray, float | None]:
     """Frames as float32 (time, row, column), grey 0 to 255, and the pixel size in µm.
+
+    With `needs_size` false a series whose size neither file nor sheet states is read all the same, its size is None.
 
     Raises
     ------
     InputError
-        If no pixel size is stated, or frames differ in size.
+        If no pixel size is stated and it is needed, or frames differ in size.
     SpecimenError
         If a file cannot be decoded.
     """
     path = Path(path)
+    if not needs_size and sheet_pixel_um is None and header(path).pixel_um is None:
+        return read_frames(path, 1.0)[0], None  # full resolution is read, so any size gives the same pixels
     if path.is_dir():
         frames, sizes = zip(*(read_grey(f, None, sheet_pixel_um) for f in frame_files(path)), strict=True)
         if len({f.shape for f in frames}) > 1:

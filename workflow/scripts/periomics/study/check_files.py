@@ -62,9 +62,16 @@ def _headers(study: Study, sheet: str, file: str, probe: Probe | None) -> list[P
             message = f"file cannot be read: {' '.join(str(error).split())[:200]}"
             problems.append(Problem(file, row, "path", message, record["path"]))
             continue
-        if column:
+        if column and not (stated is None and record[column] != record[column] and _may_be_unknown(study, record)):
             problems += _size(file, row, column, stated, record[column])
     return problems
+
+
+def _may_be_unknown(study: Study, record: Mapping[str, object]) -> bool:
+    """Scratch images need no pixel size where the config says that it is unknown: they are then measured in percent only."""
+    culture = study.config.get("culture")
+    unknown = isinstance(culture, Mapping) and culture.get("pixel_size") == "unknown"
+    return unknown and record.get("assay") == "scratch"
 
 
 def _readable(path: str) -> bool:

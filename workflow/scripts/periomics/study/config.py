@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from periomics.study.errors import nearest
 from periomics.study.problems import Problem
@@ -146,6 +146,22 @@ class Culture(Section):
         0.8, gt=0, lt=1, description="speed is taken from frames before this share of the gap is closed"
     )
     regrowth_um: float = Field(30, ge=0, description="µm; a gap that grows back further means that the field moved")
+    pixel_size: Literal["needed", "unknown"] = Field(
+        "needed",
+        description="unknown: a scratch series whose pixel size neither file nor sheet states is measured in percent and hours only",
+    )
+    window_px: float | None = Field(
+        None,
+        gt=1,
+        description="pixels; side of the texture window where the pixel size is unknown, about one cell; the other lengths keep "
+        "their proportion to it",
+    )
+
+    @model_validator(mode="after")
+    def _window(self) -> Culture:
+        if self.pixel_size == "unknown" and self.window_px is None:
+            raise ValueError("pixel_size: unknown needs window_px, the side of the texture window in pixels")
+        return self
 
 
 class SignallingNetwork(Section):
