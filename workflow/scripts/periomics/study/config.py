@@ -164,6 +164,111 @@ class Culture(Section):
         return self
 
 
+class BulkQuality(Section):
+    """When a bulk library fails."""
+
+    min_reads: int = Field(10_000, ge=0, description="counted reads; fewer fail")
+    min_detected: int = Field(500, ge=0, description="genes with a read; fewer fail")
+    duplicates: Literal["flag", "stop"] = Field("flag", description="what identical libraries do")
+
+
+class BulkScores(Section):
+    """Scores per library."""
+
+    footprint_top: int = Field(500, ge=10, description="genes a pathway of a configured footprint table")
+    footprint_species: Literal["rat", "mouse", "human"] = Field("mouse", description="species of that table")
+
+
+class Analysis(Section):
+    """One design of bulk libraries."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$", description="name of the analysis")
+    select: dict[str, str | list[str]] = Field(
+        default_factory=dict, description="libraries: column of the sheets → value"
+    )
+    arm: str = Field(
+        "group", description="column that holds the arm: group, or condition where arms vary within the unit"
+    )
+    block: str | list[str] = Field(default_factory=list, description="columns that enter as blocks")
+    contrasts: list[str] = Field(default_factory=list, description="names of contrasts in the claims file")
+
+
+class BulkTests(Section):
+    """Differential tests."""
+
+    alpha: float = Field(0.05, gt=0, lt=1, description="false discovery rate for independent filtering")
+    min_total: int = Field(10, ge=0, description="reads of a gene over all libraries; fewer are not tested")
+    min_per_arm: int = Field(3, ge=2, description="units an arm; fewer get no p-values")
+
+
+class BulkSets(Section):
+    """Ranking of gene sets, for display."""
+
+    permutations: int = Field(1000, ge=10, description="gene permutations that scale the score; no test across animals")
+    min_size: int = Field(5, ge=2, description="fewest genes of a set among the tested")
+    max_size: int = Field(500, ge=5, description="most genes of a set among the tested")
+    species: Literal["rat", "mouse", "human"] = Field("human", description="species of a configured GMT file")
+
+
+class Bulk(Section):
+    """Bulk RNA-seq."""
+
+    quality: BulkQuality = Field(default_factory=BulkQuality)
+    scores: BulkScores = Field(default_factory=BulkScores)
+    analyses: list[Analysis] = Field(default_factory=list, description="designs; each is one fit for all its contrasts")
+    tests: BulkTests = Field(default_factory=BulkTests)
+    sets: BulkSets = Field(default_factory=BulkSets)
+
+
+class Atlas(Section):
+    """How cells are read, kept, embedded and named; declared blind to arms."""
+
+    sample_column: str = Field("sample", description="column of a shared h5ad that holds the sheet's `sample`")
+    label_column: str | None = Field(
+        None, description="column with labels of one's own, which take the place of marker labels"
+    )
+    min_counts: int = Field(500, ge=0, description="counts of a cell; fewer are dropped")
+    min_genes: int = Field(200, ge=0, description="genes of a cell; fewer are dropped")
+    max_mito_percent: float = Field(20, ge=0, le=100, description="%; mitochondrial share of a cell; more are dropped")
+    doublet_rate: float = Field(0.05, ge=0, lt=1, description="expected share of doublets in a library")
+    drop_doublets: bool = Field(True, description="whether predicted doublets are dropped")
+    n_variable: int = Field(1000, ge=50, description="variable genes")
+    n_components: int = Field(20, ge=2, description="principal components")
+    n_neighbours: int = Field(15, ge=2, description="neighbours of a cell")
+    resolution: float = Field(1.0, gt=0, description="Leiden resolution")
+    min_margin: float = Field(
+        0.2, ge=0, description="SD; a cluster is named where its best type beats the second by this"
+    )
+
+
+class PseudobulkTests(Section):
+    """Tests per cell type on pseudobulk, and of composition."""
+
+    arm: str = Field("group", description="column that holds the arm")
+    block: str | list[str] = Field(default_factory=list, description="columns that enter as blocks")
+    contrasts: list[str] = Field(default_factory=list, description="names of contrasts in the claims file")
+    select: dict[str, str | list[str]] | None = Field(None, description="libraries: column of the sheets → value")
+    min_cells: int = Field(20, ge=1, description="cells of a type in a library; fewer are left out")
+    min_per_arm: int = Field(3, ge=2, description="units an arm; fewer are descriptive")
+    alpha: float = Field(0.05, gt=0, lt=1, description="false discovery rate for independent filtering")
+    min_total: int = Field(10, ge=0, description="reads of a gene over all libraries; fewer are not tested")
+
+
+class SingleCell(Section):
+    """Single-cell RNA-seq."""
+
+    atlas: Atlas = Field(default_factory=Atlas)
+    tests: PseudobulkTests = Field(default_factory=PseudobulkTests)
+
+
+class OutcomeRules(Section):
+    """From measurements to one value an animal."""
+
+    min_sections: int = Field(
+        1, ge=1, description="sections that an animal needs, else its value is missing; 2 are recommended"
+    )
+
+
 class SignallingNetwork(Section):
     """One signalling network."""
 
@@ -214,12 +319,10 @@ class Config(Section):
     microct: Microct | None = None
     histology: Histology | None = None
     culture: Culture = Field(default_factory=Culture)
-    bulk: dict[str, Any] = Field(default_factory=dict)
-    singlecell: dict[str, Any] = Field(default_factory=dict)
-    outcomes: dict[str, Any] = Field(default_factory=dict)
-    statistics: dict[str, Any] = Field(default_factory=dict)
+    bulk: Bulk = Field(default_factory=Bulk)
+    singlecell: SingleCell = Field(default_factory=SingleCell)
+    outcomes: OutcomeRules = Field(default_factory=OutcomeRules)
     linkage: Linkage = Field(default_factory=Linkage)
-    report: dict[str, Any] = Field(default_factory=dict)
     resources: dict[str, str] = Field(default_factory=dict, description="third-party tables by path")
 
 
