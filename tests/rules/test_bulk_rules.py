@@ -58,7 +58,8 @@ def run_study(folder: Path):
     load("simulate/simulate_bulk").main(job("simulate_bulk", folder, {"targets": p("targets.tsv"), "signatures": signatures},
         {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv")}, facts=facts, settings=SETTINGS, seed=5))  # fmt: skip
     load("bulk/collect_counts").main(job("collect_counts", folder, {"files": [facts[0]["path"]]},
-        {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv"), "figure": p("qc.png")}, facts=facts, settings=None))  # fmt: skip
+        {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv"), "figure": p("qc.png")},
+        facts=facts, settings=None))  # fmt: skip
     measured = {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv")}
     load("bulk/score_bulk").main(job("score_bulk", folder, measured | {"signatures": signatures}, {"scores": p("scores.tsv")},
         facts=facts, settings=None))  # fmt: skip

@@ -117,7 +117,7 @@ rule rank_sets:
         runtime=runtime_for(20),
     params:
         settings=setting("bulk/sets"),
-        species=study_species(),
+        species=plan.species(STUDY),
         seed=setting("seed"),
         code=code_digest("bulk/rank_sets"),
     message:

@@ -24,8 +24,10 @@ def standardised(expression: np.ndarray) -> np.ndarray:
     Parameters
     ----------
     expression
-        (genes, libraries), log scale.
+        (genes, libraries), log scale. A single library has no z.
     """
+    if expression.shape[1] < 2:
+        return np.full(expression.shape, np.nan)
     sd = expression.std(axis=1, ddof=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(sd > 1e-9, (expression - expression.mean(axis=1, keepdims=True)) / sd, np.nan)

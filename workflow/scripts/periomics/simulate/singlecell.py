@@ -1,0 +1,214 @@
+"""Simulated single cells: types with their own profile, composition and programmes that follow healing, doublets, ambient, dying cells."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from periomics.simulate.bulk_programme import log2_shifts, planted_genes
+from periomics.study.seeds import generator
+
+TYPES = {"basal": 0.20, "suprabasal": 0.13, "fibroblast": 0.20, "endothelial": 0.11, "pericyte": 0.07, "neutrophil": 0.10,
+         "macrophage": 0.09, "t_cell": 0.06, "msc": 0.04}  # fmt: skip
+# Log share of a type per unit of healing.
+SHIFTS = {"neutrophil": ("h_inflammation", -1.0), "macrophage": ("h_inflammation", -0.4), "endothelial": ("h_vessels", 0.6),
+          "pericyte": ("h_vessels", 0.4), "basal": ("h_barrier", 0.3)}  # fmt: skip
+# The component that moves genes within a type.
+PROGRAMMES = {
+    "basal": "h_barrier",
+    "suprabasal": "h_barrier",
+    "endothelial": "h_vessels",
+    "pericyte": "h_vessels",
+    "neutrophil": "h_inflammation",
+    "macrophage": "h_inflammation",
+}
+# Genes known of each type [from memory], as human symbols; rodents write them with one capital, but for the exceptions.
+MARKERS = {
+    "basal": "KRT5 KRT14 KRT15 COL17A1 ITGB4 TP63 DST",
+    "suprabasal": "KRT13 KRT4 KRTDAP SBSN IVL CNFN KRT6A",
+    "fibroblast": "COL1A1 COL1A2 COL3A1 DCN LUM PDGFRA FBLN1",
+    "endothelial": "PECAM1 CDH5 KDR VWF CLDN5 EMCN TIE1",
+    "pericyte": "RGS5 PDGFRB CSPG4 NOTCH3 KCNJ8 ABCC9",
+    "neutrophil": "S100A8 S100A9 CSF3R CXCR2 MMP9 CAMP",
+    "macrophage": "CD68 CD163 CSF1R C1QA C1QB C1QC MRC1",
+    "t_cell": "CD3D CD3E CD3G CD2 LCK IL7R",
+    "msc": "LEPR CXCL12 KITLG NGFR ADIPOQ EBF3",
+}
+EXCEPTIONS = {("TP63", "mouse"): "Trp63", ("KITLG", "mouse"): "Kitl"}
+CONCENTRATION = 150.0
+LOG_SD, TYPE_SHARE, TYPE_SD, ANIMAL_SD, CELL_SD = 1.2, 0.10, 1.2, 0.12, 0.25
+MARKER_KEPT, MARKER_LOG = 0.75, (2.0, 3.2)
+DEPTH, DEPTH_SD = 3500.0, 0.35
+AMBIENT, DOUBLETS, DYING = 0.04, 0.04, 0.03
+MITO_SHARE, MITO_DYING = 0.05, 0.45
+MITO = ("nd1", "nd2", "co1", "co2", "atp6", "co3", "nd4", "cyb")
+GENE_COLUMNS = ("gene_id", "set", "listed", "component", "lfc")
+CELL_COLUMNS = ("cell", "specimen_id", "animal_id", "type", "doublet", "dying")
+
+
+@dataclass(frozen=True)
+class Tissue:
+    """Genes, relative level of every gene in every type (types × genes, mitochondrial ones apart) and planted changes."""
+
+    genes: list[str]
+    mito: np.ndarray
+    profiles: np.ndarray
+    planted: pd.DataFrame
+
+
+def type_markers(species: str) -> dict[str, list[str]]:
+    """Markers of every simulated type in a species."""
+    return {
+        name: [g if species == "human" else EXCEPTIONS.get((g, species), g.capitalize()) for g in genes.split()]
+        for name, genes in MARKERS.items()
+    }
+
+
+def mito_symbols(species: str) -> list[str]:
+    """Mitochondrial genes as the species writes them."""
+    return [
+        f"MT-{g.upper()}" if species == "human" else f"mt-{g.capitalize()}" if species == "mouse" else f"Mt-{g}"
+        for g in MITO
+    ]
+
+
+def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int) -> Tissue:
+    """Genes and profiles of the types.
+
+    Parameters
+    ----------
+    signatures
+        Of `read_signatures`.
+    species, n_genes, seed
+        Species, genes in all, the config's seed.
+
+    Notes
+    -----
+    A quarter of a type's markers is silent in it, and a tenth of all genes differ in each type at random, so that naming the types
+    is no inverse crime.
+    """
+    markers = type_markers(species)
+    rng = generator(seed, "simulate_singlecell", "tissue")
+    named = {g.split("|")[0] for g in signatures[f"gene_{species}"]} - {"NA"}
+    named |= {g for t in TYPES for g in markers[t]}
+    mito = mito_symbols(species)
+    symbols = sorted(named)
+    fillers = [f"Filler{i + 1:05d}" for i in range(n_genes - len(symbols) - len(mito))]
+    if n_genes < len(symbols) + len(mito) + 100:
+        raise ValueError(f"n_genes = {n_genes} is too few for {len(symbols)} named genes")
+    genes = symbols + fillers + mito
+    base = rng.normal(0, LOG_SD, len(genes))
+    marks = {g for t in TYPES for g in markers[t]}
+    profiles = []
+    for name in TYPES:
+        own = base + (rng.random(len(genes)) < TYPE_SHARE) * rng.normal(0, TYPE_SD, len(genes))
+        kept = {g for g in markers[name] if rng.random() < MARKER_KEPT}
+        for i, gene in enumerate(genes):
+            if gene in kept:
+                own[i] = rng.uniform(*MARKER_LOG)
+            elif gene in marks and gene not in markers[name]:
+                own[i] = min(own[i], -2.0)
+        profiles.append(np.exp(own))
+    planted = planted_genes(signatures, species, [g for g in fillers if g not in marks], n_genes, rng)
+    planted = planted[planted["component"].str.startswith("h_") & ~planted["gene_id"].isin(marks)].reset_index(
+        drop=True
+    )
+    return Tissue(genes, np.array([g in set(mito) for g in genes]), np.array(profiles), planted)
+
+
+def shares(h: Mapping[str, float], rng: np.random.Generator) -> np.ndarray:
+    """Shares of the types in a library: Dirichlet around the shares that healing gives."""
+    logs = np.log(np.array(list(TYPES.values())))
+    for i, name in enumerate(TYPES):
+        component, slope = SHIFTS.get(name, ("", 0.0))
+        logs[i] += slope * float(h.get(component, 0.0))
+    mean = np.exp(logs)
+    return rng.dirichlet(CONCENTRATION * mean / mean.sum())
+
+
+def type_shifts(tissue: Tissue, h: Mapping[str, float]) -> np.ndarray:
+    """log2 shift (types, genes) of a library by its healing; each type has one programme or none."""
+    states = [{c: float(h.get(c, 0.0))} if (c := PROGRAMMES.get(name)) else {} for name in TYPES]
+    return log2_shifts(tissue.planted, tissue.genes, states).T
+
+
+def draw_library(
+    tissue: Tissue, fact: Mapping[str, object], h: Mapping[str, float], n_cells: int, seed: int
+) -> tuple[np.ndarray, pd.DataFrame]:
+    """Counts (cells, genes) of a library and what each cell is.
+
+    Parameters
+    ----------
+    tissue
+        Of `draw_tissue`.
+    fact
+        specimen_id, animal_id and sample.
+    h
+        Healing components of the animal.
+    n_cells
+        Cells.
+    seed
+        The config's seed.
+
+    Returns
+    -------
+    counts
+        int32.
+    cells
+        CELL_COLUMNS; a doublet's `type` is that of its first cell.
+    """
+    rng = generator(seed, "simulate_singlecell", str(fact["specimen_id"]))
+    animal = generator(seed, "simulate_singlecell", f"animal:{fact['animal_id']}").normal(
+        0, ANIMAL_SD, len(tissue.genes)
+    )
+    level = tissue.profiles * 2.0 ** type_shifts(tissue, h) * np.exp(animal)
+    level[:, tissue.mito] = 0.0
+    level /= level.sum(axis=1, keepdims=True)
+    share = shares(h, rng)
+    kinds = rng.choice(len(TYPES), n_cells, p=share)
+    doublet, dying = rng.random(n_cells) < DOUBLETS, rng.random(n_cells) < DYING
+    second = rng.choice(len(TYPES), n_cells, p=share)
+    cell = level[kinds] * rng.gamma(1 / CELL_SD, CELL_SD, (n_cells, len(tissue.genes)))
+    cell /= cell.sum(axis=1, keepdims=True)
+    mixed = np.where(doublet[:, None], 0.5 * (cell + level[second]), cell)
+    mixed = (1 - AMBIENT) * mixed + AMBIENT * (share @ level)
+    mito = np.where(dying, MITO_DYING, MITO_SHARE) * np.exp(rng.normal(0, 0.2, n_cells))
+    mixed *= (1 - mito)[:, None]
+    mixed[:, tissue.mito] = mito[:, None] / tissue.mito.sum()
+    depth = DEPTH * np.exp(rng.normal(0, DEPTH_SD, n_cells)) * np.where(doublet, 1.8, 1.0) * np.where(dying, 0.4, 1.0)
+    counts = rng.poisson(mixed * depth[:, None]).astype(np.int32)
+    sample = str(fact.get("sample", fact["specimen_id"]))
+    cells = pd.DataFrame({"cell": [f"{fact['specimen_id']}:{sample}-{i + 1}" for i in range(n_cells)], "specimen_id": fact["specimen_id"],
+                          "animal_id": fact["animal_id"], "type": np.array(list(TYPES))[kinds],
+                          "doublet": np.where(doublet, "yes", "no"), "dying": np.where(dying, "yes", "no")})  # fmt: skip
+    return counts, cells
+
+
+def truth_table(
+    tissue: Tissue,
+    facts: Sequence[Mapping[str, object]],
+    cells: pd.DataFrame,
+    healing: Mapping[str, Mapping[str, float]],
+):
+    """What was realised, in the form of the truth tables: share of each type (percent of intact single cells; `roi` is the type) and the
+    planted activity of each type's programme (log2, mean over listed moved genes)."""
+    rows = []
+    listed = tissue.planted[tissue.planted["listed"] == "yes"]
+    for fact in facts:
+        specimen = str(fact["specimen_id"])
+        common = {"specimen_id": specimen, "animal_id": fact["animal_id"], "time": fact.get("time")}
+        own = cells[(cells["specimen_id"] == specimen) & (cells["doublet"] == "no") & (cells["dying"] == "no")]
+        share = own["type"].value_counts(normalize=True)
+        rows += [
+            {**common, "outcome": "cell_share", "roi": name, "truth": 100 * float(share.get(name, 0.0))}
+            for name in TYPES
+        ]
+        for name, component in PROGRAMMES.items():
+            moved = listed.loc[listed["component"] == component, "lfc"].abs().mean()
+            activity = float(healing[specimen].get(component, 0.0)) * moved
+            rows.append({**common, "outcome": "programme", "roi": name, "truth": activity})
+    columns = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "truth"]
+    return pd.DataFrame(rows).reindex(columns=columns)

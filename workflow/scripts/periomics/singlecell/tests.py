@@ -1,0 +1,85 @@
+"""Differential tests per cell type on pseudobulk, through the model of bulk libraries."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+
+from periomics.genes.design import collapse, model_matrix, standing, with_design
+from periomics.genes.model import empty_table, fit_contrasts, without_inference
+from periomics.singlecell.settings import ComparisonSettings
+
+TEST_COLUMNS = ("test", "contrast", "cell_type", "n_units", "n_per_arm", "n_cells", "residual_df", "status", "reason", "n_genes",
+                "n_significant")  # fmt: skip
+
+
+def compare_type(
+    counts: pd.DataFrame,
+    groups: pd.DataFrame,
+    samples: pd.DataFrame,
+    symbols: Mapping[str, str],
+    contrasts: Mapping[str, Mapping[str, float]],
+    settings: ComparisonSettings,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """All contrasts of one cell type.
+
+    Parameters
+    ----------
+    counts
+        Genes × pseudobulk column.
+    groups
+        Rows of `pseudobulk` for this type.
+    samples
+        Of `sample_table`.
+    symbols
+        Gene id → symbol.
+    contrasts
+        Name → weights of arms.
+    settings
+        ComparisonSettings.
+
+    Returns
+    -------
+    tables
+        Contrast → differential test, without rows where it was refused.
+    overview
+        TEST_COLUMNS.
+    """
+    cell_type = str(groups["cell_type"].iloc[0])
+    enough = groups[groups["n_cells"] >= settings.min_cells].set_index("specimen_id")
+    chosen = with_design(samples[samples["specimen_id"].isin(enough.index)], settings.arm, settings.block, cell_type)
+    status: dict[str, tuple[str, str]] = dict.fromkeys(
+        contrasts, ("refused", f"no library has {settings.min_cells} cells of this type")
+    )
+    fitted: dict[str, pd.DataFrame] = {}
+    freedom, units = 0, chosen
+    if len(chosen):
+        renamed = counts[list(enough.loc[chosen["specimen_id"], "column"])]
+        summed, units = collapse(renamed.set_axis(list(chosen["specimen_id"]), axis=1), chosen)
+        model = model_matrix(units)
+        freedom = model.freedom
+        status = {c: _standing(units, model, w, settings, cell_type) for c, w in contrasts.items()}
+        wanted = {c: w for c, w in contrasts.items() if status[c][0] != "refused"}
+        fitted = fit_contrasts(summed, model, wanted, symbols, settings.alpha, settings.min_total) if wanted else {}
+    tables, rows = {}, []
+    for contrast, weights in contrasts.items():
+        kind, reason = status[contrast]
+        table = fitted.get(contrast, empty_table())
+        tables[contrast] = without_inference(table, reason) if kind == "descriptive" else table
+        sizes = units.groupby("arm")["animal_id"].nunique() if len(units) else pd.Series(dtype=int)
+        rows.append({"test": f"{contrast}@{cell_type}", "contrast": contrast, "cell_type": cell_type,
+                     "n_units": units["animal_id"].nunique() if len(units) else 0,
+                     "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in weights), "n_cells": int(groups["n_cells"].sum()),
+                     "residual_df": freedom, "status": kind, "reason": reason, "n_genes": len(tables[contrast]),
+                     "n_significant": int((table["padj"] < settings.alpha).sum()) if kind == "tested" else ""})  # fmt: skip
+    return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+
+
+def _standing(
+    units: pd.DataFrame, model, weights: Mapping[str, float], settings: ComparisonSettings, cell_type: str
+) -> tuple[str, str]:
+    kind, reason = standing(units, model, weights, settings.min_per_arm)
+    if kind == "refused" and reason.startswith("no library in arm"):
+        return kind, f"{reason} has {settings.min_cells} cells of type {cell_type}"
+    return kind, reason

@@ -1,0 +1,53 @@
+"""Tests every declared contrast in every cell type on pseudobulk counts, with animals as units.
+
+Inputs
+    pseudobulk tables; the sheets of animals, libraries and exclusions; the claims.
+Outputs
+    de/<contrast>@<type>.tsv for each, and tests.tsv: what was tested on how many units, and why not where not.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from periomics.genes.design import contrast_weights, sample_table, select
+from periomics.genes.model import COLUMNS
+from periomics.singlecell.settings import comparison_settings
+from periomics.singlecell.tests import TEST_COLUMNS, compare_type
+from periomics.study.files import atomic
+from periomics.study.logs import start_log
+from periomics.study.results import read_result, write_result
+from periomics.study.sheets import read_sheet
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+    settings = comparison_settings(snakemake.params.settings)
+    counts = read_result(snakemake.input.counts).set_index("gene_id")
+    symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"]
+    sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in ("libraries", "animals", "exclusions")}
+    samples = sample_table(sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell")
+    samples = select(samples, settings.select or {}, "singlecell")
+    path = snakemake.input.get("claims")
+    claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
+    contrasts = {c: contrast_weights(claims, snakemake.params.roles, c) for c in settings.contrasts}
+    overviews = [pd.DataFrame(columns=list(TEST_COLUMNS))]
+    with atomic(snakemake.output.de) as folder:
+        folder.mkdir()
+        groups = read_result(snakemake.input.groups) if contrasts else pd.DataFrame({"cell_type": []})
+        for cell_type, part in groups.groupby("cell_type", sort=True):
+            tables, overview = compare_type(counts, part, samples, symbols, contrasts, settings)
+            for contrast, table in tables.items():
+                write_result(table, folder / f"{contrast}@{cell_type}.tsv", COLUMNS)
+            overviews.append(overview)
+    table = pd.concat([o for o in overviews if len(o)] or overviews, ignore_index=True)
+    write_result(table, snakemake.output.tests, TEST_COLUMNS)
+    for row in table.itertuples():
+        log.info(
+            "%s: %s, %s genes, %s significant %s", row.test, row.status, row.n_genes, row.n_significant, row.reason
+        )
+
+
+if "snakemake" in globals():
+    main(snakemake)
