@@ -76,6 +76,24 @@ def test_a_moved_field_is_flagged():
     assert any("field may have moved" in w for w in find_gap(moved, 1.6).warnings)
 
 
+def test_a_moved_field_is_no_closure():
+    series = simulate_series(3.0, (240, 400), 1.6, TIMES[:6], np.random.default_rng(7))
+    moved = np.stack([np.roll(f, 30 * (i % 2), axis=1) for i, f in enumerate(series.frames)])
+    truth = 100 * (1 - series.masks.sum(axis=(1, 2)) / series.masks[0].sum())
+    gap = find_gap(moved, 1.6)
+    assert gap.warnings
+    assert np.abs(closure_percent(gap.area_mm2) - truth).max() < 5.0
+
+
+def test_bare_spots_between_cells_are_no_moved_field():
+    series = simulate_series(3.0, (240, 400), 1.6, TIMES[:3], np.random.default_rng(8))
+    frames = series.frames.copy()
+    frames[1, 20:80, 20:60] = series.frames[0][series.masks[0]][: 60 * 40].reshape(60, 40)
+    gap = find_gap(frames, 1.6)
+    assert gap.warnings == ()
+    np.testing.assert_allclose(gap.area_mm2, find_gap(series.frames, 1.6).area_mm2, rtol=0.01)
+
+
 def test_broken_series_becomes_rows_with_a_reason(tmp_path):
     (tmp_path / "a.tif").write_bytes(b"no image")
     fact = {

@@ -1,7 +1,8 @@
 """The cell-free area of a scratch over time.
 
 Cells have texture, the gap has none: the logarithm of the local standard deviation is thresholded once for the whole series
-(so that the same rule holds for every frame), debris inside the gap is filled, and the gap may only shrink. A window that
+(so that the same rule holds for every frame), debris inside the gap is filled, and the gap may only shrink (where the field
+moved between frames, only its area may). A window that
 straddles the front already sees texture, which moves the front into the gap by a known share of the window; that is undone.
 """
 
@@ -119,21 +120,23 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: ScratchSettings | No
     before: np.ndarray | None = None
     for i, values in enumerate(maps):
         mask = _clean(values < threshold, settings.debris_um2 / pixel_um**2, window**2)
-        mask = _largest(mask) if before is None else mask
+        mask = _largest(mask) if before is None else _touching(mask, before)
         if shift > 0 and mask.any():
             mask = ndi.distance_transform_edt(~mask) <= shift
         if before is not None:
             grown = mask & ~before
             if grown.sum() > 0.02 * before.sum() and _reach(grown, before) * pixel_um > settings.regrowth_um:
+                # What both frames share of a gap that was shifted is narrower than either: the frame stands on its own.
                 warnings.append(f"frame {i + 1}: the gap grew, the field may have moved")
-            mask = mask & before
+            else:
+                mask = mask & before
         masks.append(mask)
         before = mask
     stack = np.stack(masks)
     if not _spans(stack[0]):
         raise SpecimenError("no cell-free gap spans the first frame from edge to edge")
-    area = stack.sum(axis=(1, 2)) * (pixel_um * 1e-3) ** 2
-    return Gap(stack, area, _width(stack, pixel_um), tuple(warnings))
+    area = np.minimum.accumulate(stack.sum(axis=(1, 2)) * (pixel_um * 1e-3) ** 2)
+    return Gap(stack, area, np.minimum.accumulate(_width(stack, pixel_um)), tuple(warnings))
 
 
 def _clean(mask: np.ndarray, debris_px: float, speck_px: float) -> np.ndarray:
@@ -150,6 +153,15 @@ def _largest(mask: np.ndarray) -> np.ndarray:
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0
     return labels == int(np.argmax(sizes))
+
+
+def _touching(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
+    """The parts of a mask that meet the gap of the frame before: bare spots between cells are no part of it."""
+    labels, _ = ndi.label(mask)
+    keep = np.zeros(int(labels.max()) + 1, bool)
+    keep[np.unique(labels[before])] = True
+    keep[0] = False
+    return keep[labels]
 
 
 def _reach(grown: np.ndarray, before: np.ndarray) -> float:
