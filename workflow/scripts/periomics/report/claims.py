@@ -9,6 +9,8 @@ import pandas as pd
 
 from periomics.report.words import (
     area_name,
+    decimals,
+    fixed,
     interval,
     known,
     number,
@@ -79,7 +81,6 @@ class Claim:
     confounded_with: str
     verdicts: dict[str, Verdict] = field(default_factory=dict)
     whole: Verdict | None = None
-    count: list[tuple[str, str, str, int]] = field(default_factory=list)
 
 
 @dataclass(frozen=True)
@@ -105,7 +106,6 @@ def claim_groups(
             claim.verdicts[str(row["outcome"])] = found
     groups: dict[tuple[str, ...], list[Claim]] = {}
     for claim in claims.values():
-        claim.count = _count([*claim.verdicts.values(), *([claim.whole] if claim.whole else [])])
         key = tuple(claim.verdicts)
         if claim.whole and not key:
             named = tuple(claim.whole.outcome.removeprefix(ALL_OF).split(", "))
@@ -123,12 +123,6 @@ def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
     kind = str(row["kind"])
     return Claim(str(row["claim_id"]), said(row["text"]), kind, QUESTIONS.get(kind, kind), str(row["contrast"]),
                  str(contrast.get("text") or ""), said(row["confounded_with"]))  # fmt: skip
-
-
-def _count(verdicts: list[Verdict]) -> list[tuple[str, str, str, int]]:
-    """(verdict, tone, mark, how often), in order of appearance."""
-    words = [v.verdict for v in verdicts]
-    return [(w, *tone(w), words.count(w)) for w in dict.fromkeys(words)]
 
 
 def _evidence(row: Mapping[str, object], contrasts: pd.DataFrame, rescue: pd.DataFrame) -> tuple[str, int | None]:
@@ -157,7 +151,8 @@ def _natural(found: pd.DataFrame) -> str:
     for row in found.to_dict("records"):
         if row["scale"] == "identity" and row["kind"] != "time course":
             unit = unit_words(row["unit"])
-            return " ".join(t for t in (number(row["estimate"]), unit, interval(row["lower"], row["upper"])) if t)
+            best = fixed(row["estimate"], decimals(row["lower"], row["upper"]))
+            return " ".join(t for t in (best, interval(row["lower"], row["upper"]), unit) if t)
     return ""
 
 
@@ -169,12 +164,12 @@ def _verdict(
     found = _rows(contrasts, row)
     file, line = evidence
     entry = known(dictionary, outcome)
-    given = pd.notna(row["lower"])
+    best = fixed(row["estimate"], decimals(row["lower"], row["upper"])) if pd.notna(row["lower"]) else ""
     whole = outcome.startswith(ALL_OF)
     return Verdict(
         claim_id=str(row["claim_id"]), outcome=outcome, symbol=outcome if whole else symbol(dictionary, outcome),
         name="" if whole else str(entry["name"]), verdict=verdict, tone=colour, mark=mark,
-        estimate=number(row["estimate"]) if given else "", interval=interval(row["lower"], row["upper"]),
+        estimate=best, interval=interval(row["lower"], row["upper"]),
         counted_in=scale_words(said(row["scale"]), said(row["unit"])), level=_level(row["level"]), p=p_value(row["p_adj"]),
         n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=_natural(found),
         margin=said(row["margin"]), confounded_with=said(row["confounded_with"]),

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -15,6 +17,8 @@ from periomics.study.figures import PALETTE
 LEVEL = 0.95
 COLUMNS = ("kind", "arm", "animal_id", "value", "lower", "upper", "n", "time", "time_unit", "batch", "unit")
 NARROW, HEIGHT = 2.5, 2.35
+# Dots stand a little left of the arm's tick, mean and interval right of it.
+DOTS_AT = -0.12
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
@@ -70,6 +74,8 @@ def dot_table(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
         part = rows[rows["arm"] == arm].sort_values("animal_id")
         parts.append(part.assign(kind="animal", n=1))
         mean, lower, upper = mean_interval(part["value"])
+        if set(part["value"]) <= {0.0, 1.0}:
+            lower = upper = np.nan  # a t interval says nothing about yes or no
         parts.append(pd.DataFrame([{"kind": "arm", "arm": arm, "animal_id": "", "value": mean, "lower": lower, "upper": upper,
                                     "n": part["animal_id"].nunique(), "unit": part["unit"].iloc[0]}]))  # fmt: skip
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
@@ -82,7 +88,7 @@ def _rank(arm: str, order: Sequence[str]) -> tuple[int, str]:
 
 
 def dot_plot(
-    rows: pd.DataFrame, outcome: str, dictionary: pd.DataFrame, order: Sequence[str], folder, name: str
+    rows: pd.DataFrame, outcome: str, dictionary: pd.DataFrame, order: Sequence[str], folder: Path, name: str
 ) -> Drawn:
     """Draw one outcome.
 
@@ -112,13 +118,16 @@ def dot_plot(
         if paired:
             _lines(ax, dots, arms)
         tips = [_arm(ax, i, arm, table, order) for i, arm in enumerate(arms)]
-        ax.set_xticks(
-            range(len(arms)), [f"{a}\nn = {_n(table, a)}" for a in arms], fontsize=7.5, rotation=30 if long else 0
-        )
+        labels = [f"{a}{', ' if long else chr(10)}n = {_n(table, a)}" for a in arms]
+        turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if long else {}
+        ax.set_xticks(range(len(arms)), labels, fontsize=7.5, **turned)
         ax.set_xlim(-0.6, len(arms) - 0.4)
-        ax.set_ylabel(axis_label(dictionary, outcome, str(rows["unit"].iloc[0]) if len(rows) else ""), fontsize=8.5)
+        ax.set_ylabel(axis_label(dictionary, outcome, str(rows["unit"].iloc[0])), fontsize=8.5)
         ax.tick_params(axis="y", labelsize=7.5)
-        ax.margins(y=0.08)
+        if set(dots["value"]) <= {0.0, 1.0}:
+            ax.set(ylim=(-0.15, 1.15), yticks=(0, 1), yticklabels=("no", "yes"))
+        else:
+            ax.margins(y=0.08)
         caption = "; ".join(t for t in (note, "lines join one unit" if paired else "") if t)
         title = str(known(dictionary, outcome)["name"]) or outcome
         return keep(fig, folder, name, table, title=title[:1].upper() + title[1:], caption=caption, tips=tips)
@@ -132,7 +141,7 @@ def _lines(ax, dots: pd.DataFrame, arms: list[str]) -> None:
     place = {a: i for i, a in enumerate(arms)}
     for _, part in dots.groupby("animal_id"):
         part = part.assign(x=part["arm"].map(place)).sort_values("x")
-        ax.plot(part["x"], part["value"], color="#c5ccd3", lw=0.7, zorder=1)
+        ax.plot(part["x"] + DOTS_AT, part["value"], color="#c5ccd3", lw=0.7, zorder=1)
 
 
 def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tuple[str, list[str]]:
@@ -141,7 +150,7 @@ def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tup
     part = table[(table["arm"] == arm) & (table["kind"] == "animal")]
     mean = table[(table["arm"] == arm) & (table["kind"] == "arm")].iloc[0]
     gid = f"dots-{i}"
-    x = i + spread(part["value"].to_numpy(float)) - 0.12
+    x = i + DOTS_AT + spread(part["value"].to_numpy(float))
     ax.plot(x, part["value"], "o", ms=4.2, mfc=colour, mec="white", mew=0.5, alpha=0.9, gid=gid, zorder=3)
     ax.plot([i + 0.16, i + 0.4], [mean["value"]] * 2, color=colour, lw=2, solid_capstyle="butt", zorder=2)
     if not np.isnan(mean["lower"]):
@@ -158,7 +167,7 @@ def spread(values: np.ndarray, width: float = 0.22) -> np.ndarray:
     near = np.ptp(values) / 12
     ranks = np.argsort(values, kind="stable")
     run = 0
-    for before, here in zip(ranks[:-1], ranks[1:], strict=True):
+    for before, here in pairwise(ranks):
         run = run + 1 if values[here] - values[before] < near else 0
         out[here] = (((run + 1) // 2) * (1 if run % 2 else -1)) * width / 4
     return np.clip(out, -width, width)

@@ -11,13 +11,11 @@ import pandas as pd
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.words import symbol, tone
 
+# Colour and marker of a tone; rows without a claim are plain dots.
 TONE_STYLE = {
-    "good": ("#00614f", "o", "supported"),
-    "part": ("#b36b00", "D", "improved, but small or of unclear size"),
-    "bad": ("#b3261e", "X", "refuted"),
-    "open": ("#6b7785", "s", "inconclusive"),
-    "none": ("#6b7785", "|", "not judged, or no claim"),
-}
+    "good": ("#00614f", "o"), "part": ("#b36b00", "D"), "bad": ("#b3261e", "X"), "open": ("#6b7785", "s"), "none": ("#6b7785", "|"),
+    "": ("#33414f", "."),
+}  # fmt: skip
 BAND = "#dfe9f5"
 COLUMNS = ("contrast", "outcome", "symbol", "effect", "lower", "upper", "standardised_by", "margin_from", "margin_to", "verdict",
            "signed", "n_animals", "kind")  # fmt: skip
@@ -134,7 +132,7 @@ def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
         y = place[row.outcome]
         if not np.isnan(row.margin_to):
             ax.fill_betweenx([y - 0.42, y + 0.42], row.margin_from, row.margin_to, color=BAND, lw=0, zorder=0)
-        colour, marker, _ = TONE_STYLE[tone(row.verdict)[0]]
+        colour, marker = TONE_STYLE[_tone(row.verdict)]
         ax.plot([row.lower, row.upper], [y, y], color=colour, lw=1.4, zorder=2, solid_capstyle="butt")
         ax.plot([row.effect], [y], marker, ms=6, mew=1.4, color=colour, zorder=3, gid=f"forest-{contrast}-{y}")
     ax.set_title(contrast, fontsize=9)
@@ -146,12 +144,27 @@ def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
 def _legend(fig, table: pd.DataFrame) -> None:
     from matplotlib.lines import Line2D
 
-    tones = [t for t in TONE_STYLE if t in {tone(v)[0] for v in table["verdict"]}]
-    handles = [Line2D([], [], color=TONE_STYLE[t][0], marker=TONE_STYLE[t][1], ls="", ms=5.5, mew=1.4, label=TONE_STYLE[t][2])
-               for t in tones]  # fmt: skip
+    words: dict[str, list[str]] = {}
+    for verdict in table["verdict"]:
+        words.setdefault(_tone(verdict), []).append(verdict or "no claim")
+    if set(words) == {""}:
+        return
+    handles = [
+        Line2D([], [], color=colour, marker=marker, ls="", ms=5.5, mew=1.4, label=", ".join(dict.fromkeys(words[t])))
+        for t, (colour, marker) in TONE_STYLE.items() if t in words
+    ]  # fmt: skip
     fig.legend(
-        handles=handles, loc="outside upper right", ncols=len(handles), fontsize=7.5, frameon=False, handletextpad=0.2
+        handles=handles,
+        loc="outside upper left",
+        ncols=min(4, len(handles)),
+        fontsize=7.5,
+        frameon=False,
+        handletextpad=0.2,
     )
+
+
+def _tone(verdict: str) -> str:
+    return tone(verdict)[0] if verdict else ""
 
 
 def _tips(table: pd.DataFrame, contrasts: list[str], shown: list[str]) -> list[tuple[str, list[str]]]:
@@ -164,15 +177,16 @@ def _tips(table: pd.DataFrame, contrasts: list[str], shown: list[str]) -> list[t
     return out
 
 
-def rescue_rows(rescue: pd.DataFrame, outcomes: Sequence[str]) -> pd.DataFrame:
-    """Rescue fractions of the default definitions on the natural scale, in the order of `outcomes`, then by name."""
+def rescue_rows(rescue: pd.DataFrame, outcomes: Sequence[str], arms: Sequence[str]) -> pd.DataFrame:
+    """Rescue fractions of the default definitions on the natural scale, in the order of `outcomes` (then by name) and of `arms`."""
     if rescue.empty:
         return pd.DataFrame(columns=list(RESCUE_COLUMNS))
     df = rescue[(rescue["variant"] == "") & (rescue["kind"] == "natural scale")].copy()
     df["bounded"] = df["bounded"].astype(str).str.lower().isin(["true", "1", "1.0"])
     place = {o: i for i, o in enumerate(outcomes)}
     df["_order"] = df["outcome"].map(place).fillna(len(place))
-    df = df.sort_values(["_order", "outcome", "arm"], kind="stable")
+    df["_arm"] = df["arm"].map({a: i for i, a in enumerate(arms)})
+    df = df.sort_values(["_order", "outcome", "_arm"], kind="stable")
     return df[list(RESCUE_COLUMNS)].reset_index(drop=True)
 
 

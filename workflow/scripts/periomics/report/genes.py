@@ -19,7 +19,8 @@ from periomics.report.sources import Sources, complete
 from periomics.report.words import area_name
 
 Q = 0.05
-TOP_GENES, TOP_SETS, MOST_SCORES = 12, 10, 24
+TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 24, 16
+LONGEST = 16  # characters of a gene's name in a figure
 DE_COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
 GENE_HEADER = {
     "gene": "Gene",
@@ -95,20 +96,26 @@ def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     tests = differential(sources, "sc_de", "", figures, "singlecell")
     types = composition["cell_type"].nunique() if "cell_type" in composition.columns else 0
     images, note = pictures.get("singlecell", ([], ""))
-    return GenePage("singlecell", area_name("singlecell"), anchor("page", "singlecell"), f"{types} cell types, {len(tests)} pseudobulk tests",
-                    images, note, tests, score_plots(sources, "singlecell", figures),
-                    [*tables, *_unscored(sources, "sc_scores", "singlecell")])  # fmt: skip
+    facts = f"{types} cell type{'s' * (types != 1)}, {len(tests)} pseudobulk test{'s' * (len(tests) != 1)}"
+    tables += _unscored(sources, "sc_scores", "singlecell")
+    scores = score_plots(sources, "singlecell", figures)
+    return GenePage(
+        "singlecell", area_name("singlecell"), anchor("page", "singlecell"), facts, images, note, tests, scores, tables
+    )
 
 
 def differential(sources: Sources, de: str, sets: str, figures: Path, area: str) -> list[Test]:
     """Every differential test of a modality, with the ranking of sets where there is one of the same name."""
     rankings = {path.stem: table for path, table in sources.tables(sets).items()} if sets else {}
-    out = []
+    out: list[Test] = []
     for path, table in sources.tables(de).items():
         table = complete(table, DE_COLUMNS)
-        ranking = rankings.get(path.stem)
-        out.append(Test(path.stem, anchor(area, path.stem), changed(table), volcano(table, path.stem, figures, area), top_genes(table, area, path),
-                        None if ranking is None else top_sets(ranking, path.stem)))  # fmt: skip
+        name, ranking = path.stem, rankings.get(path.stem)
+        drawn = (
+            volcano(table, name, figures, area) if sum(t.volcano is not None for t in out) < MOST_VOLCANOES else None
+        )
+        sets_of = None if ranking is None else top_sets(ranking, name)
+        out.append(Test(name, anchor(area, name), changed(table), drawn, top_genes(table, area, path), sets_of))
     return out
 
 
@@ -183,7 +190,7 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
         ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color="#D55E00", rasterized=True)
         ax.axvline(0, color="#9aa5b1", lw=0.7)
         for row in df[hit].sort_values("p").head(6).itertuples():
-            ax.annotate(str(row.symbol or row.gene_id), (row.log2FC, -np.log10(max(row.p, 1e-300))), fontsize=6.5,
+            ax.annotate(str(row.symbol or row.gene_id)[:LONGEST], (row.log2FC, -np.log10(max(row.p, 1e-300))), fontsize=6.5,
                         xytext=(2, 2), textcoords="offset points")  # fmt: skip
         ax.set_xlabel("log₂ fold change", fontsize=8.5)
         ax.set_ylabel("−log₁₀ p", fontsize=8.5)

@@ -66,8 +66,8 @@ def associations(sources: Sources) -> Grid:
         "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"], "n": df["n"].map(number), "adjusted": df["adjusted_for"],
         "pooled": df["r_pooled"].map(number), "reason": df["reason"],
     })  # fmt: skip
-    columns = {"family": "Family", "score": "Score", "outcome": "Outcome", "r": "r within arms", "interval": "95 % interval", "p": "adjusted p",
-               "n": "n", "adjusted": "Centred by", "pooled": "r pooled (descriptive)", "reason": "Reason or remark"}  # fmt: skip
+    columns = {"family": "Family", "score": "Score", "outcome": "Outcome", "r": "r within arms", "interval": "95 % interval",
+               "p": "adjusted p", "n": "n", "adjusted": "Centred by", "pooled": "r pooled (descriptive)", "reason": "Reason or remark"}  # fmt: skip
     return grid(
         rows,
         columns,
@@ -77,11 +77,11 @@ def associations(sources: Sources) -> Grid:
     )
 
 
-def figure(path: Path) -> str:
+def figure(path: Path | None) -> str:
     """A drawn SVG file as a data address, '' where there is none."""
     import base64
 
-    if not path.is_file():
+    if path is None or not path.is_file():
         return ""
     return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
 
@@ -107,7 +107,8 @@ def _facts(table: pd.DataFrame) -> str:
     whole = table["pool_complete"].astype(str).str.lower().isin(["true", "1", "yes", "1.0"]).all()
     memory = (table["evidence"] == "memory").mean()
     pool = "all optima were listed" if whole else "not all optima were listed"
-    return f"{len(table)} edges; {pool}; {100 * memory:.0f} % of the edges are known from memory only. Consistent with the data, not caused."
+    share = f"{100 * memory:.0f} % of the edges are known from memory only"
+    return f"{len(table)} edges; {pool}; {share}. Consistent with the data, which is no proof of cause."
 
 
 def memory_share(sources: Sources) -> str:
@@ -119,4 +120,5 @@ def memory_share(sources: Sources) -> str:
     if table.empty or "evidence" not in table.columns:
         return ""
     share = (table["evidence"] == "memory").mean()
-    return f"Of the {len(table)} edges of the team's signed table {100 * share:.0f} % are known from memory, the rest from a source that was read."
+    whole = f"Of the {len(table)} edges of the team's signed table"
+    return f"{whole} {100 * share:.0f} % are known from memory, the rest from a source that was read."

@@ -74,22 +74,18 @@ def blinding(config: Config) -> str:
 
 def _study(sources: Sources, claims: Config) -> list[str]:
     config, animals = sources.config, sources.sheets["animals"].drop_duplicates("animal_id")
-    units = (
-        ", ".join(f"{n} {unit}{'s' * (n != 1)}" for unit, n in animals["unit"].value_counts().items()) or NOT_REPORTED
-    )
-    groups = ", ".join(
-        f"{g} {n}" for g, n in animals.loc[animals["group"] != "", "group"].value_counts(sort=False).items()
-    )
-    simulated = config.get("simulate")
-    first = (
-        [f"All data are simulated (scenario {value(config, 'simulate/scenario')}); nothing was measured in an animal."]
-        if simulated
-        else []
-    )
+    units = ", ".join(f"{n} {unit}{'s' * (n != 1)}" for unit, n in animals["unit"].value_counts().items())
+    groups = animals.loc[animals["group"] != "", "group"].value_counts(sort=False)
+    arms = ", ".join(f"{g} {n}" for g, n in groups.items())
+    first = []
+    if config.get("simulate"):
+        scenario = value(config, "simulate/scenario")
+        first = [f"All data are simulated (scenario {scenario}); nothing was measured in an animal."]
     return [
         *first,
-        f"Units of analysis: {units}; by arm: {groups or NOT_REPORTED}.",
-        f"Species: {listed(animals['species'])}; sex: {listed(animals['sex'])}; weight at the start: {_range(animals['weight_g'], 'g')}.",
+        f"Units of analysis: {units or NOT_REPORTED}; by arm: {arms or NOT_REPORTED}.",
+        f"Species: {listed(animals['species'])}; sex: {listed(animals['sex'])}; "
+        f"weight at the start: {_range(animals['weight_g'], 'g')}.",
         f"Allocation: {value(config, 'study/randomised')}; blocks: {listed(animals['block'])}.",
         blinding(config),
     ]
@@ -103,75 +99,90 @@ def _range(values: pd.Series, unit: str) -> str:
 def _microct(sources: Sources, claims: Config) -> list[str]:
     c, scans = sources.config, sources.sheets["scans"]
     axial = value(c, "microct/voi/axial_um", "µm from the apex")
+    length = "over its whole length" if axial == NOT_REPORTED else f"{axial} along its axis"
+    voxel, kv = listed(scans["voxel_um"], "µm"), listed(scans["kv"], "kV")
+    inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
+    offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
     return [
-        f"{len(scans)} micro-CT scans were measured. Voxel size: {listed(scans['voxel_um'], 'µm')} (where empty, as stated by the file); medium: "
-        f"{listed(scans['medium'])}; tube voltage: {listed(scans['kv'], 'kV')}; filter: {listed(scans['filter'])}.",
-        f"Scans were smoothed by a Gaussian of {value(c, 'microct/prefilter_sigma_voxels', 'voxels')}; bone was every voxel at or above a grey value of "
-        f"{value(c, 'microct/bone_threshold')}, metal every voxel of the raw scan at or above {value(c, 'microct/implant_threshold')}. "
-        "The thresholds were the same for every scan of the study.",
-        f"The volume of interest was the ring between {value(c, 'microct/voi/inner_um', 'µm')} and {value(c, 'microct/voi/outer_um', 'µm')} from the implant"
-        + (f", {axial} along its axis." if axial != NOT_REPORTED else ", over its whole length."),
-        f"OV/TV was measured in a shell from {value(c, 'microct/ovtv_offset_um', 'µm')}, {value(c, 'microct/ovtv_width_um', 'µm')} wide, behind the artefact band, "
-        f"and repeated at offsets of {value(c, 'microct/ovtv_curve_um', 'µm')}. Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
+        f"{len(scans)} micro-CT scan{'s' * (len(scans) != 1)} were measured. Voxel size: {voxel} (where the sheet gives none, "
+        f"as stated by the file); medium: {listed(scans['medium'])}; tube voltage: {kv}; filter: {listed(scans['filter'])}.",
+        f"Scans were smoothed by a Gaussian of {value(c, 'microct/prefilter_sigma_voxels', 'voxels')}; bone was every voxel at or "
+        f"above a grey value of {value(c, 'microct/bone_threshold')}, metal every voxel of the raw scan at or above "
+        f"{value(c, 'microct/implant_threshold')}. The thresholds were the same for every scan of the study.",
+        f"The volume of interest was the ring between {inner} and {outer} from the implant, {length}.",
+        f"OV/TV was measured in a shell from {offset}, {width} wide, behind the artefact band, and repeated at offsets of "
+        f"{value(c, 'microct/ovtv_curve_um', 'µm')}. Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
     ]
 
 
 def _histology(sources: Sources, claims: Config) -> list[str]:
     c, sections = sources.config, sources.sheets["sections"]
-    stains = (c.get("histology") or {}).get("stains") or {}
-    per = sections.groupby("stain")["section_id"].nunique()
-    each = "; ".join(
-        f"{s}: {n} section{'s' * (n != 1)}, detector {value(c, f'histology/stains/{s}/detector')}, stain vectors {value(c, f'histology/stains/{s}/vectors')}, "
-        f"threshold rule {value(c, f'histology/stains/{s}/threshold')}" for s, n in per.items()
-    )  # fmt: skip
-    antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains)
+    stains = sections.groupby("stain")["section_id"].nunique()
+    runs = sections["batch"].replace("", pd.NA).nunique()
+    each = "; ".join(f"{s}: {n} section{'s' * (n != 1)}, {_stain(c, str(s))}" for s, n in stains.items())
+    antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains.index)
     return [
-        f"{sections['section_id'].nunique()} stained sections in {sections['batch'].replace('', pd.NA).nunique()} stain runs were measured at a pixel size of "
-        f"{listed(sections['pixel_um'], 'µm')} (where empty, as stated by the file). {each}.",
+        f"{sections['section_id'].nunique()} stained sections in {runs} stain run{'s' * (runs != 1)} were measured at a pixel size "
+        f"of {listed(sections['pixel_um'], 'µm')} (where the sheet gives none, as stated by the file). {each}.",
         "White point and thresholds were set once for each stain run from all its sections, blind to arms, and varied by "
         f"±{value(c, 'histology/sweep_percent', '%')}.",
         f"Antibody, clone and lot: {antibody or NOT_REPORTED}.",
     ]
 
 
+def _stain(config: Config, stain: str) -> str:
+    where = f"histology/stains/{stain}"
+    rule = value(config, f"{where}/threshold")
+    return f"detector {value(config, f'{where}/detector')}, stain vectors {value(config, f'{where}/vectors')}, threshold rule {rule}"
+
+
 def _culture(sources: Sources, claims: Config) -> list[str]:
     c, cultures = sources.config, sources.sheets["cultures"]
+    n = cultures["animal_id"].replace("", pd.NA).nunique()
     return [
-        f"{cultures['animal_id'].replace('', pd.NA).nunique()} isolations were cultured under: {listed(cultures['condition'])}. "
-        f"Scratch images: pixel size {listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",
-        f"The open gap was found by local texture in a window of {value(c, 'culture/window_um', 'µm')}; islands up to {value(c, 'culture/debris_um2', 'µm²')} inside "
-        f"the gap counted as debris. The speed of the edges was taken before {value(c, 'culture/closed_share')} of the gap had closed, closure at "
-        f"{value(c, 'culture/closure_h', 'h')}. Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.",
+        f"{n} isolation{'s' * (n != 1)} were cultured under: {listed(cultures['condition'])}. Scratch images: pixel size "
+        f"{listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",
+        f"The open gap was found by local texture in a window of {value(c, 'culture/window_um', 'µm')}; islands up to "
+        f"{value(c, 'culture/debris_um2', 'µm²')} inside the gap counted as debris. The speed of the edges was taken before "
+        f"{value(c, 'culture/closed_share')} of the gap had closed, closure at {value(c, 'culture/closure_h', 'h')}.",
+        "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.",
     ]
 
 
 def _sequencing(sources: Sources, claims: Config) -> list[str]:
     c, libraries = sources.config, sources.sheets["libraries"]
     counts = ", ".join(f"{n} {a}" for a, n in libraries["assay"].value_counts().items())
-    out = [
-        f"Libraries: {counts}; species: {listed(libraries['species'])}; compartments: {listed(libraries['compartment'])}."
-    ]
+    species, compartments = listed(libraries["species"]), listed(libraries["compartment"])
+    out = [f"Libraries: {counts}; species: {species}; compartments: {compartments}."]
     for analysis in (c.get("bulk") or {}).get("analyses") or []:
-        block = analysis.get("block") or []
-        words = ", ".join([block] if isinstance(block, str) else block) or "none"
-        out.append(f"Differential test {analysis.get('name', '')}: negative binomial model (PyDESeq2 {version(sources, 'pydeseq2')}), arm "
-                   f"{analysis.get('arm', NOT_REPORTED)}, blocks {words}, contrasts {', '.join(analysis.get('contrasts') or []) or NOT_REPORTED}.")  # fmt: skip
+        out.append(_analysis(analysis, version(sources, "pydeseq2")))
     if (libraries["assay"] == "bulk").any():
         out.append(
-            "Gene sets were ranked for display only; permuting genes is no test across animals, so no p-value is given."
+            "Gene sets were ranked for display only: permuting genes is no test across animals, so no p-value is given."
         )
     if (libraries["assay"] == "singlecell").any():
-        out.append(
-            f"Single cells (scanpy {version(sources, 'scanpy')}) were summed to one count profile an animal and cell type before any test."
-        )
+        summed = "Single cells were summed to one count profile an animal and cell type before any test"
+        out.append(f"{summed} (scanpy {version(sources, 'scanpy')}).")
     return out
 
 
+def _analysis(analysis: Config, release: str) -> str:
+    block = analysis.get("block") or []
+    blocks = ", ".join([block] if isinstance(block, str) else block) or "none"
+    contrasts = ", ".join(analysis.get("contrasts") or []) or NOT_REPORTED
+    return (
+        f"Differential test {analysis.get('name', '')}: negative binomial model (PyDESeq2 {release}), "
+        f"arm {analysis.get('arm', NOT_REPORTED)}, blocks {blocks}, contrasts {contrasts}."
+    )
+
+
 def _outcomes(sources: Sources, claims: Config) -> list[str]:
+    c = sources.config
     return [
-        "Fields were brought to sections, sections and wells to the animal (or isolation) before any test; counts as sum over sum. The animal is the unit of "
-        f"every test. Fewest sections for a value: {value(sources.config, 'outcomes/min_sections')}. "
-        f"A specimen that could not be measured: {value(sources.config, 'on_broken_specimen')}."
+        "Fields were brought to sections, and sections and wells to the animal (or isolation), before any test; counts as sum "
+        "over sum. The animal is the unit of every test.",
+        f"Fewest sections for a value: {value(c, 'outcomes/min_sections')}. A specimen that could not be measured: "
+        f"{value(c, 'on_broken_specimen')}.",
     ]
 
 
@@ -182,38 +193,40 @@ def _statistics(sources: Sources, claims: Config) -> list[str]:
         "sd": "SD between animals",
         "raw": "in the outcome's own unit",
     }
-    size = (
-        f"{number(margin['value'])} {kinds.get(str(margin.get('kind')), '')}"
-        if margin.get("value") is not None
-        else NOT_REPORTED
-    )
+    size = NOT_REPORTED
+    if margin.get("value") is not None:
+        size = f"{number(margin['value'])} {kinds.get(str(margin.get('kind')), '')}".strip()
     order = ", ".join(str(c.get("id")) for c in claims.get("claims") or []) or NOT_REPORTED
-    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items())
+    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items()) or NOT_REPORTED
     return [
-        f"Contrasts of arms used group-wise variances with Satterthwaite degrees of freedom on the scale of each outcome; α = {number(claims.get('alpha', '')) if claims.get('alpha') else NOT_REPORTED}.",
-        f"Smallest effect of interest: {size}. Claims were judged in the declared order ({order}); a verdict comes from the interval at the adjusted level.",
-        f"Directions declared before data: {directions or NOT_REPORTED}. Rescue fractions carry Fieller sets on the natural scale.",
-        f"Correction of secondary outcomes: {(claims.get('secondary') or {}).get('correction') or NOT_REPORTED}. Permutation tests are a check, never a verdict.",
+        "Contrasts of arms used group-wise variances with Satterthwaite degrees of freedom on the scale of each outcome; "
+        f"α = {value(claims, 'alpha')}.",
+        f"Smallest effect of interest: {size}. Claims were judged in the declared order ({order}); a verdict comes from the "
+        "interval at the adjusted level.",
+        f"Directions declared before data: {directions}. Rescue fractions carry Fieller sets on the natural scale.",
+        f"Correction of secondary outcomes: {value(claims, 'secondary/correction')}. Permutation tests are a check, never a verdict.",
     ]
 
 
 def _linkage(sources: Sources, claims: Config) -> list[str]:
-    c = sources.config
-    names = [str(n.get("name")) for n in (c.get("linkage") or {}).get("networks") or []]
+    settings = sources.config.get("linkage") or {}
+    names = [str(n.get("name")) for n in settings.get("networks") or []]
+    solver = f"PuLP {version(sources, 'PuLP')}, HiGHS {version(sources, 'highspy')}"
+    routes = f"Signed routes ({', '.join(names)}) were found by an integer programme ({solver})."
     return [
-        f"{len((c.get('linkage') or {}).get('pairs') or [])} pairs of score and outcome were declared; each was centred within arms (or isolations) and tested by "
-        f"{value(c, 'linkage/permutations')} permutations within them, with Holm's correction.",
-        f"Signed routes ({', '.join(names)}) were found by an integer programme (PuLP {version(sources, 'PuLP')}, HiGHS {version(sources, 'highspy')})." if names else
-        "No signalling network was fitted.",
-    ]  # fmt: skip
+        f"{len(settings.get('pairs') or [])} pairs of score and outcome were declared; each was centred within arms (or isolations) "
+        f"and tested by {value(sources.config, 'linkage/permutations')} permutations within them, with Holm's correction.",
+        routes if names else "No signalling network was fitted.",
+    ]
 
 
 def _software(sources: Sources, claims: Config) -> list[str]:
     record = sources.record
-    git = record.get("git") or {}
+    commit = (record.get("git") or {}).get("commit", NOT_REPORTED)
     return [
-        f"periomics {record.get('periomics', NOT_REPORTED)} (commit {git.get('commit', NOT_REPORTED)}) under Python {record.get('python', NOT_REPORTED)} and "
-        f"Snakemake {version(sources, 'snakemake')}; seed {record.get('seed', NOT_REPORTED)}; digest of the claims {record.get('claims_sha256', NOT_REPORTED)}.",
+        f"periomics {record.get('periomics', NOT_REPORTED)} (commit {commit}) under Python {record.get('python', NOT_REPORTED)} and "
+        f"Snakemake {version(sources, 'snakemake')}; seed {record.get('seed', NOT_REPORTED)}; digest of the claims "
+        f"{record.get('claims_sha256', NOT_REPORTED)}.",
     ]
 
 

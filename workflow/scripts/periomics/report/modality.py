@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,7 +31,8 @@ MEASUREMENT_COLUMNS = (
     "qc_reason",
     "reader",
 )
-MOST_FIGURES = 60
+# Plots that stand open: those of claims, and as many others as fill a row; the rest are folded.
+FIRST_FIGURES, MOST_FIGURES = 4, 60
 
 
 @dataclass(frozen=True)
@@ -96,15 +97,14 @@ def _page(area, values, measurements, sources: Sources, pictures, figures: Path,
         mine = [v for v in verdicts if v.outcome == outcome]
         sources_of = ", ".join(sorted(set(rows["source"]) - {"", "measured"}))
         plots.append(Plot(drawn, outcome, unvalidated(sources.dictionary, outcome), mine, sources_of))
-    cut = len([o for o in ranked if o in claimed]) or min(6, len(plots))
-    shown = [o for o in ranked[:cut]]
+    cut = max(FIRST_FIGURES, sum(o in claimed for o in ranked))
     tables = [t for t in (
         descriptive(default, sources.dictionary, order), quality(measurements, area), without_value(values),
         agreement(good, sources.dictionary), sensitivity(sources, set(values["outcome"])),
     ) if t is not None]  # fmt: skip
     images, note = pictures.get(area, ([], ""))
-    return Page(area, area_name(area), anchor("page", area), _facts(good), images, note, plots[: len(shown)],
-                plots[len(shown) :], tables)  # fmt: skip
+    return Page(area, area_name(area), anchor("page", area), _facts(good), images, note, plots[:cut],
+                plots[cut:], tables)  # fmt: skip
 
 
 def vehicles(sources: Sources) -> list[str]:
@@ -138,7 +138,7 @@ def descriptive(default: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence
             rows.append({"order": order.index(arm) if arm in order else 99, "outcome": outcome, "symbol": row["symbol"],
                          "what": row["name"], "unit": unit_words(str(group["unit"].iloc[0])), "arm": arm, "n": len(x),
                          "mean": x.mean(), "sd": x.std(ddof=1), "median": x.median(), "time": note,
-                         "citation": f"{row['citation']} [from memory]" if row["evidence"] == "memory" and row["citation"] else row["citation"]})  # fmt: skip
+                         "citation": _citation(row)})  # fmt: skip
     if not rows:
         return None
     table = pd.DataFrame(rows).sort_values(["outcome", "order"], kind="stable")
@@ -147,6 +147,13 @@ def descriptive(default: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence
     if not (table["time"] != "").any():
         columns.pop("time")
     return grid(table, columns, file="outcomes/animals.tsv", title="Values by arm", limit=600)
+
+
+def _citation(row: Mapping[str, object]) -> str:
+    """Where a definition comes from, marked where nobody read the source for this table."""
+    return (
+        f"{row['citation']} [from memory]" if row["citation"] and row["evidence"] == "memory" else str(row["citation"])
+    )
 
 
 def quality(measurements: pd.DataFrame, area: str) -> Grid:

@@ -111,8 +111,8 @@ def embedded(
             return out, f"{len(found) - len(out) - len(broken)} further pictures stand in the results folder only."
         try:
             uri, w, h = embed(path, width)
-        except (OSError, ValueError, SyntaxError) as error:
-            broken.append(f"{path.relative_to(results)} cannot be read ({error})")
+        except (OSError, ValueError, SyntaxError):
+            broken.append(f"{path.relative_to(results)} cannot be read as a picture")
             continue
         used += len(uri)
         out.append(Picture(what, arm, uri, w, h, path.relative_to(results).as_posix()))

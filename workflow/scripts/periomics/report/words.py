@@ -48,8 +48,9 @@ def number(value: object, digits: int = 3) -> str:
     x = float(value)  # type: ignore[arg-type]
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
-    if x == round(x) and abs(x) < 1e6:
-        return f"{x:.0f}".replace("-", "−")
+    if x == round(x) and abs(x) < 1e12:
+        # Thousands apart from five digits on, as SI writes them.
+        return f"{x:,.0f}".replace(",", "\u202f" if abs(x) >= 1e4 else "").replace("-", "−")
     size = abs(x)
     if 1e-3 <= size < 10**digits:
         text = f"{x:.{digits - 1 - math.floor(math.log10(size))}f}"
@@ -65,17 +66,33 @@ def said(value: object) -> str:
 
 
 def interval(lower: float, upper: float) -> str:
-    """`[lower, upper]`, empty where there is none."""
+    """`[lower, upper]` with the digits that its width warrants, empty where there is none."""
     if pd.isna(lower) and pd.isna(upper):
         return ""
-    return f"[{number(lower)}, {number(upper)}]"
+    places = decimals(lower, upper)
+    return f"[{fixed(lower, places)}, {fixed(upper, places)}]"
+
+
+def decimals(lower: float, upper: float) -> int | None:
+    """Decimal places that show two digits of half the width of an interval; None where it has no width."""
+    half = (float(upper) - float(lower)) / 2
+    return max(0, 1 - math.floor(math.log10(half))) if math.isfinite(half) and 1e-6 < half < 1e6 else None
+
+
+def fixed(value: float, places: int | None) -> str:
+    """A number with a given number of decimal places."""
+    if places is None or pd.isna(value) or math.isinf(value):
+        return number(value)
+    text = f"{value:.{places}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
 
 
 def p_value(p: float) -> str:
     """A p-value, never written as 0."""
     if pd.isna(p):
         return ""
-    return "p < .0001" if p < 1e-4 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
+    text = "p < .0001" if p < 1e-4 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
+    return text.replace(" ", "\u00a0")
 
 
 def tone(verdict: str) -> tuple[str, str]:
@@ -87,7 +104,7 @@ def unit_words(unit: str) -> str:
     """A unit as it is printed: mm³ for mm3, µm for um."""
     text = re.sub(r"(?<=[A-Za-zµ])([23])\b", lambda m: m[1].translate(SUPERSCRIPTS), str(unit))
     text = re.sub(r"\bum(?=\b|[²³])", "µm", text)
-    return "" if text == "1" else text
+    return "" if text in ("1", "0/1") else text
 
 
 def known(dictionary: pd.DataFrame, outcome: str) -> Mapping[str, object]:

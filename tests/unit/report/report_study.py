@@ -1,0 +1,258 @@
+"""A results folder of the toy study as a run leaves it, made of tables and small pictures in about a second."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import yaml
+from PIL import Image
+
+from periomics.linkage.association import COLUMNS as ASSOCIATION_COLUMNS
+from periomics.linkage.routes import EDGE_COLUMNS
+from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
+from periomics.simulate.design import OUTCOMES, draw_animals, draw_isolations, draw_targets
+from periomics.simulate.sheets import draw_sheets
+from periomics.statistics.animals import prepare
+from periomics.statistics.estimates import batch_table, contrast_table, rescue_table
+from periomics.statistics.judging import verdict_table, with_family_levels
+from periomics.statistics.plan import read_plan
+from periomics.study import measurements
+from periomics.study.dictionary import load_dictionary
+from periomics.study.results import write_result
+from periomics.study.sheets import read_sheet
+
+ROOT = Path(__file__).resolve().parents[3]
+DICTIONARY = ROOT / "resources" / "outcomes.tsv"
+HOSTILE = "<script>document.title='broken'</script> \"quoted\" & 'single' $\\alpha$ {{ 7 * 7 }}"
+MODALITIES = {
+    "bvtv": "microct",
+    "tbth": "microct",
+    "elac": "histology",
+    "ln332": "histology",
+    "mvd": "histology",
+    "neu": "histology",
+}
+SCORES = ("score:signature:EPI_hemidesmosome", "score:signature:ANG_core", "score:signature:IMM_clear")
+
+
+def config() -> dict:
+    """The committed configuration of the toy study."""
+    return yaml.safe_load((ROOT / "config" / "config.yaml").read_text(encoding="utf-8"))
+
+
+def claims() -> dict:
+    """The committed claims of the toy study."""
+    return yaml.safe_load((ROOT / "config" / "claims.yaml").read_text(encoding="utf-8"))
+
+
+def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd.DataFrame:
+    """outcomes/animals.tsv: primary outcomes, two further ones, a threshold sweep, cultures and scores, from the design alone."""
+    drawn = draw_animals(settings, seed)
+    rng = np.random.default_rng(5)
+    rows = []
+    for animal in drawn.to_dict("records"):
+        base = {"animal_id": animal["animal_id"], "condition": animal["group"], "time": 28.0, "time_unit": "d"}
+        for outcome, area in MODALITIES.items():
+            value = 0.05 + 0.001 * animal["bvtv"] if outcome == "tbth" else animal[outcome]
+            rows.append(base | {"outcome": outcome, "value": value, "modality": area, "batch": animal["block"]})
+        rows.append(
+            base
+            | {"outcome": "bvtv", "variant": "threshold=+10%", "value": animal["bvtv"] * 0.93, "modality": "microct"}
+        )
+        rows.append(base | {"outcome": "elac", "variant": "source=reading", "value": animal["elac"] + rng.normal(0, 2), "modality": "histology",
+                            "source": "reading"})  # fmt: skip
+        rows.append(
+            base
+            | {"outcome": "impl_surv", "value": float(not animal["lost"]), "modality": "clinical", "source": "reading"}
+        )
+    sequenced = sheets["libraries"].loc[sheets["libraries"]["assay"] == "bulk", "animal_id"]
+    for animal in drawn[drawn["animal_id"].isin(sequenced)].to_dict("records"):
+        for i, score in enumerate(SCORES):
+            rows.append({"animal_id": animal["animal_id"], "condition": animal["group"], "outcome": score, "modality": "bulk", "time": 28.0,
+                         "value": animal["h_barrier"] + i * rng.normal(), "unit": "a.u.", "time_unit": "d"})  # fmt: skip
+    targets = draw_targets(settings, seed, {"animals": drawn, "isolations": draw_isolations(settings, seed), **sheets})
+    plates = targets[targets["target"].isin(["scratch_rate", "prol", "surv"])]
+    condition = sheets["cultures"].drop_duplicates("specimen_id").set_index("specimen_id")["condition"]
+    for row in (
+        plates.assign(condition=plates["specimen_id"].map(condition))
+        .drop_duplicates(["animal_id", "target", "condition"])
+        .to_dict("records")
+    ):
+        rows.append({"animal_id": row["animal_id"], "condition": row["condition"], "outcome": row["target"], "value": row["value"] * np.exp(rng.normal(0, 0.05)),
+                     "modality": "culture", "time": 24.0, "time_unit": "h"})  # fmt: skip
+    df = pd.DataFrame(rows)
+    known = load_dictionary(DICTIONARY)
+    df["unit"] = df.get("unit", pd.Series(dtype=str)).fillna(df["outcome"].map(known["unit"]))
+    df["status"], df["source"] = "measured", df["source"].fillna("measured")
+    df = df.reindex(columns=list(ANIMAL_COLUMNS))
+    for column in ("dose", "numerator", "denominator"):
+        df[column] = df[column].astype(float)
+    for column in ("n_sections", "n_fields"):
+        df[column] = df[column].fillna(0).astype(int)
+    text = [
+        c
+        for c in df.columns
+        if c not in ("value", "time", "dose", "numerator", "denominator", "n_sections", "n_fields")
+    ]
+    return df.assign(**{c: df[c].fillna("").astype(str) for c in text})
+
+
+def make_study(
+    folder: Path, *, declared: dict | None = None, title: str = "", reason: str = "scan saturated"
+) -> dict[str, object]:
+    """Write sheets and results below `folder` and return the named inputs of the rule write_report."""
+    settings = config()
+    if title:
+        settings["study"]["title"] = title
+    declared = claims() if declared is None else declared
+    results = folder / "results"
+    sheets = {n: f for n, f in draw_sheets(settings["simulate"], settings["seed"]).items() if len(f)}
+    inputs: dict[str, object] = {}
+    for name, sheet in sheets.items():
+        write_result(sheet, folder / f"{name}.tsv")
+        inputs[name] = str(folder / f"{name}.tsv")
+    excluded = sheets["animals"]["animal_id"].iloc[0]
+    pd.DataFrame(
+        [
+            {
+                "level": "animal",
+                "id": excluded,
+                "modality": "microct",
+                "reason": reason,
+                "date": "2026-01-05",
+                "by": "AB",
+                "blind": "yes",
+            }
+        ]
+    ).to_csv(folder / "exclusions.tsv", sep="\t", index=False)
+    inputs["exclusions"] = str(folder / "exclusions.tsv")
+    (folder / "claims.yaml").write_text(yaml.safe_dump(declared, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    sheet = read_sheet("animals", inputs["animals"])
+    values = value_rows(settings["simulate"], settings["seed"], {n: read_sheet(n, f) for n, f in inputs.items()})
+    hit = (values["animal_id"] == excluded) & (values["modality"] == "microct")
+    values.loc[hit, "value"] = np.nan
+    values.loc[hit, ["status", "reason"]] = ["excluded", reason]
+    inputs |= {
+        "claims": str(folder / "claims.yaml"),
+        "dictionary": str(DICTIONARY),
+        "signalling": str(ROOT / "resources" / "signalling.tsv"),
+    }
+    inputs |= _statistics(results, values, sheet, declared, settings) | _measurements(results, excluded, reason)
+    inputs |= _genes(results) | _linkage(results) | _rest(results, settings)
+    _pictures(results, sheets)
+    return inputs
+
+
+def _statistics(
+    results: Path, values: pd.DataFrame, sheet: pd.DataFrame, declared: dict, settings: dict
+) -> dict[str, object]:
+    dictionary = load_dictionary(DICTIONARY)
+    plan = read_plan(declared, settings["roles"])
+    prepared = prepare(values, sheet, dictionary)
+    verdicts = verdict_table(plan, prepared, dictionary)
+    tables = {
+        "animals_values": ("outcomes/animals", values),
+        "contrasts": ("statistics/contrasts", with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts)),
+        "rescue": ("statistics/rescue", rescue_table(plan, prepared)), "verdicts": ("statistics/verdicts", verdicts),
+        "batches": ("statistics/batches", batch_table(prepared)),
+    }  # fmt: skip
+    return _write(results, tables)
+
+
+def _write(results: Path, tables: dict[str, tuple[str, pd.DataFrame]]) -> dict[str, object]:
+    for path, table in tables.values():
+        write_result(table, results / f"{path}.tsv")
+    return {name: str(results / f"{path}.tsv") for name, (path, _) in tables.items()}
+
+
+def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
+    failed = measurements.failed(
+        ["bvtv", "tbth"], reason, specimen_id=f"{animal}-ct", animal_id=animal, modality="microct", level="specimen"
+    )
+    fine = measurements.tidy([{"specimen_id": "x", "animal_id": "R02", "modality": "histology", "outcome": "mvd", "value": 1.0, "level": "section",
+                               "section_id": "x-1", "qc": "warn", "qc_reason": "pale stain"}])  # fmt: skip
+    return _write(results, {"measurements": ("outcomes/measurements", measurements.concatenate([failed, fine]))})
+
+
+def _genes(results: Path) -> dict[str, object]:
+    rng = np.random.default_rng(3)
+    n = 300
+    p = np.sort(rng.uniform(0, 1, n) ** 3)
+    table = pd.DataFrame({"gene_id": [f"g{i}" for i in range(n)], "symbol": [f"Gene{i}" if i else HOSTILE for i in range(n)],
+                          "baseMean": rng.lognormal(4, 1, n), "log2FC": rng.normal(0, 1, n), "lfcSE": 0.3, "stat": rng.normal(0, 2, n), "p": p,
+                          "padj": np.minimum(1, p * n / (np.arange(n) + 1)), "log2FC_shrunk": rng.normal(0, 0.5, n), "note": ""})  # fmt: skip
+    refused = table.assign(p=np.nan, padj=np.nan, stat=np.nan, note="technical replicates: no inference")
+    sets = pd.DataFrame({"set": [f"SET_{i}" for i in range(30)], "source": "team", "n_genes": 12, "share_mapped": 0.9, "ES": 0.4,
+                         "NES": np.linspace(2, -2, 30), "place": range(30), "leading": "Lama3, Itgb4", "evidence": "descriptive"})  # fmt: skip
+    qc = pd.DataFrame(
+        {
+            "specimen_id": ["R03-rna", "R04-rna"],
+            "library_size": [1e6, 4e3],
+            "qc": ["pass", "fail"],
+            "qc_reason": ["", "too few reads"],
+        }
+    )
+    scores = pd.DataFrame({"library_id": ["R03-rna", "R04-rna"], "animal_id": ["R03", "R04"], "cell_type": "", "score_id": "TINY", "kind": "signature",
+                           "method": "mean z", "value": [np.nan, np.nan], "n_genes": 2, "share_mapped": 0.2, "reason": "fewer than half of the set"})  # fmt: skip
+    composition = pd.DataFrame(
+        {"animal_id": ["R03"], "cell_type": ["basal"], "count": [40], "proportion": [0.4], "clr": [0.1]}
+    )
+    out = _write(results, {
+        "bulk_qc": ("bulk/qc", qc), "bulk_scores": ("bulk/scores", scores), "sc_composition": ("singlecell/composition", composition),
+        "one": ("bulk/de/mucosa.C2", table), "two": ("bulk/de/isolation.CM", refused), "set": ("bulk/sets/mucosa.C2", sets),
+        "sc_scores": ("singlecell/scores", scores.assign(cell_type="basal")),
+    })  # fmt: skip
+    return out | {"de": [out.pop("one"), out.pop("two")], "sets": [out.pop("set")]}
+
+
+def _linkage(results: Path) -> dict[str, object]:
+    pairs = pd.DataFrame([
+        {"outcome": "ln332", "score_id": SCORES[0], "r": 0.6, "lower": 0.1, "upper": 0.85, "p": 0.01, "p_adj": 0.03, "n": 16,
+         "family": "declared pairs (animals)", "method": "Pearson", "adjusted_for": "arm", "p_floor": 0.0001, "r_pooled": 0.8, "reason": ""},
+        {"outcome": "mvd", "score_id": SCORES[1], "n": 0, "family": "declared pairs (animals)", "adjusted_for": "arm", "reason": "no unit has both"},
+    ]).reindex(columns=list(ASSOCIATION_COLUMNS))  # fmt: skip
+    edges = pd.DataFrame([{"source": "Egfr", "sign": 1, "target": "Mapk1", "frequency": 1.0, "null_frequency": 0.2, "pool_complete": True,
+                           "layer": "kinase", "evidence": "memory"}]).reindex(columns=list(EDGE_COLUMNS))  # fmt: skip
+    overlap = pd.DataFrame({"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]})
+    out = _write(results, {"associations": ("linkage/associations", pairs), "overlap": ("linkage/overlap", overlap),
+                           "net": ("linkage/network/egf/edges", edges), "void": ("linkage/network/none/edges", edges.iloc[:0])})  # fmt: skip
+    return out | {"networks": [out.pop("net"), out.pop("void")]}
+
+
+def _rest(results: Path, settings: dict) -> dict[str, object]:
+    recovery = pd.DataFrame({"outcome": "bvtv", "specimen_id": ["R01-ct", "R02-ct", "(slope)"], "section_id": "", "variant": "", "time": 28.0,
+                             "measured": [40.0, 50.0, 1.02], "truth": [40.5, 49.0, 1.0], "error": [-0.5, 1.0, 0.02], "tolerance": [1.5, 1.5, 0.05],
+                             "pass": "yes"})  # fmt: skip
+    out = _write(results, {
+        "recovery": ("recovery", recovery), "software": ("provenance/software", pd.DataFrame({"name": ["python", "numpy"], "version": ["3.11", "2.4"]})),
+        "inputs": ("provenance/inputs", pd.DataFrame({"kind": ["sheet"], "name": ["animals"], "path": ["animals.tsv"], "sha256": ["ab12"], "bytes": [99]})),
+    })  # fmt: skip
+    record = {"periomics": "0.1.0", "python": "3.11", "seed": settings["seed"], "claims_sha256": "cd34", "config": settings, "machine": "x86_64",
+              "system": "Linux", "git": {"commit": "0123abc", "changed": ["a.py"]}, "seeds_by_rule": {"simulate_design": 17}, "third_party_tables": {}}  # fmt: skip
+    (results / "provenance" / "run.json").write_text(json.dumps(record), encoding="utf-8")
+    plan = results / "check" / "plan.txt"
+    plan.parent.mkdir(parents=True)
+    plan.write_text(
+        "periomics check: toy\n\nPlease look at:\n  - two batches hold one arm only\n\n\nSheets\n  animals: 24 rows\n",
+        encoding="utf-8",
+    )
+    figure = results / "recovery.svg"
+    figure.write_text(
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20"><rect width="40" height="20"/></svg>'
+    )
+    return out | {"record": str(results / "provenance" / "run.json"), "plan": str(plan), "recovery_figure": str(figure)}
+
+
+def _pictures(results: Path, sheets: dict[str, pd.DataFrame]) -> None:
+    rng = np.random.default_rng(0)
+    image = Image.fromarray(rng.integers(0, 255, (60, 180, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1))
+    for specimen in sheets["scans"]["specimen_id"][:5]:
+        path = results / "microct" / specimen / "overlay.png"
+        path.parent.mkdir(parents=True)
+        image.save(path)
+    path = results / "histology" / sheets["sections"]["animal_id"].iloc[0] / "overlays.png"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"not a picture")
