@@ -86,7 +86,12 @@ def test_bad_vectors_are_named(tmp_path):
     with pytest.raises(InputError, match=r"unknown stain vectors - did you mean 'H-DAB'"):
         stains.choose_pair(PAIRS, "H-DBA", where="stain CD31")
     with pytest.raises(InputError, match="three OD values"):
+        stains.choose_pair(PAIRS, {"a": [1, 2], "b": [3, 4]})
+    with pytest.raises(InputError, match="three OD values"):
         stains.choose_pair(PAIRS, {"stains": ["a", "b"], "vectors": [[1, 2], [3, 4]]})
+    own = stains.choose_pair(PAIRS, {"eosin": [0.2, 0.8, 0.6], "haematoxylin": [0.65, 0.7, 0.29]})
+    assert (own.stains, own.source) == (("eosin", "haematoxylin"), "config")
+    assert np.linalg.norm(own.vectors, axis=1) == pytest.approx(1)
     with pytest.raises(InputError, match="less than 5"):
         stains.stain_pair(("a", "b"), [[1, 1, 1], [1, 1, 1.01]])
     with pytest.raises(InputError, match="white point"):

@@ -53,11 +53,12 @@ def stain_pair(
     InputError
         If there are not two stains with three numbers each, not negative, at least 5° apart.
     """
-    array = np.asarray(vectors, dtype=float)
+    try:
+        array = np.asarray(vectors, dtype=float)
+    except (TypeError, ValueError):
+        array = np.empty(0)
     if len(stains) != 2 or array.shape != (2, 3) or not np.isfinite(array).all() or (array < 0).any():
-        raise InputError(
-            "two stains with three OD values each are needed", file=where, value=np.asarray(vectors).tolist()
-        )
+        raise InputError("two stains with three OD values each are needed", file=where, value=str(vectors)[:80])
     array = array / np.linalg.norm(array, axis=1, keepdims=True)
     if angle_between(array[0], array[1]) < 5:
         raise InputError("the two stain vectors are less than 5° apart", file=where, value=np.round(array, 3).tolist())
@@ -65,9 +66,10 @@ def stain_pair(
 
 
 def choose_pair(pairs: Mapping[str, StainPair], vectors: object, where: str = "") -> StainPair:
-    """The pair a config asks for: a name of the table, or its own `{stains: [a, b], vectors: [[..], [..]]}`."""
+    """The pair a config asks for: a name of the table, or two named vectors of its own, the counterstain first:
+    `{haematoxylin: [.., .., ..], eosin: [.., .., ..]}`."""
     if isinstance(vectors, Mapping):
-        return stain_pair(vectors.get("stains", ()), vectors.get("vectors", ()), where=where, source="config")
+        return stain_pair(list(vectors), list(vectors.values()), where=where, source="config")
     if vectors not in pairs:
         raise InputError(
             f"unknown stain vectors{nearest(str(vectors), pairs)}", file=where, value=vectors, allowed=", ".join(pairs)
