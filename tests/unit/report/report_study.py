@@ -13,7 +13,7 @@ from PIL import Image
 from periomics.linkage.association import COLUMNS as ASSOCIATION_COLUMNS
 from periomics.linkage.routes import EDGE_COLUMNS
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
-from periomics.simulate.design import OUTCOMES, draw_animals, draw_isolations, draw_targets
+from periomics.simulate.design import draw_animals, draw_isolations, draw_targets
 from periomics.simulate.sheets import draw_sheets
 from periomics.statistics.animals import prepare
 from periomics.statistics.estimates import batch_table, contrast_table, rescue_table
@@ -55,15 +55,26 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
     rows = []
     for animal in drawn.to_dict("records"):
         base = {"animal_id": animal["animal_id"], "condition": animal["group"], "time": 28.0, "time_unit": "d"}
+        scanned = animal["animal_id"] in set(sheets["scans"]["animal_id"])
         for outcome, area in MODALITIES.items():
+            if area == "microct" and not scanned:
+                continue  # the implant was lost
             value = 0.05 + 0.001 * animal["bvtv"] if outcome == "tbth" else animal[outcome]
             rows.append(base | {"outcome": outcome, "value": value, "modality": area, "batch": animal["block"]})
         rows.append(
             base
             | {"outcome": "bvtv", "variant": "threshold=+10%", "value": animal["bvtv"] * 0.93, "modality": "microct"}
         )
-        rows.append(base | {"outcome": "elac", "variant": "source=reading", "value": animal["elac"] + rng.normal(0, 2), "modality": "histology",
-                            "source": "reading"})  # fmt: skip
+        rows.append(
+            base
+            | {
+                "outcome": "elac",
+                "variant": "source=reading",
+                "value": animal["elac"] + rng.normal(0, 2),
+                "modality": "histology",
+                "source": "reading",
+            }
+        )
         rows.append(
             base
             | {"outcome": "impl_surv", "value": float(not animal["lost"]), "modality": "clinical", "source": "reading"}
@@ -71,8 +82,18 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
     sequenced = sheets["libraries"].loc[sheets["libraries"]["assay"] == "bulk", "animal_id"]
     for animal in drawn[drawn["animal_id"].isin(sequenced)].to_dict("records"):
         for i, score in enumerate(SCORES):
-            rows.append({"animal_id": animal["animal_id"], "condition": animal["group"], "outcome": score, "modality": "bulk", "time": 28.0,
-                         "value": animal["h_barrier"] + i * rng.normal(), "unit": "a.u.", "time_unit": "d"})  # fmt: skip
+            rows.append(
+                {
+                    "animal_id": animal["animal_id"],
+                    "condition": animal["group"],
+                    "outcome": score,
+                    "modality": "bulk",
+                    "time": 28.0,
+                    "value": animal["h_barrier"] + i * rng.normal(),
+                    "unit": "a.u.",
+                    "time_unit": "d",
+                }
+            )
     targets = draw_targets(settings, seed, {"animals": drawn, "isolations": draw_isolations(settings, seed), **sheets})
     plates = targets[targets["target"].isin(["scratch_rate", "prol", "surv"])]
     condition = sheets["cultures"].drop_duplicates("specimen_id").set_index("specimen_id")["condition"]
@@ -81,8 +102,17 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
         .drop_duplicates(["animal_id", "target", "condition"])
         .to_dict("records")
     ):
-        rows.append({"animal_id": row["animal_id"], "condition": row["condition"], "outcome": row["target"], "value": row["value"] * np.exp(rng.normal(0, 0.05)),
-                     "modality": "culture", "time": 24.0, "time_unit": "h"})  # fmt: skip
+        rows.append(
+            {
+                "animal_id": row["animal_id"],
+                "condition": row["condition"],
+                "outcome": row["target"],
+                "value": row["value"] * np.exp(rng.normal(0, 0.05)),
+                "modality": "culture",
+                "time": 24.0,
+                "time_unit": "h",
+            }
+        )
     df = pd.DataFrame(rows)
     known = load_dictionary(DICTIONARY)
     df["unit"] = df.get("unit", pd.Series(dtype=str)).fillna(df["outcome"].map(known["unit"]))
@@ -155,10 +185,14 @@ def _statistics(
     verdicts = verdict_table(plan, prepared, dictionary)
     tables = {
         "animals_values": ("outcomes/animals", values),
-        "contrasts": ("statistics/contrasts", with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts)),
-        "rescue": ("statistics/rescue", rescue_table(plan, prepared)), "verdicts": ("statistics/verdicts", verdicts),
+        "contrasts": (
+            "statistics/contrasts",
+            with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts),
+        ),
+        "rescue": ("statistics/rescue", rescue_table(plan, prepared)),
+        "verdicts": ("statistics/verdicts", verdicts),
         "batches": ("statistics/batches", batch_table(prepared)),
-    }  # fmt: skip
+    }
     return _write(results, tables)
 
 
@@ -172,8 +206,21 @@ def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
     failed = measurements.failed(
         ["bvtv", "tbth"], reason, specimen_id=f"{animal}-ct", animal_id=animal, modality="microct", level="specimen"
     )
-    fine = measurements.tidy([{"specimen_id": "x", "animal_id": "R02", "modality": "histology", "outcome": "mvd", "value": 1.0, "level": "section",
-                               "section_id": "x-1", "qc": "warn", "qc_reason": "pale stain"}])  # fmt: skip
+    fine = measurements.tidy(
+        [
+            {
+                "specimen_id": "x",
+                "animal_id": "R02",
+                "modality": "histology",
+                "outcome": "mvd",
+                "value": 1.0,
+                "level": "section",
+                "section_id": "x-1",
+                "qc": "warn",
+                "qc_reason": "pale stain",
+            }
+        ]
+    )
     return _write(results, {"measurements": ("outcomes/measurements", measurements.concatenate([failed, fine]))})
 
 
@@ -181,12 +228,34 @@ def _genes(results: Path) -> dict[str, object]:
     rng = np.random.default_rng(3)
     n = 300
     p = np.sort(rng.uniform(0, 1, n) ** 3)
-    table = pd.DataFrame({"gene_id": [f"g{i}" for i in range(n)], "symbol": [f"Gene{i}" if i else HOSTILE for i in range(n)],
-                          "baseMean": rng.lognormal(4, 1, n), "log2FC": rng.normal(0, 1, n), "lfcSE": 0.3, "stat": rng.normal(0, 2, n), "p": p,
-                          "padj": np.minimum(1, p * n / (np.arange(n) + 1)), "log2FC_shrunk": rng.normal(0, 0.5, n), "note": ""})  # fmt: skip
+    table = pd.DataFrame(
+        {
+            "gene_id": [f"g{i}" for i in range(n)],
+            "symbol": [f"Gene{i}" if i else HOSTILE for i in range(n)],
+            "baseMean": rng.lognormal(4, 1, n),
+            "log2FC": rng.normal(0, 1, n),
+            "lfcSE": 0.3,
+            "stat": rng.normal(0, 2, n),
+            "p": p,
+            "padj": np.minimum(1, p * n / (np.arange(n) + 1)),
+            "log2FC_shrunk": rng.normal(0, 0.5, n),
+            "note": "",
+        }
+    )
     refused = table.assign(p=np.nan, padj=np.nan, stat=np.nan, note="technical replicates: no inference")
-    sets = pd.DataFrame({"set": [f"SET_{i}" for i in range(30)], "source": "team", "n_genes": 12, "share_mapped": 0.9, "ES": 0.4,
-                         "NES": np.linspace(2, -2, 30), "place": range(30), "leading": "Lama3, Itgb4", "evidence": "descriptive"})  # fmt: skip
+    sets = pd.DataFrame(
+        {
+            "set": [f"SET_{i}" for i in range(30)],
+            "source": "team",
+            "n_genes": 12,
+            "share_mapped": 0.9,
+            "ES": 0.4,
+            "NES": np.linspace(2, -2, 30),
+            "place": range(30),
+            "leading": "Lama3, Itgb4",
+            "evidence": "descriptive",
+        }
+    )
     qc = pd.DataFrame(
         {
             "specimen_id": ["R03-rna", "R04-rna"],
@@ -195,43 +264,137 @@ def _genes(results: Path) -> dict[str, object]:
             "qc_reason": ["", "too few reads"],
         }
     )
-    scores = pd.DataFrame({"library_id": ["R03-rna", "R04-rna"], "animal_id": ["R03", "R04"], "cell_type": "", "score_id": "TINY", "kind": "signature",
-                           "method": "mean z", "value": [np.nan, np.nan], "n_genes": 2, "share_mapped": 0.2, "reason": "fewer than half of the set"})  # fmt: skip
+    scores = pd.DataFrame(
+        {
+            "library_id": ["R03-rna", "R04-rna"],
+            "animal_id": ["R03", "R04"],
+            "cell_type": "",
+            "score_id": "TINY",
+            "kind": "signature",
+            "method": "mean z",
+            "value": [np.nan, np.nan],
+            "n_genes": 2,
+            "share_mapped": 0.2,
+            "reason": "fewer than half of the set",
+        }
+    )
     composition = pd.DataFrame(
         {"animal_id": ["R03"], "cell_type": ["basal"], "count": [40], "proportion": [0.4], "clr": [0.1]}
     )
-    out = _write(results, {
-        "bulk_qc": ("bulk/qc", qc), "bulk_scores": ("bulk/scores", scores), "sc_composition": ("singlecell/composition", composition),
-        "one": ("bulk/de/mucosa.C2", table), "two": ("bulk/de/isolation.CM", refused), "set": ("bulk/sets/mucosa.C2", sets),
-        "sc_scores": ("singlecell/scores", scores.assign(cell_type="basal")),
-    })  # fmt: skip
+    out = _write(
+        results,
+        {
+            "bulk_qc": ("bulk/qc", qc),
+            "bulk_scores": ("bulk/scores", scores),
+            "sc_composition": ("singlecell/composition", composition),
+            "one": ("bulk/de/mucosa.C2", table),
+            "two": ("bulk/de/isolation.CM", refused),
+            "set": ("bulk/sets/mucosa.C2", sets),
+            "sc_scores": ("singlecell/scores", scores.assign(cell_type="basal")),
+        },
+    )
     return out | {"de": [out.pop("one"), out.pop("two")], "sets": [out.pop("set")]}
 
 
 def _linkage(results: Path) -> dict[str, object]:
-    pairs = pd.DataFrame([
-        {"outcome": "ln332", "score_id": SCORES[0], "r": 0.6, "lower": 0.1, "upper": 0.85, "p": 0.01, "p_adj": 0.03, "n": 16,
-         "family": "declared pairs (animals)", "method": "Pearson", "adjusted_for": "arm", "p_floor": 0.0001, "r_pooled": 0.8, "reason": ""},
-        {"outcome": "mvd", "score_id": SCORES[1], "n": 0, "family": "declared pairs (animals)", "adjusted_for": "arm", "reason": "no unit has both"},
-    ]).reindex(columns=list(ASSOCIATION_COLUMNS))  # fmt: skip
-    edges = pd.DataFrame([{"source": "Egfr", "sign": 1, "target": "Mapk1", "frequency": 1.0, "null_frequency": 0.2, "pool_complete": True,
-                           "layer": "kinase", "evidence": "memory"}]).reindex(columns=list(EDGE_COLUMNS))  # fmt: skip
+    pairs = pd.DataFrame(
+        [
+            {
+                "outcome": "ln332",
+                "score_id": SCORES[0],
+                "r": 0.6,
+                "lower": 0.1,
+                "upper": 0.85,
+                "p": 0.01,
+                "p_adj": 0.03,
+                "n": 16,
+                "family": "declared pairs (animals)",
+                "method": "Pearson",
+                "adjusted_for": "arm",
+                "p_floor": 0.0001,
+                "r_pooled": 0.8,
+                "reason": "",
+            },
+            {
+                "outcome": "mvd",
+                "score_id": SCORES[1],
+                "n": 0,
+                "family": "declared pairs (animals)",
+                "adjusted_for": "arm",
+                "reason": "no unit has both",
+            },
+        ]
+    ).reindex(columns=list(ASSOCIATION_COLUMNS))
+    edges = pd.DataFrame(
+        [
+            {
+                "source": "Egfr",
+                "sign": 1,
+                "target": "Mapk1",
+                "frequency": 1.0,
+                "null_frequency": 0.2,
+                "pool_complete": True,
+                "layer": "kinase",
+                "evidence": "memory",
+            }
+        ]
+    ).reindex(columns=list(EDGE_COLUMNS))
     overlap = pd.DataFrame({"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]})
-    out = _write(results, {"associations": ("linkage/associations", pairs), "overlap": ("linkage/overlap", overlap),
-                           "net": ("linkage/network/egf/edges", edges), "void": ("linkage/network/none/edges", edges.iloc[:0])})  # fmt: skip
+    out = _write(
+        results,
+        {
+            "associations": ("linkage/associations", pairs),
+            "overlap": ("linkage/overlap", overlap),
+            "net": ("linkage/network/egf/edges", edges),
+            "void": ("linkage/network/none/edges", edges.iloc[:0]),
+        },
+    )
     return out | {"networks": [out.pop("net"), out.pop("void")]}
 
 
 def _rest(results: Path, settings: dict) -> dict[str, object]:
-    recovery = pd.DataFrame({"outcome": "bvtv", "specimen_id": ["R01-ct", "R02-ct", "(slope)"], "section_id": "", "variant": "", "time": 28.0,
-                             "measured": [40.0, 50.0, 1.02], "truth": [40.5, 49.0, 1.0], "error": [-0.5, 1.0, 0.02], "tolerance": [1.5, 1.5, 0.05],
-                             "pass": "yes"})  # fmt: skip
-    out = _write(results, {
-        "recovery": ("recovery", recovery), "software": ("provenance/software", pd.DataFrame({"name": ["python", "numpy"], "version": ["3.11", "2.4"]})),
-        "inputs": ("provenance/inputs", pd.DataFrame({"kind": ["sheet"], "name": ["animals"], "path": ["animals.tsv"], "sha256": ["ab12"], "bytes": [99]})),
-    })  # fmt: skip
-    record = {"periomics": "0.1.0", "python": "3.11", "seed": settings["seed"], "claims_sha256": "cd34", "config": settings, "machine": "x86_64",
-              "system": "Linux", "git": {"commit": "0123abc", "changed": ["a.py"]}, "seeds_by_rule": {"simulate_design": 17}, "third_party_tables": {}}  # fmt: skip
+    recovery = pd.DataFrame(
+        {
+            "outcome": "bvtv",
+            "specimen_id": ["R01-ct", "R02-ct", "(slope)"],
+            "section_id": "",
+            "variant": "",
+            "time": 28.0,
+            "measured": [40.0, 50.0, 1.02],
+            "truth": [40.5, 49.0, 1.0],
+            "error": [-0.5, 1.0, 0.02],
+            "tolerance": [1.5, 1.5, 0.05],
+            "pass": "yes",
+        }
+    )
+    out = _write(
+        results,
+        {
+            "recovery": ("recovery", recovery),
+            "software": (
+                "provenance/software",
+                pd.DataFrame({"name": ["python", "numpy"], "version": ["3.11", "2.4"]}),
+            ),
+            "inputs": (
+                "provenance/inputs",
+                pd.DataFrame(
+                    {"kind": ["sheet"], "name": ["animals"], "path": ["animals.tsv"], "sha256": ["ab12"], "bytes": [99]}
+                ),
+            ),
+        },
+    )
+    record = {
+        "periomics": "0.1.0",
+        "python": "3.11",
+        "seed": settings["seed"],
+        "claims_sha256": "cd34",
+        "config": settings,
+        "machine": "x86_64",
+        "system": "Linux",
+        "git": {"commit": "0123abc", "changed": ["a.py"]},
+        "seeds_by_rule": {"simulate_design": 17},
+        "third_party_tables": {},
+    }
     (results / "provenance" / "run.json").write_text(json.dumps(record), encoding="utf-8")
     plan = results / "check" / "plan.txt"
     plan.parent.mkdir(parents=True)

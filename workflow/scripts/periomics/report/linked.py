@@ -67,7 +67,8 @@ def associations(sources: Sources) -> Grid:
         "pooled": df["r_pooled"].map(number), "reason": df["reason"],
     })  # fmt: skip
     columns = {"family": "Family", "score": "Score", "outcome": "Outcome", "r": "r within arms", "interval": "95 % interval",
-               "p": "adjusted p", "n": "n", "adjusted": "Centred by", "pooled": "r pooled (descriptive)", "reason": "Reason or remark"}  # fmt: skip
+               "p": "adjusted p", "n": "n", "adjusted": "Centred by", "pooled": "r pooled (descriptive)",
+               "reason": "Reason or remark"}  # fmt: skip
     return grid(
         rows,
         columns,

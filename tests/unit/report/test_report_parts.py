@@ -1,0 +1,249 @@
+"""Words, flow of units, agreement, pictures, genes and methods: each against what can be counted by hand."""
+
+import io
+
+import numpy as np
+import pandas as pd
+import pytest
+from PIL import Image
+from report_study import DICTIONARY, claims, config
+
+from periomics.report import flow, genes, linked, methods, modality, pictures, recovered, words
+from periomics.report.claims import anchor
+from periomics.report.explorer import explorer
+from periomics.report.sources import sources
+from periomics.study.dictionary import load_dictionary
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.12345, "0.123"), (-3.0, "−3"), (1234567.0, "1\u202f234\u202f567"), (1234.0, "1234"), (12.345, "12.3"), (4.54e-7, "4.54e−7"),
+     (np.nan, "–"), (True, "yes"), ("a", "a"), (np.inf, "∞"), (0.0, "0"), (2.5e9 + 0.5, "2.50e9")],
+)  # fmt: skip
+def test_numbers(value, text):
+    assert words.number(value) == text
+
+
+@pytest.mark.parametrize(
+    ("p", "text"), [(0.0, "p < .0001"), (0.012, "p = .012"), (1.0, "p = 1"), (0.5, "p = .5"), (np.nan, "")]
+)
+def test_p_values_are_never_zero(p, text):
+    assert words.p_value(p).replace("\u00a0", " ") == text
+
+
+def test_intervals_show_two_digits_of_their_width():
+    assert words.interval(0.1933, 1.2157) == "[0.19, 1.22]" and words.interval(-20.44, 310.9) == "[−20, 311]"
+    assert words.interval(np.nan, np.nan) == "" and words.interval(-0.001, 0.001) == "[−0.0010, 0.0010]"
+
+
+def test_units_and_marks():
+    assert [words.unit_words(u) for u in ("mm3", "1/mm2", "um", "um3/um2/d", "1", "%")] == [
+        "mm³",
+        "1/mm²",
+        "µm",
+        "µm³/µm²/d",
+        "",
+        "%",
+    ]
+    dictionary = load_dictionary(DICTIONARY)
+    assert words.unvalidated(dictionary, "mvd") == "not validated on real stain"
+    assert words.unvalidated(dictionary, "bvtv") == "" and words.unvalidated(dictionary, "impl_surv") == ""
+    assert words.unvalidated(dictionary, "prol") == "not validated on real data"
+    assert words.symbol(dictionary, "no such outcome") == "no such outcome"
+    assert words.tone("supported")[0] == "good" and words.tone("a word of tomorrow") == words.OTHER_TONE
+
+
+def test_anchors_stay_apart():
+    names = ["a b", "a-b", "a_b", "a%b", "ä", "a--b"]
+    assert len({anchor("x", n) for n in names}) == len(names)
+
+
+def test_flow_counts_allocated_measured_and_excluded(toy):
+    grid = flow.flow(toy.sources)
+    rows = {row[1]: dict(zip(grid.header, row, strict=True)) for row in grid.rows}
+    animals = toy.sources.sheets["animals"].set_index("animal_id")["group"]
+    arm = animals[toy.sources.sheets["exclusions"]["id"].iloc[0]]
+    assert rows[arm]["Allocated"] == "6" and rows[arm]["Micro-CT"] == "5 of 6 (1 excluded)"
+    assert [r[1] for r in grid.rows] == ["CTRL", "DRUG", "PRE", "POST", flow.WITHIN]
+    assert rows[flow.WITHIN]["Cell culture"] == "6 of 6" and rows[flow.WITHIN]["Micro-CT"] == "not planned"
+    other = next(a for a in ("CTRL", "DRUG") if a != arm)
+    scanned = toy.sources.sheets["scans"]["animal_id"].map(animals)
+    assert (
+        rows[other]["Micro-CT"] == f"{(scanned == other).sum()} of {(scanned == other).sum()}"
+        and rows[other]["Bulk RNA-seq"] == "4 of 4"
+    )
+
+
+def test_batches_count_units_once(toy):
+    tables = flow.batches(toy.sources)
+    scans = tables[0]
+    total = sum(int(c) for row in scans.rows for c in row[1:])
+    assert total == toy.sources.sheets["scans"]["animal_id"].nunique()
+
+
+def test_notes_of_the_plan():
+    text = (
+        "periomics check: x\n\nPlease look at:\n  - a\n  - b\n\nUnderstood as:\n  - c\n\n\nSheets\n  animals: 1 row\n"
+    )
+    assert flow.plan_notes(text) == [("Please look at", ["- a", "- b"]), ("Understood as", ["- c"])]
+    assert flow.plan_notes("") == []
+
+
+def test_agreement_is_bland_and_altman(toy):
+    values = toy.sources.table("animals_values", modality.VALUE_COLUMNS)
+    part = values[(values["outcome"] == "elac") & (values["status"] == "measured")]
+    wide = part.pivot_table(index="animal_id", columns="variant", values="value")
+    difference = wide["source=reading"] - wide[""]
+    row = dict(
+        zip(
+            *(
+                modality.agreement(part, toy.sources.dictionary).header,
+                modality.agreement(part, toy.sources.dictionary).rows[0],
+            ),
+            strict=True,
+        )
+    )
+    assert row["n"] == "24" and row["Mean difference"] == words.number(difference.mean())
+    half = 1.96 * difference.std(ddof=1)
+    assert row["Limits of agreement"] == words.interval(difference.mean() - half, difference.mean() + half)
+
+
+def test_sensitivity_compares_with_the_default_definition(toy):
+    grid = modality.sensitivity(toy.sources, {"bvtv"})
+    assert {row[2] for row in grid.rows} == {"threshold=+10%"} and {row[-1] for row in grid.rows} <= {"yes", "no"}
+    assert modality.sensitivity(toy.sources, {"mvd"}) is None
+
+
+def test_quality_joins_outcomes_of_one_reason():
+    df = pd.DataFrame({"specimen_id": "s", "animal_id": "a", "modality": "microct", "section_id": "", "outcome": ["x", "y", "z"],
+                       "qc": ["fail", "fail", "pass"], "qc_reason": ["r", "r", ""]})  # fmt: skip
+    grid = modality.quality(df, "microct")
+    assert len(grid.rows) == 1 and grid.rows[0][4] == "x, y"
+    assert modality.quality(df, "culture").reason == "No specimen was flagged and none failed."
+
+
+def noise(path, size):
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
+    return path
+
+
+def test_pictures_are_made_small_and_stay_within_the_budget(tmp_path):
+    files = [("p", "", noise(tmp_path / f"{i}.png", (600, 1500))) for i in range(4)]
+    shown, note = pictures.embedded(files, tmp_path, 4, budget=500_000)
+    assert (
+        all(p.width <= pictures.width_for(4, 500_000) for p in shown)
+        and abs(shown[0].width / shown[0].height - 2.5) < 0.02
+    )
+    assert len(shown) < 4 and "further pictures" in note
+    assert pictures.width_for(1) == pictures.WIDTHS[0] and pictures.width_for(10_000) == pictures.WIDTHS[-1]
+
+
+def test_plots_stay_png_where_that_is_smaller(tmp_path):
+    flat = tmp_path / "flat.png"
+    Image.new("RGB", (300, 200), "white").save(flat)
+    assert pictures.embed(flat, 400)[0].startswith("data:image/png")
+    uri, width, _ = pictures.embed(noise(tmp_path / "n.png", (200, 600)), 400)
+    assert uri.startswith("data:image/jpeg") and width == 400
+
+
+def test_ids_that_are_no_file_names_are_not_followed(tmp_path):
+    sheets = {"scans": pd.DataFrame({"specimen_id": ["../secret", "ok"], "animal_id": ["a", "a"], "condition": ["", ""]}),
+              "animals": pd.DataFrame({"animal_id": ["a"], "group": ["CTRL"]})}  # fmt: skip
+    noise(tmp_path / "secret" / "overlay.png", (4, 4))
+    noise(tmp_path / "microct" / "ok" / "overlay.png", (4, 4))
+    assert [f[0] for f in pictures.find("microct", sheets, tmp_path, ["CTRL"])] == ["ok"]
+
+
+def test_changed_genes_are_counted_and_refusals_quoted():
+    table = pd.DataFrame({"padj": [0.01, 0.04, 0.2, np.nan], "log2FC": [1, -1, 2, 0]})
+    assert genes.changed(table) == "2 of 3 genes changed (q ≤ 0.05): 1 up, 1 down"
+    assert genes.changed(table.assign(padj=np.nan, note="two donors")) == "no test was made: two donors"
+    assert genes.changed(table.iloc[:0]).startswith("no test was made")
+
+
+def test_scores_are_ordered_by_the_variance_between_arms():
+    rows = pd.DataFrame(
+        {"outcome": ["a"] * 4 + ["b"] * 4, "condition": ["x", "x", "y", "y"] * 2, "value": [1.0, 1, 5, 5, 1, 5, 1, 5]}
+    )
+    share = genes.separation(rows)
+    assert share.to_dict() == {"a": 1.0, "b": 0.0} and list(share.index) == ["a", "b"]
+
+
+def test_share_of_edges_from_memory(tmp_path):
+    path = tmp_path / "signalling.tsv"
+    path.write_text("source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\tmemory\n")
+    assert "Of the 4 edges of the team's signed table 75 % are known from memory" in linked.memory_share(
+        sources({"signalling": str(path)}, tmp_path)
+    )
+    assert linked.memory_share(sources({}, tmp_path)) == ""
+
+
+def test_recovery_by_outcome(toy):
+    grid, text = recovered.recovery(toy.sources)
+    row = dict(zip(grid.header, grid.rows[0], strict=True))
+    assert (
+        row["n"] == "2"
+        and row["Bias"] == "0.250"
+        and row["Slope on truth"] == "1.02"
+        and row["Within tolerance"] == "3 of 3"
+    )
+    assert text == "3 of 3 comparisons lie within their tolerance."
+
+
+def test_methods_use_only_what_the_config_says(toy):
+    settings = config()
+    text = toy.methods
+    assert f"scenario {settings['simulate']['scenario']}" in text and f"seed {settings['seed']}" in text
+    assert (
+        "tube voltage: not reported" in text
+        and "Allocation: not reported" in text
+        and "Operators: not reported" in text
+    )
+    assert ", ".join(c["id"] for c in claims()["claims"]) in text
+    for heading in ("Micro-CT", "Histology", "Cell culture", "RNA sequencing", "Statistics", "Linkage"):
+        assert f"## {heading}\n" in text
+    for heading, sentences in methods.methods(toy.sources, toy.sources.mapping("claims")):
+        assert heading and all(s.strip() and "None" not in s and "nan" not in s.split() for s in sentences)
+
+
+def test_a_changed_setting_changes_its_sentence_and_no_other(toy):
+    def sentences(threshold):
+        found = toy.sources.config | {"microct": {"bone_threshold": threshold}}
+        copy = type(toy.sources)(toy.sources.files, toy.sources.results)
+        copy.__dict__["record"] = toy.sources.record | {"config": found}
+        return [s for _, part in methods.methods(copy, {}) for s in part]
+
+    changed = [(a, b) for a, b in zip(sentences(17000), sentences(18000), strict=True) if a != b]
+    assert (
+        len(changed) == 1
+        and "17000" in changed[0][0].replace("\u202f", "")
+        and "18000" in changed[0][1].replace("\u202f", "")
+    )
+
+
+@pytest.mark.parametrize(
+    ("told", "word"), [(None, "not reported"), (True, "blinded, as reported"), (False, "not blinded, as reported")]
+)
+def test_blinding_says_who_told(told, word):
+    line = methods.blinding({"study": {"operators_blinded": told}})
+    assert "Software blinded" in line and f"Operators: {word}" in line
+
+
+def test_explorer_cannot_be_broken_out_of(toy):
+    values = toy.sources.table("animals_values", modality.VALUE_COLUMNS).assign(batch="</script><script>x")
+    spec, library = explorer(values, toy.sources.dictionary, ["CTRL"])
+    assert "<" not in spec and "</script" not in library
+    assert explorer(values.iloc[:0], toy.sources.dictionary, []) is None
+
+
+def test_sources_read_lists_folders_and_absent_names(tmp_path):
+    folder = tmp_path / "de"
+    folder.mkdir()
+    for name in ("b", "a"):
+        (folder / f"{name}.tsv").write_text("gene_id\tp\ng\t0.1\n")
+    found = sources({"sc_de": str(folder), "de": [str(folder / "a.tsv")], "claims": []}, tmp_path)
+    assert [p.stem for p in found.tables("sc_de")] == ["a", "b"] and len(found.tables("de")) == 1
+    assert found.tables("sets") == {} and found.mapping("claims") == {} and found.path("plan") is None
+    assert list(found.table("verdicts", ("x",)).columns) == ["x"]
+    assert io.StringIO(found.text("plan")).read() == ""
