@@ -18,7 +18,7 @@ from periomics.study.sheets import ARM_COLUMNS
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {"scenario": "source_study", "arms": ["CTRL", "DRUG", "POST"], "n_per_arm": 4, "n_blocks": 2, "n_isolations": 3,
             "n_sequenced_per_arm": 4, "deficit_d": 2.5, "correlation": 0.4, "block_share": 0.1, "loss_intercept": -9.0,
-            "bulk": {"n_genes": 2600}}  # fmt: skip
+            "bulk": {"n_genes": 1700}}  # fmt: skip
 ANALYSES = [
     {"name": "mucosa", "select": {"compartment": "mucosa"}, "arm": "group", "block": "block", "contrasts": ["C0", "C4"]},
     {"name": "isolation", "select": {"compartment": "epithelium"}, "arm": "condition", "block": "animal_id",
@@ -83,7 +83,7 @@ def study(tmp_path_factory):
 
 def test_tables_have_the_columns_of_the_interface(study):
     counts = read_result(study / "counts.tsv")
-    assert counts.shape == (2600, 1 + 12 + 12)
+    assert counts.shape == (1700, 1 + 12 + 12)
     assert counts.drop(columns="gene_id").dtypes.eq("int64").all()
     assert (read_result(study / "qc.tsv")["qc"] == "pass").all()
     de = read_result(study / "de/mucosa.C0.tsv")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import warnings
 from collections.abc import Mapping
 
@@ -13,7 +12,6 @@ from periomics.genes.design import Model
 from periomics.genes.shrinkage import shrunken
 
 COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
-LOGGER = logging.getLogger("periomics")
 
 
 def empty_table() -> pd.DataFrame:
@@ -82,9 +80,6 @@ def fit_contrasts(
             stats = DeseqStats(dds, contrast=model.vector(weights), alpha=alpha, inference=inference, quiet=True)
             stats.summary()
             out[name] = _table(stats.results_df, symbols)
-            LOGGER.info(
-                "%s: %d genes, %d with padj < %g", name, len(out[name]), int((out[name]["padj"] < alpha).sum()), alpha
-            )
     return out
 
 

@@ -69,11 +69,12 @@ def find_doublets(cells: AnnData, settings: AtlasSettings, seed: int) -> dict[st
             continue
         part = cells[index].copy()
         part = part[:, np.flatnonzero(np.asarray((part.X > 0).sum(axis=0)).ravel() >= 3)].copy()
+        components = max(2, min(20, part.n_obs // 3, part.n_vars // 5))
         try:
             with warnings.catch_warnings():
                 # Its own threshold is not used, so that rates of it which cannot be computed do not matter.
                 warnings.simplefilter("ignore", RuntimeWarning)
-                sc.pp.scrublet(part, expected_doublet_rate=settings.doublet_rate, n_prin_comps=min(20, part.n_obs - 2, part.n_vars - 2),
+                sc.pp.scrublet(part, expected_doublet_rate=settings.doublet_rate, n_prin_comps=components,
                            use_approx_neighbors=False, threshold=0.5, verbose=False,
                            random_state=derive_seed(seed, "build_atlas", specimen) % (2**32))  # fmt: skip
         except (ValueError, np.linalg.LinAlgError) as error:

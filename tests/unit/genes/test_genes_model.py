@@ -1,0 +1,182 @@
+"""The count model: truth from simulation, shrinkage, designs, and what a test may be called."""
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from periomics.genes.design import (
+    collapse,
+    contrast_weights,
+    estimable,
+    model_matrix,
+    sample_table,
+    select,
+    standing,
+    with_design,
+)
+from periomics.genes.model import COLUMNS, fit_contrasts, without_inference
+from periomics.genes.shrinkage import prior_scale, shrunken
+from periomics.study.errors import InputError
+
+
+def samples(arms, blocks=None, unit="animal", animals=None):
+    n = len(arms)
+    df = pd.DataFrame({"specimen_id": [f"s{i:02d}" for i in range(n)], "animal_id": animals or [f"a{i:02d}" for i in range(n)],
+                       "group": arms, "condition": "", "block": blocks or [""] * n, "batch": "b", "time": 28.0, "unit": unit})  # fmt: skip
+    return df
+
+
+def design(df, blocks=()):
+    chosen = with_design(df, "group", blocks, "test")
+    return chosen, model_matrix(chosen)
+
+
+def draw(chosen, lfc, n_genes, seed, block_sd=0.4):
+    """Counts with planted changes of arm B, block effects and dispersion falling with the mean."""
+    rng = np.random.default_rng(seed)
+    mean = np.exp(rng.normal(4.5, 1.2, n_genes))
+    dispersion = 0.05 + 2 / mean
+    log_mean = np.log(mean)[:, None] + np.log(2) * lfc[:, None] * (chosen["arm"] == "B").to_numpy(float)
+    if "block_0" in chosen:
+        levels = sorted(set(chosen["block_0"]))
+        effect = rng.normal(0, block_sd, (n_genes, len(levels)))
+        log_mean += effect[:, [levels.index(b) for b in chosen["block_0"]]]
+    mu = np.exp(log_mean) * rng.uniform(0.6, 1.6, len(chosen))
+    counts = rng.poisson(rng.gamma(1 / dispersion[:, None], mu * dispersion[:, None]))
+    return pd.DataFrame(counts, index=[f"g{i:04d}" for i in range(n_genes)], columns=list(chosen["specimen_id"]))
+
+
+def test_changes_are_recovered_and_the_false_discovery_rate_holds():
+    chosen, model = design(samples(["A"] * 6 + ["B"] * 6, ["d1", "d2", "d3"] * 4), ["block"])
+    false = found = 0
+    slopes = []
+    for seed in range(4):
+        rng = np.random.default_rng(100 + seed)
+        lfc = np.where(rng.random(900) < 0.15, rng.choice([-1, 1], 900) * rng.uniform(0.6, 1.8, 900), 0.0)
+        counts = draw(chosen, lfc, 900, seed)
+        table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"].set_index("gene_id")
+        truth = pd.Series(lfc, index=counts.index).loc[table.index]
+        moved = (truth != 0) & (table["baseMean"] > 10)
+        slopes.append(np.polyfit(truth[moved], table["log2FC"][moved], 1)[0])
+        hit = table["padj"] < 0.05
+        false += int((hit & (truth == 0)).sum())
+        found += int(hit.sum())
+    assert 0.9 < np.mean(slopes) < 1.1
+    assert found > 200
+    assert false / found <= 0.06, (false, found)
+
+
+def test_the_table_has_the_columns_of_the_interface_and_no_p_without_inference():
+    chosen, model = design(samples(["A"] * 3 + ["B"] * 3))
+    counts = draw(chosen, np.zeros(150), 150, 1)
+    counts.iloc[0] = 0
+    table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {"g0001": "Kdr"})["c"]
+    assert tuple(table.columns[:9]) == COLUMNS
+    assert "g0000" not in set(table["gene_id"])
+    assert table.set_index("gene_id").at["g0001", "symbol"] == "Kdr"
+    bare = without_inference(table, "why")
+    assert bare[["p", "padj"]].isna().all(axis=None)
+    assert bare["stat"].equals(table["stat"])
+    assert set(bare["note"]) == {"why"}
+
+
+def test_contrasts_of_one_fit_add_up_and_flip():
+    chosen, model = design(samples(["A"] * 4 + ["B"] * 4 + ["C"] * 4))
+    counts = draw(chosen, np.zeros(120), 120, 2)
+    ab, bc, ac, ca = (
+        fit_contrasts(counts, model, {"x": w}, {})["x"]["log2FC"].to_numpy()
+        for w in ({"B": 1, "A": -1}, {"C": 1, "B": -1}, {"C": 1, "A": -1}, {"A": 1, "C": -1})
+    )
+    assert np.allclose(ab + bc, ac, atol=1e-6)
+    assert np.allclose(ac, -ca)
+
+
+def test_no_counts_give_an_empty_table():
+    chosen, model = design(samples(["A"] * 3 + ["B"] * 3))
+    counts = pd.DataFrame(0, index=["g1"], columns=list(chosen["specimen_id"]))
+    assert fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"].empty
+
+
+def test_shrinkage_is_the_mode_of_the_posterior_and_spares_clear_changes():
+    rng = np.random.default_rng(3)
+    truth = np.where(rng.random(2000) < 0.1, rng.normal(0, 2, 2000), 0)
+    error = rng.uniform(0.1, 1.0, 2000)
+    change = truth + error * rng.normal(size=2000)
+    out, scale = shrunken(change, error), prior_scale(change, error)
+    grid = np.linspace(-8, 8, 16001)
+    for i in range(0, 2000, 97):
+        cost = (grid - change[i]) ** 2 / (2 * error[i] ** 2) + np.log1p((grid / scale) ** 2)
+        assert out[i] == pytest.approx(grid[cost.argmin()], abs=2e-3)
+    assert (np.abs(out) <= np.abs(change)).all()
+    assert np.sqrt(np.mean((out - truth) ** 2)) < 0.8 * np.sqrt(np.mean((change - truth) ** 2))
+    clear = (np.abs(change) > 3) & (error < 0.3)
+    assert (np.abs(out[clear] / change[clear]) > 0.9).all()
+
+
+def test_shrinkage_of_nothing_is_nothing():
+    assert np.isnan(shrunken(np.array([np.nan]), np.array([1.0]))).all()
+    assert shrunken(np.array([0.0, 1.0]), np.array([1.0, 1.0]))[0] == 0
+
+
+def test_confounded_blocks_are_dropped_and_a_confounded_contrast_is_refused():
+    chosen, model = design(samples(["A"] * 3 + ["B"] * 3, ["d1"] * 3 + ["d2"] * 3), ["block"])
+    assert model.dropped == ("d2",)
+    assert not estimable(model, chosen, {"B": 1, "A": -1})
+    kind, reason = standing(chosen, model, {"B": 1, "A": -1})
+    assert kind == "refused"
+    assert "confounded" in reason
+
+
+def test_standing_names_few_units_technical_replicates_and_missing_arms():
+    contrast = {"B": 1, "A": -1}
+    chosen, model = design(samples(["A"] * 3 + ["B"] * 2))
+    assert standing(chosen, model, contrast) == ("descriptive", "fewer than 3 units an arm (B 2, A 3)")
+    chosen, model = design(samples(["A"] * 3 + ["B"] * 3, unit="technical"))
+    assert standing(chosen, model, contrast)[0] == "descriptive"
+    assert standing(chosen, model, {"C": 1, "A": -1}) == ("refused", "no library in arm C")
+    chosen, model = design(samples(["A", "B"]))
+    assert standing(chosen, model, contrast)[0] == "refused"
+
+
+def test_libraries_of_one_animal_are_summed_so_that_it_counts_once():
+    df = samples(["A", "A", "A", "B", "B"], animals=["x", "x", "y", "z", "w"])
+    chosen, _ = design(df)
+    counts = pd.DataFrame(np.arange(10).reshape(2, 5), columns=list(df["specimen_id"]), index=["g1", "g2"])
+    summed, units = collapse(counts, chosen)
+    assert summed.shape == (2, 4)
+    row = units[units["animal_id"] == "x"].iloc[0]
+    assert summed.loc["g2", row["specimen_id"]] == 5 + 6
+    assert row["n_libraries"] == 2
+
+
+def test_several_times_and_empty_blocks_are_refused_by_name():
+    df = samples(["A", "B", "A", "B"])
+    df["time"] = [24.0, 24.0, 48.0, 48.0]
+    with pytest.raises(InputError, match=r"several times.*24, 48"):
+        with_design(df, "group", [], "iso")
+    assert len(select(df, {"time": 24}, "iso")) == 2
+    with pytest.raises(InputError, match="block column is empty for s00"):
+        with_design(samples(["A", "B"]), "group", ["block"], "iso")
+    with pytest.raises(InputError, match="did you mean 'batch'"):
+        with_design(samples(["A", "B"]), "group", ["batchh"], "iso")
+    with pytest.raises(InputError, match="selects no library"):
+        select(df, {"batch": "c"}, "iso")
+
+
+def test_samples_leave_out_exclusions_replaced_and_control_libraries():
+    libraries = pd.DataFrame({"specimen_id": ["l1", "l2", "l3", "l4", "l5"], "animal_id": ["a", "b", "b", "c", ""], "assay": "bulk",
+                              "role": ["sample"] * 4 + ["control"], "replaces": ["", "", "l2", "", ""]})  # fmt: skip
+    animals = pd.DataFrame({"animal_id": ["a", "b", "c"], "unit": "animal", "group": ["A", "B", "B"], "block": ""})
+    exclusions = pd.DataFrame(
+        {"level": ["animal", "specimen"], "id": ["c", "l1"], "modality": ["bulk", "microct"], "reason": "x"}
+    )
+    kept = sample_table(libraries, animals, exclusions, "bulk")
+    assert list(kept["specimen_id"]) == ["l1", "l3"]
+    assert list(kept["group"]) == ["A", "B"]
+
+
+def test_contrast_weights_resolve_roles_and_name_the_nearest():
+    claims = {"contrasts": {"C0": {"weights": {"healthy": 1, "disease": -1}}}}
+    assert contrast_weights(claims, {"healthy": "CTRL", "disease": "DRUG"}, "C0") == {"CTRL": 1.0, "DRUG": -1.0}
+    with pytest.raises(InputError, match="did you mean 'C0'"):
+        contrast_weights(claims, {}, "C00")
