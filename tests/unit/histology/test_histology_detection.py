@@ -256,6 +256,18 @@ def test_runs_shorter_than_noise_do_not_count(flags, least, expected):
     assert "".join("01"[v] for v in laminin.long_runs(given_flags, least).astype(int)) == expected
 
 
+def test_half_maximum_ignores_leaks_of_the_counterstain():
+    """Few stained cells among many blue nuclei, whose blue leaks into the brown channel: the level is that of the cells."""
+    rng = np.random.default_rng(4)
+    glass = rng.normal(0.02, 0.01, 60_000)
+    leak, cells = rng.normal(0.14, 0.02, 6_000), rng.normal(0.50, 0.05, 800)
+    brown = np.concatenate([glass, leak, cells])
+    blue = np.concatenate([rng.normal(0.05, 0.02, 60_000), rng.normal(0.60, 0.1, 6_000), rng.normal(0.2, 0.05, 800)])
+    found, _ = thresholds.half_maximum(brown, other=blue)
+    assert abs(found - 0.26) < 0.03
+    assert thresholds.half_maximum(brown)[0] < 0.12
+
+
 def test_half_maximum_lies_half_way_and_scales_with_the_stain():
     rng = np.random.default_rng(0)
     for strength in (0.4, 0.8):
@@ -298,7 +310,7 @@ def test_a_batch_without_stain_falls_back_to_the_config_and_says_so():
 
 
 def test_a_new_stain_is_config_only():
-    pair = {"stains": ["haematoxylin", "red"], "vectors": [[0.65, 0.70, 0.29], [0.2, 0.9, 0.4]]}
+    pair = {"haematoxylin": [0.65, 0.70, 0.29], "red": [0.2, 0.9, 0.4]}
     settings_x = block(detector="area", vectors=pair, outcomes={"share": "colf"}, roi="pie")
     assert measured_outcomes(settings_x) == ["colf"]
     brown = np.zeros((100, 100))

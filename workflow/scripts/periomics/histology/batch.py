@@ -116,7 +116,7 @@ def _threshold(
     if rule == "otsu":
         return thresholds.otsu(values, other)
     if rule == "half_maximum":
-        return thresholds.half_maximum(values, peaks=peaks)
+        return thresholds.half_maximum(values, peaks=peaks, other=other)
     if rule == "half_median":
         return thresholds.half_median(values)
     if rule == "negative_control":

@@ -7,7 +7,9 @@ import numpy as np
 MIN_PIXELS = 200
 
 
-def half_maximum(values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | None = None) -> tuple[float, str]:
+def half_maximum(
+    values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | None = None, other: np.ndarray | None = None
+) -> tuple[float, str]:
     """Half-way between the background and the typical amount of what is clearly stained.
 
     At this level the outline of an object lies where its edge is, whatever the blur, and the rule scales with the strength
@@ -21,18 +23,23 @@ def half_maximum(values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | No
         Pixels must lie this far (OD) and six robust standard deviations above the background to be clearly stained.
     peaks
         Where the stained level is taken from, if not from `values`: maxima across a thin line, say.
+    other
+        Amounts of the other stain in the same pixels. A pixel with less than half as much of this stain is a leak of the other
+        one through imperfect separation; where few cells are stained such pixels would else set the level.
 
     Returns
     -------
     threshold : NaN if too little is stained
     reason : why there is none, else empty
     """
-    values = values[np.isfinite(values)]
+    finite = np.isfinite(values)
+    own = np.ones(int(finite.sum()), bool) if other is None else values[finite] > 0.5 * other[finite]
+    values = values[finite]
     if len(values) < MIN_PIXELS:
         return float("nan"), f"{len(values)} pixels"
     background = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - background)))
-    candidates = values if peaks is None else peaks[np.isfinite(peaks)]
+    candidates = values[own] if peaks is None else peaks[np.isfinite(peaks)]
     clear = candidates[candidates > background + max(floor, 6 * spread)]
     if len(clear) < (MIN_PIXELS if peaks is None else 20):
         return float("nan"), f"only {len(clear)} of {len(candidates)} pixels are clearly stained"
