@@ -10,8 +10,18 @@ rule write_report:
             caption="../report/report.rst",
             category="Report",
         ),
-        methods="<results>/report/methods.md",
-        figures=directory("<results>/report/figures"),
+        methods=report(
+            "<results>/report/methods.md",
+            caption="../report/methods.rst",
+            category="Report",
+        ),
+        figures=report(
+            directory("<results>/report/figures"),
+            patterns=["{name}.svg"],
+            caption="../report/forest.rst",
+            category="Figures",
+            labels={"figure": "{name}"},
+        ),
     log:
         "<logs>/report/write_report.log",
     benchmark:

@@ -28,6 +28,8 @@ def value(config: Config, path: str, unit: str = "") -> str:
         return "yes" if found else "no"
     if isinstance(found, list | tuple):
         text = ", ".join(str(v) if isinstance(v, str) else number(v) for v in found)
+    elif isinstance(found, Mapping):
+        text = "; ".join(f"{k} ({value(found, str(k))})" for k in found)
     else:
         text = found if isinstance(found, str) else number(found, 6)
     return f"{text} {unit}".strip()

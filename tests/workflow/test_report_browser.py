@@ -1,0 +1,118 @@
+"""The report in a real browser: it opens from a file, asks no network, draws every figure, and no script fails."""
+
+import html
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+sys.path.insert(0, str(ROOT / "tests" / "unit" / "report"))
+pytestmark = pytest.mark.browser
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+# Runs before anything else of the page, so that it sees every error and everything that the page's policy refuses to load.
+LISTEN = """<script>window.seen = {errors: [], refused: []};
+addEventListener("error", e => seen.errors.push(String(e.message || (e.target && e.target.tagName))), true);
+addEventListener("unhandledrejection", e => seen.errors.push(String(e.reason)));
+document.addEventListener("securitypolicyviolation", e => seen.refused.push(e.blockedURI));</script>"""
+REPORT = """<script>addEventListener("load", async () => {
+document.querySelectorAll("details").forEach(d => d.open = true);
+const images = [...document.images];
+images.forEach(i => i.loading = "eager");
+await Promise.all(images.map(i => i.decode().catch(() => {})));
+await new Promise(done => setTimeout(done, 500));
+const size = e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; };
+const links = [...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute("href").slice(1));
+Object.assign(seen, {
+  title: document.title,
+  images: images.map(i => [i.alt, i.naturalWidth, i.naturalHeight]),
+  figures: [...document.querySelectorAll("figure > svg")]
+    .map(e => [e.getAttribute("aria-label"), ...size(e), e.querySelectorAll("use, path").length]),
+  lost: links.filter(l => !document.getElementById(l)), links: links.length,
+  requested: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
+  chart: document.querySelectorAll("#explorer-chart svg path").length,
+  spills: [...document.querySelectorAll("h1, h2, h3, p, li, figure, table, form")].filter(e => !e.closest(".scroll, #explorer-chart"))
+    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `${e.tagName} ${e.textContent.slice(0, 40)}`).slice(0, 9),
+  wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
+});
+const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);
+});</script>"""
+
+
+@pytest.fixture(scope="module")
+def browser():
+    found = next((b for b in BROWSERS if shutil.which(b)), None)
+    if found is None:
+        pytest.skip("no Chromium on the path: apt-get install chromium")
+    return found
+
+
+@pytest.fixture(scope="module")
+def page(tmp_path_factory):
+    from report_study import HOSTILE, claims, make_study
+
+    from periomics.report.page import write_report
+    from periomics.report.sources import sources
+
+    folder = tmp_path_factory.mktemp("browser")
+    declared = claims()
+    declared["claims"][0]["text"] = HOSTILE
+    inputs = make_study(folder, declared=declared, title=HOSTILE, reason=HOSTILE)
+    out = folder / "results" / "report"
+    write_report(sources(inputs, folder / "results"), out / "report.html", out / "methods.md", out / "figures")
+    return out / "report.html"
+
+
+def look(browser, page, scripts=True, width=1300):
+    """What the page says of itself once it is drawn."""
+    text = page.read_text(encoding="utf-8")
+    probed = page.with_name("probed.html")
+    head = text.index("<title>")
+    body, _, rest = text[head:].rpartition("</body>")
+    probed.write_text(f"{text[:head]}{LISTEN}{body}{REPORT}</body>{rest}", encoding="utf-8")
+    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=15000", f"--window-size={width},900",
+               f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", probed.as_uri()]  # fmt: skip
+    environment = os.environ | {"HOME": str(page.parent)}
+    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    match = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, flags=re.S)
+    assert match, done.stderr[-2000:]
+    return json.loads(html.unescape(match[1]))
+
+
+@pytest.fixture(scope="module")
+def seen(browser, page):
+    return look(browser, page)
+
+
+def test_page_opens_without_errors_and_without_network(seen):
+    assert seen["errors"] == []
+    assert seen["refused"] == [] and seen["requested"] == []
+
+
+def test_texts_of_users_ran_nothing(seen):
+    assert seen["title"].startswith("<script>document.title='broken'")
+
+
+def test_every_picture_and_figure_is_drawn(seen):
+    assert len(seen["images"]) >= 5 and all(w > 1 and h > 1 for _, w, h in seen["images"])
+    assert len(seen["figures"]) > 12
+    assert all(w > 50 and h > 30 and marks > 10 for _, w, h, marks in seen["figures"]), seen["figures"]
+
+
+def test_interactive_chart_has_marks(seen):
+    assert seen["chart"] > 10
+
+
+def test_every_link_inside_the_page_has_its_target(seen):
+    assert seen["links"] > 30 and seen["lost"] == []
+
+
+@pytest.mark.parametrize("width", [1300, 480])
+def test_page_does_not_spill_over_its_window(browser, page, width):
+    found = look(browser, page, width=width)
+    assert found["wide"] <= 1, found["spills"]
