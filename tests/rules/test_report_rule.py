@@ -32,7 +32,8 @@ def job(folder, inputs):
     out = folder / "results" / "report"
     files = {"report": out / "report.html", "methods": out / "methods.md", "figures": out / "figures"}
     return SimpleNamespace(
-        input=Names(inputs | {"checked": str(folder / "results" / "check" / "plan.txt")}), output=Names({k: str(v) for k, v in files.items()}),
+        input=Names(inputs | {"checked": str(folder / "results" / "check" / "plan.txt")}),
+        output=Names({k: str(v) for k, v in files.items()}),
         params=Names(), log=[str(folder / "write_report.log")], rule="write_report", wildcards=Names(), threads=1, config={},
     )  # fmt: skip
 
@@ -47,7 +48,7 @@ def test_script_writes_page_methods_and_figures(script, tmp_path):
     assert Path(work.output.methods).read_text(encoding="utf-8").startswith("# Methods: Stem cells")
     assert (Path(work.output.figures) / "forest.svg").is_file()
     assert "MB" in (tmp_path / "write_report.log").read_text(encoding="utf-8")
-    assert not [p for p in tmp_path.rglob(".part-*")]
+    assert not list(tmp_path.rglob(".part-*"))
 
 
 def test_unreadable_dictionary_is_named_in_the_log(script, tmp_path):
