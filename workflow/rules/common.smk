@@ -51,7 +51,8 @@ def _study_folder():
 
 # Every default is filled in here, once, so that results and provenance show the whole configuration.
 config.update(resolve_config(config))
-STUDY = load_study(config, _study_folder())
+config["study_dir"] = _study_folder()
+STUDY = load_study(config, config["study_dir"])
 
 
 pathvars:
@@ -226,7 +227,7 @@ def report_inputs():
     return study_sheets() | claims | tables | plan.report_inputs(STUDY)
 
 
-# What the check needs is looked up here, while the rule files are read: in `onstart` their places are no longer known.
+# What the check needs is looked up while these files are read; in `onstart` their places are no longer known.
 CHECK_SCRIPT = SCRIPTS / "study/check_study.py"
 if not CHECK_SCRIPT.is_file():
     CHECK_SCRIPT = workflow.source_path("../scripts/study/check_study.py")

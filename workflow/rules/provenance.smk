@@ -23,7 +23,6 @@ rule record_provenance:
         mem_mb=memory_for(500, 0),
         runtime=runtime_for(30),
     params:
-        folder=str(STUDY.folder),
         config=config,
         resources=setting("resources") or {},
         rules=plan.SEEDED_RULES,

@@ -17,7 +17,7 @@ from periomics.study.study import load_study
 
 def main(snakemake):
     log = start_log(snakemake)
-    study = load_study(snakemake.params.config, snakemake.params.folder)
+    study = load_study(snakemake.params.config, snakemake.params.config["study_dir"])
     inputs = input_checksums(study)
     write_result(inputs, snakemake.output.inputs)
     write_result(software_versions(), snakemake.output.software)

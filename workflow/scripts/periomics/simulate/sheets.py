@@ -70,9 +70,7 @@ def _scans(animals: pd.DataFrame, scenario: str) -> pd.DataFrame:
     df["time"], df["time_unit"], df["role"] = "28", "d", "sample"
     session = animals["group"] if scenario == "confounded" else animals["block"]
     df["batch"] = "scan-" + session.astype(str)
-    stack = (
-        animals["turn"] % 6 == 5
-    )  # one scan an arm comes as a multi-page TIFF, whose voxel size the sheet states
+    stack = animals["turn"] % 6 == 5  # one scan an arm comes as a multi-page TIFF, whose voxel size the sheet states
     df["path"] = f"{RAW}/microct/" + df["specimen_id"] + stack.map({True: ".tif", False: ".nrrd"})
     df["voxel_um"] = stack.map({True: "18", False: ""})
     return df.drop(columns="group")
