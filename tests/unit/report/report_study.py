@@ -279,12 +279,37 @@ def _genes(results: Path) -> dict[str, object]:
         }
     )
     composition = pd.DataFrame(
-        {"animal_id": ["R03"], "cell_type": ["basal"], "count": [40], "proportion": [0.4], "clr": [0.1]}
+        {
+            "row": ["unit"] * 4 + ["contrast"],
+            "animal_id": ["R03", "R04", "R05", "R06", ""],
+            "arm": ["CTRL", "CTRL", "POST", "POST", ""],
+            "cell_type": "basal",
+            "count": [40, 30, 50, 60, np.nan],
+            "proportion": [0.4, 0.3, 0.5, 0.6, np.nan],
+            "clr": [0.1, 0, 0.2, 0.3, np.nan],
+            "contrast": ["", "", "", "", "C2"],
+            "estimate": 0.4,
+            "lower": np.nan,
+            "upper": np.nan,
+            "padj": np.nan,
+            "n_units": 4,
+            "status": "descriptive",
+            "reason": "fewer than 3 units in an arm",
+        }
+    )
+    tests = pd.DataFrame(
+        {
+            "test": ["mucosa.C2", "isolation.CM"],
+            "status": ["tested", "descriptive"],
+            "n_per_arm": ["POST 4; DRUG 4", "medium 6; vehicle 6"],
+            "reason": ["", "technical replicates: no inference"],
+        }
     )
     out = _write(
         results,
         {
             "bulk_qc": ("bulk/qc", qc),
+            "bulk_tests": ("bulk/tests", tests),
             "bulk_scores": ("bulk/scores", scores),
             "sc_composition": ("singlecell/composition", composition),
             "one": ("bulk/de/mucosa.C2", table),

@@ -160,6 +160,16 @@ def test_changed_genes_are_counted_and_refusals_quoted():
     assert genes.changed(table) == "2 of 3 genes changed (q ≤ 0.05): 1 up, 1 down"
     assert genes.changed(table.assign(padj=np.nan, note="two donors")) == "no test was made: two donors"
     assert genes.changed(table.iloc[:0]).startswith("no test was made")
+    overview = {"reason": "no library in arm PRE", "n_per_arm": "PRE 0; DRUG 3"}
+    assert genes.changed(table.iloc[:0], overview) == "no test was made: no library in arm PRE (n: PRE 0; DRUG 3)"
+    assert genes.changed(table, {"n_per_arm": "PRE 4; DRUG 3"}).endswith("1 down (n: PRE 4; DRUG 3)")
+
+
+def test_composition_separates_units_from_contrasts(toy):
+    contrasts, units = genes.composition_grids(toy.sources.table("sc_composition"))
+    assert len(contrasts.rows) == 1 and "fewer than 3 units in an arm" in contrasts.rows[0]
+    assert len(units.rows) == 4 and units.rows[0][4] == "0.400"
+    assert (toy.figures / "composition--basal.tsv").is_file()
 
 
 def test_scores_are_ordered_by_the_variance_between_arms():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -16,7 +16,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.modality import VALUE_COLUMNS
 from periomics.report.pictures import Picture
 from periomics.report.sources import Sources, complete
-from periomics.report.words import area_name
+from periomics.report.words import area_name, interval
 
 Q = 0.05
 TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 24, 16
@@ -56,6 +56,7 @@ class GenePage:
     picture_note: str
     tests: Sequence[Test]
     scores: Sequence[Drawn]
+    shares: Sequence[Drawn]
     tables: Sequence[Grid]
 
 
@@ -71,42 +72,112 @@ def gene_pages(sources: Sources, pictures: dict[str, tuple[list[Picture], str]],
 
 def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     qc = sources.table("bulk_qc")
-    tests = differential(sources, "de", "sets", figures, "bulk")
-    tables = [grid(qc, {c: c.replace("_", " ") for c in qc.columns} or {"specimen_id": "library"}, file="bulk/qc.tsv",
-                   title="Libraries", reason="No library could be read.")]  # fmt: skip
-    facts = f"{len(qc)} libraries, {len(tests)} differential tests"
-    images, note = pictures.get("bulk", ([], ""))
-    return GenePage("bulk", area_name("bulk"), anchor("page", "bulk"), facts, images, note, tests,
-                    score_plots(sources, "bulk", figures), [*tables, *_unscored(sources, "bulk_scores", "bulk")])  # fmt: skip
-
-
-def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
-    composition = sources.table("sc_composition")
-    columns = {c: c.replace("_", " ") for c in composition.columns} or {"cell_type": "cell type"}
-    tables = [
-        grid(
-            composition,
-            columns,
-            file="singlecell/composition.tsv",
-            title="Composition",
-            reason="No cell was typed.",
-            limit=300,
-        )
-    ]
-    tests = differential(sources, "sc_de", "", figures, "singlecell")
-    types = composition["cell_type"].nunique() if "cell_type" in composition.columns else 0
-    images, note = pictures.get("singlecell", ([], ""))
-    facts = f"{types} cell type{'s' * (types != 1)}, {len(tests)} pseudobulk test{'s' * (len(tests) != 1)}"
-    tables += _unscored(sources, "sc_scores", "singlecell")
-    scores = score_plots(sources, "singlecell", figures)
+    tests = differential(sources, ("de", "sets", "bulk_tests"), figures, "bulk")
+    heading = {c: c.replace("_", " ") for c in qc.columns} or {"specimen_id": "library"}
+    libraries = grid(qc, heading, file="bulk/qc.tsv", title="Libraries", reason="No library could be read.")
+    scores = score_plots(sources, "bulk", figures)
+    tables = [libraries, *_unscored(sources, "bulk_scores", "bulk")]
+    facts = f"{_count(len(qc), 'library', 'libraries')}, {_count(len(tests), 'differential test')}"
     return GenePage(
-        "singlecell", area_name("singlecell"), anchor("page", "singlecell"), facts, images, note, tests, scores, tables
+        "bulk",
+        area_name("bulk"),
+        anchor("page", "bulk"),
+        facts,
+        *pictures.get("bulk", ([], "")),
+        tests,
+        scores,
+        [],
+        tables,
     )
 
 
-def differential(sources: Sources, de: str, sets: str, figures: Path, area: str) -> list[Test]:
-    """Every differential test of a modality, with the ranking of sets where there is one of the same name."""
+def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
+    composition = sources.table("sc_composition", ("row", "cell_type"))
+    tests = differential(sources, ("sc_de", "", "sc_tests"), figures, "singlecell")
+    qc = sources.table("sc_qc")
+    libraries = (
+        [grid(qc, {c: c.replace("_", " ") for c in qc.columns}, file="singlecell/qc.tsv", title="Libraries")]
+        if len(qc)
+        else []
+    )
+    tables = [*composition_grids(composition), *libraries, *_unscored(sources, "sc_scores", "singlecell")]
+    scores = score_plots(sources, "singlecell", figures)
+    shares = composition_plots(composition, sources, figures)
+    facts = f"{_count(composition['cell_type'].nunique(), 'cell type')}, {_count(len(tests), 'pseudobulk test')}"
+    images = pictures.get("singlecell", ([], ""))
+    return GenePage(
+        "singlecell",
+        area_name("singlecell"),
+        anchor("page", "singlecell"),
+        facts,
+        *images,
+        tests,
+        scores,
+        shares,
+        tables,
+    )
+
+
+def _count(n: int, one: str, many: str = "") -> str:
+    return f"{n} {one if n == 1 else many or one + 's'}"
+
+
+def composition_grids(table: pd.DataFrame) -> list[Grid]:
+    """Contrasts of cell types' shares, and the shares of every unit."""
+    file = "singlecell/composition.tsv"
+    tested = table[table["row"] == "contrast"]
+    rows = complete(tested, ("lower", "upper", "estimate", "padj", "n_units", "status", "reason", "contrast"))
+    rows = rows.assign(interval=[interval(a, b) for a, b in zip(rows["lower"], rows["upper"], strict=True)])
+    columns = {"contrast": "Contrast", "cell_type": "Cell type", "estimate": "Difference of log shares", "interval": "95 % interval",
+               "padj": "adjusted p", "n_units": "n", "status": "Status", "reason": "Reason"}  # fmt: skip
+    contrasts = grid(
+        rows, columns, file=file, title="Composition by contrast", reason="No contrast was declared for cell types."
+    )
+    units = table[table["row"] != "contrast"]
+    columns = {
+        "animal_id": "Unit",
+        "arm": "Arm",
+        "cell_type": "Cell type",
+        "count": "Cells",
+        "proportion": "Share",
+        "clr": "Centred log ratio",
+    }
+    each = grid(units, columns, file=file, title="Composition of every unit", reason="No cell was typed.", limit=300)
+    return [contrasts, each]
+
+
+def composition_plots(table: pd.DataFrame, sources: Sources, figures: Path) -> list[Drawn]:
+    """Share of each cell type in every unit, by arm."""
+    units = complete(table, ("animal_id", "arm", "proportion"))
+    units = units[(units["row"] != "contrast") & pd.to_numeric(units["proportion"], errors="coerce").notna()]
+    rows = pd.DataFrame({"animal_id": units["animal_id"], "condition": units["arm"], "value": 100 * units["proportion"].astype(float),
+                         "cell_type": units["cell_type"], "unit": "% of cells", "dose": np.nan, "dose_unit": "", "time": np.nan,
+                         "time_unit": "", "batch": ""})  # fmt: skip
+    order = arm_order(sources.config, sorted(rows["condition"].unique()))
+    parts = list(rows.groupby("cell_type", sort=True))[:MOST_SCORES]
+    return [
+        dot_plot(part, str(name), sources.dictionary, order, figures, anchor("composition", name))
+        for name, part in parts
+    ]
+
+
+def differential(sources: Sources, names: tuple[str, str, str], figures: Path, area: str) -> list[Test]:
+    """Every differential test of a modality.
+
+    Parameters
+    ----------
+    sources
+        What the study has.
+    names
+        Names of the tests' tables, of the rankings of sets of the same file names, and of the overview of the tests.
+    figures
+        Where volcano plots go.
+    area
+        bulk or singlecell.
+    """
+    de, sets, overview = names
     rankings = {path.stem: table for path, table in sources.tables(sets).items()} if sets else {}
+    said = sources.table(overview, ("test", "status", "reason", "n_per_arm")).drop_duplicates("test").set_index("test")
     out: list[Test] = []
     for path, table in sources.tables(de).items():
         table = complete(table, DE_COLUMNS)
@@ -115,25 +186,29 @@ def differential(sources: Sources, de: str, sets: str, figures: Path, area: str)
             volcano(table, name, figures, area) if sum(t.volcano is not None for t in out) < MOST_VOLCANOES else None
         )
         sets_of = None if ranking is None else top_sets(ranking, name)
-        out.append(Test(name, anchor(area, name), changed(table), drawn, top_genes(table, area, path), sets_of))
+        text = changed(table, said.loc[name].to_dict() if name in said.index else {})
+        out.append(Test(name, anchor(area, name), text, drawn, top_genes(table, area, path), sets_of))
     return out
 
 
-def changed(table: pd.DataFrame) -> str:
-    """How many genes changed at the false discovery rate of the page, or why nothing was tested."""
+def changed(table: pd.DataFrame, overview: Mapping[str, object] | None = None) -> str:
+    """How many genes changed at the false discovery rate of the page, or why nothing was tested; on how many units."""
+    overview = overview or {}
     padj = pd.to_numeric(table["padj"], errors="coerce")
+    units = f" (n: {overview['n_per_arm']})" if overview.get("n_per_arm") else ""
     if padj.notna().sum() == 0:
-        reasons = [
-            r
+        reasons = [str(overview.get("reason") or "")] + [
+            str(r)
             for c in ("reason", "note")
-            if c in table.columns
-            for r in table[c].astype(str).unique()
-            if r and r != "nan"
+            if c in table.columns and not overview.get("reason")
+            for r in table[c].unique()
         ]
-        return f"{NO_TEST}: {'; '.join(reasons)}" if reasons else f"{NO_TEST}: the table holds no adjusted p-value"
+        told = "; ".join(r for r in dict.fromkeys(reasons) if r and r != "nan")
+        return f"{NO_TEST}: {told or 'the table holds no adjusted p-value'}{units}"
     hit = padj <= Q
     up = int((hit & (pd.to_numeric(table["log2FC"], errors="coerce") > 0)).sum())
-    return f"{int(hit.sum())} of {int(padj.notna().sum())} genes changed (q ≤ {Q}): {up} up, {int(hit.sum()) - up} down"
+    total, many = int(padj.notna().sum()), int(hit.sum())
+    return f"{many} of {total} genes changed (q ≤ {Q}): {up} up, {many - up} down{units}"
 
 
 def top_genes(table: pd.DataFrame, area: str, path: Path) -> Grid:
