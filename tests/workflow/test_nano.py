@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from outputs_page import missing_columns, undescribed
 from running import ROOT, checkout, environment, planned, snakemake, tables
 
 pytestmark = pytest.mark.slow
@@ -32,6 +33,12 @@ def test_results_are_complete(whole):
         assert (results / name).stat().st_size > 0, name
     logs = list((results / "logs").rglob("*.log"))
     assert logs and all(p.stat().st_size > 0 for p in logs)
+
+
+def test_every_file_and_column_is_described(whole):
+    page = (ROOT / "docs/outputs.md").read_text(encoding="utf-8")
+    assert undescribed(whole / "results-nano", page) == []
+    assert missing_columns(whole / "results-nano", page) == []
 
 
 def test_everything_simulated_is_recovered(whole):
