@@ -102,8 +102,8 @@ def test_no_direction_no_confirmatory_verdict_but_an_honest_permutation():
 def test_few_animals(n):
     contrasts, rescue, verdicts = tables(*simulated(n=n))
     whole(verdicts)
-    if n == 1:
-        assert contrasts["p"].isna().all() and contrasts["reason"].str.contains("fewer than 2").all()
+    if n < 3:
+        assert contrasts["p"].isna().all() and contrasts["reason"].str.contains("fewer than 3").all()
         assert contrasts["estimate"].notna().all() and (verdicts["verdict"] == v.NOT_JUDGED).all()
         assert rescue["R"].notna().all() and not rescue["bounded"].any()
     else:
@@ -190,6 +190,15 @@ def test_cultures_are_compared_within_isolations():
     scratch = contrasts[(contrasts["outcome"] == "scratch") & (contrasts["contrast"] == "CM")]
     assert scratch.set_index("time")["kind"].to_dict() == {12.0: "time course", 24.0: "secondary"}
     assert np.isnan(scratch.set_index("time").at[12.0, "p_adj"])
+
+
+def test_two_isolations_get_estimates_only():
+    contrasts, _, verdicts = tables(*culture(n=2))
+    whole(verdicts)
+    cm = contrasts[contrasts["contrast"] == "CM"]
+    assert len(cm) and cm["estimate"].notna().all() and cm[["p", "lower", "upper"]].isna().all(axis=None)
+    assert cm["reason"].str.contains("fewer than 3 units in").all()
+    assert tables(*culture(n=3))[0]["p"].notna().any()
 
 
 def test_days_of_one_kill_are_pooled_two_kills_are_not():

@@ -14,6 +14,9 @@ from periomics.statistics.transform import to_scale
 from periomics.study.check_claims import estimable
 from periomics.study.dictionary import entry
 
+# As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
+MIN_UNITS = 3
+
 
 @dataclass(frozen=True)
 class Cut:
@@ -209,14 +212,14 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> str:
     found = confounded(cut, weights)
     if found:
         return found
-    if not np.isnan(form.se):
-        return ""
     if np.isnan(cut.analysis).all():
         return "the outcome's scale does not apply to these values"
     n = counts(cut, weights)
+    few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
+    if few:
+        return f"fewer than {MIN_UNITS} {'units' if cut.paired else 'animals'} in {', '.join(few)}"
+    if not np.isnan(form.se):
+        return ""
     if cut.paired:
-        return "fewer than 2 units with every arm, or all differences equal"
-    few = [f"{a} ({k})" for a, k in n.items() if k < 2]
-    return (
-        f"fewer than 2 animals in {', '.join(few)}" if few else "all animals of the contrasted arms have the same value"
-    )
+        return f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+    return "all animals of the contrasted arms have the same value"
