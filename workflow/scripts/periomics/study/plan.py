@@ -97,7 +97,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
     out["bulk"] += [f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")]
     out["singlecell"] = (
-        [f"{r}/singlecell/{f}" for f in ("atlas.h5ad", "composition.tsv", "scores.tsv")] if single else []
+        [f"{r}/singlecell/{f}" for f in ("atlas.h5ad", "composition.tsv", "scores.tsv", "tests.tsv")] if single else []
     )
     measured = measurement_tables(study) or score_tables(study)
     out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
@@ -153,8 +153,10 @@ def report_inputs(study: Study) -> dict[str, object]:
         out |= {"bulk_qc": f"{r}/bulk/qc.tsv", "bulk_scores": f"{r}/bulk/scores.tsv"}
     if bulk_contrasts(study):
         out |= {k: [f"{r}/bulk/{k}/{c}.tsv" for c in bulk_contrasts(study)] for k in ("de", "sets")}
+        out["bulk_tests"] = f"{r}/bulk/tests.tsv"
     if single:
-        out |= {"sc_composition": f"{r}/singlecell/composition.tsv", "sc_scores": f"{r}/singlecell/scores.tsv"}
+        out |= {f"sc_{n}": f"{r}/singlecell/{n}.tsv" for n in ("composition", "scores", "qc", "tests")}
+        out["sc_de"] = f"{r}/singlecell/de"
     out |= {
         n: f"{r}/provenance/{f}"
         for n, f in (("record", "run.json"), ("software", "software.tsv"), ("inputs", "inputs.tsv"))
