@@ -44,6 +44,20 @@ def snakemake(folder: Path, *words: str, check: bool = True) -> subprocess.Compl
     return done
 
 
+def assert_recovered(folder: Path, config: str) -> None:
+    """Everything that a simulated study measured lies within its tolerance of the truth."""
+    command = [sys.executable, "-m", "periomics.simulate.recovery", config]
+    env = environment() | {"PYTHONPATH": str(folder / "workflow/scripts")}
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def assert_nothing_to_do(folder: Path, *words: str) -> None:
+    """A second run plans no job."""
+    done = snakemake(folder, "--cores", "1", "--dry-run", *words)
+    assert "Nothing to be done" in done.stdout + done.stderr
+
+
 def planned(output: str) -> dict[str, int]:
     """Rule → jobs from the statistics that Snakemake prints before it starts (or in a dry run)."""
     counts: dict[str, int] = {}

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 from outputs_page import missing_columns, undescribed
-from running import ROOT, checkout, environment, planned, snakemake, tables
+from running import ROOT, assert_nothing_to_do, assert_recovered, checkout, environment, planned, snakemake, tables
 
 pytestmark = pytest.mark.slow
 NANO = ("--configfile", "config/nano/config.yaml")
@@ -42,15 +42,11 @@ def test_every_file_and_column_is_described(whole):
 
 
 def test_everything_simulated_is_recovered(whole):
-    command = [sys.executable, "-m", "periomics.simulate.recovery", "config/nano/config.yaml"]
-    env = environment() | {"PYTHONPATH": str(whole / "workflow/scripts")}
-    done = subprocess.run(command, cwd=whole, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert_recovered(whole, "config/nano/config.yaml")
 
 
 def test_a_second_run_plans_nothing(whole):
-    done = snakemake(whole, "--cores", "1", "--dry-run", *NANO)
-    assert "Nothing to be done" in done.stdout + done.stderr
+    assert_nothing_to_do(whole, *NANO)
 
 
 def test_one_core_gives_the_same_tables(whole, tmp_path):

@@ -1,12 +1,10 @@
 """The tiny study end to end: every modality, every page, everything simulated recovered."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from outputs_page import missing_columns, undescribed
-from running import ROOT, checkout, environment, snakemake
+from running import ROOT, assert_nothing_to_do, assert_recovered, checkout, snakemake
 
 from periomics.study.results import read_result
 
@@ -28,10 +26,7 @@ def test_every_file_and_column_is_described(tiny):
 
 
 def test_everything_simulated_is_recovered(tiny):
-    command = [sys.executable, "-m", "periomics.simulate.recovery", "config/tiny/config.yaml"]
-    env = environment() | {"PYTHONPATH": str(tiny / "workflow/scripts")}
-    done = subprocess.run(command, cwd=tiny, env=env, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stdout + done.stderr
+    assert_recovered(tiny, "config/tiny/config.yaml")
 
 
 def test_every_claim_has_a_verdict_in_words(tiny):
@@ -57,8 +52,7 @@ def test_report_has_a_page_for_every_modality(tiny):
 
 
 def test_a_second_run_plans_nothing(tiny):
-    done = snakemake(tiny, "--cores", "1", "--dry-run", *TINY)
-    assert "Nothing to be done" in done.stdout + done.stderr
+    assert_nothing_to_do(tiny, *TINY)
 
 
 def test_snakemakes_own_report_works(tiny):

@@ -1,8 +1,7 @@
 """Measure bone around the implant in one micro-CT scan.
 
-Input: a scan in any format that `periomics.microct.readers` knows; the sheet's row (voxel size, times) and the study's
-thresholds. Output: the measurements, a picture with outlines, the label map and the map of bone thickness. A scan that
-cannot be measured gives rows with `qc = fail` and the reason, unless the config says stop.
+Input: a scan in any format that `periomics.microct.readers` knows, the sheet's row, the study's thresholds. Output: the
+measurements, a picture, label map and thickness map. What cannot be measured gives rows with `qc = fail` and the reason.
 """
 
 import numpy as np

@@ -17,11 +17,9 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from periomics.study.check import find_problems, fingerprint, report
+from periomics.study.check import gate
 from periomics.study.code import code_digest
 from periomics.study.dictionary import load_dictionary
-from periomics.study.files import write_text
-from periomics.study.problems import listing
 from periomics.study.study import load_study
 
 
@@ -42,28 +40,13 @@ def probe_image(path, record):
 
 def main(request):
     """Check a study; the exit status is 0 when it may run."""
-    folder = Path(request["results"]) / "check"
     study = load_study(request["config"], request["folder"])
-    state = fingerprint(study, code_digest("study/check_study"))
-    plan, seen = folder / "plan.txt", folder / "fingerprint"
-    if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
-        return 0
     probes = {"scans": probe_scan, "sections": probe_image, "cultures": probe_image}
-    problems = find_problems(study, load_dictionary(request["dictionary"]), probes)
-    text, usable = report(study, problems)
-    if not usable:
+    dictionary = load_dictionary(request["dictionary"])
+    text, usable = gate(study, Path(request["results"]) / "check", dictionary, probes, code_digest("study/check_study"))
+    if text:
         print(text, file=sys.stderr)
-        plan.unlink(missing_ok=True)
-        write_text(text, folder / "problems.txt")
-        return 1
-    (folder / "problems.txt").unlink(missing_ok=True)
-    write_text(text, plan)
-    write_text(state, seen)
-    warnings = listing(problems, "warning")
-    print(
-        "\n".join([f"The check passed; the plan is in {plan}", *(f"  look at: {w}" for w in warnings)]), file=sys.stderr
-    )
-    return 0
+    return 0 if usable else 1
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ from periomics.study.check_design import check_design
 from periomics.study.check_files import Probe, check_files
 from periomics.study.check_sheets import check_sheet
 from periomics.study.config import check_config
+from periomics.study.files import write_text
 from periomics.study.plan_text import plan_text
 from periomics.study.problems import Problem, listing
 from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
@@ -79,3 +80,27 @@ def _title(study: Study) -> str:
     about = study.config.get("study")
     title = about.get("title") or about.get("name") if isinstance(about, Mapping) else about
     return f"{title or 'study without a title'} ({Path(study.folder).as_posix()})"
+
+
+def gate(
+    study: Study, folder: Path, dictionary: pd.DataFrame, probes: Mapping[str, Probe], code: str
+) -> tuple[str, bool]:
+    """Check a study before its first job; what to print (nothing where nothing changed) and whether it may run.
+
+    Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again.
+    """
+    state = fingerprint(study, code)
+    plan, seen, problems_file = folder / "plan.txt", folder / "fingerprint", folder / "problems.txt"
+    if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
+        return "", True
+    problems = find_problems(study, dictionary, probes)
+    text, usable = report(study, problems)
+    if not usable:
+        plan.unlink(missing_ok=True)
+        write_text(text, problems_file)
+        return text, False
+    problems_file.unlink(missing_ok=True)
+    write_text(text, plan)
+    write_text(state, seen)
+    warnings = [f"  look at: {w}" for w in listing(problems, "warning")]
+    return "\n".join([f"The check passed; the plan is in {plan}", *warnings]), True
