@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import special, stats
 
 from periomics.genes.design import (
     collapse,
@@ -14,7 +15,7 @@ from periomics.genes.design import (
     standing,
     with_design,
 )
-from periomics.genes.model import COLUMNS, fit_contrasts, without_inference
+from periomics.genes.model import COLUMNS, equivalent_freedom, fit_contrasts, with_t_reference, without_inference
 from periomics.genes.shrinkage import prior_scale, shrunken
 from periomics.study.errors import InputError
 
@@ -180,3 +181,23 @@ def test_contrast_weights_resolve_roles_and_name_the_nearest():
     assert contrast_weights(claims, {"healthy": "CTRL", "disease": "DRUG"}, "C0") == {"CTRL": 1.0, "DRUG": -1.0}
     with pytest.raises(InputError, match="did you mean 'C0'"):
         contrast_weights(claims, {}, "C00")
+
+
+def test_degrees_of_freedom_of_samples_and_prior_add_their_precision():
+    assert equivalent_freedom(9, 1e12) == pytest.approx(9, rel=1e-6)
+    both = equivalent_freedom(9, 0.25)
+    assert 1 / special.polygamma(1, both / 2) == pytest.approx(1 / special.polygamma(1, 4.5) + 4)
+    assert equivalent_freedom(9, 0.25) > equivalent_freedom(4, 0.25) > 4
+
+
+def test_the_t_reference_keeps_what_filtering_took_out_and_never_lowers_a_p_value():
+    rng = np.random.default_rng(1)
+    wald = rng.normal(size=50)
+    p = pd.Series(2 * stats.norm.sf(np.abs(wald)))
+    table = pd.DataFrame({"stat": wald, "pvalue": p.where(np.arange(50) > 2), "padj": p.where(np.arange(50) > 9)})
+    out = with_t_reference(table, 12.0)
+    assert out["pvalue"][:3].isna().all()
+    assert out["padj"][:10].isna().all()
+    assert (out["pvalue"][3:] >= table["pvalue"][3:]).all()
+    assert out["pvalue"][20] == pytest.approx(2 * stats.t.sf(abs(wald[20]), 12))
+    assert np.allclose(out["padj"][10:], stats.false_discovery_control(out["pvalue"][10:]))

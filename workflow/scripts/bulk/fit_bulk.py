@@ -39,7 +39,7 @@ def main(snakemake):
     overview = pd.concat(overviews, ignore_index=True)
     for row in overview.itertuples():
         log.info(
-            "%s: %s, %s genes, %s significant %s", row.test, row.status, row.n_genes, row.n_significant, row.reason
+            "%s: %s %s", row.test, row.status, row.reason or f"{row.n_significant} of {row.n_genes} genes significant"
         )
     for path in snakemake.output.de:
         write_result(tables[Path(path).name.removesuffix(".tsv")], path, COLUMNS)

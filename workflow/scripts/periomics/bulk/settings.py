@@ -38,11 +38,13 @@ class Analysis:
 
 @dataclass(frozen=True)
 class Testing:
-    """Differential tests: false discovery rate, fewest counts of a gene, fewest units an arm."""
+    """Differential tests: false discovery rate, fewest counts of a gene, fewest units an arm, distribution of the statistic (t, or
+    normal as in DESeq2)."""
 
     alpha: float = 0.05
     min_total: int = 10
     min_per_arm: int = 3
+    reference: str = "t"
 
 
 @dataclass(frozen=True)

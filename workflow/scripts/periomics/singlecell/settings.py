@@ -56,6 +56,7 @@ class ComparisonSettings:
     min_per_arm: int = 3
     alpha: float = 0.05
     min_total: int = 10
+    reference: str = "t"
 
 
 def atlas_settings(values: Mapping[str, object] | None) -> AtlasSettings:

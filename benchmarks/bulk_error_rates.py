@@ -1,0 +1,59 @@
+"""False discovery rate, power and slope of differential tests on simulated counts, for both reference distributions; CPU time.
+
+Run: .venv/bin/python benchmarks/bulk_error_rates.py [seeds]
+"""
+
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
+
+from periomics.genes.design import model_matrix, with_design  # noqa: E402
+from periomics.genes.model import fit_contrasts  # noqa: E402
+from periomics.genes.signatures import read_signatures  # noqa: E402
+from periomics.simulate.bulk import draw_counts, draw_genome  # noqa: E402
+from periomics.simulate.bulk_programme import HEALING  # noqa: E402
+
+WEIGHTS = {"x": {"B": 1.0, "A": -1.0}}
+
+
+def one(n: int, n_genes: int, seed: int, reference: str) -> tuple[int, int, int, float, float]:
+    """False hits, hits, changed genes, slope of estimated on true change, seconds."""
+    h = np.tile([0.0, 1.0], n // 2)
+    genome = draw_genome(read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed)
+    facts = [
+        {"specimen_id": f"s{i:02d}", "animal_id": f"s{i:02d}", "batch": f"b{i // 2 % 2}", "species": "rat"}
+        for i in range(n)
+    ]
+    counts, _ = draw_counts(
+        genome, facts, {f["specimen_id"]: dict.fromkeys(HEALING, v) for f, v in zip(facts, h, strict=True)}, seed
+    )
+    samples = pd.DataFrame(facts).assign(group=np.where(h > 0, "B", "A"), time=0.0, unit="animal")
+    model = model_matrix(with_design(samples, "group", ["batch"], "x"))
+    start = time.process_time()
+    table = fit_contrasts(counts, model, WEIGHTS, {}, reference=reference)["x"].set_index("gene_id")
+    seconds = time.process_time() - start
+    moved = genome.planted[genome.planted["component"].isin(list(HEALING))].groupby("gene_id")["lfc"].sum()
+    truth = moved.reindex(table.index).fillna(0)
+    hit, changed = table["padj"] < 0.05, truth != 0
+    strong = changed & (table["baseMean"] > 10)
+    slope = float(np.polyfit(truth[strong], table["log2FC"][strong], 1)[0])
+    return int((hit & ~changed).sum()), int(hit.sum()), int(changed.sum()), slope, seconds
+
+
+if __name__ == "__main__":
+    seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    print("per arm  reference  FDR at .05  power  slope  CPU s per fit (1,700 genes)")
+    for n in (6, 8, 12, 20):
+        for reference in ("normal", "t"):
+            rows = np.array([one(n, 1700, seed, reference) for seed in range(seeds)])
+            false, found, changed = rows[:, :3].sum(axis=0)
+            print(f"{n // 2:7d}  {reference:9s}  {false / max(found, 1):10.3f}  {(found - false) / changed:5.2f}  "
+                  f"{rows[:, 3].mean():5.2f}  {rows[:, 4].mean():.1f}", flush=True)  # fmt: skip
+    for n_genes in (2000, 4000, 8000):
+        print(f"{n_genes} genes, 16 libraries: {one(16, n_genes, 1, 't')[4]:.1f} s of processor time")
