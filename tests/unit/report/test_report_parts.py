@@ -18,7 +18,7 @@ from periomics.study.dictionary import load_dictionary
 @pytest.mark.parametrize(
     ("value", "text"),
     [(0.12345, "0.123"), (-3.0, "−3"), (1234567.0, "1\u202f234\u202f567"), (1234.0, "1234"), (12.345, "12.3"), (4.54e-7, "4.54e−7"),
-     (np.nan, "–"), (True, "yes"), ("a", "a"), (np.inf, "∞"), (0.0, "0"), (2.5e9 + 0.5, "2.50e9")],
+     (np.nan, "–"), (True, "yes"), ("a", "a"), (np.inf, "∞"), (0.0, "0"), (2.5e9 + 0.25, "2\u202f500\u202f000\u202f000")],
 )  # fmt: skip
 def test_numbers(value, text):
     assert words.number(value) == text
@@ -118,7 +118,13 @@ def test_quality_joins_outcomes_of_one_reason():
     df = pd.DataFrame({"specimen_id": "s", "animal_id": "a", "modality": "microct", "section_id": "", "outcome": ["x", "y", "z"],
                        "qc": ["fail", "fail", "pass"], "qc_reason": ["r", "r", ""]})  # fmt: skip
     grid = modality.quality(df, "microct")
-    assert len(grid.rows) == 1 and grid.rows[0][4] == "x, y"
+    assert len(grid.rows) == 1 and grid.rows[0] == ["fail", "1", "s", "1", "x, y", "r"]
+    many = pd.concat([df.assign(specimen_id=f"s{i:02d}", animal_id=f"a{i}") for i in range(11)])
+    assert modality.quality(many, "microct").rows[0][1:4] == [
+        "11",
+        "s00, s01, s02, s03, s04, s05, s06, s07 and 3 more",
+        "11",
+    ]
     assert modality.quality(df, "culture").reason == "No specimen was flagged and none failed."
 
 
@@ -178,6 +184,16 @@ def test_scores_are_ordered_by_the_variance_between_arms():
     )
     share = genes.separation(rows)
     assert share.to_dict() == {"a": 1.0, "b": 0.0} and list(share.index) == ["a", "b"]
+
+
+def test_scores_of_animals_and_isolations_are_drawn_apart(toy):
+    names = {p.stem for p in toy.figures.glob("score*.svg")}
+    assert names and all(n.endswith("--animal") for n in names)
+    first, further = genes.score_plots(toy.sources, "bulk", toy.figures)
+    declared = {p["score"] for p in config()["linkage"]["pairs"]} if config().get("linkage") else set()
+    drawn = {d.name for d in first}
+    assert drawn == {anchor(s, "animal") for s in declared & set(toy.sources.table("animals_values")["outcome"])}
+    assert {d.name for d in [*first, *further]} == names
 
 
 def test_share_of_edges_from_memory(tmp_path):

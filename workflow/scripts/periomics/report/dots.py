@@ -130,7 +130,8 @@ def dot_plot(
             ax.margins(y=0.08)
         caption = "; ".join(t for t in (note, "lines join one unit" if paired else "") if t)
         title = str(known(dictionary, outcome)["name"]) or outcome
-        return keep(fig, folder, name, table, title=title[:1].upper() + title[1:], caption=caption, tips=tips)
+        title = title if title == outcome else title[:1].upper() + title[1:]
+        return keep(fig, folder, name, table, title=title, caption=caption, tips=tips)
 
 
 def _n(table: pd.DataFrame, arm: str) -> int:

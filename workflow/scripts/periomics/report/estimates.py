@@ -63,7 +63,11 @@ def statistics_grids(sources: Sources) -> list[Grid]:
         if len(part) or kind == "confirmatory":
             out.append(_contrasts(part, title, sources))
     if len(rescue):
-        out.append(_rescue(rescue[rescue["variant"].map(said) == ""], sources))
+        claimed = set(sources.table("verdicts", ("outcome",))["outcome"])
+        default = rescue["variant"].map(said) == ""
+        first = default & rescue["outcome"].isin(claimed) & (rescue["kind"] == "natural scale")
+        parts = ((first, "Rescue fractions of the claims' outcomes"), (default & ~first, "Further rescue fractions"))
+        out += [_rescue(rescue[rows], title, sources) for rows, title in parts if rows.any()]
     return out
 
 
@@ -86,10 +90,10 @@ def _contrasts(part: pd.DataFrame, title: str, sources: Sources) -> Grid:
     return grid(rows, columns, file=CONTRASTS_FILE, title=title, anchors=anchors, reason=reason, limit=SHOWN)
 
 
-def _rescue(rescue: pd.DataFrame, sources: Sources) -> Grid:
+def _rescue(rescue: pd.DataFrame, title: str, sources: Sources) -> Grid:
     names = [symbol(sources.dictionary, o) for o in rescue["outcome"]]
     rows = rescue.assign(symbol=names, line=[str(i + 2) for i in rescue.index])
     columns = {"symbol": "Outcome", "arm": "Arm", "R": "R", "set": "Fieller set", "deficit_p": "p of the deficit", "scale": "Scale",
                "kind": "Kind", "n_animals": "n", "reason": "Remarks", "line": "Line"}  # fmt: skip
     anchors = [anchor(RESCUE_FILE, i + 2) for i in rescue.index]
-    return grid(rows, columns, file=RESCUE_FILE, title="Rescue fractions", anchors=anchors, limit=SHOWN)
+    return grid(rows, columns, file=RESCUE_FILE, title=title, anchors=anchors, limit=SHOWN)

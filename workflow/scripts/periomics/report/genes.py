@@ -19,7 +19,8 @@ from periomics.report.sources import Sources, complete
 from periomics.report.words import area_name, interval
 
 Q = 0.05
-TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 24, 16
+TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 12, 16
+MOST_TYPES = 20
 LONGEST = 16  # characters of a gene's name in a figure
 DE_COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
 GENE_HEADER = {
@@ -55,7 +56,7 @@ class GenePage:
     pictures: Sequence[Picture]
     picture_note: str
     tests: Sequence[Test]
-    scores: Sequence[Drawn]
+    scores: tuple[Sequence[Drawn], Sequence[Drawn]]
     shares: Sequence[Drawn]
     tables: Sequence[Grid]
 
@@ -154,7 +155,7 @@ def composition_plots(table: pd.DataFrame, sources: Sources, figures: Path) -> l
                          "cell_type": units["cell_type"], "unit": "% of cells", "dose": np.nan, "dose_unit": "", "time": np.nan,
                          "time_unit": "", "batch": ""})  # fmt: skip
     order = arm_order(sources.config, sorted(rows["condition"].unique()))
-    parts = list(rows.groupby("cell_type", sort=True))[:MOST_SCORES]
+    parts = list(rows.groupby("cell_type", sort=True))[:MOST_TYPES]
     return [
         dot_plot(part, str(name), sources.dictionary, order, figures, anchor("composition", name))
         for name, part in parts
@@ -274,23 +275,32 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
         return keep(fig, figures, anchor(area, name), drawn, title=name, caption=f"Orange: q ≤ {Q}.")
 
 
-def score_plots(sources: Sources, area: str, figures: Path) -> list[Drawn]:
-    """Scores of every animal by arm: those that a claim or a declared pair names, then those that differ most between arms."""
+def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn], list[Drawn]]:
+    """Scores by arm, animals and isolations apart: those that a claim or a declared pair names, and those that differ most.
+
+    A score whose arms all have a single unit is not drawn.
+    """
     values = sources.table("animals_values", VALUE_COLUMNS)
-    if values.empty:
-        return []
-    rows = values[
-        values["outcome"].str.startswith("score:") & (values["modality"] == area) & (values["status"] == "measured")
-    ]
-    rows = rows[rows["value"].notna() & (rows["variant"] == "")]
-    if rows.empty:
-        return []
+    rows = values[values["outcome"].astype(str).str.startswith("score:") & (values["modality"] == area)]
+    rows = rows[(rows["status"] == "measured") & rows["value"].notna() & (rows["variant"] == "")]
+    units = sources.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")["unit"]
+    rows = rows.assign(unit_of_analysis=rows["animal_id"].map(units).fillna(""))
     pairs = (sources.config.get("linkage") or {}).get("pairs") or []
-    named = [str(p.get("score")) for p in pairs] + list(sources.table("verdicts", ("outcome",))["outcome"])
-    first = [s for s in dict.fromkeys(named) if s in set(rows["outcome"])]
-    shown = [*first, *(s for s in separation(rows).index if s not in first)][:MOST_SCORES]
-    order = arm_order(sources.config, sorted(rows["condition"].unique()))
-    return [dot_plot(rows[rows["outcome"] == s], s, sources.dictionary, order, figures, anchor(s)) for s in shown]
+    named = {str(p.get("score")) for p in pairs} | set(sources.table("verdicts", ("outcome",))["outcome"])
+    first: list[Drawn] = []
+    further: list[Drawn] = []
+    for unit, part in rows.groupby("unit_of_analysis", sort=True):
+        several = part.groupby(["outcome", "condition"])["animal_id"].nunique().groupby("outcome").max() > 1
+        part = part[part["outcome"].map(several)]
+        order = arm_order(sources.config, sorted(part["condition"].unique()))
+        ranked = [s for s in sorted(named) if s in set(part["outcome"])]
+        others = [s for s in separation(part).index if s not in ranked][:MOST_SCORES]
+        for score in [*ranked, *others]:
+            drawn = dot_plot(
+                part[part["outcome"] == score], score, sources.dictionary, order, figures, anchor(score, unit)
+            )
+            (first if score in ranked else further).append(drawn)
+    return first, further
 
 
 def separation(rows: pd.DataFrame) -> pd.Series:

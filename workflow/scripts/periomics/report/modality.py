@@ -157,16 +157,31 @@ def _citation(row: Mapping[str, object]) -> str:
 
 
 def quality(measurements: pd.DataFrame, area: str) -> Grid:
-    """Specimens with a flag or a failure, and why."""
+    """Specimens with a flag or a failure, and why; those of one reason together."""
     df = measurements[(measurements["modality"] == area) & measurements["qc"].isin(["warn", "fail"])]
-    keys = ["qc", "specimen_id", "animal_id", "section_id", "qc_reason"]
-    df = (
-        df.groupby(keys, sort=True)["outcome"].agg(lambda s: ", ".join(sorted(set(s)))).reset_index() if len(df) else df
-    )
-    columns = {"qc": "Flag", "specimen_id": "Specimen", "animal_id": "Unit", "section_id": "Section", "outcome": "Outcomes",
-               "qc_reason": "Reason"}  # fmt: skip
-    return grid(df, columns, file="outcomes/measurements.tsv", title="Quality flags and failures",
+    what = df["section_id"].where(df["section_id"] != "", df["specimen_id"])
+    df = df.assign(what=what, _rank=df["qc"].map({"fail": 0, "warn": 1}))
+    rows = []
+    for (_, qc, reason), part in df.groupby(["_rank", "qc", "qc_reason"], sort=True):
+        rows.append({"qc": qc, "n": part["what"].nunique(), "what": _names(part["what"]), "units": part["animal_id"].nunique(),
+                     "outcomes": _names(part["outcome"]), "reason": reason})  # fmt: skip
+    columns = {
+        "qc": "Flag",
+        "n": "Specimens or sections",
+        "what": "Which",
+        "units": "Units",
+        "outcomes": "Outcomes",
+        "reason": "Reason",
+    }
+    table = pd.DataFrame(rows, columns=list(columns))
+    return grid(table, columns, file="outcomes/measurements.tsv", title="Quality flags and failures",
                 reason="No specimen was flagged and none failed.")  # fmt: skip
+
+
+def _names(values: pd.Series, most: int = 8) -> str:
+    """Distinct names in order, the first few of them."""
+    names = sorted(set(values))
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if len(names) > most else "")
 
 
 def without_value(values: pd.DataFrame) -> Grid | None:

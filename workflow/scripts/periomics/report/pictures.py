@@ -20,7 +20,7 @@ PLACES = {
 }
 STUDY_PICTURES = {"bulk": ("bulk", "*.png"), "singlecell": ("singlecell", "*.png")}
 # Bytes that all pictures of a page may take together, and the sizes tried, from fine to coarse.
-BUDGET = 18_000_000
+BUDGET = 12_000_000
 WIDTHS = (1400, 1100, 900, 700, 520, 400)
 QUALITY = 82
 
@@ -59,9 +59,9 @@ def find(
 
 
 def width_for(count: int, budget: int = BUDGET) -> int:
-    """Largest width at which `count` pictures of 3 : 1 at about 0.35 bytes a pixel keep within the budget."""
+    """Largest width at which `count` pictures of 3 : 1 at about 0.45 bytes a pixel keep within the budget."""
     for width in WIDTHS:
-        if count * width * (width / 2.5) * 0.35 <= budget:
+        if count * width * (width / 3) * 0.45 <= budget:
             return width
     return WIDTHS[-1]
 

@@ -86,8 +86,8 @@ def sources(inputs: Mapping[str, object], results: Path) -> Sources:
     files = {}
     for name, value in inputs.items():
         parts = [value] if isinstance(value, str | Path) else list(value)
-        files[name] = tuple(Path(str(p)) for p in parts if str(p))
-    return Sources(files, Path(results))
+        files[name] = tuple(Path(str(p)).absolute() for p in parts if str(p))
+    return Sources(files, Path(results).absolute())
 
 
 def read_table(path: Path) -> pd.DataFrame:

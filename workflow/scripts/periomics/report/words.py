@@ -52,11 +52,12 @@ def number(value: object, digits: int = 3) -> str:
         # Thousands apart from five digits on, as SI writes them.
         return f"{x:,.0f}".replace(",", "\u202f" if abs(x) >= 1e4 else "").replace("-", "−")
     size = abs(x)
+    if 10**digits <= size < 1e12:
+        return number(float(round(x)))
     if 1e-3 <= size < 10**digits:
         text = f"{x:.{digits - 1 - math.floor(math.log10(size))}f}"
     else:
-        text = f"{x:.{digits}g}" if size < 1e6 else f"{x:.{digits - 1}e}"
-        text = re.sub(r"e([+-])0*(\d+)", lambda m: f"e{'-' if m[1] == '-' else ''}{m[2]}", text)
+        text = re.sub(r"e([+-])0*(\d+)", lambda m: f"e{m[1].replace('+', '')}{m[2]}", f"{x:.{digits}g}")
     return text.replace("-", "−")
 
 
@@ -108,11 +109,13 @@ def unit_words(unit: str) -> str:
 
 
 def known(dictionary: pd.DataFrame, outcome: str) -> Mapping[str, object]:
-    """The dictionary's row of an outcome; an outcome that it does not know stands for itself."""
+    """The dictionary's row of an outcome; a score names its cell type; an outcome that it does not know stands for itself."""
     try:
-        return entry(dictionary, outcome).to_dict()
+        row = entry(dictionary, outcome).to_dict()
     except PeriomicsError:
         return dict.fromkeys(dictionary.columns, "") | {"outcome": outcome, "symbol": outcome, "name": outcome}
+    cell_type = outcome.partition("@")[2]
+    return row | {"name": f"{row['name']} in {cell_type}"} if cell_type else row
 
 
 def symbol(dictionary: pd.DataFrame, outcome: str) -> str:
@@ -121,10 +124,11 @@ def symbol(dictionary: pd.DataFrame, outcome: str) -> str:
 
 
 def axis_label(dictionary: pd.DataFrame, outcome: str, unit: str = "") -> str:
-    """Symbol and unit for an axis."""
+    """Symbol and unit for an axis; scores have long names, which stand in the title instead."""
     row = known(dictionary, outcome)
     words = unit_words(unit or str(row["unit"]))
-    return f"{row['symbol'] or outcome} ({words})" if words else str(row["symbol"] or outcome)
+    name = "score" if outcome.startswith("score:") else str(row["symbol"] or outcome)
+    return f"{name} ({words})" if words else name
 
 
 def unvalidated(dictionary: pd.DataFrame, outcome: str) -> str:
