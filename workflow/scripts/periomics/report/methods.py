@@ -100,21 +100,29 @@ def _range(values: pd.Series, unit: str) -> str:
 
 def _microct(sources: Sources, claims: Config) -> list[str]:
     c, scans = sources.config, sources.sheets["scans"]
-    axial = value(c, "microct/voi/axial_um", "µm from the apex")
-    length = "over its whole length" if axial == NOT_REPORTED else f"{axial} along its axis"
     voxel, kv = listed(scans["voxel_um"], "µm"), listed(scans["kv"], "kV")
-    inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
-    offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
+    bare = value(c, "microct/implant") == "none"
+    metal = "" if bare else f", metal every voxel of the raw scan at or above {value(c, 'microct/implant_threshold')}"
+    where = "The volume of interest was the whole scan: no implant." if bare else _around_implant(c)
     return [
         f"{len(scans)} micro-CT scan{'s' * (len(scans) != 1)} were measured. Voxel size: {voxel} (where the sheet gives none, "
         f"as stated by the file); medium: {listed(scans['medium'])}; tube voltage: {kv}; filter: {listed(scans['filter'])}.",
         f"Scans were smoothed by a Gaussian of {value(c, 'microct/prefilter_sigma_voxels', 'voxels')}; bone was every voxel at or "
-        f"above a grey value of {value(c, 'microct/bone_threshold')}, metal every voxel of the raw scan at or above "
-        f"{value(c, 'microct/implant_threshold')}. The thresholds were the same for every scan of the study.",
-        f"The volume of interest was the ring between {inner} and {outer} from the implant, {length}.",
-        f"OV/TV was measured in a shell from {offset}, {width} wide, behind the artefact band, and repeated at offsets of "
-        f"{value(c, 'microct/ovtv_curve_um', 'µm')}. Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
+        f"above a grey value of {value(c, 'microct/bone_threshold')}{metal}. The thresholds were the same for every scan of the study.",
+        where,
+        f"Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
     ]
+
+
+def _around_implant(c: Config) -> str:
+    axial = value(c, "microct/voi/axial_um", "µm from the apex")
+    length = "over its whole length" if axial == NOT_REPORTED else f"{axial} along its axis"
+    inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
+    offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
+    return (
+        f"The volume of interest was the ring between {inner} and {outer} from the implant, {length}. OV/TV was measured in a shell "
+        f"from {offset}, {width} wide, behind the artefact band, and repeated at offsets of {value(c, 'microct/ovtv_curve_um', 'µm')}."
+    )
 
 
 def _histology(sources: Sources, claims: Config) -> list[str]:
@@ -141,14 +149,22 @@ def _stain(config: Config, stain: str) -> str:
 def _culture(sources: Sources, claims: Config) -> list[str]:
     c, cultures = sources.config, sources.sheets["cultures"]
     n = cultures["animal_id"].replace("", pd.NA).nunique()
-    return [
-        f"{n} isolation{'s' * (n != 1)} were cultured under: {listed(cultures['condition'])}. Scratch images: pixel size "
-        f"{listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",
-        f"The open gap was found by local texture in a window of {value(c, 'culture/window_um', 'µm')}; islands up to "
-        f"{value(c, 'culture/debris_um2', 'µm²')} inside the gap counted as debris. The speed of the edges was taken before "
-        f"{value(c, 'culture/closed_share')} of the gap had closed, closure at {value(c, 'culture/closure_h', 'h')}.",
-        "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.",
-    ]
+    out = [f"{n} isolation{'s' * (n != 1)} were cultured under: {listed(cultures['condition'])}."]
+    if (cultures["assay"] == "scratch").any():
+        out += [
+            f"Scratch images: pixel size {listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",
+            f"The open gap was found by local texture in a window of {value(c, 'culture/window_um', 'µm')}; islands up to "
+            f"{value(c, 'culture/debris_um2', 'µm²')} inside the gap counted as debris. The speed of the edges was taken before "
+            f"{value(c, 'culture/closed_share')} of the gap had closed, closure at {value(c, 'culture/closure_h', 'h')}.",
+        ]
+        if value(c, "culture/pixel_size") == "unknown":
+            out.append(
+                f"Where no pixel size was stated, the window had {value(c, 'culture/window_px', 'pixels')}, other lengths kept their "
+                "proportion to it, and only percentages and times were reported, no lengths and no speeds."
+            )
+    if (cultures["assay"] == "plate").any():
+        out.append("Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.")
+    return out
 
 
 def _sequencing(sources: Sources, claims: Config) -> list[str]:
