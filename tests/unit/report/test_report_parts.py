@@ -263,6 +263,17 @@ def test_explorer_cannot_be_broken_out_of(toy):
     assert explorer(values.iloc[:0], toy.sources.dictionary, []) is None
 
 
+def test_explorer_shows_whole_outcomes_only(toy, monkeypatch):
+    from periomics.report import explorer as module
+
+    values = toy.sources.table("animals_values", modality.VALUE_COLUMNS)
+    everything = module.explorer_rows(values, toy.sources.dictionary)
+    assert not everything["what"].str.contains("threshold").any() and everything["value"].notna().all()
+    first = everything["what"].iloc[0]
+    monkeypatch.setattr(module, "MOST_ROWS", int((everything["what"] == first).sum()) + 1)
+    assert set(module.explorer_rows(values, toy.sources.dictionary)["what"]) == {first}
+
+
 def test_sources_read_lists_folders_and_absent_names(tmp_path):
     folder = tmp_path / "de"
     folder.mkdir()

@@ -112,7 +112,7 @@ def dot_plot(
     paired = bool(dots["animal_id"].duplicated().any())
     width = NARROW + 0.45 * max(0, len(arms) - 4)
     with canvas(width, HEIGHT) as (fig, ax):
-        fig.set_layout_engine("none")
+        fig.set_layout_engine(None)
         long = max((len(a) for a in arms), default=0) > 6 and len(arms) > 2
         ax.set_position((0.62 / width, 0.36 if long else 0.2, 1 - 0.72 / width, 0.58 if long else 0.74))
         if paired:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -28,7 +29,7 @@ KINDS = {
     "secondary": "Secondary contrasts, exploratory (BH)",
     "score": "Contrasts of scores (BH)",
 }
-SHOWN = 600
+SHOWN = 300
 
 
 def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figures: Path) -> dict[str, object]:
@@ -40,7 +41,7 @@ def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figu
     for how, part in table.groupby("standardised_by", sort=True):
         name = "forest" if how == BETWEEN else "forest-within-units"
         drawn.append(forest(part, claimed, figures, name, "Claims' outcomes in SD"))
-    rest = table[~table["outcome"].isin(claimed) & ~table["outcome"].astype(str).str.startswith("score:")]
+    rest = table[~table["outcome"].isin(claimed)]
     further = [
         forest(part, list(dict.fromkeys(part["outcome"])), figures, f"forest-further-{i}", "Secondary outcomes in SD, exploratory")
         for i, (_, part) in enumerate(rest.groupby("standardised_by", sort=True), start=1)
@@ -71,7 +72,8 @@ def statistics_grids(sources: Sources) -> list[Grid]:
     return out
 
 
-def _contrasts(part: pd.DataFrame, title: str, sources: Sources) -> Grid:
+def _contrasts(whole: pd.DataFrame, title: str, sources: Sources) -> Grid:
+    part = whole.head(SHOWN)
     remarks = [
         "; ".join(t for t in ("" if m == USUAL_METHOD else said(m), said(r)) if t)
         for m, r in zip(part["method"], part["reason"], strict=True)
@@ -87,7 +89,8 @@ def _contrasts(part: pd.DataFrame, title: str, sources: Sources) -> Grid:
                "remark": "Remarks", "line": "Line"}  # fmt: skip
     anchors = [anchor(CONTRASTS_FILE, i + 2) for i in part.index]
     reason = "No contrast was declared or could be formed."
-    return grid(rows, columns, file=CONTRASTS_FILE, title=title, anchors=anchors, reason=reason, limit=SHOWN)
+    shown = grid(rows, columns, file=CONTRASTS_FILE, title=title, anchors=anchors, reason=reason, limit=SHOWN)
+    return replace(shown, more=len(whole) - len(part))
 
 
 def _rescue(rescue: pd.DataFrame, title: str, sources: Sources) -> Grid:

@@ -16,8 +16,9 @@ MOST_ROWS = 6000
 
 
 def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
-    """Values that the chart offers: what (symbol, name, unit, time), arm, unit, value, batch."""
+    """Values that the chart offers: what (symbol, name, unit, time), arm, unit, value, batch; no scores of single cell types."""
     good = values[(values["status"] == "measured") & values["value"].notna() & (values["variant"] == "")]
+    good = good[~good["outcome"].astype(str).str.contains("@")]
     if good.empty:
         return pd.DataFrame(columns=["what", "arm", "animal", "value", "batch", "off"])
     labels = {o: _label(dictionary, o) for o in good["outcome"].unique()}
@@ -33,7 +34,8 @@ def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFram
         }
     )
     table["off"] = [round(0.32 * ((i % 5) - 2) / 2, 3) for i in range(len(table))]  # fmt: skip
-    return table.head(MOST_ROWS)
+    whole = table["what"].value_counts(sort=False).reindex(table["what"].unique()).cumsum() <= MOST_ROWS
+    return table[table["what"].map(whole)]
 
 
 def _label(dictionary: pd.DataFrame, outcome: str) -> str:

@@ -42,7 +42,7 @@ def standardised(contrasts: pd.DataFrame) -> pd.DataFrame:
     Different animals: Hedges' g as in the table. Arms within a unit: mean difference over the SD of the differences
     (se × √n), its interval scaled alike. Rows whose outcome has no declared direction keep their own sign (`signed` = no).
     """
-    df = contrasts[contrasts["kind"].isin(["confirmatory", "secondary", "score"])].copy()
+    df = contrasts[contrasts["kind"].isin(["confirmatory", "secondary"])].copy()
     for column in ("hedges_g", "g_lower", "g_upper", "estimate", "lower", "upper", "se", "n_animals", "sign"):
         df[column] = pd.to_numeric(df[column], errors="coerce")
     within = df["hedges_g"].isna() & df["method"].str.contains("within units")

@@ -260,7 +260,7 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
     y = -np.log10(df["p"].clip(lower=1e-300))
     hit = df["padj"] <= Q
     with canvas(3.4, 2.7) as (fig, ax):
-        fig.set_layout_engine("none")
+        fig.set_layout_engine(None)
         ax.set_position((0.16, 0.17, 0.8, 0.76))
         ax.plot(df["log2FC"][~hit], y[~hit], ".", ms=2, color="#b6bfc8", rasterized=True)
         ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color="#D55E00", rasterized=True)
