@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -33,14 +34,18 @@ def check_files(study: Study, probes: Mapping[str, Probe]) -> list[Problem]:
         for name, row, column in study.missing_files:
             if name == sheet:
                 cell = str(study.sheets[sheet].at[row, column])
-                hint = (
-                    "; its folder exists"
-                    if Path(study.resolve(sheet, cell)).parent.is_dir()
-                    else "; nor does its folder"
-                )
-                problems.append(Problem(file, row, column, f"file does not exist{hint}", cell))
+                hint = _missing_hint(study.resolve(sheet, cell))
+                problems.append(Problem(file, row, column, f"file does not exist; {hint}", cell))
         problems += _headers(study, sheet, file, probes.get(sheet))
     return problems + _twice(study)
+
+
+def _missing_hint(path: str) -> str:
+    """Why a file may be missing: an environment variable that is not set stays in the path as it was written."""
+    unset = re.search(r"\$\{?(\w+)", path)
+    if unset:
+        return f"the environment variable {unset[1]} is not set"
+    return "its folder exists" if Path(path).parent.is_dir() else "nor does its folder"
 
 
 def _headers(study: Study, sheet: str, file: str, probe: Probe | None) -> list[Problem]:
