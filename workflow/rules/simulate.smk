@@ -169,6 +169,7 @@ rule simulate_singlecell:
 
 rule recover_truth:
     input:
+        **plan.recovery_inputs(STUDY),
         measurements="<results>/outcomes/measurements.tsv",
         outcomes="<results>/outcomes/animals.tsv",
         truth=plan.truth_tables(STUDY),

@@ -57,5 +57,9 @@ def test_truth_of_plates_is_relative_to_the_vehicle_of_the_same_cue():
     )
     specimens = pd.DataFrame({"specimen_id": list("wxyz"), "animal_id": "I", "condition": ["v", "m", "vc", "mc"],
                               "role": ["vehicle", "sample", "vehicle", "sample"], "cue": ["0", "0", "1", "1"]})  # fmt: skip
-    got = vehicle_truth(truth, specimens).set_index("condition")["truth"]
-    assert got.to_dict() == {"v": 100.0, "m": 120.0, "vc": 100.0, "mc": 150.0}
+    units = pd.DataFrame(
+        {"animal_id": "I", "outcome": "prol", "condition": ["m", "mc"], "variant": "", "value": [121.0, 149.0]}
+    )
+    got = vehicle_truth(truth, specimens, units).set_index("specimen_id")
+    assert got["truth"].to_dict() == {"I:v": 100.0, "I:m": 120.0, "I:vc": 100.0, "I:mc": 150.0}
+    assert got["value"].dropna().to_dict() == {"I:m": 121.0, "I:mc": 149.0}

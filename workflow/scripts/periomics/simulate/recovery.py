@@ -33,17 +33,21 @@ def join_truth(measurements: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([p for p in parts if len(p)], ignore_index=True)
 
 
-def vehicle_truth(truth: pd.DataFrame, specimens: pd.DataFrame) -> pd.DataFrame:
-    """Truth of plate readouts as percent of the own isolation's vehicle, per isolation and condition.
+def vehicle_truth(truth: pd.DataFrame, specimens: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+    """Plate readouts as percent of the own isolation's vehicle: true beside aggregated, per isolation and condition.
 
     Parameters
     ----------
     truth
         Realised signal above the empty well, one row a well.
     specimens
-        specimen_id, animal_id, condition, role, cue of the cultures sheet.
+        The cultures sheet.
+    units
+        outcomes/animals.tsv.
     """
-    wells = truth.merge(specimens, on=["specimen_id", "animal_id"])
+    wells = truth.merge(
+        specimens[["specimen_id", "animal_id", "condition", "role", "cue"]], on=["specimen_id", "animal_id"]
+    )
     wells = wells[wells["role"].isin(["sample", "vehicle"])]
     vehicle = (
         wells[wells["role"] == "vehicle"].groupby(["animal_id", "outcome", "cue"])["truth"].mean().rename("vehicle")
@@ -51,7 +55,12 @@ def vehicle_truth(truth: pd.DataFrame, specimens: pd.DataFrame) -> pd.DataFrame:
     means = wells.groupby(["animal_id", "outcome", "cue", "condition"])["truth"].mean().reset_index()
     means = means.join(vehicle, on=["animal_id", "outcome", "cue"])
     means["truth"] = 100 * means["truth"] / means["vehicle"]
-    return means[["animal_id", "outcome", "condition", "truth"]]
+    measured = units.loc[units["variant"] == "", ["animal_id", "outcome", "condition", "value"]]
+    out = means.merge(measured, on=["animal_id", "outcome", "condition"], how="left")
+    out["specimen_id"] = out["animal_id"] + ":" + out["condition"]
+    return out.assign(section_id="", variant="")[
+        ["animal_id", "specimen_id", "section_id", "outcome", "variant", "truth", "value"]
+    ]
 
 
 def recovery_table(joined: pd.DataFrame, dictionary: pd.DataFrame, arm: pd.Series) -> pd.DataFrame:

@@ -134,6 +134,20 @@ def truth_tables(study: Study) -> list[str]:
     return [f"{study.results}/simulate/truth/{layer}.tsv" for layer in simulated_layers(study)]
 
 
+def recovery_inputs(study: Study) -> dict[str, object]:
+    """What sequencing adds to the comparison with truth: tests and cell labels beside what was planted."""
+    r, (bulk, single) = study.results, assays(study)
+    out: dict[str, object] = {}
+    if bulk_contrasts(study):
+        out |= {"genes": f"{r}/simulate/truth/bulk_genes.tsv", "targets": f"{r}/simulate/truth/targets.tsv",
+                "de": [f"{r}/bulk/de/{c}.tsv" for c in bulk_contrasts(study)], "tests": f"{r}/bulk/tests.tsv"}  # fmt: skip
+    if single:
+        out |= {"cells": f"{r}/singlecell/cells.tsv", "types": f"{r}/simulate/truth/singlecell_cells.tsv"}
+    if bulk or single:
+        out["libraries"] = study.sheet_file("libraries")
+    return out
+
+
 def report_inputs(study: Study) -> dict[str, object]:
     """Files that the report reads, by name; only those that this study will have."""
     r = study.results
