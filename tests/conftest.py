@@ -6,6 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[1]
+# The study on real files names them through this variable.
+if (ROOT.parent / "shared" / "data").is_dir():
+    os.environ.setdefault("PERIOMICS_DATA", str(ROOT.parent / "shared" / "data"))
 
 
 @pytest.fixture(scope="session")
