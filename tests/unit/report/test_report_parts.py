@@ -233,6 +233,34 @@ def test_methods_use_only_what_the_config_says(toy):
         assert heading and all(s.strip() and "None" not in s and "nan" not in s.split() for s in sentences)
 
 
+def test_settings_stand_as_they_were_written(tmp_path):
+    assert [methods.plain(v) for v in (0.6, 0.05, 17000, 18.0, 1.625, "H-DAB", True)] == [
+        "0.6",
+        "0.05",
+        "17\u202f000",
+        "18",
+        "1.625",
+        "H-DAB",
+        "True",
+    ]
+    settings = {"a": {"b": [36.0, 54.5], "c": 0.8, "d": None, "e": False}}
+    assert methods.value(settings, "a/b", "µm") == "36, 54.5 µm" and methods.value(settings, "a/c") == "0.8"
+    assert methods.value(settings, "a/e") == "no"
+    assert (
+        methods.value({"vectors": {"blue": [0.65, 0.7], "brown": [0.27]}}, "vectors")
+        == "blue (0.65, 0.7); brown (0.27)"
+    )
+    assert {methods.value(settings, p) for p in ("a/d", "a/x", "z/y/x", "a/c/d")} == {methods.NOT_REPORTED}
+
+
+def test_plan_is_found_where_the_check_left_it(tmp_path):
+    found = sources({}, tmp_path)
+    assert flow.checked_plan(found) == ""
+    (tmp_path / "check").mkdir()
+    (tmp_path / "check" / "plan.txt").write_text("periomics check: x\n")
+    assert flow.checked_plan(found) == "periomics check: x\n"
+
+
 def test_a_changed_setting_changes_its_sentence_and_no_other(toy):
     def sentences(threshold):
         found = toy.sources.config | {"microct": {"bone_threshold": threshold}}

@@ -133,6 +133,12 @@ def corrections(sources: Sources) -> Grid | None:
     return grid(rows, columns, title="Corrections by hand")
 
 
+def checked_plan(sources: Sources) -> str:
+    """The plan that the check left in the results folder as the run started, '' where there is none."""
+    path = sources.results / "check" / "plan.txt"
+    return path.read_text(encoding="utf-8") if path.is_file() else ""
+
+
 def plan_notes(text: str) -> list[tuple[str, Sequence[str]]]:
     """Notes and warnings of the check as (heading, lines): all before the plan's first table."""
     head = text.split("\nSheets\n")[0].strip().splitlines()

@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from periomics.report.dots import arm_order
 from periomics.report.sources import Sources
 from periomics.report.words import number
 
@@ -26,18 +27,23 @@ def value(config: Config, path: str, unit: str = "") -> str:
         return NOT_REPORTED
     if isinstance(found, bool):
         return "yes" if found else "no"
-    if isinstance(found, list | tuple):
-        text = ", ".join(str(v) if isinstance(v, str) else number(v) for v in found)
-    elif isinstance(found, Mapping):
+    if isinstance(found, Mapping):
         text = "; ".join(f"{k} ({value(found, str(k))})" for k in found)
     else:
-        text = found if isinstance(found, str) else number(found, 6)
+        text = ", ".join(plain(v) for v in found) if isinstance(found, list | tuple) else plain(found)
     return f"{text} {unit}".strip()
+
+
+def plain(setting: object) -> str:
+    """A setting as it was written: numbers without digits that say nothing."""
+    if isinstance(setting, int | float) and not isinstance(setting, bool):
+        return number(float(setting)) if float(setting).is_integer() else f"{setting:.10g}"
+    return str(setting)
 
 
 def listed(values: Sequence[object], unit: str = "") -> str:
     """Distinct values of a sheet as text, or "not reported"."""
-    seen = list(dict.fromkeys(number(v, 6) for v in values if str(v) not in ("", "nan")))
+    seen = list(dict.fromkeys(plain(v) for v in values if str(v) not in ("", "nan")))
     return f"{', '.join(seen[:8])}{' …' if len(seen) > 8 else ''} {unit}".strip() if seen else NOT_REPORTED
 
 
@@ -77,8 +83,8 @@ def blinding(config: Config) -> str:
 def _study(sources: Sources, claims: Config) -> list[str]:
     config, animals = sources.config, sources.sheets["animals"].drop_duplicates("animal_id")
     units = ", ".join(f"{n} {unit}{'s' * (n != 1)}" for unit, n in animals["unit"].value_counts().items())
-    groups = animals.loc[animals["group"] != "", "group"].value_counts(sort=False)
-    arms = ", ".join(f"{g} {n}" for g, n in groups.items())
+    groups = animals.loc[animals["group"] != "", "group"].value_counts()
+    arms = ", ".join(f"{g} {groups[g]}" for g in arm_order(config, sorted(groups.index)))
     first = []
     if config.get("simulate"):
         scenario = value(config, "simulate/scenario")
@@ -115,8 +121,12 @@ def _microct(sources: Sources, claims: Config) -> list[str]:
 
 
 def _around_implant(c: Config) -> str:
-    axial = value(c, "microct/voi/axial_um", "µm from the apex")
-    length = "over its whole length" if axial == NOT_REPORTED else f"{axial} along its axis"
+    ends = ((c.get("microct") or {}).get("voi") or {}).get("axial_um")
+    length = (
+        f"from {plain(ends[0])} to {plain(ends[1])} µm from the apex along its axis"
+        if ends
+        else "over its whole length"
+    )
     inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
     offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
     return (
@@ -132,8 +142,8 @@ def _histology(sources: Sources, claims: Config) -> list[str]:
     each = "; ".join(f"{s}: {n} section{'s' * (n != 1)}, {_stain(c, str(s))}" for s, n in stains.items())
     antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains.index)
     return [
-        f"{sections['section_id'].nunique()} stained sections in {runs} stain run{'s' * (runs != 1)} were measured at a pixel size "
-        f"of {listed(sections['pixel_um'], 'µm')} (where the sheet gives none, as stated by the file). {each}.",
+        f"{sections['section_id'].nunique()} stained sections in {runs} stain run{'s' * (runs != 1)} were measured. Pixel size: "
+        f"{listed(sections['pixel_um'], 'µm')} (where the sheet gives none, as stated by the file). {each}.",
         "White point and thresholds were set once for each stain run from all its sections, blind to arms, and varied by "
         f"±{value(c, 'histology/sweep_percent', '%')}.",
         f"Antibody, clone and lot: {antibody or NOT_REPORTED}.",

@@ -99,7 +99,7 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
 
 def study_sections(sources: Sources) -> dict[str, object]:
     """Units, batches, exclusions, plan, methods and provenance."""
-    plan = sources.text("plan")
+    plan = sources.text("plan") or flow.checked_plan(sources)
     columns = {"kind": "Kind", "name": "File", "bytes": "Bytes", "sha256": "SHA-256"}
     inputs = grid(sources.table("inputs", list(columns)), columns, title="Inputs and their checksums",
                   file="provenance/inputs.tsv", reason="No input was recorded.", limit=60)  # fmt: skip
