@@ -1,6 +1,6 @@
 """False discovery rate, power and slope of differential tests on simulated counts, for both reference distributions; CPU time.
 
-Run: .venv/bin/python benchmarks/bulk_error_rates.py [seeds]
+Run: .venv/bin/python benchmarks/bulk_error_rates.py [seeds] [SD of log dispersions between genes of a mean, .25]
 """
 
 import sys
@@ -16,7 +16,7 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 from periomics.genes.design import model_matrix, with_design  # noqa: E402
 from periomics.genes.model import fit_contrasts  # noqa: E402
 from periomics.genes.signatures import read_signatures  # noqa: E402
-from periomics.simulate.bulk import draw_counts, draw_genome  # noqa: E402
+from periomics.simulate import bulk as simulated  # noqa: E402
 from periomics.simulate.bulk_programme import HEALING  # noqa: E402
 
 WEIGHTS = {"x": {"B": 1.0, "A": -1.0}}
@@ -25,12 +25,12 @@ WEIGHTS = {"x": {"B": 1.0, "A": -1.0}}
 def one(n: int, n_genes: int, seed: int, reference: str) -> tuple[int, int, int, float, float]:
     """False hits, hits, changed genes, slope of estimated on true change, seconds."""
     h = np.tile([0.0, 1.0], n // 2)
-    genome = draw_genome(read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed)
+    genome = simulated.draw_genome(read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed)
     facts = [
         {"specimen_id": f"s{i:02d}", "animal_id": f"s{i:02d}", "batch": f"b{i // 2 % 2}", "species": "rat"}
         for i in range(n)
     ]
-    counts, _ = draw_counts(
+    counts, _ = simulated.draw_counts(
         genome, facts, {f["specimen_id"]: dict.fromkeys(HEALING, v) for f, v in zip(facts, h, strict=True)}, seed
     )
     samples = pd.DataFrame(facts).assign(group=np.where(h > 0, "B", "A"), time=0.0, unit="animal")
@@ -48,6 +48,7 @@ def one(n: int, n_genes: int, seed: int, reference: str) -> tuple[int, int, int,
 
 if __name__ == "__main__":
     seeds = int(sys.argv[1]) if len(sys.argv) > 1 else 5
+    simulated.DISPERSION_SD = float(sys.argv[2]) if len(sys.argv) > 2 else simulated.DISPERSION_SD
     print("per arm  reference  FDR at .05  power  slope  CPU s per fit (1,700 genes)")
     for n in (6, 8, 12, 20):
         for reference in ("normal", "t"):

@@ -183,11 +183,26 @@ def test_contrast_weights_resolve_roles_and_name_the_nearest():
         contrast_weights(claims, {}, "C00")
 
 
-def test_degrees_of_freedom_of_samples_and_prior_add_their_precision():
-    assert equivalent_freedom(9, 1e12) == pytest.approx(9, rel=1e-6)
-    both = equivalent_freedom(9, 0.25)
+def test_degrees_of_freedom_are_those_of_the_shrunken_dispersion():
+    # a prior that says nothing leaves the samples' own
+    assert equivalent_freedom(9, 1e12, 0.3) == pytest.approx(9, rel=1e-6)
+    # a right prior adds its precision to that of the samples
+    both = equivalent_freedom(9, 0.25, 0.25)
     assert 1 / special.polygamma(1, both / 2) == pytest.approx(1 / special.polygamma(1, 4.5) + 4)
-    assert equivalent_freedom(9, 0.25) > equivalent_freedom(4, 0.25) > 4
+    # genes closer to their trend than the prior thinks are worth more
+    assert equivalent_freedom(9, 0.25, 0.0) > both > 9 > equivalent_freedom(4, 1e12, 0.3)
+
+
+def test_equivalent_freedom_is_what_shrunken_variances_show():
+    rng = np.random.default_rng(1)
+    residual, prior, spread = 6, 0.25, 0.1
+    truth = rng.normal(0, np.sqrt(spread), 400_000)
+    estimate = truth + np.log(rng.chisquare(residual, 400_000) / residual)
+    estimate -= (estimate - truth).mean()
+    weight = (1 / special.polygamma(1, residual / 2)) / (1 / special.polygamma(1, residual / 2) + 1 / prior)
+    shrunk = weight * estimate
+    expected = special.polygamma(1, equivalent_freedom(residual, prior, spread) / 2)
+    assert np.var(shrunk - truth) == pytest.approx(expected, rel=0.02)
 
 
 def test_the_t_reference_keeps_what_filtering_took_out_and_never_lowers_a_p_value():
