@@ -37,7 +37,8 @@ Object.assign(seen, {
   requested: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
   chart: document.querySelectorAll("#explorer-chart svg path").length,
   spills: [...document.querySelectorAll("h1, h2, h3, p, li, figure, table, form")].filter(e => !e.closest(".scroll, #explorer-chart"))
-    .filter(e => e.scrollWidth > e.clientWidth + 1).map(e => `${e.tagName} ${e.textContent.slice(0, 40)}`).slice(0, 9),
+    .filter(e => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth)
+   .map(e => `${e.tagName} ${e.textContent.slice(0, 40)}`).slice(0, 9),
   wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 });
 const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);

@@ -403,7 +403,13 @@ def _rest(results: Path, settings: dict) -> dict[str, object]:
             "inputs": (
                 "provenance/inputs",
                 pd.DataFrame(
-                    {"kind": ["sheet"], "name": ["animals"], "path": ["animals.tsv"], "sha256": ["ab12"], "bytes": [99]}
+                    {
+                        "kind": ["sheet"],
+                        "name": ["animals"],
+                        "path": ["animals.tsv"],
+                        "sha256": [64 * "a"],
+                        "bytes": [99],
+                    }
                 ),
             ),
         },
@@ -412,11 +418,11 @@ def _rest(results: Path, settings: dict) -> dict[str, object]:
         "periomics": "0.1.0",
         "python": "3.11",
         "seed": settings["seed"],
-        "claims_sha256": "cd34",
+        "claims_sha256": 64 * "c",
         "config": settings,
         "machine": "x86_64",
         "system": "Linux",
-        "git": {"commit": "0123abc", "changed": ["a.py"]},
+        "git": {"commit": 40 * "0", "changed": ["a.py"]},
         "seeds_by_rule": {"simulate_design": 17},
         "third_party_tables": {},
     }

@@ -25,7 +25,17 @@ def test_numbers(value, text):
 
 
 @pytest.mark.parametrize(
-    ("p", "text"), [(0.0, "p < .0001"), (0.012, "p = .012"), (1.0, "p = 1"), (0.5, "p = .5"), (np.nan, "")]
+    ("p", "text"),
+    [
+        (0.0, "p < .0001"),
+        (0.012, "p = .012"),
+        (1.0, "p = 1"),
+        (0.5, "p = .5"),
+        (0.0497, "p = .0497"),
+        (0.0503, "p = .0503"),
+        (0.05, "p = .05"),
+        (np.nan, ""),
+    ],
 )
 def test_p_values_are_never_zero(p, text):
     assert words.p_value(p).replace("\u00a0", " ") == text
@@ -33,6 +43,11 @@ def test_p_values_are_never_zero(p, text):
 
 def test_intervals_show_two_digits_of_their_width():
     assert words.interval(0.1933, 1.2157) == "[0.19, 1.22]" and words.interval(-20.44, 310.9) == "[−20, 311]"
+    assert (
+        words.interval(0.012, 2.81) == "[0.01, 2.81]"
+        and words.interval(0, 28) == "[0, 28]"
+        and words.interval(-0.3, 40) == "[−0.3, 40.0]"
+    )
     assert words.interval(np.nan, np.nan) == "" and words.interval(-0.001, 0.001) == "[−0.0010, 0.0010]"
 
 

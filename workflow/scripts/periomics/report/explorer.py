@@ -33,7 +33,7 @@ def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFram
             "batch": good["batch"],
         }
     )
-    table["off"] = [round(0.32 * ((i % 5) - 2) / 2, 3) for i in range(len(table))]  # fmt: skip
+    table["off"] = ((table.groupby(["what", "arm"]).cumcount() % 5) - 2) * 0.12
     whole = table["what"].value_counts(sort=False).reindex(table["what"].unique()).cumsum() <= MOST_ROWS
     return table[table["what"].map(whole)]
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from periomics.report.dots import arm_order
 from periomics.report.grids import Grid, grid
-from periomics.report.modality import VALUE_COLUMNS, areas
+from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
 
@@ -48,7 +48,7 @@ def flow(sources: Sources) -> Grid:
     status, plan = outcome_status(sources), planned(sources)
     arms = animals["group"].where(animals["group"] != "", WITHIN)
     order = [*arm_order(sources.config, sorted(set(arms) - {WITHIN})), WITHIN]
-    shown = [a for a in dict.fromkeys([*plan["area"], *status["area"]]) if a]
+    shown = in_order(set(plan["area"]) | set(status["area"]))
     rows = []
     for (unit, arm), part in animals.assign(arm=arms).groupby(["unit", "arm"], sort=False):
         row = {"unit": unit, "arm": arm, "allocated": len(part)}
@@ -58,6 +58,11 @@ def flow(sources: Sources) -> Grid:
     rows.sort(key=lambda r: (r["unit"], order.index(r["arm"])))
     columns = {"unit": "Unit", "arm": "Arm", "allocated": "Allocated"} | {a: area_name(a) for a in shown}
     return grid(pd.DataFrame(rows), columns, title="Flow of units: measured of planned", file="outcomes/animals.tsv")
+
+
+def in_order(names: set[str]) -> list[str]:
+    """Modalities in the order of the page."""
+    return sorted(names - {""}, key=lambda a: (ORDER.index(a) if a in ORDER else len(ORDER), a))
 
 
 def _cell(units: set[str], area: str, plan: pd.DataFrame, status: pd.DataFrame) -> str:
@@ -76,7 +81,7 @@ def overlap(sources: Sources) -> Grid:
     """Units × modality: specimens in the sheets, and a dash where there are none."""
     animals = sources.sheets["animals"].drop_duplicates("animal_id")
     plan = planned(sources)
-    shown = list(dict.fromkeys(plan["area"]))
+    shown = in_order(set(plan["area"]))
     wide = plan.pivot_table(index="animal_id", columns="area", values="specimens", aggfunc="sum")
     table = animals[["animal_id", "unit", "group", "block", "sex"]].set_index("animal_id").join(wide).reset_index()
     columns = {"animal_id": "Unit", "unit": "Kind", "group": "Arm", "block": "Block", "sex": "Sex"} | {

@@ -61,13 +61,14 @@ def associations(sources: Sources) -> Grid:
     df = sources.table("associations", ASSOCIATION_COLUMNS)
     df = df.sort_values(["family", "p_adj", "outcome"], kind="stable") if len(df) else df
     rows = pd.DataFrame({
-        "family": df["family"], "score": df["score_id"], "outcome": [symbol(sources.dictionary, o) for o in df["outcome"]],
+        "family": df["family"], "score": [symbol(sources.dictionary, s) for s in df["score_id"]],
+        "outcome": [symbol(sources.dictionary, o) for o in df["outcome"]],
         "r": df["r"].map(number), "interval": [interval(a, b) for a, b in zip(df["lower"], df["upper"], strict=True)],
-        "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"], "n": df["n"].map(number), "adjusted": df["adjusted_for"],
+        "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"], "n": df["n"].map(number),
         "pooled": df["r_pooled"].map(number), "reason": df["reason"],
     })  # fmt: skip
     columns = {"family": "Family", "score": "Score", "outcome": "Outcome", "r": "r within arms", "interval": "95 % interval",
-               "p": "adjusted p", "n": "n", "adjusted": "Centred by", "pooled": "r pooled (descriptive)",
+               "p": "adjusted p", "n": "n", "pooled": "r pooled (description)",
                "reason": "Reason or remark"}  # fmt: skip
     return grid(
         rows,
@@ -122,4 +123,5 @@ def memory_share(sources: Sources) -> str:
         return ""
     share = (table["evidence"] == "memory").mean()
     whole = f"Of the {len(table)} edges of the team's signed table"
-    return f"{whole} {100 * share:.0f} % are known from memory, the rest from a source that was read."
+    rest = ", the rest from a source that was read" if share < 1 else "; no source was read for any"
+    return f"{whole} {100 * share:.0f} % are known from memory{rest}."

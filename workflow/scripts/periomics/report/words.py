@@ -12,6 +12,7 @@ from periomics.study.dictionary import entry
 from periomics.study.errors import PeriomicsError
 
 MISSING = "–"
+MOST_PLACES = 6
 # Words of a verdict → (tone, mark); tone is a class of the style sheet, the mark is read where colour is not.
 TONES = {
     "supported": ("good", "✓"),
@@ -75,9 +76,17 @@ def interval(lower: float, upper: float) -> str:
 
 
 def decimals(lower: float, upper: float) -> int | None:
-    """Decimal places that show two digits of half the width of an interval; None where it has no width."""
+    """Decimal places that show two digits of half the width of an interval, and on which side of 0 each end lies.
+
+    None where the interval has no width.
+    """
     half = (float(upper) - float(lower)) / 2
-    return max(0, 1 - math.floor(math.log10(half))) if math.isfinite(half) and 1e-6 < half < 1e6 else None
+    if not (math.isfinite(half) and 1e-6 < half < 1e6):
+        return None
+    places = max(0, 1 - math.floor(math.log10(half)))
+    while places < MOST_PLACES and any(end != 0 and round(float(end), places) == 0 for end in (lower, upper)):
+        places += 1
+    return places
 
 
 def fixed(value: float, places: int | None) -> str:
@@ -92,7 +101,8 @@ def p_value(p: float) -> str:
     """A p-value, never written as 0."""
     if pd.isna(p):
         return ""
-    text = "p < .0001" if p < 1e-4 else f"p = {p:.2g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
+    digits = 3 if f"{p:.2g}" == "0.05" and p != 0.05 else 2  # on which side of .05 it lies
+    text = "p < .0001" if p < 1e-4 else f"p = {p:.{digits}g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
     return text.replace(" ", "\u00a0")
 
 
