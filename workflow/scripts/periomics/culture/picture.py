@@ -19,7 +19,9 @@ def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
     fig, axes = new_figure(2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False)
     for row, name in zip(axes, names, strict=True):
         frames, time_h, gap, pixel_um = series[name]
-        for ax, i in zip(row, np.linspace(0, len(frames) - 1, n_frames).round().astype(int), strict=True):
+        for ax in row:
+            ax.axis("off")
+        for ax, i in zip(row, np.unique(np.linspace(0, len(frames) - 1, n_frames).round().astype(int)), strict=False):
             step = max(1, frames.shape[2] // 480)
             ax.imshow(frames[i][::step, ::step], cmap="gray", interpolation="nearest")
             if gap.masks[i].any():
@@ -28,7 +30,6 @@ def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
             if pixel_um is not None:
                 bar = 200 / pixel_um / step
                 ax.plot([8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2)
-            ax.axis("off")
     scale = "white bar 200 µm; no bar: pixel size not known"
     fig.suptitle(f"Cell-free gap (orange outline); {scale}", fontsize=7)
     return fig
