@@ -18,7 +18,7 @@ THRESHOLD_RULES = ("half_maximum", "otsu", "half_median", "negative_control", "f
 RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")}
 _KNOWN = (
     "detector", "vectors", "estimate_vectors", "white", "roi", "pixel_um", "threshold", "threshold_value",
-    "second_threshold", "second_value", "outcomes", "options",
+    "second_threshold", "second_value", "outcomes", "options", "antibody",
 )  # fmt: skip
 _COMMON = ("stains", "implant_margin_um", "sweep_percent", "smooth_um", "max_clipped_percent", "on_broken_specimen")
 T = TypeVar("T")

@@ -22,7 +22,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "histology": (*_TABLES, *_IMAGES, "tiffslide", "openslide-python", "openslide-bin", "shapely", "pyarrow"),
     "culture": (*_TABLES, *_IMAGES, "tiffslide", "openslide-python", "openpyxl"),
     "bulk": (*_TABLES, *_OMICS),
-    "singlecell": (*_TABLES, *_OMICS, "harmonypy", "igraph", "leidenalg", "scrublet", "scikit-learn"),
+    "singlecell": (*_TABLES, *_OMICS, "igraph", "scikit-learn"),
     "outcomes": (*_TABLES, "openpyxl"),
     "statistics": (*_TABLES, "statsmodels"),
     "linkage": (*_TABLES, "statsmodels", "pulp", "highspy", "networkx", "matplotlib"),
@@ -31,7 +31,7 @@ AREAS: dict[str, tuple[str, ...]] = {
 }
 # Where conda-forge or bioconda use another name than the lock; what conda does not have is installed by pip inside the env.
 CONDA_NAMES = {"matplotlib": "matplotlib-base", "igraph": "python-igraph", "SimpleITK": "simpleitk", "pydeseq2": "bioconda::pydeseq2",
-               "gseapy": "bioconda::gseapy", "harmonypy": "bioconda::harmonypy"}  # fmt: skip
+               "gseapy": "bioconda::gseapy"}  # fmt: skip
 PIP_ONLY = {"aimio-py", "openslide-bin", "edt", "tiffslide", "vl-convert-python", "highspy"}
 
 

@@ -40,7 +40,7 @@ def _module_file(name: str) -> Path | None:
 
 @cache
 def reached(script: Path) -> tuple[Path, ...]:
-    """Files of the library that a script reaches through imports, itself included, sorted."""
+    """Files of the library that a script reaches: itself, modules through imports, templates beside them; sorted."""
     seen: set[Path] = set()
     todo = [script]
     while todo:
@@ -49,7 +49,8 @@ def reached(script: Path) -> tuple[Path, ...]:
             continue
         seen.add(path)
         todo.extend(f for n in _imports(path) if (f := _module_file(n)) is not None)
-    return tuple(sorted(seen))
+    templates = {f for path in seen for f in (path.parent / "templates").glob("*") if f.is_file()}
+    return tuple(sorted(seen | templates))
 
 
 @cache

@@ -118,6 +118,9 @@ class Stain(Section):
         default_factory=dict, description="result of the detector → outcome of the dictionary"
     )
     options: dict[str, float] = Field(default_factory=dict, description="options of the detector")
+    antibody: str | None = Field(
+        None, description="antibody, clone and lot for the methods text; not reported where empty"
+    )
 
 
 class Histology(Section):
