@@ -186,7 +186,7 @@ class Analysis(Section):
     """One design of bulk libraries."""
 
     name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$", description="name of the analysis")
-    select: dict[str, str | list[str]] = Field(
+    select: dict[str, str | float | list[str | float]] = Field(
         default_factory=dict, description="libraries: column of the sheets → value"
     )
     arm: str = Field(
@@ -202,6 +202,9 @@ class BulkTests(Section):
     alpha: float = Field(0.05, gt=0, lt=1, description="false discovery rate for independent filtering")
     min_total: int = Field(10, ge=0, description="reads of a gene over all libraries; fewer are not tested")
     min_per_arm: int = Field(3, ge=2, description="units an arm; fewer get no p-values")
+    reference: Literal["t", "normal"] = Field(
+        "t", description="normal is DESeq2's and exceeds the stated false discovery rate (docs/omics.md)"
+    )
 
 
 class BulkSets(Section):
@@ -250,9 +253,12 @@ class PseudobulkTests(Section):
     arm: str = Field("group", description="column that holds the arm")
     block: str | list[str] = Field(default_factory=list, description="columns that enter as blocks")
     contrasts: list[str] = Field(default_factory=list, description="names of contrasts in the claims file")
-    select: dict[str, str | list[str]] | None = Field(None, description="libraries: column of the sheets → value")
+    select: dict[str, str | float | list[str | float]] | None = Field(
+        None, description="libraries: column of the sheets → value"
+    )
     min_cells: int = Field(20, ge=1, description="cells of a type in a library; fewer are left out")
     min_per_arm: int = Field(3, ge=2, description="units an arm; fewer are descriptive")
+    reference: Literal["t", "normal"] = Field("t", description="as in bulk/tests")
     alpha: float = Field(0.05, gt=0, lt=1, description="false discovery rate for independent filtering")
     min_total: int = Field(10, ge=0, description="reads of a gene over all libraries; fewer are not tested")
 

@@ -9,7 +9,7 @@ from periomics.study.study import Study
 MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "culture", "clinical": "clinical",
                      "readings": "readings", "imports": "imports"}  # fmt: skip
 SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "simulate_culture", "simulate_bulk",
-                "simulate_singlecell", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network"]  # fmt: skip
+                "simulate_singlecell", "rank_sets", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network"]  # fmt: skip
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
