@@ -163,3 +163,28 @@ def test_use_as_a_module_from_another_folder(tmp_path):
 def test_slurm_like_entry_by_the_inner_snakefile(whole):
     done = snakemake(whole, "--cores", "1", "--dry-run", "-s", "workflow/Snakefile", *NANO)
     assert "Nothing to be done" in done.stdout + done.stderr
+
+
+def test_files_whose_path_names_an_arm_are_measured_under_coded_names(whole, tmp_path):
+    import SimpleITK
+    import tifffile
+
+    folder = checkout(tmp_path / "named")
+    (folder / "raw/DRUG/stack").mkdir(parents=True)
+    scan = whole / "results-nano/simulate/raw/microct/R01-ct.nrrd"
+    shutil.copy2(scan, folder / "raw/DRUG/R01.nrrd")
+    for i, plane in enumerate(SimpleITK.GetArrayFromImage(SimpleITK.ReadImage(str(scan)))):
+        tifffile.imwrite(folder / f"raw/DRUG/stack/slice{i:03d}.tif", plane)
+    sheet = folder / "config/nano/scans.tsv"
+    text = sheet.read_text(encoding="utf-8")
+    row = next(line for line in text.splitlines() if line.startswith("R01-ct"))
+    file_row = row.replace("<results>/simulate/raw/microct/R01-ct.nrrd", "../../raw/DRUG/R01.nrrd")
+    folder_row = file_row.replace("R01-ct", "R01-copy").replace("../../raw/DRUG/R01.nrrd", "../../raw/DRUG/stack")
+    head = text.splitlines()[0]
+    sheet.write_text("\n".join([head + "\tvoxel_um", file_row + "\t", folder_row + "\t18"]) + "\n", encoding="utf-8")
+    wanted = [f"results-nano/microct/{s}/measurements.tsv" for s in ("R01-ct", "R01-copy")]
+    snakemake(folder, "--cores", "2", *NANO, "--", *wanted)
+    links = sorted(p.name for p in (folder / "results-nano/study/links/scans").iterdir())
+    assert len(links) == 2 and not any("DRUG" in name for name in links)
+    values = [[r.split("\t")[10] for r in (folder / f).read_text(encoding="utf-8").splitlines()[1:]] for f in wanted]
+    assert values[0] == values[1]

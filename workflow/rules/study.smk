@@ -4,6 +4,7 @@
 localrules:
     check,
     link_file,
+    link_folder,
 
 
 # The check itself runs as the workflow starts; this prints its plan.
@@ -27,9 +28,29 @@ rule link_file:
         link="<results>/study/links/{sheet}/{name}",
     log:
         "<logs>/study/link_file/{sheet}/{name}.log",
+    wildcard_constraints:
+        name=r"[0-9a-f]{12}(\.(?!folder)[A-Za-z0-9.]+)?",
     conda:
         "../../envs/study.yaml"
     message:
         "Giving a file whose path names an arm a coded name: {wildcards.name}"
     shell:
         'ln -sfn "$(realpath {input.file:q})" {output.link:q} 2> {log:q}'
+
+
+# A folder is linked file by file: Snakemake does not take a link to a folder for a folder.
+rule link_folder:
+    input:
+        file=link_source,
+    output:
+        link=directory("<results>/study/links/{sheet}/{name}"),
+    log:
+        "<logs>/study/link_folder/{sheet}/{name}.log",
+    wildcard_constraints:
+        name=r"[0-9a-f]{12}\.folder",
+    conda:
+        "../../envs/study.yaml"
+    message:
+        "Giving a folder whose path names an arm a coded name: {wildcards.name}"
+    shell:
+        'mkdir -p {output.link:q} && find "$(realpath {input.file:q})" -mindepth 1 -maxdepth 1 -exec ln -s -t {output.link:q} {{}} + 2> {log:q}'

@@ -194,7 +194,8 @@ def job_counts(study: Study) -> dict[str, int]:
     measured = bool(measurement_tables(study) or score_tables(study))
     contrasts = bulk_contrasts(study)
     counts = {
-        "link_file": len(study.links()),
+        "link_file": sum(not name.endswith(".folder") for name in study.links()),
+        "link_folder": sum(name.endswith(".folder") for name in study.links()),
         "measure_scan": len(scans),
         "stain_batch": len(ids(study, "sections", "batch")),
         "measure_sections": len(sections),

@@ -19,6 +19,7 @@ STAGES = {
     "default": "exempt",
     "check": "exempt",
     "link_file": "exempt",
+    "link_folder": "exempt",
     "freeze": "exempt",
     "record_provenance": "exempt",
     "write_crate": "exempt",

@@ -132,7 +132,9 @@ class Study:
         if not self.names_arm(sheet, row, column):
             return path
         code = hashlib.sha256(path.encode()).hexdigest()[:12]
-        return str(Path(self.results) / "study" / "links" / sheet / f"{code}{''.join(Path(path).suffixes[-2:])}")
+        plain = "".join(s for s in Path(path).suffixes[-2:] if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", s))
+        suffix = ".folder" if Path(path).is_dir() else plain
+        return str(Path(self.results) / "study" / "links" / sheet / f"{code}{suffix}")
 
     def names_arm(self, sheet: str, row: int, column: str) -> bool:
         """Whether a path in the sheet holds an arm's name as a word of its own (not as a part of another word)."""
