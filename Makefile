@@ -12,6 +12,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 # The library is found without being installed; the tests and the commands below use the checkout.
 export PYTHONPATH := workflow/scripts
+# Text is UTF-8 whatever the locale says.
+export PYTHONUTF8 := 1
 RUN = $(BIN)/python -m periomics.study.run --cores $(CORES)
 
 toy: $(VENV)/.ok

@@ -36,7 +36,9 @@ def environment() -> dict[str, str]:
 def snakemake(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:
     """Run Snakemake in a folder; with `check` a failure shows its whole output."""
     command = [sys.executable, "-m", "snakemake", *words]
-    done = subprocess.run(command, cwd=folder, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+    )
     if check and done.returncode != 0:
         raise AssertionError(
             f"{' '.join(words)} ended with {done.returncode}\n{done.stdout[-4000:]}\n{done.stderr[-8000:]}"
@@ -48,7 +50,7 @@ def assert_recovered(folder: Path, config: str) -> None:
     """Everything that a simulated study measured lies within its tolerance of the truth."""
     command = [sys.executable, "-m", "periomics.simulate.recovery", config]
     env = environment() | {"PYTHONPATH": str(folder / "workflow/scripts")}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
     assert done.returncode == 0, done.stdout + done.stderr
 
 

@@ -70,7 +70,7 @@ def test_a_killed_run_resumes_to_the_same_tables(whole, tmp_path):
     running.wait()
     assert not (folder / "results-nano/report/report.html").exists()
     half = list((folder / "results-nano").rglob(".part-*"))
-    again = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, check=False)
+    again = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
     assert again.returncode == 0, again.stderr[-6000:]
     assert "interrupted" in again.stdout, "the stale lock was not noticed"
     assert tables(folder / "results-nano") == tables(whole / "results-nano")
@@ -84,7 +84,9 @@ def test_two_runs_into_one_folder_exclude_each_other(whole):
         fcntl.flock(lock, fcntl.LOCK_EX)
         command = [sys.executable, "-m", "periomics.study.run", "--cores", "1", *NANO]
         env = environment() | {"PYTHONPATH": str(whole / "workflow/scripts")}
-        done = subprocess.run(command, cwd=whole, env=env, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, cwd=whole, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+        )
     assert done.returncode == 1 and "another run works in results-nano/" in done.stderr
 
 

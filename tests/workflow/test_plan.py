@@ -30,7 +30,9 @@ def study_of(config: Path) -> Study:
 def jobs_of(config: Path) -> list[dict]:
     """Planned jobs of a study from scratch (results of the checkout do not matter: everything is forced)."""
     command = [sys.executable, str(ROOT / "tests/workflow/dag_jobs.py"), str(config.relative_to(ROOT))]
-    done = subprocess.run(command, cwd=ROOT, env=environment(), capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, cwd=ROOT, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+    )
     line = next((x for x in done.stdout.splitlines() if x.startswith("JOBS")), None)
     assert line, done.stdout + done.stderr
     return [j for j in json.loads(line[4:]) if j["rule"] not in TARGETS]

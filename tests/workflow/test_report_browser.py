@@ -79,7 +79,7 @@ def look(browser, page, scripts=True, width=1300):
     command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=15000", f"--window-size={width},900",
                f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", probed.as_uri()]  # fmt: skip
     environment = os.environ | {"HOME": str(page.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=environment)
+    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, env=environment)
     match = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, flags=re.S)
     assert match, done.stderr[-2000:]
     return json.loads(html.unescape(match[1]))

@@ -22,8 +22,12 @@ def cluster(tmp_path_factory):
         pytest.skip("slurmd needs root")
     script = str(ROOT / "tests/slurm-one-node.sh")
     env = environment() | {"SLURM_TEST_STATE": str(tmp_path_factory.mktemp("slurm"))}
-    subprocess.run([script, "start"], env=env, check=True, capture_output=True, text=True, timeout=120)
-    exports = subprocess.run([script, "env"], env=env, check=True, capture_output=True, text=True).stdout
+    subprocess.run(
+        [script, "start"], env=env, check=True, capture_output=True, text=True, encoding="utf-8", timeout=120
+    )
+    exports = subprocess.run(
+        [script, "env"], env=env, check=True, capture_output=True, text=True, encoding="utf-8"
+    ).stdout
     for word in shlex.split(exports)[1:]:
         name, _, value = word.partition("=")
         env[name] = value.replace("$PATH", env["PATH"])

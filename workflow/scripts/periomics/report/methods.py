@@ -8,7 +8,7 @@ import pandas as pd
 
 from periomics.report.dots import arm_order
 from periomics.report.sources import Sources
-from periomics.report.words import number
+from periomics.report.words import counted, number
 
 NOT_REPORTED = "not reported"
 PACKAGES = (
@@ -82,7 +82,7 @@ def blinding(config: Config) -> str:
 
 def _study(sources: Sources, claims: Config) -> list[str]:
     config, animals = sources.config, sources.sheets["animals"].drop_duplicates("animal_id")
-    units = ", ".join(f"{n} {unit}{'s' * (n != 1)}" for unit, n in animals["unit"].value_counts().items())
+    units = ", ".join(counted(n, unit) for unit, n in animals["unit"].value_counts().items())
     groups = animals.loc[animals["group"] != "", "group"].value_counts()
     arms = ", ".join(f"{g} {groups[g]}" for g in arm_order(config, sorted(groups.index)))
     first = []
@@ -158,8 +158,10 @@ def _stain(config: Config, stain: str) -> str:
 
 def _culture(sources: Sources, claims: Config) -> list[str]:
     c, cultures = sources.config, sources.sheets["cultures"]
-    n = cultures["animal_id"].replace("", pd.NA).nunique()
-    out = [f"{n} isolation{'s' * (n != 1)} were cultured under: {listed(cultures['condition'])}."]
+    units = sources.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")["unit"]
+    kinds = units.reindex(sorted(set(cultures["animal_id"]) - {""})).fillna("unit").value_counts()
+    who = ", ".join(counted(n, unit) for unit, n in kinds.items())
+    out = [f"In culture: {who}, under {listed(cultures['condition'])}."]
     if (cultures["assay"] == "scratch").any():
         out += [
             f"Scratch images: pixel size {listed(cultures['pixel_um'], 'µm')}, one frame every {listed(cultures['interval_h'], 'h')}.",

@@ -19,6 +19,7 @@ from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages, vehicles
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find
 from periomics.report.sources import Sources
+from periomics.report.words import counted
 from periomics.study.files import atomic, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -143,7 +144,7 @@ def unit_line(sources: Sources) -> str:
         arms = part.loc[part["group"] != "", "group"]
         order = arm_order(sources.config, sorted(set(arms)))
         each = ", ".join(f"{a} {int((arms == a).sum())}" for a in order)
-        parts.append(f"{len(part)} {unit}{'s' * (len(part) != 1)}" + (f" ({each})" if each else ""))
+        parts.append(counted(len(part), unit) + (f" ({each})" if each else ""))
     return "; ".join(parts) or "no units"
 
 

@@ -159,3 +159,9 @@ def scale_words(scale: str, unit: str) -> str:
 def area_name(area: str) -> str:
     """Heading of a modality."""
     return AREA_NAMES.get(area, area or "Other")
+
+
+def counted(n: int, unit: str) -> str:
+    """`3 animals`, `1 isolation`, `9 technical replicates`: units of analysis in words."""
+    name = "technical replicate" if unit == "technical" else unit
+    return f"{n} {name}{'s' * (n != 1)}"
