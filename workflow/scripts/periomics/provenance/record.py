@@ -36,9 +36,7 @@ def git_state(root: Path) -> dict[str, object]:
     def git(*words: str) -> str | None:
         command = ["git", "-C", str(root), *words]
         try:
-            done = subprocess.run(
-                command, capture_output=True, encoding="utf-8", errors="replace", check=False, timeout=30
-            )  # noqa: S603
+            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=30)  # noqa: S603
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
