@@ -154,12 +154,14 @@ def test_use_as_a_module_from_another_folder(tmp_path):
         f"    snakefile: {str(source / 'workflow/Snakefile')!r}\n"
         "    config: config\n\n"
         "use rule * from periomics as perio_*\n\n"
-        "rule mine:\n    default_target: True\n    input: 'results-nano/check/plan.txt'\n"
+        "rule mine:\n    default_target: True\n    input: 'results-nano/microct/R01-ct/measurements.tsv'\n"
     )
     text = (source / "config/nano/config.yaml").read_text(encoding="utf-8")
     (user / "config.yaml").write_text(text + f"study_dir: {source / 'config/nano'}\n")
     snakemake(user, "--cores", "1", "--configfile", "config.yaml")
+    snakemake(user, "perio_check", "--cores", "1", "--configfile", "config.yaml")
     assert "Jobs of a full run" in (user / "results-nano/check/plan.txt").read_text(encoding="utf-8")
+    assert "bvtv" in (user / "results-nano/microct/R01-ct/measurements.tsv").read_text(encoding="utf-8")
 
 
 def test_slurm_like_entry_by_the_inner_snakefile(whole):

@@ -7,18 +7,21 @@ localrules:
     link_folder,
 
 
-# The check itself runs as the workflow starts; this prints its plan.
+# The check runs as the workflow starts; this prints its plan. As a module of another workflow, whose start is not ours, this
+# rule is how the check is asked for.
 rule check:
     log:
         "<logs>/study/check.log",
     conda:
         "../../envs/study.yaml"
     params:
-        plan="<results>/check/plan.txt",
+        plan=f"{STUDY.results}/check/plan.txt",
+        script=str(CHECK_SCRIPT),
+        request=json.dumps(CHECK_REQUEST, default=str),
     message:
         "The study as understood"
     shell:
-        "cat {params.plan:q} | tee {log:q}"
+        "printf '%s' {params.request:q} | python {params.script:q} && cat {params.plan:q} | tee {log:q}"
 
 
 rule link_file:
