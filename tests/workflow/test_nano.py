@@ -69,12 +69,10 @@ def test_a_killed_run_resumes_to_the_same_tables(whole, tmp_path):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert not (folder / "results-nano/report/report.html").exists()
-    half = list((folder / "results-nano").rglob(".part-*"))
     again = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
     assert again.returncode == 0, again.stderr[-6000:]
     assert "interrupted" in again.stdout, "the stale lock was not noticed"
     assert tables(folder / "results-nano") == tables(whole / "results-nano")
-    assert len(half) < 20
 
 
 def test_two_runs_into_one_folder_exclude_each_other(whole):
