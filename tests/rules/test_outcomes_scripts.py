@@ -102,7 +102,7 @@ def run(tmp_path, paths, sheets):
             tmp_path,
             "aggregate_animals",
             inputs,
-            {"animals": "animals_out.tsv", "variance": "variance.tsv"},
+            {"animals": "animals_out.tsv", "variance": "variance.tsv", "sampling": "sampling.tsv"},
             settings={"min_sections": 1},
         )
     )

@@ -41,6 +41,7 @@ rule aggregate_animals:
     output:
         animals="<results>/outcomes/animals.tsv",
         variance="<results>/outcomes/variance.tsv",
+        sampling="<results>/outcomes/sampling.tsv",
     log:
         "<logs>/outcomes/aggregate_animals.log",
     benchmark:

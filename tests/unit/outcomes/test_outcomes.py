@@ -11,7 +11,6 @@ from periomics.outcomes.aggregate import COLUMNS, Rules, add_missing, aggregate
 from periomics.outcomes.collect import collect, join_design, specimen_table
 from periomics.outcomes.normalise import normalise_cultures
 from periomics.outcomes.scores import score_outcomes
-from periomics.outcomes.variance import icc_oneway
 from periomics.study.dictionary import load_dictionary
 from periomics.study.errors import InputError
 from periomics.study.measurements import failed, tidy
@@ -397,14 +396,6 @@ def test_scores_take_the_arm_of_the_animal():
 def test_empty_study_gives_an_empty_table_with_its_header():
     table = run(tidy([]), groups={"a": "CTRL"}, spec=specimens([]))
     assert table.empty and list(table.columns) == list(COLUMNS)
-
-
-def test_icc_recovers_a_known_share():
-    rng = np.random.default_rng(4)
-    unit = np.repeat(np.arange(4000), 5)
-    y = rng.normal(0, np.sqrt(0.3), 4000)[unit] + rng.normal(0, np.sqrt(0.7), unit.size)
-    assert icc_oneway(y, unit)[2] == pytest.approx(0.3, abs=0.02)
-    assert np.isnan(icc_oneway(np.ones(3), np.array([0, 1, 2]))[2])
 
 
 def test_dictionary_never_gives_an_identifier_that_was_not_seen():

@@ -2,7 +2,7 @@
 
 Inputs: outcomes/measurements.tsv, score tables, the sheets and the outcome dictionary. Outputs: outcomes/animals.tsv, one row an
 animal, outcome, variant, condition, dose and time; outcomes/variance.tsv, how much of each outcome varies between animals,
-sections and fields.
+sections and fields; outcomes/sampling.tsv, what more sections and fields would do to an animal's mean.
 """
 
 import pandas as pd
@@ -12,7 +12,7 @@ from periomics.outcomes.collect import join_design, read_measurements, specimen_
 from periomics.outcomes.normalise import normalise_cultures
 from periomics.outcomes.scores import read_scores, score_outcomes
 from periomics.outcomes.variance import COLUMNS as VARIANCE_COLUMNS
-from periomics.outcomes.variance import variance_components
+from periomics.outcomes.variance import SAMPLING_COLUMNS, variance_tables
 from periomics.study.dictionary import load_dictionary
 from periomics.study.logs import start_log
 from periomics.study.results import write_result
@@ -40,7 +40,9 @@ def main(snakemake):
             table = pd.concat([table, scores.astype(table.dtypes.to_dict())], ignore_index=True)
     log.info("%s", table["status"].value_counts().to_dict())
     write_result(table, snakemake.output.animals, COLUMNS)
-    write_result(variance_components(joined), snakemake.output.variance, VARIANCE_COLUMNS)
+    variance, sampling = variance_tables(joined, dictionary, sheets["exclusions"])
+    write_result(variance, snakemake.output.variance, VARIANCE_COLUMNS)
+    write_result(sampling, snakemake.output.sampling, SAMPLING_COLUMNS)
 
 
 if "snakemake" in globals():

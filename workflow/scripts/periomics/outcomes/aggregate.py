@@ -53,15 +53,27 @@ def aggregate(
         the sum over the sum; otherwise the mean of fields in a section, then of sections, then of specimens. A value that
         cannot be given has a status (missing, excluded, failed) and a reason.
     """
-    df = joined[joined["role"].isin(USED_ROLES) & (joined["animal_id"] != "")].copy()
-    df = _regions(_sources(df))
-    df["excluded"] = _excluded(df, exclusions)
-    df["superseded"] = df["specimen_id"].isin(set(df["replaces"]) - {""})
+    df = sampled_rows(joined, exclusions)
     rows = [_animal(key, part, dictionary, rules) for key, part in df.groupby(_KEY, dropna=False, sort=True)]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for column in ("dose", "time", "value", "numerator", "denominator"):
         table[column] = table[column].astype(float)
     return table
+
+
+def sampled_rows(joined: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame:
+    """Rows that animals are made of: samples and vehicles, second sources and regions as variants of their own.
+
+    Returns
+    -------
+    DataFrame
+        With `excluded` (the reason, or '') and `superseded` (another specimen takes its place).
+    """
+    df = joined[joined["role"].isin(USED_ROLES) & (joined["animal_id"] != "")].copy()
+    df = _regions(_sources(df))
+    df["excluded"] = _excluded(df, exclusions)
+    df["superseded"] = df["specimen_id"].isin(set(df["replaces"]) - {""})
+    return df
 
 
 def _sources(df: pd.DataFrame) -> pd.DataFrame:
@@ -124,7 +136,7 @@ def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rul
         return row | {"status": status, "reason": _reason([*notes, _joined(bad["qc_reason"]) or "no value"])}
     if len(bad):
         notes.append(f"{len(bad)} of {len(left)} rows failed: {_joined(bad['qc_reason'])}")
-    good = _one_level(good, str(known["aggregation"]))
+    good = one_level(good, str(known["aggregation"]))
     row["n_sections"] = int(
         good.loc[good["section_id"] != "", ["specimen_id", "section_id"]].drop_duplicates().shape[0]
     )
@@ -146,7 +158,7 @@ def _reason(notes: list[str]) -> str:
     return "; ".join(n for n in notes if n)
 
 
-def _one_level(rows: pd.DataFrame, aggregation: str) -> pd.DataFrame:
+def one_level(rows: pd.DataFrame, aggregation: str) -> pd.DataFrame:
     """Rows of one level where a table holds an outcome both by field and by section, so that nothing counts twice."""
     fields = rows["field_id"] != ""
     sections = (rows["section_id"] != "") & ~fields
