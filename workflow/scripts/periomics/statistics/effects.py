@@ -1,100 +1,157 @@
-"""Standardised effects of two arms with intervals."""
+"""Sizes of an effect of two arms with intervals: standardised difference, ratio of geometric means."""
 
 from __future__ import annotations
 
-import math
+from typing import NamedTuple
 
 import numpy as np
-from scipy import stats
-from scipy.optimize import brentq
-from scipy.special import gammaln
+from numpy.typing import ArrayLike
+from scipy import special
+from scipy.optimize.elementwise import find_root
 
-# scipy's noncentral t gives NaN for some far noncentralities: the search stays where it does not.
-REACH = 37.0
+from periomics.statistics.binary import risk_difference as risk_difference
+from periomics.statistics.contrasts import ROUNDING, Estimate, Floats, interval
+
+# Nodes of the integral behind the noncentral t, and how many standard normal units it reaches.
+NODES, REACH = 120, 9.5
+POINTS, WEIGHTS = np.polynomial.legendre.leggauss(NODES)
+TINY = 1e-20
 
 
-def hedges_correction(df: float) -> float:
+class Effect(NamedTuple):
+    """Size with the ends of its interval; floats, or arrays of the leading shape."""
+
+    size: Floats
+    lower: Floats
+    upper: Floats
+
+
+def hedges_correction(df: ArrayLike) -> Floats:
     """Hedges' small-sample factor, exact form Γ(df/2) / (√(df/2) Γ((df−1)/2)) (1981 [from memory])."""
-    return math.exp(gammaln(df / 2) - gammaln((df - 1) / 2)) / math.sqrt(df / 2)
+    df = np.asarray(df, float)
+    return np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
 
 
 def hedges_g(
-    mean: tuple[float, float], var: tuple[float, float], n: tuple[float, float], level: float = 0.95
-) -> tuple[float, float, float]:
+    mean: tuple[ArrayLike, ArrayLike],
+    var: tuple[ArrayLike, ArrayLike],
+    n: tuple[ArrayLike, ArrayLike],
+    level: float = 0.95,
+) -> Effect:
     """Hedges' g of the first arm over the second with a noncentral-t interval.
 
     Parameters
     ----------
     mean, var, n
-        Of the two arms; the variance is pooled.
+        Of the two arms, numbers or arrays of one shape; the variance is pooled.
     level
         Confidence level.
 
     Returns
     -------
-    g, lower, upper
-        NaN where an arm has fewer than two animals or nothing varies; an end is NaN where it lies out of reach.
+    Effect
+        g, lower, upper; all NaN where an arm has fewer than two animals or nothing varies, else all finite.
+
+    Notes
+    -----
+    The ends are those of the standardised difference itself, not shrunk by the factor that makes the estimate unbiased. Measured
+    coverage of the 95 % interval, Gaussian arms, true d = 1.5, 5000 studies, n = 5/6/8/10: .947/.949/.950/.947; with shrunken
+    ends .935/.942/.942/.945 (tests/unit/statistics/test_effects.py).
     """
-    df = n[0] + n[1] - 2
-    if min(n) < 2:
-        return (math.nan,) * 3
-    pooled = (var[0] * (n[0] - 1) + var[1] * (n[1] - 1)) / df
-    if not pooled > 0:
-        return (math.nan,) * 3
-    root = math.sqrt(n[0] * n[1] / (n[0] + n[1]))
-    d = (mean[0] - mean[1]) / math.sqrt(pooled)
-    j = hedges_correction(df)
-    low, high = (_noncentrality(d * root, df, p) for p in (0.5 + level / 2, 0.5 - level / 2))
-    return j * d, j * low / root, j * high / root
+    flat = np.stack(np.broadcast_arrays(*(np.asarray(x, float) for pair in (mean, var, n) for x in pair)))
+    m, v, k = flat[:2], flat[2:4], flat[4:]
+    df = k.sum(axis=0) - 2
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = (v * (k - 1)).sum(axis=0) / df
+        fine = (k.min(axis=0) >= 2) & (pooled > (ROUNDING * np.abs(m).max(axis=0)) ** 2)
+        root = np.sqrt(k.prod(axis=0) / k.sum(axis=0))
+        d = np.where(fine, (m[0] - m[1]) / np.sqrt(np.where(fine, pooled, 1.0)), np.nan)
+    ends = np.full((2, *d.shape), np.nan)
+    if fine.any():
+        safe = np.where(fine, df, 2.0)
+        ends[:, fine] = noncentrality_interval((d * root)[fine], safe[fine], level)
+        j = hedges_correction(safe)
+        return Effect(*(x[()] for x in (j * d, ends[0] / root, ends[1] / root)))
+    return Effect(*(x[()] for x in (d, ends[0], ends[1])))
 
 
-def risk_difference(
-    events: tuple[int, int], n: tuple[int, int], level: float = 0.95
-) -> tuple[float, float, float, float]:
-    """Difference of two shares of animals with a score interval and Fisher's exact p-value.
+def noncentral_t_cdf(t: ArrayLike, df: ArrayLike, nc: ArrayLike) -> Floats:
+    """P(T ≤ t) of a noncentral t variable.
 
     Parameters
     ----------
-    events, n
-        Animals with the event and animals in each of the two arms.
-    level
-        Confidence level.
+    t, df, nc
+        Broadcast; df > 0, any finite t and nc.
 
     Returns
     -------
-    difference, lower, upper, p
-        Newcombe's hybrid of two Wilson intervals (1998 [from memory]) and Fisher's two-sided p-value. All but the difference
-        are NaN with fewer than two animals in an arm.
+    ndarray
+        Never NaN for finite input; absolute error below 1e-9 for df ≥ 2 and |t|, |nc| up to 100 (tests/peers).
+
+    Notes
+    -----
+    T ≤ t is Z + nc ≤ t s with Z normal and s = χ(df)/√df, that is nc ≤ t s − Z: as a function of nc a survival function. It is
+    integrated by Gauss and Legendre over s where t is small beside the spread of 1/s, else over Z, so that the integrand is
+    never steep. `scipy.stats.nct.cdf` (1.17) gives NaN for far noncentralities.
     """
-    shares = [k / m if m else math.nan for k, m in zip(events, n, strict=True)]
-    difference = shares[0] - shares[1]
-    if min(n) < 2:
-        return difference, math.nan, math.nan, math.nan
-    z = stats.norm.ppf(0.5 + level / 2)
-    ends = []
-    for p, m in zip(shares, n, strict=True):
-        middle, half = (
-            (p + z * z / (2 * m)) / (1 + z * z / m),
-            z * math.sqrt(p * (1 - p) / m + z * z / (4 * m * m)) / (1 + z * z / m),
-        )
-        ends.append((middle - half, middle + half))
-    lower = difference - math.hypot(shares[0] - ends[0][0], ends[1][1] - shares[1])
-    upper = difference + math.hypot(ends[0][1] - shares[0], shares[1] - ends[1][0])
-    p_value = stats.fisher_exact([[events[0], n[0] - events[0]], [events[1], n[1] - events[1]]]).pvalue
-    return difference, lower, upper, float(p_value)
+    t, df, nc = np.broadcast_arrays(*(np.asarray(x, float) for x in (t, df, nc)))
+    flip = t < 0
+    t, nc = np.abs(t), np.where(flip, -nc, nc)
+    with np.errstate(under="ignore"):
+        p, small = np.empty(t.shape), t < np.sqrt(2 * df)
+        for part, integral in ((small, _over_scale), (~small, _over_normal)):
+            p[part] = integral(t[part], df[part], nc[part])
+    p = np.clip(p, 0, 1)
+    return np.where(flip, 1 - p, p)
 
 
-def _noncentrality(t: float, df: float, p: float) -> float:
-    """Noncentrality at which P(T <= t) = p, or NaN where it is not found."""
+def _over_scale(t: Floats, df: Floats, nc: Floats) -> Floats:
+    """∫ Φ(t s − nc) f(s) ds over the central part of s = χ(df)/√df."""
+    low, high = (np.sqrt(special.chdtri(df, q) / df) for q in (1 - TINY, TINY))
+    half = (high - low)[..., None] / 2
+    s = low[..., None] + half * (POINTS + 1)
+    k = df[..., None]
+    log_density = np.log(2) + k / 2 * np.log(k / 2) - special.gammaln(k / 2) + (k - 1) * np.log(s) - k * s**2 / 2
+    return (half * WEIGHTS * np.exp(log_density) * special.ndtr(t[..., None] * s - nc[..., None])).sum(axis=-1)
 
-    def gap(nc: float) -> float:
-        # P(T <= t; nc) = P(T > -t; -nc): the tail in which scipy is steadier.
-        value = stats.nct.cdf(t, df, nc) if t >= 0 else stats.nct.sf(-t, df, -nc)
-        return float(value) - p
 
-    low, high = max(t - 8, -REACH), min(t + 8, REACH)
-    ends = gap(low), gap(high)
-    if not all(np.isfinite(ends)) or ends[0] * ends[1] > 0:
-        return math.nan
-    root = brentq(gap, low, high, xtol=1e-10)
-    return root if np.isfinite(gap(root)) else math.nan
+def _over_normal(t: Floats, df: Floats, nc: Floats) -> Floats:
+    """P(Z ≤ −nc) + ∫ φ(z) P(s ≥ (nc + z)/t) dz over z > −nc."""
+    low = np.clip(-nc, -REACH, REACH)
+    half = (REACH - low)[..., None] / 2
+    z = low[..., None] + half * (POINTS + 1)
+    ratio = np.maximum(nc[..., None] + z, 0) / t[..., None]
+    tail = special.chdtrc(df[..., None], df[..., None] * ratio**2)
+    return special.ndtr(low) + (half * WEIGHTS * np.exp(-(z**2) / 2) / np.sqrt(2 * np.pi) * tail).sum(axis=-1)
+
+
+def noncentrality_interval(t: ArrayLike, df: ArrayLike, level: float = 0.95) -> tuple[Floats, Floats]:
+    """Noncentralities of which the observed t is the upper and the lower percentile; finite for every finite t."""
+    t, df = np.broadcast_arrays(np.asarray(t, float), np.asarray(df, float))
+    low, high = (np.sqrt(special.chdtri(df, q) / df) for q in (1 - 1e-12, 1e-12))
+    start = np.minimum(t * low, t * high) - REACH, np.maximum(t * low, t * high) + REACH
+
+    def end(p: float) -> Floats:
+        return find_root(lambda nc, t, df: noncentral_t_cdf(t, df, nc) - p, start, args=(t, df)).x
+
+    return end(0.5 + level / 2), end(0.5 - level / 2)
+
+
+def ratio_of_means(form: Estimate, level: ArrayLike = 0.95) -> Effect:
+    """Ratio of geometric means from a contrast of logarithms, with its interval.
+
+    Parameters
+    ----------
+    form
+        Contrast of two arms on the natural-log scale (scales `log` and `count`); weights sum to 0.
+    level
+        Confidence level, broadcast.
+
+    Returns
+    -------
+    Effect
+        exp of the estimate and of the ends of its t interval; the ends are NaN where the contrast has no inference. An end that
+        overflows is infinite.
+    """
+    with np.errstate(over="ignore", invalid="ignore"):
+        return Effect(*(np.exp(x) for x in (np.asarray(form.estimate, float), *interval(form, level))))
