@@ -34,6 +34,7 @@ if str(SCRIPTS) not in sys.path:
 from periomics.study import plan
 from periomics.study.code import code_digest
 from periomics.study.config import resolve_config
+from periomics.study.frozen import recorded_files
 from periomics.study.study import load_study
 
 
@@ -120,8 +121,8 @@ def simulated_files(sheet, column, **where):
 
 
 def sheet_path(name):
-    """File of a sheet as an input, or nothing where the study has none."""
-    return STUDY.sheet_file(name) or []
+    """File of a sheet as an input, with arms in place of opened codes, or nothing where the study has none."""
+    return plan.decoded_sheets(STUDY).get(name) or STUDY.sheet_file(name) or []
 
 
 def study_sheets():
@@ -135,6 +136,11 @@ def claims_path():
     return STUDY.claims_file() or []
 
 
+def lock_path():
+    """What was declared before data, or nothing where the claims were not frozen."""
+    return [f for f in [STUDY.lock_file()] if Path(f).is_file()]
+
+
 def link_source(wildcards):
     """The user's file behind a coded link."""
     return STUDY.links()[
@@ -144,14 +150,7 @@ def link_source(wildcards):
 
 def batch_tables(wildcards):
     """Stain batch files that an animal's sections depend on."""
-    batches = sorted(
-        {
-            r["batch"]
-            for r in STUDY.facts("sections", **_where(wildcards))
-            if "batch" in r
-        }
-    )
-    return [f"{STUDY.results}/histology/batches/{b}.tsv" for b in batches]
+    return plan.batch_tables(STUDY, **_where(wildcards))
 
 
 def setting(dpath):
@@ -203,9 +202,7 @@ def network_settings(wildcards):
 
 def network_test(wildcards):
     """Differential test that a signalling network explains."""
-    return (
-        f"{STUDY.results}/bulk/de/{plan.networks(STUDY)[wildcards.network]['test']}.tsv"
-    )
+    return f"{STUDY.results}/bulk/de/{network_settings(wildcards)['test']}.tsv"
 
 
 def raw_files():
@@ -223,8 +220,9 @@ def report_inputs():
         n: resource(f)
         for n, f in (("dictionary", "outcomes.tsv"), ("signalling", "signalling.tsv"))
     }
-    claims = {"claims": claims_path()} if claims_path() else {}
-    return study_sheets() | claims | tables | plan.report_inputs(STUDY)
+    declared = {"claims": claims_path(), "lock": lock_path()}
+    sheets = {n: sheet_path(n) for n in study_sheets()}
+    return sheets | declared | tables | plan.report_inputs(STUDY)
 
 
 # What the check needs is looked up while these files are read; in `onstart` their places are no longer known.
@@ -241,6 +239,8 @@ CHECK_REQUEST = {
 
 def check_study():
     """Check the study in a process of its own; stop before the first job where something is to be mended."""
+    if set(workflow.dag_settings.targets) == {"freeze"}:
+        return  # claims are frozen before there is any file to look at; freezing checks them itself
     request = json.dumps(CHECK_REQUEST, default=str)
     done = subprocess.run([sys.executable, str(CHECK_SCRIPT)], input=request, text=True)
     if done.returncode:

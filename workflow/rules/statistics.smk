@@ -23,6 +23,7 @@ rule estimate_contrasts:
         runtime=runtime_for(20),
     params:
         roles=setting("roles"),
+        withheld=STUDY.withheld,
         settings=setting("statistics"),
         seed=setting("seed"),
         code=code_digest("statistics/estimate_contrasts"),
@@ -53,8 +54,39 @@ rule judge_claims:
         runtime=runtime_for(10),
     params:
         roles=setting("roles"),
+        withheld=STUDY.withheld,
         code=code_digest("statistics/judge_claims"),
     message:
         "Judging each claim in the declared order"
     script:
         "../scripts/statistics/judge_claims.py"
+
+
+rule compare_frozen:
+    input:
+        outcomes="<results>/outcomes/animals.tsv",
+        verdicts="<results>/statistics/verdicts.tsv",
+        animals=sheet_path("animals"),
+        claims=claims_path(),
+        dictionary=resource("outcomes.tsv"),
+        lock=lock_path(),
+        recorded=recorded_files(STUDY),
+    output:
+        deviations="<results>/statistics/deviations.tsv",
+    log:
+        "<logs>/statistics/compare_frozen.log",
+    benchmark:
+        "<benchmarks>/statistics/compare_frozen.tsv"
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500, 0),
+        runtime=runtime_for(10),
+    params:
+        config=config,
+        code=code_digest("statistics/compare_frozen"),
+    message:
+        "Comparing claims and inputs with what was frozen"
+    script:
+        "../scripts/statistics/compare_frozen.py"

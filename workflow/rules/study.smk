@@ -1,10 +1,12 @@
-# The plan, and coded links to files whose own path names an arm.
+# The plan, what is declared before data, and names that hide arms: coded links, coded groups.
 
 
 localrules:
     check,
+    freeze,
     link_file,
     link_folder,
+    unblind,
 
 
 # The check runs as the workflow starts; this prints its plan. As a module of another workflow, whose start is not ours, this
@@ -22,6 +24,66 @@ rule check:
         "The study as understood"
     shell:
         "printf '%s' {params.request:q} | python {params.script:q} && cat {params.plan:q} | tee {log:q}"
+
+
+# These two write beside the sheets, only when asked for by name, and every time: they have no output that could be up to date.
+rule freeze:
+    input:
+        dictionary=resource("outcomes.tsv"),
+    log:
+        "<logs>/study/freeze.log",
+    conda:
+        "../../envs/study.yaml"
+    params:
+        config=config,
+        code=code_digest("study/freeze"),
+    message:
+        "Recording the claims as they are declared now"
+    script:
+        "../scripts/study/freeze.py"
+
+
+rule unblind:
+    input:
+        verdicts="<results>/statistics/verdicts.tsv",
+    log:
+        "<logs>/study/unblind.log",
+    conda:
+        "../../envs/study.yaml"
+    params:
+        config=config,
+        code=code_digest("study/unblind"),
+    message:
+        "Recording what the verdicts rest on as the study is unblinded"
+    script:
+        "../scripts/study/unblind.py"
+
+
+if STUDY.coding.opened:
+
+    rule decode_groups:
+        input:
+            **{n: STUDY.sheet_file(n) for n in plan.decoded_sheets(STUDY)},
+            key=STUDY.key_file(),
+        output:
+            **plan.decoded_sheets(STUDY),
+        log:
+            "<logs>/study/decode_groups.log",
+        benchmark:
+            "<benchmarks>/study/decode_groups.tsv"
+        conda:
+            "../../envs/study.yaml"
+        threads: 1
+        resources:
+            mem_mb=memory_for(300),
+            runtime=runtime_for(5),
+        params:
+            arms=dict(STUDY.coding.arms),
+            code=code_digest("study/decode_groups"),
+        message:
+            "Putting arms in place of codes, since the key was opened"
+        script:
+            "../scripts/study/decode_groups.py"
 
 
 rule link_file:

@@ -1,11 +1,12 @@
 """Judge each claim in the declared order.
 
 Inputs: outcomes/animals.tsv, the animals sheet, the claims and the outcome dictionary. Output: statistics/verdicts.tsv, one row a
-claim and outcome, with the interval at the adjusted level, the verdict and the reason.
+claim and outcome, with the interval at the adjusted level, the verdict and the reason. While groups are coded nothing is judged.
 """
 
+from periomics.statistics.blinded import judged
 from periomics.statistics.inputs import load
-from periomics.statistics.judging import COLUMNS, verdict_table
+from periomics.statistics.judging import COLUMNS
 from periomics.study.logs import start_log
 from periomics.study.results import write_result
 
@@ -13,7 +14,7 @@ from periomics.study.results import write_result
 def main(snakemake):
     log = start_log(snakemake)
     plan, prepared, dictionary = load(snakemake.input, snakemake.params.get("roles"))
-    table = verdict_table(plan, prepared, dictionary)
+    table = judged(plan, prepared, dictionary, snakemake.params.get("withheld"))
     for row in table.to_dict("records"):
         log.info("%s, %s: %s (%s)", row["claim_id"], row["outcome"], row["verdict"], row["reason"])
     write_result(table, snakemake.output.verdicts, COLUMNS)

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.study.blinding import key_file
 from periomics.study.check_claims import check_claims, check_estimable
 from periomics.study.check_design import check_design
 from periomics.study.check_files import Probe, check_files
+from periomics.study.check_frozen import check_lock
 from periomics.study.check_sheets import check_sheet
 from periomics.study.config import check_config
 from periomics.study.files import write_text
@@ -35,7 +37,7 @@ def find_problems(study: Study, dictionary: pd.DataFrame, probes: Mapping[str, P
     if not names.get("animals"):
         problems.append(Problem("config", 0, "sheets/animals", "a study needs its animals sheet"))
     problems += check_design(study, dictionary) + check_files(study, probes)
-    problems += check_claims(study, dictionary) + check_estimable(study)
+    problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
     return sorted(set(problems))
 
 
@@ -47,6 +49,8 @@ def fingerprint(study: Study, code: str) -> str:
         digest.update(Path(file).read_bytes() if file and Path(file).is_file() else b"-")
     claims = study.claims_file()
     digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
+    for file in (key_file(study.config, study.folder), Path(study.lock_file())):
+        digest.update(file.read_bytes() if file and file.is_file() else b"-")
     for sheet in SPECIMEN_SHEETS:
         for cell in study.sheets[sheet]["path"]:
             path = Path(study.resolve(sheet, cell))

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from periomics.study.blinding import declared_arms, settings
 from periomics.study.check_claims import arm_weights
 from periomics.study.dictionary import entry
 from periomics.study.errors import InputError, nearest
@@ -26,7 +27,7 @@ def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
         problems += _units(study, sheet)
     for sheet in SPECIMEN_SHEETS:
         problems += _replaced(study, sheet) + _arm_in_path(study, sheet)
-    problems += _arms(study) + _stains(study) + _exclusions(study) + _settings(study)
+    problems += _arms(study) + _coding(study) + _stains(study) + _exclusions(study) + _settings(study)
     for sheet, column in (("clinical", "outcome"), ("readings", "outcome"), ("cultures", "readout")):
         problems += _outcomes(study, sheet, column, dictionary)
     return problems
@@ -85,7 +86,7 @@ def _arms(study: Study) -> list[Problem]:
         if arm not in study.arms:
             message = f"no animal is in arm {arm}{nearest(arm, study.arms)}"
             problems.append(Problem("config", 0, where, message, arm, ", ".join(study.arms)))
-    wanted = {arm for _, arm in named}
+    wanted = {arm for _, arm in named} | (set(study.coding.codes) if study.coding.closed else set())
     for contrast in (study.claims.get("contrasts") or {}).values():
         if isinstance(contrast, Mapping) and isinstance(contrast.get("weights"), Mapping):
             try:
@@ -105,6 +106,33 @@ def _arms(study: Study) -> list[Problem]:
             message = f"arm {arm} has {n} animal{'s' * (n > 1)}: no inference below 3"
             problems.append(Problem(_file(study, "animals"), 0, "group", message, level="warning"))
     return problems
+
+
+def _coding(study: Study) -> list[Problem]:
+    """Codes that no row has, and what is known of them; a wrong key is reported as the study is read."""
+    coding, where = study.coding, "blinding/codes"
+    if not coding.codes:
+        stray = settings(study.config).get("key")
+        message = "a key needs the codes that stand in the sheets"
+        return [Problem("config", 0, where, message, str(stray))] if stray else []
+    problems = []
+    for code in sorted(set(coding.codes)):
+        if coding.codes.count(code) > 1:
+            problems.append(Problem("config", 0, where, "this code stands here twice", code))
+        if code in declared_arms(study.config, study.claims):
+            problems.append(Problem("config", 0, where, "roles and claims name arms, never codes", code))
+    if coding.closed:
+        present = set(study.sheets["animals"]["group"]) | {
+            c for s in SPECIMEN_SHEETS for c in study.sheets[s]["condition"]
+        }
+        lost = [c for c in coding.codes if c not in present]
+        if lost:
+            message = "codes that no animal and no specimen has"
+            problems.append(Problem("config", 0, where, message, ", ".join(lost), level="warning"))
+        message = f"groups are coded ({', '.join(coding.codes)}) and the key has not been opened: no claim is judged"
+    else:
+        message = f"the key is opened: {', '.join(f'{code} is {arm}' for code, arm in coding.arms.items())}"
+    return [*problems, Problem("config", 0, "blinding", message, level="note")]
 
 
 def _settings(study: Study) -> list[Problem]:

@@ -40,6 +40,19 @@ class Roles(Section):
     treated: list[str] = Field(default_factory=list, description="arms with drug and cells")
 
 
+class Blinding(Section):
+    """Groups that are codes in the sheets until a key is opened."""
+
+    codes: list[str] = Field(
+        default_factory=list,
+        description="codes that stand for arms in group and condition (A, B, C, D); the study is run with coded groups where there are any",
+    )
+    key: str | None = Field(
+        None, description="table with columns code and arm, relative to the folder of this file; closed until it exists"
+    )
+    shared_arms: bool = Field(False, description="whether several codes may stand for one arm")
+
+
 class Voi(Section):
     """Where bone is measured around the implant."""
 
@@ -312,6 +325,64 @@ class Linkage(Section):
     networks: list[SignallingNetwork] = Field(default_factory=list)
 
 
+class BatchLayout(Section):
+    """What is handled in batches: a stain run, scan sessions, library plates."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$", description="name of the layout")
+    capacity: int = Field(ge=1, description="specimens that one batch holds")
+    sheet: Literal["scans", "sections", "cultures", "libraries"] | None = Field(
+        None, description="sheet whose specimens are laid out; where empty every animal gives `per_animal` specimens"
+    )
+    per_animal: int = Field(1, ge=1, description="specimens an animal, where no sheet names them")
+
+
+class Planning(Section):
+    """Power, allocation and layout of the next study (`snakemake power`, `snakemake allocate`)."""
+
+    power: float = Field(0.8, gt=0.05, lt=1, description="wanted power; 0.8 is the usual compromise with animal numbers")
+    effect_d: float = Field(
+        1.2,
+        gt=0,
+        description="SD between animals; healthy - disease difference that is planned for, low since published effects are inflated",
+    )
+    effect_of: dict[str, float] = Field(
+        default_factory=dict, description="outcome → planned difference in its own unit, used where its SD was measured"
+    )
+    recovery: float = Field(0.7, description="share of the deficit that a treated arm makes up, unless R names it")
+    R: dict[str, float] = Field(
+        default_factory=dict,
+        description="arm → share of the deficit that it makes up; 0 where a claim says that the arm does not improve, else `recovery`",
+    )
+    cv: float = Field(
+        0.25, gt=0, lt=5, description="SD over mean between animals where none were measured; 0.15 to 0.4 are usual"
+    )
+    cv_of: dict[str, float] = Field(default_factory=dict, description="outcome → SD over mean")
+    correlation: float = Field(0.4, ge=0, lt=1, description="between the outcomes of an animal, for families of claims")
+    n: tuple[int, int] = Field((3, 20), description="animals an arm, from and to, of the power curves")
+    n_limit: int = Field(200, ge=2, description="most animals an arm that are considered")
+    simulations: int = Field(
+        2000, ge=100, description="studies drawn for each point; 2000 give powers to 0.02 (two standard errors)"
+    )
+    arms: list[str] = Field(
+        default_factory=list, description="arms of the next allocation; the roles' arms, else the sheet's groups, where empty"
+    )
+    reallocate: bool = Field(
+        False, description="whether groups in the animals sheet are ignored; else animals that all have one keep it"
+    )
+    weight_tolerance: float = Field(
+        0.1,
+        ge=0,
+        description="SD of the weights; arms whose mean weights differ by no more are balanced, a larger choice leaves more to chance",
+    )
+    batches: list[BatchLayout] = Field(default_factory=list, description="layouts of specimens over batches")
+
+    @model_validator(mode="after")
+    def _range(self) -> Planning:
+        if not 2 <= self.n[0] <= self.n[1] <= self.n_limit:
+            raise ValueError("n must rise from at least 2 to at most n_limit")
+        return self
+
+
 class Config(Section):
     """The whole configuration of a study."""
 
@@ -322,6 +393,7 @@ class Config(Section):
     sheets: dict[str, str] = Field(description="file of each sheet, relative to the folder of this file")
     claims: str | None = Field(None, description="claims to be judged, relative to the folder of this file")
     roles: Roles = Field(default_factory=Roles)
+    blinding: Blinding = Field(default_factory=Blinding)
     on_broken_specimen: Literal["flag", "stop"] = Field("flag", description="rows with qc = fail, or stop the run")
     allow_confounded: bool = Field(False, description="run contrasts that batches confound, without inference")
     simulate: dict[str, Any] | None = Field(None, description="settings of a simulated study")
@@ -332,6 +404,7 @@ class Config(Section):
     singlecell: SingleCell = Field(default_factory=SingleCell)
     outcomes: OutcomeRules = Field(default_factory=OutcomeRules)
     linkage: Linkage = Field(default_factory=Linkage)
+    planning: Planning = Field(default_factory=Planning)
     resources: dict[str, str] = Field(default_factory=dict, description="third-party tables by path")
 
 
@@ -340,7 +413,7 @@ def check_config(config: Mapping[str, object]) -> list[Problem]:
     try:
         Config.model_validate(dict(config))
     except ValidationError as error:
-        return [_problem(e) for e in error.errors()]
+        return [problem_of(e, Config, "config") for e in error.errors()]
     return []
 
 
@@ -357,29 +430,32 @@ def resolve_config(config: Mapping[str, object]) -> dict[str, Any]:
     return full
 
 
-def _problem(error: Any) -> Problem:
+def problem_of(error: Any, model: type[BaseModel], file: str) -> Problem:
+    """A validation error of a model in the words of the check."""
     where = "/".join(str(p) for p in error["loc"])
     if error["type"] == "extra_forbidden":
-        parent = _model_at(error["loc"][:-1])
+        parent = _model_at(model, error["loc"][:-1])
         known = sorted(parent.model_fields) if parent else []
-        return Problem(
-            "config", 0, where, f"unknown key{nearest(str(error['loc'][-1]), known)}", allowed=", ".join(known)
-        )
+        return Problem(file, 0, where, f"unknown key{nearest(str(error['loc'][-1]), known)}", allowed=", ".join(known))
     if error["type"] == "missing":
-        return Problem("config", 0, where, "this key is needed")
+        return Problem(file, 0, where, "this key is needed")
     value = str(error.get("input"))[:80]
-    return Problem("config", 0, where, error["msg"][0].lower() + error["msg"][1:], value)
+    if error["type"] == "literal_error":
+        allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
+        what = f"unknown {error['loc'][-1]}{nearest(value, allowed.split(', '))}"
+        return Problem(file, 0, where, what, value, allowed)
+    return Problem(file, 0, where, error["msg"][0].lower() + error["msg"][1:], value)
 
 
-def _model_at(loc: tuple) -> type[BaseModel] | None:
-    model: Any = Config
+def _model_at(model: type[BaseModel], loc: tuple) -> type[BaseModel] | None:
+    found: Any = model
     for part in loc:
-        if isinstance(part, int):
-            continue
-        model = inner_model(model.model_fields[part].annotation) if part in model.model_fields else None
-        if model is None:
+        if isinstance(part, int) or part not in found.model_fields:
+            continue  # an index, or a name that the user chose
+        found = inner_model(found.model_fields[part].annotation)
+        if found is None:
             return None
-    return model
+    return found
 
 
 def inner_model(annotation: Any) -> type[BaseModel] | None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import pandas as pd
 
+from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import Study
 
 MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "culture", "clinical": "clinical",
                      "readings": "readings", "imports": "imports"}  # fmt: skip
 SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "simulate_culture", "simulate_bulk",
-                "simulate_singlecell", "rank_sets", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network"]  # fmt: skip
+                "simulate_singlecell", "rank_sets", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network",
+                "estimate_power", "allocate_animals"]  # fmt: skip
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
@@ -27,6 +29,12 @@ def assays(study: Study) -> tuple[bool, bool]:
     """Whether the study has bulk and single-cell libraries."""
     found = set(study.rows("libraries")["assay"])
     return "bulk" in found, "singlecell" in found
+
+
+def decoded_sheets(study: Study) -> dict[str, str]:
+    """Sheets with arms in place of codes, by name; none unless the study is coded and its key is opened."""
+    names = [n for n in ("animals", *SPECIMEN_SHEETS) if study.coding.opened and study.sheet_file(n)]
+    return {n: f"{study.results}/study/decoded/{n}.tsv" for n in names}
 
 
 def tables_to_import(study: Study) -> bool:
@@ -82,6 +90,11 @@ def associated(study: Study) -> bool:
     return bool(score_tables(study)) and bool(measurement_tables(study))
 
 
+def batch_tables(study: Study, **where: str) -> list[str]:
+    """Stain batch files that some sections depend on."""
+    return [f"{study.results}/histology/batches/{b}.tsv" for b in ids(study, "sections", "batch", **where)]
+
+
 def simulated_layers(study: Study) -> list[str]:
     """Areas whose raw files are simulated and whose truth can be compared with measurements."""
     return [area for sheet, area, _ in IMAGING if study.simulated and len(study.rows(sheet))]
@@ -101,7 +114,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     )
     measured = measurement_tables(study) or score_tables(study)
     out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
-    out["statistics"] = [f"{r}/statistics/verdicts.tsv"] if measured else []
+    out["statistics"] = [f"{r}/statistics/{n}.tsv" for n in ("verdicts", "deviations")] if measured else []
     out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
     out["linkage"] += [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
     out["report"] = [f"{r}/report/report.html"]
@@ -144,7 +157,7 @@ def recovery_inputs(study: Study) -> dict[str, object]:
     if single:
         out |= {"cells": f"{r}/singlecell/cells.tsv", "types": f"{r}/simulate/truth/singlecell_cells.tsv"}
     if bulk or single:
-        out["libraries"] = study.sheet_file("libraries")
+        out["libraries"] = decoded_sheets(study).get("libraries") or study.sheet_file("libraries")
     return out
 
 
@@ -156,7 +169,7 @@ def report_inputs(study: Study) -> dict[str, object]:
     out: dict[str, object] = {}
     if measured:
         out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
-        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches")}
+        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches", "deviations")}
     if simulated_layers(study):
         out |= {"recovery": f"{r}/recovery.tsv", "recovery_figure": f"{r}/recovery.svg"}
     if associated(study):
@@ -196,6 +209,7 @@ def job_counts(study: Study) -> dict[str, int]:
     counts = {
         "link_file": sum(not name.endswith(".folder") for name in study.links()),
         "link_folder": sum(name.endswith(".folder") for name in study.links()),
+        "decode_groups": int(study.coding.opened),
         "measure_scan": len(scans),
         "stain_batch": len(ids(study, "sections", "batch")),
         "measure_sections": len(sections),
@@ -213,6 +227,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "aggregate_animals": int(measured),
         "estimate_contrasts": int(measured),
         "judge_claims": int(measured),
+        "compare_frozen": int(measured),
         "associate_scores": int(associated(study)),
         "solve_network": len(networks(study)),
         "record_provenance": 1,

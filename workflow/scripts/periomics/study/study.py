@@ -17,6 +17,7 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from periomics.study.blinding import WITHHELD, Coding, declared_arms, key_file, read_coding
 from periomics.study.problems import Problem
 from periomics.study.sheets import ARM_COLUMNS, IDENTIFIER, SHEETS, SPECIMEN_SHEETS, read_sheet_with_problems
 
@@ -39,6 +40,8 @@ class Study:
         The claims file as a mapping.
     problems
         What reading showed.
+    coding
+        Codes in place of arms; once the key is opened the sheets here name the arms.
     """
 
     config: Mapping[str, object]
@@ -46,6 +49,7 @@ class Study:
     sheets: dict[str, pd.DataFrame]
     claims: dict
     problems: list[Problem] = field(default_factory=list)
+    coding: Coding = field(default_factory=Coding)
 
     @cached_property
     def results(self) -> str:
@@ -57,11 +61,32 @@ class Study:
 
     @cached_property
     def arms(self) -> tuple[str, ...]:
-        """Every group and condition, sorted."""
+        """Every group and condition, sorted; behind codes also every arm that roles and claims speak of."""
         names = set(self.sheets["animals"]["group"])
         for sheet in SPECIMEN_SHEETS:
             names |= set(self.sheets[sheet]["condition"])
+        if self.coding.closed:
+            names |= declared_arms(self.config, self.claims)
         return tuple(sorted(n for n in names if n))
+
+    @cached_property
+    def hidden_names(self) -> tuple[str, ...]:
+        """Arms and codes that no measuring job may see: the same before and after a key is opened, so that nothing is remeasured."""
+        coded = {*self.coding.codes, *declared_arms(self.config, self.claims)} if self.coding.codes else set()
+        return tuple(sorted({*self.arms, *coded}))
+
+    @property
+    def withheld(self) -> str:
+        """Why nothing may be concluded yet, '' where it may."""
+        return WITHHELD if self.coding.closed else ""
+
+    def key_file(self) -> str | None:
+        """The opened key, or None."""
+        return str(key_file(self.config, self.folder)) if self.coding.opened else None
+
+    def lock_file(self) -> str:
+        """Where `snakemake freeze` records the claims; it need not exist."""
+        return str(self.folder / "claims.lock.tsv")
 
     def sheet_file(self, name: str) -> str | None:
         """File of a sheet, or None where the study has none."""
@@ -118,7 +143,7 @@ class Study:
         out = []
         for row, record in self.rows(sheet, **where).to_dict("index").items():
             seen = {k: v for k, v in record.items() if k not in ARM_COLUMNS and v != "" and v == v}
-            if str(seen.get("role", "")).casefold() in {a.casefold() for a in self.arms}:
+            if str(seen.get("role", "")).casefold() in {a.casefold() for a in self.hidden_names}:
                 seen["role"] = "sample"
             for column in self._path_columns(sheet):
                 if column in seen:
@@ -143,9 +168,9 @@ class Study:
 
     @cached_property
     def _arm_pattern(self) -> re.Pattern[str] | None:
-        if not self.arms:
+        if not self.hidden_names:
             return None
-        names = "|".join(re.escape(a) for a in self.arms)
+        names = "|".join(re.escape(a) for a in self.hidden_names)
         return re.compile(rf"(?<![A-Za-z0-9])(?:{names})(?![A-Za-z0-9])", re.IGNORECASE)
 
     def links(self) -> dict[str, str]:
@@ -193,7 +218,9 @@ def load_study(config: Mapping[str, object], folder: str | os.PathLike[str]) -> 
         sheets[name], found = read_sheet_with_problems(name, file, str(value or ""))
         problems += found
     claims, found = _read_claims(folder, config.get("claims"))
-    return Study(config, folder, sheets, claims, problems + found)
+    coding, slips = read_coding(config, folder)
+    sheets = {name: coding.decoded(sheet) for name, sheet in sheets.items()}
+    return Study(config, folder, sheets, claims, problems + found + slips, coding)
 
 
 def _read_claims(folder: Path, name: object) -> tuple[dict, list[Problem]]:
