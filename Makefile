@@ -2,6 +2,7 @@
 # make nano     the smallest study, under a minute                  make check    what is wrong with a study, or its plan
 # make tiny     a small study with every modality                   make report   Snakemake's own report beside ours
 # make real     real files: make real DATA=../shared/data           make recovery measured beside simulated truth
+# make freeze   record the claims, before data                      make unblind  record what the verdicts rest on, once
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
 # One's own study: make run CONFIG=my_study/config.yaml
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do p=$$(command -v python$$v) && $$p -c 'import sys,ensurepip,venv; sys.exit(not (3,11)<=sys.version_info[:2]<=(3,13))' 2>/dev/null && echo $$p && break; done)
@@ -28,6 +29,10 @@ real: $(VENV)/.ok
 	PERIOMICS_DATA="$(abspath $(DATA))" $(RUN) --configfile config/real/config.yaml
 check: $(VENV)/.ok
 	$(RUN) --quiet all --configfile $(CONFIG) -- check
+freeze: $(VENV)/.ok
+	$(RUN) --quiet all --configfile $(CONFIG) -- freeze
+unblind: $(VENV)/.ok
+	$(RUN) --configfile $(CONFIG) -- unblind
 recovery: $(VENV)/.ok
 	$(RUN) --configfile $(CONFIG) -- recovery
 	$(BIN)/python -m periomics.simulate.recovery $(CONFIG)
@@ -61,4 +66,4 @@ $(VENV)/.ok: requirements.lock
 	else "$(PYTHON)" -m venv $(VENV) && echo "Installing the environment (a few minutes, once)" && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
 	touch $@
 
-.PHONY: toy run nano tiny real check recovery report test lint ci sheets files schemas envs lock
+.PHONY: toy run nano tiny real check freeze unblind recovery report test lint ci sheets files schemas envs lock
