@@ -138,7 +138,7 @@ def claims_path():
 
 def lock_path():
     """What was declared before data, or nothing where the claims were not frozen."""
-    return [f for f in [STUDY.lock_file()] if Path(f).is_file()]
+    return STUDY.lock_file() if Path(STUDY.lock_file()).is_file() else []
 
 
 def link_source(wildcards):
