@@ -61,18 +61,30 @@ def permute_two_arms(
         Block means are removed before; p is 1 where nothing varies.
     """
     values, first, block = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
-    labels, index = np.unique(block, return_inverse=True)
+    _, index = np.unique(block, return_inverse=True)
     centred = values - (np.bincount(index, values) / np.bincount(index))[index]
-    total, floor = relabellings(first, block), attainable_floor(first, block)
-    if total <= exact:
-        masks = np.array(list(_all_masks(first, index, len(labels))))
-        found = _statistic(centred, masks)
-        observed = _statistic(centred, first[None])[0]
-        return Permutation(float((found >= observed - 1e-9 * abs(observed)).mean()), floor, total, True)
-    masks = _random_masks(first, index, len(labels), draws, rng)
-    found, observed = _statistic(centred, masks), _statistic(centred, first[None])[0]
-    b = int((found >= observed - 1e-9 * abs(observed)).sum())
-    return Permutation((b + 1) / (draws + 1), max(floor, 1 / (draws + 1)), draws, False)
+    masks, every = labellings(first, block, rng, exact, draws)
+    return judge(_statistic(centred, masks), _statistic(centred, first[None])[0], attainable_floor(first, block), every)
+
+
+def labellings(
+    first: ArrayLike, block: ArrayLike, rng: np.random.Generator, exact: int = EXACT, draws: int = DRAWS
+) -> tuple[NDArray[np.bool_], bool]:
+    """Relabellings of the first arm within blocks, shape (relabellings, animals), and whether these are all there are."""
+    first = np.asarray(first, bool)
+    labels, index = np.unique(np.asarray(block), return_inverse=True)
+    if relabellings(first, block) <= exact:
+        return np.array(list(_all_masks(first, index, len(labels)))), True
+    return _random_masks(first, index, len(labels), draws, rng), False
+
+
+def judge(found: Floats, observed: float, floor: float, every: bool) -> Permutation:
+    """p-value of a statistic that is large when the arms differ: share of all relabellings, or (b + 1) / (m + 1) of drawn ones."""
+    slack = 1e-9 * abs(observed) if np.isfinite(observed) else 0.0
+    hits = int((found >= observed - slack).sum())
+    if every:
+        return Permutation(hits / found.size, floor, found.size, True)
+    return Permutation((hits + 1) / (found.size + 1), max(floor, 1 / (found.size + 1)), found.size, False)
 
 
 def flip_signs(differences: ArrayLike, rng: np.random.Generator, exact: int = EXACT, draws: int = DRAWS) -> Permutation:
