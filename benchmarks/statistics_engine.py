@@ -41,7 +41,7 @@ def one(outcomes: int) -> tuple[float, float]:
     p = plan()
     start = time.process_time()
     estimates.contrast_table(p, prepared, DICTIONARY, 1)
-    estimates.rescue_table(p, prepared)
+    estimates.rescue_table(p, prepared, DICTIONARY)
     middle = time.process_time()
     verdict_table(p, prepared, DICTIONARY)
     return middle - start, time.process_time() - middle

@@ -189,7 +189,7 @@ def _statistics(
             "statistics/contrasts",
             with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts),
         ),
-        "rescue": ("statistics/rescue", rescue_table(plan, prepared)),
+        "rescue": ("statistics/rescue", rescue_table(plan, prepared, dictionary)),
         "verdicts": ("statistics/verdicts", verdicts),
         "batches": ("statistics/batches", batch_table(prepared)),
     }

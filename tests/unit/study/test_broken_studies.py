@@ -139,7 +139,7 @@ BROKEN = {
     ),
     "unknown kind of claim": (
         claims(["claims", 1, "kind"], "superiorty"),
-        "claims.yaml, column claims/C2: unknown kind - did you mean 'superiority'? (found 'superiorty'); allowed: gate, superiority",
+        "claims.yaml, column claims/C2/kind: unknown kind - did you mean 'superiority'? (found 'superiorty'); allowed: gate, superiority",
     ),
     "unknown contrast in a claim": (
         claims(["claims", 1, "contrast"], "C9"),

@@ -1,9 +1,11 @@
 """Estimate every declared contrast of every outcome, and the rescue fraction of every treated arm.
 
 Inputs: outcomes/animals.tsv, the animals sheet, the claims and the outcome dictionary. Outputs: statistics/contrasts.tsv,
-statistics/rescue.tsv and statistics/batches.tsv (animals of each arm in each batch).
+statistics/rescue.tsv and statistics/batches.tsv (animals of each arm in each batch). While groups are coded the first two
+are empty.
 """
 
+from periomics.statistics.blinded import visible
 from periomics.statistics.estimates import (
     BATCH_COLUMNS,
     CONTRAST_COLUMNS,
@@ -21,11 +23,12 @@ from periomics.study.results import write_result
 def main(snakemake):
     log = start_log(snakemake)
     plan, prepared, dictionary = load(snakemake.input, snakemake.params.get("roles"))
-    contrasts = contrast_table(plan, prepared, dictionary, int(snakemake.params.seed))
-    contrasts = with_family_levels(contrasts, verdict_table(plan, prepared, dictionary))
+    compared = visible(prepared, snakemake.params.get("withheld"))
+    contrasts = contrast_table(plan, compared, dictionary, int(snakemake.params.seed))
+    contrasts = with_family_levels(contrasts, verdict_table(plan, compared, dictionary))
     log.info("%d contrasts, %d of them without inference", len(contrasts), int(contrasts["p"].isna().sum()))
     write_result(contrasts, snakemake.output.contrasts, CONTRAST_COLUMNS)
-    write_result(rescue_table(plan, prepared), snakemake.output.rescue, RESCUE_COLUMNS)
+    write_result(rescue_table(plan, compared, dictionary), snakemake.output.rescue, RESCUE_COLUMNS)
     write_result(batch_table(prepared), snakemake.output.batches, BATCH_COLUMNS)
 
 

@@ -4,18 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
 
 from periomics.statistics import contrasts as c
-from periomics.statistics.plan import Contrast
+from periomics.statistics.adjusted import Adjusted, adjust
+from periomics.statistics.plan import Adjustment, Contrast
 from periomics.statistics.transform import to_scale
 from periomics.study.check_claims import estimable
 from periomics.study.dictionary import entry
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3
+UNADJUSTED = Adjustment(blocks=False)
 
 
 @dataclass(frozen=True)
@@ -37,6 +40,8 @@ class Cut:
     dose: np.ndarray
     block: np.ndarray
     batch: np.ndarray
+    covariates: np.ndarray
+    adjusted_for: tuple[str, ...]
     paired: bool
     technical: bool
     note: str
@@ -44,8 +49,27 @@ class Cut:
     def weights(self, weights: Mapping[str, float]) -> np.ndarray:
         return np.array([weights.get(a, 0.0) for a in self.arms])
 
-    def summary(self, natural: bool = False) -> c.Arms:
+    def raw(self, natural: bool = False) -> c.Arms:
+        """Arms as they are, nothing adjusted for."""
         return c.summarise(self.natural if natural else self.analysis, self.arm, len(self.arms))
+
+    def summary(self, natural: bool = False) -> c.Arms | Adjusted:
+        """Arms for contrasts: adjusted for what was declared, where this cut allows it."""
+        return self._natural_arms if natural else self._arms
+
+    @cached_property
+    def _arms(self) -> c.Arms | Adjusted:
+        return self._fit(self.analysis)
+
+    @cached_property
+    def _natural_arms(self) -> c.Arms | Adjusted:
+        return self._fit(self.natural)
+
+    def _fit(self, values: np.ndarray) -> c.Arms | Adjusted:
+        if not self.adjusted_for:
+            return c.summarise(values, self.arm, len(self.arms))
+        blocks = np.unique(self.block, return_inverse=True)[1] if "block" in self.adjusted_for else None
+        return adjust(values, self.arm, len(self.arms), blocks, self.covariates)
 
 
 def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -63,12 +87,13 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     Returns
     -------
     DataFrame
-        With `unit_of_analysis, block, scale, analysis, scale_note`, sorted.
+        With `unit_of_analysis, block, sex, weight_g, scale, analysis, scale_note`, sorted.
     """
     df = table[(table["status"] == "measured") & table["value"].notna()].copy()
     known = sheet.drop_duplicates("animal_id").set_index("animal_id")
-    for column, source in (("unit_of_analysis", "unit"), ("block", "block")):
-        df[column] = known[source].reindex(df["animal_id"]).fillna("").to_numpy()
+    for column, source in (("unit_of_analysis", "unit"), ("block", "block"), ("sex", "sex")):
+        df[column] = _column(known, source, "").reindex(df["animal_id"]).fillna("").to_numpy()
+    df["weight_g"] = _column(known, "weight_g", np.nan).reindex(df["animal_id"]).to_numpy(float)
     df["scale"], df["analysis"], df["scale_note"] = "", np.nan, ""
     for (outcome, _), part in df.groupby(["outcome", "variant"], sort=True):
         scale = str(entry(dictionary, str(outcome))["scale"])
@@ -78,6 +103,10 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
         df.loc[part.index, ["scale", "scale_note"]] = [scale, note]
     order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
     return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def _column(sheet: pd.DataFrame, name: str, empty: object) -> pd.Series:
+    return sheet[name] if name in sheet.columns else pd.Series(empty, index=sheet.index)
 
 
 def _matches(rows: pd.DataFrame, arm: str) -> pd.Series:
@@ -91,7 +120,9 @@ def _matches(rows: pd.DataFrame, arm: str) -> pd.Series:
         return rows["condition"] == arm
 
 
-def cuts(rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = ()) -> list[Cut]:
+def cuts(
+    rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = (), adjustment: Adjustment = UNADJUSTED
+) -> list[Cut]:
     """Cuts of one outcome and variant for a contrast, by time, the last the one that claims use by default.
 
     Parameters
@@ -101,7 +132,9 @@ def cuts(rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = ()) -> li
     contrast
         Names the arms, and the unit of analysis where only some units take part.
     also
-        Further arms to carry along where they have rows (healthy and disease for margins).
+        Further arms to carry along where they have rows: healthy and disease for margins, all arms with roles for blocks.
+    adjustment
+        What was declared to be adjusted for; what a cut does not allow is left out and noted.
 
     Returns
     -------
@@ -121,7 +154,7 @@ def cuts(rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = ()) -> li
         return []
     times = sorted(rows["time"].dropna().unique())
     if len(times) < 2:
-        return [_cut(rows, names, float(times[0]) if times else np.nan, "", contrast.trend)]
+        return [_cut(rows, names, float(times[0]) if times else np.nan, "", contrast.trend, adjustment)]
     repeated = (
         rows[rows["time"].notna()].groupby(["animal_id", "_arm", rows["dose"].fillna(-1)])["time"].nunique().max() > 1
     )
@@ -129,15 +162,26 @@ def cuts(rows: pd.DataFrame, contrast: Contrast, also: Iterable[str] = ()) -> li
     full = per_time.reindex(columns=sorted(need), fill_value=0)
     if repeated:
         usable = full.index[(full >= 1).all(axis=1)]
-        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend) for t in usable]
+        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment) for t in usable]
     usable = full.index[(full >= 2).all(axis=1)]
     if len(usable) > 1:
-        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend) for t in usable]
+        return [_cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment) for t in usable]
     unit = rows["time_unit"].iloc[0]
-    return [_cut(rows, names, np.nan, f"times {times[0]:g} to {times[-1]:g} {unit} pooled".strip(), contrast.trend)]
+    return [
+        _cut(
+            rows,
+            names,
+            np.nan,
+            f"times {times[0]:g} to {times[-1]:g} {unit} pooled".strip(),
+            contrast.trend,
+            adjustment,
+        )
+    ]
 
 
-def _cut(rows: pd.DataFrame, names: tuple[str, ...], time: float, note: str, keep_doses: bool) -> Cut:
+def _cut(
+    rows: pd.DataFrame, names: tuple[str, ...], time: float, note: str, keep_doses: bool, adjustment: Adjustment
+) -> Cut:
     doses = rows.groupby(["animal_id", "_arm"])["dose"].nunique()
     key = [rows["animal_id"], rows["_arm"]]
     if keep_doses:
@@ -145,16 +189,41 @@ def _cut(rows: pd.DataFrame, names: tuple[str, ...], time: float, note: str, kee
     elif (doses > 1).any():
         note = "; ".join(n for n in (note, "units' doses averaged") if n)
     one = rows.groupby(key, sort=True).agg(
-        natural=("value", "mean"), analysis=("analysis", "mean"), block=("block", "first"), batch=("batch", "first"), dose=("dose", "mean")
+        natural=("value", "mean"), analysis=("analysis", "mean"), block=("block", "first"), batch=("batch", "first"), dose=("dose", "mean"),
+        sex=("sex", "first"), weight_g=("weight_g", "first"),
     ).reset_index()  # fmt: skip
+    paired = bool(one["animal_id"].duplicated().any())
+    adjusted_for, covariates, said = ((), np.empty((len(one), 0)), "") if paired else _adjustment(one, adjustment)
+    note = "; ".join(n for n in (note, said) if n)
     units = tuple(dict.fromkeys(one["animal_id"]))
     return Cut(
         time, str(rows["time_unit"].iloc[0]), names, units, one["natural"].to_numpy(float), one["analysis"].to_numpy(float),
         one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
         one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int), one["dose"].to_numpy(float),
-        one["block"].to_numpy(str), one["batch"].to_numpy(str), bool(one["animal_id"].duplicated().any()),
+        one["block"].to_numpy(str), one["batch"].to_numpy(str), covariates, adjusted_for, paired,
         bool((rows["unit_of_analysis"] == "technical").any()), note,
     )  # fmt: skip
+
+
+def _adjustment(one: pd.DataFrame, wanted: Adjustment) -> tuple[tuple[str, ...], np.ndarray, str]:
+    """What the animals of a cut can be adjusted for, the covariates as columns, and what had to be left out."""
+    used, columns, notes = [], [], []
+    blocks = one["block"]
+    if wanted.blocks and (blocks != "").any():
+        if (blocks == "").any():
+            notes.append("blocks left out: some animals have none")
+        elif 1 < blocks.nunique() < len(one):
+            used.append("block")
+    for name in wanted.covariates:
+        values = one[name] if name == "weight_g" else one[name].map({"F": 0.0, "M": 1.0})
+        if values.notna().sum() < 2 or values.nunique() < 2:
+            notes.append(f"{name} left out: {'it does not vary' if values.notna().any() else 'not given'}")
+            continue
+        if values.isna().any():
+            notes.append(f"{name} of {int(values.isna().sum())} animal(s) set to the mean of all, blind to arms")
+        used.append(name)
+        columns.append(values.fillna(values.mean()).to_numpy(float))
+    return tuple(used), np.array(columns).reshape(len(columns), len(one)).T, "; ".join(notes)
 
 
 def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
@@ -194,10 +263,15 @@ def estimate(
     if cut.paired:
         differences, units = c.within_units(values, cut.arm, cut.unit, w)
         return c.one_sample(differences), "t on differences within units", differences[units]
-    if contrast.blocks:
-        blocks = np.unique(cut.block, return_inverse=True)[1]
-        return c.stratified(values, cut.arm, blocks, w), "within blocks, group-wise variances", np.empty(0)
-    return c.linear_form(c.summarise(values, cut.arm, w.size), w), "group-wise variances, Satterthwaite", np.empty(0)
+    return cut.summary(natural).form(w), method_words(cut), np.empty(0)
+
+
+def method_words(cut: Cut) -> str:
+    """How contrasts of different animals are estimated in a cut."""
+    if not cut.adjusted_for:
+        return "group-wise variances, Satterthwaite"
+    names = " and ".join({"block": "block", "weight_g": "weight", "sex": "sex"}[n] for n in cut.adjusted_for)
+    return f"adjusted for {names}, HC2 with Bell-McCaffrey degrees of freedom"
 
 
 def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:
@@ -222,4 +296,6 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> str:
         return ""
     if cut.paired:
         return f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+    if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
+        return f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
     return "all animals of the contrasted arms have the same value"

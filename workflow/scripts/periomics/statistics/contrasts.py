@@ -24,6 +24,30 @@ class Arms(NamedTuple):
     var: Floats
     n: Floats
 
+    def form(self, weights: ArrayLike) -> Estimate:
+        """Weighted sum of means (`linear_form`)."""
+        return linear_form(self, weights)
+
+    def line(self, start: ArrayLike, step: ArrayLike) -> Line:
+        """All combinations start + x × step, each of shape (arms,)."""
+        return Line(self, np.asarray(start, float), np.asarray(step, float))
+
+
+class Line(NamedTuple):
+    """Estimates along a line of weights."""
+
+    arms: Arms
+    start: Floats
+    step: Floats
+
+    def at(self, x: ArrayLike) -> Estimate:
+        """Estimate at x, broadcast to the leading shape."""
+        return linear_form(self.arms, self.start + np.asarray(x, float)[..., None] * self.step)
+
+    def take(self, rows: NDArray[np.bool_]) -> Line:
+        """The line of some studies only."""
+        return self._replace(arms=Arms(*(a[rows] for a in self.arms)))
+
 
 class Estimate(NamedTuple):
     """Estimate, standard error and degrees of freedom; the last two are NaN where no inference is possible."""
@@ -156,43 +180,6 @@ def within_unit_slopes(values: ArrayLike, x: ArrayLike, unit: ArrayLike) -> tupl
         if spread.size and (spread**2).sum() > 0:
             out[u] = float((spread * values[keep]).sum() / (spread**2).sum())
     return out, np.flatnonzero(~np.isnan(out))
-
-
-def stratified(values: ArrayLike, arm: ArrayLike, block: ArrayLike, weights: ArrayLike) -> Estimate:
-    """Contrast of different animals inside blocks, blocks weighted by their size, variances group-wise over blocks.
-
-    Parameters
-    ----------
-    values, arm, block
-        Shape (animals,).
-    weights
-        Shape (arms,).
-
-    Returns
-    -------
-    Estimate
-        Scalars. Blocks that lack an arm with a weight take no part; the variance of an arm is pooled over blocks after the
-        arm's block means are removed. Where an arm has one animal in every block, block differences are used instead.
-    """
-    values, arm, block = np.asarray(values, float), np.asarray(arm, int), np.asarray(block, int)
-    w = np.asarray(weights, float)
-    used = np.flatnonzero(w)
-    cells = [summarise(values[block == b], arm[block == b], w.size) for b in range(int(block.max(initial=-1)) + 1)]
-    cells = [c for c in cells if (c.n[used] > 0).all()]
-    if not cells:
-        return Estimate(*(np.array(np.nan) for _ in range(3)))
-    mean, var, n = (np.stack([getattr(c, k)[used] for c in cells]) for k in ("mean", "var", "n"))
-    free = (n - 1).sum(axis=0)
-    if (free == 0).any():
-        return one_sample((mean * w[used]).sum(axis=1))
-    share = n.sum(axis=1) / n.sum()
-    s2 = (np.where(n > 1, var, 0.0) * (n - 1)).sum(axis=0) / free
-    part = w[used] ** 2 * s2 * (share[:, None] ** 2 / n).sum(axis=0)
-    total = part.sum()
-    estimate = np.array((share[:, None] * mean * w[used]).sum())
-    if not total > (ROUNDING * np.abs(mean).max()) ** 2:
-        return Estimate(estimate, np.array(np.nan), np.array(np.nan))
-    return Estimate(estimate, np.array(np.sqrt(total)), np.array(total**2 / (part**2 / free).sum()))
 
 
 def interval(form: Estimate, level: ArrayLike) -> tuple[Floats, Floats]:

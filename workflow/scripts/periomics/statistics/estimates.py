@@ -6,13 +6,15 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics import animals as a
+from periomics.statistics.composite import with_index
 from periomics.statistics.contrasts import Estimate, interval, p_two_sided
 from periomics.statistics.effects import hedges_g, risk_difference
 from periomics.statistics.graph import benjamini_hochberg
 from periomics.statistics.permutation import flip_signs, permute_two_arms, permute_unknown_direction
 from periomics.statistics.plan import Contrast, Plan
 from periomics.statistics.rescue import describe, fieller
-from periomics.study.dictionary import entry
+from periomics.study.claims import COMPOSITE
+from periomics.study.dictionary import direction_of, entry
 from periomics.study.seeds import generator
 
 CONTRAST_COLUMNS = (
@@ -30,10 +32,7 @@ LOG_SCALES = ("log", "count")
 
 def direction(plan: Plan, dictionary: pd.DataFrame, outcome: str) -> float:
     """+1 or −1 as declared in the dictionary or under `directions`, NaN where no direction is declared."""
-    benefit = str(entry(dictionary, outcome)["benefit"])
-    if benefit not in ("+", "-"):
-        benefit = plan.directions.get(outcome, "")
-    return {"+": 1.0, "-": -1.0}.get(benefit, float("nan"))
+    return direction_of(dictionary, outcome, plan.directions)
 
 
 def confirmatory(plan: Plan) -> dict[tuple[str, str, str], str]:
@@ -64,14 +63,14 @@ def contrast_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame,
     -------
     DataFrame
         Columns `CONTRAST_COLUMNS`; estimates in the outcome's own direction (sign says which way is better). `kind`:
-        confirmatory, secondary (BH over all secondary outcomes), score (BH over scores), sensitivity (other variants), time course
-        (earlier times), natural scale. Where no inference is possible, p and interval are empty and the reason stands.
+        confirmatory, secondary (BH over all secondary outcomes), score (BH over scores), composite (the healing index where no claim
+        names it), sensitivity (other variants), time course (earlier times), natural scale. Where no inference is possible, p and interval are empty and the reason stands.
     """
     rows: list[dict[str, object]] = []
-    declared = confirmatory(plan)
+    prepared, declared = with_index(plan, prepared, dictionary), confirmatory(plan)
     for (outcome, variant), part in prepared.groupby(["outcome", "variant"], sort=True):
         for contrast in plan.contrasts.values():
-            cut_list = a.cuts(part, contrast, (plan.healthy, plan.disease))
+            cut_list = a.cuts(part, contrast, plan.role_arms, plan.adjustment)
             for i, cut in enumerate(cut_list):
                 last = i == len(cut_list) - 1
                 family = declared.get((contrast.id, str(outcome), str(variant)))
@@ -92,6 +91,8 @@ def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
         return "confirmatory"
     if variant:
         return "sensitivity"
+    if outcome == COMPOSITE:
+        return "composite"
     return "score" if outcome.startswith("score:") else "secondary"
 
 
@@ -196,7 +197,7 @@ def _checks(
         return {}
     used = np.isin(cut.arm, [plus[0], minus[0]]) & ~np.isnan(cut.analysis)
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
-    s = cut.summary()
+    s = cut.raw()
     pair = [plus[0], minus[0]]
     g, low, high = hedges_g(*(tuple(x[pair]) for x in s), level=1 - plan.alpha)
     out: dict[str, object] = {"hedges_g": g, "g_lower": low, "g_upper": high}
@@ -212,7 +213,7 @@ def _checks(
     return out | {"perm_p": found.p, "perm_floor": found.floor}
 
 
-def rescue_table(plan: Plan, prepared: pd.DataFrame) -> pd.DataFrame:
+def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
     """Rescue fraction of every treated arm and outcome: on the natural scale, and on the outcome's own as sensitivity.
 
     Returns
@@ -222,11 +223,12 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame) -> pd.DataFrame:
         set are the ends of its two rays, said in `set`.
     """
     rows: list[dict[str, object]] = []
+    prepared = with_index(plan, prepared, dictionary)
     wanted = prepared[~prepared["outcome"].str.startswith("score:")] if plan.healthy and plan.disease else prepared[:0]
     for (outcome, variant), part in wanted.groupby(["outcome", "variant"], sort=True):
         for arm in plan.treated:
             form = Contrast("", {plan.healthy: 1.0, plan.disease: -1.0, arm: 1.0})
-            cut_list = a.cuts(part, form)
+            cut_list = a.cuts(part, form, plan.role_arms, plan.adjustment)
             if not cut_list or cut_list[-1].paired:
                 continue
             for natural in (True, False):

@@ -13,12 +13,12 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from periomics.statistics import verdicts as v
+from periomics.statistics.adjusted import Adjusted
 from periomics.statistics.contrasts import (
     Arms,
     Estimate,
     Floats,
     interval,
-    linear_form,
     p_above,
     p_below,
     p_two_sided,
@@ -100,7 +100,9 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
     return np.where(np.isnan(p), np.nan, np.take_along_axis(adjusted, back, axis=-1))
 
 
-def arm_forms(plan: Plan, claim: Claim, names: list[str], analysis: Arms, natural: Arms, sign: ArrayLike) -> Forms:
+def arm_forms(
+    plan: Plan, claim: Claim, names: list[str], analysis: Arms | Adjusted, natural: Arms | Adjusted, sign: ArrayLike
+) -> Forms:
     """Forms of a claim on independent arms.
 
     Parameters
@@ -125,7 +127,7 @@ def arm_forms(plan: Plan, claim: Claim, names: list[str], analysis: Arms, natura
         return Forms(NOTHING, NOTHING, NOTHING)
     w = np.array([weights.get(a, 0.0) for a in names])
     own = natural if claim.kind in ("rescue", "non_superiority", "equivalence") else analysis
-    effect = _signed(linear_form(own, w), sign)
+    effect = _signed(own.form(w), sign)
     if claim.kind in ("rescue", "gate"):
         return Forms(effect, NOTHING, NOTHING)
     above, below = _margin_forms(plan.margin_of(claim), plan.deficit(), names, natural, w, sign)
@@ -137,14 +139,14 @@ def _signed(form: Estimate, sign: Floats) -> Estimate:
 
 
 def _margin_forms(
-    margin: Margin, deficit: Mapping[str, float], names: list[str], natural: Arms, w: Floats, sign: Floats
+    margin: Margin, deficit: Mapping[str, float], names: list[str], natural: Arms | Adjusted, w: Floats, sign: Floats
 ) -> tuple[Estimate, Estimate]:
     if margin.kind == "deficit":
         if not deficit or not set(deficit) <= set(names):
             return NOTHING, NOTHING
         d = margin.value * np.array([deficit.get(a, 0.0) for a in names])
-        return _signed(linear_form(natural, w - d), sign), _signed(linear_form(natural, w + d), sign)
-    effect = _signed(linear_form(natural, w), sign)
+        return _signed(natural.form(w - d), sign), _signed(natural.form(w + d), sign)
+    effect = _signed(natural.form(w), sign)
     m: ArrayLike = margin.value
     if margin.kind == "sd":
         used = w != 0
@@ -203,13 +205,11 @@ def _earlier(claim: Claim, other: Claim, verdict: NDArray[np.str_]) -> NDArray[n
 def _decide(plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision], done: Mapping[str, Claim]) -> Decision:
     shape = forms.effect.estimate.shape
     no_deficit, waiting, unjudged = (np.zeros(shape, bool) for _ in range(3))
-    gate = plan.gate
-    if gate is not None and plan.needs_deficit(claim) and gate.id in out:
-        seen = _earlier(claim, gate, out[gate.id].verdict)
+    gates = [g.id for g in plan.gates if plan.needs_deficit(claim) and g.id in out]
+    for name in gates:
+        seen = _earlier(claim, done[name], out[name].verdict)
         no_deficit, unjudged = no_deficit | (seen == v.NO_DEFICIT), unjudged | (seen == v.NOT_JUDGED)
-    for name in claim.after:
-        if gate is not None and name == gate.id:
-            continue
+    for name in (c for c in claim.after if c not in gates):
         seen = _earlier(claim, done[name], out[name].verdict)
         no_deficit, unjudged = no_deficit | (seen == v.NO_DEFICIT), unjudged | (seen == v.NOT_JUDGED)
         waiting |= ~v.passed(seen)
@@ -218,6 +218,12 @@ def _decide(plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision],
     if claim.correction == "holm":
         p_adj, alpha = holm(np.where(takes_part, p, np.nan), plan.alpha)
         alpha = np.where(np.isnan(alpha), plan.alpha, alpha)
+    elif claim.correction == "bh":
+        # Intervals at the level that BH found for the family (false coverage rate, Benjamini and Yekutieli 2005 [from memory]).
+        p_adj = benjamini_hochberg(np.where(takes_part, p, np.nan))
+        found = (p_adj <= plan.alpha).sum(axis=-1, keepdims=True)
+        alpha = plan.alpha * np.maximum(found, 1) / np.maximum(takes_part.sum(axis=-1, keepdims=True), 1)
+        alpha = np.broadcast_to(alpha, shape)
     else:
         p_adj, alpha = np.where(takes_part, p, np.nan), np.full(shape, plan.alpha)
     level = 1 - (2 * alpha if claim.kind in ("non_superiority", "equivalence") else alpha)

@@ -9,12 +9,14 @@ import pandas as pd
 
 from periomics.statistics import animals as a
 from periomics.statistics import verdicts as v
+from periomics.statistics.composite import with_index
 from periomics.statistics.contrasts import Estimate, interval
 from periomics.statistics.estimates import direction
 from periomics.statistics.graph import NOTHING, Decision, Forms, arm_forms, decide, fixed_margin_forms
 from periomics.statistics.permutation import attainable_floor
 from periomics.statistics.plan import Claim, Contrast, Plan
 from periomics.statistics.rescue import describe, fieller
+from periomics.study.claims import DIFFERENCE
 
 COLUMNS = (
     "claim_id", "outcome", "contrast", "estimate", "lower", "upper", "p_adj", "verdict", "reason", "confounded_with",
@@ -43,6 +45,7 @@ def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) 
         Columns `COLUMNS`. Estimates and bounds are benefit-signed, at the level that the graph gave. A claim that cannot be judged
         says why; a claim over all outcomes has one row, "all of …".
     """
+    prepared = with_index(plan, prepared, dictionary)
     measured = set(prepared["outcome"])
     judged = replace(plan, claims=tuple(_restrict(claim, measured) for claim in plan.claims))
     forms, facts = {}, {}
@@ -68,7 +71,7 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
     Non-superiority and equivalence test something else than a difference; their adjusted figures stand with the verdicts only.
     """
     out = contrasts.copy()
-    tested = verdicts[verdicts["kind"].isin(["gate", "superiority", "interaction"]) & verdicts["level"].notna()]
+    tested = verdicts[verdicts["kind"].isin(["gate", *DIFFERENCE]) & verdicts["level"].notna()]
     for claim in tested.drop_duplicates(["contrast", "outcome", "variant"]).to_dict("records"):
         key = (
             out["outcome"].eq(claim["outcome"])
@@ -138,7 +141,7 @@ def _claim_forms(
         "scale": "identity" if natural else first["scale"], "unit": first["unit"],
         "margin": "" if claim.kind in ("gate", "rescue") else f"{margin.value:g} {_MARGIN_WORDS[margin.kind]}",
     }  # fmt: skip
-    cut = _pick(a.cuts(rows, contrast, (plan.healthy, plan.disease)), claim)
+    cut = _pick(a.cuts(rows, contrast, plan.role_arms, plan.adjustment), claim)
     if cut is None:
         here = {arm for arm in weights if (rows["condition"] == arm).any()}
         gone = ", ".join(sorted(set(weights) - here)) or "the declared time"
@@ -156,7 +159,7 @@ def _claim_forms(
     notes = [cut.note, first["scale_note"], _floor_note(cut, weights, plan.alpha)]
     if claim.kind == "rescue":
         notes.append(_rescue_note(plan, claim, cut))
-    if cut.paired or contrast.trend or contrast.blocks:
+    if cut.paired or contrast.trend:
         forms = _within_forms(claim, cut, contrast, margin, sign)
     else:
         forms = _arm_forms(plan, claim, cut, sign)
@@ -177,16 +180,10 @@ def _pick(cut_list: list[a.Cut], claim: Claim) -> a.Cut | None:
 
 def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float) -> Forms:
     """The graph's own forms on one outcome; an outcome whose margin arms have no animals has no margin."""
-    found = arm_forms(
-        plan, claim, list(cut.arms), _lift(cut.summary()), _lift(cut.summary(natural=True)), np.array([sign])
-    )
+    found = arm_forms(plan, claim, list(cut.arms), cut.summary(), cut.summary(natural=True), np.asarray(sign))
     return Forms(
         *(Estimate(*(np.asarray(x).reshape(-1)[0] if np.asarray(x).size else np.nan for x in form)) for form in found)
     )
-
-
-def _lift(arms: a.c.Arms) -> a.c.Arms:
-    return a.c.Arms(*(x[None] for x in arms))
 
 
 def _within_forms(claim: Claim, cut: a.Cut, contrast: Contrast, margin: object, sign: float) -> Forms:
@@ -261,8 +258,8 @@ def _why(plan: Plan, claim: Claim, i: int, verdict: str, decisions: dict[str, De
     if verdict not in (v.NO_DEFICIT, v.NOT_TESTED, v.NOT_JUDGED) or claim.kind == "gate":
         return "the deficit was not shown on the declared side" if verdict == v.NO_DEFICIT else ""
     earlier = list(claim.after)
-    if plan.gate and plan.needs_deficit(claim) and plan.gate.id not in earlier:
-        earlier.insert(0, plan.gate.id)
+    if plan.needs_deficit(claim):
+        earlier = [*(g.id for g in plan.gates if g.id not in earlier), *earlier]
     for name in earlier:
         other = next(c for c in plan.claims if c.id == name)
         if claim.outcomes[i] not in other.outcomes:

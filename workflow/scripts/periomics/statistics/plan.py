@@ -7,12 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from periomics.statistics.verdicts import KINDS
+from periomics.study.claims import ClaimEntry, Claims, ContrastEntry, check_form
 from periomics.study.errors import InputError, nearest
-
-MARGINS = ("deficit", "sd", "raw")
-CORRECTIONS = ("none", "holm")
-UNITS = ("animal", "isolation", "donor", "technical")
 
 
 @dataclass(frozen=True)
@@ -33,7 +29,6 @@ class Contrast:
     unit: str = ""
     confounded_with: str = ""
     trend: bool = False
-    blocks: bool = False
 
 
 @dataclass(frozen=True)
@@ -54,6 +49,15 @@ class Claim:
     margin: Margin | None = None
     time: float = math.nan
     variant: str = ""
+    score: str = ""
+
+
+@dataclass(frozen=True)
+class Adjustment:
+    """What contrasts of different animals are adjusted for."""
+
+    blocks: bool = True
+    covariates: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,9 @@ class Plan:
     contrasts: Mapping[str, Contrast]
     claims: tuple[Claim, ...]
     secondary: str = "bh"
+    adjustment: Adjustment = Adjustment()
+    composite: tuple[str, ...] = ()
+    min_domains: float = 0.6
     source: str = field(default="claims.yaml", compare=False)
 
     @property
@@ -78,21 +85,25 @@ class Plan:
         return tuple(dict.fromkeys(self.domains.values()))
 
     @property
-    def gate(self) -> Claim | None:
-        """The claim that there is a deficit, if one is declared."""
-        return next((c for c in self.claims if c.kind == "gate"), None)
+    def gates(self) -> tuple[Claim, ...]:
+        """The claims that there is a deficit."""
+        return tuple(c for c in self.claims if c.kind == "gate")
+
+    @property
+    def role_arms(self) -> tuple[str, ...]:
+        """Healthy, diseased and treated arms that the config names."""
+        return tuple(dict.fromkeys(a for a in (self.healthy, self.disease, *self.treated) if a))
 
     def margin_of(self, claim: Claim) -> Margin:
         return claim.margin or self.margin
 
     def needs_deficit(self, claim: Claim) -> bool:
         """Whether a claim means nothing for an outcome without a deficit."""
-        gate = self.gate
-        if gate is None or claim is gate:
+        if claim.kind in ("gate", "association"):
             return False
         return (
             claim.kind == "rescue"
-            or gate.id in claim.after
+            or any(g.id in claim.after for g in self.gates)
             or (claim.kind in ("non_superiority", "equivalence") and self.margin_of(claim).kind == "deficit")
         )
 
@@ -101,7 +112,7 @@ class Plan:
         if claim.kind == "rescue":
             r = claim.threshold
             return _sum({claim.arm: 1.0}, {self.disease: r - 1.0}, {self.healthy: -r})
-        return dict(self.contrasts[claim.contrast].weights)
+        return dict(self.contrasts[claim.contrast].weights) if claim.contrast else {}
 
     def deficit(self) -> dict[str, float]:
         return {self.healthy: 1.0, self.disease: -1.0} if self.healthy and self.disease else {}
@@ -121,7 +132,7 @@ def read_plan(claims: Mapping[str, Any], roles: Mapping[str, Any] | None = None,
     Parameters
     ----------
     claims
-        The mapping: alpha, margin, domains, directions, contrasts, claims, secondary.
+        The mapping, as `study.claims.Claims` describes it.
     roles
         The config's roles: healthy and disease (one arm each) and treated (a list). A weight may name a role or an arm.
     source
@@ -130,159 +141,74 @@ def read_plan(claims: Mapping[str, Any], roles: Mapping[str, Any] | None = None,
     Raises
     ------
     InputError
-        Naming the field of the first slip: unknown kind, outcome list, contrast, correction, claim order or margin.
+        Naming the first slip: a form that the models refuse, weights that do not sum to 0, an unknown contrast, the order of claims.
     """
-    roles = roles or {}
-    alpha = _number(claims.get("alpha", 0.05), source, "alpha", low=0.0, high=0.5)
+    slips = check_form(claims, source)
+    if slips:
+        first = slips[0]
+        raise InputError(
+            first.message, file=source, column=first.column, value=first.value or None, allowed=first.allowed or None
+        )
+    declared, roles = Claims.model_validate(dict(claims)), roles or {}
     known = {k: str(roles[k]) for k in ("healthy", "disease") if roles.get(k)}
     treated = roles.get("treated") or ()
     treated = (treated,) if isinstance(treated, str) else tuple(str(t) for t in treated)
-    domains = {str(k): str(v) for k, v in (claims.get("domains") or {}).items()}
-    directions = {str(k): str(v) for k, v in (claims.get("directions") or {}).items()}
-    for outcome, sign in directions.items():
-        if sign not in ("+", "-"):
-            raise InputError(
-                "a direction is + or -", file=source, column=f"directions.{outcome}", value=sign, allowed="+, -"
-            )
-    contrasts = {str(k): _contrast(str(k), v, known, source) for k, v in (claims.get("contrasts") or {}).items()}
-    secondary = str((claims.get("secondary") or {}).get("correction", "bh"))
-    if secondary not in ("bh", "none"):
-        raise InputError(
-            "unknown correction", file=source, column="secondary.correction", value=secondary, allowed="bh, none"
-        )
+    composite = declared.composite.outcomes
     plan = Plan(
-        alpha, _margin(claims.get("margin"), source, "margin") or Margin(), domains, directions, known.get("healthy", ""),
-        known.get("disease", ""), treated, contrasts, (), secondary, source,
+        declared.alpha, Margin(declared.margin.kind, declared.margin.value), declared.domains, declared.directions,
+        known.get("healthy", ""), known.get("disease", ""), treated,
+        {k: _contrast(k, v, known, source) for k, v in declared.contrasts.items()}, (), declared.secondary.correction,
+        Adjustment(declared.design.blocks, tuple(declared.design.covariates)),
+        tuple(dict.fromkeys(declared.domains.values())) if composite == "primary" else tuple(composite),
+        declared.composite.min_domains, source,
     )  # fmt: skip
     out: list[Claim] = []
-    for row in claims.get("claims") or []:
-        if row.get("kind") == "association":
-            continue  # judged by linkage, on scores and outcomes of the same animals
-        out.append(_claim(row, plan, out, known))
+    for row in declared.claims:
+        out.append(_claim(row, plan, [c.id for c in out], known))
     return Plan(**{**plan.__dict__, "claims": tuple(out)})
 
 
-def _number(value: object, source: str, column: str, low: float = -math.inf, high: float = math.inf) -> float:
-    try:
-        number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
-        raise InputError("is not a number", file=source, column=column, value=value) from None
-    if not low < number < high:
-        raise InputError(
-            "is out of range", file=source, column=column, value=value, allowed=f"between {low:g} and {high:g}"
-        )
-    return number
-
-
-def _margin(value: Mapping[str, Any] | None, source: str, column: str) -> Margin | None:
-    if value is None:
-        return None
-    kind = str(value.get("kind", ""))
-    if kind not in MARGINS:
-        raise InputError(
-            "unknown kind of margin", file=source, column=f"{column}.kind", value=kind, allowed=", ".join(MARGINS)
-        )
-    return Margin(kind, _number(value.get("value"), source, f"{column}.value", low=0.0))
-
-
-def _contrast(name: str, value: Mapping[str, Any], roles: Mapping[str, str], source: str) -> Contrast:
-    column = f"contrasts.{name}"
-    if not isinstance(value, Mapping) or not value.get("weights"):
-        raise InputError("a contrast needs weights", file=source, column=column, value=value)
-    weights = _sum(
-        *({roles.get(str(a), str(a)): _number(w, source, f"{column}.weights")} for a, w in value["weights"].items())
-    )
+def _contrast(name: str, entry: ContrastEntry, roles: Mapping[str, str], source: str) -> Contrast:
+    weights = _sum(*({roles.get(arm, arm): w} for arm, w in entry.weights.items()))
     if len(weights) < 2 or abs(sum(weights.values())) > 1e-9:
-        raise InputError(
-            "weights must sum to 0 over two arms or more",
-            file=source,
-            column=f"{column}.weights",
-            value=dict(value["weights"]),
-        )
-    unit = str(value.get("unit") or "")
-    if unit and unit not in UNITS:
-        raise InputError("unknown unit", file=source, column=f"{column}.unit", value=unit, allowed=", ".join(UNITS))
-    trend = value.get("trend")
-    if trend not in (None, "", "dose"):
-        raise InputError("unknown trend", file=source, column=f"{column}.trend", value=trend, allowed="dose")
-    return Contrast(
-        name, weights, str(value.get("text") or ""), unit, str(value.get("confounded_with") or ""), trend == "dose",
-        bool(value.get("blocks", False)),
-    )  # fmt: skip
+        raise InputError("weights must sum to 0 over two arms or more", file=source,
+                         column=f"contrasts/{name}/weights", value=dict(entry.weights))  # fmt: skip
+    return Contrast(name, weights, entry.text, entry.unit or "", entry.confounded_with, entry.trend == "dose")
 
 
-def _claim(row: Mapping[str, Any], plan: Plan, before: list[Claim], roles: Mapping[str, str]) -> Claim:
-    name, source = str(row.get("id") or ""), plan.source
-    column = f"claims.{name or len(before) + 1}"
-    kind = str(row.get("kind") or "")
-    if not name or any(c.id == name for c in before):
-        raise InputError("a claim needs an id of its own", file=source, column=column, value=name)
-    if kind not in KINDS:
-        raise InputError(
-            f"unknown kind of claim{nearest(kind, KINDS)}",
-            file=source,
-            column=f"{column}.kind",
-            value=kind,
-            allowed=", ".join(KINDS),
-        )
-    listed = row.get("outcomes", "primary")
+def _claim(row: ClaimEntry, plan: Plan, before: list[str], roles: Mapping[str, str]) -> Claim:
+    column = f"claims/{row.id}"
     outcomes = (
-        plan.primary if listed == "primary" else ((listed,) if isinstance(listed, str) else tuple(map(str, listed)))
+        plan.primary
+        if row.outcomes == "primary"
+        else tuple([row.outcomes] if isinstance(row.outcomes, str) else row.outcomes)
     )
+    after = (row.after,) if isinstance(row.after, str) else tuple(row.after)
+    if row.id in before:
+        raise InputError("a claim needs an id of its own", file=plan.source, column=column, value=row.id)
     if not outcomes:
         raise InputError(
             "names no outcome",
-            file=source,
-            column=f"{column}.outcomes",
-            value=listed,
+            file=plan.source,
+            column=f"{column}/outcomes",
             allowed="primary (see domains), or a list",
         )
-    contrast, arm = str(row.get("contrast") or ""), str(row.get("arm") or "")
-    if kind == "rescue":
-        if not arm:
-            raise InputError("a rescue claim names its arm", file=source, column=f"{column}.arm")
-        threshold = _number(row.get("threshold", 0.5), source, f"{column}.threshold")
-    else:
-        threshold = math.nan
-        if contrast not in plan.contrasts:
-            raise InputError(
-                f"unknown contrast{nearest(contrast, plan.contrasts)}",
-                file=source,
-                column=f"{column}.contrast",
-                value=contrast,
-                allowed=", ".join(plan.contrasts),
-            )
-    after = row.get("after") or ()
-    after = (after,) if isinstance(after, str) else tuple(map(str, after))
+    if row.kind == "rescue" and not row.arm:
+        raise InputError("a rescue claim names its arm", file=plan.source, column=f"{column}/arm")
+    if row.kind not in ("rescue", "association") and row.contrast not in plan.contrasts:
+        raise InputError(f"unknown contrast{nearest(row.contrast, plan.contrasts)}", file=plan.source,
+                         column=f"{column}/contrast", value=row.contrast, allowed=", ".join(plan.contrasts))  # fmt: skip
     for other in after:
-        if other not in [c.id for c in before]:
-            raise InputError(
-                f"waits for a claim that does not stand before it{nearest(other, [c.id for c in before])}",
-                file=source,
-                column=f"{column}.after",
-                value=other,
-            )
-    correction = str(row.get("correction") or "none")
-    if correction not in CORRECTIONS:
+        if other not in before:
+            raise InputError(f"waits for a claim that does not stand before it{nearest(other, before)}",
+                             file=plan.source, column=f"{column}/after", value=other)  # fmt: skip
+    if row.combine and row.correction != "none":
         raise InputError(
-            "unknown correction",
-            file=source,
-            column=f"{column}.correction",
-            value=correction,
-            allowed=", ".join(CORRECTIONS),
+            "combine: all takes no correction", file=plan.source, column=f"{column}/correction", value=row.correction
         )
-    combine = str(row.get("combine") or "")
-    if combine not in ("", "all") or (combine and correction != "none"):
-        raise InputError(
-            "combine is `all`, and takes no correction",
-            file=source,
-            column=f"{column}.combine",
-            value=combine,
-            allowed="all",
-        )
-    time = row.get("time")
     return Claim(
-        name, kind, outcomes, str(row.get("text") or ""), contrast, roles.get(arm, arm), threshold, after, correction,
-        str(row.get("family") or name), combine, _margin(row.get("margin"), source, f"{column}.margin"),
-        math.nan if time is None else _number(time, source, f"{column}.time"), str(row.get("variant") or ""),
+        row.id, row.kind, outcomes, row.text, "" if row.kind in ("rescue", "association") else row.contrast,
+        roles.get(row.arm, row.arm), row.threshold if row.kind == "rescue" else math.nan, after, row.correction,
+        row.family or row.id, row.combine or "", Margin(row.margin.kind, row.margin.value) if row.margin else None,
+        math.nan if row.time is None else row.time, row.variant, row.score,
     )  # fmt: skip

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from periomics.study.claims import DIFFERENCE
+
 SUPPORTED = "supported"
 SMALL = "supported, small"
 REFUTED = "refuted"
@@ -17,7 +19,6 @@ NOT_JUDGED = "not judged"
 VERDICTS = (
     SUPPORTED, SMALL, REFUTED, INCONCLUSIVE, BELOW_MARGIN, SIZE_UNCLEAR, NO_DEFICIT, NOT_TESTED, NOT_JUDGED,
 )  # fmt: skip
-KINDS = ("gate", "superiority", "interaction", "non_superiority", "equivalence", "rescue")
 Texts = NDArray[np.str_]
 
 
@@ -35,7 +36,7 @@ def judge(
     Parameters
     ----------
     kind
-        One of `KINDS`.
+        One of `study.claims.CLAIM_KINDS` but association.
     lower, upper
         Benefit-signed interval of the effect at the adjusted level.
     lower_margin, upper_margin
@@ -53,7 +54,7 @@ def judge(
     lo, up, lom, upm, lop, upp = (
         np.asarray(a, float) for a in np.broadcast_arrays(lower, upper, lower_margin, upper_margin, lower_minus, upper_minus)
     )  # fmt: skip
-    if kind in ("superiority", "interaction"):
+    if kind in DIFFERENCE:
         below = (upm < 0) | (np.isnan(upm) & (up < 0))
         rules = [(np.isnan(lo), NOT_JUDGED), ((lo > 0) & (upm < 0), SMALL), (lo > 0, SUPPORTED), (below, REFUTED)]
     elif kind == "non_superiority":

@@ -339,7 +339,9 @@ class BatchLayout(Section):
 class Planning(Section):
     """Power, allocation and layout of the next study (`snakemake power`, `snakemake allocate`)."""
 
-    power: float = Field(0.8, gt=0.05, lt=1, description="wanted power; 0.8 is the usual compromise with animal numbers")
+    power: float = Field(
+        0.8, gt=0.05, lt=1, description="wanted power; 0.8 is the usual compromise with animal numbers"
+    )
     effect_d: float = Field(
         1.2,
         gt=0,
@@ -364,7 +366,8 @@ class Planning(Section):
         2000, ge=100, description="studies drawn for each point; 2000 give powers to 0.02 (two standard errors)"
     )
     arms: list[str] = Field(
-        default_factory=list, description="arms of the next allocation; the roles' arms, else the sheet's groups, where empty"
+        default_factory=list,
+        description="arms of the next allocation; the roles' arms, else the sheet's groups, where empty",
     )
     reallocate: bool = Field(
         False, description="whether groups in the animals sheet are ignored; else animals that all have one keep it"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 
 import pandas as pd
 
@@ -81,3 +82,11 @@ def entry(dictionary: pd.DataFrame, outcome: str) -> pd.Series:
         row["tolerance_abs"] = row["tolerance_rel"] = float("nan")
         return row
     raise InputError(f"unknown outcome {outcome!r}{nearest(outcome, dictionary.index)}")
+
+
+def direction_of(dictionary: pd.DataFrame, outcome: str, declared: Mapping[str, str]) -> float:
+    """+1 where more is better, −1 where less is better, NaN where neither the dictionary nor the claims (`declared`) say."""
+    benefit = str(entry(dictionary, outcome)["benefit"])
+    if benefit not in ("+", "-"):
+        benefit = declared.get(outcome, "")
+    return {"+": 1.0, "-": -1.0}.get(benefit, float("nan"))

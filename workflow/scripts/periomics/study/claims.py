@@ -1,0 +1,138 @@
+"""The claims file as pydantic models: what can be claimed, in which words. The schema in workflow/schemas is generated from here."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import Any, Literal
+
+from pydantic import Field, ValidationError
+
+from periomics.study.config import Section, problem_of
+from periomics.study.problems import Problem
+
+# Kinds that ask whether a contrast lies above 0; they differ in what the contrast is.
+DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")
+CLAIM_KINDS = ("gate", *DIFFERENCE, "non_superiority", "equivalence", "rescue", "association")
+CORRECTIONS = ("none", "holm", "bh")
+MARGINS = ("deficit", "sd", "raw")
+UNITS = ("animal", "isolation", "donor", "technical")
+COMPOSITE = "hi"
+
+
+class Margin(Section):
+    """Smallest effect of interest."""
+
+    kind: Literal["deficit", "sd", "raw"] = Field(
+        description="deficit: share of healthy − disease; sd: share of the SD between animals; raw: the outcome's own unit"
+    )
+    value: float = Field(gt=0, description="size of the margin")
+
+
+class Design(Section):
+    """What contrasts of different animals are adjusted for; declared before data."""
+
+    blocks: bool = Field(
+        True, description="compare within the blocks of the animals sheet, where every animal of an outcome has one"
+    )
+    covariates: list[Literal["weight_g", "sex"]] = Field(
+        default_factory=list, description="columns of the animals sheet, known before treatment"
+    )
+
+
+class Composite(Section):
+    """The healing index (outcome `hi`): benefit-signed z, mean in each domain, then over domains."""
+
+    outcomes: Literal["primary"] | list[str] = Field(
+        "primary", description="outcomes that enter; each needs a declared direction of benefit"
+    )
+    min_domains: float = Field(0.6, gt=0, le=1, description="share of the domains that an animal needs")
+
+
+class Secondary(Section):
+    """Every other measured outcome × contrast, exploratory."""
+
+    correction: Literal["bh", "none"] = Field("bh", description="correction over all secondary contrasts")
+
+
+class ContrastEntry(Section):
+    """One contrast of arms."""
+
+    text: str = Field("", description="what is compared, in words")
+    weights: dict[str, float] = Field(
+        description="arm, or role healthy or disease → weight; sums to 0. `arm@dose` names one dose of a condition"
+    )
+    unit: Literal["animal", "isolation", "donor", "technical"] | None = Field(
+        None, description="units that take part; all where empty"
+    )
+    trend: Literal["dose"] | None = Field(
+        None, description="dose: slope on log2(dose + 1) inside units instead of a difference"
+    )
+    confounded_with: str = Field("", description="what else differs between the arms; printed beside every verdict")
+
+
+class ClaimEntry(Section):
+    """One claim."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", description="name of the claim")
+    text: str = Field("", description="the claim in words")
+    kind: Literal[
+        "gate", "superiority", "timing", "interaction", "dose_trend", "non_superiority", "equivalence", "rescue", "association"
+    ] = Field(description="what is asked of the contrast")  # fmt: skip
+    contrast: str = Field("", description="name of a contrast; not for rescue and association")
+    arm: str = Field("", description="rescue: the treated arm")
+    threshold: float = Field(0.5, description="rescue: R that must be passed; .5 is half way to healthy, .8 restored")
+    outcomes: str | list[str] = Field(
+        "primary", description="outcomes, `primary` for one a domain, or `hi` for the healing index"
+    )
+    score: str = Field("", description="association: the score, as declared in config linkage/pairs")
+    after: str | list[str] = Field(
+        default_factory=list, description="claims that must be supported for the same outcome first"
+    )
+    correction: Literal["none", "holm", "bh"] = Field("none", description="over the outcomes that are tested")
+    family: str = Field("", description="name of the family; the claim's own where empty")
+    combine: Literal["all"] | None = Field(None, description="all: one verdict over all outcomes, intersection–union")
+    margin: Margin | None = Field(None, description="in place of the study's margin")
+    time: float | None = Field(None, description="time of measurement; the last where empty")
+    variant: str = Field("", description="variant of the outcome; the declared default where empty")
+
+
+class Claims(Section):
+    """All that is declared before data."""
+
+    alpha: float = Field(
+        0.05, gt=0, lt=0.5, description="family-wise and two-sided; non-superiority is one-sided at alpha"
+    )
+    margin: Margin = Field(
+        default_factory=lambda: Margin(kind="deficit", value=0.3), description="smallest effect of interest"
+    )
+    domains: dict[str, str] = Field(default_factory=dict, description="domain → its one primary outcome")
+    directions: dict[str, Literal["+", "-"]] = Field(
+        default_factory=dict, description="outcome or score → which way is better, where the dictionary does not say"
+    )
+    design: Design = Field(default_factory=Design)
+    composite: Composite = Field(default_factory=Composite)
+    contrasts: dict[str, ContrastEntry] = Field(default_factory=dict)
+    claims: list[ClaimEntry] = Field(default_factory=list)
+    secondary: Secondary = Field(default_factory=Secondary)
+
+
+def check_form(claims: Mapping[str, Any], file: str) -> list[Problem]:
+    """Every slip in the form of a claims file, each with its place and, for an unknown key or word, the nearest known one."""
+    try:
+        Claims.model_validate(dict(claims))
+    except ValidationError as error:
+        found = [(e["loc"], problem_of(e, Claims, file)) for e in error.errors()]
+        # Of `primary`, or a list: the union names every member that does not fit.
+        return list(dict.fromkeys(replace(p, column=_place(loc, claims)) for loc, p in found))
+    return []
+
+
+def _place(loc: tuple[int | str, ...], claims: Mapping[str, Any]) -> str:
+    """Where a slip is, claims by their id."""
+    parts = [str(p) for p in loc if not str(p).startswith(("list[", "str", "literal["))]
+    if len(loc) > 1 and loc[0] == "claims" and isinstance(loc[1], int):
+        entry = claims["claims"][loc[1]]
+        if isinstance(entry, Mapping) and entry.get("id"):
+            parts[1] = str(entry["id"])
+    return "/".join(parts)
