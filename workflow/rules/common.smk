@@ -220,9 +220,9 @@ def report_inputs():
         n: resource(f)
         for n, f in (("dictionary", "outcomes.tsv"), ("signalling", "signalling.tsv"))
     }
-    declared = {"claims": claims_path(), "lock": lock_path()}
+    own = {"claims": claims_path(), "lock": lock_path(), "key": STUDY.key_file() or []}
     sheets = {n: sheet_path(n) for n in study_sheets()}
-    return sheets | declared | tables | plan.report_inputs(STUDY)
+    return sheets | own | tables | plan.report_inputs(STUDY)
 
 
 # What the check needs is looked up while these files are read; in `onstart` their places are no longer known.

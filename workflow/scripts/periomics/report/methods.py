@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
+from periomics.report.declared import methods_sentence
 from periomics.report.dots import arm_order
 from periomics.report.sources import Sources
 from periomics.report.words import counted, number
@@ -233,7 +234,8 @@ def _statistics(sources: Sources, claims: Config) -> list[str]:
         f"α = {value(claims, 'alpha')}.",
         f"Smallest effect of interest: {size}. Claims were judged in the declared order ({order}); a verdict comes from the "
         "interval at the adjusted level.",
-        f"Directions declared before data: {directions}. Rescue fractions carry Fieller sets on the natural scale.",
+        methods_sentence(sources),
+        f"Declared directions: {directions}. Rescue fractions carry Fieller sets on the natural scale.",
         f"Correction of secondary outcomes: {value(claims, 'secondary/correction')}. Permutation tests are a check, never a verdict.",
     ]
 

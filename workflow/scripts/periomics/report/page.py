@@ -10,6 +10,7 @@ import yaml
 
 from periomics.report import flow, linked, recovered
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
+from periomics.report.declared import declared
 from periomics.report.dots import arm_order
 from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS, claim_figures, statistics_grids
 from periomics.report.explorer import explorer
@@ -66,6 +67,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, object]:
         "simulated": bool(config.get("simulate")),
         "blinding": blinding(config),
         "units": unit_line(sources),
+        "declared": declared(sources),
         **results_sections(sources, figures),
         **study_sections(sources),
     }
@@ -73,11 +75,11 @@ def contents(sources: Sources, figures: Path) -> dict[str, object]:
 
 def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     """Claims, statistics, a page for each readout, linkage, recovery."""
-    declared = sources.mapping("claims")
+    claimed = sources.mapping("claims")
     verdicts = sources.table("verdicts", VERDICT_COLUMNS)
     values = sources.table("animals_values", VALUE_COLUMNS)
     contrasts, rescue = sources.table("contrasts", CONTRAST_COLUMNS), sources.table("rescue", RESCUE_COLUMNS)
-    groups = claim_groups(verdicts, contrasts, rescue, declared, sources.dictionary)
+    groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary)
     claims = [c for g in groups for c in g.claims]
     grids = statistics_grids(sources)
     images = all_pictures(sources, values)
@@ -85,8 +87,8 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     return {
         "groups": groups,
         "verdicts": [v for c in claims for v in [*c.verdicts.values(), *([c.whole] if c.whole else [])]],
-        "no_claims": no_claims(verdicts, declared),
-        **claim_figures(verdicts, declared, sources, figures),
+        "no_claims": no_claims(verdicts, claimed),
+        **claim_figures(verdicts, claimed, sources, figures),
         "statistics": grids,
         "shown_anchors": shown_anchors(grids),
         "pages": pages(sources, images, figures, [v for c in claims for v in c.verdicts.values()]),
