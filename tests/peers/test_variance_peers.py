@@ -24,7 +24,7 @@ def reml(labels, y):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         model = smf.mixedlm("y ~ C(arm)", df, groups="animal", re_formula="1", vc_formula={"s": "0 + C(section)"})
-        fit = model.fit(reml=True)
+        fit = model.fit(reml=True, method="powell")  # the default optimiser may stop below the maximum
     return np.array([fit.cov_re.iloc[0, 0], fit.vcomp[0], fit.scale])
 
 
