@@ -274,4 +274,4 @@ def test_yes_or_no_is_compared_exactly():
     assert len(c0) == 1 and c0.iloc[0]["p"] == pytest.approx(stats.barnard_exact([[6, 2], [0, 4]]).pvalue, rel=1e-3)
     assert "Fisher" in c0.iloc[0]["method"] and c0.iloc[0]["lower"] < c0.iloc[0]["estimate"] == pytest.approx(4 / 6)
     c4 = contrasts[contrasts["contrast"] == "C4"].iloc[0]  # no variation at all inside the arms, and still a test
-    assert c4["p"] == pytest.approx(stats.fisher_exact([[6, 0], [0, 6]]).pvalue)
+    assert c4["p"] == pytest.approx(stats.barnard_exact([[6, 0], [0, 6]]).pvalue, rel=1e-3)
