@@ -6,6 +6,8 @@ rule record_provenance:
         raw=raw_files(),
         sheets=list(study_sheets().values()),
         claims=claims_path(),
+        lock=lock_path(),
+        key=STUDY.key_file() or [],
     output:
         record="<results>/provenance/run.json",
         config="<results>/provenance/config.yaml",

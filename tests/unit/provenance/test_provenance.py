@@ -29,6 +29,13 @@ def test_checksums_are_of_the_contents(study):
     assert raw["sha256"] == hashlib.sha256(b"pixels").hexdigest() and raw["bytes"] == 6
 
 
+def test_lock_and_opened_key_are_inputs_too(study):
+    for name, text in (("claims.lock.tsv", "x"), ("key.tsv", "code\tarm\nA\tCTRL\n")):
+        (study.folder / name).write_text(text, encoding="utf-8")
+    config = dict(study.config) | {"blinding": {"codes": ["A"], "key": "key.tsv"}}
+    assert list(input_checksums(load_study(config, study.folder))["kind"]) == ["key", "lock", "raw", "sheet", "sheet"]
+
+
 def test_claims_digest_ignores_layout_but_not_content():
     assert claims_digest({"a": 1, "b": [1]}) == claims_digest({"b": [1], "a": 1})
     assert claims_digest({"a": 1}) != claims_digest({"a": 2})

@@ -24,7 +24,7 @@ def main(snakemake):
     write_text(config_text(study.config), snakemake.output.config)
     with atomic(snakemake.output.sheets) as part:
         part.mkdir()
-        for row in inputs[inputs["kind"].isin(["sheet", "claims"])].itertuples():
+        for row in inputs[inputs["kind"].isin(["sheet", "claims", "lock", "key"])].itertuples():
             shutil.copyfile(row.path, part / Path(row.path).name)
     record = run_record(study, Path(__file__).resolve().parents[3], snakemake.params.rules, snakemake.params.resources)
     write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", snakemake.output.record)

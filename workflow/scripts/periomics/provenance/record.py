@@ -49,21 +49,21 @@ def git_state(root: Path) -> dict[str, object]:
 
 
 def input_checksums(study: Study) -> pd.DataFrame:
-    """Digest of every sheet, of the claims and of every raw file that the sheets name.
+    """Digest of every sheet, of the claims, their lock and the key of coded groups, and of every raw file that the sheets name.
 
     Returns
     -------
     DataFrame
-        Columns kind (sheet, claims, raw), name, path, sha256, bytes; sorted, one row a file or folder.
+        Columns kind (sheet, claims, lock, key, raw), name, path, sha256, bytes; sorted, one row a file or folder.
     """
     rows = []
     for name in study.sheets:
         file = study.sheet_file(name)
         if file and Path(file).is_file():
             rows.append(("sheet", name, file))
-    claims = study.claims_file()
-    if claims and Path(claims).is_file():
-        rows.append(("claims", "claims", claims))
+    for kind, file in (("claims", study.claims_file()), ("lock", study.lock_file()), ("key", study.key_file())):
+        if file and Path(file).is_file():
+            rows.append((kind, kind, file))
     seen = set()
     for sheet in SPECIMEN_SHEETS:
         for column in ("path", "rois", "mask"):
