@@ -3,6 +3,7 @@
 # make tiny     a small study with every modality                   make report   Snakemake's own report beside ours
 # make real     real files: make real DATA=../shared/data           make recovery measured beside simulated truth
 # make freeze   record the claims, before data                      make unblind  record what the verdicts rest on, once
+# make power    what the design can detect, and animals needed     make allocate animals to arms, specimens to batches
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
 # One's own study: make run CONFIG=my_study/config.yaml
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do p=$$(command -v python$$v) && $$p -c 'import sys,ensurepip,venv; sys.exit(not (3,11)<=sys.version_info[:2]<=(3,13))' 2>/dev/null && echo $$p && break; done)
@@ -33,6 +34,10 @@ freeze: $(VENV)/.ok
 	$(RUN) --quiet all --configfile $(CONFIG) -- freeze
 unblind: $(VENV)/.ok
 	$(RUN) --configfile $(CONFIG) -- unblind
+power: $(VENV)/.ok
+	$(RUN) --configfile $(CONFIG) -- power
+allocate: $(VENV)/.ok
+	$(RUN) --configfile $(CONFIG) -- allocate
 recovery: $(VENV)/.ok
 	$(RUN) --configfile $(CONFIG) -- recovery
 	$(BIN)/python -m periomics.simulate.recovery $(CONFIG)
@@ -66,4 +71,4 @@ $(VENV)/.ok: requirements.lock
 	else "$(PYTHON)" -m venv $(VENV) && echo "Installing the environment (a few minutes, once)" && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
 	touch $@
 
-.PHONY: toy run nano tiny real check freeze unblind recovery report test lint ci sheets files schemas envs lock
+.PHONY: toy run nano tiny real check freeze unblind power allocate recovery report test lint ci sheets files schemas envs lock

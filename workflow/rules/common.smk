@@ -239,8 +239,8 @@ CHECK_REQUEST = {
 
 def check_study():
     """Check the study in a process of its own; stop before the first job where something is to be mended."""
-    if set(workflow.dag_settings.targets) == {"freeze"}:
-        return  # claims are frozen before there is any file to look at; freezing checks them itself
+    if plan.before_data(workflow.dag_settings.targets):
+        return  # claims are frozen and studies planned before there is any file to look at
     request = json.dumps(CHECK_REQUEST, default=str)
     done = subprocess.run([sys.executable, str(CHECK_SCRIPT)], input=request, text=True)
     if done.returncode:

@@ -90,3 +90,69 @@ rule compare_frozen:
         "Comparing claims and inputs with what was frozen"
     script:
         "../scripts/statistics/compare_frozen.py"
+
+
+# Made only when asked for (`snakemake power`); a measured study lends its SD, no study is measured for it.
+rule estimate_power:
+    input:
+        outcomes=plan.measured_animals(STUDY),
+        animals=sheet_path("animals"),
+        claims=claims_path(),
+        dictionary=resource("outcomes.tsv"),
+    output:
+        power="<results>/statistics/power.tsv",
+        curves="<results>/statistics/power_curves.tsv",
+        figure="<results>/statistics/power.svg",
+    log:
+        "<logs>/statistics/estimate_power.log",
+    benchmark:
+        "<benchmarks>/statistics/estimate_power.tsv"
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(900),
+        runtime=runtime_for(20),
+    params:
+        roles=setting("roles"),
+        settings=setting("planning"),
+        seed=setting("seed"),
+        code=code_digest("statistics/estimate_power"),
+    message:
+        "Computing what each claim can detect and how many animals it needs"
+    script:
+        "../scripts/statistics/estimate_power.py"
+
+
+# Made only when asked for (`snakemake allocate`).
+rule allocate_animals:
+    input:
+        animals=sheet_path("animals"),
+        scans=sheet_path("scans"),
+        sections=sheet_path("sections"),
+        cultures=sheet_path("cultures"),
+        libraries=sheet_path("libraries"),
+    output:
+        allocation="<results>/planning/allocation.tsv",
+        layout="<results>/planning/layout.tsv",
+        key="<results>/planning/layout_key.tsv",
+        balance="<results>/planning/balance.tsv",
+    log:
+        "<logs>/statistics/allocate_animals.log",
+    benchmark:
+        "<benchmarks>/statistics/allocate_animals.tsv"
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500),
+        runtime=runtime_for(20),
+    params:
+        roles=setting("roles"),
+        settings=setting("planning"),
+        seed=setting("seed"),
+        code=code_digest("statistics/allocate_animals"),
+    message:
+        "Allocating animals to arms and specimens to batches"
+    script:
+        "../scripts/statistics/allocate_animals.py"

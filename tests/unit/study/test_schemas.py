@@ -44,7 +44,7 @@ def test_defaults_are_filled_in_once_and_broken_configs_left_alone(root):
 def test_the_toy_study_names_every_measuring_key(root):
     """Whoever reads config/config.yaml sees every science knob with its reason."""
     toy = yaml.safe_load((root / "config/config.yaml").read_text(encoding="utf-8"))
-    for section in ("microct", "culture", "bulk", "singlecell", "outcomes", "linkage"):
+    for section in ("microct", "culture", "bulk", "singlecell", "outcomes", "linkage", "planning"):
         model = Config.model_fields[section].annotation
         model = getattr(model, "__args__", (model,))[0]
         assert set(toy[section]) == set(model.model_fields), section

@@ -15,9 +15,7 @@ import pandas as pd
 import pulp
 
 from periomics.study.errors import PeriomicsError
-
-OPTIMAL = "optimal"
-UNPROVEN = "unproven"
+from periomics.study.solver import choose_solver, solve
 
 
 @dataclass(frozen=True)
@@ -141,17 +139,14 @@ class Model:
         PeriomicsError
             If the solver fails or finds no solution.
         """
-        self.problem.solve(solver)
-        if self.problem.sol_status not in (pulp.LpSolutionOptimal, pulp.LpSolutionIntegerFeasible):
-            raise PeriomicsError(f"the solver ended without a solution: {pulp.LpSolution[self.problem.sol_status]}")
-        proven = self.problem.sol_status == pulp.LpSolutionOptimal
+        status = solve(self.problem, solver)
         states = {
             v: round((u.value() or 0) - (d.value() or 0))
             for v, u, d in zip(self.nodes, self.up, self.down, strict=True)
         }
         states = {v: s for v, s in states.items() if s}
         used = tuple(e for e in self.edges if e[0] in states and e[2] in states and states[e[0]] * e[1] == states[e[2]])
-        return Solution(float(pulp.value(self.problem.objective)), states, used, OPTIMAL if proven else UNPROVEN)
+        return Solution(float(pulp.value(self.problem.objective)), states, used, status)
 
     def forbid(self, solution: Solution) -> None:
         """Cut a solution off, so that the next one differs in at least one node's state."""
@@ -162,16 +157,6 @@ class Model:
             on += [u] if state > 0 else [d] if state < 0 else []
             off += [d] if state > 0 else [u] if state < 0 else [u, d]
         self.problem += pulp.lpSum(on) - pulp.lpSum(off) <= len(on) - 1
-
-
-def choose_solver(name: str = "HiGHS") -> pulp.LpSolver:
-    """HiGHS through highspy, else PuLP's CBC; one thread, no time limit, gap 0: the same answer every time."""
-    available = pulp.listSolvers(onlyAvailable=True)
-    if name == "HiGHS" and "HiGHS" in available:
-        return pulp.HiGHS(msg=False, threads=1, gapRel=0.0)
-    if "PULP_CBC_CMD" in available:
-        return pulp.PULP_CBC_CMD(msg=False, threads=1, gapRel=0.0)
-    raise PeriomicsError(f"no solver for integer programmes is available (found {available})")
 
 
 def solve_pool(edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], beta: float, limit: int = 50,

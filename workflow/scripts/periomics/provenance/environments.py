@@ -24,7 +24,7 @@ AREAS: dict[str, tuple[str, ...]] = {
     "bulk": (*_TABLES, *_OMICS),
     "singlecell": (*_TABLES, *_OMICS, "igraph", "scikit-learn"),
     "outcomes": (*_TABLES, "openpyxl"),
-    "statistics": (*_TABLES, "statsmodels"),
+    "statistics": (*_TABLES, "statsmodels", "pulp", "highspy", "matplotlib"),
     "linkage": (*_TABLES, "statsmodels", "pulp", "highspy", "networkx", "matplotlib"),
     "report": (*_TABLES, "matplotlib", "altair", "vl-convert-python", "jinja2"),
     "provenance": (*_TABLES, "rocrate"),

@@ -19,6 +19,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages, vehicles
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find
+from periomics.report.planning import next_study
 from periomics.report.sources import Sources
 from periomics.report.words import counted
 from periomics.study.files import atomic, write_text
@@ -95,6 +96,7 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         "gene_pages": gene_pages(sources, images, figures),
         "linkage": linked.linkage(sources),
         "recovery": recovered.recovery(sources),
+        "next_study": next_study(sources),
         "recovery_figure": linked.figure(sources.path("recovery_figure")),
         "explorer": explorer(values, sources.dictionary, order),
     }

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from pathlib import Path
+
 import pandas as pd
 
 from periomics.study.sheets import SPECIMEN_SHEETS
@@ -121,7 +124,27 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["provenance"] = [f"{r}/provenance/run.json", f"{r}/ro-crate-metadata.json"]
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
     out["all"] = [f for area in out for f in out[area]]
+    # Of the next study: made only when asked for by name.
+    out["power"] = [f"{r}/statistics/{f}" for f in ("power.tsv", "power_curves.tsv", "power.svg")]
+    out["allocate"] = [f"{r}/planning/{n}.tsv" for n in ("allocation", "layout", "layout_key", "balance")]
     return out
+
+
+def before_data(names: Iterable[str]) -> bool:
+    """Whether only targets are asked for that make sense before there is any file to check; they check what they read themselves."""
+    asked = set(names)
+    return bool(asked) and asked <= {"freeze", "power", "allocate"}
+
+
+def measured_animals(study: Study) -> str | list[str]:
+    """outcomes/animals.tsv where it has been made: power takes SD from it, and is no reason to measure a study."""
+    file = Path(study.results) / "outcomes" / "animals.tsv"
+    return file.as_posix() if file.is_file() else []
+
+
+def power_made(study: Study) -> bool:
+    """Whether power was asked for, so that the report shows it."""
+    return all(Path(f).is_file() for f in targets(study)["power"])
 
 
 def overlap(study: Study) -> pd.DataFrame:
@@ -170,6 +193,9 @@ def report_inputs(study: Study) -> dict[str, object]:
     if measured:
         out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
         out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches", "deviations")}
+        out |= {n: f"{r}/outcomes/{n}.tsv" for n in ("variance", "sampling")}
+    if power_made(study):
+        out |= {"power": f"{r}/statistics/power.tsv", "power_figure": f"{r}/statistics/power.svg"}
     if simulated_layers(study):
         out |= {"recovery": f"{r}/recovery.tsv", "recovery_figure": f"{r}/recovery.svg"}
     if associated(study):
@@ -228,6 +254,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "estimate_contrasts": int(measured),
         "judge_claims": int(measured),
         "compare_frozen": int(measured),
+        "estimate_power": int(power_made(study)),
         "associate_scores": int(associated(study)),
         "solve_network": len(networks(study)),
         "record_provenance": 1,
