@@ -271,7 +271,7 @@ def test_yes_or_no_is_compared_exactly():
     table, sheet = study({"impl_surv": {"CTRL": [1] * 6, "DRUG": [1, 0, 0, 0, 0, 1], "PRE": [0] * 6, "POST": [1] * 6}})
     contrasts, _, _ = tables(table, sheet)
     c0 = contrasts[contrasts["contrast"] == "C0"]
-    assert len(c0) == 1 and c0.iloc[0]["p"] == pytest.approx(stats.barnard_exact([[6, 2], [0, 4]]).pvalue, rel=1e-3)
+    assert len(c0) == 1 and c0.iloc[0]["p"] == pytest.approx(0.02101, abs=1e-4)
     assert "Fisher" in c0.iloc[0]["method"] and c0.iloc[0]["lower"] < c0.iloc[0]["estimate"] == pytest.approx(4 / 6)
     c4 = contrasts[contrasts["contrast"] == "C4"].iloc[0]  # no variation at all inside the arms, and still a test
-    assert c4["p"] == pytest.approx(stats.barnard_exact([[6, 0], [0, 6]]).pvalue, rel=1e-3)
+    assert c4["p"] == pytest.approx(2 * 0.5**12, rel=1e-6)

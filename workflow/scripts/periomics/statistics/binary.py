@@ -20,8 +20,9 @@ from periomics.statistics.contrasts import Floats
 METHOD = "risk difference, exact unconditional score interval and p-value"
 METHOD_BLOCKS = "risk difference weighted over blocks, exact test within blocks"
 METHOD_LARGE = "risk difference, Newcombe interval, Fisher's exact test"
-# Differences tried on the first pass and inside the step where the interval ends; shares of the second arm per difference.
-DIFFERENCES, STEPS, NUISANCE = 401, 21, 101
+# Differences tried on the first pass and inside the step where the interval ends; shares of the second arm per
+# difference, and for the p-value.
+DIFFERENCES, STEPS, NUISANCE, FINE = 401, 21, 101, 1001
 # More animals in an arm than this and Newcombe's interval with Fisher's test takes over.
 LARGE = 40
 TIE = 1e-9
@@ -54,8 +55,9 @@ def risk_difference(events: tuple[int, int], n: tuple[int, int], level: float = 
     Notes
     -----
     The two-sided exact unconditional test orders tables by the score statistic and takes the worst case over the common share
-    (Agresti and Min 2001 [from memory]); at difference 0 it is Barnard's test with pooled variance (`scipy.stats.barnard_exact`). The
-    interval is the hull of the differences that it does not reject. Above `LARGE` animals in an arm: `newcombe` and Fisher's test.
+    (Agresti and Min 2001 [from memory]); at difference 0 it is Barnard's test with pooled variance. The interval is the hull of the
+    differences that it does not reject. `scipy.stats.barnard_exact` (1.17) breaks exact ties by rounding: 5 of 6 against 0 of 6 gives
+    it .0063 or .0039, depending on which answer is called the event. Above `LARGE` animals in an arm: `newcombe` and Fisher's test.
     """
     n, events = (int(n[0]), int(n[1])), (int(events[0]), int(events[1]))
     shares = [k / m if m else math.nan for k, m in zip(events, n, strict=True)]
@@ -79,10 +81,10 @@ def risk_difference(events: tuple[int, int], n: tuple[int, int], level: float = 
         fine = np.linspace(grid[edge], grid[edge + out], STEPS)
         last = int(np.flatnonzero(kept(fine))[-1])
         ends.append(float(fine[min(last + 1, STEPS - 1)]))
-    return RiskDifference(difference, *ends, float(exact_p_values(n, np.zeros(1))[0, events[0], events[1]]))
+    return RiskDifference(difference, *ends, float(exact_p_values(n, np.zeros(1), FINE)[0, events[0], events[1]]))
 
 
-def exact_p_values(n: tuple[int, int], differences: ArrayLike) -> Floats:
+def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUISANCE) -> Floats:
     """Two-sided exact unconditional p-values of every table for each assumed difference.
 
     Parameters
@@ -91,20 +93,22 @@ def exact_p_values(n: tuple[int, int], differences: ArrayLike) -> Floats:
         Animals in each arm.
     differences
         Assumed share of the first arm minus the second, shape (differences,).
+    shares
+        How many shares of the second arm are tried.
 
     Returns
     -------
     ndarray
-        Shape (differences, n₁ + 1, n₂ + 1): largest probability, over `NUISANCE` shares, of a statistic as large as the table's.
+        Shape (differences, n₁ + 1, n₂ + 1): largest probability, over the shares, of a statistic as large as the table's.
     """
     out = np.empty((np.size(differences), n[0] + 1, n[1] + 1))
     for i, difference in enumerate(np.asarray(differences, float)):
         statistic = np.round(_score(n, float(difference)).ravel(), 9)
         order = np.argsort(-statistic, kind="stable")
-        second = np.linspace(max(0.0, -difference), min(1.0, 1.0 - difference), NUISANCE)[:, None]
+        second = np.linspace(max(0.0, -difference), min(1.0, 1.0 - difference), shares)[:, None]
         first = stats.binom.pmf(np.arange(n[0] + 1), n[0], np.clip(second + difference, 0, 1))
         joint = first[:, :, None] * stats.binom.pmf(np.arange(n[1] + 1), n[1], second)[:, None, :]
-        tail = np.cumsum(joint.reshape(NUISANCE, -1)[:, order], axis=1).max(axis=0)
+        tail = np.cumsum(joint.reshape(shares, -1)[:, order], axis=1).max(axis=0)
         ranked = statistic[order]
         last = np.r_[ranked[1:] != ranked[:-1], True]
         tail = np.minimum.accumulate(np.where(last, tail, np.inf)[::-1])[::-1]
