@@ -192,6 +192,8 @@ def test_the_operator_sees_no_arm():
     assert not seen.astype(str).apply(lambda c: c.str.contains("G1")).any(axis=None)
     assert (seen["specimen_id"] == "").sum() == 1 and seen["note"].str.contains("relabelled").sum() == 1
     assert (seen["label"] == key["label"]).all()
+    other = operator_sheet(key.assign(specimen_id=[f"rat{i}" for i in range(22)] + ["A7", "x-a-2"]), ["A", "B"])
+    assert (other["specimen_id"] == "").sum() == 2
     with pytest.raises(InputError, match="has no arm"):
         lay_out(specimens().assign(arm=""), 8, "run", np.random.default_rng(1))
     assert lay_out(specimens(0), 8, "run", np.random.default_rng(1)).empty

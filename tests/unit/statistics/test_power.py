@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
-from studies import CLAIMS, DICTIONARY, ROLES, plan, simulated
+from studies import CLAIMS, DICTIONARY, ROLES, plan, row, simulated
 
 from periomics.statistics import power as formula
 from periomics.statistics.animals import prepare
@@ -177,7 +177,7 @@ def test_what_cannot_be_planned_says_why():
     assert table.loc[table["outcome"] == "bvtv", "reason"].eq("no declared direction of benefit").all()
     table, _ = power_tables(plan(), FAST, SHEET.iloc[:0], DICTIONARY, 1)
     gate = table[table["claim_id"] == "C0"].iloc[0]
-    assert np.isnan(gate["power"]) and gate["n_needed"] == 13 and "no animals in an arm yet" in gate["reason"]
+    assert np.isnan(gate["power"]) and gate["n_needed"] == 13 and "fewer than 3 animals in an arm" in gate["reason"]
     table, curves = power_tables(plan(claims=[]), FAST, SHEET, DICTIONARY, 1)
     assert table.empty and list(table.columns) == list(COLUMNS) and curves.empty
 
@@ -224,3 +224,18 @@ def test_sd_leaves_out_blocks_where_contrasts_do():
     )
     assert with_blocks.natural < 0.75 * without.natural and "arms and blocks, 19 df" in with_blocks.source
     assert "within arms, 20 df" in without.source
+
+
+def test_sd_of_claims_within_units_is_that_of_differences():
+    rng = np.random.default_rng(8)
+    level, rows = rng.normal(100, 30, 6), []
+    for arm, gain in (("vehicle", 0.0), ("medium", 12.0)):
+        for i, u in enumerate(level + gain + rng.normal(0, 2, 6)):
+            rows.append(row(f"I{i}", "prol", arm, u, unit="% of vehicle"))
+    sheet = pd.DataFrame({"animal_id": [f"I{i}" for i in range(6)], "unit": "isolation", "group": "", "block": ""})
+    table = pd.DataFrame(rows)
+    t = truth(plan(), FAST, sheet, DICTIONARY, prepare(table, sheet, DICTIONARY))
+    value = table.pivot(index="animal_id", columns="condition", values="value")
+    assert t.spread["prol"].natural == pytest.approx((value["medium"] - value["vehicle"]).std(ddof=1))
+    assert t.n["prol", "CM"] == 6 and "differences within units" in t.spread["prol"].source
+    assert np.isnan(t.spread["surv"].natural)

@@ -32,7 +32,7 @@ def main(snakemake):
         log.info("%s, %s: %.4g %s (%s)", row["part"], row["what"], row["value"], row["unit"], row["reason"])
     log.info("%d animals, %d specimens in batches", len(table), len(key))
     write_result(table, snakemake.output.allocation, ALLOCATION_COLUMNS)
-    write_result(operator_sheet(key, arms), snakemake.output.layout, LAYOUT_COLUMNS)
+    write_result(operator_sheet(key, [*arms, *set(table["arm"])]), snakemake.output.layout, LAYOUT_COLUMNS)
     write_result(key, snakemake.output.key, KEY_COLUMNS)
     write_result(balance, snakemake.output.balance, BALANCE_COLUMNS)
 

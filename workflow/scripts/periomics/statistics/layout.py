@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 
 import numpy as np
@@ -110,8 +111,9 @@ def operator_sheet(key: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 
     A specimen whose own id names an arm goes by its label only, and `note` says so: whoever keeps the key relabels it.
     """
-    names = [a.casefold() for a in arms if a]
-    tells = key["specimen_id"].map(lambda s: any(a in str(s).casefold() for a in names))
+    names = "|".join(re.escape(a) for a in arms if a)
+    pattern = re.compile(rf"(?<![A-Za-z])(?:{names})(?![A-Za-z])", re.IGNORECASE)
+    tells = key["specimen_id"].map(lambda s: bool(names) and bool(pattern.search(str(s))))
     out = key.assign(
         specimen_id=key["specimen_id"].where(~tells, ""),
         note=np.where(tells, "its id names an arm: relabelled by whoever keeps the key", ""),

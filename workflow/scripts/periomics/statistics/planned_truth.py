@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from periomics.statistics.plan import Claim, Plan
+from periomics.statistics.plan import Claim, Contrast, Plan
 from periomics.study.claims import COMPOSITE
 from periomics.study.dictionary import direction_of, entry
 
@@ -159,7 +159,12 @@ def truth(
         claims = [c for c in plan.claims if outcome in c.outcomes]
         rows = _rows(prepared, outcome, claims[0] if claims else None)
         known = entry(dictionary, outcome)
-        spread[outcome] = _spread(rows, str(known["scale"]), settings, outcome, plan.adjustment.blocks)
+        apart = claims[0].contrast if claims and claims[0] not in between else ""
+        spread[outcome] = (
+            _spread_within(rows, plan.contrasts[apart])
+            if apart
+            else _spread(rows, str(known["scale"]), settings, outcome, plan.adjustment.blocks)
+        )
         planned = settings.effect_of.get(outcome)
         usable = planned is not None and spread[outcome].natural > 0
         d[outcome] = planned / spread[outcome].natural if usable else settings.effect_d
@@ -220,6 +225,26 @@ def _spread(rows: pd.DataFrame, scale: str, settings: Settings, outcome: str, bl
     own = float(np.sqrt(np.log1p(cv**2))) if scale in ("log", "count") else np.nan
     told = f": coefficient of variation {cv:g} declared for planning" if np.isfinite(own) else ""
     return Spread(np.nan, own, np.nan, np.nan, "", f"no animals measured{told}")
+
+
+def _spread_within(rows: pd.DataFrame, contrast: Contrast) -> Spread:
+    """SD of the differences within units."""
+    none = Spread(np.nan, np.nan, np.nan, np.nan, "", "no units measured with every arm")
+    if contrast.trend or rows.empty:
+        return none
+    parts = {}
+    for column in ("value", "analysis"):
+        arms = [
+            w * rows[_named(rows["condition"], a)].groupby("animal_id")[column].mean()
+            for a, w in contrast.weights.items()
+        ]
+        parts[column] = pd.concat(arms, axis=1, join="inner").sum(axis=1, skipna=False).dropna()
+    df = len(parts["value"]) - 1
+    if df < 1 or not parts["value"].std(ddof=1) > 0:
+        return none
+    natural, own = (float(parts[c].std(ddof=1)) for c in ("value", "analysis"))
+    lower, upper = natural * np.sqrt(df / stats.chi2.ppf([0.975, 0.025], df))
+    return Spread(natural, own, float(lower), float(upper), "", f"differences within units of this study, {df} df")
 
 
 def _residual(rows: pd.DataFrame, column: str, blocks: bool) -> tuple[float, int]:

@@ -10,6 +10,7 @@ import pandas as pd
 
 from periomics.statistics import planned_truth as planned
 from periomics.statistics import power as formula
+from periomics.statistics.animals import MIN_UNITS
 from periomics.statistics.plan import Claim, Plan
 from periomics.statistics.simulated_power import Power, simulate
 from periomics.study.claims import DIFFERENCE as DIFFERENCE_KINDS
@@ -187,9 +188,9 @@ def _row(
     size = {MARGIN: case.margin, DIFFERENCE: abs(case.effect), DEFICIT: d}[_what(claim)]
     n1, n2 = [*case.now.values(), *case.now.values()][:2]
     notes = []
-    some = min(case.now.values()) >= 2
+    some = min(case.now.values()) >= MIN_UNITS
     if not some:
-        notes.append("no animals in an arm yet: power now is not given")
+        notes.append(f"fewer than {MIN_UNITS} animals in an arm: no power now")
     row["method"] = "formula" if case.exact else "simulation"
     row["simulation_error"] = float(np.sqrt(settings.power * (1 - settings.power) / settings.simulations))
     sizes = size * _FACTORS
@@ -197,7 +198,8 @@ def _row(
         exact = case.exact
         alone = exact(target, n1, n2) if some else np.nan
         found = formula.detectable(lambda x: exact(x, n1, n2), settings.power) if some else np.nan
-        row["n_needed"] = formula.needed(lambda n: exact(target, n, n), settings.power, settings.n_limit)
+        needed = formula.needed(lambda n: exact(target, n, n), settings.power, settings.n_limit)
+        row["n_needed"] = max(needed, float(MIN_UNITS)) if np.isfinite(needed) else needed
     else:
         alone = now.alone[key] if some else np.nan
         found = _crossing(sizes, [p.alone[key] for p in by_factor], settings.power) if some and size > 0 else np.nan

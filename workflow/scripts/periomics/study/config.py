@@ -381,8 +381,8 @@ class Planning(Section):
 
     @model_validator(mode="after")
     def _range(self) -> Planning:
-        if not 2 <= self.n[0] <= self.n[1] <= self.n_limit:
-            raise ValueError("n must rise from at least 2 to at most n_limit")
+        if not 3 <= self.n[0] <= self.n[1] <= self.n_limit:
+            raise ValueError("n must rise from at least 3 (there is no inference below) to at most n_limit")
         return self
 
 
