@@ -20,11 +20,10 @@ from periomics.study.errors import PeriomicsError  # noqa: E402
 from periomics.study.results import read_result, write_result  # noqa: E402
 
 CODES = dict(zip("ABCD", ARMS, strict=True))
-PRIMARY = {k: v for k, v in CLAIMS.items() if k != "claims"} | {
-    "claims": [c for c in CLAIMS["claims"] if c["id"] != "C5"]
-}
-PRIMARY["contrasts"] = {
-    k: v for k, v in CLAIMS["contrasts"].items() if set(v["weights"]) <= {*ARMS, "healthy", "disease"}
+# Of the default claims those that speak of animals.
+PRIMARY = CLAIMS | {
+    "claims": [c for c in CLAIMS["claims"] if c["id"] in ("C0", "C1", "C2", "C3", "C4")],
+    "contrasts": {k: v for k, v in CLAIMS["contrasts"].items() if k in ("C0", "C1", "C2", "C4")},
 }
 HUGE = {"kind": "sd", "value": 50.0}
 

@@ -1,6 +1,7 @@
 """Freezing, unblinding and their record: what is written, when nothing is, and what is refused."""
 
 import multiprocessing
+from pathlib import Path
 
 import pandas as pd
 import pytest
@@ -169,9 +170,7 @@ def written(small):
 
 @pytest.fixture(scope="module")
 def dictionary():
-    from conftest import ROOT
-
-    return load_dictionary(ROOT / "resources/outcomes.tsv")
+    return load_dictionary(Path(__file__).resolve().parents[3] / "resources/outcomes.tsv")
 
 
 def test_claims_can_be_frozen_before_there_are_files(small, dictionary):
