@@ -12,7 +12,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" / "statistics")]
 
-from studies import ARMS, CLAIMS, DICTIONARY, MEANS, plan, simulated  # noqa: E402
+from studies import ARMS, CORE, DICTIONARY, MEANS, plan, simulated  # noqa: E402
 
 from periomics.statistics import estimates, graph  # noqa: E402
 from periomics.statistics.animals import prepare  # noqa: E402
@@ -25,7 +25,7 @@ def many(studies: int, outcomes: int = 12) -> float:
     rng = np.random.default_rng(1)
     y = rng.standard_normal((studies, outcomes, 24)) + np.repeat([2.5, 0, 0.1, 1.7], 6)
     names = list(DICTIONARY.index[:outcomes])
-    p = plan(domains={o: o for o in names}, claims=[c for c in CLAIMS["claims"] if c["id"] != "C5"])
+    p = plan(domains={o: o for o in names}, claims=CORE)
     start = time.process_time()
     arms = summarise(y, np.repeat(range(4), 6), 4)
     graph.decide(p, {c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes)) for c in p.claims})

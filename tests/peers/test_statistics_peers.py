@@ -10,7 +10,7 @@ from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "statistics"))
-from studies import ARMS, CLAIMS, plan
+from studies import ARMS, CORE, plan
 
 from periomics.statistics import graph as g
 from periomics.statistics import verdicts as v
@@ -62,7 +62,7 @@ def test_adjusted_verdicts_study_by_study(post, pre):
     studies = 40
     y = rng.standard_normal((studies, K, 4 * N)) + 2.5 * np.repeat([1, 0, pre, post], N)
     arms = summarise(y, np.repeat(range(4), N), 4)
-    p = plan(claims=[c for c in CLAIMS["claims"] if c["id"] != "C5"])
+    p = plan(claims=CORE)
     d = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims})
     for s in range(studies):
         plain = plain_study([{a: y[s, k, i * N : (i + 1) * N] for i, a in enumerate(ARMS)} for k in range(K)])

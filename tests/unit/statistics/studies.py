@@ -14,6 +14,8 @@ ROOT = Path(__file__).resolve().parents[3]
 DICTIONARY = load_dictionary(ROOT / "resources" / "outcomes.tsv")
 ROLES = {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}
 CLAIMS = yaml.safe_load((ROOT / "config" / "claims.yaml").read_text(encoding="utf-8"))
+# Claims on the primary outcome of each domain.
+CORE = [c for c in CLAIMS["claims"] if c["id"].startswith(("C0", "C1", "C2", "C3", "C4"))]
 ARMS = ("CTRL", "DRUG", "PRE", "POST")
 MEANS = {
     "bvtv": (48, 33, 34, 43),

@@ -60,13 +60,21 @@ def test_degrees_of_freedom_are_those_of_their_definition():
     np.testing.assert_allclose(form.df, [by_definition(v, ARM, BLOCK, W) for v in y], rtol=1e-9)
 
 
-def test_a_line_of_weights_is_its_points():
+def test_every_study_may_have_weights_of_its_own():
     rng = np.random.default_rng(4)
-    fit = adjust(rng.normal(0, 1, (7, 24)), ARM, 4, BLOCK)
-    line = fit.line([0, -1, 0, 1], [-1, 1, 0, 0])
-    for x in (-2.0, 0.0, 0.3, 5.0):
-        for a, b in zip(line.at(np.full(7, x)), fit.form([-x, x - 1, 0, 1]), strict=True):
-            np.testing.assert_allclose(a, b, rtol=1e-9)
+    y = rng.normal(0, 1, (7, 24))
+    y[3:, 2] = np.nan
+    fit, x = adjust(y, ARM, 4, BLOCK), rng.normal(0, 2, 7)
+    own = fit.form(np.stack([-x, x - 1, 0 * x, 0 * x + 1], axis=-1))
+    for i, r in enumerate(x):
+        for a, b in zip(own, fit.form([-r, r - 1, 0, 1]), strict=True):
+            assert a[i] == pytest.approx(b[i], rel=1e-9)
+
+
+def test_means_of_arms_lie_where_the_animals_are():
+    rng = np.random.default_rng(14)
+    y = rng.normal(50, 1, 24) + 3.0 * BLOCK
+    np.testing.assert_allclose(adjust(y, ARM, 4, BLOCK).mean, summarise(y, ARM, 4).mean, rtol=1e-9)
 
 
 def test_blocks_and_scale_drop_out():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
-from studies import ARMS, CLAIMS, ROLES, plan
+from studies import ARMS, CLAIMS, CORE, ROLES, plan
 
 from periomics.statistics import graph as g
 from periomics.statistics import verdicts as v
@@ -21,7 +21,7 @@ def run(mu, studies=4000, n=6, rho=0.4, seed=1, changes=None):
     own = rng.standard_normal((studies, K, 4 * n)) * np.sqrt(1 - rho)
     y = own + rng.standard_normal((studies, 1, 4 * n)) * np.sqrt(rho) + np.repeat(np.asarray(mu, float), n, axis=-1)
     arms = summarise(y, np.repeat(range(4), n), 4)
-    claims = [c for c in CLAIMS["claims"] if c["id"] != "C5"]
+    claims = CORE
     p = plan(claims=claims, **(changes or {}))
     return g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims})
 
@@ -131,7 +131,7 @@ def test_permuting_arm_labels_permutes_the_contrasts():
 def test_the_other_sign_of_an_outcome_gives_the_same_verdicts():
     rng = np.random.default_rng(10)
     y = rng.normal(size=(200, K, 24)) + np.repeat([2.5, 0, 0.1, 1.7], 6)
-    arm, p = np.repeat(range(4), 6), plan(claims=CLAIMS["claims"][:6])
+    arm, p = np.repeat(range(4), 6), plan(claims=CORE)
     up, down = (summarise(s * y, arm, 4) for s in (1, -1))
     a = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), up, up, np.ones(K)) for c in p.claims})
     b = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), down, down, -np.ones(K)) for c in p.claims})

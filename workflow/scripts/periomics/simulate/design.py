@@ -66,11 +66,17 @@ def outcome_means(scenario: str) -> dict[str, Outcome]:
     return means
 
 
-def _to_link(value: float | np.ndarray, link: str) -> float | np.ndarray:
+def to_link(value: float | np.ndarray, link: str) -> float | np.ndarray:
+    """From the natural scale to that on which animals vary: percent (logit of the share), log or identity."""
+    if link == "identity":
+        return value
     return logit(np.asarray(value) / 100.0) if link == "percent" else np.log(value)
 
 
-def _from_link(value: float | np.ndarray, link: str) -> float | np.ndarray:
+def from_link(value: float | np.ndarray, link: str) -> float | np.ndarray:
+    """The inverse of `to_link`."""
+    if link == "identity":
+        return value
     return 100.0 * expit(value) if link == "percent" else np.exp(value)
 
 
@@ -80,9 +86,9 @@ def matched_location(mean: float, spread: float, link: str) -> float:
     weights = weights / weights.sum()
 
     def excess(location: float) -> float:
-        return float(weights @ _from_link(location + spread * nodes, link)) - mean
+        return float(weights @ from_link(location + spread * nodes, link)) - mean
 
-    start = float(_to_link(mean, link))
+    start = float(to_link(mean, link))
     return float(brentq(excess, start - 5 * spread - 1, start + 5 * spread + 1, xtol=1e-12))
 
 
@@ -124,14 +130,14 @@ def draw_animals(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
         len(df), df["block"].to_numpy(), float(settings["correlation"]), float(settings["block_share"]), rng
     )
     for name, o in means.items():
-        link_d, link_h = float(_to_link(o.diseased, o.link)), float(_to_link(o.healthy, o.link))
+        link_d, link_h = float(to_link(o.diseased, o.link)), float(to_link(o.healthy, o.link))
         spread = abs(link_h - link_d) / float(settings["deficit_d"])
         location = {
             a: matched_location(o.diseased + rescue[a] * (o.healthy - o.diseased), spread, o.link) for a in set(arms)
         }
         sign = np.sign(o.healthy - o.diseased)
         z = standing[:, DOMAINS.index(o.domain)]
-        df[name] = _from_link(df["group"].map(location).to_numpy() + sign * spread * z, o.link)
+        df[name] = from_link(df["group"].map(location).to_numpy() + sign * spread * z, o.link)
         df[f"h_{o.domain}"] = (df[name] - o.diseased) / (o.healthy - o.diseased)
     df["weight_g"] = np.round(rng.normal(185, 12, len(df)), 1)
     df["sex"] = np.where((df["turn"] + df["group"].map({a: i for i, a in enumerate(arms)})) % 2 == 0, "F", "M")

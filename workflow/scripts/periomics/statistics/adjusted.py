@@ -14,9 +14,11 @@ from numpy.typing import ArrayLike, NDArray
 
 from periomics.statistics.contrasts import ROUNDING, Estimate, Floats
 
-# Below this a leverage is 1, a weight is 0, and a contrast is estimable.
+# Below this a leverage is 1 and a weight is 0.
 NOTHING = 1e-9
-CHUNK = 4096
+ESTIMABLE = 1e-6
+# Patterns of missing animals that are handled at a time.
+CHUNK = 128
 
 
 class Patterns(NamedTuple):
@@ -24,7 +26,9 @@ class Patterns(NamedTuple):
 
     `residual` (patterns, animals, animals) makes residuals, `lead` (patterns, arms, animals) adjusted means, `lost`
     (patterns, arms, columns) is 0 for combinations of arms that the design can estimate, `free` (patterns, animals) is
-    1 − leverage, `solve` (patterns, arms, arms) turns sums of squared residuals into variances, `member` is (animals, arms).
+    1 − leverage, `solve` (patterns, arms, arms) turns sums of squared residuals into variances, `trace`
+    (patterns, pairs, arms) and `cross` (patterns, pairs, pairs, arms, arms) are the moments of the quadratic form that each pair
+    of arms adds to the variance of a contrast; `member` is (animals, arms), `first` and `second` (pairs,) name the pairs.
     """
 
     residual: Floats
@@ -32,87 +36,57 @@ class Patterns(NamedTuple):
     lost: Floats
     free: Floats
     solve: Floats
+    trace: Floats
+    cross: Floats
     member: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
 
 
 class Adjusted(NamedTuple):
     """Adjusted means, variances and numbers of arms, shape (..., arms), and what combinations of them need.
 
-    `squares` (..., animals) are squared residuals over 1 − leverage, `pattern` (...) the row of `patterns` of each study,
-    `size` (...) the largest absolute value.
+    With the products of two weights as a vector over pairs of arms: `squared` (..., pairs) gives the variance, `trace`
+    (..., pairs) and `square` (..., pairs, pairs) the two moments that make degrees of freedom. `pattern` (...) is the row of
+    `patterns` of each study, `size` (...) the largest absolute value.
     """
 
     mean: Floats
     var: Floats
     n: Floats
-    squares: Floats
+    squared: Floats
+    trace: Floats
+    square: Floats
     pattern: NDArray[np.int64]
     size: Floats
     patterns: Patterns
 
     def form(self, weights: ArrayLike) -> Estimate:
-        """Weighted sum of adjusted means; weights of shape (arms,)."""
-        w = np.asarray(weights, float)
-        return self.line(w, np.zeros_like(w)).at(np.zeros(self.mean.shape[:-1]))
-
-    def line(self, start: ArrayLike, step: ArrayLike) -> AdjustedLine:
-        """All combinations start + x × step, each of shape (arms,)."""
-        start, step = np.asarray(start, float), np.asarray(step, float)
-        p, member = self.patterns, self.patterns.member
-        a, b = start @ p.lead, step @ p.lead
-        with np.errstate(invalid="ignore", divide="ignore"):
-            share = np.where(p.free > NOTHING, 1 / p.free, 0.0)
-        parts = [a * a, 2 * a * b, b * b]
-        # Quadratic forms of the residuals; the working variances enter study by study.
-        q = [p.residual @ ((part * share)[:, :, None] * p.residual) for part in parts]
-        trace = np.stack([np.diagonal(m, axis1=1, axis2=2) @ member for m in q], axis=1)
-        cross = np.stack([np.stack([member.T @ (x * y) @ member for y in q], axis=1) for x in q], axis=1)
-        blind = (p.free <= NOTHING) & (np.abs(a) + np.abs(b) > NOTHING)
-        known = (np.abs(start @ p.lost) + np.abs(step @ p.lost)).max(axis=-1) < 1e-6
-        used = (start != 0) | (step != 0)
-        fine = known & ~blind.any(axis=-1)
-        weight = np.stack(parts, axis=1)
-        row = self.pattern
-        return AdjustedLine(
-            np.stack([self.mean @ start, self.mean @ step], axis=-1),
-            _by_pattern(weight, self.squares, row),
-            _by_pattern(trace, self.var, row),
-            _square(cross, self.var, row),
-            known[row], fine[row] & ((self.n >= 2) | ~used).all(axis=-1), self.size,
-        )  # fmt: skip
-
-
-class AdjustedLine(NamedTuple):
-    """Estimates along a line of weights: polynomials in x for the estimate, its variance and its degrees of freedom."""
-
-    estimate: Floats
-    variance: Floats
-    trace: Floats
-    square: Floats
-    known: NDArray[np.bool_]
-    fine: NDArray[np.bool_]
-    size: Floats
-
-    def at(self, x: ArrayLike) -> Estimate:
-        """Estimate at x, broadcast to the leading shape."""
-        x = np.asarray(x, float)
-        power = np.stack(np.broadcast_arrays(np.ones_like(x), x, x**2), axis=-1)
+        """Weighted sum of adjusted means; weights of shape (arms,), or (..., arms) for every study its own."""
+        w = np.broadcast_to(np.asarray(weights, float), self.mean.shape)
+        pair = w[..., self.patterns.first] * w[..., self.patterns.second]
+        used = np.abs(w) > NOTHING
         with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-            estimate = (self.estimate * power[..., :2]).sum(axis=-1)
-            variance = (self.variance * power).sum(axis=-1)
-            trace = (self.trace * power).sum(axis=-1)
-            square = np.einsum("...k,...kl,...l->...", power, self.square, power)
-            least = (ROUNDING * self.size * np.maximum(1, np.abs(x))) ** 2
-            fine = self.fine & (variance > least) & (square > 0)
+            variance = (pair * self.squared).sum(axis=-1)
+            trace = (pair * self.trace).sum(axis=-1)
+            square = ((pair[..., None, :] @ self.square)[..., 0, :] * pair).sum(axis=-1)
+            known = np.abs(_rows(w, self.patterns.lost, self.pattern)).max(axis=-1, initial=0.0) < ESTIMABLE * np.abs(
+                w
+            ).max(axis=-1)
+            least = (ROUNDING * self.size * np.abs(w).max(axis=-1)) ** 2
+            fine = known & ((self.n >= 2) | ~used).all(axis=-1) & (variance > least) & (square > 0) & ~self._blind(w)
             return Estimate(
-                np.where(self.known, estimate, np.nan),
+                np.where(known, (w * self.mean).sum(axis=-1), np.nan),
                 np.where(fine, np.sqrt(variance), np.nan),
                 np.where(fine, trace**2 / square, np.nan),
             )
 
-    def take(self, rows: NDArray[np.bool_]) -> AdjustedLine:
-        """The line of some studies only."""
-        return AdjustedLine(*(a[rows] for a in self))
+    def _blind(self, w: Floats) -> NDArray[np.bool_]:
+        """Whether a contrast leans on an animal whose residual is 0 by construction."""
+        alone = self.patterns.free <= NOTHING
+        if not alone.any():
+            return np.zeros(w.shape[:-1], bool)
+        return ((np.abs(_rows(w, self.patterns.lead, self.pattern)) > NOTHING) & alone[self.pattern]).any(axis=-1)
 
 
 def adjust(
@@ -155,17 +129,24 @@ def adjust(
     y = np.where(seen, y, 0.0)
     # Large common values would leave their rounding in the residuals.
     centre = y.sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    residual = _by_pattern(p.residual, np.where(seen, y - centre, 0.0), pattern)
+    residual = _rows(np.where(seen, y - centre, 0.0), p.residual, pattern)
     free = p.free[pattern]
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = np.where(free > NOTHING, residual**2 / free, 0.0)
-    fit = Adjusted(
-        _by_pattern(p.lead, y, pattern), _arm_variances(residual, p, pattern), (kinds @ member)[pattern], squares, pattern,
-        np.abs(y).max(axis=1, initial=0.0), p,
+    var = _arm_variances(residual, p, pattern)
+    twice = np.where(p.first == p.second, 1.0, 2.0)
+    products = twice[:, None] * p.lead[:, p.first] * p.lead[:, p.second]
+    both = (var[:, :, None] * var[:, None, :]).reshape(len(var), -1)
+    pairs = len(p.first)
+    flat = p.cross.reshape(len(kinds), pairs * pairs, -1)
+    out = (
+        _rows(y, p.lead.swapaxes(1, 2), pattern), var, (kinds @ member)[pattern], _rows(squares, products.swapaxes(1, 2), pattern),
+        _rows(var, p.trace.swapaxes(1, 2), pattern), _rows(both, flat.swapaxes(1, 2), pattern),
     )  # fmt: skip
-    return fit._replace(
-        **{k: v.reshape(*shape, -1) for k, v in fit._asdict().items() if k in ("mean", "var", "n", "squares")},
-        pattern=pattern.reshape(shape), size=fit.size.reshape(shape),
+    mean, var, n, squared, trace, square = (x.reshape(*shape, -1) for x in out)
+    return Adjusted(
+        mean, var, n, squared, trace, square.reshape(*shape, pairs, pairs), pattern.reshape(shape),
+        np.abs(y).max(axis=1, initial=0.0).reshape(shape), p,
     )  # fmt: skip
 
 
@@ -176,37 +157,62 @@ def _patterns(kinds: NDArray[np.bool_], member: Floats, blocks: Floats, further:
     inverse = np.linalg.pinv(x, rcond=1e-10)
     residual = kinds[:, :, None] * np.eye(kinds.shape[1]) - x @ inverse
     arms = member.shape[1]
-    lost = inverse[:, :arms] @ x - np.eye(arms, model.shape[1])
+    # An arm's mean is that over all blocks, in the blocks' sizes; contrasts do not depend on this.
+    inside = slice(arms, arms + blocks.shape[1])
+    size = (kinds[:, :, None] * blocks).sum(axis=1) / np.maximum(kinds.sum(axis=1), 1)[:, None]
+    lead = inverse[:, :arms] + size[:, None] @ inverse[:, inside]
+    lost = lead @ x - np.eye(arms, model.shape[1])
+    lost[..., inside] -= size[:, None]
     sums = member.T @ residual**2 @ member
     free = np.diagonal(residual, axis1=1, axis2=2)
-    return Patterns(residual, inverse[:, :arms], lost, free, np.linalg.pinv(sums, rcond=1e-9, hermitian=True), member)
+    solve = np.linalg.pinv(sums, rcond=1e-9, hermitian=True)
+    first, second = np.triu_indices(arms)
+    parts = [
+        _moments(residual[i : i + CHUNK], lead[i : i + CHUNK], free[i : i + CHUNK], member, first, second)
+        for i in range(0, len(kinds), CHUNK)
+    ]
+    trace, cross = (np.concatenate(part) for part in zip(*parts, strict=True))
+    return Patterns(residual, lead, lost, free, solve, trace, cross, member, first, second)
+
+
+def _moments(
+    residual: Floats, lead: Floats, free: Floats, member: Floats, first: NDArray[np.int64], second: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Trace and cross products, by arms, of the quadratic form of the residuals that each pair of arms adds."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(free > NOTHING, 1 / free, 0.0)
+    twice = np.where(first == second, 1.0, 2.0)
+    part = twice[:, None] * lead[:, first] * lead[:, second] * share[:, None]
+    q = residual[:, None] @ (part[..., None] * residual[:, None])
+    trace = np.diagonal(q, axis1=2, axis2=3) @ member
+    arms = member.shape[1]
+    inside = [np.flatnonzero(member[:, g]) for g in range(arms)]
+    cross = np.zeros((len(q), len(first), len(first), arms, arms))
+    for g, rows in enumerate(inside):
+        for h, columns in enumerate(inside):
+            block = q[:, :, rows][..., columns].reshape(len(q), len(first), -1)
+            cross[..., g, h] = block @ block.swapaxes(1, 2)
+    return trace, cross
 
 
 def _arm_variances(residual: Floats, p: Patterns, pattern: NDArray[np.int64]) -> Floats:
     """Working variance of each arm; the pooled one where no arm shows any."""
     sums = residual**2 @ p.member
-    var = np.maximum(_by_pattern(p.solve, sums, pattern), 0.0)
+    var = np.maximum(_rows(sums, p.solve, pattern), 0.0)
     free = p.free.sum(axis=1)[pattern]
     with np.errstate(invalid="ignore", divide="ignore"):
         pooled = np.where(free > NOTHING, sums.sum(axis=1) / free, 0.0)
     return np.where((var > 0).any(axis=1, keepdims=True), var, pooled[:, None])
 
 
-def _by_pattern(matrices: Floats, rows: Floats, pattern: NDArray[np.int64]) -> Floats:
-    """Each row times the matrix of its pattern: (patterns, a, b), (..., b) → (..., a)."""
+def _rows(rows: Floats, matrices: Floats, pattern: NDArray[np.int64]) -> Floats:
+    """Each row times the matrix of its pattern: (..., a), (patterns, a, b) → (..., b)."""
     if len(matrices) == 1:
-        return rows @ matrices[0].T
+        return rows @ matrices[0]
     flat, index = rows.reshape(-1, rows.shape[-1]), pattern.reshape(-1)
-    out = np.empty((len(flat), matrices.shape[1]))
-    for i in range(0, len(flat), CHUNK):
-        part = slice(i, i + CHUNK)
-        out[part] = (matrices[index[part]] @ flat[part, :, None])[..., 0]
+    out = np.empty((len(flat), matrices.shape[2]))
+    step = 32 * CHUNK
+    for i in range(0, len(flat), step):
+        part = slice(i, i + step)
+        out[part] = (flat[part, None, :] @ matrices[index[part]])[:, 0]
     return out.reshape(*rows.shape[:-1], -1)
-
-
-def _square(cross: Floats, var: Floats, pattern: NDArray[np.int64]) -> Floats:
-    """s' C s for each pair of quadratic forms: (patterns, 3, 3, arms, arms), (..., arms) → (..., 3, 3)."""
-    arms = var.shape[-1]
-    pairs = (var[..., :, None] * var[..., None, :]).reshape(*var.shape[:-1], arms * arms)
-    flat = cross.reshape(len(cross), 9, arms * arms)
-    return _by_pattern(flat, pairs, pattern).reshape(*var.shape[:-1], 3, 3)

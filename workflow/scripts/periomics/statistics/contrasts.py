@@ -28,26 +28,6 @@ class Arms(NamedTuple):
         """Weighted sum of means (`linear_form`)."""
         return linear_form(self, weights)
 
-    def line(self, start: ArrayLike, step: ArrayLike) -> Line:
-        """All combinations start + x × step, each of shape (arms,)."""
-        return Line(self, np.asarray(start, float), np.asarray(step, float))
-
-
-class Line(NamedTuple):
-    """Estimates along a line of weights."""
-
-    arms: Arms
-    start: Floats
-    step: Floats
-
-    def at(self, x: ArrayLike) -> Estimate:
-        """Estimate at x, broadcast to the leading shape."""
-        return linear_form(self.arms, self.start + np.asarray(x, float)[..., None] * self.step)
-
-    def take(self, rows: NDArray[np.bool_]) -> Line:
-        """The line of some studies only."""
-        return self._replace(arms=Arms(*(a[rows] for a in self.arms)))
-
 
 class Estimate(NamedTuple):
     """Estimate, standard error and degrees of freedom; the last two are NaN where no inference is possible."""

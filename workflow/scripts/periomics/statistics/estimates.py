@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics import animals as a
+from periomics.statistics import position
 from periomics.statistics.composite import with_index
 from periomics.statistics.contrasts import Estimate, interval, p_two_sided
 from periomics.statistics.effects import hedges_g, risk_difference
@@ -28,6 +29,7 @@ RESCUE_COLUMNS = (
 )  # fmt: skip
 BATCH_COLUMNS = ("outcome", "batch", "arm", "n_animals")
 LOG_SCALES = ("log", "count")
+NATURAL, RAW_MEANS, OWN_SCALE = "natural scale", "raw means", "own scale"
 
 
 def direction(plan: Plan, dictionary: pd.DataFrame, outcome: str) -> float:
@@ -214,12 +216,14 @@ def _checks(
 
 
 def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
-    """Rescue fraction of every treated arm and outcome: on the natural scale, and on the outcome's own as sensitivity.
+    """Rescue fraction of every treated arm and outcome on the natural scale, with its sensitivity.
 
     Returns
     -------
     DataFrame
-        Columns `RESCUE_COLUMNS`; empty where the config names no healthy or no disease arm. `lower` and `upper` of an unbounded
+        Columns `RESCUE_COLUMNS`. `kind`: "natural scale" (natural positions, tested on the outcome's scale: what verdicts rest on),
+        "raw means" (means of natural values, whose intervals do not hold their level where values are skewed) and "own scale"
+        (R on the outcome's scale, another number); empty where the config names no healthy or no disease arm. `lower` and `upper` of an unbounded
         set are the ends of its two rays, said in `set`.
     """
     rows: list[dict[str, object]] = []
@@ -231,20 +235,21 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
             cut_list = a.cuts(part, form, plan.role_arms, plan.adjustment)
             if not cut_list or cut_list[-1].paired:
                 continue
-            for natural in (True, False):
-                scale = "identity" if natural else str(part["scale"].iloc[0])
-                if natural or scale != "identity":
+            scale = str(part["scale"].iloc[0])
+            for kind, code in ((NATURAL, position.CODES[scale]), (RAW_MEANS, None), (OWN_SCALE, position.IDENTITY)):
+                if kind == NATURAL or scale != "identity":
                     rows.append(
-                        _rescue(plan, cut_list[-1], arm, natural)
-                        | {"outcome": outcome, "variant": variant, "arm": arm, "scale": scale,
-                           "kind": "natural scale" if natural else "sensitivity"}
+                        _rescue(plan, cut_list[-1], arm, code)
+                        | {"outcome": outcome, "variant": variant, "arm": arm, "kind": kind,
+                           "scale": scale if kind == OWN_SCALE else "identity"}
                     )  # fmt: skip
     return pd.DataFrame(rows, columns=list(RESCUE_COLUMNS))
 
 
-def _rescue(plan: Plan, cut: a.Cut, arm: str, natural: bool) -> dict[str, object]:
+def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, object]:
+    """R of one arm; `code` of the scale whose natural positions are compared, nothing for raw natural means."""
     weights = {plan.healthy: -0.5, plan.disease: -0.5, arm: 1.0}
-    form, _, _ = a.estimate(cut, Contrast("", weights), weights, natural)
+    form, _, _ = a.estimate(cut, Contrast("", weights), weights, natural=code is None)
     reason = a.refusal(cut, form, weights)
     n = a.counts(cut, weights)
     row: dict[str, object] = {
@@ -253,8 +258,8 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, natural: bool) -> dict[str, object
         "level": 1 - plan.alpha,
         "n_animals": sum(n.values()),
     }
-    healthy, disease, treated = (cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
-    found = fieller(cut.summary(natural), healthy, disease, treated, 1 - plan.alpha)
+    places = tuple(cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
+    found = fieller(cut.summary(natural=code is None), *places, 1 - plan.alpha, code or position.IDENTITY)
     row |= {"R": float(found.R)}
     if reason:
         gone = dict.fromkeys(("lower", "upper", "deficit_p", "level"), np.nan)

@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from periomics.statistics import position
 from periomics.statistics import verdicts as v
 from periomics.statistics.adjusted import Adjusted
 from periomics.statistics.contrasts import (
@@ -23,7 +24,7 @@ from periomics.statistics.contrasts import (
     p_below,
     p_two_sided,
 )
-from periomics.statistics.plan import Claim, Margin, Plan
+from periomics.statistics.plan import Claim, Plan
 
 NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
 
@@ -101,7 +102,13 @@ def benjamini_hochberg(p: ArrayLike) -> Floats:
 
 
 def arm_forms(
-    plan: Plan, claim: Claim, names: list[str], analysis: Arms | Adjusted, natural: Arms | Adjusted, sign: ArrayLike
+    plan: Plan,
+    claim: Claim,
+    names: list[str],
+    analysis: Arms | Adjusted,
+    natural: Arms | Adjusted,
+    sign: ArrayLike,
+    code: ArrayLike = position.IDENTITY,
 ) -> Forms:
     """Forms of a claim on independent arms.
 
@@ -115,45 +122,51 @@ def arm_forms(
         Arms on the outcome's scale and on its natural scale, shape (..., outcomes, arms).
     sign
         +1 where more is better, −1 where less is better, NaN without a direction; shape (outcomes,).
+    code
+        Code of each outcome's scale (`position.codes`), shape (outcomes,).
 
-    Notes
-    -----
-    Superiority and the gate are tested on the outcome's scale; margins, rescue and the kinds that need a margin live on the
-    natural scale (design.md section 7.2).
+    Returns
+    -------
+    Forms
+        All on the outcome's scale. Rescue and margins in shares of the deficit are statements about natural positions
+        (`position.form`); a margin in SD is one in SD of the outcome's scale; only a margin in the natural unit is tested on raw
+        natural means.
     """
     sign = np.asarray(sign, float)
     weights = plan.weights_of(claim)
     if not set(weights) <= set(names):
         return Forms(NOTHING, NOTHING, NOTHING)
     w = np.array([weights.get(a, 0.0) for a in names])
-    own = natural if claim.kind in ("rescue", "non_superiority", "equivalence") else analysis
-    effect = _signed(own.form(w), sign)
-    if claim.kind in ("rescue", "gate"):
+    if claim.kind == "rescue":
+        return Forms(_signed(position.form(analysis, w, code), sign), NOTHING, NOTHING)
+    effect = _signed(analysis.form(w), sign)
+    if claim.kind == "gate":
         return Forms(effect, NOTHING, NOTHING)
-    above, below = _margin_forms(plan.margin_of(claim), plan.deficit(), names, natural, w, sign)
-    return Forms(effect, above, below)
+    margin = plan.margin_of(claim)
+    if margin.kind == "deficit":
+        deficit = plan.deficit()
+        if not deficit or not set(deficit) <= set(names):
+            return Forms(effect, NOTHING, NOTHING)
+        d = margin.value * np.array([deficit.get(a, 0.0) for a in names])
+        above, below = (_signed(position.form(analysis, x, code), sign) for x in (w - d, w + d))
+        return Forms(effect, above, below)
+    if margin.kind == "sd":
+        m = margin.value * np.sqrt(_pooled(analysis, w))
+        return Forms(effect, effect.shifted(m), effect.shifted(-m))
+    raw = _signed(natural.form(w), sign)
+    return Forms(effect, raw.shifted(margin.value), raw.shifted(-margin.value))
+
+
+def _pooled(arms: Arms | Adjusted, w: Floats) -> Floats:
+    """Variance between animals of the arms of a contrast."""
+    used = w != 0
+    free = np.where(used, arms.n - 1, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(used, arms.var * (arms.n - 1), 0.0).sum(axis=-1) / free.sum(axis=-1)
 
 
 def _signed(form: Estimate, sign: Floats) -> Estimate:
     return Estimate(form.estimate * sign, np.where(np.isnan(sign), np.nan, form.se), form.df)
-
-
-def _margin_forms(
-    margin: Margin, deficit: Mapping[str, float], names: list[str], natural: Arms | Adjusted, w: Floats, sign: Floats
-) -> tuple[Estimate, Estimate]:
-    if margin.kind == "deficit":
-        if not deficit or not set(deficit) <= set(names):
-            return NOTHING, NOTHING
-        d = margin.value * np.array([deficit.get(a, 0.0) for a in names])
-        return _signed(natural.form(w - d), sign), _signed(natural.form(w + d), sign)
-    effect = _signed(natural.form(w), sign)
-    m: ArrayLike = margin.value
-    if margin.kind == "sd":
-        used = w != 0
-        free = np.where(used, natural.n - 1, 0.0)
-        pooled = np.where(used, natural.var * (natural.n - 1), 0.0).sum(axis=-1) / free.sum(axis=-1)
-        m = margin.value * np.sqrt(pooled)
-    return effect.shifted(m), effect.shifted(-np.asarray(m))
 
 
 def fixed_margin_forms(effect: Estimate, natural: Estimate, margin: float) -> Forms:

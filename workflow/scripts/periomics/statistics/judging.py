@@ -8,13 +8,14 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics import animals as a
+from periomics.statistics import position
 from periomics.statistics import verdicts as v
 from periomics.statistics.composite import with_index
 from periomics.statistics.contrasts import Estimate, interval
 from periomics.statistics.estimates import direction
 from periomics.statistics.graph import NOTHING, Decision, Forms, arm_forms, decide, fixed_margin_forms
 from periomics.statistics.permutation import attainable_floor
-from periomics.statistics.plan import Claim, Contrast, Plan
+from periomics.statistics.plan import Claim, Contrast, Margin, Plan
 from periomics.statistics.rescue import describe, fieller
 from periomics.study.claims import DIFFERENCE
 
@@ -24,7 +25,6 @@ COLUMNS = (
     "family", "variant", "time", "time_unit", "domain",
 )  # fmt: skip
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
-ON_NATURAL_SCALE = ("rescue", "non_superiority", "equivalence")
 
 
 def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -136,9 +136,8 @@ def _claim_forms(
     if rows.empty:
         return nothing, facts | {"reason": f"variant {claim.variant!r} not measured"}
     first = rows.iloc[0]
-    natural = claim.kind in ON_NATURAL_SCALE
     facts |= {
-        "scale": "identity" if natural else first["scale"], "unit": first["unit"],
+        "scale": first["scale"], "unit": first["unit"],
         "margin": "" if claim.kind in ("gate", "rescue") else f"{margin.value:g} {_MARGIN_WORDS[margin.kind]}",
     }  # fmt: skip
     cut = _pick(a.cuts(rows, contrast, plan.role_arms, plan.adjustment), claim)
@@ -146,7 +145,7 @@ def _claim_forms(
         here = {arm for arm in weights if (rows["condition"] == arm).any()}
         gone = ", ".join(sorted(set(weights) - here)) or "the declared time"
         return nothing, facts | {"reason": f"no measured animals in {gone}"}
-    form, _, differences = a.estimate(cut, contrast, weights, natural)
+    form, _, differences = a.estimate(cut, contrast, weights)
     n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
     reason = a.refusal(cut, form, weights)
@@ -158,11 +157,11 @@ def _claim_forms(
         return nothing, facts | {"reason": _text(reason, cut.note)}
     notes = [cut.note, first["scale_note"], _floor_note(cut, weights, plan.alpha)]
     if claim.kind == "rescue":
-        notes.append(_rescue_note(plan, claim, cut))
+        notes.append(_rescue_note(plan, claim, cut, str(first["scale"])))
     if cut.paired or contrast.trend:
         forms = _within_forms(claim, cut, contrast, margin, sign)
     else:
-        forms = _arm_forms(plan, claim, cut, sign)
+        forms = _arm_forms(plan, claim, cut, sign, str(first["scale"]))
     if claim.kind not in ("gate", "rescue") and np.isnan(forms.above.estimate):
         notes.append("margin not defined here: no healthy and disease arms for this outcome")
         facts["margin"] = ""
@@ -178,26 +177,24 @@ def _pick(cut_list: list[a.Cut], claim: Claim) -> a.Cut | None:
     return cut_list[-1] if cut_list else None
 
 
-def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float) -> Forms:
+def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float, scale: str) -> Forms:
     """The graph's own forms on one outcome; an outcome whose margin arms have no animals has no margin."""
-    found = arm_forms(plan, claim, list(cut.arms), cut.summary(), cut.summary(natural=True), np.asarray(sign))
+    both = cut.summary(), cut.summary(natural=True)
+    found = arm_forms(plan, claim, list(cut.arms), *both, np.asarray(sign), position.CODES[scale])
     return Forms(
         *(Estimate(*(np.asarray(x).reshape(-1)[0] if np.asarray(x).size else np.nan for x in form)) for form in found)
     )
 
 
-def _within_forms(claim: Claim, cut: a.Cut, contrast: Contrast, margin: object, sign: float) -> Forms:
-    """Forms on differences within units: margins in the natural unit or in SD of the natural differences; no deficit there."""
-    analysis, _, _ = a.estimate(cut, contrast, contrast.weights)
-    natural, _, differences = a.estimate(cut, contrast, contrast.weights, natural=True)
-    effect, natural = (Estimate(f.estimate * sign, f.se, f.df) for f in (analysis, natural))
-    size = {
-        "raw": margin.value,
-        "sd": margin.value * float(np.std(differences, ddof=1)) if len(differences) > 1 else np.nan,
-    }
-    return fixed_margin_forms(
-        natural if claim.kind in ON_NATURAL_SCALE else effect, natural, size.get(margin.kind, np.nan)
-    )
+def _within_forms(claim: Claim, cut: a.Cut, contrast: Contrast, margin: Margin, sign: float) -> Forms:
+    """Forms on differences within units: margins in SD of the differences or in the natural unit; no deficit there."""
+    analysis, _, differences = a.estimate(cut, contrast, contrast.weights)
+    effect = Estimate(analysis.estimate * sign, analysis.se, analysis.df)
+    if margin.kind == "raw":
+        natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
+        return fixed_margin_forms(effect, Estimate(natural.estimate * sign, natural.se, natural.df), margin.value)
+    spread = float(np.std(differences, ddof=1)) if margin.kind == "sd" and len(differences) > 1 else np.nan
+    return fixed_margin_forms(effect, effect, margin.value * spread)
 
 
 def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
@@ -214,11 +211,12 @@ def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
     return f"a permutation test cannot reach {alpha:g} here (floor {floor:.3g})" if floor > alpha else ""
 
 
-def _rescue_note(plan: Plan, claim: Claim, cut: a.Cut) -> str:
+def _rescue_note(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> str:
     names = (plan.healthy, plan.disease, claim.arm)
     if not set(names) <= set(cut.arms):
         return ""
-    found = fieller(cut.summary(natural=True), *(cut.arms.index(x) for x in names), 1 - plan.alpha)
+    places = (cut.arms.index(x) for x in names)
+    found = fieller(cut.summary(), *places, 1 - plan.alpha, position.CODES[scale])
     return f"R = {float(found.R):.3g}, {describe(float(found.lower), float(found.upper), bool(found.bounded))}"
 
 

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from periomics.statistics.adjusted import Adjusted, AdjustedLine
-from periomics.statistics.contrasts import Arms, Estimate, Floats, Line, p_two_sided
+from periomics.statistics import position
+from periomics.statistics.adjusted import Adjusted
+from periomics.statistics.contrasts import Arms, Floats, p_two_sided
 
-# Rounds in which the degrees of freedom at each end of the set settle, and halvings where they do not.
-ROUNDS, HALVINGS = 6, 60
-SETTLED = 1e-9
+# Angles at which an unbounded set is searched for a point outside it, and steps in which its ends are found.
+GRID, STEPS = 181, 60
+SETTLED = 1e-11
 WHOLE_LINE = "every R is compatible"
 
 
@@ -29,125 +31,107 @@ class Rescue(NamedTuple):
 
 def rescue_weights(R: ArrayLike, arms: int, healthy: int, disease: int, arm: int) -> Floats:
     """Weights of the linear form arm − disease − R (healthy − disease); shape (..., arms)."""
-    R = np.asarray(R, float)
+    return _weights(np.ones_like(np.asarray(R, float)), R, arms, healthy, disease, arm)
+
+
+def _weights(one: ArrayLike, R: ArrayLike, arms: int, healthy: int, disease: int, arm: int) -> Floats:
+    """Weights of one × (arm − disease) − R × (healthy − disease)."""
+    one, R = np.asarray(one, float), np.asarray(R, float)
     w = np.zeros((*R.shape, arms))
     w[..., healthy] -= R
-    w[..., disease] += R - 1
-    w[..., arm] += 1
+    w[..., disease] += R - one
+    w[..., arm] += one
     return w
 
 
-def fieller(arms: Arms | Adjusted, healthy: int, disease: int, arm: int, level: float = 0.95) -> Rescue:
+def fieller(
+    arms: Arms | Adjusted,
+    healthy: int,
+    disease: int,
+    arm: int,
+    level: float = 0.95,
+    code: ArrayLike = position.IDENTITY,
+) -> Rescue:
     """Rescue fraction with Fieller's confidence set, on arrays.
 
     Parameters
     ----------
     arms
-        Shape (..., arms), adjusted for blocks or not.
+        On the outcomes' scales, shape (..., arms), adjusted for blocks or not.
     healthy, disease, arm
         Indices of the arms; numerator and denominator share the disease arm, whose covariance is taken into account.
     level
         Confidence level.
+    code
+        Code of the scale (`position.codes`), broadcast to the leading shape. R is on the natural scale.
 
     Returns
     -------
     Rescue
-        Never clipped to 0..1. The set is {R : |form(R)| <= t × se(R)}, the degrees of freedom being those of the linear form
-        at the end itself, so that an end below or above a threshold says the same as the linear form at that threshold.
+        Never clipped to 0..1. The set is {R : |form(R)| <= t × se(R)} of the linear form at R, with the degrees of freedom of that form,
+        so that an end below or above a threshold says the same as the verdict at that threshold.
 
     Notes
     -----
-    Fieller 1954 [from memory]; group-wise variances by design.md section 7.1.
+    Fieller 1954 [from memory]; group-wise variances by design.md section 7.1; forms on the outcome's scale by `position.form`.
     """
-    count = arms.mean.shape[-1]
-    zero, one = (rescue_weights(R, count, healthy, disease, arm) for R in (0.0, 1.0))
-    line = arms.line(zero, one - zero)
-    raw, deficit = arms.form(zero), arms.form(zero - one)
+    count, places = arms.mean.shape[-1], (healthy, disease, arm)
     tail = 0.5 + level / 2
+    m = position.natural(arms.mean, np.asarray(code)[..., None])
+    gap = m[..., healthy] - m[..., disease]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
-        R = np.where(deficit.estimate != 0, raw.estimate / deficit.estimate, np.nan)
-        p = p_two_sided(deficit)
+        R = np.where(gap != 0, (m[..., arm] - m[..., disease]) / gap, np.nan)
+        deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
         bounded = np.abs(deficit.estimate) > stats.t.ppf(tail, deficit.df) * deficit.se
-        shared = (raw.se**2 + deficit.se**2 - arms.form(one).se ** 2) / 2
-        pair = _Ratio(raw, deficit, shared)
-        start = line.at(R).df
-        ends = [_settle(line, pair, side, start, tail) for side in (0, 1)]
-        fine = np.all([_gap(line, end, tail) < SETTLED for end in ends], axis=0)
-        fine &= np.where(bounded, (ends[0] <= R) & (ends[1] >= R), (ends[0] >= R) | (ends[1] <= R))
-        odd = ~fine & ~np.isnan(start)
-        if odd.any():
-            for end, found in zip(ends, _bisect(line.take(odd), R[odd], bounded[odd], tail), strict=True):
-                end[odd] = found
-    return Rescue(R, ends[0], ends[1], bounded & ~np.isnan(ends[0]), p)
+
+        def excess(angle: Floats) -> Floats:
+            """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
+            form = position.form(arms, _weights(np.cos(angle), np.sin(angle), count, *places), code)
+            return np.abs(form.estimate) / form.se - stats.t.ppf(tail, form.df)
+
+        centre = np.arctan(R)
+        outside = np.where(bounded, np.pi / 2, np.nan)
+        if (~bounded & ~np.isnan(deficit.se) & ~np.isnan(R)).any():
+            outside = np.where(bounded, outside, _farthest(excess, centre))
+        ends = [np.tan(_crossing(excess, centre, far)) for far in _both_sides(centre, outside)]
+        known = ~np.isnan(deficit.se) & ~np.isnan(ends[0]) & ~np.isnan(ends[1])
+    lower, upper = (np.where(known, f(*ends), np.nan) for f in (np.minimum, np.maximum))
+    return Rescue(R, lower, upper, bounded & known, p_two_sided(deficit))
 
 
-class _Ratio(NamedTuple):
-    """Numerator, denominator and their covariance."""
-
-    raw: Estimate
-    deficit: Estimate
-    shared: Floats
+def _both_sides(centre: Floats, outside: Floats) -> tuple[Floats, Floats]:
+    """The point outside the set, left and right of the estimate (angles repeat after π)."""
+    right = outside > centre
+    return np.where(right, outside - np.pi, outside), np.where(right, outside, outside + np.pi)
 
 
-def _settle(line: Line | AdjustedLine, pair: _Ratio, side: int, df: Floats, tail: float) -> Floats:
-    """One end of the set, its degrees of freedom being those of the linear form at the end."""
-    root = np.full(np.shape(df), np.nan)
-    for _ in range(ROUNDS):
-        root = np.array(_roots(pair, stats.t.ppf(tail, df))[side])
-        new = line.at(root).df
-        df = np.where(np.isnan(new), df, new)
-    return root
+def _farthest(excess: Callable[[Floats], Floats], centre: Floats) -> Floats:
+    """Angle at which the form is farthest outside its interval; NaN where it is inside everywhere."""
+    best, where = np.zeros_like(centre), np.full_like(centre, np.nan)
+    for step in np.linspace(0, np.pi, GRID)[1:-1]:
+        found = excess(centre + step)
+        better = found > best
+        best, where = np.where(better, found, best), np.where(better, centre + step, where)
+    return where
 
 
-def _gap(line: Line | AdjustedLine, R: Floats, tail: float) -> Floats:
-    """How far |form(R)| / (t se) is from 1; infinite where R is NaN."""
-    form = line.at(R)
-    gap = np.abs(np.abs(form.estimate) / (stats.t.ppf(tail, form.df) * form.se) - 1)
-    return np.where(np.isnan(gap), np.inf, gap)
-
-
-def _bisect(line: Line | AdjustedLine, R: Floats, bounded: np.ndarray, tail: float) -> list[Floats]:
-    """Ends by halving the angle atan(R) between the estimate and a point outside the set.
-
-    For a bounded set the point outside is R = ±infinity; else the angle at which the form is farthest from 0, if it lies outside
-    the set at all (NaN: every R is compatible).
-    """
-
-    def excess(angle: Floats) -> Floats:
-        x = np.tan(angle)
-        form = line.at(x)
-        return (np.abs(form.estimate) - stats.t.ppf(tail, form.df) * form.se) / np.sqrt(1 + x * x)
-
-    centre = np.arctan(R)
-    grid = centre[..., None] + np.linspace(0, np.pi, 181)[1:-1]
-    far = np.stack([excess(grid[..., k]) for k in range(grid.shape[-1])], axis=-1)
-    best = np.take_along_axis(grid, np.nan_to_num(far, nan=-np.inf).argmax(axis=-1)[..., None], axis=-1)[..., 0]
-    # Just beside infinity: there the form keeps its digits.
-    outside = np.where(bounded, np.pi / 2 - 1e-7, best)
-    exists = excess(outside) > 0
-    ends = []
-    for far_side in (
-        np.where(outside > centre, outside - np.pi, outside),
-        np.where(outside > centre, outside, outside + np.pi),
-    ):
-        inner, outer = centre.copy(), far_side.copy()
-        for _ in range(HALVINGS):
-            middle = (inner + outer) / 2
-            out = excess(middle) > 0
-            inner, outer = np.where(out, inner, middle), np.where(out, middle, outer)
-        ends.append(np.where(exists, np.tan((inner + outer) / 2), np.nan))
-    return [np.minimum(*ends), np.maximum(*ends)]
-
-
-def _roots(pair: _Ratio, t: Floats) -> tuple[Floats, Floats]:
-    """Roots of (N − R D)² = t² Var(N − R D), the smaller first; NaN where there are none."""
-    raw, deficit, shared = pair
-    a = deficit.estimate**2 - t**2 * deficit.se**2
-    b = raw.estimate * deficit.estimate - t**2 * shared
-    c = raw.estimate**2 - t**2 * raw.se**2
-    root = np.sqrt(b**2 - a * c)
-    first, second = (b - root) / a, (b + root) / a
-    return np.minimum(first, second), np.maximum(first, second)
+def _crossing(excess: Callable[[Floats], Floats], inside: Floats, outside: Floats) -> Floats:
+    """Angle between one inside the set and one outside at which `excess` is 0 (Illinois rule [from memory])."""
+    a, b = inside + 0.0, outside + 0.0
+    fa, fb = excess(a), excess(b)
+    fine = (fa < 0) & (fb > 0)
+    side = np.zeros(np.shape(a), int)
+    for _ in range(STEPS):
+        c = np.where(fine, b - fb * (b - a) / (fb - fa), np.nan)
+        fc = excess(c)
+        out = fc > 0
+        fa = np.where(out, np.where(side == 1, fa / 2, fa), fc)
+        fb = np.where(out, fc, np.where(side == -1, fb / 2, fb))
+        side = np.where(out, 1, -1)
+        a, b = np.where(out, a, c), np.where(out, c, b)
+        if not (fine & (np.abs(fc) > SETTLED)).any():
+            break
+    return c
 
 
 def describe(lower: float, upper: float, bounded: bool) -> str:
