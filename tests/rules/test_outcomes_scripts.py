@@ -113,7 +113,7 @@ def run(tmp_path, paths, sheets):
         "claims": str(ROOT / "config" / "claims.yaml"),
     }
     roles = {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}
-    outputs = {"contrasts": "contrasts.tsv", "rescue": "rescue.tsv", "batches": "batches.tsv"}
+    outputs = {"contrasts": "contrasts.tsv", "rescue": "rescue.tsv", "losses": "losses.tsv", "batches": "batches.tsv"}
     estimate_contrasts.main(job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7, settings={}))
     judge_claims.main(job(tmp_path, "judge_claims", inputs, {"verdicts": "verdicts.tsv"}, roles=roles))
 

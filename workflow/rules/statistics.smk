@@ -10,6 +10,7 @@ rule estimate_contrasts:
     output:
         contrasts="<results>/statistics/contrasts.tsv",
         rescue="<results>/statistics/rescue.tsv",
+        losses="<results>/statistics/losses.tsv",
         batches="<results>/statistics/batches.tsv",
     log:
         "<logs>/statistics/estimate_contrasts.log",
@@ -37,6 +38,7 @@ rule judge_claims:
     input:
         outcomes="<results>/outcomes/animals.tsv",
         contrasts="<results>/statistics/contrasts.tsv",
+        associations=plan.claimed_associations(STUDY),
         animals=sheet_path("animals"),
         claims=claims_path(),
         dictionary=resource("outcomes.tsv"),

@@ -121,12 +121,15 @@ def test_each_verdict_names_the_line_of_the_row_it_rests_on(toy):
     for claim in (c for g in groups for c in g.claims):
         for v in claim.verdicts.values():
             file, _, line = v.evidence.partition(", line ")
+            if not line:
+                assert v.verdict == "not judged", v
+                continue
             lines = (toy.folder / "results" / file).read_text(encoding="utf-8").splitlines()
             row = dict(zip(lines[0].split("\t"), lines[int(line) - 1].split("\t"), strict=True))
             assert row["outcome"] == v.outcome
             assert claim.contrast in (row.get("contrast"), f"rescue {row.get('arm')}")
             checked += 1
-    assert checked == 28
+    assert checked == 40
 
 
 def test_same_study_gives_the_same_bytes(toy, write, tmp_path):

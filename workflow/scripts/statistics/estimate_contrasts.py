@@ -1,8 +1,8 @@
 """Estimate every declared contrast of every outcome, and the rescue fraction of every treated arm.
 
 Inputs: outcomes/animals.tsv, the animals sheet, the claims and the outcome dictionary. Outputs: statistics/contrasts.tsv,
-statistics/rescue.tsv and statistics/batches.tsv (animals of each arm in each batch). While groups are coded the first two
-are empty.
+statistics/rescue.tsv, statistics/losses.tsv (lost animals ranked worst) and statistics/batches.tsv (animals of each arm in each
+batch). While groups are coded all but the last are empty.
 """
 
 from periomics.statistics.blinded import visible
@@ -16,6 +16,8 @@ from periomics.statistics.estimates import (
 )
 from periomics.statistics.inputs import load
 from periomics.statistics.judging import verdict_table, with_family_levels
+from periomics.statistics.losses import COLUMNS as LOSS_COLUMNS
+from periomics.statistics.losses import loss_table
 from periomics.study.logs import start_log
 from periomics.study.results import write_result
 
@@ -29,6 +31,8 @@ def main(snakemake):
     log.info("%d contrasts, %d of them without inference", len(contrasts), int(contrasts["p"].isna().sum()))
     write_result(contrasts, snakemake.output.contrasts, CONTRAST_COLUMNS)
     write_result(rescue_table(plan, compared, dictionary), snakemake.output.rescue, RESCUE_COLUMNS)
+    losses = loss_table(plan, compared, dictionary, int(snakemake.params.seed))
+    write_result(losses, snakemake.output.losses, LOSS_COLUMNS)
     write_result(batch_table(prepared), snakemake.output.batches, BATCH_COLUMNS)
 
 

@@ -1,6 +1,7 @@
 """Judge each claim in the declared order.
 
-Inputs: outcomes/animals.tsv, the animals sheet, the claims and the outcome dictionary. Output: statistics/verdicts.tsv, one row a
+Inputs: outcomes/animals.tsv, the animals sheet, the claims, the outcome dictionary and, where scores are linked to outcomes,
+linkage/associations.tsv. Output: statistics/verdicts.tsv, one row a
 claim and outcome, with the interval at the adjusted level, the verdict and the reason. While groups are coded nothing is judged.
 """
 
@@ -8,13 +9,15 @@ from periomics.statistics.blinded import judged
 from periomics.statistics.inputs import load
 from periomics.statistics.judging import COLUMNS
 from periomics.study.logs import start_log
-from periomics.study.results import write_result
+from periomics.study.results import read_result, write_result
 
 
 def main(snakemake):
     log = start_log(snakemake)
     plan, prepared, dictionary = load(snakemake.input, snakemake.params.get("roles"))
-    table = judged(plan, prepared, dictionary, snakemake.params.get("withheld"))
+    linked = snakemake.input.get("associations")
+    associations = read_result(str(linked)) if linked else None
+    table = judged(plan, prepared, dictionary, snakemake.params.get("withheld"), associations)
     for row in table.to_dict("records"):
         log.info("%s, %s: %s (%s)", row["claim_id"], row["outcome"], row["verdict"], row["reason"])
     write_result(table, snakemake.output.verdicts, COLUMNS)

@@ -13,7 +13,13 @@ def visible(prepared: pd.DataFrame, withheld: str) -> pd.DataFrame:
     return prepared.iloc[:0] if withheld else prepared
 
 
-def judged(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame, withheld: str) -> pd.DataFrame:
+def judged(
+    plan: Plan,
+    prepared: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    withheld: str,
+    associations: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """`verdict_table`, or the same rows "not judged" with the reason; then no value of an animal reaches them."""
-    table = verdict_table(plan, visible(prepared, withheld), dictionary)
+    table = verdict_table(plan, visible(prepared, withheld), dictionary, None if withheld else associations)
     return table.assign(reason=withheld) if withheld else table

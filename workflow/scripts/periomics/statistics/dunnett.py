@@ -9,7 +9,8 @@ from numpy.typing import ArrayLike
 from scipy import special, stats
 from scipy.optimize.elementwise import find_root
 
-from periomics.statistics.contrasts import Arms, Floats, linear_form
+from periomics.statistics.adjusted import Adjusted
+from periomics.statistics.contrasts import Arms, Floats
 
 # Nodes of the two integrals (shared arm, common scale); they reach REACH standard normal units and TAIL of the scale's law.
 NODES, REACH, TAIL = 64, 8.0, 1e-12
@@ -29,13 +30,13 @@ class ManyToOne(NamedTuple):
     upper: Floats
 
 
-def many_to_one(arms: Arms, shared: int, others: ArrayLike, level: float = 0.95) -> ManyToOne:
+def many_to_one(arms: Arms | Adjusted, shared: int, others: ArrayLike, level: float = 0.95) -> ManyToOne:
     """Dunnett-type comparisons with group-wise variances: the form that suits the engine.
 
     Parameters
     ----------
     arms
-        Shape (..., arms).
+        Shape (..., arms), adjusted for blocks or not; the correlation of adjusted comparisons is taken from the arms' own variances.
     shared, others
         Index of the arm that all are compared with, and of the arms compared.
     level
@@ -83,7 +84,7 @@ def many_to_one(arms: Arms, shared: int, others: ArrayLike, level: float = 0.95)
     for g in others:
         w = np.zeros(count)
         w[g], w[shared] = 1.0, -1.0
-        forms.append(linear_form(arms, w))
+        forms.append(arms.form(w))
     estimate, se, df = (np.stack([getattr(f, k) for f in forms], axis=-1) for k in ("estimate", "se", "df"))
     fine = ~np.isnan(se)
     with np.errstate(invalid="ignore", divide="ignore"):

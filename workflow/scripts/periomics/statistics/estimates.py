@@ -7,12 +7,23 @@ import pandas as pd
 
 from periomics.statistics import animals as a
 from periomics.statistics import position
+from periomics.statistics.binary import (
+    LARGE,
+    METHOD,
+    METHOD_BLOCKS,
+    METHOD_LARGE,
+    risk_difference,
+    risk_difference_blocks,
+)
+from periomics.statistics.checks import COLUMNS as CHECKS
+from periomics.statistics.checks import checks, two_arms
 from periomics.statistics.composite import with_index
 from periomics.statistics.contrasts import Estimate, interval, p_two_sided
-from periomics.statistics.effects import hedges_g, risk_difference
+from periomics.statistics.effects import ratio_of_means
 from periomics.statistics.graph import benjamini_hochberg
-from periomics.statistics.permutation import flip_signs, permute_two_arms, permute_unknown_direction
+from periomics.statistics.ordinal import compare_ranks
 from periomics.statistics.plan import Contrast, Plan
+from periomics.statistics.repeated import SUMMARIES, with_summaries
 from periomics.statistics.rescue import describe, fieller
 from periomics.study.claims import COMPOSITE
 from periomics.study.dictionary import direction_of, entry
@@ -20,8 +31,8 @@ from periomics.study.seeds import generator
 
 CONTRAST_COLUMNS = (
     "outcome", "variant", "contrast", "kind", "estimate", "se", "df", "lower", "upper", "level", "p", "p_adj", "family",
-    "scale", "n_animals", "method", "time", "time_unit", "unit", "domain", "benefit", "sign", "ratio", "hedges_g", "g_lower",
-    "g_upper", "perm_p", "perm_floor", "n_per_arm", "confounded_with", "reason",
+    "scale", "n_animals", "method", "time", "time_unit", "unit", "domain", "benefit", "sign", "ratio",
+    "ratio_lower", "ratio_upper", *CHECKS, "n_per_arm", "confounded_with", "reason",
 )  # fmt: skip
 RESCUE_COLUMNS = (
     "outcome", "arm", "R", "lower", "upper", "bounded", "deficit_p", "scale", "variant", "time", "time_unit", "level", "set",
@@ -66,10 +77,11 @@ def contrast_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame,
     DataFrame
         Columns `CONTRAST_COLUMNS`; estimates in the outcome's own direction (sign says which way is better). `kind`:
         confirmatory, secondary (BH over all secondary outcomes), score (BH over scores), composite (the healing index where no claim
-        names it), sensitivity (other variants), time course (earlier times), natural scale. Where no inference is possible, p and interval are empty and the reason stands.
+        names it), sensitivity (other variants), time course (earlier times), natural scale. Where no inference is possible, p and
+        interval are empty and the reason stands.
     """
     rows: list[dict[str, object]] = []
-    prepared, declared = with_index(plan, prepared, dictionary), confirmatory(plan)
+    prepared, declared = with_summaries(with_index(plan, prepared, dictionary)), confirmatory(plan)
     for (outcome, variant), part in prepared.groupby(["outcome", "variant"], sort=True):
         for contrast in plan.contrasts.values():
             cut_list = a.cuts(part, contrast, plan.role_arms, plan.adjustment)
@@ -91,7 +103,7 @@ def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
         return "time course"
     if declared:
         return "confirmatory"
-    if variant:
+    if variant and variant not in SUMMARIES.values():
         return "sensitivity"
     if outcome == COMPOSITE:
         return "composite"
@@ -124,19 +136,23 @@ def _rows(
     }  # fmt: skip
     row |= _inference(form, level, reason)
     if first["scale"] in LOG_SCALES and not contrast.trend:
-        row["ratio"] = float(np.exp(form.estimate))
+        ends = ratio_of_means(form, level) if not reason else (np.exp(form.estimate), np.nan, np.nan)
+        row |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(float, ends), strict=True))
+    rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
     if known["kind"] == "binary" and not cut.paired:
         return [row | _binary(cut, contrast, level, reason)]
+    if known["kind"] == "ordinal" and not cut.paired:
+        return [row | _ordinal(cut, contrast, level, reason, rng)]
     if not reason and not first["variant"] and kind not in ("time course", "score"):
-        row |= _checks(
-            plan, contrast, cut, differences, np.isnan(sign) and known["benefit"] == "toward_control", row, seed
-        )
+        toward = known["benefit"] == "toward_control"
+        found, said = checks(plan, contrast, cut, form, differences, sign, toward, rng)
+        row |= found | ({"method": f"{row['method']}; {said}"} if said else {})
     out = [row]
     if first["scale"] != "identity" and kind != "time course":
         natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
         refused = a.refusal(cut, natural, contrast.weights)
-        plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity", "ratio": np.nan}
-        plain |= dict.fromkeys(("hedges_g", "g_lower", "g_upper", "perm_p", "perm_floor"), np.nan)
+        plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity"}
+        plain |= dict.fromkeys(("ratio", "ratio_lower", "ratio_upper", *CHECKS), np.nan)
         out.append(plain | _inference(natural, level, refused) | {"reason": _text(refused, cut.note)})
     return out
 
@@ -167,52 +183,47 @@ def _inference(form: Estimate, level: float, reason: str) -> dict[str, object]:
 
 
 def _binary(cut: a.Cut, contrast: Contrast, level: float, reason: str) -> dict[str, object]:
-    """Inference for yes or no: exact instead of t, and only for two arms."""
+    """Inference for yes or no: exact instead of t, within blocks where there are any, and only for two arms."""
     none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
-    w = cut.weights(contrast.weights)
-    plus, minus = np.flatnonzero(w == 1), np.flatnonzero(w == -1)
-    if len(plus) != 1 or len(minus) != 1 or np.count_nonzero(w) != 2 or not np.isin(cut.natural, (0.0, 1.0)).all():
+    pair = two_arms(cut, contrast)
+    if (
+        pair is None
+        or set(np.abs(cut.weights(contrast.weights))) - {0.0, 1.0}
+        or not np.isin(cut.natural, (0.0, 1.0)).all()
+    ):
         return none | {"reason": _text("yes or no is compared between two arms only", cut.note)}
+    if reason and "same value" not in reason and "leave no animals" not in reason:
+        return none | {"reason": _text(reason, cut.note)}
+    blocks = np.unique(cut.block) if "block" in cut.adjusted_for else np.array([""])
+    inside = [cut.block == b for b in blocks] if len(blocks) > 1 else [np.ones(cut.arm.shape, bool)]
+    events, n = (
+        np.array([[f(cut.natural[rows & (cut.arm == i)]) for i in pair] for rows in inside]) for f in (np.sum, np.size)
+    )
+    if len(inside) > 1:
+        found, method = risk_difference_blocks(events, n, level), METHOD_BLOCKS
+    else:
+        found = risk_difference(tuple(map(int, events[0])), tuple(map(int, n[0])), level)
+        method = METHOD if n.max() <= LARGE else METHOD_LARGE
+    numbers = dict(zip(("estimate", "lower", "upper", "p"), map(float, found), strict=True))
+    return none | numbers | {"level": level, "method": method, "reason": cut.note}
+
+
+def _ordinal(cut: a.Cut, contrast: Contrast, level: float, reason: str, rng: np.random.Generator) -> dict[str, object]:
+    """Inference for grades: ranks instead of means. The estimate is P(first > second) + half P(equal) − 0.5, so that 0 is no tendency."""
+    none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
+    pair = two_arms(cut, contrast)
+    if pair is None:
+        return none | {"reason": _text("grades are compared between two arms only", cut.note)}
     if reason and "same value" not in reason:
         return none | {"reason": _text(reason, cut.note)}
-    pair = [cut.natural[cut.arm == i] for i in (plus[0], minus[0])]
-    found = risk_difference(*zip(*((int(y.sum()), len(y)) for y in pair), strict=True), level)
-    numbers = dict(zip(("estimate", "lower", "upper", "p"), found, strict=True))
-    return (
-        none
-        | numbers
-        | {"level": level, "method": "risk difference, Newcombe interval, Fisher's exact test", "reason": cut.note}
-    )
-
-
-def _checks(
-    plan: Plan, contrast: Contrast, cut: a.Cut, differences: np.ndarray, unknown: bool, row: dict, seed: int
-) -> dict[str, object]:
-    """Permutation check and, for two different groups of animals, Hedges' g; on the analysis scale."""
-    rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
-    if cut.paired or contrast.trend:
-        found = flip_signs(differences, rng)
-        return {"perm_p": found.p, "perm_floor": found.floor}
-    w = cut.weights(contrast.weights)
-    plus, minus = np.flatnonzero(w > 0), np.flatnonzero(w < 0)
-    if len(plus) != 1 or len(minus) != 1:
-        return {}
-    used = np.isin(cut.arm, [plus[0], minus[0]]) & ~np.isnan(cut.analysis)
+    used = np.isin(cut.arm, pair)
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
-    s = cut.raw()
-    pair = [plus[0], minus[0]]
-    g, low, high = hedges_g(*(tuple(x[pair]) for x in s), level=1 - plan.alpha)
-    out: dict[str, object] = {"hedges_g": g, "g_lower": low, "g_upper": high}
-    code = {minus[0]: 0, plus[0]: 1, cut.arms.index(plan.healthy): 2} if plan.healthy in cut.arms else {}
-    if unknown and len(code) == 3 and plan.disease in contrast.weights and cut.arms[minus[0]] == plan.disease:
-        three = np.isin(cut.arm, list(code)) & ~np.isnan(cut.analysis)
-        if (cut.arm[three] == cut.arms.index(plan.healthy)).any():
-            arm = np.array([code[i] for i in cut.arm[three]])
-            found = permute_unknown_direction(cut.analysis[three], arm, block[three], rng)
-            text = f"{row['method']}; permutation estimates the direction of benefit each time"
-            return out | {"perm_p": found.p, "perm_floor": found.floor, "method": text}
-    found = permute_two_arms(cut.analysis[used], cut.arm[used] == plus[0], block[used], rng)
-    return out | {"perm_p": found.p, "perm_floor": found.floor}
+    found = compare_ranks(cut.natural[used], cut.arm[used] == pair[0], block[used], rng, level)
+    return none | {
+        "estimate": found.effect - 0.5, "lower": found.lower - 0.5, "upper": found.upper - 0.5, "p": found.p, "level": level,
+        "perm_floor": found.floor, "method": "ranks: Brunner and Munzel, studentised permutation",
+        "reason": _text(found.reason, cut.note),
+    }  # fmt: skip
 
 
 def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -223,8 +234,8 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
     DataFrame
         Columns `RESCUE_COLUMNS`. `kind`: "natural scale" (natural positions, tested on the outcome's scale: what verdicts rest on),
         "raw means" (means of natural values, whose intervals do not hold their level where values are skewed) and "own scale"
-        (R on the outcome's scale, another number); empty where the config names no healthy or no disease arm. `lower` and `upper` of an unbounded
-        set are the ends of its two rays, said in `set`.
+        (R on the outcome's scale, another number); empty where the config names no healthy or no disease arm. `lower` and `upper` of
+        an unbounded set are the ends of its two rays, said in `set`.
     """
     rows: list[dict[str, object]] = []
     prepared = with_index(plan, prepared, dictionary)

@@ -10,24 +10,29 @@ import pandas as pd
 from periomics.statistics import animals as a
 from periomics.statistics import position
 from periomics.statistics import verdicts as v
+from periomics.statistics.associated import association_rows
+from periomics.statistics.bayes import bf01, ceiling, effective_n
 from periomics.statistics.composite import with_index
-from periomics.statistics.contrasts import Estimate, interval
+from periomics.statistics.contrasts import Estimate, interval, p_above, p_below
 from periomics.statistics.estimates import direction
 from periomics.statistics.graph import NOTHING, Decision, Forms, arm_forms, decide, fixed_margin_forms
 from periomics.statistics.permutation import attainable_floor
 from periomics.statistics.plan import Claim, Contrast, Margin, Plan
+from periomics.statistics.repeated import with_summaries
 from periomics.statistics.rescue import describe, fieller
 from periomics.study.claims import DIFFERENCE
 
 COLUMNS = (
     "claim_id", "outcome", "contrast", "estimate", "lower", "upper", "p_adj", "verdict", "reason", "confounded_with",
     "n_animals", "table", "rule", "text", "kind", "scale", "unit", "level", "p", "margin", "margin_lower", "margin_upper",
-    "family", "variant", "time", "time_unit", "domain",
+    "tost_p", "bf01", "bf01_ceiling", "family", "variant", "time", "time_unit", "domain",
 )  # fmt: skip
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
 
 
-def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+def verdict_table(
+    plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame, associations: pd.DataFrame | None = None
+) -> pd.DataFrame:
     """Judge every claim in the declared order.
 
     Parameters
@@ -38,6 +43,8 @@ def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) 
         `animals.prepare`.
     dictionary
         resources/outcomes.tsv.
+    associations
+        linkage/associations.tsv, for association claims.
 
     Returns
     -------
@@ -45,9 +52,9 @@ def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) 
         Columns `COLUMNS`. Estimates and bounds are benefit-signed, at the level that the graph gave. A claim that cannot be judged
         says why; a claim over all outcomes has one row, "all of …".
     """
-    prepared = with_index(plan, prepared, dictionary)
+    prepared = with_summaries(with_index(plan, prepared, dictionary))
     measured = set(prepared["outcome"])
-    judged = replace(plan, claims=tuple(_restrict(claim, measured) for claim in plan.claims))
+    judged = replace(plan, claims=tuple(_restrict(c, measured) for c in plan.claims if c.kind != "association"))
     forms, facts = {}, {}
     for claim in judged.claims:
         pairs = [_claim_forms(judged, claim, o, prepared, dictionary) for o in claim.outcomes]
@@ -55,8 +62,13 @@ def verdict_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) 
         forms[claim.id] = _stack([f for f, _ in pairs])
     decisions = decide(judged, forms)
     rows: list[dict[str, object]] = []
-    for claim, original in zip(judged.claims, plan.claims, strict=True):
-        rows += _claim_rows(judged, claim, decisions, facts[claim.id])
+    tested = {claim.id: claim for claim in judged.claims}
+    for original in plan.claims:
+        if original.kind == "association":
+            rows += association_rows(plan, original, associations, dictionary)
+            continue
+        claim = tested[original.id]
+        rows += _claim_rows(judged, claim, decisions, forms, facts[claim.id])
         for outcome in original.outcomes:
             if outcome not in claim.outcomes and not claim.combine:
                 rows.append(_unmeasured(claim, outcome, dictionary))
@@ -148,6 +160,10 @@ def _claim_forms(
     form, _, differences = a.estimate(cut, contrast, weights)
     n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
+    if cut.paired or contrast.trend:
+        facts["effective"] = float(n)
+    else:
+        facts["effective"] = float(effective_n(cut.raw().n, cut.weights(weights)))
     reason = a.refusal(cut, form, weights)
     if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
         reason = reason or "yes or no: compared exactly in the contrasts, not judged by intervals of means"
@@ -224,7 +240,9 @@ def _text(*parts: str) -> str:
     return "; ".join(dict.fromkeys(p for p in parts if p))
 
 
-def _claim_rows(plan: Plan, claim: Claim, decisions: dict[str, Decision], facts: list[dict]) -> list[dict[str, object]]:
+def _claim_rows(
+    plan: Plan, claim: Claim, decisions: dict[str, Decision], forms: dict[str, Forms], facts: list[dict]
+) -> list[dict[str, object]]:
     d = decisions[claim.id]
     rows = []
     for i, fact in enumerate(facts):
@@ -234,6 +252,7 @@ def _claim_rows(plan: Plan, claim: Claim, decisions: dict[str, Decision], facts:
         numbers = {k: float(getattr(d, k)[i]) for k in ("p", "p_adj", "lower", "upper")}
         numbers |= {"estimate": float((d.lower[i] + d.upper[i]) / 2), "level": np.nan if empty else float(d.level[i])}
         numbers |= {"margin_lower": float(d.lower_margin[i]), "margin_upper": float(d.upper_margin[i])}
+        numbers |= {} if empty else _absence(claim, forms[claim.id], i, fact.get("effective", np.nan))
         rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
     if not claim.combine or not rows:
         return rows
@@ -249,6 +268,20 @@ def _claim_rows(plan: Plan, claim: Claim, decisions: dict[str, Decision], facts:
         whole | {"verdict": str(d.overall), "reason": each, "n_animals": min(int(f["n_animals"]) for f in facts),
                  "level": float(d.level[0]), "p": worst, "p_adj": worst, "margin": facts[0].get("margin", "")}
     ]  # fmt: skip
+
+
+def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, float]:
+    """Evidence of absence beside the verdict: two one-sided tests, and a Bayes factor with the most that it could say here."""
+    if claim.kind not in ("non_superiority", "equivalence"):
+        return {}
+    effect, above, below = (Estimate(*(np.asarray(x)[..., i] for x in form)) for form in forms)
+    improvement = claim.kind == "non_superiority"
+    t, df = float(effect.estimate / effect.se), float(effect.df)
+    return {
+        "tost_p": float(np.maximum(p_below(above), p_above(below))),
+        "bf01": float(bf01(t, effective, df, improvement_only=improvement)),
+        "bf01_ceiling": float(ceiling(effective, df, improvement_only=improvement)),
+    }
 
 
 def _why(plan: Plan, claim: Claim, i: int, verdict: str, decisions: dict[str, Decision]) -> str:

@@ -98,6 +98,13 @@ def batch_tables(study: Study, **where: str) -> list[str]:
     return [f"{study.results}/histology/batches/{b}.tsv" for b in ids(study, "sections", "batch", **where)]
 
 
+def claimed_associations(study: Study) -> list[str]:
+    """The table of associations where a claim speaks of one and there is anything to link."""
+    claims = study.claims.get("claims") if isinstance(study.claims, dict) else None
+    kinds = [c.get("kind") for c in claims or [] if isinstance(c, dict)]
+    return [f"{study.results}/linkage/associations.tsv"] if "association" in kinds and associated(study) else []
+
+
 def simulated_layers(study: Study) -> list[str]:
     """Areas whose raw files are simulated and whose truth can be compared with measurements."""
     return [area for sheet, area, _ in IMAGING if study.simulated and len(study.rows(sheet))]
@@ -192,7 +199,7 @@ def report_inputs(study: Study) -> dict[str, object]:
     out: dict[str, object] = {}
     if measured:
         out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
-        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "verdicts", "batches", "deviations")}
+        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")}
         out |= {n: f"{r}/outcomes/{n}.tsv" for n in ("variance", "sampling")}
     if power_made(study):
         out |= {"power": f"{r}/statistics/power.tsv", "power_figure": f"{r}/statistics/power.svg"}
