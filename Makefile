@@ -3,6 +3,7 @@
 # make tiny     a small study with every modality                   make report   Snakemake's own report beside ours
 # make real     real files: make real DATA=../shared/data           make recovery measured beside simulated truth
 # make freeze   record the claims, before data                      make unblind  record what the verdicts rest on, once
+# make calibrate  how often verdicts are right on this design, by simulation (all cores, minutes)
 # make power    what the design can detect, and animals needed     make allocate animals to arms, specimens to batches
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
 # One's own study: make run CONFIG=my_study/config.yaml
@@ -34,6 +35,8 @@ freeze: $(VENV)/.ok
 	$(RUN) --quiet all --configfile $(CONFIG) -- freeze
 unblind: $(VENV)/.ok
 	$(RUN) --configfile $(CONFIG) -- unblind
+calibrate: $(VENV)/.ok
+	$(RUN) --configfile $(CONFIG) -- calibrate
 power: $(VENV)/.ok
 	$(RUN) --configfile $(CONFIG) -- power
 allocate: $(VENV)/.ok
@@ -71,4 +74,4 @@ $(VENV)/.ok: requirements.lock
 	else "$(PYTHON)" -m venv $(VENV) && echo "Installing the environment (a few minutes, once)" && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
 	touch $@
 
-.PHONY: toy run nano tiny real check freeze unblind power allocate recovery report test lint ci sheets files schemas envs lock
+.PHONY: toy run nano tiny real check freeze unblind calibrate power allocate recovery report test lint ci sheets files schemas envs lock

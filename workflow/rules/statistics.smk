@@ -126,6 +126,62 @@ rule estimate_power:
         "../scripts/statistics/estimate_power.py"
 
 
+# Made only when asked for (`snakemake calibrate`): scenarios are dealt to parts, so that all cores work and progress shows.
+rule calibrate_part:
+    input:
+        animals=sheet_path("animals"),
+        claims=claims_path(),
+        dictionary=resource("outcomes.tsv"),
+    output:
+        table="<results>/statistics/calibration/{part}.tsv",
+    log:
+        "<logs>/statistics/calibrate_part/{part}.log",
+    benchmark:
+        "<benchmarks>/statistics/calibrate_part/{part}.tsv"
+    wildcard_constraints:
+        part=r"[0-9]+",
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(2000),
+        runtime=runtime_for(60),
+    params:
+        roles=setting("roles"),
+        settings=setting("calibration"),
+        planning=setting("planning"),
+        parts=plan.CALIBRATION_PARTS,
+        seed=setting("seed"),
+        code=code_digest("statistics/calibrate_part"),
+    message:
+        "Judging simulated studies whose truth is known, part {wildcards.part}"
+    script:
+        "../scripts/statistics/calibrate_part.py"
+
+
+rule collect_calibration:
+    input:
+        parts=plan.calibration_parts(STUDY),
+    output:
+        calibration="<results>/statistics/calibration.tsv",
+    log:
+        "<logs>/statistics/collect_calibration.log",
+    benchmark:
+        "<benchmarks>/statistics/collect_calibration.tsv"
+    conda:
+        "../../envs/statistics.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(500),
+        runtime=runtime_for(5),
+    params:
+        code=code_digest("statistics/collect_calibration"),
+    message:
+        "Comparing error rates and coverage with their bounds"
+    script:
+        "../scripts/statistics/collect_calibration.py"
+
+
 # Made only when asked for (`snakemake allocate`).
 rule allocate_animals:
     input:

@@ -272,6 +272,8 @@ def test_yes_or_no_is_compared_exactly():
     contrasts, _, _ = tables(table, sheet)
     c0 = contrasts[contrasts["contrast"] == "C0"]
     assert len(c0) == 1 and c0.iloc[0]["p"] == pytest.approx(0.02101, abs=1e-4)
-    assert "exact unconditional" in c0.iloc[0]["method"] and c0.iloc[0]["lower"] < c0.iloc[0]["estimate"] == pytest.approx(4 / 6)
+    assert "exact unconditional" in c0.iloc[0]["method"] and c0.iloc[0]["lower"] < c0.iloc[0][
+        "estimate"
+    ] == pytest.approx(4 / 6)
     c4 = contrasts[contrasts["contrast"] == "C4"].iloc[0]  # no variation at all inside the arms, and still a test
     assert c4["p"] == pytest.approx(2 * 0.5**12, rel=1e-6)

@@ -21,6 +21,7 @@ from periomics.statistics.adjusted import Adjusted, adjust
 from periomics.statistics.animals import MIN_UNITS
 from periomics.statistics.contrasts import Arms, Estimate, Floats, interval, one_sample, summarise
 from periomics.statistics.graph import Decision, Forms, arm_forms, decide, fixed_margin_forms
+from periomics.statistics.permutation import p_unknown_direction
 from periomics.statistics.plan import Claim, Plan
 from periomics.statistics.rescue import fieller
 from periomics.study.claims import COMPOSITE, DIFFERENCE
@@ -32,6 +33,7 @@ COLUMNS = ("scenario", "n_per_arm", "quantity", "claim_id", "outcome", "truth", 
 TINY = 1e-9
 COVERAGE = (0.93, 0.97)
 FAMILY_WISE = 0.01
+PERMUTATIONS = 999
 
 
 @dataclass(frozen=True)
@@ -46,6 +48,11 @@ class Settings:
     block_share: float = 0.3
     sizes: tuple[int, ...] = (3, 4, 5, 6, 8, 10)
     cv_of: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_settings(section: Mapping[str, object], cv_of: Mapping[str, float]) -> Settings:
+    """Settings from the config's `calibration` section and `planning/cv_of`."""
+    return Settings(**dict(section) | {"sizes": tuple(section["sizes"]), "cv_of": dict(cv_of)})
 
 
 @dataclass(frozen=True)
@@ -275,6 +282,8 @@ def _chunk(
     plan = what.plan
     if known is not None:
         drawn = sc.draw(scenario, known, place, studies, settings.correlation, settings.block_share, rng)
+        if not scenario.directions:
+            return _count_permutations(plan, what, place, drawn, rng, counts)
         analysis, natural = _with_index(drawn, known, what, place, plan)
         order = [*what.drawn, COMPOSITE]
         both = _fit(analysis, place, plan), _fit(natural, place, plan)
@@ -295,6 +304,20 @@ def _chunk(
     _count_claims(plan, what, forms, decisions, facts, counts)
     if known is not None and plan.deficit() and set(plan.deficit()) <= set(place.arms):
         _count_fieller(plan, what, place, known, both[0], decisions, counts)
+
+
+def _count_permutations(
+    plan: Plan, what: Case, place: sc.Layout, drawn: sc.Drawn, rng: np.random.Generator, counts: _Counts
+) -> None:
+    """How often the permutation test that estimates the direction of benefit finds an improvement that is not there."""
+    healthy, disease = place.arms.index(plan.healthy), place.arms.index(plan.disease)
+    for arm in (a for a in plan.treated if a in place.arms):
+        code = {disease: 0, place.arms.index(arm): 1, healthy: 2}
+        rows = np.isin(place.arm, list(code))
+        arms = np.array([code[int(i)] for i in place.arm[rows]])
+        p = p_unknown_direction(drawn.analysis[..., rows], arms, place.block[rows], rng, PERMUTATIONS)
+        for i, outcome in enumerate(what.drawn):
+            counts.add("permutation_false", arm, outcome, p[:, i] <= plan.alpha)
 
 
 def _with_index(drawn: sc.Drawn, known: sc.Truth, what: Case, place: sc.Layout, plan: Plan) -> tuple[Floats, Floats]:
@@ -422,7 +445,7 @@ def _table(
 
 def _bounds(quantity: str, corrected: bool, alpha: float) -> tuple[float, float]:
     """Bounds of design.md section 7.16; NaN where there is none."""
-    if quantity in ("false_supported", "false_refuted", "false_direction") or (
+    if quantity in ("false_supported", "false_refuted", "permutation_false") or (
         quantity == "false_family" and corrected
     ):
         return np.nan, alpha

@@ -103,14 +103,31 @@ def flip_signs(differences: ArrayLike, rng: np.random.Generator, exact: int = EX
 def permute_unknown_direction(
     values: ArrayLike, arm: ArrayLike, block: ArrayLike, rng: np.random.Generator, draws: int = DRAWS
 ) -> Permutation:
-    """One-sided p-value of an improvement whose direction is estimated from healthy − disease.
+    """One-sided p-value of an improvement whose direction is estimated from healthy − disease (`p_unknown_direction`)."""
+    arm, block = np.asarray(arm, int), np.asarray(block)
+    p = float(p_unknown_direction(values, arm, block, rng, draws))
+    floor = 1 / relabellings(arm[arm < 2] == 1, block[arm < 2])
+    return Permutation(p, max(floor, 1 / (draws + 1)), draws, False)
+
+
+def p_unknown_direction(
+    values: ArrayLike, arm: ArrayLike, block: ArrayLike, rng: np.random.Generator, draws: int = DRAWS
+) -> Floats:
+    """One-sided p-values of an improvement whose direction is estimated from healthy − disease; of many studies at once.
 
     Parameters
     ----------
-    values, arm, block
+    values
+        Shape (..., animals), none missing.
+    arm, block
         Shape (animals,): `arm` is 0 disease, 1 treated, 2 healthy.
     rng
-        Draws relabellings of disease and treated within block.
+        Draws relabellings of disease and treated within block; the same ones serve all studies.
+
+    Returns
+    -------
+    array (...)
+        (b + 1) / (draws + 1).
 
     Notes
     -----
@@ -119,17 +136,15 @@ def permute_unknown_direction(
     """
     values, arm, block = np.asarray(values, float), np.asarray(arm, int), np.asarray(block)
     both = arm < 2
-    healthy = float(values[arm == 2].mean())
     _, index = np.unique(block[both], return_inverse=True)
-    y = values[both]
     first = arm[both] == 1
     masks = np.vstack([first[None], _random_masks(first, index, int(index.max(initial=-1)) + 1, draws, rng)])
-    treated = np.where(masks, y, 0).sum(axis=1) / masks.sum(axis=1)
-    disease = np.where(~masks, y, 0).sum(axis=1) / (~masks).sum(axis=1)
-    size = _statistic(y, masks)
-    statistic = np.sign(healthy - disease) * np.sign(treated - disease) * size
-    b = int((statistic[1:] >= statistic[0] - 1e-9 * abs(statistic[0])).sum())
-    return Permutation((b + 1) / (draws + 1), max(1 / relabellings(first, block[both]), 1 / (draws + 1)), draws, False)
+    middle = values[..., both].mean(axis=-1, keepdims=True)
+    y, healthy = values[..., both] - middle, values[..., arm == 2].mean(axis=-1, keepdims=True) - middle
+    t, _, disease = _signed_statistic(y, masks)
+    statistic = np.sign(healthy - disease) * t
+    observed = statistic[..., :1]
+    return ((statistic[..., 1:] >= observed - 1e-9 * np.abs(observed)).sum(axis=-1) + 1) / (draws + 1)
 
 
 def _all_masks(first: NDArray[np.bool_], index: NDArray[np.int64], blocks: int) -> Iterator[NDArray[np.bool_]]:
@@ -155,14 +170,24 @@ def _random_masks(
 
 def _statistic(values: Floats, masks: NDArray[np.bool_]) -> Floats:
     """|t| with group-wise variances for each relabelling, shape (relabellings,); the difference where an arm has one animal."""
-    n1 = masks.sum(axis=1)
-    n0 = values.size - n1
-    m1, m0 = np.where(masks, values, 0).sum(axis=1) / n1, np.where(masks, 0, values).sum(axis=1) / n0
+    return np.abs(_signed_statistic(values - values.mean(), masks)[0])
+
+
+def _signed_statistic(values: Floats, masks: NDArray[np.bool_]) -> tuple[Floats, Floats, Floats]:
+    """t of first − second for each relabelling (..., relabellings), with both means; values near 0, shape (..., animals)."""
+    inside = masks.astype(float).T
+    n1 = inside.sum(axis=0)
+    n0 = values.shape[-1] - n1
+    sum1, square1 = values @ inside, (values**2) @ inside
+    sum0, square0 = (values.sum(axis=-1, keepdims=True) - sum1, (values**2).sum(axis=-1, keepdims=True) - square1)
+    m1, m0 = sum1 / n1, sum0 / n0
+    gap = m1 - m0
     if min(n1.min(), n0.min()) < 2:
-        return np.abs(m1 - m0)
-    s1 = np.where(masks, (values - m1[:, None]) ** 2, 0).sum(axis=1) / (n1 - 1)
-    s0 = np.where(masks, 0, (values - m0[:, None]) ** 2).sum(axis=1) / (n0 - 1)
+        return gap, m1, m0
+    s1, s0 = (np.maximum(q - n * m * m, 0.0) / (n - 1) for q, n, m in ((square1, n1, m1), (square0, n0, m0)))
     se = np.sqrt(s1 / n1 + s0 / n0)
-    gap = np.abs(m1 - m0)
+    # Below this the spread within arms is rounding, and the difference is all there is.
+    least = 1e-7 * np.sqrt((values**2).mean(axis=-1, keepdims=True))
     with np.errstate(divide="ignore", invalid="ignore"):
-        return np.where(se > 0, gap / se, np.where(gap > 0, np.inf, 0.0))
+        t = np.where(se > least, gap / se, np.where(np.abs(gap) > least, np.sign(gap) * np.inf, 0.0))
+    return t, m1, m0

@@ -53,6 +53,8 @@ class Scenario:
         Whether every second domain has no treatment effect.
     bounded
         Whether the bounds of the design hold here.
+    directions
+        Whether directions of benefit are declared; without, only the permutation test that estimates them is run.
     """
 
     name: str
@@ -64,6 +66,7 @@ class Scenario:
     informative: bool = False
     mixed: bool = False
     bounded: bool = True
+    directions: bool = True
 
 
 @dataclass(frozen=True)
@@ -150,6 +153,7 @@ def scenarios(plan: Plan, planned: Mapping[str, float], recovery: float, sizes: 
         Scenario("unequal", "the diseased arm varies twice as much, no treatment effect", null, model="unequal"),
         Scenario("counts", "overdispersed counts, no treatment effect", null, model="counts"),
         Scenario("missing_at_random", "one value in ten missing, no treatment effect", null, lost=0.1),
+        Scenario("toward_control", "no direction of benefit is declared anywhere, no treatment effect", null, directions=False),
         Scenario("lost_implants", "animals that heal badly lose their implant", hoped, informative=True, bounded=False),
     ]  # fmt: skip
     for n in sizes:
@@ -179,7 +183,8 @@ def layout(plan: Plan, sheet: pd.DataFrame, outcomes: Sequence[str], n: int | No
         arm, count = np.repeat(np.arange(len(arms)), n), min(len(labels), n)
         block = np.tile(np.arange(n) * count // n, len(arms)) if count else np.zeros(arm.size, int)
         given = [rng.standard_normal(arm.size) for _ in plan.adjustment.covariates]
-    columns = np.array([c for c in given if c is not None]).reshape(-1, arm.size).T
+    kept = [c for c in given if c is not None]
+    columns = np.array(kept).reshape(len(kept), arm.size).T
     return Layout(arms, tuple(outcomes), arm, block, columns)
 
 

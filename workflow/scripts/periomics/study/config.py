@@ -69,7 +69,25 @@ class Voi(Section):
 class Microct(Section):
     """Micro-CT. The same for every scan of the study, declared blind to arms."""
 
-    bone_threshold: float = Field(description="grey value at and above which a voxel of the smoothed scan is bone")
+    bone_threshold: float | None = Field(
+        None, description="at and above it a voxel of the smoothed scan is bone; needed unless threshold_rule is otsu"
+    )
+    threshold_unit: Literal["grey", "mgHA/cm3"] = Field(
+        "grey", description="unit of bone_threshold, bone_threshold_low and low_density_cut; mgHA/cm3 needs a calibration"
+    )
+    threshold_rule: Literal["fixed", "otsu"] = Field(
+        "fixed", description="otsu: from the pooled grey values of each scan batch, metal and air left out, blind to arms"
+    )
+    segmentation: Literal["fixed", "two_level", "adaptive"] = Field(
+        "fixed",
+        description="what becomes of voxels between bone_threshold_low and bone_threshold: no bone; bone where connected to "
+        "voxels above; bone where at or above the local mean",
+    )
+    bone_threshold_low: float | None = Field(None, description="lower threshold of two_level and adaptive")
+    adaptive_sigma_um: float = Field(150, gt=0, description="µm; Gaussian of the local mean, wider than trabeculae")
+    air_below: float | None = Field(
+        None, description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample"
+    )
     implant_threshold: float = Field(description="grey value at and above which a voxel of the raw scan is metal")
     prefilter_sigma_voxels: float = Field(
         0.6, ge=0, description="voxels; Gaussian before the bone threshold, more costs thin bone"
@@ -101,6 +119,58 @@ class Microct(Section):
     saturated_warn_share: float = Field(
         0.001, description="warn where more than this share of voxels outside the metal is saturated"
     )
+    calibration: Literal["none", "line", "header", "phantom"] = Field(
+        "none",
+        description="from grey to mg HA/cm³: none (grey values in a.u., no density), a declared line, the header (Scanco), or the "
+        "scan of role phantom in the same batch",
+    )
+    calibration_slope: float | None = Field(None, description="mg HA/cm³ a grey value; for the calibration line")
+    calibration_intercept: float | None = Field(None, description="mg HA/cm³ at grey 0; for the calibration line")
+    phantom_rods_mgha: list[float] = Field(
+        default_factory=list, description="mg HA/cm³; densities of the phantom's rods, brighter than their resin"
+    )
+    tmd_peel_voxels: int = Field(
+        1, ge=0, description="voxels; outer layers of bone left out of TMD and low density, as they are partly marrow"
+    )
+    low_density_cut: float | None = Field(None, description="bone below it is low-density bone; no such outcome where empty")
+    voxels: Literal["cubes", "resample"] = Field(
+        "cubes", description="cubes: scans with other voxels are refused; resample: linear, to cubes of the shortest edge"
+    )
+    thickness_variants: bool = Field(
+        True, description="also thickness as ImageJ's plugin gives it, and Tb.N by mid-axes, as variants"
+    )
+    anisotropy: bool = Field(True, description="whether DA is measured")
+    da_noise_fields: int = Field(1, ge=0, description="isotropic random fields for the noise floor of DA; the largest counts")
+    band_sweep_voxels: int = Field(
+        8, ge=0, description="voxels; widest artefact band of the sweep and last offset of the curve of contact"
+    )
+    sectors: int = Field(8, ge=1, description="sectors about the axis in which the marginal bone level is read")
+    level_width_um: float = Field(
+        54, gt=0, description="µm; width of the shell behind the artefact band in which it is read, 3 voxels of 18 µm"
+    )
+    compartments: Literal["none", "dual_threshold"] = Field(
+        "none", description="dual_threshold: cortical and trabecular compartment of a whole bone, and the cortical outcomes"
+    )
+    cortical_close_um: float = Field(250, gt=0, description="µm; closing of the outer surface, wider than vessel canals")
+    cortical_pore_um: float = Field(60, gt=0, description="µm; radius up to which marrow is a pore of the cortex")
+    trabecular_close_um: float = Field(150, gt=0, description="µm; closing of the marrow, takes trabeculae in")
+
+    @model_validator(mode="after")
+    def _together(self) -> Microct:
+        needs = (
+            (self.threshold_rule == "fixed", self.bone_threshold is not None, "threshold_rule: fixed needs bone_threshold"),
+            (self.segmentation != "fixed", self.bone_threshold_low is not None, "segmentation needs bone_threshold_low"),
+            (self.threshold_unit != "grey", self.calibration != "none", "threshold_unit: mgHA/cm3 needs a calibration"),
+            (self.threshold_rule == "otsu", self.threshold_unit == "grey", "threshold_rule: otsu gives a grey value"),
+            (self.calibration == "line", bool(self.calibration_slope) and self.calibration_intercept is not None,
+             "calibration: line needs calibration_slope and calibration_intercept"),
+            (self.calibration == "phantom", len(set(self.phantom_rods_mgha)) >= 2,
+             "calibration: phantom needs phantom_rods_mgha, at least two densities"),
+        )  # fmt: skip
+        for asked, given, what in needs:
+            if asked and not given:
+                raise ValueError(what)
+        return self
 
 
 class Stain(Section):
@@ -386,6 +456,28 @@ class Planning(Section):
         return self
 
 
+class Calibration(Section):
+    """How often verdicts are right on this design, by simulation (`snakemake calibrate`)."""
+
+    studies: int = Field(
+        10_000,
+        ge=50,
+        description="simulated studies a scenario; 10,000 tell a rate of .05 to .006, 200 are a quick look",
+    )
+    d: float = Field(2.5, gt=0, description="SD between animals; healthy - disease difference of the simulated studies")
+    within_d: float = Field(
+        1.5, gt=0, description="SD of the differences within isolations; effect of the medium where treatments work"
+    )
+    correlation: float = Field(0.4, ge=0, lt=1, description="between the outcomes of an animal")
+    block_share: float = Field(
+        0.3, ge=0, lt=1, description="share of the variance between animals that a block explains"
+    )
+    sizes: list[int] = Field(
+        default_factory=lambda: [3, 4, 5, 6, 8, 10],
+        description="animals an arm of the scenarios beside the study's own numbers",
+    )
+
+
 class Config(Section):
     """The whole configuration of a study."""
 
@@ -407,6 +499,7 @@ class Config(Section):
     singlecell: SingleCell = Field(default_factory=SingleCell)
     outcomes: OutcomeRules = Field(default_factory=OutcomeRules)
     linkage: Linkage = Field(default_factory=Linkage)
+    calibration: Calibration = Field(default_factory=Calibration)
     planning: Planning = Field(default_factory=Planning)
     resources: dict[str, str] = Field(default_factory=dict, description="third-party tables by path")
 

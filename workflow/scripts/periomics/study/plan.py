@@ -14,7 +14,9 @@ MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "c
                      "readings": "readings", "imports": "imports"}  # fmt: skip
 SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "simulate_culture", "simulate_bulk",
                 "simulate_singlecell", "rank_sets", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network",
-                "estimate_power", "allocate_animals"]  # fmt: skip
+                "estimate_power", "allocate_animals", "calibrate_part"]  # fmt: skip
+# Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
+CALIBRATION_PARTS = 12
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
@@ -132,6 +134,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
     out["all"] = [f for area in out for f in out[area]]
     # Of the next study: made only when asked for by name.
+    out["calibrate"] = [f"{r}/statistics/calibration.tsv"]
     out["power"] = [f"{r}/statistics/{f}" for f in ("power.tsv", "power_curves.tsv", "power.svg")]
     out["allocate"] = [f"{r}/planning/{n}.tsv" for n in ("allocation", "layout", "layout_key", "balance")]
     return out
@@ -140,13 +143,23 @@ def targets(study: Study) -> dict[str, list[str]]:
 def before_data(names: Iterable[str]) -> bool:
     """Whether only targets are asked for that make sense before there is any file to check; they check what they read themselves."""
     asked = set(names)
-    return bool(asked) and asked <= {"freeze", "power", "allocate"}
+    return bool(asked) and asked <= {"freeze", "power", "allocate", "calibrate"}
 
 
 def measured_animals(study: Study) -> str | list[str]:
     """outcomes/animals.tsv where it has been made: power takes SD from it, and is no reason to measure a study."""
     file = Path(study.results) / "outcomes" / "animals.tsv"
     return file.as_posix() if file.is_file() else []
+
+
+def calibration_parts(study: Study) -> list[str]:
+    """Tables of the parts into which the scenarios of a calibration are dealt."""
+    return [f"{study.results}/statistics/calibration/{i}.tsv" for i in range(1, CALIBRATION_PARTS + 1)]
+
+
+def calibration_made(study: Study) -> bool:
+    """Whether a calibration was asked for, so that the report shows it."""
+    return all(Path(f).is_file() for f in targets(study)["calibrate"])
 
 
 def power_made(study: Study) -> bool:
@@ -199,8 +212,12 @@ def report_inputs(study: Study) -> dict[str, object]:
     out: dict[str, object] = {}
     if measured:
         out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
-        out |= {n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")}
+        out |= {
+            n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")
+        }
         out |= {n: f"{r}/outcomes/{n}.tsv" for n in ("variance", "sampling")}
+    if calibration_made(study):
+        out["calibration"] = f"{r}/statistics/calibration.tsv"
     if power_made(study):
         out |= {"power": f"{r}/statistics/power.tsv", "power_figure": f"{r}/statistics/power.svg"}
     if simulated_layers(study):
@@ -262,6 +279,8 @@ def job_counts(study: Study) -> dict[str, int]:
         "judge_claims": int(measured),
         "compare_frozen": int(measured),
         "estimate_power": int(power_made(study)),
+        "calibrate_part": CALIBRATION_PARTS * calibration_made(study),
+        "collect_calibration": int(calibration_made(study)),
         "associate_scores": int(associated(study)),
         "solve_network": len(networks(study)),
         "record_provenance": 1,

@@ -1,0 +1,184 @@
+"""Calibration: which verdict is false in which truth, that drawn studies are what they claim, and that a broken engine is seen."""
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+from scipy.special import expit, logit
+from studies import CLAIMS, DICTIONARY, ROLES, ROOT, plan
+
+from periomics.statistics import calibration as cal
+from periomics.statistics import scenarios as sc
+from periomics.statistics import verdicts as v
+from periomics.statistics.plan import read_plan
+from periomics.study.sheets import read_sheet
+
+SHEET = read_sheet("animals", ROOT / "config" / "animals.tsv")
+QUICK = cal.Settings(studies=300, chunk=150, sizes=(6,))
+R = {"PRE": 0.05, "POST": 0.7}
+
+
+def scenario(name, the_plan=None):
+    return next(s for s in sc.scenarios(the_plan or plan(), R, 0.7, (3, 6)) if s.name == name)
+
+
+@pytest.mark.parametrize(
+    ("kind", "effect", "above", "below", "expected"),
+    [
+        ("gate", 0, np.nan, np.nan, {"false_supported": {v.SUPPORTED}}),
+        ("gate", 1, np.nan, np.nan, {}),
+        ("superiority", 0, -1, 1, {"false_supported": {v.SUPPORTED, v.SMALL}}),
+        ("superiority", -1, -2, 0, {"false_supported": {v.SUPPORTED, v.SMALL}}),
+        ("superiority", 0.5, -0.5, 1.5, {}),
+        ("timing", 2, 1, 3, {"false_refuted": {v.REFUTED, v.SMALL}}),
+        ("interaction", 2, np.nan, np.nan, {"false_refuted": {v.REFUTED, v.SMALL}}),
+        ("rescue", 0, np.nan, np.nan, {"false_supported": {v.SUPPORTED}, "false_refuted": {v.REFUTED}}),
+        ("rescue", -1, np.nan, np.nan, {"false_supported": {v.SUPPORTED}}),
+        ("non_superiority", 0, -1, 1, {"false_refuted": {v.REFUTED}, "false_improved": {v.REFUTED, v.BELOW_MARGIN, v.SIZE_UNCLEAR}}),
+        ("non_superiority", 0.5, -0.5, 1.5, {"false_refuted": {v.REFUTED}}),
+        ("non_superiority", 1, 0, 2, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}}),
+        ("non_superiority", 2, 1, 3, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}}),
+        ("equivalence", 0, -1, 1, {"false_refuted": {v.REFUTED}}),
+        ("equivalence", -2, -3, -1, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}}),
+        ("equivalence", 1, 0, 2, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}}),
+    ],
+)  # fmt: skip
+def test_false_verdicts(kind, effect, above, below, expected):
+    assert {k: set(w) for k, w in cal.false_verdicts(kind, effect, above, below).items()} == expected
+
+
+def test_scenarios_follow_from_the_claims():
+    names = [s.name for s in sc.scenarios(plan(), R, 0.7, (3, 6))]
+    assert len(names) == len(set(names))
+    assert {
+        "null_all",
+        "null_treatment",
+        "boundary_0.5",
+        "boundary_0.8",
+        "boundary_margin",
+        "cv",
+        "counts",
+        "as_planned_n3",
+    } <= set(names)
+    assert scenario("boundary_margin").R["PRE"] == 0.3 and scenario("boundary_0.8").R["POST"] == 0.8
+    fewer = plan(claims=CLAIMS["claims"][:1])
+    assert not [s for s in sc.scenarios(fewer, R, 0.7, ()) if s.name.startswith("boundary")]
+
+
+def drawn(name, studies=4000):
+    p, rng = plan(), np.random.default_rng(1)
+    s = scenario(name)
+    outcomes = ["bvtv", "elac", "ln332", "mvd", "neu"]
+    place = sc.layout(p, SHEET, outcomes, s.n, rng)
+    known = sc.truth(s, p, place.arms, outcomes, DICTIONARY, 2.5, {"elac": 0.3}, rng)
+    return s, place, known, sc.draw(s, known, place, studies, 0.4, 0.3, rng)
+
+
+def test_drawn_arms_lie_where_they_should():
+    s, place, known, data = drawn("as_planned")
+    assert place.arms == ("CTRL", "DRUG", "PRE", "POST") and np.bincount(place.arm).tolist() == [6] * 4
+    for g, arm in enumerate(place.arms):
+        inside = place.arm == g
+        np.testing.assert_allclose(data.analysis[..., inside].mean(axis=(0, 2)), known.location[g], atol=0.02)
+        share = known.natural[g, 0]
+        assert share == pytest.approx(33 + s.R[arm] * 15)
+        assert known.location[g, 0] == pytest.approx(float(logit(share / 100)))
+        np.testing.assert_allclose(data.analysis[..., inside].std(axis=(0, 2)), known.spread[g], rtol=0.03)
+    np.testing.assert_allclose(data.natural[:, 0], 100 * expit(data.analysis[:, 0]))
+    assert not np.isnan(data.analysis).any()
+
+
+def test_outcomes_of_an_animal_and_animals_of_a_block_go_together():
+    _, place, known, data = drawn("null_all")
+    signed = known.sign[:, None] * (data.analysis - known.location[place.arm].T) / known.spread[place.arm].T
+    r = np.corrcoef(signed[:, 0].ravel(), signed[:, 3].ravel())[0, 1]
+    assert r == pytest.approx(0.7 * 0.4 + 0.3, abs=0.02)
+    one, other = np.flatnonzero(place.block == 0)[:2]
+    assert np.corrcoef(signed[:, 0, one], signed[:, 0, other])[0, 1] == pytest.approx(0.3, abs=0.05)
+
+
+def test_models_of_variation():
+    _, place, known, data = drawn("unequal")
+    sd = data.analysis[:, 3].std(axis=0)
+    assert sd[place.arm == 1].mean() / sd[place.arm == 2].mean() == pytest.approx(2, rel=0.05)
+    _, place, known, data = drawn("cv")
+    healthy = data.natural[:, 1][:, place.arm == 0]
+    assert healthy.std() / healthy.mean() == pytest.approx(0.3, rel=0.1)
+    _, place, known, data = drawn("counts")
+    assert (data.natural[:, 3] * known.area[3] % 1 < 1e-9).all() and np.isnan(known.area[0])
+    assert data.analysis[:, 3][:, place.arm == 1].mean() == pytest.approx(known.analysis[1, 3], abs=0.01)
+    _, _, _, data = drawn("missing_at_random")
+    assert np.isnan(data.analysis).mean() == pytest.approx(0.1, abs=0.01)
+    _, place, _, data = drawn("lost_implants")
+    gone = np.isnan(data.analysis)
+    assert (gone.any(axis=1) == gone.all(axis=1)).all()
+    assert gone[:, 0, place.arm == 1].mean() > gone[:, 0, place.arm == 0].mean() > 0
+
+
+def test_a_calibration_counts_every_study_once_and_is_repeatable():
+    table = cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
+    words = table[table["quantity"].str.startswith("verdict: ")]
+    each = words.groupby(["claim_id", "outcome"])["count"].sum()
+    assert (each == 300).all() and set(each.index.get_level_values(0)) == {c["id"] for c in CLAIMS["claims"]}
+    again = cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
+    pd.testing.assert_frame_equal(table, again)
+    assert (cal.judged(table)["within"] != "no").all()
+
+
+def test_limits_and_judgement():
+    rows = pd.DataFrame(
+        {"quantity": ["a", "b", "c", "d"], "count": [500.0, 700, 9400, 30], "studies": [10_000.0] * 3 + [0],
+         "bound_low": [np.nan, np.nan, 0.93, np.nan], "bound_high": [0.05, 0.05, 0.97, np.nan]}
+    )  # fmt: skip
+    out = cal.judged(rows)
+    assert out["within"].tolist() == ["yes", "no", "yes", ""]
+    ci = stats.binomtest(500, 10_000).proportion_ci(1 - 0.01 / 3)
+    assert (out.at[0, "lower"], out.at[0, "upper"]) == pytest.approx((ci.low, ci.high), rel=1e-6)
+
+
+def test_an_engine_that_lies_is_seen(monkeypatch):
+    """Half the standard error: the calibration must say so."""
+    from periomics.statistics import calibration, contrasts
+
+    honest = calibration.arm_forms
+
+    def bold(*args):
+        return type(honest(*args))(*(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in honest(*args)))
+
+    monkeypatch.setattr(calibration, "arm_forms", bold)
+    table = cal.judged(cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1))
+    broken = table[table["within"] == "no"]
+    assert {"coverage", "false_supported"} <= set(broken["quantity"])
+
+
+def test_direction_that_nobody_declared():
+    table = cal.judged(cal.calibrate(scenario("toward_control"), plan(), SHEET, DICTIONARY, QUICK, 1))
+    assert set(table["quantity"]) == {"permutation_false"} and (table["within"] == "yes").all()
+    assert len(table) == 2 * 7
+
+
+def test_composites_whose_sign_is_estimated_from_the_data_would_lie():
+    """design.md 7.3: why an outcome without a declared direction stays out of the healing index."""
+    rng = np.random.default_rng(8)
+    y = rng.standard_normal((4000, 8, 18)) + np.zeros(8)[:, None]
+    arm = np.repeat(range(3), 6)
+    mean = np.stack([y[..., arm == g].mean(axis=-1) for g in range(3)], axis=-1)
+    sign = np.sign(mean[..., 0] - mean[..., 1])
+    index = (sign[..., None] * y).mean(axis=1)
+    p = stats.ttest_ind(index[:, arm == 2], index[:, arm == 1], axis=1, equal_var=False)
+    assert ((p.pvalue < 0.05) & (p.statistic > 0)).mean() > 0.1
+
+
+@pytest.mark.parametrize("n", [2, 3])
+def test_small_arms_are_refused_or_judged(n):
+    few = SHEET.groupby("group").head(n)
+    table = cal.calibrate(scenario("as_planned"), plan(), few, DICTIONARY, cal.Settings(studies=100), 1)
+    words = table[table["quantity"].str.startswith("verdict: ") & (table["count"] > 0) & (table["claim_id"] == "C0")]
+    assert (set(words["quantity"]) == {"verdict: not judged"}) is (n < 3)
+
+
+def test_studies_without_claims_or_arms_give_an_empty_table():
+    none = read_plan({}, ROLES)
+    s = scenario("null_all")
+    assert cal.calibrate(s, none, SHEET, DICTIONARY, QUICK, 1).empty
+    assert cal.calibrate(s, plan(), SHEET.iloc[:0], DICTIONARY, QUICK, 1).empty

@@ -1,0 +1,44 @@
+"""Judge simulated studies of some scenarios by the study's own claims and design.
+
+Inputs: the animals sheet, the claims and the outcome dictionary. Output: one table a part, a row a scenario, claim, outcome and
+quantity (verdicts, false ones, coverage). The log shows progress.
+"""
+
+from pathlib import Path
+
+import pandas as pd
+import yaml
+
+from periomics.statistics.calibration import COLUMNS, calibrate, read_settings
+from periomics.statistics.plan import read_plan
+from periomics.statistics.scenarios import scenarios
+from periomics.study.dictionary import load_dictionary
+from periomics.study.logs import start_log
+from periomics.study.results import write_result
+from periomics.study.sheets import read_sheet
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+    path = snakemake.input.get("claims")
+    claims = yaml.safe_load(Path(str(path)).read_text(encoding="utf-8")) if path else {}
+    plan = read_plan(claims, snakemake.params.get("roles"), str(path))
+    dictionary = load_dictionary(snakemake.input.dictionary)
+    sheet = read_sheet("animals", snakemake.input.get("animals") or None)
+    planning = snakemake.params.planning
+    settings = read_settings(snakemake.params.settings, planning["cv_of"])
+    every = scenarios(plan, planning["R"], planning["recovery"], settings.sizes)
+    tables = [pd.DataFrame(columns=list(COLUMNS))]
+    for scenario in every[int(snakemake.wildcards.part) - 1 :: int(snakemake.params.parts)]:
+        tables.append(
+            calibrate(
+                scenario, plan, sheet, dictionary, settings, int(snakemake.params.seed),
+                lambda done, name=scenario.name: log.info("%s: %d of %d studies", name, done, settings.studies),
+            )
+        )  # fmt: skip
+    full = [t for t in tables if len(t)] or tables[:1]
+    write_result(pd.concat(full, ignore_index=True), snakemake.output.table, COLUMNS)
+
+
+if "snakemake" in globals():
+    main(snakemake)
