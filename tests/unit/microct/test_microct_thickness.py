@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from periomics.microct.thickness import cover_tables, local_thickness, squared_distance
+from periomics.microct.thickness import cover_tables, largest_squares, local_thickness, squared_distance
 
 
 def brute(mask):
@@ -46,7 +46,7 @@ def test_does_not_depend_on_threads_or_pruning(monkeypatch):
     mask = random_field((48, 50, 52), 16.0, np.random.default_rng(1)) > 0
     one = local_thickness(mask, threads=1)
     np.testing.assert_array_equal(one, local_thickness(mask, threads=2))
-    monkeypatch.setattr(thickness, "_uncovered", lambda square, tables: square > 0)
+    monkeypatch.setattr(thickness, "cover_tables", lambda largest: np.full((3, largest + 1), 1 << 40))
     np.testing.assert_array_equal(one, local_thickness(mask))
 
 
@@ -62,6 +62,38 @@ def test_sphere(radius, mean):
     axis = (np.arange(-radius - 2, radius + 2) + 0.5) ** 2  # centred between voxels
     ball = axis[:, None, None] + axis[:, None] + axis <= radius**2
     assert local_thickness(ball)[ball].mean(dtype=float) == pytest.approx(mean, abs=0.005)
+
+
+def test_distances_equal_another_transform_also_beyond_the_narrow_type():
+    import edt
+
+    rng = np.random.default_rng(5)
+    for mask in (rng.random((9, 40, 70)) < 0.9, rng.random((40, 9, 7)) < 0.5, np.ones((300, 280, 5), bool)):
+        mask[0, 0, 0] = False
+        found = squared_distance(mask, threads=2)
+        np.testing.assert_array_equal(found, edt.edtsq(mask, black_border=False))
+        assert found.dtype == (np.uint32 if mask.shape[0] == 300 else np.uint16)
+
+
+def test_wide_spheres_and_many_sizes():
+    """Spans longer than a vector, cut by the border; more sizes than fit into a byte; squares beyond 16 bits."""
+    mask = np.zeros((3, 90, 130), bool)
+    mask[1, 2:88, 1:] = True
+    wide = np.full(mask.shape, 1_000_000, np.uint32)  # not distances of this mask: spheres that hold all of it
+    wide[1, 5, 5] += 1
+    assert (largest_squares(wide, 1, 2) == 1_000_001).all()
+    ramp = np.arange(mask.size, dtype=np.uint16).reshape(mask.shape) % 700
+    centres = np.argwhere(ramp > 0)
+    expected = np.zeros(mask.shape[1:], int)
+    y, x = np.ogrid[:90, :130]
+    for z, cy, cx in centres[np.argsort(ramp[tuple(centres.T)], kind="stable")][-400:]:
+        reached = (z - 1) ** 2 + (y - cy) ** 2 + (x - cx) ** 2 <= ramp[z, cy, cx]
+        expected[reached] = np.maximum(expected[reached], ramp[z, cy, cx])
+    found = largest_squares(ramp, 1, 2)[0]
+    seen = (expected > 0) & (ramp[1] > 0)
+    assert seen.sum() > 5000
+    np.testing.assert_array_equal(found[seen], expected[seen])
+    assert not found[ramp[1] == 0].any()
 
 
 def test_scales_with_the_body():

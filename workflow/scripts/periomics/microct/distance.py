@@ -1,0 +1,189 @@
+"""Exact squared Euclidean distance to the nearest voxel outside a mask, in whole numbers.
+
+Separable: first the distance along z by two sweeps, then along y and along x the smallest of `value(shifted by k) + k²`
+(lower envelope of parabolas, Felzenszwalb & Huttenlocher 2012 [from memory], here by plain search). The search over k ends
+as soon as k² reaches the largest value that is left in the row, so it costs as many steps as the widest part of the phase
+has voxels in its radius; each step is one pass over rows that lie side by side in memory, which the compiler turns into
+vector instructions. For bone and marrow that is a tenth of the time of an algorithm that is linear in the radius-free
+sense but works voxel by voxel.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+Squares = NDArray[np.unsignedinteger]
+# Largest distance along z that the narrow and the wide form keep; squares below its square are exact.
+NARROW, WIDE = np.iinfo(np.uint8).max, np.iinfo(np.uint16).max
+
+
+@contextmanager
+def using_threads(threads: int) -> Iterator[None]:
+    """Run compiled loops on at most so many threads."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
+    try:
+        yield
+    finally:
+        numba.set_num_threads(before)
+
+
+def squared_distance(mask: NDArray[np.bool_], threads: int = 1) -> Squares:
+    """Squared distance (voxels²) to the nearest voxel outside the mask; 0 outside it.
+
+    Parameters
+    ----------
+    mask
+        (z, y, x); what lies beyond the array is unknown, not background.
+    threads
+        Threads to use; the result does not depend on it.
+
+    Returns
+    -------
+    (z, y, x) uint16 where all distances are below 255 voxels, else uint32.
+
+    Raises
+    ------
+    ValueError
+        If the mask has no background at all: no distance is defined.
+    """
+    if mask.ndim != 3:
+        raise ValueError(f"mask has {mask.ndim} dimensions, 3 needed")
+    if max(mask.shape, default=0) >= WIDE:
+        raise ValueError(f"volume {mask.shape} has an edge of {WIDE} voxels or more; cut it into blocks")
+    if not mask.size:
+        return np.zeros(mask.shape, np.uint16)
+    mask = np.ascontiguousarray(mask)
+    with using_threads(threads):
+        square = _transform(mask, np.uint8, np.uint16)
+        if int(_largest(square)) < NARROW**2:
+            return square
+        if mask.all():
+            raise ValueError("the phase fills the whole volume: no distance to a border is defined")
+        del square
+        return _transform(mask, np.uint16, np.uint32)
+
+
+def _transform(mask: NDArray[np.bool_], small: type, large: type) -> Squares:
+    """The three passes; distances along z are kept as `small`, squares as `large`."""
+    columns = np.empty(mask.shape, small)
+    _along_z(mask, columns, min(mask.shape[1], 4 * numba.get_num_threads()))
+    out = np.empty(mask.shape, large)
+    steps = np.arange(min(int(np.iinfo(small).max), max(mask.shape)) + 1).astype(large) ** 2
+    _along_y_and_x(columns, out, steps.astype(large))
+    return out
+
+
+@numba.njit(cache=True, parallel=True)
+def _along_z(mask, columns, strips):
+    """Distance along z to background, capped at the type's largest value; threads take strips of rows."""
+    nz, ny, _ = mask.shape
+    for strip in numba.prange(strips):
+        low, high = ny * strip // strips, ny * (strip + 1) // strips
+        for y in range(low, high):
+            _first_row(mask[0, y], columns[0, y])
+        for z in range(1, nz):
+            for y in range(low, high):
+                _row_above(columns[z - 1, y], mask[z, y], columns[z, y])
+        for z in range(nz - 2, -1, -1):
+            for y in range(low, high):
+                _row_below(columns[z + 1, y], columns[z, y])
+
+
+@numba.njit(cache=True)
+def _first_row(mask, row):
+    zero = row.dtype.type(0)
+    most = row.dtype.type(~zero)
+    for x in range(row.shape[0]):
+        row[x] = most if mask[x] else zero
+
+
+@numba.njit(cache=True)
+def _row_above(above, mask, row):
+    zero = row.dtype.type(0)
+    most = row.dtype.type(~zero)
+    for x in range(row.shape[0]):
+        value = above[x]
+        value = row.dtype.type(value + row.dtype.type(value < most))
+        row[x] = value if mask[x] else zero
+
+
+@numba.njit(cache=True)
+def _row_below(below, row):
+    most = row.dtype.type(~row.dtype.type(0))
+    for x in range(row.shape[0]):
+        value = below[x]
+        value = row.dtype.type(value + row.dtype.type(value < most))
+        row[x] = min(value, row[x])
+
+
+@numba.njit(cache=True, parallel=True)
+def _along_y_and_x(columns, out, steps):
+    """Both passes within each plane; the row in work lies in a line padded with the largest value."""
+    nz, ny, nx = columns.shape
+    pad = steps.shape[0]
+    for z in numba.prange(nz):
+        plane = np.empty((ny, nx), out.dtype)
+        for y in range(ny):
+            _square_row(columns[z, y], plane[y])
+        line = np.empty(nx + 2 * pad, out.dtype)
+        line[:] = ~out.dtype.type(0)
+        row = line[pad : pad + nx]
+        for y in range(ny):
+            row[:] = plane[y]
+            left = _row_top(row)
+            k = 1
+            while k < pad and steps[k] < left and (y >= k or y + k < ny):
+                low = plane[y - k] if y >= k else plane[y + k]
+                high = plane[y + k] if y + k < ny else low
+                left = _relax(row, low, high, steps[k])
+                k += 1
+            best = out[z, y]
+            best[:] = row
+            k = 1
+            while k < pad and steps[k] < left:
+                left = _relax(best, line[pad - k : pad - k + nx], line[pad + k : pad + k + nx], steps[k])
+                k += 1
+
+
+@numba.njit(cache=True)
+def _square_row(columns, row):
+    for x in range(row.shape[0]):
+        value = row.dtype.type(columns[x])
+        row[x] = row.dtype.type(value * value)
+
+
+@numba.njit(cache=True)
+def _row_top(row):
+    top = row.dtype.type(0)
+    for x in range(row.shape[0]):
+        top = max(top, row[x])
+    return top
+
+
+@numba.njit(cache=True)
+def _relax(best, low, high, step):
+    """best = min(best, min(low, high) + step), capped at the type's largest value; the largest of what results."""
+    room = best.dtype.type(~best.dtype.type(0) - step)
+    top = best.dtype.type(0)
+    for x in range(best.shape[0]):
+        value = min(low[x], high[x])
+        value = best.dtype.type(min(value, room) + step)
+        value = min(value, best[x])
+        best[x] = value
+        top = max(top, value)
+    return top
+
+
+@numba.njit(cache=True)
+def _largest(square):
+    top = square.dtype.type(0)
+    for z in range(square.shape[0]):
+        for y in range(square.shape[1]):
+            top = max(top, _row_top(square[z, y]))
+    return top
