@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -9,14 +10,15 @@ import pandas as pd
 
 from periomics.report.words import (
     area_name,
+    bayes_words,
     decimals,
+    estimate_words,
     fixed,
     interval,
     known,
     number,
     p_value,
     said,
-    scale_words,
     symbol,
     tone,
     unit_words,
@@ -26,16 +28,23 @@ from periomics.report.words import (
 VERDICT_COLUMNS = (
     "claim_id", "outcome", "contrast", "estimate", "lower", "upper", "p_adj", "verdict", "reason", "confounded_with",
     "n_animals", "table", "rule", "text", "kind", "scale", "unit", "level", "margin", "variant", "time", "time_unit", "domain",
+    "tost_p", "bf01", "bf01_ceiling",
 )  # fmt: skip
 ALL_OF = "all of "
+ASSOCIATIONS_FILE = "linkage/associations.tsv"
 QUESTIONS = {
     "gate": "is there a deficit?",
     "superiority": "better?",
+    "timing": "better at that time?",
+    "dose_trend": "better with more?",
     "interaction": "stronger response?",
     "non_superiority": "no relevant improvement?",
     "equivalence": "equivalent?",
     "rescue": "rescue beyond the threshold?",
+    "association": "do they go together within arms?",
 }
+# With more claims than this on one outcome a claim is a row, with fewer a column.
+MOST_ACROSS = 6
 
 
 @dataclass(frozen=True)
@@ -57,7 +66,10 @@ class Verdict:
     n: str
     n_per_arm: str
     natural: str
+    ratio: str
     margin: str
+    bayes: str
+    tost: str
     confounded_with: str
     unvalidated: str
     reason: str
@@ -90,16 +102,23 @@ class Group:
     columns: Sequence[tuple[str, str, str, str]]
     claims: Sequence[Claim]
 
+    @property
+    def across(self) -> bool:
+        """Whether claims stand side by side, since all speak of one outcome."""
+        return len(self.columns) == 1 and 1 < len(self.claims) <= MOST_ACROSS and not any(c.whole for c in self.claims)
+
 
 def claim_groups(
     verdicts: pd.DataFrame, contrasts: pd.DataFrame, rescue: pd.DataFrame, declared: Mapping[str, object],
-    dictionary: pd.DataFrame,
+    dictionary: pd.DataFrame, associations: pd.DataFrame | None = None,
 ) -> list[Group]:  # fmt: skip
-    """Claims in their declared order, grouped by the outcomes they speak of."""
+    """Claims in their declared order, grouped by the outcomes they speak of; one that speaks of some of a group's joins it."""
     claims: dict[str, Claim] = {}
+    thresholds = {str(c.get("id")): c.get("threshold", 0.5) for c in declared.get("claims") or []}  # type: ignore[attr-defined]
     for row in verdicts.to_dict("records"):
         claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
-        found = _verdict(row, _evidence(row, contrasts, rescue), contrasts, dictionary)
+        evidence = _evidence(row, contrasts, rescue, associations)
+        found = _verdict(row, evidence, contrasts, dictionary, thresholds.get(str(row["claim_id"]), 0.5))
         if str(row["outcome"]).startswith(ALL_OF):
             claim.whole = found
         else:
@@ -108,9 +127,8 @@ def claim_groups(
     for claim in claims.values():
         key = tuple(claim.verdicts)
         if claim.whole and not key:
-            named = tuple(claim.whole.outcome.removeprefix(ALL_OF).split(", "))
-            key = next((k for k in groups if set(named) <= set(k)), named)
-        groups.setdefault(key, []).append(claim)
+            key = tuple(claim.whole.outcome.removeprefix(ALL_OF).split(", "))
+        groups.setdefault(next((k for k in groups if set(key) <= set(k)), key), []).append(claim)
     return [
         Group([(o, symbol(dictionary, o), str(known(dictionary, o)["name"]), unvalidated(dictionary, o)) for o in key], members)
         for key, members in groups.items()
@@ -125,13 +143,20 @@ def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
                  str(contrast.get("text") or ""), said(row["confounded_with"]))  # fmt: skip
 
 
-def _evidence(row: Mapping[str, object], contrasts: pd.DataFrame, rescue: pd.DataFrame) -> tuple[str, int | None]:
+def _evidence(
+    row: Mapping[str, object], contrasts: pd.DataFrame, rescue: pd.DataFrame, associations: pd.DataFrame | None
+) -> tuple[str, int | None]:
     """File and line (header = 1) of the table row that a verdict rests on."""
+    if row["kind"] == "association":
+        pairs = associations if associations is not None else pd.DataFrame(columns=["score_id", "outcome"])
+        hit = pairs.index[(pairs["score_id"] == row["contrast"]) & (pairs["outcome"] == row["outcome"])]
+        return ASSOCIATIONS_FILE, int(hit[0]) + 2 if len(hit) else None
     if row["kind"] == "rescue" and len(rescue):
         arm = str(row["contrast"]).removeprefix("rescue ")
         hit = rescue.index[
             (rescue["outcome"] == row["outcome"]) & (rescue["arm"] == arm) & (rescue["variant"] == row["variant"])
-        ]
+            & (rescue["kind"] == "natural scale")
+        ]  # fmt: skip
         if len(hit):
             return "statistics/rescue.tsv", int(hit[0]) + 2
     found = _rows(contrasts, row)
@@ -156,9 +181,19 @@ def _natural(found: pd.DataFrame) -> str:
     return ""
 
 
+def _ratio(found: pd.DataFrame) -> str:
+    """The ratio of geometric means of a log outcome with its unadjusted interval."""
+    ends = found[["ratio", "ratio_lower", "ratio_upper"]].apply(pd.to_numeric, errors="coerce").dropna()
+    if ends.empty:
+        return ""
+    best, lower, upper = ends.iloc[0]
+    return f"ratio {fixed(best, decimals(lower, upper))} {interval(lower, upper)}"
+
+
 def _verdict(
-    row: Mapping[str, object], evidence: tuple[str, int | None], contrasts: pd.DataFrame, dictionary: pd.DataFrame
-) -> Verdict:
+    row: Mapping[str, object], evidence: tuple[str, int | None], contrasts: pd.DataFrame, dictionary: pd.DataFrame,
+    threshold: object,
+) -> Verdict:  # fmt: skip
     outcome, verdict = str(row["outcome"]), str(row["verdict"])
     colour, mark = tone(verdict)
     found = _rows(contrasts, row)
@@ -170,14 +205,25 @@ def _verdict(
         claim_id=str(row["claim_id"]), outcome=outcome, symbol=outcome if whole else symbol(dictionary, outcome),
         name="" if whole else str(entry["name"]), verdict=verdict, tone=colour, mark=mark,
         estimate=best, interval=interval(row["lower"], row["upper"]),
-        counted_in=scale_words(said(row["scale"]), said(row["unit"])), level=_level(row["level"]), p=p_value(row["p_adj"]),
+        counted_in=estimate_words(said(row["scale"]), said(row["unit"]), str(row["kind"]), threshold),
+        level=_level(row["level"]), p=p_value(row["p_adj"]),
         n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=_natural(found),
-        margin=said(row["margin"]), confounded_with=said(row["confounded_with"]),
-        unvalidated="" if whole else unvalidated(dictionary, outcome), reason=said(row["reason"]),
+        ratio=_ratio(found), margin=said(row["margin"]), bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
+        tost=p_value(pd.to_numeric(row["tost_p"])), confounded_with=said(row["confounded_with"]),
+        unvalidated="" if whole else unvalidated(dictionary, outcome), reason=_reason(row, dictionary),
         anchor=anchor("claim", row["claim_id"], outcome), evidence=f"{file}, line {line}" if line else file,
         evidence_anchor=anchor(file, line) if line else "", rule=said(row["rule"]),
         area="" if whole else area_name(str(entry["modality"])),
     )  # fmt: skip
+
+
+def _reason(row: Mapping[str, object], dictionary: pd.DataFrame) -> str:
+    """The reason as the table gives it; a verdict over all outcomes calls each by its symbol."""
+    text, outcome = said(row["reason"]), str(row["outcome"])
+    for name in outcome.removeprefix(ALL_OF).split(", ") if outcome.startswith(ALL_OF) else ():
+        shown = symbol(dictionary, name).replace("\\", "\\\\")
+        text = re.sub(rf"(?<![^ ]){re.escape(name)}: ", f"{shown}: ", text)
+    return text
 
 
 def _level(level: object) -> str:

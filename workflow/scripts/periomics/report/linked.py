@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.report.claims import ASSOCIATIONS_FILE, anchor
 from periomics.report.grids import Grid, grid
 from periomics.report.pictures import Picture, embedded
 from periomics.report.sources import Sources, complete
@@ -73,8 +74,9 @@ def associations(sources: Sources) -> Grid:
     return grid(
         rows,
         columns,
-        file="linkage/associations.tsv",
+        file=ASSOCIATIONS_FILE,
         title="Pairs declared before data",
+        anchors=[anchor(ASSOCIATIONS_FILE, i + 2) for i in df.index],
         reason="No pair was declared.",
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from periomics.report import flow, linked, recovered
+from periomics.report.answers import answers
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.declared import declared
 from periomics.report.dots import arm_order
@@ -80,21 +81,23 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     verdicts = sources.table("verdicts", VERDICT_COLUMNS)
     values = sources.table("animals_values", VALUE_COLUMNS)
     contrasts, rescue = sources.table("contrasts", CONTRAST_COLUMNS), sources.table("rescue", RESCUE_COLUMNS)
-    groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary)
+    associations = sources.table("associations", linked.ASSOCIATION_COLUMNS)
+    groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary, associations)
     claims = [c for g in groups for c in g.claims]
-    grids = statistics_grids(sources)
+    grids, pairs = statistics_grids(sources), linked.linkage(sources)
     images = all_pictures(sources, values)
     order = arm_order(sources.config, sorted(set(values["condition"])), vehicles(sources))
     return {
+        "answers": answers(verdicts, claimed, sources.dictionary, list(sources.sheets["animals"]["unit"].unique())),
         "groups": groups,
         "verdicts": [v for c in claims for v in [*c.verdicts.values(), *([c.whole] if c.whole else [])]],
         "no_claims": no_claims(verdicts, claimed),
         **claim_figures(verdicts, claimed, sources, figures),
         "statistics": grids,
-        "shown_anchors": shown_anchors(grids),
+        "shown_anchors": shown_anchors([*grids, *([pairs.associations] if pairs and pairs.associations else [])]),
         "pages": pages(sources, images, figures, [v for c in claims for v in c.verdicts.values()]),
         "gene_pages": gene_pages(sources, images, figures),
-        "linkage": linked.linkage(sources),
+        "linkage": pairs,
         "recovery": recovered.recovery(sources),
         "next_study": next_study(sources),
         "recovery_figure": linked.figure(sources.path("recovery_figure")),

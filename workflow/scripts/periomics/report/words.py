@@ -24,6 +24,7 @@ TONES = {
 }
 OTHER_TONE = ("none", MISSING)
 SCALES = {"logit": "log odds", "log": "log ratio", "count": "log ratio", "identity": ""}
+RANKS, RISK = "ranks:", "risk difference"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 AREA_NAMES = {
     "microct": "Micro-CT",
@@ -152,8 +153,36 @@ def unvalidated(dictionary: pd.DataFrame, outcome: str) -> str:
 
 
 def scale_words(scale: str, unit: str) -> str:
-    """What an estimate on a scale is counted in."""
+    """What an estimate on a scale is counted in: a difference of logits is a log odds ratio, never a number of percent."""
     return SCALES.get(scale, scale) or unit_words(unit)
+
+
+def estimate_words(scale: str, unit: str, kind: str, threshold: object = None) -> str:
+    """What the estimate of a verdict is counted in.
+
+    Rescue: how far the arm lies beyond its threshold, on the outcome's own scale; R itself is another number.
+    """
+    base = scale_words(scale, unit)
+    if kind == "rescue" and threshold is not None:
+        return f"{base} beyond R = {float(threshold):g}".strip()  # type: ignore[arg-type]
+    return f"{base} per doubling of dose + 1".strip() if kind == "dose_trend" else base
+
+
+def contrast_words(scale: str, unit: str, method: str, *, trend: bool = False) -> str:
+    """What the estimate of a contrast is counted in; grades and yes or no have units of their own."""
+    if method.startswith(RANKS):
+        return "P(first higher) − ½"
+    if method.startswith(RISK):
+        return RISK
+    return estimate_words(scale, unit, "dose_trend" if trend else "")
+
+
+def bayes_words(bf01: object, ceiling: object, highest: object = None) -> str:
+    """`BF01 1.8 of at most 2.1`: evidence for no effect, with the most that these numbers of animals allow; '' where there is none."""
+    if any(pd.isna(x) or x == "" for x in (bf01, ceiling)):
+        return ""
+    low, high = number(float(bf01), 2), number(float(bf01 if highest is None else highest), 2)  # type: ignore[arg-type]
+    return f"BF₀₁ {low if low == high else f'{low} to {high}'} of at most {number(float(ceiling), 2)}"  # type: ignore[arg-type]
 
 
 def area_name(area: str) -> str:
