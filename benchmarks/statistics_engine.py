@@ -3,6 +3,7 @@
 Run: .venv/bin/python benchmarks/statistics_engine.py
 """
 
+import resource
 import sys
 import time
 from pathlib import Path
@@ -14,21 +15,28 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" 
 
 from studies import ARMS, CORE, DICTIONARY, MEANS, plan, simulated  # noqa: E402
 
-from periomics.statistics import estimates, graph  # noqa: E402
+from periomics.statistics import estimates, graph, position  # noqa: E402
+from periomics.statistics.adjusted import adjust  # noqa: E402
 from periomics.statistics.animals import prepare  # noqa: E402
 from periomics.statistics.contrasts import summarise  # noqa: E402
 from periomics.statistics.judging import verdict_table  # noqa: E402
+from periomics.statistics.rescue import fieller  # noqa: E402
 
 
-def many(studies: int, outcomes: int = 12) -> float:
-    """Seconds of processor time for all claims of many studies."""
+def many(studies: int, outcomes: int = 12, blocks: bool = True) -> float:
+    """Seconds of processor time for every claim that animals answer, on many studies: drawn values to verdicts."""
     rng = np.random.default_rng(1)
     y = rng.standard_normal((studies, outcomes, 24)) + np.repeat([2.5, 0, 0.1, 1.7], 6)
     names = list(DICTIONARY.index[:outcomes])
     p = plan(domains={o: o for o in names}, claims=CORE)
+    arm, block = np.repeat(range(4), 6), np.tile([0, 0, 1, 1, 2, 2], 4)
+    code = position.codes(["logit", "log", "identity"] * (outcomes // 3))
     start = time.process_time()
-    arms = summarise(y, np.repeat(range(4), 6), 4)
-    graph.decide(p, {c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes)) for c in p.claims})
+    arms = adjust(y, arm, 4, block) if blocks else summarise(y, arm, 4)
+    forms = {c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes), code) for c in p.claims}
+    graph.decide(p, forms)
+    for treated in (2, 3):
+        fieller(arms, 0, 1, treated, 0.95, code)
     return time.process_time() - start
 
 
@@ -48,8 +56,12 @@ def one(outcomes: int) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    for studies in (1000, 4000):
-        print(f"{studies} studies x 6 claims x 12 outcomes: {many(studies):.2f} s")
+    for studies in (1000, 2000, 4000):
+        for blocks in (False, True):
+            seconds = many(studies, blocks=blocks)
+            how = "adjusted for blocks" if blocks else "unadjusted"
+            print(f"{studies} studies x {len(CORE)} claims x 12 outcomes and 2 Fieller sets, {how}: {seconds:.2f} s")
+    print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     for outcomes in (10, 40):
         first, second = one(outcomes)
         print(

@@ -13,7 +13,7 @@ from periomics.statistics import contrasts as c
 from periomics.statistics.adjusted import Adjusted, adjust
 from periomics.statistics.plan import Adjustment, Contrast
 from periomics.statistics.transform import to_scale
-from periomics.study.check_claims import estimable
+from periomics.study.check_claims import estimable, only_in
 from periomics.study.dictionary import entry
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
@@ -235,8 +235,9 @@ def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
     for what, labels in (("batch", cut.batch[used]), ("block", cut.block[used])):
         if (labels == "").any() or len(set(labels)) < 2 or len(set(labels)) == len(labels):
             continue
-        if not estimable(pd.DataFrame({"arm": arm, "batch": labels}), weights):
-            return f"{what} and arm cannot be told apart"
+        design = pd.DataFrame({"arm": arm, "batch": labels})
+        if not estimable(design, weights):
+            return f"{what} and arm cannot be told apart ({only_in(design, weights)})"
     return ""
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import numpy as np
 import pandas as pd
@@ -194,6 +194,12 @@ def estimable(design: pd.DataFrame, contrast: Mapping[str, float]) -> bool:
     return int(np.linalg.matrix_rank(np.vstack([model, weights]))) == int(np.linalg.matrix_rank(model))
 
 
+def only_in(design: pd.DataFrame, arms: Iterable[str]) -> str:
+    """Which batches each arm of a contrast is in, in words; `design` as for `estimable`."""
+    pairs = design[design["arm"].isin(list(arms))].groupby("arm")["batch"].unique()
+    return "; ".join(f"{arm} only in {', '.join(sorted(batches))}" for arm, batches in pairs.items())
+
+
 def check_estimable(study: Study) -> list[Problem]:
     """Contrasts that batches confound, sheet by sheet, and arms without animals.
 
@@ -225,8 +231,7 @@ def _confounding(study: Study, sheet: str, name: str, weights: dict, group: pd.S
         return []
     if estimable(design, weights):
         return []
-    pairs = design[design["arm"].isin(list(weights))].groupby("arm")["batch"].unique()
-    shown = "; ".join(f"{arm} only in {', '.join(sorted(batches))}" for arm, batches in pairs.items())
+    shown = only_in(design, weights)
     file = str((study.config.get("sheets") or {}).get(sheet, sheet))
     message = f"contrast {name} is not estimable: batch and group are confounded ({shown})"
     return [
