@@ -82,14 +82,34 @@ def test_slopes_within_units():
     assert complete.tolist() == [0, 1]
 
 
-def test_powers_of_the_specification():
-    """spec/study.md 1.3, n = 6, d = 2.5: C0 .98, C2 .82, C4 .75 with the variance pooled over four arms."""
+POWERS = {  # spec/study.md 1.3: true R_pre .05, R_post .7; power of C0, C1 supported, C2, C4
+    (6, 2.5): (0.98, 0.32, 0.82, 0.75), (8, 2.5): (1, 0.38, 0.92, 0.87), (6, 1.2): (0.51, 0.15, 0.27, 0.26),
+    (10, 1.2): (0.74, 0.19, 0.43, 0.39), (40, 2.5): (1, 0.94, 1, 1), (60, 2.5): (1, 0.99, 1, 1),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("n", "d"), POWERS)
+def test_unadjusted_powers_of_the_specification(n, d):
+    """They are those of the variance pooled over four arms, by the noncentral t and by the engine."""
+    rng = np.random.default_rng(11)
+    y = rng.normal(size=(8000, 4 * n)) + d * np.repeat([1, 0, 0.05, 0.7], n)
+    arms = c.summarise(y, np.repeat(range(4), n), 4)
+    c0, c2, c4 = (
+        (c.interval(c.linear_form(arms, w, pooled=True), 0.95)[0] > 0).mean()
+        for w in ([1, -1, 0, 0], [0, -1, 0, 1], [0, 0, -1, 1])
+    )
+    c1 = (c.interval(c.linear_form(arms, [-0.3, -0.7, 1, 0], pooled=True), 0.90)[1] < 0).mean()
+    df, t = 4 * (n - 1), stats.t.ppf([0.975, 0.95], 4 * (n - 1))
+    exact = [stats.nct.sf(t[0], df, e * d * np.sqrt(n / 2)) for e in (1, 0.7, 0.65)]
+    exact.insert(1, stats.nct.cdf(-t[1], df, -0.25 * d * np.sqrt(n / 1.58)))
+    assert exact == pytest.approx(POWERS[n, d], abs=0.02)
+    assert (c0, c1, c2, c4) == pytest.approx(exact, abs=0.02)
+
+
+def test_group_wise_variances_cost_what_the_noncentral_t_says():
     rng = np.random.default_rng(11)
     y = rng.normal(size=(20_000, 24)) + np.repeat([2.5, 0, 0.125, 1.75], 6)
     arms = c.summarise(y, np.repeat(range(4), 6), 4)
-    for weights, expected, d in (([1, -1, 0, 0], 0.98, 2.5), ([0, -1, 0, 1], 0.82, 1.75), ([0, 0, -1, 1], 0.75, 1.625)):
-        pooled = (c.interval(c.linear_form(arms, weights, pooled=True), 0.95)[0] > 0).mean()
-        assert pooled == pytest.approx(expected, abs=0.02)
-        # The group-wise variances that judge a study cost a little power; by the noncentral t on 10 degrees of freedom:
+    for weights, d in (([1, -1, 0, 0], 2.5), ([0, -1, 0, 1], 1.75), ([0, 0, -1, 1], 1.625)):
         own = (c.interval(c.linear_form(arms, weights), 0.95)[0] > 0).mean()
         assert own == pytest.approx(stats.nct.sf(stats.t.ppf(0.975, 10), 10, d * np.sqrt(3)), abs=0.02)
