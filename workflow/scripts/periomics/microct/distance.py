@@ -33,7 +33,7 @@ def using_threads(threads: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-def squared_distance(mask: NDArray[np.bool_], threads: int = 1) -> Squares:
+def squared_distance(mask: NDArray[np.bool_], threads: int = 1, reach: int | None = None) -> Squares:
     """Squared distance (voxels²) to the nearest voxel outside the mask; 0 outside it.
 
     Parameters
@@ -42,15 +42,17 @@ def squared_distance(mask: NDArray[np.bool_], threads: int = 1) -> Squares:
         (z, y, x); what lies beyond the array is unknown, not background.
     threads
         Threads to use; the result does not depend on it.
+    reach
+        Distances up to this many voxels are wanted; larger ones come out as some value above reach². All, if not given.
 
     Returns
     -------
-    (z, y, x) uint16 where all distances are below 255 voxels, else uint32.
+    (z, y, x) uint16 where all distances (or the reach) are below 255 voxels, else uint32.
 
     Raises
     ------
     ValueError
-        If the mask has no background at all: no distance is defined.
+        If the mask has no background at all and no reach is given: no distance is defined.
     """
     if mask.ndim != 3:
         raise ValueError(f"mask has {mask.ndim} dimensions, 3 needed")
@@ -60,6 +62,8 @@ def squared_distance(mask: NDArray[np.bool_], threads: int = 1) -> Squares:
         return np.zeros(mask.shape, np.uint16)
     mask = np.ascontiguousarray(mask)
     with using_threads(threads):
+        if reach is not None:
+            return _transform(mask, *((np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)), reach)
         square = _transform(mask, np.uint8, np.uint16)
         if int(_largest(square)) < NARROW**2:
             return square
@@ -69,13 +73,13 @@ def squared_distance(mask: NDArray[np.bool_], threads: int = 1) -> Squares:
         return _transform(mask, np.uint16, np.uint32)
 
 
-def _transform(mask: NDArray[np.bool_], small: type, large: type) -> Squares:
+def _transform(mask: NDArray[np.bool_], small: type, large: type, reach: int | None = None) -> Squares:
     """The three passes; distances along z are kept as `small`, squares as `large`."""
     columns = np.empty(mask.shape, small)
     _along_z(mask, columns, min(mask.shape[1], 4 * numba.get_num_threads()))
     out = np.empty(mask.shape, large)
-    steps = np.arange(min(int(np.iinfo(small).max), max(mask.shape)) + 1).astype(large) ** 2
-    _along_y_and_x(columns, out, steps.astype(large))
+    most = min(int(np.iinfo(small).max), max(mask.shape), max(mask.shape) if reach is None else reach)
+    _along_y_and_x(columns, out, np.arange(most + 1).astype(large) ** 2)
     return out
 
 

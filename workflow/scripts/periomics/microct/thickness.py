@@ -67,7 +67,9 @@ def local_thickness(
         return _paint(spheres, np.ascontiguousarray(mask), 0, len(mask), diameters.astype(np.float32))
 
 
-def largest_squares(square: Squares, low: int = 0, high: int | None = None, threads: int = 1) -> Squares:
+def largest_squares(
+    square: Squares, low: int = 0, high: int | None = None, threads: int = 1, centres: NDArray[np.bool_] | None = None
+) -> Squares:
     """Squared radius (voxels²) of the largest sphere that holds each voxel, for some planes of a block.
 
     Parameters
@@ -78,16 +80,19 @@ def largest_squares(square: Squares, low: int = 0, high: int | None = None, thre
         Planes to paint. The result is that of the whole volume if the block holds all planes within the largest radius.
     threads
         Threads of the painting; the result does not depend on it.
+    centres
+        (z, y, x) spheres are placed at these voxels only; all if not given.
 
     Returns
     -------
     (high - low, y, x) of the type of `square`; the diameter is twice the root.
     """
     high = len(square) if high is None else high
-    if not square.any():
+    placed = square if centres is None else np.where(centres, square, square.dtype.type(0))
+    if not placed.any():
         return np.zeros((high - low, *square.shape[1:]), square.dtype)
     with using_threads(threads):
-        spheres = _spheres(square)
+        spheres = _spheres(placed)
         return _paint(spheres, square, low, high, spheres.sizes.astype(square.dtype))
 
 

@@ -1,0 +1,107 @@
+"""Masks by slabs, and the thickness that is measured on them: as in memory, whatever the slabs and threads."""
+
+import numpy as np
+import pytest
+
+from periomics.microct.distance import squared_distance
+from periomics.microct.morphometry import thickness
+from periomics.microct.segment import smooth
+from periomics.microct.slabs import bits_of, planes_for, threshold_bits
+from periomics.microct.streamed_thickness import streamed_thickness
+from periomics.microct.thickness import local_thickness
+from periomics.simulate.trabeculae import random_field
+
+SHAPE = (41, 50, 45)
+
+
+@pytest.fixture(scope="module")
+def field():
+    return random_field(SHAPE, 14.0, np.random.default_rng(4))
+
+
+@pytest.fixture(scope="module")
+def bone(field):
+    return field > np.quantile(field, 0.7)
+
+
+@pytest.fixture(scope="module")
+def voi():
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    return ((z - 20) / 18.0) ** 2 + ((y - 25) / 20.0) ** 2 + ((x - 22) / 19.0) ** 2 <= 1
+
+
+@pytest.mark.parametrize("planes", [1, 7, 16, 100])
+def test_bits_keep_a_mask_and_thresholds_see_beyond_the_slab(tmp_path, field, planes):
+    grey = (1000 * field).astype(np.int16)
+    expected = smooth(grey, 1.2) >= 100
+    for file in (None, tmp_path / f"mask{planes}.bits"):
+        found = threshold_bits(lambda low, high: grey[low:high], SHAPE, 100, 1.2, planes, file)
+        np.testing.assert_array_equal(found.read(0, SHAPE[0]), expected)
+    np.testing.assert_array_equal(found.read(5, 9), expected[5:9])
+
+
+@pytest.mark.parametrize("planes", [1, 6, 20, 41])
+@pytest.mark.parametrize("marrow", [False, True])
+def test_thickness(bone, voi, planes, marrow):
+    phase = bone ^ marrow
+    whole = local_thickness(phase)
+    bits, written = bits_of(phase), np.zeros(SHAPE, int)
+
+    def keep(low, sizes):
+        written[low : low + len(sizes)] = sizes
+
+    found = streamed_thickness(bits.read, SHAPE, bits_of(voi), planes, threads=1 + planes % 2, clipped=True, write=keep)
+    np.testing.assert_array_equal((2 * np.sqrt(written)).astype(np.float32), whole)
+    expected = thickness(phase, voi, 1.0)
+    assert (found.n_voxels, found.maximum) == (expected.n_voxels, pytest.approx(expected.maximum, rel=1e-7))
+    assert (found.mean, found.sd) == pytest.approx(
+        (expected.mean, expected.sd), rel=1e-7
+    )  # its map is single precision
+    assert found.clipped / found.n_voxels == pytest.approx(expected.clipped_share, rel=1e-12)
+
+
+def test_thickness_is_the_same_number_at_every_slab_size(bone):
+    bits = bits_of(bone)
+    results = {streamed_thickness(bits.read, SHAPE, None, planes).counts.tobytes() for planes in (1, 3, 10, 41)}
+    assert len(results) == 1
+
+
+def test_thickness_beside_metal(bone):
+    zone = np.zeros(SHAPE, bool)
+    zone[10:30, 20:28, 20:28] = True
+    phase = bone & ~zone
+    expected = thickness(phase, np.ones(SHAPE, bool), 1.0, zone)
+    for planes in (5, 41):
+        read = bits_of(phase).read
+        found = streamed_thickness(read, SHAPE, None, planes, clipped=True, metal_zone=bits_of(zone))
+        assert found.clipped / found.n_voxels == pytest.approx(expected.clipped_share, rel=1e-12)
+
+
+def test_thickness_finds_spheres_larger_than_the_first_guess():
+    mask = np.ones((120, 90, 90), bool)
+    mask[0] = mask[119] = mask[:, 0] = mask[:, 89] = mask[:, :, 0] = mask[:, :, 89] = False
+    whole = local_thickness(mask)[mask]
+    found = streamed_thickness(bits_of(mask).read, mask.shape, None, 30)
+    assert found.maximum == whole.max() == 88
+    assert found.mean == pytest.approx(whole.mean(dtype=float), rel=1e-7)
+
+
+def test_thickness_without_phase_or_border():
+    assert np.isnan(streamed_thickness(bits_of(np.zeros((9, 9, 9), bool)).read, (9, 9, 9)).mean)
+    with pytest.raises(ValueError, match="fills the whole volume"):
+        streamed_thickness(bits_of(np.ones((9, 9, 9), bool)).read, (9, 9, 9), None, 4)
+
+
+def test_distances_up_to_a_reach_are_exact_and_larger_ones_stay_larger(bone):
+    exact = squared_distance(~bone)
+    near = squared_distance(~bone, reach=4)
+    np.testing.assert_array_equal(near[exact <= 16], exact[exact <= 16])
+    assert (near[exact > 16] > 16).all()
+    assert (squared_distance(np.ones((5, 5, 5), bool), reach=3) > 9).all()
+
+
+def test_planes_follow_memory():
+    assert planes_for(100, (50, 1000, 1000), 10) == 10
+    assert planes_for(1e6, (50, 1000, 1000), 10) == 50
+    with pytest.raises(ValueError, match="too few"):
+        planes_for(100, (50, 1000, 1000), 10, 20, 7)
