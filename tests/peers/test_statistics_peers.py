@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from statsmodels.stats.weightstats import DescrStatsW
@@ -14,6 +15,7 @@ from studies import ARMS, CORE, plan
 
 from periomics.statistics import graph as g
 from periomics.statistics import verdicts as v
+from periomics.statistics.adjusted import adjust
 from periomics.statistics.contrasts import summarise
 
 K, N = 5, 6
@@ -70,3 +72,39 @@ def test_adjusted_verdicts_study_by_study(post, pre):
             # "improved but below the margin" is within the margin too: the plain test knows no other word for it.
             inside = np.isin(d[claim].verdict[s], (v.SUPPORTED, v.SMALL, v.BELOW_MARGIN))
             assert set(np.flatnonzero(inside)) == found, (s, claim)
+
+
+def hc2(y, weights):
+    """Estimate, standard error and degrees of freedom of a contrast adjusted for blocks: statsmodels, and two moments by definition."""
+    arm, block = np.repeat(range(4), N), np.tile(np.repeat(range(3), 2), 4)
+    values = np.concatenate([y[a] for a in ARMS])
+    x = np.column_stack([np.eye(4)[arm], np.eye(3)[block][:, 1:]])
+    fit = sm.OLS(values, x).fit(cov_type="HC2").t_test(np.array([*weights, 0, 0]))
+    inverse = np.linalg.pinv(x)
+    m, a, z = np.eye(4 * N) - x @ inverse, np.asarray(weights, float) @ inverse[:4], np.eye(4)[arm]
+    s = np.maximum(np.linalg.solve(z.T @ m**2 @ z, z.T @ (m @ values) ** 2), 0)
+    q, sigma = m @ np.diag(a**2 / np.diag(m)) @ m, np.diag(s[arm])
+    df = np.trace(q @ sigma) ** 2 / np.trace(q @ sigma @ q @ sigma)
+    return float(fit.effect[0]), float(fit.sd.item()), df
+
+
+def test_adjusted_verdicts_with_blocks_study_by_study():
+    rng = np.random.default_rng(77)
+    studies, weights = 12, {"C0": (1, -1, 0, 0), "C2": (0, -1, 0, 1), "C4": (0, 0, -1, 1), "C3": (-0.5, -0.5, 0, 1)}
+    block = np.tile(np.repeat(range(3), 2), 4)
+    y = rng.standard_normal((studies, K, 4 * N)) + 2.5 * np.repeat([1, 0, 0.05, 0.7], N)
+    y += rng.standard_normal((studies, 1, 3))[..., block]
+    arms = adjust(y, np.repeat(range(4), N), 4, block)
+    p = plan(claims=CORE)
+    d = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims})
+    for s in range(studies):
+        plain = [{a: y[s, k, i * N : (i + 1) * N] for i, a in enumerate(ARMS)} for k in range(K)]
+        earlier = {"C2": "C0", "C4": "C2", "C3": "C4"}
+        kept = {}
+        for claim, w in weights.items():
+            members = sorted(kept[earlier[claim]]) if claim in earlier else list(range(K))
+            forms = [hc2(plain[k], w) for k in members]
+            ps = [2 * stats.t.sf(abs(e / se), df) for e, se, df in forms]
+            rejected = holm_family(ps) if claim != "C0" else [p_ < 0.05 for p_ in ps]
+            kept[claim] = {k for k, (e, _, _), r in zip(members, forms, rejected, strict=True) if r and e > 0}
+            assert set(np.flatnonzero(v.passed(d[claim].verdict[s]))) == kept[claim], (s, claim)
