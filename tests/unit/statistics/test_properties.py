@@ -46,7 +46,7 @@ def with_conn(seed=1):
     return pd.concat([table, pd.DataFrame(more, columns=list(ANIMAL_COLUMNS))], ignore_index=True), sheet
 
 
-DOMAINS = dict(bone="conn", necrosis="elac", barrier="ln332", vessels="mvd", inflammation="neu")
+DOMAINS = {"bone": "conn", "necrosis": "elac", "barrier": "ln332", "vessels": "mvd", "inflammation": "neu"}
 
 
 def conn_plan():
