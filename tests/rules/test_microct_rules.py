@@ -26,6 +26,9 @@ class Named(SimpleNamespace):
     def items(self):
         return vars(self).items()
 
+    def get(self, name):
+        return vars(self).get(name)
+
 
 def script(root, name):
     spec = importlib.util.spec_from_file_location("script", root / "workflow/scripts" / name)
@@ -68,8 +71,8 @@ def simulate(root, tmp_path, threads=1):
 
 def measure(root, tmp_path, facts, on_broken="flag"):
     out = tmp_path / "out" / facts["specimen_id"]
-    names = {"measurements": "measurements.tsv", "overlay": "overlay.png", "labels": "labels.nii.gz",
-             "thickness": "thickness.nii.gz"}  # fmt: skip
+    names = {"measurements": "measurements.tsv", "curves": "curves.tsv", "facts": "scan.tsv", "overlay": "overlay.png",
+             "labels": "labels.nii.gz", "thickness": "thickness.nii.gz", "separation": "separation.nii.gz"}  # fmt: skip
     paths = {k: str(out / v) for k, v in names.items()}
     script(root, "microct/measure_scan.py").main(
         job(
@@ -94,6 +97,14 @@ def test_from_targets_to_measurements(root, tmp_path):
         joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(table, on=keys, how="left")
         assert joined["value"].notna().all()
         assert (joined["qc"] == "pass").all()
+        assert table["outcome"].isin(pd.read_csv(root / "resources/outcomes.tsv", sep="\t")["outcome"]).all()
+        assert set(read_result(paths["curves"])["curve"]) == {
+            "bic_by_offset", "band_sweep_bvtv", "band_sweep_ovtv", "bvtv_by_distance", "bic_by_height", "bic_by_octant",
+            "loss_by_sector",
+        }  # fmt: skip
+        scan_facts = read_result(paths["facts"]).set_index("fact")["value"]
+        assert scan_facts["medium"] == "not stated"
+        assert scan_facts["processing"].startswith("Gaussian 0.6 voxels; bone >= 17000")
         bone = joined.query("outcome == 'bvtv'")
         assert (bone["value"] - bone["truth"]).abs().max() < 2
         labels = read_volume(paths["labels"])
@@ -122,7 +133,10 @@ def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
     write_volume(np.full((20, 20, 20), 9000, np.uint16), (18.0,) * 3, facts["path"])
     paths = measure(root, tmp_path, facts)
     table = read_result(paths["measurements"])
-    assert set(table["outcome"]) == {"bvtv", "bv", "tv", "tbth", "tbth_sd", "tbsp", "tbsp_sd", "ovtv"}
+    assert set(table["outcome"]) == {
+        "bvtv", "bv", "tv", "tbth", "tbth_sd", "tbsp", "tbsp_sd", "bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da",
+        "grey_bone", "grey_voi", "ovtv", "bic_ct", "ridge", "insertion",
+    }  # fmt: skip
     assert (table["qc"] == "fail").all()
     assert table["qc_reason"].str.contains("no implant found").all()
     assert table["value"].isna().all()

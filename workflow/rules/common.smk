@@ -153,6 +153,11 @@ def batch_tables(wildcards):
     return plan.batch_tables(STUDY, **_where(wildcards))
 
 
+def scan_batch_tables(wildcards):
+    """Scan batch file that a scan depends on, where the settings want one."""
+    return plan.scan_batch_tables(STUDY, **_where(wildcards))
+
+
 def setting(dpath):
     """A value of the configuration by its path, None where it is not set."""
     value = config

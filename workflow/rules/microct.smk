@@ -1,14 +1,44 @@
-# Bone around the implant, one job a scan.
+# Bone around the implant, one job a scan; before it, where thresholds or calibration ask for it, one job a scan batch.
+
+
+rule scan_batch:
+    input:
+        scans=sheet_files("scans", "path"),
+    output:
+        batch="<results>/microct/batches/{batch}.tsv",
+    log:
+        "<logs>/microct/scan_batch/{batch}.log",
+    benchmark:
+        "<benchmarks>/microct/scan_batch/{batch}.tsv"
+    conda:
+        "../../envs/microct.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(600, per_input_mb=30),
+        runtime=runtime_for(20),
+    params:
+        facts=sheet_facts("scans"),
+        settings=setting("microct"),
+        code=code_digest("microct/scan_batch"),
+    message:
+        "Setting threshold and calibration of scan batch {wildcards.batch}"
+    script:
+        "../scripts/microct/scan_batch.py"
 
 
 rule measure_scan:
     input:
         scan=sheet_files("scans", "path"),
+        mask=sheet_files("scans", "mask"),
+        batch=scan_batch_tables,
     output:
         measurements="<results>/microct/{specimen_id}/measurements.tsv",
+        curves="<results>/microct/{specimen_id}/curves.tsv",
+        facts="<results>/microct/{specimen_id}/scan.tsv",
         overlay="<results>/microct/{specimen_id}/overlay.png",
         labels="<results>/microct/{specimen_id}/labels.nii.gz",
         thickness="<results>/microct/{specimen_id}/thickness.nii.gz",
+        separation="<results>/microct/{specimen_id}/separation.nii.gz",
     log:
         "<logs>/microct/measure_scan/{specimen_id}.log",
     benchmark:

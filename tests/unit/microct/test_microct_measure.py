@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from periomics.microct import morphometry
-from periomics.microct.measure import LABELS, isotropic_voxel, measure
+from periomics.microct.masks import LABELS
+from periomics.microct.measure import isotropic_voxel, measure, outcomes
 from periomics.microct.periimplant import distance_um, height_um, implant_axis, shell
 from periomics.microct.picture import overlay
+from periomics.microct.render import render
 from periomics.microct.segment import segment_implant, smooth
 from periomics.microct.settings import Voi, parse
 from periomics.study.errors import InputError, SpecimenError
@@ -152,7 +154,9 @@ def test_smoothing_keeps_the_sum_and_the_type():
 def test_without_implant_the_voi_is_the_scan():
     grey = np.where(phantom() > 1000, 0, phantom())
     found = measure(grey, SPACING, parse({**SECTION, "implant": "none"}), COMMON)
-    assert set(found.table["outcome"]) == {"bvtv", "bv", "tv", "tbth", "tbth_sd", "tbsp", "tbsp_sd"}
+    assert set(found.table["outcome"]) == set(outcomes(parse({**SECTION, "implant": "none"})))
+    assert not {"ovtv", "bic_ct", "ridge", "insertion"} & set(found.table["outcome"])
+    assert found.curves.empty
     assert values(found)["bvtv", ""] == pytest.approx(100 * (grey >= 100).mean())
     overlay(grey, found)
 
@@ -216,10 +220,19 @@ def test_warnings_reach_every_row():
 
 def test_overlay_shows_all_layers():
     found = measure(phantom(), SPACING, parse(SECTION), COMMON)
-    fig = overlay(phantom(), found, "s")
-    assert len(fig.axes) == 5  # three slices, the map and its colour bar
-    assert [len(ax.collections) for ax in fig.axes[:4]] == [2, 3, 3, 1]  # the first slice lies in marrow
+    fig = overlay(phantom(), found, "s", 30)
+    assert len(fig.axes) == 10  # three slices, 3-D, two maps with colour bars, two panels of curves
+    assert [len(ax.collections) for ax in fig.axes[:3]] == [2, 3, 3]  # the first slice lies in marrow
     assert any("µm" in t.get_text() for t in fig.axes[0].texts)
+    assert len(fig.axes[6].lines) == 3
+    picture = render(found.labels, found.regions.axis.direction)
+    metal = picture[..., 2] > picture[..., 0] + 0.05
+    bone = picture[..., 0] > picture[..., 2] + 0.05
+    assert metal.sum() > 300 and bone.sum() > 1000
+    rows = np.flatnonzero(metal.any(axis=1))
+    assert np.ptp(rows) == pytest.approx(
+        50 * np.cos(np.radians(20)), abs=8
+    )  # 50 voxels long, seen from 20 degrees above
 
 
 @pytest.mark.parametrize(

@@ -1,21 +1,17 @@
 """Measure bone around the implant in one micro-CT scan.
 
-Input: a scan in any format that `periomics.microct.readers` knows, the sheet's row, the study's thresholds. Output: the
-measurements, a picture, label map and thickness map. What cannot be measured gives rows with `qc = fail` and the reason.
+Input: a scan in any format that `periomics.microct.readers` knows, a corrected mask and the batch's table where there are
+any, the sheet's row, the study's settings. Output: the measurements, curves around the implant, a picture, label map, maps
+of thickness and separation, facts of the scan. What cannot be measured gives rows with `qc = fail` and the reason.
 """
 
-import numpy as np
-
-from periomics.microct.measure import measure, outcomes
-from periomics.microct.picture import overlay
-from periomics.microct.readers import probe, read_volume
+from periomics.microct.measure import outcomes
+from periomics.microct.results import write_nothing, write_scan
+from periomics.microct.scan import measure_file
 from periomics.microct.settings import parse
-from periomics.microct.writers import write_volume
 from periomics.study.errors import InputError, SpecimenError
-from periomics.study.figures import message, save
 from periomics.study.logs import start_log
-from periomics.study.measurements import COLUMNS, failed
-from periomics.study.results import write_result
+from periomics.study.results import read_result
 
 FROM_SHEET = ("specimen_id", "animal_id", "roi", "time", "time_unit", "role")
 
@@ -23,37 +19,23 @@ FROM_SHEET = ("specimen_id", "animal_id", "roi", "time", "time_unit", "role")
 def main(snakemake):
     log = start_log(snakemake)
     settings = parse(snakemake.params.settings or {})
-    facts = snakemake.params.facts[0]
+    facts, out = snakemake.params.facts[0], snakemake.output
+    scan, mask, batch = (str(snakemake.input.get(n) or "") for n in ("scan", "mask", "batch"))
     common = {c: facts[c] for c in FROM_SHEET if facts.get(c) not in (None, "")}
-    scan, out = str(snakemake.input.scan), snakemake.output
+    if facts.get("role") == "phantom":
+        write_nothing(scan, "a phantom: used for the calibration of its batch", (), common, out)
+        return
     try:
-        stated = facts.get("voxel_um")
-        volume = read_volume(scan, None if stated in (None, "") else float(stated))
-        log.info("%s: %s voxels of %s um, %s", scan, volume.array.shape, volume.spacing_um, volume.source)
-        found = measure(volume.array, volume.spacing_um, settings, common, snakemake.threads)
+        shared = read_result(batch).to_dict("records")[0] if batch else {}
+        found = measure_file(scan, facts, settings, common, mask, shared, snakemake.threads)
     except (InputError, SpecimenError) as error:
         if snakemake.params.on_broken == "stop":
             raise
         log.error("%s", error)
-        _write_broken(scan, error, outcomes(settings), common, out)
+        write_nothing(scan, str(error), outcomes(settings), common, out)
         return
-    save(overlay(volume.array, found, str(facts["specimen_id"])), out.overlay)
-    write_volume(found.labels, volume.spacing_um, out.labels)
-    write_volume(found.thickness_mm, volume.spacing_um, out.thickness)
-    write_result(found.table, out.measurements, COLUMNS)
-
-
-def _write_broken(scan, error, names, common, out):
-    """All outputs of a scan that cannot be measured: maps of zeros in the scan's shape, or of one voxel."""
-    try:
-        header = probe(scan)
-        shape, spacing = header.shape, header.spacing_um or (1.0,) * 3
-    except InputError:
-        shape, spacing = (1, 1, 1), (1.0,) * 3
-    message(out.overlay, str(error))
-    write_volume(np.zeros(shape, np.uint8), spacing, out.labels)
-    write_volume(np.zeros(shape, np.float32), spacing, out.thickness)
-    write_result(failed(names, str(error), modality="microct", level="specimen", **common), out.measurements, COLUMNS)
+    log.info("%s: %s", scan, found.facts.set_index("fact")["value"].to_dict())
+    write_scan(found, str(facts["specimen_id"]), settings.voi.inner_um, out)
 
 
 if "snakemake" in globals():

@@ -12,6 +12,7 @@ import edt
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.cleanup import bonej_thickness, mid_axis
 from periomics.microct.thickness import local_thickness, squared_distance
 
 Mask = NDArray[np.bool_]
@@ -44,6 +45,8 @@ class Thickness:
     n_voxels: int
     clipped_share: float
     map_voxels: NDArray[np.float32]
+    bonej_mean: float | None = None
+    bonej_sd: float | None = None
 
 
 def fraction(bone: Mask, voi: Mask) -> Fraction:
@@ -52,7 +55,7 @@ def fraction(bone: Mask, voi: Mask) -> Fraction:
 
 
 def thickness(
-    phase: Mask, voi: Mask, voxel_mm: float, metal_zone: Mask | None = None, threads: int = 1
+    phase: Mask, voi: Mask, voxel_mm: float, metal_zone: Mask | None = None, threads: int = 1, bonej: bool = False
 ) -> Thickness | None:
     """Mean local thickness of a phase over its voxels in the VOI.
 
@@ -67,6 +70,8 @@ def thickness(
         Edge of a voxel.
     metal_zone
         Implant and exclusion band: belongs to neither phase, so it bounds the spheres of both.
+    bonej
+        Also mean and standard deviation of the map as ImageJ's plugin leaves it.
 
     Returns
     -------
@@ -80,7 +85,24 @@ def thickness(
     values = sizes[inside].astype(np.float64) * voxel_mm
     free = square < _border_square(phase.shape, metal_zone, threads)
     clipped = float(np.mean(local_thickness(phase, threads, square, free)[inside] < sizes[inside]))
-    return Thickness(float(values.mean()), float(values.std()), float(values.max()), int(values.size), clipped, sizes)
+    other = bonej_thickness(phase, square, threads)[inside].astype(np.float64) * voxel_mm if bonej else None
+    also = (None, None) if other is None else (float(other.mean()), float(other.std()))
+    return Thickness(
+        float(values.mean()), float(values.std()), float(values.max()), int(values.size), clipped, sizes, *also
+    )
+
+
+def mid_axis_spacing(bone: Mask, voi: Mask, voxel_mm: float, threads: int = 1) -> float | None:
+    """Mean local thickness (mm) of what lies between the mid-axes of the bone, over the VOI; None without mid-axes.
+
+    Its inverse is the trabecular number of Scanco's IPL [from memory]. Plates P voxels apart give P - 2 to P, since
+    mid-axes are one or two voxels wide.
+    """
+    between = ~mid_axis(bone, threads)
+    inside = between & voi
+    if between.all() or not inside.any():
+        return None
+    return float(local_thickness(between, threads)[inside].mean(dtype=np.float64)) * voxel_mm
 
 
 def _border_square(shape: tuple[int, ...], metal_zone: Mask | None, threads: int) -> NDArray[np.float32]:

@@ -27,6 +27,11 @@ class Axis:
     direction: NDArray[np.float64]
 
     @property
+    def length(self) -> float:
+        """Length in voxels, between the centres of the last voxels."""
+        return float(np.linalg.norm(self.head - self.apex))
+
+    @property
     def tilt_degrees(self) -> float:
         """Angle to the z axis."""
         return float(np.degrees(np.arccos(min(1.0, abs(self.direction[0])))))

@@ -1,55 +1,98 @@
-"""The picture to judge a measurement by: slices through the implant's axis with outlines, and the thickness map."""
+"""The picture to judge a measurement by: slices with outlines, a 3-D view, thickness maps, and curves around the implant."""
 
 from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.measure import LABELS, Measured
+from periomics.microct.masks import LABELS
+from periomics.microct.measure import Measured
+from periomics.microct.render import render
 from periomics.study.figures import PALETTE, new_figure
 
 BEHIND_TEXT = {"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1}
 BONE, IMPLANT, VOI = PALETTE[4], PALETTE[0], PALETTE[3]
 
 
-def overlay(grey: NDArray, measured: Measured, title: str = ""):
-    """Figure of three orthogonal slices and a thickness map.
+def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float | None = None):
+    """Figure of slices, 3-D view, thickness maps and curves.
 
     Parameters
     ----------
     grey
-        (z, y, x) scan.
+        (z, y, x) scan, on the grid of the label map.
     measured
         What `measure` gave for it.
     title
         Above the panels.
+    band_um
+        Declared exclusion band, shaded in the curves.
 
     Returns
     -------
-    matplotlib Figure: across the axis at the middle of the VOI, and two slices along it; outlines of bone (orange),
-    implant (blue) and VOI (pink), scale bar in µm; and local thickness (mm) of the bone of the second slice.
+    matplotlib Figure. Above: across the axis at the middle of the VOI, and two slices along it, with outlines of bone
+    (orange), implant (blue) and VOI (pink) and a scale bar in µm; the bone in 3-D, its front cut away. Below: local
+    thickness of bone and of marrow (mm) in the second slice; with an implant, contact by offset with the sweep of the
+    band, and BV/TV by distance.
     """
-    fig, axes = new_figure(13.0, 4.0, ncols=4)
+    with_curves = len(measured.curves) > 0
+    fig, axes = new_figure(14.0, 7.0, ncols=4, nrows=2)
     at = _centre(measured)
     low, high = _window(grey, measured)
     planes = (("across", 0, "x", "y"), ("along", 1, "x", "z"), ("along", 2, "y", "z"))
-    for ax, (name, axis, horizontal, vertical) in zip(axes, planes, strict=False):
+    for ax, (name, axis, horizontal, vertical) in zip(axes[0, :3], planes, strict=True):
         ax.imshow(np.take(grey, at[axis], axis=axis), cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         _outlines(ax, np.take(measured.labels, at[axis], axis=axis))
         ax.set_title(f"{name} the axis, {'zyx'[axis]} = {at[axis]}")
         ax.set_xlabel(horizontal)
         ax.set_ylabel(vertical)
         _scale_bar(ax, measured.voxel_um, grey.shape[2])
-    thick = np.take(measured.thickness_mm, at[1], axis=1)
-    image = axes[3].imshow(np.ma.masked_equal(thick, 0), cmap="viridis", vmin=0, interpolation="nearest")
-    axes[3].contour(np.take(measured.labels, at[1], axis=1) == LABELS["implant"], [0.5], colors=IMPLANT, linewidths=0.8)
-    axes[3].set_title(f"bone thickness in the VOI, y = {at[1]}")
-    fig.colorbar(image, ax=axes[3], label="mm", shrink=0.8)
-    for ax in axes:
+    up = measured.regions.axis.direction if measured.regions.axis is not None else None
+    axes[0, 3].imshow(render(measured.labels, up))
+    axes[0, 3].set_title("bone and implant, front cut away" if measured.regions.axis is not None else "bone")
+    axes[0, 3].axis("off")
+    implant = np.take(measured.labels, at[1], axis=1) == LABELS["implant"]
+    for ax, sizes, name in zip(
+        axes[1], (measured.thickness_mm, measured.separation_mm), ("bone", "marrow"), strict=False
+    ):
+        image = ax.imshow(
+            np.ma.masked_equal(np.take(sizes, at[1], axis=1), 0), cmap="viridis", vmin=0, interpolation="nearest"
+        )
+        if implant.any():
+            ax.contour(implant, [0.5], colors=IMPLANT, linewidths=0.8)
+        ax.set_title(f"thickness of {name}, y = {at[1]}")
+        fig.colorbar(image, ax=ax, label="mm", shrink=0.8)
+    for ax in (*axes[0, :3], *axes[1, :2]):
         ax.set_xticks([])
         ax.set_yticks([])
+    if with_curves:
+        _curve_panels(axes[1, 2:], measured, band_um)
+    else:
+        for ax in axes[1, 2:]:
+            ax.axis("off")
     fig.suptitle("; ".join(t for t in (title, *measured.warnings) if t), fontsize=9)
     return fig
+
+
+def _curve_panels(axes, measured: Measured, band_um: float | None) -> None:
+    """Contact and band sweep by offset, and BV/TV by distance; the declared band is grey."""
+    named = (("bic_by_offset", "BIC.ct at the offset", BONE), ("band_sweep_ovtv", "OV/TV with this band", IMPLANT),
+             ("band_sweep_bvtv", "BV/TV with this band", VOI))  # fmt: skip
+    curves = measured.curves.set_index("curve")
+    for name, label, colour in named:
+        part = curves.loc[[name]]
+        axes[0].plot(part["position"], part["value"], "o-", ms=3, color=colour, label=label)
+    part = curves.loc[["bvtv_by_distance"]]
+    axes[1].plot((part["position"] + part["upper"]) / 2, part["value"], color=BONE)
+    for ax, title, text in ((axes[0], "what the artefact band does", "offset or width of the band, µm"),
+                            (axes[1], "BV/TV by distance", "distance to the metal, µm")):  # fmt: skip
+        if band_um is not None:
+            ax.axvspan(0, band_um, color="0.85", zorder=0)
+        ax.set_title(title)
+        ax.set_xlabel(text)
+        ax.set_ylabel("%")
+        ax.set_ylim(0, 100)
+    axes[0].legend(fontsize=7, frameon=False)
 
 
 def _centre(measured: Measured) -> tuple[int, int, int]:

@@ -69,11 +69,47 @@ def segment_bone(smoothed: NDArray[np.float32], threshold: float, metal_zone: Ma
     return bone if metal_zone is None else bone & ~metal_zone
 
 
+def bone_mask(
+    smoothed: NDArray[np.float32], settings: Settings, voxel_um: float, metal_zone: Mask, factor: float = 1.0
+) -> Mask:
+    """Bone by the declared segmentation, up to the metal (voxels of the metal zone are kept: cut them where they must not be).
+
+    Parameters
+    ----------
+    smoothed
+        (z, y, x) smoothed grey.
+    settings
+        Its bone thresholds are grey values here (`density.in_grey` brings them there).
+    metal_zone
+        Metal and band: no neighbourhood reaches into it.
+    factor
+        Both thresholds times this (the sensitivity sweep).
+    """
+    high = segment_bone(smoothed, settings.bone_threshold * factor)
+    if settings.segmentation == "fixed" or settings.bone_threshold_low is None:
+        return high
+    low = segment_bone(smoothed, settings.bone_threshold_low * factor)
+    if settings.segmentation == "two_level":
+        labels = cc3d.connected_components(low & ~metal_zone, connectivity=26)
+        reached = np.zeros(int(labels.max()) + 1, bool)
+        reached[labels[high & ~metal_zone]] = True
+        reached[0] = False
+        return high | reached[labels]
+    free = (~metal_zone).astype(np.float32)
+    sigma = settings.adaptive_sigma_um / voxel_um
+    weight = ndimage.gaussian_filter(free, sigma, mode="nearest")
+    mean = ndimage.gaussian_filter(smoothed * free, sigma, mode="nearest") / np.maximum(weight, np.float32(1e-6))
+    return high | (low & (smoothed >= mean))
+
+
 def grey_warnings(grey: NDArray, metal_zone: Mask | None, settings: Settings) -> list[str]:
     """What about the grey values a reader should know: saturation outside the metal and its band."""
     if not np.issubdtype(grey.dtype, np.integer):
         return []
     share = np.mean((grey if metal_zone is None else grey[~metal_zone]) == np.iinfo(grey.dtype).max)
+    found = []
     if share > settings.saturated_warn_share:
-        return [f"{100 * share:.2g} % of the voxels outside the metal are saturated"]
-    return []
+        found.append(f"{100 * share:.2g} % of the voxels outside the metal are saturated")
+    if settings.implant == "required" and np.iinfo(grey.dtype).max <= settings.implant_threshold:
+        found.append("the implant threshold is the largest grey value: metal is saturated and cannot be told from bone")
+    return found

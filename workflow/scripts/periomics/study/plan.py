@@ -107,6 +107,20 @@ def claimed_associations(study: Study) -> list[str]:
     return [f"{study.results}/linkage/associations.tsv"] if "association" in kinds and associated(study) else []
 
 
+def scan_batches(study: Study, **where: str) -> list[str]:
+    """Scan batches that have a job of their own: none unless the threshold or the calibration is theirs."""
+    settings = study.config.get("microct")
+    asked = isinstance(settings, dict) and (
+        settings.get("threshold_rule") == "otsu" or settings.get("calibration") == "phantom"
+    )
+    return ids(study, "scans", "batch", **where) if asked else []
+
+
+def scan_batch_tables(study: Study, **where: str) -> list[str]:
+    """Scan batch files that some scans depend on."""
+    return [f"{study.results}/microct/batches/{b}.tsv" for b in scan_batches(study, **where)]
+
+
 def simulated_layers(study: Study) -> list[str]:
     """Areas whose raw files are simulated and whose truth can be compared with measurements."""
     return [area for sheet, area, _ in IMAGING if study.simulated and len(study.rows(sheet))]
@@ -260,6 +274,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "link_file": sum(not name.endswith(".folder") for name in study.links()),
         "link_folder": sum(name.endswith(".folder") for name in study.links()),
         "decode_groups": int(study.coding.opened),
+        "scan_batch": len(scan_batches(study)),
         "measure_scan": len(scans),
         "stain_batch": len(ids(study, "sections", "batch")),
         "measure_sections": len(sections),

@@ -35,6 +35,7 @@ STAGES = {
     "simulate_singlecell": "exempt",
     "recover_truth": "exempt",
     # measure
+    "scan_batch": "measure",
     "measure_scan": "measure",
     "stain_batch": "measure",
     "measure_sections": "measure",

@@ -1,0 +1,28 @@
+"""Set what the scans of a batch share: a bone threshold from their pooled grey values, a calibration from their phantom.
+
+Input: all scans of the batch, their rows (never arms), the study's settings. Output: one row with threshold and line. Only
+planned where the settings ask for it (`threshold_rule: otsu`, `calibration: phantom`).
+"""
+
+from periomics.microct.batch import COLUMNS, batch_row
+from periomics.microct.readers import read_volume
+from periomics.microct.settings import parse
+from periomics.study.logs import start_log
+from periomics.study.results import write_result
+
+
+def main(snakemake):
+    log = start_log(snakemake)
+
+    def read(row):
+        stated = row.get("voxel_um")
+        return read_volume(row["path"], None if stated in (None, "") else float(stated))
+
+    settings = parse(snakemake.params.settings or {})
+    found = batch_row(snakemake.wildcards.batch, snakemake.params.facts, settings, read)
+    log.info("%s", found.to_dict("records")[0])
+    write_result(found, snakemake.output.batch, COLUMNS)
+
+
+if "snakemake" in globals():
+    main(snakemake)

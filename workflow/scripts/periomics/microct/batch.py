@@ -1,0 +1,114 @@
+"""What all scans of a batch share, blind to arms: the bone threshold from their pooled grey values, the phantom's line."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import edt
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from periomics.microct.density import fit_phantom
+from periomics.microct.measure import isotropic_voxel
+from periomics.microct.readers import Volume
+from periomics.microct.segment import smooth
+from periomics.microct.settings import Settings
+from periomics.study.errors import InputError, PeriomicsError
+
+COLUMNS = ("batch", "bone_threshold", "rule", "n_scans", "slope", "intercept", "residual", "phantom", "reason")
+BINS = 2048
+Read = Callable[[Mapping[str, object]], Volume]
+
+
+def batch_row(batch: str, rows: Sequence[Mapping[str, object]], settings: Settings, read: Read) -> pd.DataFrame:
+    """The one row of a scan batch.
+
+    Parameters
+    ----------
+    batch
+        Its name.
+    rows
+        The sheet's rows of its scans; those of role `phantom` are used for the calibration only.
+    settings
+        The study's.
+    read
+        Reads the scan of a row.
+
+    Returns
+    -------
+    Columns COLUMNS; what the settings do not ask for is missing, what could not be had is missing with its reason. A scan
+    that cannot be read is left out and named.
+    """
+    found: dict[str, object] = {"batch": batch, "rule": settings.threshold_rule}
+    reasons: list[str] = []
+    if settings.threshold_rule == "otsu":
+        threshold, used = pooled_otsu([r for r in rows if r.get("role") != "phantom"], settings, read, reasons)
+        found |= {"bone_threshold": threshold, "n_scans": used}
+    if settings.calibration == "phantom":
+        found |= _phantom([r for r in rows if r.get("role") == "phantom"], settings, read, reasons)
+    return pd.DataFrame([{**found, "reason": "; ".join(reasons)}], columns=list(COLUMNS))
+
+
+def pooled_otsu(
+    rows: Sequence[Mapping[str, object]], settings: Settings, read: Read, reasons: list[str]
+) -> tuple[float | None, int]:
+    """Otsu's threshold of the smoothed grey values of all scans, each of the same weight; and how many scans gave values.
+
+    Left out: metal, its exclusion band, and what is darker than `air_below`.
+    """
+    from skimage.filters import threshold_otsu
+
+    pools = []
+    for row in rows:
+        try:
+            values = _tissue(read(row), settings)
+        except PeriomicsError as error:
+            reasons.append(f"{row.get('specimen_id')} left out: {' '.join(str(error).split())}")
+            continue
+        if values.size:
+            low, high = float(values.min()), float(values.max())
+            pools.append((np.histogram(values, BINS, (low, high))[0] / values.size, low, high))
+    if not pools or all(low == high for _, low, high in pools):
+        reasons.append("no scan gives grey values for a threshold")
+        return None, len(pools)
+    low, high = min(p[1] for p in pools), max(p[2] for p in pools)
+    edges = np.linspace(low, high, BINS + 1)
+    total = np.zeros(BINS)
+    for counts, a, b in pools:
+        cumulative = np.concatenate([[0.0], np.cumsum(counts)])
+        total += np.diff(np.interp(edges, np.linspace(a, b, BINS + 1) if b > a else [a, a + 1e-9], cumulative[: BINS + 1]
+                                   if b > a else [0.0, 1.0]))  # fmt: skip
+    return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(pools)
+
+
+def _tissue(volume: Volume, settings: Settings) -> NDArray[np.float32]:
+    """Smoothed grey values outside metal and band, and not air."""
+    smoothed = smooth(volume.array, settings.prefilter_sigma_voxels)
+    keep = np.ones(smoothed.shape, bool)
+    if settings.implant == "required":
+        metal = volume.array >= settings.implant_threshold
+        if metal.any():
+            away = edt.edt(np.ascontiguousarray(~metal), black_border=False)
+            keep = away * isotropic_voxel(volume.spacing_um) > settings.voi.inner_um
+    if settings.air_below is not None:
+        keep &= smoothed >= settings.air_below
+    return smoothed[keep]
+
+
+def _phantom(
+    rows: Sequence[Mapping[str, object]], settings: Settings, read: Read, reasons: list[str]
+) -> dict[str, object]:
+    """Slope, intercept and largest residual of the batch's phantom; the mean line where it has several."""
+    lines = []
+    for row in rows:
+        try:
+            lines.append(fit_phantom(read(row).array, settings.phantom_rods_mgha, row.get("specimen_id")))
+        except InputError as error:
+            reasons.append(f"phantom {row.get('specimen_id')}: {' '.join(str(error).split())}")
+    if not lines:
+        reasons.append("the batch has no usable scan of role phantom")
+        return {}
+    slope, intercept, _ = np.mean(lines, axis=0)
+    names = " ".join(str(r.get("specimen_id")) for r in rows)
+    return {"slope": slope, "intercept": intercept, "residual": max(line[2] for line in lines), "phantom": names}

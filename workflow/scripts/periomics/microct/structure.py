@@ -1,0 +1,126 @@
+"""Rows of the measurements table about the structure of the bone: surface, plate model, number, connectivity, anisotropy."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floor
+from periomics.microct.connectivity import connectivity, purify
+from periomics.microct.morphometry import fraction, mid_axis_spacing
+from periomics.microct.settings import Settings
+from periomics.microct.surface import plate_model, surface
+
+Mask = NDArray[np.bool_]
+Row = dict[str, object]
+OUTCOMES = ("bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da")
+MESH = "mesh of the mask smoothed by a Gaussian of 1 voxel, at one half; the VOI's cuts do not count"
+SMI_WARNING = "confounded by bone fraction and concave surface (Salmon 2015): do not interpret alone"
+
+
+def structure_rows(
+    bone: Mask,
+    seen: Mask,
+    zone: Mask,
+    voi: Mask,
+    voxel_mm: float,
+    tbth_mm: float | None,
+    settings: Settings,
+    threads: int = 1,
+) -> list[Row]:
+    """Rows of all structural outcomes of a scan.
+
+    Parameters
+    ----------
+    bone
+        (z, y, x) outside the metal and its band.
+    seen
+        Bone as segmented up to the metal: the band's edge is a cut, not a surface.
+    zone
+        Metal and band.
+    voi
+        Volume of interest.
+    voxel_mm
+        Edge of a voxel.
+    tbth_mm
+        Mean local thickness, for Tb.N; None where it could not be measured.
+    """
+    rows = _surface_rows(seen, voi, voxel_mm)
+    counts = fraction(bone, voi)
+    share = counts.bone / counts.total
+    if tbth_mm:
+        rows.insert(0, _row("tbn", share / tbth_mm, "1/mm", "", "(BV/TV)/Tb.Th, Tb.Th by local thickness"))
+    if settings.thickness_variants and (spacing := mid_axis_spacing(bone, voi, voxel_mm, threads)):
+        rows.append(_row("tbn", 1 / spacing, "1/mm", "method=mid-axis", "inverse mean spacing between mid-axes"))
+    rows += _connectivity_rows(bone, zone, voi, counts.total * voxel_mm**3)
+    if settings.anisotropy:
+        rows += _anisotropy_rows(bone, voi, settings.da_noise_fields)
+    return rows
+
+
+def _row(outcome: str, value: float, unit: str, variant: str, method: str) -> Row:
+    return {"outcome": outcome, "variant": variant, "value": float(value), "unit": unit, "method": method}
+
+
+def _surface_rows(seen: Mask, voi: Mask, voxel_mm: float) -> list[Row]:
+    found = surface(seen, voi, voxel_mm)
+    counts = fraction(seen, voi)
+    bv, tv = counts.bone * voxel_mm**3, counts.total * voxel_mm**3
+    rows = []
+    for variant, area, method in (
+        ("", found.smoothed_mesh, MESH),
+        ("method=raw-mesh", found.raw_mesh, "mesh of the mask, not smoothed"),
+        ("method=faces", found.faces, "faces of voxels"),
+    ):
+        rows.append(_row("bs", area, "mm2", variant, method))
+        rows.append({**_row("bs_bv", area / bv, "1/mm", variant, method), "numerator": area, "denominator": bv,
+                     "denominator_unit": "mm3"})  # fmt: skip
+        rows.append({**_row("bs_tv", area / tv, "1/mm", variant, method), "numerator": area, "denominator": tv,
+                     "denominator_unit": "mm3"})  # fmt: skip
+    plates = plate_model(counts.bone / counts.total, found.smoothed_mesh / bv)
+    for outcome, value, unit in (
+        ("tbth", plates.thickness, "mm"), ("tbn", plates.number, "1/mm"), ("tbsp", plates.separation, "mm"),
+    ):  # fmt: skip
+        rows.append(_row(outcome, value, unit, "model=plate", f"plate model from BS/BV; {MESH}"))
+    smi = _row("smi", found.smi, "1", "", f"{MESH}; {100 * found.concave_share:.3g} % of the surface concave")
+    return [*rows, {**smi, "qc_reason": SMI_WARNING}]
+
+
+def _connectivity_rows(bone: Mask, zone: Mask, voi: Mask, tv: float) -> list[Row]:
+    rows = []
+    for variant, mask, method in (
+        ("", purify(bone, zone), "largest part of the bone in the scan, cavities filled"),
+        ("purified=no", bone, "all parts and cavities"),
+    ):
+        found = connectivity(mask, voi)
+        text = f"26-connected bone, corrected for cut edges; {method}"
+        rows.append({**_row("conn", found.connections / tv, "1/mm3", variant, text), "numerator": found.connections,
+                     "denominator": tv, "denominator_unit": "mm3"})  # fmt: skip
+        rows.append(_row("euler", found.corrected, "1", variant, f"{text}; not corrected: {found.euler}"))
+    return rows
+
+
+def _anisotropy_rows(bone: Mask, voi: Mask, n_fields: int) -> list[Row]:
+    found = anisotropy(bone, voi)
+    if found is None:
+        reason = "rays meet too few changes of phase in the VOI"
+        return [{"outcome": "da", "variant": "", "unit": "1", "qc": "fail", "qc_reason": reason}]
+    fields = [f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None]
+    floor = max((f.ratio for f in fields), default=float("nan"))
+    axis = ", ".join(f"{v:.3f}" for v in found.directions[2])
+    note = f"mean intercept length, 81 directions; longest axis along ({axis}) z, y, x"
+    rows = [_row("da", getattr(found, name), "1", variant, f"{text}; {note}") for variant, name, text in _NAMES]
+    if fields:
+        rows[0]["qc_reason"] = f"noise floor {floor:.4g} (isotropic field of the same bone)"
+        text = f"largest c/a of {n_fields} isotropic random fields of the same fraction and correlation"
+        rows.append(_row("da", floor, "1", "noise-floor", text))
+    return rows
+
+
+_NAMES: tuple[tuple[str, str, str], ...] = (
+    ("", "ratio", "longest over shortest axis c/a"),
+    ("convention=1-a/c", "one_minus_ratio", "1 - a/c"),
+    ("convention=1-(a/c)^2", "bonej", "1 - (a/c)^2, as BoneJ"),
+    ("convention=tDA", "tda", "1/(1 - DA), as BoneJ"),
+)
+assert all(hasattr(Anisotropy, name) for _, name, _ in _NAMES)
