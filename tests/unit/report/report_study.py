@@ -18,6 +18,7 @@ from periomics.simulate.sheets import draw_sheets
 from periomics.statistics.animals import prepare
 from periomics.statistics.estimates import batch_table, contrast_table, rescue_table
 from periomics.statistics.judging import verdict_table, with_family_levels
+from periomics.statistics.losses import loss_table
 from periomics.statistics.plan import read_plan
 from periomics.study import measurements
 from periomics.study.dictionary import load_dictionary
@@ -190,6 +191,7 @@ def _statistics(
             with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts),
         ),
         "rescue": ("statistics/rescue", rescue_table(plan, prepared, dictionary)),
+        "losses": ("statistics/losses", loss_table(plan, prepared, dictionary, 1)),
         "verdicts": ("statistics/verdicts", verdicts),
         "batches": ("statistics/batches", batch_table(prepared)),
     }

@@ -118,7 +118,8 @@ def claim_groups(
     for row in verdicts.to_dict("records"):
         claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
         evidence = _evidence(row, contrasts, rescue, associations)
-        found = _verdict(row, evidence, contrasts, dictionary, thresholds.get(str(row["claim_id"]), 0.5))
+        found = _verdict(row, evidence, contrasts, dictionary, thresholds.get(str(row["claim_id"]), 0.5),
+                         _recovered(row, rescue, evidence[1]))  # fmt: skip
         if str(row["outcome"]).startswith(ALL_OF):
             claim.whole = found
         else:
@@ -181,6 +182,19 @@ def _natural(found: pd.DataFrame) -> str:
     return ""
 
 
+def _recovered(row: Mapping[str, object], rescue: pd.DataFrame, line: int | None) -> str:
+    """R itself with its unadjusted Fieller set, from the row that a rescue verdict names."""
+    if line is None or row["kind"] != "rescue":
+        return ""
+    found = rescue.loc[line - 2]
+    best, ends = pd.to_numeric(found["R"]), pd.to_numeric(found[["lower", "upper"]])
+    if pd.isna(best):
+        return ""
+    if str(found["bounded"]).lower() not in ("true", "1", "1.0"):
+        return f"R = {fixed(best, 2)}, unbounded"
+    return f"R = {fixed(best, decimals(*ends))} {interval(*ends)}"
+
+
 def _ratio(found: pd.DataFrame) -> str:
     """The ratio of geometric means of a log outcome with its unadjusted interval."""
     ends = found[["ratio", "ratio_lower", "ratio_upper"]].apply(pd.to_numeric, errors="coerce").dropna()
@@ -192,7 +206,7 @@ def _ratio(found: pd.DataFrame) -> str:
 
 def _verdict(
     row: Mapping[str, object], evidence: tuple[str, int | None], contrasts: pd.DataFrame, dictionary: pd.DataFrame,
-    threshold: object,
+    threshold: object, recovered: str,
 ) -> Verdict:  # fmt: skip
     outcome, verdict = str(row["outcome"]), str(row["verdict"])
     colour, mark = tone(verdict)
@@ -202,12 +216,12 @@ def _verdict(
     best = fixed(row["estimate"], decimals(row["lower"], row["upper"])) if pd.notna(row["lower"]) else ""
     whole = outcome.startswith(ALL_OF)
     return Verdict(
-        claim_id=str(row["claim_id"]), outcome=outcome, symbol=outcome if whole else symbol(dictionary, outcome),
+        claim_id=str(row["claim_id"]), outcome=outcome, symbol=_all_of(outcome, dictionary) if whole else symbol(dictionary, outcome),
         name="" if whole else str(entry["name"]), verdict=verdict, tone=colour, mark=mark,
         estimate=best, interval=interval(row["lower"], row["upper"]),
         counted_in=estimate_words(said(row["scale"]), said(row["unit"]), str(row["kind"]), threshold),
         level=_level(row["level"]), p=p_value(row["p_adj"]),
-        n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=_natural(found),
+        n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=recovered or _natural(found),
         ratio=_ratio(found), margin=said(row["margin"]), bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
         tost=p_value(pd.to_numeric(row["tost_p"])), confounded_with=said(row["confounded_with"]),
         unvalidated="" if whole else unvalidated(dictionary, outcome), reason=_reason(row, dictionary),
@@ -215,6 +229,10 @@ def _verdict(
         evidence_anchor=anchor(file, line) if line else "", rule=said(row["rule"]),
         area="" if whole else area_name(str(entry["modality"])),
     )  # fmt: skip
+
+
+def _all_of(outcome: str, dictionary: pd.DataFrame) -> str:
+    return ALL_OF + ", ".join(symbol(dictionary, o) for o in outcome.removeprefix(ALL_OF).split(", "))
 
 
 def _reason(row: Mapping[str, object], dictionary: pd.DataFrame) -> str:

@@ -11,25 +11,32 @@ from periomics.report.claims import ALL_OF, anchor
 from periomics.report.dots import arm_order
 from periomics.report.forest import BETWEEN, forest, forest_table, rescue_panel, rescue_rows
 from periomics.report.grids import Grid, grid
+from periomics.report.robustness import CHECKS, CONTRASTS_FILE, checks_grid
 from periomics.report.sources import Sources
-from periomics.report.words import interval, said, symbol
+from periomics.report.words import contrast_words, decimals, fixed, interval, said, symbol
 
-CONTRASTS_FILE, RESCUE_FILE = "statistics/contrasts.tsv", "statistics/rescue.tsv"
-USUAL_METHOD = "group-wise variances, Satterthwaite"
+RESCUE_FILE = "statistics/rescue.tsv"
 CONTRAST_COLUMNS = (
     "outcome", "variant", "contrast", "kind", "estimate", "se", "df", "lower", "upper", "level", "p", "p_adj", "family", "scale",
-    "n_animals", "method", "time", "time_unit", "unit", "sign", "hedges_g", "g_lower", "g_upper", "perm_p", "perm_floor", "n_per_arm",
-    "confounded_with", "reason",
+    "n_animals", "method", "time", "time_unit", "unit", "sign", "hedges_g", "g_lower", "g_upper", "n_per_arm",
+    "ratio", "ratio_lower", "ratio_upper", *CHECKS, "confounded_with", "reason",
 )  # fmt: skip
 RESCUE_COLUMNS = (
     "outcome", "arm", "R", "lower", "upper", "bounded", "deficit_p", "scale", "variant", "set", "n_animals", "kind", "reason", "level",
 )  # fmt: skip
 KINDS = {
     "confirmatory": "Contrasts that claims rest on",
+    "composite": "Contrasts of the healing index, which no claim names",
     "secondary": "Secondary contrasts, exploratory (BH)",
     "score": "Contrasts of scores (BH)",
 }
-SHOWN = 300
+RESCUE_KINDS = {
+    "natural scale": "natural positions, tested on the outcome's scale (verdicts rest on these)",
+    "raw means": "means of raw values",
+    "own scale": "on the outcome's own scale, another number",
+}
+TRENDS = "t on slopes"
+SHOWN, NO_BREAK = 300, "\u00a0"
 
 
 def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figures: Path) -> dict[str, object]:
@@ -40,7 +47,8 @@ def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figu
     drawn = []
     for how, part in table.groupby("standardised_by", sort=True):
         name = "forest" if how == BETWEEN else "forest-within-units"
-        drawn.append(forest(part, claimed, figures, name, "Claims' outcomes in SD"))
+        title = "Claims' outcomes in SD" if how == BETWEEN else "Claims' outcomes in SD of the differences within units"
+        drawn.append(forest(part, claimed, figures, name, title))
     rest = table[~table["outcome"].isin(claimed)]
     further = [
         forest(part, list(dict.fromkeys(part["outcome"])), figures, f"forest-further-{i}", "Secondary outcomes in SD, exploratory")
@@ -58,34 +66,59 @@ def statistics_grids(sources: Sources) -> list[Grid]:
     contrasts, rescue = sources.table("contrasts", CONTRAST_COLUMNS), sources.table("rescue", RESCUE_COLUMNS)
     if contrasts.empty and rescue.empty:
         return []
-    out = []
+    out, usual = [], usual_method(contrasts)
     for kind, title in KINDS.items():
         part = contrasts[contrasts["kind"] == kind]
         if len(part) or kind == "confirmatory":
-            out.append(_contrasts(part, title, sources))
+            out.append(_contrasts(part, title, sources, usual))
+        if kind == "confirmatory" and (beside := checks_grid(contrasts, sources)):
+            out.append(beside)
     if len(rescue):
         claimed = set(sources.table("verdicts", ("outcome",))["outcome"])
         default = rescue["variant"].map(said) == ""
         first = default & rescue["outcome"].isin(claimed) & (rescue["kind"] == "natural scale")
-        parts = ((first, "Rescue fractions of the claims' outcomes"), (default & ~first, "Further rescue fractions"))
+        parts = (
+            (first, f"Rescue fractions of the claims' outcomes: {RESCUE_KINDS['natural scale']}"),
+            (default & ~first, "Further rescue fractions"),
+        )
         out += [_rescue(rescue[rows], title, sources) for rows, title in parts if rows.any()]
     return out
 
 
-def _contrasts(whole: pd.DataFrame, title: str, sources: Sources) -> Grid:
+def usual_method(contrasts: pd.DataFrame) -> str:
+    """How most contrasts were estimated, '' where there are none; tables name the method only where it is another."""
+    methods = contrasts.loc[contrasts["kind"].isin(list(KINDS)), "method"].map(said)
+    counts = methods[methods != ""].value_counts()
+    return str(counts.index[0]) if len(counts) else ""
+
+
+def _contrasts(whole: pd.DataFrame, title: str, sources: Sources, usual: str) -> Grid:
     part = whole.head(SHOWN)
     remarks = [
-        "; ".join(t for t in ("" if m == USUAL_METHOD else said(m), said(r)) if t)
+        "; ".join(t for t in (said(m).removeprefix(usual).removeprefix("; "), said(r)) if t)
         for m, r in zip(part["method"], part["reason"], strict=True)
     ]
+    counted = [
+        contrast_words(said(s), said(u), said(m), trend=said(m).startswith(TRENDS))
+        for s, u, m in zip(part["scale"], part["unit"], part["method"], strict=True)
+    ]
+    ratios = part[["ratio", "ratio_lower", "ratio_upper"]].apply(pd.to_numeric, errors="coerce")
     rows = part.assign(
         symbol=[symbol(sources.dictionary, o) for o in part["outcome"]],
-        interval=[interval(a, b) for a, b in zip(part["lower"], part["upper"], strict=True)],
+        best=[
+            _estimate(*row, c, *ratio)
+            for row, c, ratio in zip(
+                part[["estimate", "lower", "upper"]].astype(float).to_numpy(),
+                counted,
+                ratios.to_numpy(float),
+                strict=True,
+            )
+        ],
         remark=remarks,
         line=[str(i + 2) for i in part.index],
     )
-    columns = {"symbol": "Outcome", "contrast": "Contrast", "estimate": "Estimate", "interval": "Interval", "scale": "Scale",
-               "df": "df", "p": "p", "p_adj": "adjusted p", "perm_p": "permutation p", "hedges_g": "Hedges' g", "n_per_arm": "n",
+    columns = {"symbol": "Outcome", "contrast": "Contrast", "best": "Estimate and interval", "df": "df",
+               "p": "p", "p_adj": "adjusted p", "hedges_g": "Hedges' g", "n_per_arm": "n",
                "remark": "Remarks", "line": "Line"}  # fmt: skip
     anchors = [anchor(CONTRASTS_FILE, i + 2) for i in part.index]
     reason = "No contrast was declared or could be formed."
@@ -93,10 +126,22 @@ def _contrasts(whole: pd.DataFrame, title: str, sources: Sources) -> Grid:
     return replace(shown, more=len(whole) - len(part))
 
 
+def _estimate(estimate: float, lower: float, upper: float, counted: str, ratio: float, low: float, high: float) -> str:
+    """An estimate with its interval and what it is counted in; of a log ratio also the ratio, whose interval is unadjusted."""
+    parts = [fixed(estimate, decimals(lower, upper)), interval(lower, upper), counted]
+    text = " ".join(t for t in parts if t)
+    return (
+        text if pd.isna(ratio) else f"{text}; ratio {fixed(ratio, decimals(low, high))} {interval(low, high)}".strip()
+    )
+
+
 def _rescue(rescue: pd.DataFrame, title: str, sources: Sources) -> Grid:
     names = [symbol(sources.dictionary, o) for o in rescue["outcome"]]
-    rows = rescue.assign(symbol=names, line=[str(i + 2) for i in rescue.index])
-    columns = {"symbol": "Outcome", "arm": "Arm", "R": "R", "set": "Fieller set", "deficit_p": "p of the deficit", "scale": "Scale",
-               "kind": "Kind", "n_animals": "n", "reason": "Remarks", "line": "Line"}  # fmt: skip
+    kinds = [RESCUE_KINDS.get(str(k), str(k)) for k in rescue["kind"]]
+    rows = rescue.assign(symbol=names, kind=kinds, line=[str(i + 2) for i in rescue.index])
+    columns = {"symbol": "Outcome", "arm": "Arm", "R": "R", "set": "Fieller set", "deficit_p": "p of the deficit",
+               "kind": "Compared", "n_animals": "n", "reason": "Remarks", "line": "Line"}  # fmt: skip
+    if len(set(kinds)) == 1:
+        del columns["kind"]
     anchors = [anchor(RESCUE_FILE, i + 2) for i in rescue.index]
     return grid(rows, columns, file=RESCUE_FILE, title=title, anchors=anchors, limit=SHOWN)

@@ -42,7 +42,7 @@ def standardised(contrasts: pd.DataFrame) -> pd.DataFrame:
     Different animals: Hedges' g as in the table. Arms within a unit: mean difference over the SD of the differences
     (se × √n), its interval scaled alike. Rows whose outcome has no declared direction keep their own sign (`signed` = no).
     """
-    df = contrasts[contrasts["kind"].isin(["confirmatory", "secondary"])].copy()
+    df = contrasts[contrasts["kind"].isin(["confirmatory", "secondary", "composite"])].copy()
     for column in ("hedges_g", "g_lower", "g_upper", "estimate", "lower", "upper", "se", "n_animals", "sign"):
         df[column] = pd.to_numeric(df[column], errors="coerce")
     within = df["hedges_g"].isna() & df["method"].str.contains("within units")
@@ -57,29 +57,36 @@ def standardised(contrasts: pd.DataFrame) -> pd.DataFrame:
     return df[df["effect"].notna()]
 
 
-def with_margins(df: pd.DataFrame, claims: Mapping[str, object], gate: str) -> pd.DataFrame:
+def with_margins(
+    df: pd.DataFrame, claims: Mapping[str, object], gate: str, judged: Mapping[tuple[str, str], str]
+) -> pd.DataFrame:
     """Add the band of effects that are too small to matter, in the units of the figure.
 
-    A margin in SD stands as it is. A share of the deficit is that share of the outcome's own deficit in the figure (contrast
-    `gate`). A margin in the outcome's unit is not drawn: it has no place on a common axis.
+    The margin is that of the claim which judges the contrast of the outcome (`judged`: (contrast, outcome) → claim), else that of
+    the contrast's first claim, else the study's. A margin in SD stands as it is. A share of the deficit is that share of the
+    outcome's own deficit in the figure (contrast `gate`). A margin in the outcome's unit is not drawn: it has no place on a common
+    axis.
     """
     effects = df[df["contrast"] == gate].drop_duplicates("outcome").set_index("outcome")["effect"]
-    margins = {str(c.get("contrast")): c.get("margin") for c in reversed(claims.get("claims") or []) if c.get("margin")}
     general = claims.get("margin") or {}
-    low, high = [], []
+    entries = claims.get("claims") or []
+    by_claim = {str(c.get("id")): c.get("margin") or general for c in entries}  # type: ignore[attr-defined]
+    by_contrast = {str(c.get("contrast")): c.get("margin") or general for c in reversed(entries)}  # type: ignore[call-overload]
+    ends = []
     for row in df.itertuples():
-        margin = margins.get(row.contrast) or general
-        value, kind = margin.get("value"), margin.get("kind")
-        ends = (np.nan, np.nan)
-        if row.contrast != gate and value is not None:
-            if kind == "sd":
-                ends = (-float(value), float(value))
-            elif kind == "deficit" and row.outcome in effects.index and row.standardised_by == BETWEEN:
-                size = abs(float(value) * float(effects[row.outcome]))
-                ends = (-size, size)
-        low.append(ends[0])
-        high.append(ends[1])
-    return df.assign(margin_from=low, margin_to=high)
+        claim = judged.get((row.contrast, row.outcome), "")
+        margin = by_claim.get(claim) or by_contrast.get(row.contrast) or general
+        deficit = effects.get(row.outcome, np.nan) if row.standardised_by == BETWEEN else np.nan
+        ends.append(np.nan if row.contrast == gate else _half_band(margin, float(deficit)))
+    high = np.array(ends, float)
+    return df.assign(margin_from=-high, margin_to=high)
+
+
+def _half_band(margin: Mapping[str, object], deficit: float) -> float:
+    value, kind = margin.get("value"), margin.get("kind")
+    if value is None or kind not in ("sd", "deficit"):
+        return np.nan
+    return float(value) if kind == "sd" else abs(float(value) * deficit)  # type: ignore[arg-type]
 
 
 def forest_table(
@@ -90,8 +97,9 @@ def forest_table(
     if df.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     gate = next((str(c.get("contrast")) for c in claims.get("claims") or [] if c.get("kind") == "gate"), "")
-    df = with_margins(df, claims, gate)
-    first = verdicts.drop_duplicates(["contrast", "outcome"]).set_index(["contrast", "outcome"])["verdict"]
+    first = verdicts.drop_duplicates(["contrast", "outcome"]).set_index(["contrast", "outcome"])
+    df = with_margins(df, claims, gate, first["claim_id"].to_dict())
+    first = first["verdict"]
     keys = zip(df["contrast"], df["outcome"], strict=True)
     df["verdict"] = [first.get(k, "") for k in keys]
     df["symbol"] = [symbol(dictionary, o) for o in df["outcome"]]
@@ -118,7 +126,8 @@ def forest(table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str
         text = "Bar: unadjusted interval at the study's level."
         if table["margin_to"].notna().any():
             text += (
-                " Pale band: effects below the smallest effect of interest (its share of the row's own deficit, or SD)."
+                " Pale band: effects below the smallest effect of interest (its share of the row's own deficit in SD, or SD). "
+                "The verdict compares the margin in the outcome's unit."
             )
         if any(stars.values()):
             text += " † no direction declared: first minus second arm."
@@ -208,7 +217,10 @@ def rescue_panel(table: pd.DataFrame, dictionary: pd.DataFrame, folder: Path, na
         ax.set_xticks([-0.5, 0, 0.5, 1, 1.5], ["−0.5", "0\ndiseased", "0.5", "1\nhealthy", "1.5"], fontsize=8)
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel("rescue fraction R = (arm − diseased) / (healthy − diseased)", fontsize=8)
-        text = "Bars: Fieller sets on the natural scale. Dashed with arrows: the set is unbounded, since the deficit is not established."
+        text = (
+            "R compares typical animals in the outcome's unit; bars: unadjusted Fieller sets, tested on the outcome's scale. "
+            "Dashed with arrows: the set is unbounded, since the deficit is not established."
+        )
         return keep(fig, folder, name, table, title="How far healing comes back to healthy", caption=text)
 
 

@@ -6,46 +6,16 @@ from collections.abc import Callable, Mapping, Sequence
 
 import pandas as pd
 
-from periomics.report.declared import methods_sentence
 from periomics.report.dots import arm_order
+from periomics.report.methods_statistics import statistics_sentences
 from periomics.report.sources import Sources
+from periomics.report.told import NOT_REPORTED, Config, listed, plain, value
 from periomics.report.words import counted, number
 
-NOT_REPORTED = "not reported"
 PACKAGES = (
     "python", "periomics", "snakemake", "numpy", "scipy", "pandas", "scikit-image", "numba", "tifffile", "SimpleITK", "statsmodels",
     "pydeseq2", "gseapy", "scanpy", "anndata", "PuLP", "highspy", "matplotlib", "altair",
 )  # fmt: skip
-Config = Mapping[str, object]
-
-
-def value(config: Config, path: str, unit: str = "") -> str:
-    """A configuration value as text with its unit, or "not reported"."""
-    found: object = config
-    for part in path.split("/"):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    if found is None or found == "" or found == [] or found == {}:
-        return NOT_REPORTED
-    if isinstance(found, bool):
-        return "yes" if found else "no"
-    if isinstance(found, Mapping):
-        text = "; ".join(f"{k} ({value(found, str(k))})" for k in found)
-    else:
-        text = ", ".join(plain(v) for v in found) if isinstance(found, list | tuple) else plain(found)
-    return f"{text} {unit}".strip()
-
-
-def plain(setting: object) -> str:
-    """A setting as it was written: numbers without digits that say nothing."""
-    if isinstance(setting, int | float) and not isinstance(setting, bool):
-        return number(float(setting)) if float(setting).is_integer() else f"{setting:.10g}"
-    return str(setting)
-
-
-def listed(values: Sequence[object], unit: str = "") -> str:
-    """Distinct values of a sheet as text, or "not reported"."""
-    seen = list(dict.fromkeys(plain(v) for v in values if str(v) not in ("", "nan")))
-    return f"{', '.join(seen[:8])}{' …' if len(seen) > 8 else ''} {unit}".strip() if seen else NOT_REPORTED
 
 
 def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
@@ -57,7 +27,7 @@ def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
         ("Cell culture", _culture, len(sources.sheets["cultures"]) > 0),
         ("RNA sequencing", _sequencing, len(sources.sheets["libraries"]) > 0),
         ("From specimens to animals", _outcomes, bool(sources.files.get("measurements"))),
-        ("Statistics", _statistics, bool(sources.files.get("contrasts"))),
+        ("Statistics", statistics_sentences, bool(sources.files.get("contrasts"))),
         ("Linkage", _linkage, bool(sources.files.get("associations") or sources.files.get("networks"))),
         ("Software and reproducibility", _software, True),
     ]
@@ -214,29 +184,6 @@ def _outcomes(sources: Sources, claims: Config) -> list[str]:
         "over sum. The animal is the unit of every test.",
         f"Fewest sections for a value: {value(c, 'outcomes/min_sections')}. A specimen that could not be measured: "
         f"{value(c, 'on_broken_specimen')}.",
-    ]
-
-
-def _statistics(sources: Sources, claims: Config) -> list[str]:
-    margin = claims.get("margin") or {}
-    kinds = {
-        "deficit": "of the healthy − diseased difference",
-        "sd": "SD between animals",
-        "raw": "in the outcome's own unit",
-    }
-    size = NOT_REPORTED
-    if margin.get("value") is not None:
-        size = f"{number(margin['value'])} {kinds.get(str(margin.get('kind')), '')}".strip()
-    order = ", ".join(str(c.get("id")) for c in claims.get("claims") or []) or NOT_REPORTED
-    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items()) or NOT_REPORTED
-    return [
-        "Contrasts of arms used group-wise variances with Satterthwaite degrees of freedom on the scale of each outcome; "
-        f"α = {value(claims, 'alpha')}.",
-        f"Smallest effect of interest: {size}. Claims were judged in the declared order ({order}); a verdict comes from the "
-        "interval at the adjusted level.",
-        methods_sentence(sources),
-        f"Declared directions: {directions}. Rescue fractions carry Fieller sets on the natural scale.",
-        f"Correction of secondary outcomes: {value(claims, 'secondary/correction')}. Permutation tests are a check, never a verdict.",
     ]
 
 

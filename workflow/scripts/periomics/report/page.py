@@ -10,10 +10,11 @@ import yaml
 
 from periomics.report import flow, linked, recovered
 from periomics.report.answers import answers
+from periomics.report.calibrated import calibrated
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.declared import declared
 from periomics.report.dots import arm_order
-from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS, claim_figures, statistics_grids
+from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS, claim_figures, statistics_grids, usual_method
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
 from periomics.report.grids import Grid, grid
@@ -21,6 +22,7 @@ from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages, vehicles
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find
 from periomics.report.planning import next_study
+from periomics.report.robustness import index_forms, losses
 from periomics.report.sources import Sources
 from periomics.report.words import counted
 from periomics.study.files import atomic, write_text
@@ -94,6 +96,10 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         "no_claims": no_claims(verdicts, claimed),
         **claim_figures(verdicts, claimed, sources, figures),
         "statistics": grids,
+        "usual_method": usual_method(contrasts),
+        "index_forms": index_forms(contrasts, claimed, figures),
+        "losses": losses(sources),
+        "calibrated": calibrated(sources, figures),
         "shown_anchors": shown_anchors([*grids, *([pairs.associations] if pairs and pairs.associations else [])]),
         "pages": pages(sources, images, figures, [v for c in claims for v in c.verdicts.values()]),
         "gene_pages": gene_pages(sources, images, figures),
