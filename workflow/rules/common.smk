@@ -1,5 +1,4 @@
-# Reads the study, finds the library, and offers the named functions that the rule files use.
-# The only rule file with Python in it.
+# Reads the study, finds the library, offers the functions that rule files use; the only rule file with Python in it.
 import json
 import os
 import subprocess
@@ -212,11 +211,8 @@ def network_test(wildcards):
 
 def raw_files():
     """Every raw file that the sheets name, as jobs are given it."""
-    return [
-        f
-        for sheet in ("scans", "sections", "cultures", "libraries", "imports")
-        for f in all_files(sheet, "path")
-    ]
+    sheets = ("scans", "sections", "cultures", "libraries", "imports")
+    return [f for sheet in sheets for f in all_files(sheet, "path")]
 
 
 def report_inputs():

@@ -4,27 +4,18 @@ Inputs: the animals sheet, the claims and the outcome dictionary. Output: one ta
 quantity (verdicts, false ones, coverage). The log shows progress.
 """
 
-from pathlib import Path
-
 import pandas as pd
-import yaml
 
 from periomics.statistics.calibration import COLUMNS, calibrate, read_settings
-from periomics.statistics.plan import read_plan
+from periomics.statistics.inputs import load_design
 from periomics.statistics.scenarios import scenarios
-from periomics.study.dictionary import load_dictionary
 from periomics.study.logs import start_log
 from periomics.study.results import write_result
-from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    path = snakemake.input.get("claims")
-    claims = yaml.safe_load(Path(str(path)).read_text(encoding="utf-8")) if path else {}
-    plan = read_plan(claims, snakemake.params.get("roles"), str(path))
-    dictionary = load_dictionary(snakemake.input.dictionary)
-    sheet = read_sheet("animals", snakemake.input.get("animals") or None)
+    plan, sheet, dictionary = load_design(snakemake.input, snakemake.params.get("roles"))
     planning = snakemake.params.planning
     settings = read_settings(snakemake.params.settings, planning["cv_of"])
     every = scenarios(plan, planning["R"], planning["recovery"], settings.sizes)

@@ -4,30 +4,20 @@ Inputs: the animals sheet, the claims, the outcome dictionary and, where the stu
 animals; never the effect that was observed). Outputs: statistics/power.tsv, statistics/power_curves.tsv and a figure.
 """
 
-from pathlib import Path
-
-import yaml
-
 from periomics.statistics.animals import prepare
 from periomics.statistics.composite import with_index
-from periomics.statistics.plan import read_plan
+from periomics.statistics.inputs import load_design
 from periomics.statistics.planned_truth import settings
 from periomics.statistics.power_figure import power_figure
 from periomics.statistics.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
-from periomics.study.dictionary import load_dictionary
 from periomics.study.figures import message, save
 from periomics.study.logs import start_log
 from periomics.study.results import read_result, write_result
-from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    path = snakemake.input.get("claims")
-    claims = yaml.safe_load(Path(str(path)).read_text(encoding="utf-8")) if path else {}
-    plan = read_plan(claims, snakemake.params.get("roles"), str(path))
-    dictionary = load_dictionary(snakemake.input.dictionary)
-    sheet = read_sheet("animals", snakemake.input.get("animals") or None)
+    plan, sheet, dictionary = load_design(snakemake.input, snakemake.params.get("roles"))
     measured = snakemake.input.get("outcomes")
     prepared = with_index(plan, prepare(read_result(measured), sheet, dictionary), dictionary) if measured else None
     planned = settings(snakemake.params.settings)
