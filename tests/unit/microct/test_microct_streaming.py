@@ -1,0 +1,125 @@
+"""What is measured by slabs equals what is measured in memory, whatever the slabs and threads."""
+
+import numpy as np
+import pytest
+
+from periomics.microct.anisotropy import anisotropy
+from periomics.microct.components import largest_part, purify_by_slabs
+from periomics.microct.connectivity import connectivity, purify
+from periomics.microct.morphometry import fraction
+from periomics.microct.periimplant import distance_um
+from periomics.microct.slabs import bits_of, empty_bits
+from periomics.microct.streaming import (
+    streamed_anisotropy,
+    streamed_connectivity,
+    streamed_fraction,
+    streamed_shells,
+    streamed_surface,
+)
+from periomics.microct.surface import surface
+from periomics.simulate.trabeculae import random_field
+
+SHAPE = (41, 50, 45)
+
+
+@pytest.fixture(scope="module")
+def field():
+    return random_field(SHAPE, 14.0, np.random.default_rng(4))
+
+
+@pytest.fixture(scope="module")
+def bone(field):
+    return field > np.quantile(field, 0.7)
+
+
+@pytest.fixture(scope="module")
+def voi():
+    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
+    return ((z - 20) / 18.0) ** 2 + ((y - 25) / 20.0) ** 2 + ((x - 22) / 19.0) ** 2 <= 1
+
+
+@pytest.mark.parametrize("planes", [1, 2, 9, 41])
+def test_counts_and_euler_number(bone, voi, planes):
+    for region in (None, voi):
+        bits = None if region is None else bits_of(region)
+        expected = connectivity(bone, region)
+        assert streamed_connectivity(bits_of(bone), bits, planes) == expected
+        assert streamed_fraction(bits_of(bone), bits, planes) == fraction(
+            bone, np.ones(SHAPE, bool) if bits is None else region
+        )
+
+
+@pytest.mark.parametrize("planes", [1, 5, 41])
+def test_purification(planes):
+    mask = np.random.default_rng(2).random((30, 26, 22)) < 0.12  # many parts across every border
+    mask[3:27, 4:20, 4:20] |= np.random.default_rng(3).random((24, 16, 16)) < 0.5
+    mask[8:13, 8:13, 8:13] = True
+    mask[10, 10, 10] = False  # a cavity
+    expected = purify(mask)
+    found = purify_by_slabs(bits_of(mask), None, planes)
+    np.testing.assert_array_equal(found.read(0, 30), expected)
+    assert found.read(0, 30)[10, 10, 10]
+    outside = np.zeros_like(mask)
+    outside[10] = True
+    found = purify_by_slabs(bits_of(mask), bits_of(outside), planes)
+    np.testing.assert_array_equal(found.read(0, 30), purify(mask, outside))
+
+
+def test_largest_part_of_equal_ones_is_the_first_and_of_nothing_nothing():
+    mask = np.zeros((12, 5, 5), bool)
+    mask[1:4, 1, 1] = mask[6:9, 3, 3] = True
+    for planes in (1, 2, 12):
+        found = largest_part(bits_of(mask).read, mask.shape, 26, planes).read(0, 12)
+        assert found.sum() == 3
+        assert found[1:4, 1, 1].all()
+    assert not largest_part(empty_bits((4, 5, 6)).read, (4, 5, 6), 26, 2).bits.any()
+
+
+def test_surface_and_smi(bone, voi):
+    for region in (np.ones(SHAPE, bool), voi):
+        expected = surface(bone, region, 0.02)
+        found = [
+            streamed_surface(bits_of(bone), 0.02, bits_of(region), planes, 1 + planes % 2) for planes in (1, 8, 41)
+        ]
+        assert found[0] == found[1] == found[2]
+        assert found[0].faces == pytest.approx(expected.faces, rel=1e-12)
+        assert found[0].raw_mesh == pytest.approx(expected.raw_mesh, rel=1e-3)
+        assert found[0].smoothed_mesh == pytest.approx(expected.smoothed_mesh, rel=1e-3)
+        assert found[0].smi == pytest.approx(expected.smi, abs=0.02)
+
+
+@pytest.mark.parametrize(("radius", "area"), [(10, 0.03), (20, 0.01)])
+def test_surface_of_a_sphere(radius, area):
+    axis = np.arange(-radius - 6, radius + 7) ** 2
+    ball = axis[:, None, None] + axis[:, None] + axis <= radius**2
+    found = streamed_surface(bits_of(ball), 1.0, None, 9)
+    assert found.smoothed_mesh == pytest.approx(4 * np.pi * radius**2, rel=area)
+    assert found.smi == pytest.approx(4, abs=0.05)
+
+
+def test_surface_of_nothing():
+    found = streamed_surface(empty_bits((5, 6, 7)), 1.0)
+    assert (found.smoothed_mesh, found.raw_mesh, found.faces) == (0, 0, 0)
+    assert np.isnan(found.smi)
+
+
+def test_anisotropy(bone, voi):
+    for region in (None, voi):
+        expected = anisotropy(bone, np.ones(SHAPE, bool) if region is None else region)
+        for threads in (1, 2):
+            found = streamed_anisotropy(bits_of(bone), None if region is None else bits_of(region), threads)
+            np.testing.assert_array_equal(found.axes, expected.axes)
+    assert streamed_anisotropy(empty_bits((8, 8, 8))) is None
+
+
+@pytest.mark.parametrize("planes", [1, 6, 41])
+def test_shells(bone, voi, planes):
+    implant = np.zeros(SHAPE, bool)
+    implant[5:30, 20:26, 18:24] = True
+    distance = distance_um(implant, 18.0)
+    edges = [(0.0, 54.0), (54.0, 108.0), (108.0, 200.0)]
+    found = streamed_shells(bits_of(bone), bits_of(implant), edges, 18.0, bits_of(voi), planes)
+    for (low, high), part in zip(edges, found, strict=True):
+        shell = (distance > low + 1e-3) & (distance <= high + 1e-3) & voi
+        assert part == fraction(bone, shell)
+        assert part.total > 100

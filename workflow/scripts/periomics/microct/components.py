@@ -1,0 +1,143 @@
+"""Connected parts of masks that are read by slabs: labels within slabs, joined over their borders by union-find.
+
+Labels are never kept: the second pass labels each slab again. Which of two parts of the same size counts as the largest
+does not depend on the slabs: the one with the first voxel in the order of the array.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cc3d
+import numba
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.microct.slabs import BitVolume, Mask, Reader, Shape, empty_bits, slabs
+
+# Planes that meet across a border: shifts (dy, dx) that join voxels.
+JOINING = {6: [(0, 0)], 26: [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]}
+
+
+def purify_by_slabs(
+    bone: BitVolume, outside: BitVolume | None = None, planes: int = 64, file: Path | None = None
+) -> BitVolume:
+    """The largest 26-connected part of the bone, its cavities filled: `connectivity.purify`, by slabs.
+
+    Parameters
+    ----------
+    bone
+        (z, y, x).
+    outside
+        Voxels that are never filled: metal and its band.
+    planes
+        Planes of a slab; the result does not depend on it.
+    file
+        Where the result is kept; in memory if not given.
+    """
+    kept = largest_part(bone.read, bone.shape, 26, planes)
+    background = largest_part(lambda low, high: ~kept.read(low, high), bone.shape, 6, planes)
+    filled = empty_bits(bone.shape, file)
+    for low, high in slabs(bone.shape[0], planes, "fill cavities"):
+        mask = ~background.read(low, high)
+        filled.write(low, mask if outside is None else mask & ~outside.read(low, high))
+    return filled
+
+
+def largest_part(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> BitVolume:
+    """The largest connected part (6 or 26 neighbours) of a mask; nothing of nothing."""
+    parents, starts = _join(read, shape, neighbours, planes)
+    out = empty_bits(shape)
+    roots, sizes, first = parents
+    if not len(roots):
+        return out
+    best = np.lexsort((first, -sizes))[0]
+    for low, high in slabs(shape[0], planes, "keep the largest part"):
+        labels, n = _labels(read(low, high), neighbours)
+        offset = starts[low]
+        keep = np.zeros(n + 1, bool)
+        keep[1:] = roots[offset : offset + n] == best
+        out.write(low, keep[labels])
+    return out
+
+
+def _labels(mask: Mask, neighbours: int) -> tuple[NDArray, int]:
+    labels, n = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbours, return_N=True)
+    return labels, int(n)
+
+
+def _join(
+    read: Reader, shape: Shape, neighbours: int, planes: int
+) -> tuple[tuple[NDArray, NDArray, NDArray], dict[int, int]]:
+    """For every label of every slab its root; for roots the size and the first voxel; where the labels of a slab start."""
+    parents, sizes, firsts = [np.zeros(0, np.int64) for _ in range(3)]
+    starts: dict[int, int] = {}
+    last: NDArray | None = None
+    for low, high in slabs(shape[0], planes, f"label {neighbours}-connected parts"):
+        labels, n = _labels(read(low, high), neighbours)
+        offset = starts[low] = len(parents)
+        count, first = _sizes(labels, n)
+        parents = np.concatenate([parents, np.arange(offset, offset + n)])
+        sizes = np.concatenate([sizes, count[1:]])
+        firsts = np.concatenate([firsts, first[1:] + low * shape[1] * shape[2]])
+        if last is not None:
+            _unite(parents, _pairs(last, labels[0], neighbours, starts[low - planes], offset))
+        last = labels[-1].copy()
+    _flatten(parents, sizes, firsts)
+    return (parents, sizes, firsts), starts
+
+
+def _pairs(before: NDArray, after: NDArray, neighbours: int, start: int, offset: int) -> NDArray[np.int64]:
+    """Pairs (n, 2) of labels that meet across a border, each once."""
+    ny, nx = before.shape
+    found = []
+    for dy, dx in JOINING[neighbours]:
+        a = before[max(0, -dy) : ny - max(0, dy), max(0, -dx) : nx - max(0, dx)]
+        b = after[max(0, dy) : ny - max(0, -dy), max(0, dx) : nx - max(0, -dx)]
+        both = (a > 0) & (b > 0)
+        pairs = np.stack([a[both].astype(np.int64) - 1 + start, b[both].astype(np.int64) - 1 + offset], axis=1)
+        found.append(np.unique(pairs, axis=0))
+    return np.concatenate(found)
+
+
+@numba.njit(cache=True)
+def _root(parents, i):
+    while parents[i] != i:
+        parents[i] = parents[parents[i]]
+        i = parents[i]
+    return i
+
+
+@numba.njit(cache=True)
+def _unite(parents, pairs):
+    for k in range(len(pairs)):
+        a, b = _root(parents, pairs[k, 0]), _root(parents, pairs[k, 1])
+        parents[max(a, b)] = min(a, b)
+
+
+@numba.njit(cache=True)
+def _flatten(parents, sizes, firsts):
+    """Every label points at its root, which takes the sizes and the first voxel of all; other sizes become 0."""
+    for i in range(len(parents)):
+        root = _root(parents, i)
+        parents[i] = root
+        if root != i:
+            sizes[root] += sizes[i]
+            firsts[root] = min(firsts[root], firsts[i])
+            sizes[i] = 0
+
+
+@numba.njit(cache=True)
+def _sizes(labels, n):
+    """Voxels of each label, and its first in the order of the array."""
+    sizes, first = np.zeros(n + 1, np.int64), np.full(n + 1, -1, np.int64)
+    nz, ny, nx = labels.shape
+    for z in range(nz):
+        for y in range(ny):
+            for x in range(nx):
+                label = labels[z, y, x]
+                if label != 0:
+                    if first[label] < 0:
+                        first[label] = (z * ny + y) * nx + x
+                    sizes[label] += 1
+    return sizes, first
