@@ -55,15 +55,18 @@ def browser():
 
 @pytest.fixture(scope="module")
 def page(tmp_path_factory):
-    from report_study import HOSTILE, claims, make_study
+    from report_study import HOSTILE, calibration_table, claims, make_study
 
     from periomics.report.page import write_report
     from periomics.report.sources import sources
+    from periomics.study.results import write_result
 
     folder = tmp_path_factory.mktemp("browser")
     declared = claims()
     declared["claims"][0]["text"] = HOSTILE
     inputs = make_study(folder, declared=declared, title=HOSTILE, reason=HOSTILE)
+    inputs["calibration"] = str(folder / "calibration.tsv")
+    write_result(calibration_table(), Path(inputs["calibration"]))
     out = folder / "results" / "report"
     write_report(sources(inputs, folder / "results"), out / "report.html", out / "methods.md", out / "figures")
     return out / "report.html"

@@ -16,6 +16,7 @@ from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.simulate.design import draw_animals, draw_isolations, draw_targets
 from periomics.simulate.sheets import draw_sheets
 from periomics.statistics.animals import prepare
+from periomics.statistics.calibration import judged
 from periomics.statistics.estimates import batch_table, contrast_table, rescue_table
 from periomics.statistics.judging import verdict_table, with_family_levels
 from periomics.statistics.losses import loss_table
@@ -196,6 +197,20 @@ def _statistics(
         "batches": ("statistics/batches", batch_table(prepared)),
     }
     return _write(results, tables)
+
+
+def calibration_table() -> pd.DataFrame:
+    """statistics/calibration.tsv of three made-up scenarios, one of them without bounds and one with a bound that does not hold."""
+    rows = []
+    for scenario, text, bounded in (("as_planned", "as hoped for", True), ("null", "no effect", True), ("lost", "lost", False)):
+        base = {"scenario": scenario, "n_per_arm": "CTRL 6, DRUG 6", "text": text, "truth": 0.0, "studies": 1000, "claim_id": "C2"}
+        for outcome, false in (("bvtv", 24), ("mvd", 97 if scenario == "null" else 20)):
+            rows += [base | {"outcome": outcome, "quantity": quantity, "count": count, "bound_low": low if bounded else np.nan,
+                             "bound_high": high if bounded else np.nan}
+                     for quantity, count, low, high in (
+                         ("false_supported", false, np.nan, 0.05), ("coverage", 951, 0.93, 0.97),
+                         ("coverage where the gate passed", 902, np.nan, np.nan), ("verdict: supported", 30, np.nan, np.nan))]  # fmt: skip
+    return judged(pd.DataFrame(rows).assign(share=lambda d: d["count"] / d["studies"]))
 
 
 def _write(results: Path, tables: dict[str, tuple[str, pd.DataFrame]]) -> dict[str, object]:

@@ -63,6 +63,8 @@ def test_one_outcome_one_verdict_and_units_of_their_own():
     assert "(1 donor; )" in line(one.assign(n_animals=1), units=["donor"])[1]
     unmeasured = line(one.assign(verdict="not judged", n_animals=0))[1]
     assert "not judged (none; )" in unmeasured
+    told = line(one.assign(verdict="not judged", n_animals=0, reason="not measured in this study"))[1]
+    assert "(none; not measured in this study)" in told
 
 
 def test_a_claim_over_all_outcomes_says_so():

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from periomics.report.claims import ALL_OF
+from periomics.report.claims import ALL_OF, anchor
 from periomics.report.words import bayes_words, counted, known, number, p_value, said, symbol, tone, unvalidated
 
 # Words of verdicts in the order in which an answer names them; words that are not listed follow.
@@ -16,6 +16,7 @@ ORDER = (
     "no deficit", "not tested", "not judged",
 )  # fmt: skip
 NAMED = 3
+LONGEST_REASON = 90
 # Tone and mark of a claim that holds for some outcomes only.
 MIXED = ("part", "◐")
 # Verdicts whose p-value says how strong the evidence for them is; the others are read from the interval.
@@ -32,7 +33,7 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Answer:
-    """One line: the claim, what became of it, how sure that is, on how many units."""
+    """One line: the claim, what became of it, how sure that is, on how many units; `anchor` is its first verdict."""
 
     claim_id: str
     text: str
@@ -43,6 +44,7 @@ class Answer:
     units: str
     confounded: bool
     unvalidated: str
+    anchor: str
 
 
 def answers(
@@ -73,7 +75,7 @@ def answers(
         out.append(Answer(
             str(claim_id), said(first["text"]) or said((contrasts.get(first["contrast"]) or {}).get("text")), colour, mark,
             phrases, _sure(rows), _units(rows, unit), bool((rows["confounded_with"].map(said) != "").any()),
-            ", ".join(sorted(marks)),
+            ", ".join(sorted(marks)), anchor("claim", claim_id, first["outcome"]),
         ))  # fmt: skip
     return out
 
@@ -116,7 +118,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sure(rows: pd.DataFrame) -> str:
-    """Adjusted p of the verdicts that hold (the largest) or else of those that do not (the smallest), and Bayes factors."""
+    """Adjusted p of the verdicts that hold (the largest) or else of those that do not (the smallest), and Bayes factors; else why there is none."""
     p = pd.to_numeric(rows["p_adj"], errors="coerce")
     holds = rows["verdict"].isin(SHOWN_BY_P)
     parts = []
@@ -127,7 +129,14 @@ def _sure(rows: pd.DataFrame) -> str:
     bf, most = (pd.to_numeric(rows[c], errors="coerce").dropna() for c in ("bf01", "bf01_ceiling"))
     if len(bf):
         parts.append(bayes_words(bf.min(), most.max(), bf.max()))
-    return "; ".join(parts)
+    return "; ".join(parts) or _reason(rows)
+
+
+def _reason(rows: pd.DataFrame) -> str:
+    """Why a claim has no p-value, where all its outcomes share one short reason."""
+    reasons = {said(r) for r in rows["reason"]}
+    text = reasons.pop() if len(reasons) == 1 else ""
+    return text if len(text) <= LONGEST_REASON else ""
 
 
 def _bound(p: pd.Series, *, largest: bool) -> str:
