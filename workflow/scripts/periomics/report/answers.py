@@ -118,7 +118,7 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sure(rows: pd.DataFrame) -> str:
-    """Adjusted p of the verdicts that hold (the largest) or else of those that do not (the smallest), and Bayes factors; else why there is none."""
+    """Largest adjusted p of the verdicts that hold, else the smallest of all, and Bayes factors; else why there is none."""
     p = pd.to_numeric(rows["p_adj"], errors="coerce")
     holds = rows["verdict"].isin(SHOWN_BY_P)
     parts = []
