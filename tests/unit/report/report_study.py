@@ -202,8 +202,19 @@ def _statistics(
 def calibration_table() -> pd.DataFrame:
     """statistics/calibration.tsv of three made-up scenarios, one of them without bounds and one with a bound that does not hold."""
     rows = []
-    for scenario, text, bounded in (("as_planned", "as hoped for", True), ("null", "no effect", True), ("lost", "lost", False)):
-        base = {"scenario": scenario, "n_per_arm": "CTRL 6, DRUG 6", "text": text, "truth": 0.0, "studies": 1000, "claim_id": "C2"}
+    for scenario, text, bounded in (
+        ("as_planned", "as hoped for", True),
+        ("null", "no effect", True),
+        ("lost", "lost", False),
+    ):
+        base = {
+            "scenario": scenario,
+            "n_per_arm": "CTRL 6, DRUG 6",
+            "text": text,
+            "truth": 0.0,
+            "studies": 1000,
+            "claim_id": "C2",
+        }
         for outcome, false in (("bvtv", 24), ("mvd", 97 if scenario == "null" else 20)):
             rows += [base | {"outcome": outcome, "quantity": quantity, "count": count, "bound_low": low if bounded else np.nan,
                              "bound_high": high if bounded else np.nan}
