@@ -19,7 +19,7 @@ def volume():
     return np.random.default_rng(0).integers(0, 60000, SHAPE).astype(np.uint16)
 
 
-@pytest.mark.parametrize("name", ["a.nrrd", "a.nii", "a.nii.gz", "a.mha", "a.tif", "stack"])
+@pytest.mark.parametrize("name", ["a.nrrd", "a.nii", "a.nii.gz", "a.mha", "a.zarr", "a.tif", "stack"])
 def test_round_trip(tmp_path, volume, name):
     write_volume(volume, (20.0, 18.0, 16.0) if "." in name and "tif" not in name else SPACING, tmp_path / name)
     stated = None if name not in ("a.tif", "stack") else 18.0
@@ -207,7 +207,7 @@ def test_broken_files(tmp_path, volume):
     with pytest.raises(InputError, match="no such file"):
         probe(tmp_path / "none.nrrd")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(InputError, match="neither TIFF slices nor DICOM"):
+    with pytest.raises(InputError, match="neither slices nor DICOM"):
         probe(tmp_path / "empty")
     (tmp_path / "a.vol").write_bytes(b"x")
     with pytest.raises(InputError, match="unknown scan format"):

@@ -5,15 +5,18 @@ A voxel size comes from the file or from the sheet (`voxel_um`) and is never gue
 ==================  ===================================================================================================
 format              voxel size
 ==================  ===================================================================================================
-TIFF stack, TIFF    OME PhysicalSize or ImageJ spacing with its unit; a stack folder's Bruker log `* (um)`. Resolution
-                    tags in dots per inch are not believed (writers fill them in by default).
+TIFF stack, TIFF    OME PhysicalSize or ImageJ spacing with its unit; the scanner's log beside a stack. Resolution tags in
+                    dots per inch are not believed (writers fill them in by default).
+BMP, PNG, JPG stack the SkyScan or NRecon log beside the slices (see `nrecon`).
+OME-Zarr            scale of the first dataset, with the unit of its axes; without a unit it is not stated.
 NRRD                `space units` or `units`; without units, millimetres if `space` is anatomical (as ITK and Slicer
                     write it), else not stated.
 NIfTI               `xyzt_units` (metre, mm, micrometre); 0 = unknown is not stated.
 MHA, MHD            `ElementSpacing`, millimetres unless `DistanceUnits` says otherwise [from memory of MetaImage];
                     no ElementSpacing is not stated.
 DICOM folder        PixelSpacing and slice positions, millimetres by the standard.
-AIM, ISQ (Scanco)   header, millimetres (AIM) or micrometres (ISQ), as py_aimio gives them.
+AIM, ISQ (Scanco)   header, millimetres (AIM) or micrometres (ISQ), as py_aimio gives them; also the line to mg HA/cm³,
+                    where the processing log states one in that unit.
 ==================  ===================================================================================================
 """
 
@@ -22,6 +25,7 @@ from __future__ import annotations
 import gzip
 import math
 import os
+import re
 import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,14 +33,14 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct import tiffs
+from periomics.microct import images, tiffs, zarrs
 from periomics.study.errors import InputError
 
 Spacing = tuple[float, float, float]
 UNIT_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "nm": 1e-3}
 NIFTI_UNIT_UM = {1: 1e6, 2: 1e3, 3: 1.0}
 SUFFIXES = (".tif", ".tiff", ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".aim", ".isq")
-ALLOWED = f"a file ending in {', '.join(SUFFIXES)}, or a folder of TIFF slices or of one DICOM series"
+ALLOWED = f"a file ending in {', '.join(SUFFIXES)}, an OME-Zarr, or a folder of TIFF, BMP, PNG or JPG slices or of one DICOM series"
 NIFTI_HEADER = 352  # bytes before the pixels, at least (single file)
 AGREEMENT = 0.01  # file and sheet may differ by this share, which covers rounding in headers
 
@@ -72,7 +76,14 @@ def probe(path: str | os.PathLike[str]) -> Header:
     path = Path(path)
     kind = _kind(path)
     if kind == "tiff-stack":
-        return Header(*tiffs.probe_stack(path), kind, {"slices": len(tiffs.slices(path))})
+        shape, spacing, dtype, facts = tiffs.probe_stack(path)
+        return Header(shape, spacing, dtype, kind, facts)
+    if kind == "image-stack":
+        shape, spacing, dtype, facts = images.probe_folder(path)
+        return Header(shape, spacing, dtype, kind, facts)
+    if kind == "zarr":
+        array, order, spacing, facts = zarrs.open_first_scale(path)
+        return Header(tuple(int(array.shape[i]) for i in order), spacing, str(array.dtype), kind, facts)
     if kind == "tiff":
         return Header(*tiffs.probe_file(path), kind)
     if kind == "dicom":
@@ -101,7 +112,11 @@ def read_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> 
     header = probe(path)
     spacing = resolve_spacing(header.spacing_um, voxel_um, path)
     if header.format == "tiff-stack":
-        array = tiffs.read_stack(path)
+        array = tiffs.read_planes(tiffs.slices(path), header.shape[1:], header.dtype)
+    elif header.format == "image-stack":
+        array = images.read_planes(images.slices(path), header.shape[1:], header.dtype)
+    elif header.format == "zarr":
+        array = _read_zarr(path, header)
     elif header.format == "tiff":
         array = tiffs.read_file(path)
     elif header.format in ("aim", "isq"):
@@ -149,11 +164,20 @@ def _kind(path: Path) -> str:
     if not path.exists():
         raise InputError("no such file or folder", file=path)
     if path.is_dir():
+        if zarrs.is_zarr(path):
+            return "zarr"
         if any(p.suffix.lower() in (".tif", ".tiff") for p in path.iterdir()):
             return "tiff-stack"
         if any(_is_dicom(p) for p in sorted(path.iterdir())[:5]):
             return "dicom"
-        raise InputError("folder holds neither TIFF slices nor DICOM files", file=path, allowed=ALLOWED)
+        kinds = {p.suffix.lower() for p in path.iterdir()} & set(images.SUFFIXES)
+        if len({k.replace("jpeg", "jpg") for k in kinds}) > 1 and not _previews_only(path, kinds):
+            raise InputError(
+                "folder mixes image formats", file=path, value=", ".join(sorted(kinds)), allowed="one format"
+            )
+        if kinds:
+            return "image-stack"
+        raise InputError("folder holds neither slices nor DICOM files", file=path, allowed=ALLOWED)
     name = path.name.lower()
     for suffix, kind in (
         (".nii.gz", "nifti"), (".nii", "nifti"), (".nrrd", "nrrd"), (".nhdr", "nrrd"), (".mha", "mha"),
@@ -162,6 +186,14 @@ def _kind(path: Path) -> str:
         if name.endswith(suffix):
             return kind
     raise InputError("unknown scan format", file=path, value=path.suffix, allowed=ALLOWED)
+
+
+def _previews_only(path: Path, kinds: set[str]) -> bool:
+    """Whether only one of the formats is left without NRecon's preview pictures."""
+    return (
+        len({p.suffix.lower() for p in path.iterdir() if p.suffix.lower() in kinds and not p.stem.endswith("_spr")})
+        == 1
+    )
 
 
 def _is_dicom(path: Path) -> bool:
@@ -248,7 +280,8 @@ def _text_header(path: Path, separator: str) -> dict[str, str]:
     return fields
 
 
-def _dicom_files(path: Path) -> list[str]:
+def dicom_files(path: Path) -> list[str]:
+    """Files of the one series of a folder, in the order of its slices; raises InputError for none or several series."""
     import SimpleITK as sitk
 
     series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
@@ -261,7 +294,7 @@ def _probe_dicom(path: Path) -> Header:
     import pydicom
     from pydicom.errors import InvalidDicomError
 
-    files = _dicom_files(path)
+    files = dicom_files(path)
     tags = ["Rows", "Columns", "PixelSpacing", "ImagePositionPatient", "ImageOrientationPatient", "SamplesPerPixel",
             "BitsAllocated", "PixelRepresentation"]  # fmt: skip
     slices = []
@@ -298,16 +331,16 @@ def _read_itk(path: Path, header: Header) -> NDArray:
     import SimpleITK as sitk
 
     if header.format == "nifti":
-        _check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
+        check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
     try:
         if header.format == "dicom":
-            return sitk.GetArrayFromImage(sitk.ReadImage(_dicom_files(path)))
+            return sitk.GetArrayFromImage(sitk.ReadImage(dicom_files(path)))
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError as error:
         raise InputError(f"pixels cannot be read: {_last_line(error)}", file=path) from error
 
 
-def _check_nifti_length(path: Path, pixel_bytes: int) -> None:
+def check_nifti_length(path: Path, pixel_bytes: int) -> None:
     """ITK fills what is missing of a short NIfTI file with zeros and says nothing, so its length is checked here."""
     opened = gzip.open if path.name.lower().endswith(".gz") else open
     length = 0
@@ -331,32 +364,67 @@ def _probe_scanco(path: Path, kind: str) -> Header:
     scale = 1e3 if kind == "aim" else 1.0
     spacing = tuple(float(s) * scale for s in facts["spacing"][::-1])
     shape = tuple(int(n) for n in facts["dimensions"][::-1])
-    return Header(shape, spacing, "native", kind, {"energy": facts.get("energy", "")})
+    return Header(shape, spacing, "native", kind, _scanco_facts(facts, kind))
+
+
+def _scanco_facts(facts: dict, kind: str) -> dict[str, object]:
+    """Energy, and the line from grey to mg HA/cm³ where the header states it in that unit."""
+    import py_aimio
+
+    found: dict[str, object] = {"energy": facts.get("energy", ""), "mu_scaling": facts.get("mu_scaling", "")}
+    log = str(facts.get("processing_log", ""))
+    try:
+        if kind == "isq":
+            slope, intercept = py_aimio.get_isq_density_equation(facts)
+        else:
+            unit = re.search(r"Density:\s*unit\s+\[?\s*([^\]\n]*)", log)
+            if unit is None or "ha" not in unit[1].lower().split("/")[0]:
+                return found
+            slope, intercept = py_aimio.get_aim_density_equation(log)
+    except (ValueError, TypeError, ZeroDivisionError):
+        return found
+    return found | {"density_slope": float(slope), "density_intercept": float(intercept)}
 
 
 def _read_scanco(path: Path, kind: str) -> NDArray:
     import py_aimio
 
     if kind == "isq":
-        return _read_isq(path, py_aimio.isq_info(str(path)))
+        return np.array(isq_pixels(path))
     try:
         return np.asarray(py_aimio.read_aim(str(path))[0])
     except Exception as error:  # as above
         raise InputError(f"pixels cannot be read: {_last_line(error)}", file=path) from error
 
 
-def _read_isq(path: Path, facts: dict[str, object]) -> NDArray:
-    """Pixels of an ISQ file: 16-bit little-endian after the header.
+def isq_pixels(path: Path) -> NDArray:
+    """Pixels (z, y, x) of an ISQ file as a memory map: 16-bit little-endian after the header.
 
     Read here, since py_aimio 0.4.1 leaves the last voxels of a short file unset (seen on a real 25-cube fixture).
+
+    Raises
+    ------
+    InputError
+        If the pixel type is unknown or the file is cut off.
     """
+    import py_aimio
+
+    facts = py_aimio.isq_info(str(path))
     shape = tuple(int(n) for n in facts["dimensions"][::-1])
     if facts["data_type"] != 3:
         raise InputError("ISQ of an unknown pixel type", file=path, value=facts["data_type"], allowed="3 (16-bit)")
-    array = np.fromfile(path, "<i2", math.prod(shape), offset=int(facts["data_offset"]))
-    if array.size != math.prod(shape):
+    start = int(facts["data_offset"])
+    if path.stat().st_size < start + 2 * math.prod(shape):
         raise InputError("pixels are cut off: the file is shorter than its header says", file=path)
-    return array.reshape(shape)
+    return np.memmap(path, "<i2", "r", start, shape)
+
+
+def _read_zarr(path: Path, header: Header) -> NDArray:
+    array, order, *_ = zarrs.open_first_scale(path)
+    try:
+        return zarrs.planes(array, order, 0, header.shape[0])
+    except Exception as error:  # codecs and stores raise errors of their own kinds
+        raise InputError(f"pixels cannot be read ({error})", file=path) from error
 
 
 def _last_line(error: Exception) -> str:

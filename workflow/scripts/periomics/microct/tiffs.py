@@ -11,26 +11,32 @@ import numpy as np
 import tifffile
 from numpy.typing import NDArray
 
+from periomics.microct.nrecon import read_logs
 from periomics.study.errors import InputError
 
 Spacing = tuple[float, float, float]
 _UNIT_UM = {"mm": 1e3, "um": 1.0, "µm": 1.0, "μm": 1.0, "micron": 1.0, "microns": 1.0, "nm": 1e-3, "cm": 1e4}
-_BRUKER = re.compile(r"^(?:Image )?Pixel Size \(um\)\s*=\s*([0-9.]+)", re.MULTILINE)
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
 def slices(folder: Path) -> list[Path]:
-    """Slice files of a folder in natural order (slice2 before slice10).
+    """Slice files of a folder in natural order; raises InputError as `numbered_files`."""
+    return numbered_files(
+        folder, [p for p in folder.iterdir() if p.suffix.lower() in (".tif", ".tiff") and p.name[0] != "."]
+    )
+
+
+def numbered_files(folder: Path, files: list[Path]) -> list[Path]:
+    """Files in the order of the last number of their names (slice2 before slice10).
 
     Raises
     ------
     InputError
         If a file does not follow the naming of the others, or a number is missing or stands twice.
     """
-    files = sorted(p for p in folder.iterdir() if p.suffix.lower() in (".tif", ".tiff") and p.name[0] != ".")
     numbered: list[tuple[int, Path]] = []
     patterns: dict[str, Path] = {}
-    for file in files:
+    for file in sorted(files):
         match = _LAST_NUMBER.search(file.stem)
         if match is None:
             raise InputError("slice name has no number", file=file, allowed="names such as slice_0001.tif")
@@ -47,8 +53,8 @@ def slices(folder: Path) -> list[Path]:
     return [file for _, file in numbered]
 
 
-def probe_stack(folder: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
-    """Shape (z, y, x), spacing in µm or None, and type of a folder of slices, from headers.
+def probe_stack(folder: Path) -> tuple[tuple[int, int, int], Spacing | None, str, dict[str, object]]:
+    """Shape (z, y, x), spacing in µm or None, type and facts of a folder of slices, from headers and a scanner's log.
 
     Raises
     ------
@@ -78,14 +84,14 @@ def probe_stack(folder: Path) -> tuple[tuple[int, int, int], Spacing | None, str
                 allowed=f"{first[0]} {first[1]}",
             )  # fmt: skip
     assert first is not None  # the caller looked for a slice first
-    return (len(files), *first[0]), _bruker_spacing(folder), first[1]
+    size, facts = read_logs(folder)
+    return (len(files), *first[0]), None if size is None else (size,) * 3, first[1], {"slices": len(files), **facts}
 
 
-def read_stack(folder: Path) -> NDArray:
-    """Pixels (z, y, x) of a folder of slices; raises InputError naming the slice that cannot be read."""
-    shape, _, dtype = probe_stack(folder)
-    array = np.empty(shape, dtype)
-    for z, file in enumerate(slices(folder)):
+def read_planes(files: list[Path], shape: tuple[int, int], dtype: str) -> NDArray:
+    """Pixels (z, y, x) of some slices; raises InputError naming the slice that cannot be read."""
+    array = np.empty((len(files), *shape), dtype)
+    for z, file in enumerate(files):
         try:
             array[z] = tifffile.imread(file)
         except Exception as error:  # codecs raise errors of their own kinds
@@ -113,20 +119,24 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
 
 def read_file(path: Path) -> NDArray:
     """Pixels (z, y, x) of a TIFF of many pages; raises InputError if they cannot be read."""
+    return _imread(path, None)
+
+
+def read_pages(path: Path, low: int, high: int) -> NDArray:
+    """Pages low to high (exclusive), (z, y, x); the whole is read where a file keeps its planes in one page."""
+    with tifffile.TiffFile(path) as tif:
+        paged = len(tif.pages) == tif.series[0].shape[0]
+    if not paged:
+        return _imread(path, None)[low:high]
+    found = _imread(path, slice(low, high))
+    return found if found.ndim == 3 else found[None]
+
+
+def _imread(path: Path, key: slice | None) -> NDArray:
     try:
-        return tifffile.imread(path)
+        return tifffile.imread(path, key=key)
     except Exception as error:  # codecs raise errors of their own kinds
         raise InputError(f"pixels cannot be read ({error})", file=path) from error
-
-
-def _bruker_spacing(folder: Path) -> Spacing | None:
-    """Pixel size in the scanner's log beside the slices (`Image Pixel Size (um)=`), if there is one log that says it."""
-    sizes = set()
-    for log in sorted(folder.glob("*.log")):
-        sizes |= {float(v) for v in _BRUKER.findall(log.read_text(encoding="utf-8", errors="replace"))}
-    if len(sizes) > 1:
-        raise InputError(f"logs state different pixel sizes: {sorted(sizes)} um", file=folder)
-    return (sizes.pop(),) * 3 if sizes else None
 
 
 def _ome_spacing(xml: str) -> Spacing | None:

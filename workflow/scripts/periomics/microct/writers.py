@@ -8,17 +8,18 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct import zarrs
 from periomics.microct.readers import Spacing
 from periomics.study.errors import InputError
 from periomics.study.files import atomic
 
-_NRRD_TYPES = {"uint8": "uint8", "uint16": "uint16", "int16": "int16", "float32": "float"}
+_NRRD_TYPES = {**{t: t for t in ("uint8", "int8", "uint16", "int16", "uint32", "int32")}, "float32": "float"}
 
 
 def write_volume(array: NDArray, spacing_um: Spacing, path: str | os.PathLike[str]) -> None:
     """Write a volume by the path's suffix, whole or not at all.
 
-    `.nrrd`, `.nii`, `.nii.gz`, `.mha` carry the spacing (millimetres); `.tif` (pages) and a folder of slices (no
+    `.nrrd`, `.nii`, `.nii.gz`, `.mha` and `.zarr` (OME-Zarr) carry the spacing (millimetres); `.tif` (pages) and a folder of slices (no
     suffix) do not, as scanners write them: the sheet states it.
 
     Parameters
@@ -44,10 +45,14 @@ def write_volume(array: NDArray, spacing_um: Spacing, path: str | os.PathLike[st
             import tifffile
 
             tifffile.imwrite(part, array, photometric="minisblack", metadata=None)
+        elif name.endswith(".zarr"):
+            zarrs.write(array, spacing_um, part)
         elif not path.suffix:
             _write_slices(array, part)
         else:
-            raise InputError("cannot write this format", file=path, allowed=".nrrd, .nii.gz, .mha, .tif or a folder")
+            raise InputError(
+                "cannot write this format", file=path, allowed=".nrrd, .nii.gz, .mha, .zarr, .tif or a folder"
+            )
 
 
 def _write_nrrd(array: NDArray, spacing_um: Spacing, path: Path) -> None:

@@ -164,6 +164,8 @@ def truth(specimen: Specimen, definitions: Settings, n_thickness: int) -> list[d
     offset, width = definitions.ovtv_offset_um, definitions.ovtv_width_um
     if offset >= definitions.voi.inner_um:
         add("ovtv", share(offset, offset + width))
+    first = np.ceil(definitions.voi.inner_um / specimen.voxel_um - 1e-6) * specimen.voxel_um
+    add("bic_ct", share(first, first + specimen.voxel_um))
     for at in definitions.ovtv_curve_um:
         if at >= definitions.voi.inner_um:
             add("ovtv", share(at, at + width), f"offset={at:g}um,width={width:g}um")

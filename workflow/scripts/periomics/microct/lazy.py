@@ -1,0 +1,119 @@
+"""Scans by slabs: shape, voxel and type at once, planes only when they are asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.microct import images, tiffs, zarrs
+from periomics.microct.readers import (
+    Header,
+    Spacing,
+    check_nifti_length,
+    dicom_files,
+    isq_pixels,
+    probe,
+    read_volume,
+    resolve_spacing,
+)
+from periomics.study.errors import InputError
+
+
+@dataclass(frozen=True)
+class SlabReader:
+    """A scan: shape (z, y, x), spacing in µm, type, format, facts, and `slab(z0, z1)` for planes z0 to z1 (exclusive)."""
+
+    shape: tuple[int, int, int]
+    spacing_um: Spacing
+    dtype: str
+    format: str
+    facts: dict[str, object]
+    planes: Callable[[int, int], NDArray]
+
+    def slab(self, z0: int, z1: int) -> NDArray:
+        """Planes z0 to z1 (exclusive), (z1 - z0, y, x).
+
+        Raises
+        ------
+        ValueError
+            If the planes are not in the scan.
+        InputError
+            If pixels cannot be read.
+        """
+        if not 0 <= z0 < z1 <= self.shape[0]:
+            raise ValueError(f"planes {z0} to {z1} are not in a scan of {self.shape[0]}")
+        found = self.planes(z0, z1)
+        if found.shape != (z1 - z0, *self.shape[1:]):
+            raise InputError(f"planes {z0} to {z1} have shape {found.shape}", allowed=(z1 - z0, *self.shape[1:]))
+        return found
+
+
+def open_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> SlabReader:
+    """A scan of any format by slabs; raises InputError as `readers.probe` and `readers.resolve_spacing`.
+
+    Of stacks, TIFF, DICOM, ISQ and OME-Zarr only the planes asked for are read. NRRD, NIfTI and MHA go through ITK, which
+    decides itself how much it reads (the whole, where the file is compressed); AIM is read whole at the first slab.
+    """
+    path = Path(path)
+    header = probe(path)
+    spacing = resolve_spacing(header.spacing_um, voxel_um, path)
+    return SlabReader(header.shape, spacing, header.dtype, header.format, header.facts, _planes(path, header, voxel_um))
+
+
+def _planes(path: Path, header: Header, voxel_um: float | None) -> Callable[[int, int], NDArray]:
+    kind = header.format
+    if kind == "tiff-stack":
+        files = tiffs.slices(path)
+        return lambda z0, z1: tiffs.read_planes(files[z0:z1], header.shape[1:], header.dtype)
+    if kind == "image-stack":
+        pictures = images.slices(path)
+        return lambda z0, z1: images.read_planes(pictures[z0:z1], header.shape[1:], header.dtype)
+    if kind == "tiff":
+        return lambda z0, z1: tiffs.read_pages(path, z0, z1)
+    if kind == "zarr":
+        array, order, *_ = zarrs.open_first_scale(path)
+        return lambda z0, z1: zarrs.planes(array, order, z0, z1)
+    if kind == "isq":
+        pixels = isq_pixels(path)
+        return lambda z0, z1: np.array(pixels[z0:z1])
+    if kind in ("nrrd", "nifti", "mha"):
+        if kind == "nifti":
+            check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
+        return lambda z0, z1: _through_itk(path, header, z0, z1)
+    if kind == "dicom":
+        return lambda z0, z1: _dicom(path, z0, z1)
+
+    @cache
+    def whole() -> NDArray:
+        return read_volume(path, voxel_um).array
+
+    return lambda z0, z1: whole()[z0:z1]
+
+
+def _through_itk(path: Path, header: Header, z0: int, z1: int) -> NDArray:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetExtractIndex([0, 0, z0])
+    reader.SetExtractSize([header.shape[2], header.shape[1], z1 - z0])
+    try:
+        return sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error
+
+
+def _dicom(path: Path, z0: int, z1: int) -> NDArray:
+    import SimpleITK as sitk
+
+    try:
+        return sitk.GetArrayFromImage(sitk.ReadImage(dicom_files(path)[z0:z1]))
+    except RuntimeError as error:
+        raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error
