@@ -43,7 +43,7 @@ def test_counts_and_euler_number(bone, voi, planes):
     for region in (None, voi):
         bits = None if region is None else bits_of(region)
         expected = connectivity(bone, region)
-        assert streamed_connectivity(bits_of(bone), bits, planes) == expected
+        assert streamed_connectivity(bits_of(bone), bits, planes, 1 + planes % 2) == expected
         assert streamed_fraction(bits_of(bone), bits, planes) == fraction(
             bone, np.ones(SHAPE, bool) if bits is None else region
         )

@@ -24,148 +24,216 @@ MOST = 12
 
 
 @cache
-def triangle_table() -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """(256,) number of triangles by code of the cell (bit c set: corner c is in), (256, MOST, 3) the edges they join."""
+def triangle_table() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+    """What the surface does in a cell, by the code of the cell (bit c set: corner c is in).
+
+    Returns
+    -------
+    (256,) number of triangles; (256, MOST, 3) the edges they join; and for a cell of zeros and ones (256, MOST) the
+    triangles' areas and the corners nearest to their middles.
+    """
     from skimage.measure import marching_cubes
 
     numbers, table = np.zeros(256, np.int64), np.zeros((256, MOST, 3), np.int64)
+    areas, nearest = np.zeros((256, MOST)), np.zeros((256, MOST), np.int64)
     corners = np.array([[c >> 2 & 1, c >> 1 & 1, c & 1] for c in range(8)], float)
     middles = corners[EDGES].mean(axis=1)
     for code in range(1, 255):
         cell = np.array([code >> c & 1 for c in range(8)], float).reshape(2, 2, 2)
-        points, triangles, *_ = marching_cubes(cell, 0.5)
+        found, triangles, *_ = marching_cubes(cell, 0.5)
+        points, n = found.astype(np.float64), len(triangles)
         apart = np.abs(points[:, None] - middles[None]).max(axis=2)
         edges = np.where(apart.min(axis=1) < 1e-4, apart.argmin(axis=1), INNER)
-        numbers[code] = len(triangles)
-        table[code, : len(triangles)] = edges[triangles]
-    return numbers, table
+        numbers[code], table[code, :n] = n, edges[triangles]
+        a, b, c = (points[triangles[:, i]] for i in range(3))
+        areas[code, :n] = np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
+        nearest[code, :n] = (points[triangles].sum(axis=1) > 1.5) @ (4, 2, 1)
+    return numbers, table, areas, nearest
 
 
-def layer_sums(values: NDArray, voi: Mask, low: int, high: int, growth: bool = True) -> NDArray[np.float64]:
+def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int) -> NDArray[np.float64]:
     """Sums over the triangles of each layer of cells whose middle lies in the VOI.
 
     Parameters
     ----------
     values
-        (z, y, x) block: a mask as 0 and 1, or a smoothed one; any number type.
+        (z, y, x) block of a smoothed mask; planes low - 1 to high + 1 are looked at.
     voi
         (z, y, x) of the block.
     low, high
         Layers: layer i lies between planes i and i + 1 of the block.
-    growth
-        Also the last two columns, for which planes i - 1 and i + 2 are looked at.
 
     Returns
     -------
     (high - low, 3): area (voxels²), d area / d r when the surface moves outwards along its normals (voxels), area of
     the triangles that shrink then.
     """
-    numbers, table = triangle_table()
+    numbers, table, _, _ = triangle_table()
     out = np.zeros((high - low, 3))
-    _layers(values, voi, low, numbers, table, EDGES, growth, out)
+    _layers(values, voi, low, numbers, table, EDGES, out)
+    return out
+
+
+def mask_layer_areas(mask: Mask, voi: Mask, low: int, high: int) -> NDArray[np.float64]:
+    """Area (voxels²) of the mesh of a mask, not smoothed, for each layer of cells; arguments as of `layer_sums`."""
+    numbers, _, areas, nearest = triangle_table()
+    out = np.zeros(high - low)
+    _mask_layers(mask, voi, low, numbers, areas, nearest, out)
     return out
 
 
 @numba.njit(cache=True, parallel=True)
-def _layers(values, voi, low, numbers, table, edges, growth, out):
+def _mask_layers(mask, voi, low, numbers, areas, nearest, out):
+    _, ny, nx = mask.shape
+    for i in numba.prange(out.shape[0]):
+        z = low + i
+        columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
+        total = 0.0
+        for y in range(ny - 1):
+            columns_of_masks(mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1], columns)
+            codes_of_columns(columns, codes)
+            for x in range(nx - 1):
+                code = codes[x]
+                if code != 0 and code != 255:
+                    for t in range(numbers[code]):
+                        at = nearest[code, t]
+                        if voi[z + (at >> 2), y + (at >> 1 & 1), x + (at & 1)]:
+                            total += areas[code, t]
+        out[i] = total
+
+
+@numba.njit(cache=True, parallel=True)
+def _layers(values, voi, low, numbers, table, edges, out):
     _, ny, nx = values.shape
     for i in numba.prange(out.shape[0]):
         z = low + i
         points, normals = np.zeros((INNER + 1, 3)), np.zeros((INNER + 1, 3))
+        inside = np.zeros((4, nx), np.bool_)
+        columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
         for y in range(ny - 1):
-            column = _column(values, z, y, 0)
+            _inside(values[z, y], inside[0])
+            _inside(values[z, y + 1], inside[1])
+            _inside(values[z + 1, y], inside[2])
+            _inside(values[z + 1, y + 1], inside[3])
+            columns_of_masks(inside[0], inside[1], inside[2], inside[3], columns)
+            codes_of_columns(columns, codes)
             for x in range(nx - 1):
-                after = _column(values, z, y, x + 1)
-                code = column | after << 1
-                column = after
-                if 0 < code < 255:
-                    _cuts(values, z, y, x, code, edges, growth, points, normals)
+                code = np.int64(codes[x])
+                if code != 0 and code != 255:
+                    _cuts(values, z, y, x, code, edges, points, normals)
                     for t in range(numbers[code]):
-                        _triangle(points, normals, table[code, t], voi[z : z + 2, y : y + 2, x : x + 2], growth, out[i])
+                        corners = table[code, t]
+                        at = _nearest_corner(points, corners)
+                        if voi[z + (at >> 2), y + (at >> 1 & 1), x + (at & 1)]:
+                            _triangle(points, normals, corners, out[i])
 
 
 @numba.njit(cache=True)
-def _column(values, z, y, x):
-    """Bits 0, 2, 4, 6: which of the four voxels of a column of cells are in."""
-    half = 0.5
-    return (
-        np.int64(values[z, y, x] >= half)
-        | np.int64(values[z, y + 1, x] >= half) << 2
-        | np.int64(values[z + 1, y, x] >= half) << 4
-        | np.int64(values[z + 1, y + 1, x] >= half) << 6
-    )
+def columns_of_masks(a, b, c, d, out):
+    """Bits 0, 2, 4, 6 from four rows of masks: (z, y), (z, y + 1), (z + 1, y), (z + 1, y + 1)."""
+    for x in range(out.shape[0]):
+        out[x] = np.uint8(a[x]) | np.uint8(b[x]) << 2 | np.uint8(c[x]) << 4 | np.uint8(d[x]) << 6
 
 
 @numba.njit(cache=True)
-def _cuts(values, z, y, x, code, edges, growth, points, normals):
+def codes_of_columns(columns, codes):
+    """Code of the eight voxels between neighbouring columns: bit 4 dz + 2 dy + dx."""
+    for x in range(codes.shape[0]):
+        codes[x] = columns[x] | columns[x + 1] << 1
+
+
+@numba.njit(cache=True)
+def _inside(values, out):
+    for x in range(out.shape[0]):
+        out[x] = values[x] >= np.float32(0.5)
+
+
+@numba.njit(cache=True)
+def _cuts(values, z, y, x, code, edges, points, normals):
     """Where the surface cuts the cell's edges (from the cell's first corner) and its outward normals there; their mean last."""
-    points[INNER] = 0.0
-    normals[INNER] = 0.0
+    for axis in range(3):
+        points[INNER, axis] = normals[INNER, axis] = 0.0
     count = 0
     for e in range(INNER):
         a, b = edges[e, 0], edges[e, 1]
         if (code >> a & 1) == (code >> b & 1):
             continue
-        az, ay, ax = z + (a >> 2 & 1), y + (a >> 1 & 1), x + (a & 1)
-        bz, by, bx = z + (b >> 2 & 1), y + (b >> 1 & 1), x + (b & 1)
-        va, vb = np.float64(values[az, ay, ax]), np.float64(values[bz, by, bx])
+        az, ay, ax = a >> 2 & 1, a >> 1 & 1, a & 1
+        bz, by, bx = b >> 2 & 1, b >> 1 & 1, b & 1
+        va, vb = np.float64(values[z + az, y + ay, x + ax]), np.float64(values[z + bz, y + by, x + bx])
         t = (0.5 - va) / (vb - va)
-        points[e, 0] = (a >> 2 & 1) + t * (bz - az)
-        points[e, 1] = (a >> 1 & 1) + t * (by - ay)
-        points[e, 2] = (a & 1) + t * (bx - ax)
-        if growth:
-            _gradient(values, az, ay, ax, 1.0 - t, bz, by, bx, t, normals[e])
-            normals[INNER] += normals[e]
-        points[INNER] += points[e]
+        points[e, 0], points[e, 1], points[e, 2] = az + t * (bz - az), ay + t * (by - ay), ax + t * (bx - ax)
+        _normal(values, z + az, y + ay, x + ax, 1.0 - t, z + bz, y + by, x + bx, t, normals, e)
+        for axis in range(3):
+            points[INNER, axis] += points[e, axis]
+            normals[INNER, axis] += normals[e, axis]
         count += 1
-    points[INNER] /= count
-    length = np.sqrt((normals[INNER] ** 2).sum())
-    if length > 0:
-        normals[INNER] /= length
+    for axis in range(3):
+        points[INNER, axis] /= count
+    _to_unit(normals, INNER)
 
 
 @numba.njit(cache=True)
-def _gradient(values, az, ay, ax, share_a, bz, by, bx, share_b, normal):
-    """Unit vector towards smaller values, from central differences at both ends of an edge (one-sided at the border)."""
+def _nearest_corner(points, corners):
+    a, b, c = corners[0], corners[1], corners[2]
+    return (
+        np.int64(points[a, 0] + points[b, 0] + points[c, 0] > 1.5) << 2
+        | np.int64(points[a, 1] + points[b, 1] + points[c, 1] > 1.5) << 1
+        | np.int64(points[a, 2] + points[b, 2] + points[c, 2] > 1.5)
+    )
+
+
+@numba.njit(cache=True)
+def _normal(values, az, ay, ax, share_a, bz, by, bx, share_b, normals, e):
+    """Unit vector towards smaller values, from the gradients at both ends of an edge."""
+    az1, ay1, ax1 = _gradient(values, az, ay, ax)
+    bz1, by1, bx1 = _gradient(values, bz, by, bx)
+    normals[e, 0] = -(share_a * az1 + share_b * bz1)
+    normals[e, 1] = -(share_a * ay1 + share_b * by1)
+    normals[e, 2] = -(share_a * ax1 + share_b * bx1)
+    _to_unit(normals, e)
+
+
+@numba.njit(cache=True)
+def _to_unit(vectors, i):
+    length = np.sqrt(vectors[i, 0] ** 2 + vectors[i, 1] ** 2 + vectors[i, 2] ** 2)
+    if length > 0:
+        for axis in range(3):
+            vectors[i, axis] /= length
+
+
+@numba.njit(cache=True)
+def _gradient(values, z, y, x):
+    """Central differences (one-sided at the border)."""
     nz, ny, nx = values.shape
-    for side in range(2):
-        z, y, x, w = (az, ay, ax, share_a) if side == 0 else (bz, by, bx, share_b)
-        if side == 0:
-            normal[:] = 0.0
-        z0, z1 = max(0, z - 1), min(nz - 1, z + 1)
-        y0, y1 = max(0, y - 1), min(ny - 1, y + 1)
-        x0, x1 = max(0, x - 1), min(nx - 1, x + 1)
-        normal[0] -= w * (np.float64(values[z1, y, x]) - np.float64(values[z0, y, x])) / (z1 - z0)
-        normal[1] -= w * (np.float64(values[z, y1, x]) - np.float64(values[z, y0, x])) / (y1 - y0)
-        normal[2] -= w * (np.float64(values[z, y, x1]) - np.float64(values[z, y, x0])) / (x1 - x0)
-    length = np.sqrt(normal[0] ** 2 + normal[1] ** 2 + normal[2] ** 2)
-    if length > 0:
-        normal /= length
+    z0, z1 = max(0, z - 1), min(nz - 1, z + 1)
+    y0, y1 = max(0, y - 1), min(ny - 1, y + 1)
+    x0, x1 = max(0, x - 1), min(nx - 1, x + 1)
+    return (
+        (np.float64(values[z1, y, x]) - np.float64(values[z0, y, x])) / (z1 - z0),
+        (np.float64(values[z, y1, x]) - np.float64(values[z, y0, x])) / (y1 - y0),
+        (np.float64(values[z, y, x1]) - np.float64(values[z, y, x0])) / (x1 - x0),
+    )
 
 
 @numba.njit(cache=True)
-def _triangle(points, normals, corners, voi, growth, sums):
-    """Add a triangle if the voxel nearest to its middle lies in the VOI (of the cell's eight voxels)."""
-    a, b, c = points[corners[0]], points[corners[1]], points[corners[2]]
-    if not voi[
-        np.int64(a[0] + b[0] + c[0] > 1.5), np.int64(a[1] + b[1] + c[1] > 1.5), np.int64(a[2] + b[2] + c[2] > 1.5)
-    ]:
-        return
-    uz, uy, ux, vz, vy, vx = b[0] - a[0], b[1] - a[1], b[2] - a[2], c[0] - a[0], c[1] - a[1], c[2] - a[2]
+def _triangle(points, normals, corners, sums):
+    """Add a triangle's area, how it changes along the normals, and the area again if it shrinks."""
+    a, b, c = corners[0], corners[1], corners[2]
+    uz, uy, ux = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
+    vz, vy, vx = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
     nz, ny, nx = uy * vx - ux * vy, ux * vz - uz * vx, uz * vy - uy * vz
     double = np.sqrt(nz * nz + ny * ny + nx * nx)
-    sums[0] += double / 2
-    if not growth or double == 0:
+    if double == 0:
         return
-    na, nb, nc = normals[corners[0]], normals[corners[1]], normals[corners[2]]
-    pz, py, px, qz, qy, qx = (
-        nb[0] - na[0], nb[1] - na[1], nb[2] - na[2], nc[0] - na[0], nc[1] - na[1], nc[2] - na[2],
-    )  # fmt: skip
+    pz, py, px = normals[b, 0] - normals[a, 0], normals[b, 1] - normals[a, 1], normals[b, 2] - normals[a, 2]
+    qz, qy, qx = normals[c, 0] - normals[a, 0], normals[c, 1] - normals[a, 1], normals[c, 2] - normals[a, 2]
     change = (
         nz * (py * vx - px * vy + uy * qx - ux * qy)
         + ny * (px * vz - pz * vx + ux * qz - uz * qx)
         + nx * (pz * vy - py * vz + uz * qy - uy * qz)
     ) / (2 * double)
+    sums[0] += double / 2
     sums[1] += change
     if change < 0:
         sums[2] += double / 2

@@ -14,7 +14,7 @@ from periomics.microct import anisotropy as mil
 from periomics.microct.anisotropy import Anisotropy
 from periomics.microct.connectivity import _EIGHTHS, Connectivity
 from periomics.microct.distance import squared_distance, using_threads
-from periomics.microct.mesh import layer_sums
+from periomics.microct.mesh import codes_of_columns, columns_of_masks, layer_sums, mask_layer_areas
 from periomics.microct.morphometry import Fraction
 from periomics.microct.slabs import BitVolume, slabs
 from periomics.microct.surface import MARGIN, SMOOTHING, Surface
@@ -31,52 +31,59 @@ def streamed_fraction(bone: BitVolume, voi: BitVolume | None = None, planes: int
     return Fraction(inside, total)
 
 
-def streamed_connectivity(bone: BitVolume, voi: BitVolume | None = None, planes: int = 64) -> Connectivity:
+def streamed_connectivity(
+    bone: BitVolume, voi: BitVolume | None = None, planes: int = 64, threads: int = 1
+) -> Connectivity:
     """Euler number of the bone in the VOI and the number corrected for cut edges: `connectivity.connectivity`, by slabs."""
     nz, ny, nx = bone.shape
-    everywhere, within = np.zeros(256, np.int64), np.zeros(256, np.int64)
+    everywhere = within = 0
     for low, high in slabs(nz, planes, "Euler number"):
-        first, last = max(0, low - 1), high + (high == nz)
-        mask = np.zeros((last - first + (low == 0), ny, nx), bool)  # a plane of nothing below and above the volume
+        first, last = max(0, low - 1), min(nz, high)
+        start = int(low == 0)  # a plane of nothing below the volume, and one above
+        mask = np.zeros((start + last - first + (high == nz), ny, nx), bool)
         region = np.zeros_like(mask)
-        at = slice(int(low == 0), int(low == 0) + high - first)
-        region[at] = True if voi is None else voi.read(first, high)
-        mask[at] = bone.read(first, high) & region[at]
-        _octants(mask.view(np.uint8), region.view(np.uint8), everywhere, within)
-    return Connectivity(int(everywhere @ _EIGHTHS) // 8, float(within @ _EIGHTHS) / 8)
+        at = slice(start, start + last - first)
+        region[at] = True if voi is None else voi.read(first, last)
+        mask[at] = bone.read(first, last) & region[at]
+        with using_threads(threads):
+            sums = _octants(mask.view(np.uint8), region, _EIGHTHS)
+        everywhere, within = everywhere + sums[0], within + sums[1]
+    return Connectivity(int(everywhere) // 8, float(within) / 8)
 
 
-@numba.njit(cache=True)
-def _octants(mask, region, everywhere, within):
-    """Count the codes (bit 4 dz + 2 dy + dx) of the eight voxels around each corner between two planes.
+@numba.njit(cache=True, parallel=True)
+def _octants(mask, region, eighths):
+    """Sums of the table over all corners between planes, and over those of which all eight voxels lie in the region.
 
-    Beyond rows and columns is nothing. `within` counts corners of which all eight voxels lie in the region.
+    The code of a corner has bit 4 dz + 2 dy + dx for each of its voxels; beyond rows and columns is nothing. Corners in
+    nothing and in full bone give 0 and are passed over.
     """
     nz, ny, nx = mask.shape
-    for z in range(nz - 1):
+    everywhere = 0
+    within = 0
+    for z in numba.prange(nz - 1):
+        nothing, columns, codes = np.zeros(nx, np.uint8), np.zeros(nx + 2, np.uint8), np.zeros(nx + 1, np.uint8)
         for y in range(-1, ny):
-            code = 0
-            region_code = 0
+            before, after = y >= 0, y + 1 < ny
+            columns_of_masks(
+                mask[z, y] if before else nothing, mask[z, y + 1] if after else nothing,
+                mask[z + 1, y] if before else nothing, mask[z + 1, y + 1] if after else nothing, columns[1 : nx + 1],
+            )  # fmt: skip
+            codes_of_columns(columns, codes)
             for x in range(nx + 1):
-                code = (code & 0b10101010) >> 1
-                region_code = (region_code & 0b10101010) >> 1
-                if x < nx:
-                    code |= _column(mask, z, y, x)
-                    region_code |= _column(region, z, y, x)
-                everywhere[code] += 1
-                if region_code == 255:
-                    within[code] += 1
+                if codes[x] != 0 and codes[x] != 255:
+                    everywhere += eighths[codes[x]]
+                    if before and after and x > 0 and x < nx and _all_in(region, z, y, x - 1):
+                        within += eighths[codes[x]]
+    return everywhere, within
 
 
 @numba.njit(cache=True)
-def _column(mask, z, y, x):
-    """Bits 1, 3, 5, 7 from the four voxels at x."""
-    code = 0
-    if y >= 0:
-        code |= mask[z, y, x] << 1 | mask[z + 1, y, x] << 5
-    if y + 1 < mask.shape[1]:
-        code |= mask[z, y + 1, x] << 3 | mask[z + 1, y + 1, x] << 7
-    return code
+def _all_in(region, z, y, x):
+    inside = True
+    for k in range(8):
+        inside = inside and region[z + (k >> 2), y + (k >> 1 & 1), x + (k & 1)]
+    return inside
 
 
 def streamed_surface(
@@ -88,7 +95,7 @@ def streamed_surface(
     where cuts can be joined in two ways (module `mesh`).
     """
     nz = bone.shape[0]
-    smooth_sums, raw_sums = np.zeros((max(0, nz - 1), 3)), np.zeros((max(0, nz - 1), 3))
+    smooth_sums, raw_areas = np.zeros((max(0, nz - 1), 3)), np.zeros(max(0, nz - 1))
     faces = volume = 0
     for low, high in slabs(nz, planes, "surface"):
         first, last = max(0, low - MARGIN), min(nz, high + MARGIN)
@@ -98,13 +105,13 @@ def streamed_surface(
         layers = slice(low, min(high, nz - 1))
         with using_threads(threads):
             smooth_sums[layers] = layer_sums(smooth, region, low - first, layers.stop - first)
-            raw_sums[layers] = layer_sums(mask.view(np.uint8), region, low - first, layers.stop - first, False)
+            raw_areas[layers] = mask_layer_areas(mask, region, low - first, layers.stop - first)
             faces += int(_faces(mask, region, low - first, high - first))
         core = slice(low - first, high - first)
         volume += int(np.count_nonzero((smooth[core] >= 0.5) & region[core]))
     area, change, concave = (float(v) for v in smooth_sums.sum(axis=0))
     smi, share = (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
-    return Surface(area * voxel_mm**2, float(raw_sums[:, 0].sum()) * voxel_mm**2, faces * voxel_mm**2, smi, share)
+    return Surface(area * voxel_mm**2, float(raw_areas.sum()) * voxel_mm**2, faces * voxel_mm**2, smi, share)
 
 
 @numba.njit(cache=True, parallel=True)
