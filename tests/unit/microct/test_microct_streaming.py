@@ -123,3 +123,19 @@ def test_shells(bone, voi, planes):
         shell = (distance > low + 1e-3) & (distance <= high + 1e-3) & voi
         assert part == fraction(bone, shell)
         assert part.total > 100
+
+
+@pytest.mark.parametrize("planes", [3, 30])
+def test_planted_connectivity(planes):
+    frame = np.zeros((30, 30, 30), bool)
+    frame[3:27, 3:27, 3:27] = True
+    for axis in range(3):
+        middle = tuple(slice(6, 24) if a != axis else slice(None) for a in range(3))
+        frame[middle] = False
+    assert streamed_connectivity(bits_of(frame), None, planes).euler == -4  # five connections, as in BoneJ's own test
+    rods = np.zeros((40, 40, 40), bool)
+    rods[:, 5:35:10, 5:35:10] = True
+    rods[5:35:10, 5:35:10, :] = rods[5:35:10, :, 5:35:10] = True
+    nodes, links = 27, 54
+    rods = rods & (np.indices(rods.shape) >= 5).all(0) & (np.indices(rods.shape) < 26).all(0)
+    assert streamed_connectivity(bits_of(rods), None, planes).euler == nodes - links

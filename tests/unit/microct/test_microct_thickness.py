@@ -64,6 +64,40 @@ def test_sphere(radius, mean):
     assert local_thickness(ball)[ball].mean(dtype=float) == pytest.approx(mean, abs=0.005)
 
 
+def rod(diameter, shape, axis):
+    """A rod through the middle of a volume along an axis."""
+    across = [((np.arange(n) - (n - 1) / 2) ** 2) for n in shape]
+    across[axis] = np.zeros(shape[axis])
+    return across[0][:, None, None] + across[1][:, None] + across[2] <= (diameter / 2) ** 2
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+@pytest.mark.parametrize("diameter", [3, 5, 8, 13, 24])
+def test_rod(diameter, axis):
+    mask = rod(diameter, (40, 40, 40), axis)
+    assert local_thickness(mask)[mask].mean() == pytest.approx(diameter, abs=1.5)  # the bound of BoneJ's own test
+
+
+def test_crossing_rods_are_thickest_where_they_cross():
+    mask = rod(12, (60, 60, 60), 0) | rod(12, (60, 60, 60), 1) | rod(12, (60, 60, 60), 2)
+    sizes = local_thickness(mask)
+    arms = np.concatenate([sizes[:12][mask[:12]], sizes[:, :12][mask[:, :12]], sizes[..., :12][mask[..., :12]]])
+    assert arms.mean() == pytest.approx(12, abs=1.5)
+    assert 12 < sizes[30, 30, 30] == sizes.max() < 12 * np.sqrt(2) + 1.5
+
+
+@pytest.mark.parametrize("wall", [2, 4, 6])
+def test_hollow_box(wall):
+    mask = np.zeros((50, 54, 58), bool)
+    mask[4:46, 4:50, 4:54] = True
+    mask[4 + wall : 46 - wall, 4 + wall : 50 - wall, 4 + wall : 54 - wall] = False
+    values, counts = np.unique(local_thickness(mask)[mask], return_counts=True)
+    assert values[counts.argmax()] == wall
+    cavity = np.zeros_like(mask)
+    cavity[4 + wall : 46 - wall, 4 + wall : 50 - wall, 4 + wall : 54 - wall] = True
+    assert local_thickness(cavity).max() == 42 - 2 * wall
+
+
 def test_distances_equal_another_transform_also_beyond_the_narrow_type():
     import edt
 
