@@ -30,8 +30,9 @@ def welch(y, weights):
     return sum(w * d.mean for w, d in zip(weights, groups, strict=True)), np.sqrt(se2), df
 
 
-def holm_family(ps, alpha=0.05):
-    return multipletests(ps, alpha, "holm")[0] if len(ps) else []
+def holm_family(ps, size, alpha=0.05):
+    """Holm over all outcomes with a deficit; those that an earlier claim left behind count as p = 1."""
+    return multipletests([*ps, *[1.0] * (size - len(ps))], alpha, "holm")[0][: len(ps)] if len(ps) else []
 
 
 def plain_study(y):
@@ -44,15 +45,15 @@ def plain_study(y):
     for claim, first, second, pool in (("C2", "POST", "DRUG", "C0"), ("C4", "POST", "PRE", "C2")):
         members = sorted(out[pool])
         tests = [stats.ttest_ind(y[k][first], y[k][second], equal_var=False) for k in members]
-        kept = holm_family([t.pvalue for t in tests])
+        kept = holm_family([t.pvalue for t in tests], len(out["C0"]))
         out[claim] = {k for k, t, r in zip(members, tests, kept, strict=True) if r and t.statistic > 0}
     members = sorted(out["C4"])
     forms = [welch(y[k], (-0.5, -0.5, 0, 1)) for k in members]
-    kept = holm_family([2 * stats.t.sf(abs(e / s), f) for e, s, f in forms])
+    kept = holm_family([2 * stats.t.sf(abs(e / s), f) for e, s, f in forms], len(out["C0"]))
     out["C3"] = {k for k, (e, _, _), r in zip(members, forms, kept, strict=True) if r and e > 0}
     members = sorted(out["C0"])
     forms = [welch(y[k], (-0.3, -0.7, 1, 0)) for k in members]
-    kept = holm_family([stats.t.cdf(e / s, f) for e, s, f in forms])
+    kept = holm_family([stats.t.cdf(e / s, f) for e, s, f in forms], len(members))
     out["C1"] = {k for k, r in zip(members, kept, strict=True) if r}
     return out
 
@@ -105,6 +106,6 @@ def test_adjusted_verdicts_with_blocks_study_by_study():
             members = sorted(kept[earlier[claim]]) if claim in earlier else list(range(K))
             forms = [hc2(plain[k], w) for k in members]
             ps = [2 * stats.t.sf(abs(e / se), df) for e, se, df in forms]
-            rejected = holm_family(ps) if claim != "C0" else [p_ < 0.05 for p_ in ps]
+            rejected = holm_family(ps, len(kept["C0"])) if claim != "C0" else [p_ < 0.05 for p_ in ps]
             kept[claim] = {k for k, (e, _, _), r in zip(members, forms, rejected, strict=True) if r and e > 0}
             assert set(np.flatnonzero(v.passed(d[claim].verdict[s]))) == kept[claim], (s, claim)

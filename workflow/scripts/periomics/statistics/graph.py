@@ -187,8 +187,8 @@ def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
     Returns
     -------
     dict
-        Decision of each claim id. An outcome without a deficit reads "no deficit" wherever the claim needs one; an outcome
-        whose earlier claim is not supported reads "not tested" and takes no part in the family.
+        Decision of each claim id. An outcome without a deficit reads "no deficit" wherever the claim needs one and leaves the family;
+        an outcome whose earlier claim is not supported reads "not tested" and still counts in the size of the family.
     """
     out: dict[str, Decision] = {}
     done: dict[str, Claim] = {}
@@ -228,17 +228,20 @@ def _decide(plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision],
         waiting |= ~v.passed(seen)
     p = _p_value(claim, forms)
     takes_part = ~(no_deficit | waiting | unjudged)
+    # An outcome that an earlier claim left behind stays in the family as one that cannot be rejected: which outcomes get this far depends
+    # on the same animals, and a family that shrinks with them would not hold its level.
+    family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
     if claim.correction == "holm":
-        p_adj, alpha = holm(np.where(takes_part, p, np.nan), plan.alpha)
-        alpha = np.where(np.isnan(alpha), plan.alpha, alpha)
+        p_adj, alpha = holm(family, plan.alpha)
     elif claim.correction == "bh":
         # Intervals at the level that BH found for the family (false coverage rate, Benjamini and Yekutieli 2005 [from memory]).
-        p_adj = benjamini_hochberg(np.where(takes_part, p, np.nan))
+        p_adj = benjamini_hochberg(family)
         found = (p_adj <= plan.alpha).sum(axis=-1, keepdims=True)
-        alpha = plan.alpha * np.maximum(found, 1) / np.maximum(takes_part.sum(axis=-1, keepdims=True), 1)
-        alpha = np.broadcast_to(alpha, shape)
+        size = (~np.isnan(family)).sum(axis=-1, keepdims=True)
+        alpha = np.broadcast_to(plan.alpha * np.maximum(found, 1) / np.maximum(size, 1), shape)
     else:
-        p_adj, alpha = np.where(takes_part, p, np.nan), np.full(shape, plan.alpha)
+        p_adj, alpha = p, np.full(shape, plan.alpha)
+    p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
     level = 1 - (2 * alpha if claim.kind in ("non_superiority", "equivalence") else alpha)
     bounds = [interval(form, level) for form in forms]
     verdict = v.judge(claim.kind, *bounds[0], *bounds[1], *bounds[2]).astype("<U32")
