@@ -34,6 +34,8 @@ TINY = 1e-9
 COVERAGE = (0.93, 0.97)
 FAMILY_WISE = 0.01
 PERMUTATIONS = 999
+# Mean of estimate − truth, on the scale of the test; the only quantity that is no share.
+BIAS = "bias"
 
 
 @dataclass(frozen=True)
@@ -147,6 +149,11 @@ class _Counts:
         key = (quantity, claim, outcome)
         among = np.ones(np.shape(happened), bool) if among is None else among
         self.hits[key] += float((happened & among).sum())
+        self.trials[key] += float(among.sum())
+
+    def mean(self, quantity: str, claim: str, outcome: str, values: np.ndarray, among: np.ndarray) -> None:
+        key = (quantity, claim, outcome)
+        self.hits[key] += float(np.where(among, values, 0.0).sum())
         self.trials[key] += float(among.sum())
 
 
@@ -369,6 +376,7 @@ def _count_claims(
             judged = ~np.isnan(bounds[0][..., i])
             inside = (bounds[0][..., i] <= fact.effect) & (bounds[1][..., i] >= fact.effect)
             counts.add("coverage" if fact.bounded else "coverage, scale estimated", claim.id, outcome, inside, judged)
+            counts.mean(BIAS, claim.id, outcome, forms[claim.id].effect.estimate[..., i] - fact.effect, judged)
             gate = _gate_passed(plan, claim, outcome, decisions)
             if gate is not None:
                 counts.add("coverage where the gate passed", claim.id, outcome, inside, judged & gate)
@@ -467,7 +475,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
     with np.errstate(invalid="ignore", divide="ignore"):
         lower = np.where(k > 0, stats.beta.ppf(alpha / 2, k, n - k + 1), 0.0)
         upper = np.where(k < n, stats.beta.ppf(1 - alpha / 2, k + 1, n - k), 1.0)
-    out["lower"], out["upper"] = np.where(n > 0, lower, np.nan), np.where(n > 0, upper, np.nan)
+    rate = (n > 0) & (out["quantity"] != BIAS)
+    out["lower"], out["upper"] = np.where(rate, lower, np.nan), np.where(rate, upper, np.nan)
     fine = (out["lower"] <= out["bound_high"]) & ~(out["upper"] < out["bound_low"])
     out["within"] = np.where(bounded & (n > 0), np.where(fine, "yes", "no"), "")
     return out
