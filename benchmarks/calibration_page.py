@@ -48,10 +48,9 @@ def main(path: str) -> None:
     print(
         f"{len(bounded)} bounds, {(bounded['within'] == 'no').sum()} of them broken; {int(df['studies'].max())} studies a scenario.\n"
     )
-    print(
-        "| scenario | truth | bounds that hold | worst false verdict | worst family | any false in the graph | coverage | coverage where the gate passed |"
-    )
-    print("|---|---|---|---|---|---|---|---|")
+    heads = ("scenario", "truth", "bounds that hold", "worst false verdict", "worst family", "any false in the graph", "coverage",
+             "coverage where the gate passed")  # fmt: skip
+    print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for name, part in df.groupby("scenario", sort=True):
         print(scenario_row(str(name), part))
     print("\n| scenario | claim | " + " | ".join(WORDS) + " |\n|---|---|" + "---|" * len(WORDS))
