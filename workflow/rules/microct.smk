@@ -47,7 +47,7 @@ rule measure_scan:
         "../../envs/microct.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(600, per_input_mb=30),
+        mem_mb=memory_for(600, per_input_mb=60),
         runtime=runtime_for(20),
     params:
         facts=sheet_facts("scans"),

@@ -388,3 +388,25 @@ def test_every_structural_outcome_has_a_row_and_conventions_agree():
         bone, bone, nothing, voi, 0.02, None, parse({**SECTION, "anisotropy": False, "thickness_variants": False})
     )
     assert not {"da"} & {r["outcome"] for r in off}
+
+
+def test_spheres_that_do_not_reach_the_voi_are_left_out_without_a_trace():
+    """Thickness in a VOI by the short way equals the map of the whole scan, cut to the VOI: plain, as ImageJ, mid-axes."""
+    from periomics.microct.morphometry import thickness
+    from periomics.microct.thickness import local_thickness
+
+    bone = field((60, 64, 68), wavelength=16, seed=4)
+    at = np.indices(bone.shape)
+    voi = (at[1] - 30) ** 2 + (at[2] - 40) ** 2 <= 120
+    voi &= (at[0] > 12) & (at[0] < 41)
+    for phase in (bone, ~bone):
+        found = thickness(phase, voi, 1.0, None, 1, bonej=True)
+        inside = phase & voi
+        whole = local_thickness(phase)
+        np.testing.assert_array_equal(found.map_voxels[inside], whole[inside])
+        assert found.mean == pytest.approx(whole[inside].mean(dtype=float), rel=1e-12)
+        plugin = bonej_thickness(phase, squared_distance(phase))[inside].astype(float)
+        assert (found.bonej_mean, found.bonej_sd) == pytest.approx((plugin.mean(), plugin.std()), rel=1e-12)
+    between = ~mid_axis(bone)
+    whole = local_thickness(between)[between & voi].mean(dtype=float)
+    assert mid_axis_spacing(bone, voi, 1.0) == pytest.approx(whole, rel=1e-12)

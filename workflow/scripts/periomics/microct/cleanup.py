@@ -12,6 +12,7 @@ import edt
 import numba
 import numpy as np
 from numpy.typing import NDArray
+from scipy import ndimage
 
 from periomics.microct.thickness import local_thickness
 
@@ -20,7 +21,9 @@ Mask = NDArray[np.bool_]
 GROWTH = 0.7
 
 
-def bonej_thickness(phase: Mask, square: NDArray[np.int32], threads: int = 1) -> NDArray[np.float32]:
+def bonej_thickness(
+    phase: Mask, square: NDArray[np.int32], threads: int = 1, to_voi: NDArray[np.float32] | None = None
+) -> NDArray[np.float32]:
     """Local thickness (voxels) of a phase as ImageJ's plugin gives it; 0 outside the phase.
 
     Parameters
@@ -29,9 +32,17 @@ def bonej_thickness(phase: Mask, square: NDArray[np.int32], threads: int = 1) ->
         (z, y, x).
     square
         `thickness.squared_distance(phase)`.
+    to_voi
+        Squared distance (voxels²) to the VOI; the map is then right in the VOI only, and made faster.
     """
-    painted = local_thickness(np.ones_like(phase), threads, square)
-    return np.where(phase, _cleaned(painted), np.float32(0))
+    # Closed spheres reach no further than the voxels that touch the phase; others need not wait for one.
+    wanted = ndimage.binary_dilation(phase, np.ones((3, 3, 3), bool))
+    centres = None
+    if to_voi is not None:
+        # A voxel's clean-up looks two voxels around it, corners included.
+        wanted &= to_voi <= 12
+        centres = np.sqrt(to_voi) - np.float32(12**0.5) <= np.sqrt(square, dtype=np.float32)
+    return np.where(phase, _cleaned(local_thickness(wanted, threads, square, centres)), np.float32(0))
 
 
 @numba.njit(cache=True)

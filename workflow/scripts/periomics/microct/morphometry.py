@@ -33,7 +33,7 @@ class Fraction:
 
 @dataclass(frozen=True)
 class Thickness:
-    """Local thickness of one phase over the VOI, mm, and the map it comes from (voxels, whole volume).
+    """Local thickness of one phase over the VOI, mm, and the map it comes from (voxels, right in the VOI).
 
     `clipped_share` is the share of averaged voxels whose largest sphere meets the border of the scan or the metal
     zone: that sphere might be larger, or not be there, if more of the phase could be seen.
@@ -81,11 +81,13 @@ def thickness(
     if not inside.any() or phase.all():
         return None
     square = squared_distance(phase, threads)
-    sizes = local_thickness(phase, threads, square)
+    to_voi = _to_voi(voi, threads)
+    reaching = square >= to_voi
+    sizes = local_thickness(inside, threads, square, reaching)
     values = sizes[inside].astype(np.float64) * voxel_mm
     free = square < _border_square(phase.shape, metal_zone, threads)
-    clipped = float(np.mean(local_thickness(phase, threads, square, free)[inside] < sizes[inside]))
-    other = bonej_thickness(phase, square, threads)[inside].astype(np.float64) * voxel_mm if bonej else None
+    clipped = float(np.mean(local_thickness(inside, threads, square, free & reaching)[inside] < sizes[inside]))
+    other = bonej_thickness(phase, square, threads, to_voi)[inside].astype(np.float64) * voxel_mm if bonej else None
     also = (None, None) if other is None else (float(other.mean()), float(other.std()))
     return Thickness(
         float(values.mean()), float(values.std()), float(values.max()), int(values.size), clipped, sizes, *also
@@ -102,7 +104,16 @@ def mid_axis_spacing(bone: Mask, voi: Mask, voxel_mm: float, threads: int = 1) -
     inside = between & voi
     if between.all() or not inside.any():
         return None
-    return float(local_thickness(between, threads)[inside].mean(dtype=np.float64)) * voxel_mm
+    square = squared_distance(between, threads)
+    sizes = local_thickness(inside, threads, square, square >= _to_voi(voi, threads))
+    return float(sizes[inside].mean(dtype=np.float64)) * voxel_mm
+
+
+def _to_voi(voi: Mask, threads: int) -> NDArray[np.float32]:
+    """Squared distance (voxels²) to the VOI: a sphere that does not reach it changes nothing there and need not be painted."""
+    if voi.all():
+        return np.zeros(voi.shape, np.float32)
+    return edt.edtsq(np.ascontiguousarray(~voi), black_border=False, parallel=threads)
 
 
 def _border_square(shape: tuple[int, ...], metal_zone: Mask | None, threads: int) -> NDArray[np.float32]:
