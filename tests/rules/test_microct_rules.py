@@ -69,7 +69,7 @@ def simulate(root, tmp_path, threads=1):
     return facts, read_result(tmp_path / "truth.tsv")
 
 
-def measure(root, tmp_path, facts, on_broken="flag"):
+def measure(root, tmp_path, facts, on_broken="flag", settings=SETTINGS, **inputs):
     out = tmp_path / "out" / facts["specimen_id"]
     names = {"measurements": "measurements.tsv", "curves": "curves.tsv", "facts": "scan.tsv", "overlay": "overlay.png",
              "labels": "labels.nii.gz", "thickness": "thickness.nii.gz", "separation": "separation.nii.gz"}  # fmt: skip
@@ -78,9 +78,9 @@ def measure(root, tmp_path, facts, on_broken="flag"):
         job(
             tmp_path,
             "measure_scan",
-            input={"scan": facts["path"]},
+            input={"scan": facts["path"], **inputs},
             output=paths,
-            params={"facts": [facts], "settings": SETTINGS, "on_broken": on_broken},
+            params={"facts": [facts], "settings": settings, "on_broken": on_broken},
         )
     )
     return paths
@@ -149,3 +149,40 @@ def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
     table = read_result(measure(root, tmp_path, facts)["measurements"])
     assert table["qc_reason"].str.contains("cannot be read as nrrd").all()
     assert "cannot be read" in (tmp_path / "measure_scan.log").read_text()
+
+
+def test_threshold_of_the_batch_and_a_corrected_mask(root, tmp_path):
+    """Otsu over the pooled scans reaches the measurement; a label map put back as the mask leaves the numbers alone."""
+    facts, truth = simulate(root, tmp_path)
+    settings = {**SETTINGS, "bone_threshold": None, "threshold_rule": "otsu", "air_below": 8000, "anisotropy": False}
+    batch = str(tmp_path / "day.tsv")
+    made = job(tmp_path, "scan_batch", output={"batch": batch}, params={"facts": facts, "settings": settings})
+    made.wildcards = Named(batch="day")
+    script(root, "microct/scan_batch.py").main(made)
+    row = read_result(batch).iloc[0]
+    assert row["n_scans"] == 3 and abs(row["bone_threshold"] - 17000) < 1500
+    paths = measure(root, tmp_path, facts[0], settings=settings, batch=batch)
+    table = read_result(paths["measurements"]).set_index(["outcome", "variant"])
+    assert (table["qc"] == "pass").all()
+    assert table["method"].str.contains("Otsu, pooled over the batch").all()
+    wanted = truth.query("specimen_id == 'R01-ct' and outcome == 'bvtv' and variant == ''")["truth"].item()
+    assert abs(table.loc[("bvtv", ""), "value"] - wanted) < 2
+    drawn = {**facts[0], "mask_by": "AB", "mask_reason": "none"}
+    mask = str(tmp_path / "mask.nii.gz")
+    (tmp_path / "mask.nii.gz").write_bytes((tmp_path / "out/R01-ct/labels.nii.gz").read_bytes())
+    again = read_result(measure(root, tmp_path, drawn, settings=settings, batch=batch, mask=mask)["measurements"])
+    again = again.set_index(["outcome", "variant"])
+    for key in (("bvtv", ""), ("tbth", ""), ("ridge", ""), ("ovtv", "")):
+        assert again.loc[key, "value"] == table.loc[key, "value"]
+    assert "by AB" in again.loc[("bvtv", ""), "method"]
+    assert again.loc[("bvtv", "mask=before"), "value"] == table.loc[("bvtv", ""), "value"]
+
+
+def test_a_phantom_is_not_measured(root, tmp_path):
+    from periomics.microct.writers import write_volume
+
+    facts = {"specimen_id": "ph", "role": "phantom", "path": str(tmp_path / "ph.nrrd")}
+    write_volume(np.zeros((6, 7, 8), np.uint16), (18.0,) * 3, facts["path"])
+    paths = measure(root, tmp_path, facts)
+    assert read_result(paths["measurements"]).empty
+    assert "phantom" in read_result(paths["facts"])["value"].item()
