@@ -141,7 +141,9 @@ def fit_phantom(grey: NDArray, densities: Sequence[float], path: object = "phant
     mean = grey.mean(axis=0, dtype=np.float64)
     labels, parts = _rods(mean, len(densities))
     if not parts:
-        raise InputError(f"no threshold shows the {len(densities)} declared rods", file=path, column="phantom_rods_mgha")
+        raise InputError(
+            f"no threshold shows the {len(densities)} declared rods", file=path, column="phantom_rods_mgha"
+        )
     found = []
     for part in parts:
         depth = edt.edt(np.ascontiguousarray(labels == part))

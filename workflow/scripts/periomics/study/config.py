@@ -73,10 +73,12 @@ class Microct(Section):
         None, description="at and above it a voxel of the smoothed scan is bone; needed unless threshold_rule is otsu"
     )
     threshold_unit: Literal["grey", "mgHA/cm3"] = Field(
-        "grey", description="unit of bone_threshold, bone_threshold_low and low_density_cut; mgHA/cm3 needs a calibration"
+        "grey",
+        description="unit of bone_threshold, bone_threshold_low and low_density_cut; mgHA/cm3 needs a calibration",
     )
     threshold_rule: Literal["fixed", "otsu"] = Field(
-        "fixed", description="otsu: from the pooled grey values of each scan batch, metal and air left out, blind to arms"
+        "fixed",
+        description="otsu: from the pooled grey values of each scan batch, metal and air left out, blind to arms",
     )
     segmentation: Literal["fixed", "two_level", "adaptive"] = Field(
         "fixed",
@@ -155,9 +157,12 @@ class Microct(Section):
         100, ge=0, description="µm; parts smaller than a ball of this diameter are noise for the marginal bone level"
     )
     compartments: Literal["none", "dual_threshold"] = Field(
-        "none", description="dual_threshold: cortical and trabecular compartment of a whole bone, and the cortical outcomes"
+        "none",
+        description="dual_threshold: cortical and trabecular compartment of a whole bone, and the cortical outcomes",
     )
-    cortical_close_um: float = Field(250, gt=0, description="µm; closing of the outer surface, wider than vessel canals")
+    cortical_close_um: float = Field(
+        250, gt=0, description="µm; closing of the outer surface, wider than vessel canals"
+    )
     cortical_pore_um: float = Field(60, gt=0, description="µm; radius up to which marrow is a pore of the cortex")
     trabecular_close_um: float = Field(150, gt=0, description="µm; closing of the marrow, takes trabeculae in")
 
