@@ -88,7 +88,8 @@ class Microct(Section):
     bone_threshold_low: float | None = Field(None, description="lower threshold of two_level and adaptive")
     adaptive_sigma_um: float = Field(150, gt=0, description="µm; Gaussian of the local mean, wider than trabeculae")
     air_below: float | None = Field(
-        None, description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample"
+        None,
+        description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample",
     )
     implant_threshold: float = Field(description="grey value at and above which a voxel of the raw scan is metal")
     prefilter_sigma_voxels: float = Field(
@@ -134,15 +135,20 @@ class Microct(Section):
     tmd_peel_voxels: int = Field(
         1, ge=0, description="voxels; outer layers of bone left out of TMD and low density, as they are partly marrow"
     )
-    low_density_cut: float | None = Field(None, description="bone below it is low-density bone; no such outcome where empty")
+    low_density_cut: float | None = Field(
+        None, description="bone below it is low-density bone; no such outcome where empty"
+    )
     voxels: Literal["cubes", "resample"] = Field(
-        "cubes", description="cubes: scans with other voxels are refused; resample: linear, to cubes of the shortest edge"
+        "cubes",
+        description="cubes: scans with other voxels are refused; resample: linear, to cubes of the shortest edge",
     )
     thickness_variants: bool = Field(
         True, description="also thickness as ImageJ's plugin gives it, and Tb.N by mid-axes, as variants"
     )
     anisotropy: bool = Field(True, description="whether DA is measured")
-    da_noise_fields: int = Field(1, ge=0, description="isotropic random fields for the noise floor of DA; the largest counts")
+    da_noise_fields: int = Field(
+        1, ge=0, description="isotropic random fields for the noise floor of DA; the largest counts"
+    )
     band_sweep_voxels: int = Field(
         8, ge=0, description="voxels; widest artefact band of the sweep and last offset of the curve of contact"
     )
