@@ -6,6 +6,7 @@
 # make calibrate  how often verdicts are right on this design, by simulation (all cores, minutes)
 # make power    what the design can detect, and animals needed     make allocate animals to arms, specimens to batches
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
+# make peers    the tools that we are compared with
 # One's own study: make run CONFIG=my_study/config.yaml
 PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do p=$$(command -v python$$v) && $$p -c 'import sys,ensurepip,venv; sys.exit(not (3,11)<=sys.version_info[:2]<=(3,13))' 2>/dev/null && echo $$p && break; done)
 CORES ?= 2
@@ -62,6 +63,15 @@ files: $(VENV)/.ok
 	$(BIN)/python -m periomics.study.listing
 envs: $(VENV)/.ok
 	$(BIN)/python -m periomics.provenance.environments
+# Tools to compare with, in an environment of their own: morphometry beside them, and the time of thickness.
+peers: $(VENV)/.ok .venv-peers/.ok
+	PERIOMICS_PEERS="$(abspath .venv-peers/bin/python)" $(BIN)/python -m pytest tests/peers
+	$(BIN)/python benchmarks/microct_thickness.py --volumes G256 L3155 --data "$(DATA)" --peers .venv-peers/bin/python
+.venv-peers/.ok: requirements-peers.lock
+	rm -rf .venv-peers
+	@if command -v uv >/dev/null; then uv venv -q --no-python-downloads --python "$(PYTHON)" .venv-peers && uv pip install -q --python .venv-peers/bin/python --require-hashes -r $<; \
+	else "$(PYTHON)" -m venv .venv-peers && .venv-peers/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
+	touch $@
 lock: requirements.in
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $< -o requirements.lock
 
