@@ -63,8 +63,8 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         found = np.fromfile(path, np.uint8, (high - low) * size**2, offset=low * size**2)
         return found.reshape(high - low, size, size)  # a memory map would count the file as memory of the process
 
-    def planes(a_voxel: float, halo: int = 0) -> int:
-        return planes_for(memory_mb, shape, a_voxel, halo, a_voxel)
+    def planes(a_voxel: float, halo: int = 0, halo_bytes: float | None = None) -> int:
+        return planes_for(memory_mb, shape, a_voxel, halo, a_voxel if halo_bytes is None else halo_bytes)
 
     def thick(read):
         found = streamed_thickness(read, shape, None, None, memory_mb, threads)
@@ -79,7 +79,7 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         return ""
 
     def shells(made):
-        found = streaming.streamed_shells(made["bone"], pin(shape), SHELLS, VOXEL_UM, None, planes(8, 202), threads)
+        found = streaming.streamed_shells(made["bone"], pin(shape), SHELLS, VOXEL_UM, None, planes(7, 202, 3), threads)
         return ", ".join(f"{part.percent:.3f}" for part in found) + " %"
 
     def whole(made):

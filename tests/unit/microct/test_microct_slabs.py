@@ -98,6 +98,7 @@ def test_distances_up_to_a_reach_are_exact_and_larger_ones_stay_larger(bone):
     np.testing.assert_array_equal(near[exact <= 16], exact[exact <= 16])
     assert (near[exact > 16] > 16).all()
     assert (squared_distance(np.ones((5, 5, 5), bool), reach=3) > 9).all()
+    np.testing.assert_array_equal(squared_distance(~bone, planes=slice(7, 20)), exact[7:20])
 
 
 def test_planes_follow_memory():

@@ -33,7 +33,9 @@ def using_threads(threads: int) -> Iterator[None]:
         numba.set_num_threads(before)
 
 
-def squared_distance(mask: NDArray[np.bool_], threads: int = 1, reach: int | None = None) -> Squares:
+def squared_distance(
+    mask: NDArray[np.bool_], threads: int = 1, reach: int | None = None, planes: slice = slice(None)
+) -> Squares:
     """Squared distance (voxels²) to the nearest voxel outside the mask; 0 outside it.
 
     Parameters
@@ -44,10 +46,12 @@ def squared_distance(mask: NDArray[np.bool_], threads: int = 1, reach: int | Non
         Threads to use; the result does not depend on it.
     reach
         Distances up to this many voxels are wanted; larger ones come out as some value above reach². All, if not given.
+    planes
+        The planes that are wanted; the others only lend their background.
 
     Returns
     -------
-    (z, y, x) uint16 where all distances (or the reach) are below 255 voxels, else uint32.
+    (planes, y, x) uint16 where all distances (or the reach) are below 255 voxels, else uint32.
 
     Raises
     ------
@@ -59,25 +63,29 @@ def squared_distance(mask: NDArray[np.bool_], threads: int = 1, reach: int | Non
     if max(mask.shape, default=0) >= WIDE:
         raise ValueError(f"volume {mask.shape} has an edge of {WIDE} voxels or more; cut it into blocks")
     if not mask.size:
-        return np.zeros(mask.shape, np.uint16)
+        return np.zeros(mask[planes].shape, np.uint16)
     mask = np.ascontiguousarray(mask)
     with using_threads(threads):
         if reach is not None:
-            return _transform(mask, *((np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)), reach)
-        square = _transform(mask, np.uint8, np.uint16)
+            kinds = (np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)
+            return _transform(mask, *kinds, planes, reach)
+        square = _transform(mask, np.uint8, np.uint16, planes)
         if int(_largest(square)) < NARROW**2:
             return square
         if mask.all():
             raise ValueError("the phase fills the whole volume: no distance to a border is defined")
         del square
-        return _transform(mask, np.uint16, np.uint32)
+        return _transform(mask, np.uint16, np.uint32, planes)
 
 
-def _transform(mask: NDArray[np.bool_], small: type, large: type, reach: int | None = None) -> Squares:
+def _transform(
+    mask: NDArray[np.bool_], small: type, large: type, planes: slice = slice(None), reach: int | None = None
+) -> Squares:
     """The three passes; distances along z are kept as `small`, squares as `large`."""
     columns = np.empty(mask.shape, small)
     _along_z(mask, columns, min(mask.shape[1], 4 * numba.get_num_threads()))
-    out = np.empty(mask.shape, large)
+    columns = columns[planes]
+    out = np.empty(columns.shape, large)
     most = min(int(np.iinfo(small).max), max(mask.shape), max(mask.shape) if reach is None else reach)
     _along_y_and_x(columns, out, np.arange(most + 1).astype(large) ** 2)
     return out

@@ -92,7 +92,7 @@ class _Distances:
         old = self.kept[first - self.low : first - self.low + n] if n else self.kept[:0]
         start = first + len(old)
         below, above = max(0, start - self.reach), min(self.shape[0], last + self.reach)
-        new = squared_distance(self.read(below, above), self.threads, self.reach)[start - below : last - below]
+        new = squared_distance(self.read(below, above), self.threads, self.reach, slice(start - below, last - below))
         return np.concatenate([old, new]) if len(old) else new
 
 
@@ -178,7 +178,7 @@ def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | Non
         free[z] = square[z] < np.minimum(edges[0][z], np.minimum(edges[1][:, None], edges[2]))
     if metal_zone is not None:
         below, above = max(0, first - reach), min(shape[0], last + reach)
-        zone = squared_distance(~metal_zone.read(below, above), threads, reach)[first - below : last - below]
+        zone = squared_distance(~metal_zone.read(below, above), threads, reach, slice(first - below, last - below))
         free &= (square < zone) | (zone > reach**2)
     return free
 
