@@ -160,7 +160,8 @@ def test_association_claims(r, lower, upper, p_adj, expected):
     _, verdicts = tables(*simulated(), declared, linked)
     own = verdicts[verdicts["claim_id"] == "L"].set_index("outcome")
     assert own.at["mvd", "verdict"] == expected and own.at["neu", "verdict"] == v.NOT_JUDGED
-    assert verdicts["claim_id"].tolist()[:5] == ["C0"] * 5 and "causes" in own.at["mvd", "reason"] + "causes"
+    assert verdicts["claim_id"].tolist()[:5] == ["C0"] * 5
+    assert expected == v.NOT_JUDGED or "nothing of causes" in own.at["mvd", "reason"]
 
 
 def test_less_inflammation_is_better_in_associations_too():
@@ -201,7 +202,7 @@ def test_covariates_enter_and_what_cannot_is_said():
     assert "set to the mean of all" in own["reason"]
     p, rows = plan(), prepare(table, sheet, DICTIONARY)
     cut = cuts(rows, p.contrasts["C2"], p.role_arms, Adjustment(True, ("weight_g",)))[0]
-    assert cut.adjusted_for == ("weight_g",) or cut.adjusted_for == ("block", "weight_g")
+    assert cut.adjusted_for == ("block", "weight_g")
 
 
 def test_contrast_of_arms_that_share_no_block_is_refused_by_name():
