@@ -7,13 +7,14 @@ offsets, its value just outside the declared exclusion band is the default, and 
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from periomics.microct.periimplant import Axis, shell
+from periomics.microct.periimplant import Axis, Place, sector_of, shell
 from periomics.microct.settings import Settings, Voi
 
 Mask = NDArray[np.bool_]
@@ -24,7 +25,8 @@ CURVE_COLUMNS = ("curve", "position", "upper", "position_unit", "value", "unit",
 @dataclass(frozen=True)
 class Surroundings:
     """What is around an implant: bone (z, y, x) as segmented up to the metal, bone outside the exclusion band without
-    specks, distance to the metal and height above the apex (µm), axis, edge of a voxel (µm)."""
+    specks, distance to the metal and height above the apex (µm), axis, edge of a voxel (µm), place of the first voxel in the
+    scan."""
 
     bone: Mask
     clean_bone: Mask
@@ -32,11 +34,7 @@ class Surroundings:
     height: NDArray[np.float32]
     axis: Axis
     voxel_um: float
-
-    @property
-    def length_um(self) -> float:
-        """Length of the implant along its axis, between the centres of its last voxels."""
-        return self.axis.length * self.voxel_um
+    origin: Place = (0, 0, 0)
 
 
 @dataclass(frozen=True)
@@ -60,25 +58,16 @@ class Level:
         return float(np.mean(top - bottom))
 
 
-def layer(around: Surroundings, offset_um: float, voi: Voi) -> Mask:
+def layer(
+    distance: NDArray[np.float32], height: NDArray[np.float32], offset_um: float, voxel_um: float, voi: Voi
+) -> Mask:
     """The layer of one voxel that starts at an offset from the metal, within the VOI's range along the axis."""
-    return shell(around.distance, offset_um, offset_um + around.voxel_um, around.height, voi)
+    return shell(distance, offset_um, offset_um + voxel_um, height, voi)
 
 
-def contact_offset(around: Surroundings, settings: Settings) -> float:
+def contact_offset(settings: Settings, voxel_um: float) -> float:
     """Offset (µm) of the default contact layer: the first whole voxel outside the exclusion band."""
-    return float(np.ceil(settings.voi.inner_um / around.voxel_um - 1e-6)) * around.voxel_um
-
-
-def sectors(around: Surroundings, where: Mask, n: int) -> NDArray[np.int64]:
-    """Sector (0 to n - 1) of each voxel of a mask, by its angle about the axis from the scan's x (y if the axis is x)."""
-    d = around.axis.direction
-    start = np.array([0.0, 0.0, 1.0]) if abs(d[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
-    first = start - (start @ d) * d
-    first /= np.linalg.norm(first)
-    away = np.argwhere(where) - around.axis.apex
-    angle = np.arctan2(away @ np.cross(d, first), away @ first) % (2 * np.pi)
-    return np.minimum((angle / (2 * np.pi) * n).astype(np.int64), n - 1)
+    return float(np.ceil(settings.voi.inner_um / voxel_um - 1e-6)) * voxel_um
 
 
 def speck_voxels(settings: Settings, voxel_um: float) -> float:
@@ -86,69 +75,117 @@ def speck_voxels(settings: Settings, voxel_um: float) -> float:
     return np.pi / 6 * (settings.speck_um / voxel_um) ** 3
 
 
-def bone_level(around: Surroundings, settings: Settings) -> Level:
+@dataclass(frozen=True)
+class Tally:
+    """Voxels of bone and all voxels around an implant, (2, ...) each; those of parts of a scan add up.
+
+    `shells` as `curve_shells` lists them; `heights` and `octants` of the default contact layer; `levels` (sector, height) of
+    the shell in which the marginal level is read. Heights are slices of a voxel from slice `first` on.
+    """
+
+    shells: NDArray[np.int64]
+    heights: NDArray[np.int64]
+    octants: NDArray[np.int64]
+    levels: NDArray[np.int64]
+    first: int
+
+    def __add__(self, other: Tally) -> Tally:
+        return Tally(
+            self.shells + other.shells, self.heights + other.heights, self.octants + other.octants,
+            self.levels + other.levels, self.first,
+        )  # fmt: skip
+
+
+def curve_shells(settings: Settings, voxel_um: float) -> list[tuple[str, float, float]]:
+    """(curve, from, to) of all curves over distance, µm: whole voxels from 0."""
+    outer, found = settings.voi.outer_um, []
+    for k in range(settings.band_sweep_voxels + 1):
+        at = k * voxel_um
+        found += [("bic_by_offset", at, at + voxel_um), ("band_sweep_bvtv", at, outer),
+                  ("band_sweep_ovtv", at, at + settings.ovtv_width_um)]  # fmt: skip
+    return found + [("bvtv_by_distance", k * voxel_um, (k + 1) * voxel_um) for k in range(int(outer // voxel_um))]
+
+
+def farthest_um(settings: Settings, voxel_um: float) -> float:
+    """Distance from the metal beyond which nothing is counted."""
+    ends = [high for _, _, high in curve_shells(settings, voxel_um)] + [high for _, high in settings.shells_um]
+    ends += [at + settings.ovtv_width_um for at in (settings.ovtv_offset_um, *settings.ovtv_curve_um)]
+    layer_end = contact_offset(settings, voxel_um) + voxel_um
+    return max(*ends, settings.voi.outer_um, settings.voi.inner_um + settings.level_width_um, layer_end)
+
+
+def slices_of(shape: tuple[int, int, int], axis: Axis) -> tuple[int, int]:
+    """First slice across the axis (a voxel thick, 0 at the apex) and number of slices that a scan may reach."""
+    corners = np.array(list(itertools.product(*((0, n - 1) for n in shape)))) - axis.apex
+    along = corners @ axis.direction
+    first = int(np.floor(along.min())) - 1
+    return first, int(np.ceil(along.max())) + 2 - first
+
+
+def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> Tally:
+    """Count bone and all voxels of a scan, or of some of its planes, by distance, height, octant and sector.
+
+    The shell of the level is not cut to the VOI's range along the axis: the whole height counts.
+    """
+    voi, voxel = settings.voi, around.voxel_um
+    near = around.distance <= farthest_um(settings, voxel) + 1e-3
+    distance, height, bone = around.distance[near], around.height[near], around.bone[near]
+    cut = [shell(distance, low, high, height, voi) for _, low, high in curve_shells(settings, voxel)]
+    at_metal = layer(distance, height, contact_offset(settings, voxel), voxel, voi)
+    ring = shell(distance, voi.inner_um, voi.inner_um + settings.level_width_um, None, voi)
+    places = np.argwhere(near) + np.array(around.origin)
+    first, n = slices
+    slice_ = np.floor(height / voxel + 0.5).astype(np.int64) - first
+
+    def by(group: NDArray[np.int64], bones: Mask, size: int) -> NDArray[np.int64]:
+        return np.stack([np.bincount(group[bones], minlength=size), np.bincount(group, minlength=size)])
+
+    sector = sector_of(places[ring], around.axis, settings.sectors)
+    return Tally(
+        np.array([[np.count_nonzero(m & bone), np.count_nonzero(m)] for m in cut], np.int64).T,
+        by(slice_[at_metal], bone[at_metal], n),
+        by(sector_of(places[at_metal], around.axis, OCTANTS), bone[at_metal], OCTANTS),
+        by(sector * n + slice_[ring], around.clean_bone[near][ring], settings.sectors * n).reshape(2, -1, n),
+        first,
+    )
+
+
+def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Level:
     """Marginal bone level by sector: highest slice with bone in a shell behind the exclusion band.
 
     A slice (of a voxel, across the axis) has bone where at least `level_share` of the sector's voxels are bone, so that a
-    tip that just reaches into the shell is no level. The whole height counts, not the VOI's range; parts smaller than a
-    ball of `speck_um` are left out, so that noise above the crest is no bone. (The largest part alone would not do: the
-    band cuts bone that is connected through it.)
+    tip that just reaches into the shell is no level. Parts smaller than a ball of `speck_um` are left out, so that noise
+    above the crest is no bone. (The largest part alone would not do: the band cuts bone that is connected through it.)
     """
-    inner, voxel = settings.voi.inner_um, around.voxel_um
-    ring = shell(around.distance, inner, inner + settings.level_width_um, None, settings.voi)
-    slices = np.floor(around.height[ring] / voxel + 0.5).astype(np.int64)
-    first, n = (int(slices.min()), int(np.ptp(slices)) + 1) if slices.size else (0, 1)
-    place = sectors(around, ring, settings.sectors) * n + slices - first
-    totals = np.bincount(place, minlength=settings.sectors * n).reshape(-1, n)
-    bone = np.bincount(place[around.clean_bone[ring]], minlength=settings.sectors * n).reshape(-1, n)
+    bone, totals = found.levels
     reached = (bone > 0) & (bone >= settings.level_share * totals)
     empty = ~reached.any(axis=1)
-    top = (first + n - 1 - reached[:, ::-1].argmax(axis=1)) * voxel
-    bottom = (first + reached.argmax(axis=1)) * voxel
-    return Level(np.where(empty, np.nan, top), np.where(empty, np.nan, bottom), around.length_um)
+    top = (found.first + reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)) * voxel_um
+    bottom = (found.first + reached.argmax(axis=1)) * voxel_um
+    return Level(np.where(empty, np.nan, top), np.where(empty, np.nan, bottom), axis.length * voxel_um)
 
 
-def curves(around: Surroundings, level: Level, settings: Settings) -> pd.DataFrame:
+def curves(found: Tally, at: Level, voxel_um: float, settings: Settings) -> pd.DataFrame:
     """Table of all curves around the implant, columns CURVE_COLUMNS; a share without voxels is missing.
 
     `bic_by_offset` and `band_sweep_*` (the band's width changed, the rest as declared) run over whole voxels from 0;
     `bvtv_by_distance` over layers of a voxel to the end of the VOI; `bic_by_height` over slices of a voxel across the
     axis; `bic_by_octant` and `loss_by_sector` over angles about the axis.
     """
-    voi, voxel = settings.voi, around.voxel_um
-    found: list[tuple[object, ...]] = []
-
-    def share(curve: str, low: float, high: float, unit: str, mask: Mask) -> None:
-        total, bone = int(np.count_nonzero(mask)), int(np.count_nonzero(mask & around.bone))
-        found.append((curve, low, high, unit, 100.0 * bone / total if total else np.nan, "%", bone, total))
-
-    for k in range(settings.band_sweep_voxels + 1):
-        at = k * voxel
-        share("bic_by_offset", at, at + voxel, "um", layer(around, at, voi))
-        share("band_sweep_bvtv", at, voi.outer_um, "um", shell(around.distance, at, voi.outer_um, around.height, voi))
-        end = at + settings.ovtv_width_um
-        share("band_sweep_ovtv", at, end, "um", shell(around.distance, at, end, around.height, voi))
-    for k in range(int(voi.outer_um // voxel)):
-        share("bvtv_by_distance", k * voxel, (k + 1) * voxel, "um", layer(around, k * voxel, voi))
-    found += _along_and_around(around, layer(around, contact_offset(around, settings), voi), voxel)
-    width = 360.0 / len(level.loss_um)
-    for i, loss in enumerate(level.loss_um):
-        found.append(("loss_by_sector", i * width, (i + 1) * width, "degree", loss / 1000, "mm", np.nan, np.nan))
-    return pd.DataFrame(found, columns=list(CURVE_COLUMNS))
-
-
-def _along_and_around(around: Surroundings, mask: Mask, voxel: float) -> list[tuple[object, ...]]:
-    """Contact by slices of a voxel along the axis and by octant."""
-    bone = around.bone[mask]
-    slices = np.floor(around.height[mask] / voxel + 0.5).astype(np.int64)
-    first = int(slices.min()) if slices.size else 0
-    parts = (("bic_by_height", slices - first, first * voxel, voxel, "um"),
-             ("bic_by_octant", sectors(around, mask, OCTANTS), 0.0, 360.0 / OCTANTS, "degree"))  # fmt: skip
     rows: list[tuple[object, ...]] = []
-    for curve, group, start, width, unit in parts:
-        totals = np.bincount(group, minlength=OCTANTS if unit == "degree" else 0)
-        bones = np.bincount(group[bone], minlength=len(totals))
-        for i, (b, n) in enumerate(zip(bones, totals, strict=True)):
-            value = 100.0 * b / n if n else np.nan
-            rows.append((curve, start + i * width, start + (i + 1) * width, unit, value, "%", int(b), int(n)))
-    return rows
+
+    def share(curve: str, low: float, high: float, unit: str, bone: int, total: int) -> None:
+        rows.append((curve, low, high, unit, 100.0 * bone / total if total else np.nan, "%", int(bone), int(total)))
+
+    for (curve, low, high), (bone, total) in zip(curve_shells(settings, voxel_um), found.shells.T, strict=True):
+        share(curve, low, high, "um", bone, total)
+    seen = np.flatnonzero(found.heights[1])
+    for i in range(seen[0], seen[-1] + 1) if seen.size else ():
+        low = (found.first + i) * voxel_um
+        share("bic_by_height", low, low + voxel_um, "um", *found.heights[:, i])
+    for i, (bone, total) in enumerate(found.octants.T):
+        share("bic_by_octant", i * 360.0 / OCTANTS, (i + 1) * 360.0 / OCTANTS, "degree", bone, total)
+    width = 360.0 / len(at.loss_um)
+    for i, loss in enumerate(at.loss_um):
+        rows.append(("loss_by_sector", i * width, (i + 1) * width, "degree", loss / 1000, "mm", np.nan, np.nan))
+    return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

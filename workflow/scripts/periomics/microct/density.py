@@ -6,13 +6,12 @@ Without a calibration a grey value stays a grey value in arbitrary units and is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import astuple, dataclass, replace
 
 import edt
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.morphometry import fraction
 from periomics.microct.settings import Settings
 from periomics.study.errors import InputError, SpecimenError
 
@@ -79,6 +78,20 @@ def in_grey(settings: Settings, calibration: Calibration | None) -> Settings:
     return replace(settings, threshold_unit="grey", **changed)
 
 
+@dataclass(frozen=True)
+class Sums:
+    """Sum of grey values and number of voxels: of bone without its surface, of the VOI; voxels of that bone below the cut."""
+
+    bone: float
+    bone_voxels: int
+    voi: float
+    voi_voxels: int
+    low_voxels: int
+
+    def __add__(self, other: Sums) -> Sums:
+        return Sums(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
+
+
 def density_rows(
     grey: NDArray, bone: Mask, voi: Mask, settings: Settings, calibration: Calibration | None, threads: int = 1
 ) -> list[Row]:
@@ -93,29 +106,40 @@ def density_rows(
     settings
         With thresholds in grey (`in_grey`).
     """
-    core = inner_bone(bone, settings.tmd_peel_voxels, threads) & voi
+    inner = inner_bone(bone, settings.tmd_peel_voxels, threads)
+    return density_rows_of(density_sums(grey, inner, voi, settings), settings, calibration)
+
+
+def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Settings) -> Sums:
+    """What densities are made of; `inner` is bone without its surface (`inner_bone`). Sums of parts add up."""
+    core = inner & voi
+    low = 0 if settings.low_density_cut is None else int(np.count_nonzero(core & (grey < settings.low_density_cut)))
+    bones, all_ = grey[core], grey[voi]
+    return Sums(float(bones.sum(dtype=np.float64)), bones.size, float(all_.sum(dtype=np.float64)), all_.size, low)
+
+
+def density_rows_of(sums: Sums, settings: Settings, calibration: Calibration | None) -> list[Row]:
+    """The rows of `density_rows`."""
     peel = f"bone without its outer {settings.tmd_peel_voxels} voxels"
     rows: list[Row] = []
-    for name, mask, where in (("tmd", core, peel), ("bmd", voi, "all voxels of the VOI")):
-        if not mask.any():
-            unit = "a.u." if calibration is None else "mgHA/cm3"
-            name = {"tmd": "grey_bone", "bmd": "grey_voi"}[name] if calibration is None else name
-            rows.append({"outcome": name, "unit": unit, "qc": "fail", "qc_reason": f"no voxel: {where}"})
-            continue
-        mean = float(grey[mask].mean(dtype=np.float64))
-        if calibration is None:
-            outcome = {"tmd": "grey_bone", "bmd": "grey_voi"}[name]
-            rows.append({"outcome": outcome, "value": mean, "unit": "a.u.", "method": f"{where}; not calibrated"})
+    for name, total, n, where in (
+        ("tmd", sums.bone, sums.bone_voxels, peel), ("bmd", sums.voi, sums.voi_voxels, "all voxels of the VOI"),
+    ):  # fmt: skip
+        outcome = {"tmd": "grey_bone", "bmd": "grey_voi"}[name] if calibration is None else name
+        unit = "a.u." if calibration is None else "mgHA/cm3"
+        if not n:
+            rows.append({"outcome": outcome, "unit": unit, "qc": "fail", "qc_reason": f"no voxel: {where}"})
+        elif calibration is None:
+            rows.append({"outcome": outcome, "value": total / n, "unit": unit, "method": f"{where}; not calibrated"})
         else:
             method = f"{where}; {calibration.source}: {calibration.slope:.6g} x grey {calibration.intercept:+.6g}"
-            rows.append({"outcome": name, "value": calibration.density(mean), "unit": "mgHA/cm3", "method": method})
+            rows.append({"outcome": outcome, "value": calibration.density(total / n), "unit": unit, "method": method})
     if settings.low_density_cut is not None:
-        low = fraction(core & (grey < settings.low_density_cut), voi).bone
-        total = fraction(core, voi).bone
-        row: Row = {"outcome": "low_density_share", "value": 100.0 * low / total if total else float("nan"), "unit": "%",
-                    "numerator": float(low), "denominator": float(total), "denominator_unit": "voxels",
+        low, n = sums.low_voxels, sums.bone_voxels
+        row: Row = {"outcome": "low_density_share", "value": 100.0 * low / n if n else float("nan"), "unit": "%",
+                    "numerator": float(low), "denominator": float(n), "denominator_unit": "voxels",
                     "method": f"grey < {settings.low_density_cut:g} in {peel}"}  # fmt: skip
-        rows.append(row if total else {**row, "qc": "fail", "qc_reason": f"no voxel: {peel}"})
+        rows.append(row if n else {**row, "qc": "fail", "qc_reason": f"no voxel: {peel}"})
     return rows
 
 

@@ -10,10 +10,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct import contact, cortical, morphometry, structure
-from periomics.microct.connectivity import without_specks
-from periomics.microct.density import Calibration, density_rows, in_grey
+from periomics.microct.connectivity import purify, without_specks
+from periomics.microct.counting import Part, Regions, count, count_rows, factors, shell_masks
+from periomics.microct.density import Calibration, in_grey, inner_bone
 from periomics.microct.masks import LABELS, Corrected
-from periomics.microct.periimplant import Axis, distance_um, height_um, implant_axis, shell
+from periomics.microct.morphometry import Fraction
+from periomics.microct.periimplant import Axis, Place, distance_um, height_um, implant_axis, shell
 from periomics.microct.readers import Spacing
 from periomics.microct.resample import to_cubes
 from periomics.microct.segment import bone_mask, grey_warnings, segment_implant, smooth
@@ -25,18 +27,7 @@ Mask = NDArray[np.bool_]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
 AT_IMPLANT = ("ovtv", "bic_ct", "ridge", "insertion")
 ISOTROPY = 0.01
-
-
-@dataclass(frozen=True)
-class Regions:
-    """Masks (z, y, x) of a scan: implant, zone (implant and exclusion band), VOI; geometry is None without an implant."""
-
-    implant: Mask
-    zone: Mask
-    voi: Mask
-    distance: NDArray[np.float32] | None
-    height: NDArray[np.float32] | None
-    axis: Axis | None
+NOT_FINITE = "the scan holds grey values that are not finite"
 
 
 @dataclass(frozen=True)
@@ -115,7 +106,7 @@ def measure(
         grey values that are not finite, or voxels that are not cubes.
     """
     if grey.dtype.kind == "f" and not np.isfinite(grey).all():
-        raise SpecimenError("the scan holds grey values that are not finite")
+        raise SpecimenError(NOT_FINITE)
     if settings.voxels == "resample" and by_hand is None:
         grey, spacing_um = to_cubes(grey, spacing_um)
     voxel_um = isotropic_voxel(spacing_um)
@@ -123,32 +114,86 @@ def measure(
     regions = find_regions(grey, voxel_um, settings, threads, by_hand)
     smoothed = smooth(grey, settings.prefilter_sigma_voxels)
     # Shells that reach into the exclusion band show what the artefact does there, so this bone goes up to the metal.
-    seen = (
-        by_hand.bone if by_hand and by_hand.bone is not None else bone_mask(smoothed, settings, voxel_um, regions.zone)
-    )
+    seen, *swept = (bone_mask(smoothed, settings, voxel_um, regions.zone, f) for f in (1.0, *factors(settings)))
+    del smoothed
+    if by_hand and by_hand.bone is not None:
+        seen = by_hand.bone
     bone = seen & ~regions.zone
-    counts = morphometry.fraction(bone, regions.voi)
-    if counts.bone in (0, counts.total):
-        what = "no bone" if counts.bone == 0 else "nothing but bone"
+    clean = bone if regions.axis is None else without_specks(bone, contact.speck_voxels(settings, voxel_um))
+    part = Part(grey, seen, swept, clean, inner_bone(bone, settings.tmd_peel_voxels, threads), regions)
+    note = describe(settings, by_hand)
+    return measure_part(
+        part, purify(bone, regions.zone), grey.shape, voxel_um, settings, common, calibration, note, threads
+    )
+
+
+def describe(settings: Settings, by_hand: Corrected | None) -> str:
+    """What the `method` column says of every row."""
+    return settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
+
+
+def measure_part(
+    part: Part,
+    pure: Mask,
+    shape: tuple[int, int, int],
+    voxel_um: float,
+    settings: Settings,
+    common: Mapping[str, object],
+    calibration: Calibration | None,
+    note: str,
+    threads: int = 1,
+    full: Fraction | None = None,
+    elsewhere: Mapping[str, Sized] | None = None,
+) -> Measured:
+    """Measure a scan that is at hand, or as much of it as its numbers rest on.
+
+    Parameters
+    ----------
+    part
+        Grey values, masks and regions.
+    pure
+        The bone purified.
+    shape
+        (z, y, x) of the whole scan.
+    full
+        Saturated voxels of the whole scan, where the part is not all of it.
+    elsewhere
+        Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
+    """
+    regions, slices = part.regions, (0, 0)
+    if regions.axis is not None:
+        slices = contact.slices_of(shape, regions.axis)
+    counts = count(part, settings, voxel_um, slices)
+    check_bone(counts.bone, settings)
+    warnings = grey_warnings(full or counts.saturated, part.grey.dtype, settings) + _geometry_warnings(regions, shape)
+    rows, curves = count_rows(counts, regions.axis, settings, calibration, voxel_um)
+    bone = part.seen & ~regions.zone
+    maps, tbth = [], None
+    for outcome, phase in (("tbth", bone), ("tbsp", ~bone & ~regions.zone)):
+        found = (elsewhere or {}).get(outcome) or sized(phase, regions, voxel_um, settings, threads)
+        rows += thickness_rows(outcome, found, settings)
+        maps.append(found.map_mm)
+        tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
+    rows += structure.structure_rows(
+        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure
+    )
+    if settings.compartments != "none":
+        rows += cortical.cortical_rows(
+            bone, cortical.split(bone, settings, voxel_um, threads), voxel_um / 1000, threads
+        )
+    return Measured(
+        table_of(rows, warnings, note, common), curves, label_map(bone, regions), *maps, regions, voxel_um,
+        tuple(warnings),
+    )  # fmt: skip
+
+
+def check_bone(bone: Fraction, settings: Settings) -> None:
+    """Raises SpecimenError where the VOI holds no bone, or nothing else."""
+    if bone.bone in (0, bone.total):
+        what = "no bone" if bone.bone == 0 else "nothing but bone"
         raise SpecimenError(
             f"{what} in the VOI at threshold {settings.bone_threshold:g}: threshold and scan do not fit"
         )
-    warnings = grey_warnings(grey, regions.zone, settings) + _geometry_warnings(regions)
-    rows = _fractions(smoothed, seen, regions, voxel_um, settings)
-    thick_rows, thickness_mm, separation_mm = _thicknesses(bone, regions, voxel_um, settings, threads)
-    rows += thick_rows
-    tbth = next((r.get("value") for r in thick_rows if r["outcome"] == "tbth"), None)
-    rows += structure.structure_rows(bone, seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads)
-    rows += density_rows(grey, bone, regions.voi, settings, calibration, threads)
-    if settings.compartments != "none":
-        parts = cortical.split(bone, settings, voxel_um, threads)
-        rows += cortical.cortical_rows(bone, parts, voxel_um / 1000, threads)
-    more, curves = _at_implant(seen, bone, regions, voxel_um, settings)
-    note = settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
-    table = _table(rows + more, warnings, note, common)
-    return Measured(
-        table, curves, label_map(bone, regions), thickness_mm, separation_mm, regions, voxel_um, tuple(warnings)
-    )
 
 
 def find_regions(
@@ -162,17 +207,41 @@ def find_regions(
             nothing, nothing, np.ones(grey.shape, bool) if drawn.voi is None else drawn.voi, None, None, None
         )
     implant = segment_implant(grey, settings) if drawn.implant is None else drawn.implant
-    axis = implant_axis(implant, settings.voi.apex)
+    return regions_around(
+        implant, implant_axis(implant, settings.voi.apex), voxel_um, settings, drawn.band, drawn.voi, (0, 0, 0), threads
+    )
+
+
+def regions_around(
+    implant: Mask,
+    axis: Axis,
+    voxel_um: float,
+    settings: Settings,
+    band: Mask | None = None,
+    voi: Mask | None = None,
+    origin: Place = (0, 0, 0),
+    threads: int = 1,
+) -> Regions:
+    """Exclusion band and VOI around an implant, in a scan or in a part of it that begins at `origin`.
+
+    Parameters
+    ----------
+    implant
+        (z, y, x) of the part; all of the implant lies in it.
+    axis
+        In the scan's voxels.
+    band, voi
+        By hand; as declared where not given.
+    """
     distance = distance_um(implant, voxel_um, threads)
-    height = height_um(grey.shape, axis, voxel_um)
-    zone = distance <= settings.voi.inner_um + 1e-3
-    if drawn.band is not None:
-        zone = implant | drawn.band
-    voi = shell(distance, settings.voi.inner_um, settings.voi.outer_um, height, settings.voi)
-    voi = (voi if drawn.voi is None else drawn.voi) & ~zone
+    height = height_um(implant.shape, axis, voxel_um, origin)
+    zone = distance <= settings.voi.inner_um + 1e-3 if band is None else implant | band
+    if voi is None:
+        voi = shell(distance, settings.voi.inner_um, settings.voi.outer_um, height, settings.voi)
+    voi = voi & ~zone
     if not voi.any():
         raise SpecimenError("the VOI is empty: no voxel of the scan lies in the declared shell around the implant")
-    return Regions(implant, zone, voi, distance, height, axis)
+    return Regions(implant, zone, voi, distance, height, axis, origin)
 
 
 def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:
@@ -186,139 +255,84 @@ def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:
     return labels
 
 
-def _fractions(
-    smoothed: NDArray, seen: Mask, regions: Regions, voxel_um: float, settings: Settings
-) -> list[dict[str, object]]:
-    """BV, TV, BV/TV, OV/TV with their shell, offset and threshold variants."""
-    volume = (voxel_um / 1000) ** 3
-    total = morphometry.fraction(seen, regions.voi)
-    rows: list[dict[str, object]] = [
-        {"outcome": "bv", "value": total.bone * volume, "unit": "mm3"},
-        {"outcome": "tv", "value": total.total * volume, "unit": "mm3"},
-        _share("bvtv", "", total, volume),
-    ]
-    parts = _shells(regions, settings)
-    rows += [_share(o, v, morphometry.fraction(seen, mask), volume, note) for o, v, mask, note in parts]
-    for sign in (-1, 1) if settings.sweep_percent else ():
-        factor = 1 + sign * settings.sweep_percent / 100
-        other = bone_mask(smoothed, settings, voxel_um, regions.zone, factor)
-        variant = f"threshold={sign * settings.sweep_percent:+g}%"
-        note = f"bone >= {settings.bone_threshold * factor:g}"
-        rows.append(_share("bvtv", variant, morphometry.fraction(other, regions.voi), volume, note))
-        rows += [_share(o, variant, morphometry.fraction(other, m), volume, note) for o, v, m, _ in parts[:1]]
+@dataclass(frozen=True)
+class Sized:
+    """Local thickness of a phase in the VOI (None where it has no border), its means (mm) in `shells_um` (NaN without a
+    voxel), its map (mm, 0 outside the phase and the VOI), and why ImageJ's form of it could not be had."""
+
+    thickness: morphometry.Thickness | None
+    by_shell: tuple[float, ...]
+    map_mm: NDArray[np.float32]
+    missing: str = ""
+
+
+def sized(phase: Mask, regions: Regions, voxel_um: float, settings: Settings, threads: int) -> Sized:
+    """Local thickness of a phase that is at hand as far as its spheres reach."""
+    found = morphometry.thickness(
+        phase, regions.voi, voxel_um / 1000, regions.zone, threads, settings.thickness_variants
+    )
+    if found is None:
+        return Sized(None, (), np.zeros(phase.shape, np.float32))
+    sizes = np.where(phase & regions.voi, found.map_voxels * np.float32(voxel_um / 1000), np.float32(0))
+    return Sized(found, shell_means(sizes, regions, settings), sizes)
+
+
+def shell_means(sizes: NDArray[np.float32], regions: Regions, settings: Settings) -> tuple[float, ...]:
+    """Mean of a thickness map (mm) in each of `shells_um`; NaN without a voxel."""
+    if regions.axis is None or not settings.shells_um:
+        return ()
+    found = (sizes[m & (sizes > 0)] for m in shell_masks(regions, settings)[-len(settings.shells_um) :])
+    return tuple(float(v.mean(dtype=np.float64)) if v.size else float("nan") for v in found)
+
+
+def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[str, object]]:
+    """Tb.Th or Tb.Sp: mean and standard deviation over voxels, as ImageJ's plugin gives them, and by shell."""
+    method, thick = "exact closed-ball local thickness", found.thickness
+    if thick is None:
+        row = {"qc": "fail", "qc_reason": "the phase has no border in the scan", "unit": "mm", "method": method}
+        return [{"outcome": name, **row} for name in (outcome, f"{outcome}_sd")]
+    # a share, told with the value: it says how far the VOI's surroundings limit the spheres
+    clipped = f"{100 * thick.clipped_share:.3g} % of voxels have a sphere that meets the scan's border or metal"
+    qc = "warn" if thick.clipped_share > settings.clipped_warn_share else "pass"
+    row = {"unit": "mm", "qc": qc, "qc_reason": clipped, "method": method}
+    rows = [{**row, "outcome": outcome, "value": thick.mean}, {**row, "outcome": f"{outcome}_sd", "value": thick.sd}]
+    other = {**row, "variant": "method=bonej", "method": f"{method}, cleaned up as ImageJ's plugin does"}
+    if settings.thickness_variants and found.missing:
+        other |= {"qc": "fail", "qc_reason": found.missing}
+        rows += [{**other, "outcome": name} for name in (outcome, f"{outcome}_sd")]
+    elif thick.bonej_mean is not None:
+        rows.append({**other, "outcome": outcome, "value": thick.bonej_mean})
+        rows.append({**other, "outcome": f"{outcome}_sd", "value": thick.bonej_sd})
+    for (low, high), mean in zip(settings.shells_um, found.by_shell, strict=False):
+        if mean == mean:
+            rows.append({**row, "outcome": outcome, "variant": f"shell={low:g}-{high:g}um", "value": mean})
     return rows
 
 
-def _at_implant(
-    seen: Mask, bone: Mask, regions: Regions, voxel_um: float, settings: Settings
-) -> tuple[list[dict[str, object]], pd.DataFrame]:
-    """Contact, marginal bone loss and insertion depth, and the curves; nothing without an implant."""
-    if regions.axis is None or regions.distance is None or regions.height is None:
-        return [], pd.DataFrame(columns=list(contact.CURVE_COLUMNS))
-    clean = without_specks(bone, contact.speck_voxels(settings, voxel_um))
-    around = contact.Surroundings(seen, clean, regions.distance, regions.height, regions.axis, voxel_um)
-    level = contact.bone_level(around, settings)
-    offset = contact.contact_offset(around, settings)
-    found = morphometry.fraction(seen, contact.layer(around, offset, settings.voi))
-    note = f"bone in the layer of one voxel at {offset:g} um from the metal; a surrogate, never primary"
-    where = f"{settings.sectors} sectors, shell of {settings.level_width_um:g} um behind the band"
-    empty = int(np.isnan(level.top_um).sum())
-    qc = (
-        {"qc": "warn", "qc_reason": f"no bone in {empty} of {settings.sectors} sectors: whole length lost"}
-        if empty
-        else {}
-    )
-    rows = [
-        _share("bic_ct", "", found, (voxel_um / 1000) ** 3, note),
-        {"outcome": "ridge", "value": float(level.loss_um.mean()) / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
-        {"outcome": "ridge", "variant": "statistic=max", "value": float(level.loss_um.max()) / 1000, "unit": "mm",
-         "method": f"largest of {where}", **qc},
-        {"outcome": "insertion", "value": level.insertion_um / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
-    ]  # fmt: skip
-    return rows, contact.curves(around, level, settings)
-
-
-def _shells(regions: Regions, settings: Settings) -> list[tuple[str, str, Mask, str]]:
-    """(outcome, variant, mask, note): the default OV/TV shell first, then its curve over offsets, then BV/TV shells."""
-    width = settings.ovtv_width_um
-    if regions.distance is None:
-        return []
-
-    def cut(low: float, high: float) -> Mask:
-        return shell(regions.distance, low, high, regions.height, settings.voi)
-
-    at = settings.ovtv_offset_um
-    found = [("ovtv", "", cut(at, at + width), f"offset {at:g} um, width {width:g} um")]
-    for at in settings.ovtv_curve_um:
-        variant = f"offset={at:g}um,width={width:g}um"
-        found.append(("ovtv", variant, cut(at, at + width), f"offset {at:g} um, width {width:g} um"))
-    for low, high in settings.shells_um:
-        found.append(("bvtv", f"shell={low:g}-{high:g}um", cut(low, high), f"shell {low:g}-{high:g} um"))
-    return found
-
-
-def _share(
-    outcome: str, variant: str, counts: morphometry.Fraction, volume: float, note: str = ""
-) -> dict[str, object]:
-    row: dict[str, object] = {
-        "outcome": outcome, "variant": variant, "value": counts.percent, "unit": "%",
-        "numerator": counts.bone * volume, "denominator": counts.total * volume, "denominator_unit": "mm3",
-        "method": note,
-    }  # fmt: skip
-    if not counts.total:
-        row |= {"qc": "fail", "qc_reason": f"no voxel in the shell ({note})"}
-    return row
-
-
-def _thicknesses(
-    bone: Mask, regions: Regions, voxel_um: float, settings: Settings, threads: int
-) -> tuple[list[dict[str, object]], NDArray[np.float32], NDArray[np.float32]]:
-    """Tb.Th and Tb.Sp: mean and standard deviation over voxels, also by shell; and both maps in the VOI (mm)."""
-    rows: list[dict[str, object]] = []
-    maps = []
-    for outcome, phase in (("tbth", bone), ("tbsp", ~bone & ~regions.zone)):
-        variants = settings.thickness_variants
-        found = morphometry.thickness(phase, regions.voi, voxel_um / 1000, regions.zone, threads, variants)
-        method = "exact closed-ball local thickness"
-        if found is None:
-            row = {"qc": "fail", "qc_reason": "the phase has no border in the scan", "unit": "mm", "method": method}
-            rows += [{"outcome": name, **row} for name in (outcome, f"{outcome}_sd")]
-            maps.append(np.zeros(bone.shape, np.float32))
-            continue
-        # a share, told with the value: it says how far the VOI's surroundings limit the spheres
-        clipped = f"{100 * found.clipped_share:.3g} % of voxels have a sphere that meets the scan's border or metal"
-        qc = "warn" if found.clipped_share > settings.clipped_warn_share else "pass"
-        row = {"unit": "mm", "qc": qc, "qc_reason": clipped, "method": method}
-        rows.append({**row, "outcome": outcome, "value": found.mean})
-        rows.append({**row, "outcome": f"{outcome}_sd", "value": found.sd})
-        if found.bonej_mean is not None:
-            other = {**row, "variant": "method=bonej", "method": f"{method}, cleaned up as ImageJ's plugin does"}
-            rows.append({**other, "outcome": outcome, "value": found.bonej_mean})
-            rows.append({**other, "outcome": f"{outcome}_sd", "value": found.bonej_sd})
-        sizes = np.where(phase & regions.voi, found.map_voxels * np.float32(voxel_um / 1000), np.float32(0))
-        maps.append(sizes)
-        for _, variant, mask, _ in _shells(regions, settings)[-len(settings.shells_um) :] if settings.shells_um else ():
-            values = sizes[mask & (sizes > 0)]
-            if values.size:
-                rows.append(
-                    {**row, "outcome": outcome, "variant": variant, "value": float(values.mean(dtype=np.float64))}
-                )
-    return rows, maps[0], maps[1]
-
-
-def _geometry_warnings(regions: Regions) -> list[str]:
+def _geometry_warnings(regions: Regions, shape: tuple[int, int, int]) -> list[str]:
     """Metal that meets the border of the scan, or a shell that leaves it."""
     found = []
     for name, mask in (("implant", regions.implant), ("VOI", regions.voi)):
-        faces = [mask[0], mask[-1], mask[:, 0], mask[:, -1], mask[:, :, 0], mask[:, :, -1]]
-        if regions.distance is not None and any(face.any() for face in faces):
+        if regions.axis is not None and any(face.any() for face in _scan_faces(mask, regions.origin, shape)):
             found.append(f"the {name} meets the border of the scan")
     return found
 
 
-def _table(
+def _scan_faces(mask: Mask, origin: Place, shape: tuple[int, int, int]) -> list[Mask]:
+    """The outermost layers of a part that are outermost layers of the scan."""
+    faces = []
+    for axis in range(3):
+        if origin[axis] == 0:
+            faces.append(mask.take(0, axis))
+        if origin[axis] + mask.shape[axis] == shape[axis]:
+            faces.append(mask.take(-1, axis))
+    return faces
+
+
+def table_of(
     rows: list[dict[str, object]], warnings: list[str], described: str, common: Mapping[str, object]
 ) -> pd.DataFrame:
+    """The measurements table; warnings about the scan reach every row."""
     for row in rows:
         row["method"] = "; ".join(t for t in (str(row.get("method", "")), described) if t)
         if warnings and row.get("qc") != "fail":

@@ -6,6 +6,7 @@ never measured. What is read in a thin shell behind the band is OV/TV of that of
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import edt
@@ -16,6 +17,7 @@ from periomics.microct.settings import Voi
 from periomics.study.errors import SpecimenError
 
 Mask = NDArray[np.bool_]
+Place = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,7 @@ class Axis:
         return float(np.degrees(np.arccos(min(1.0, abs(self.direction[0])))))
 
 
-def implant_axis(implant: Mask, apex: str = "high_z") -> Axis:
+def implant_axis(implant: Mask, apex: str = "high_z", origin: Place = (0, 0, 0)) -> Axis:
     """Long axis by principal components of the implant's voxels.
 
     Parameters
@@ -46,23 +48,49 @@ def implant_axis(implant: Mask, apex: str = "high_z") -> Axis:
         (z, y, x) mask.
     apex
         Which end sits in the bone: `high_z` or `low_z`.
+    origin
+        Place of the mask's first voxel in the scan. Sums are whole numbers and each voxel is looked at by itself, so the
+        axis of a crop is that of the scan to the last digit.
 
     Raises
     ------
     SpecimenError
         If the metal has no long axis (largest variance less than 1.5 times the next): a lump or a plate.
     """
-    points = np.argwhere(implant).astype(float)
-    centre = points.mean(axis=0)
-    centred = points - centre
-    variances, vectors = np.linalg.eigh(centred.T @ centred / len(points))
+    centre, covariance = _moments(implant, origin)
+    variances, vectors = np.linalg.eigh(covariance)
     if variances[2] < 1.5 * variances[1]:
         raise SpecimenError(f"the metal has no long axis (variances {variances[1]:.3g} and {variances[2]:.3g} voxels²)")
     direction = vectors[:, 2]
     upwards = direction[0] < 0 if apex == "high_z" else direction[0] > 0
     direction = direction if upwards else -direction
-    along = centred @ direction
-    return Axis(centre + along.min() * direction, centre + along.max() * direction, direction)
+    low, high = np.inf, -np.inf
+    for at in _places(implant, origin):
+        along = _dot(at - centre, direction)
+        low, high = min(low, along.min()), max(high, along.max())
+    return Axis(centre + low * direction, centre + high * direction, direction)
+
+
+def _places(mask: Mask, origin: Place) -> Iterator[NDArray[np.int64]]:
+    """Places (n, 3) of the mask's voxels in the scan, plane by plane."""
+    for plane in np.flatnonzero(mask.any(axis=(1, 2))):
+        at = np.argwhere(mask[plane : plane + 1])
+        yield at + np.array([origin[0] + plane, origin[1], origin[2]])
+
+
+def _moments(mask: Mask, origin: Place) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Mean and covariance of the places of a mask's voxels, from sums of whole numbers."""
+    n, first, second = 0, np.zeros(3, object), np.zeros((3, 3), object)
+    for at in _places(mask, origin):
+        n += len(at)
+        first += at.sum(axis=0).astype(object)
+        second += (at.T @ at).astype(object)
+    return (first / n).astype(float), ((n * second - np.outer(first, first)) / n**2).astype(float)
+
+
+def _dot(places: NDArray, direction: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Places (n, 3) along a direction, each by itself: a matrix product rounds by where a row stands."""
+    return places[:, 0] * direction[0] + places[:, 1] * direction[1] + places[:, 2] * direction[2]
 
 
 def distance_um(implant: Mask, voxel_um: float, threads: int = 1) -> NDArray[np.float32]:
@@ -70,12 +98,28 @@ def distance_um(implant: Mask, voxel_um: float, threads: int = 1) -> NDArray[np.
     return edt.edt(np.ascontiguousarray(~implant), black_border=False, parallel=threads) * np.float32(voxel_um)
 
 
-def height_um(shape: tuple[int, int, int], axis: Axis, voxel_um: float) -> NDArray[np.float32]:
-    """Position of each voxel along the axis, µm, 0 at the apex, rising towards the head."""
-    z, y, x = (np.arange(n, dtype=np.float64) for n in shape)
+def height_um(
+    shape: tuple[int, int, int], axis: Axis, voxel_um: float, origin: Place = (0, 0, 0)
+) -> NDArray[np.float32]:
+    """Position along the axis, µm, 0 at the apex, rising towards the head, of each voxel of a block that begins at `origin`."""
+    z, y, x = (np.arange(start, start + n, dtype=np.float64) for start, n in zip(origin, shape, strict=True))
     d, a = axis.direction, axis.apex
-    along = ((z - a[0]) * d[0])[:, None, None] + ((y - a[1]) * d[1])[:, None] + (x - a[2]) * d[2]
-    return (along * voxel_um).astype(np.float32)
+    flat = ((y - a[1]) * d[1])[:, None] + (x - a[2]) * d[2]
+    found = np.empty(shape, np.float32)
+    for i, along in enumerate((z - a[0]) * d[0]):
+        found[i] = (along + flat) * voxel_um
+    return found
+
+
+def sector_of(places: NDArray[np.int64], axis: Axis, n: int) -> NDArray[np.int64]:
+    """Sector (0 to n - 1) of places (n, 3) in the scan, by their angle about the axis from the scan's x (y if the axis is x)."""
+    d = axis.direction
+    start = np.array([0.0, 0.0, 1.0]) if abs(d[2]) < 0.9 else np.array([0.0, 1.0, 0.0])
+    first = start - (start @ d) * d
+    first /= np.linalg.norm(first)
+    away = places - axis.apex
+    angle = np.arctan2(_dot(away, np.cross(d, first)), _dot(away, first)) % (2 * np.pi)
+    return np.minimum((angle / (2 * np.pi) * n).astype(np.int64), n - 1)
 
 
 def shell(

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from periomics.microct.morphometry import Fraction
 from periomics.microct.settings import Settings
 from periomics.study.errors import SpecimenError
 
@@ -34,24 +35,28 @@ def segment_implant(grey: NDArray, settings: Settings) -> Mask:
         that takes in bone or noise).
     """
     metal = grey >= settings.implant_threshold
-    if not metal.any():
-        raise SpecimenError(
-            f"no implant found: no voxel at or above the implant threshold {settings.implant_threshold:g} "
-            f"(largest grey value {grey.max():g})"
-        )
     labels = cc3d.connected_components(metal, connectivity=26)
     sizes = np.bincount(labels.ravel())[1:]
-    order = np.argsort(-sizes, kind="stable")
-    if len(sizes) > 1 and sizes[order[1]] >= settings.second_implant_share * sizes[order[0]]:
+    check_parts(sizes, settings, float(grey.max()))
+    return close(labels == sizes.argmax() + 1, settings.closing_voxels)
+
+
+def check_parts(sizes: NDArray[np.int64], settings: Settings, brightest: float) -> None:
+    """Refuse metal of no part, or with a second part of the declared share of the first; `sizes` in voxels, any order."""
+    if not len(sizes):
         raise SpecimenError(
-            f"more than one implant: metal components of {sizes[order[0]]} and {sizes[order[1]]} voxels; "
+            f"no implant found: no voxel at or above the implant threshold {settings.implant_threshold:g} "
+            f"(largest grey value {brightest:g})"
+        )
+    first, second = np.sort(sizes)[::-1][:2] if len(sizes) > 1 else (sizes[0], 0)
+    if second and second >= settings.second_implant_share * first:
+        raise SpecimenError(
+            f"more than one implant: metal components of {first} and {second} voxels; "
             "crop the scan to one implant or correct the implant threshold"
         )
-    implant = labels == order[0] + 1
-    return _close(implant, settings.closing_voxels)
 
 
-def _close(mask: Mask, radius: int) -> Mask:
+def close(mask: Mask, radius: int) -> Mask:
     """Closing by a ball; padded, so that the border of the scan does not erode the mask."""
     if radius == 0:
         return mask
@@ -102,14 +107,21 @@ def bone_mask(
     return high | (low & (smoothed >= mean))
 
 
-def grey_warnings(grey: NDArray, metal_zone: Mask | None, settings: Settings) -> list[str]:
-    """What about the grey values a reader should know: saturation outside the metal and its band."""
+def saturated(grey: NDArray, metal_zone: Mask) -> Fraction:
+    """Voxels outside the metal and its band that sit at the type's largest value, and all; none of what is no whole number."""
+    outside = metal_zone.size - int(np.count_nonzero(metal_zone))
     if not np.issubdtype(grey.dtype, np.integer):
+        return Fraction(0, outside)
+    return Fraction(int(np.count_nonzero((grey == np.iinfo(grey.dtype).max) & ~metal_zone)), outside)
+
+
+def grey_warnings(full: Fraction, dtype: np.dtype, settings: Settings) -> list[str]:
+    """What about the grey values a reader should know: saturation outside the metal and its band (`saturated`)."""
+    if not np.issubdtype(dtype, np.integer):
         return []
-    share = np.mean((grey if metal_zone is None else grey[~metal_zone]) == np.iinfo(grey.dtype).max)
     found = []
-    if share > settings.saturated_warn_share:
-        found.append(f"{100 * share:.2g} % of the voxels outside the metal are saturated")
-    if settings.implant == "required" and np.iinfo(grey.dtype).max <= settings.implant_threshold:
+    if full.total and full.bone / full.total > settings.saturated_warn_share:
+        found.append(f"{full.percent:.2g} % of the voxels outside the metal are saturated")
+    if settings.implant == "required" and np.iinfo(dtype).max <= settings.implant_threshold:
         found.append("the implant threshold is the largest grey value: metal is saturated and cannot be told from bone")
     return found

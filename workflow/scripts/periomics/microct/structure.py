@@ -2,20 +2,42 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floor
-from periomics.microct.connectivity import connectivity, purify
-from periomics.microct.morphometry import fraction, mid_axis_spacing
+from periomics.microct.connectivity import Connectivity, connectivity, purify
+from periomics.microct.morphometry import Fraction, fraction, mid_axis_spacing
 from periomics.microct.settings import Settings
-from periomics.microct.surface import plate_model, surface
+from periomics.microct.surface import Surface, plate_model, surface
 
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
 OUTCOMES = ("bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da")
 MESH = "mesh of the mask smoothed by a Gaussian of 1 voxel, at one half; the VOI's cuts do not count"
 SMI_WARNING = "confounded by bone fraction and concave surface (Salmon 2015): do not interpret alone"
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What the rows are made of: surface and voxels of the bone as segmented up to the metal, voxels outside the band,
+    connectivity of the purified bone and of all bone, spacing of mid-axes (mm), anisotropy and its isotropic fields.
+
+    `missing`: why spacing (`mid-axis`) or fields (`noise-floor`) could not be had.
+    """
+
+    surface: Surface
+    seen: Fraction
+    bone: Fraction
+    pure: Connectivity
+    all_parts: Connectivity
+    mid_axis_mm: float | None
+    anisotropy: Anisotropy | None
+    fields: tuple[Anisotropy, ...] = ()
+    missing: Mapping[str, str] = field(default_factory=dict)
 
 
 def structure_rows(
@@ -27,6 +49,7 @@ def structure_rows(
     tbth_mm: float | None,
     settings: Settings,
     threads: int = 1,
+    pure: Mask | None = None,
 ) -> list[Row]:
     """Rows of all structural outcomes of a scan.
 
@@ -44,27 +67,49 @@ def structure_rows(
         Edge of a voxel.
     tbth_mm
         Mean local thickness, for Tb.N; None where it could not be measured.
+    pure
+        The bone purified, where it is known from more of the scan than is given.
     """
-    rows = _surface_rows(seen, voi, voxel_mm)
-    counts = fraction(bone, voi)
-    share = counts.bone / counts.total
+    pure = purify(bone, zone) if pure is None else pure
+    axes = mid_axis_spacing(bone, voi, voxel_mm, threads) if settings.thickness_variants else None
+    axis = anisotropy(bone, voi) if settings.anisotropy else None
+    n_fields = settings.da_noise_fields if axis else 0
+    found = Structure(
+        surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
+        connectivity(bone, voi), axes, axis,
+        tuple(f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None),
+    )  # fmt: skip
+    return rows_of(found, voxel_mm, tbth_mm, settings)
+
+
+def rows_of(found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Settings) -> list[Row]:
+    """The rows of `structure_rows`."""
+    rows = _surface_rows(found.surface, found.seen, voxel_mm)
     if tbth_mm:
+        share = found.bone.bone / found.bone.total
         rows.insert(0, _row("tbn", share / tbth_mm, "1/mm", "", "(BV/TV)/Tb.Th, Tb.Th by local thickness"))
-    if settings.thickness_variants and (spacing := mid_axis_spacing(bone, voi, voxel_mm, threads)):
-        rows.append(_row("tbn", 1 / spacing, "1/mm", "method=mid-axis", "inverse mean spacing between mid-axes"))
-    rows += _connectivity_rows(bone, zone, voi, counts.total * voxel_mm**3)
+    if found.mid_axis_mm:
+        text = "inverse mean spacing between mid-axes"
+        rows.append(_row("tbn", 1 / found.mid_axis_mm, "1/mm", "method=mid-axis", text))
+    elif settings.thickness_variants and "mid-axis" in found.missing:
+        rows.append(_missing("tbn", "1/mm", "method=mid-axis", found.missing["mid-axis"]))
+    rows += _connectivity_rows(found.pure, found.all_parts, found.bone.total * voxel_mm**3)
     if settings.anisotropy:
-        rows += _anisotropy_rows(bone, voi, settings.da_noise_fields)
+        rows += _anisotropy_rows(found.anisotropy, found.fields, settings.da_noise_fields)
+        if settings.da_noise_fields and "noise-floor" in found.missing:
+            rows.append(_missing("da", "1", "noise-floor", found.missing["noise-floor"]))
     return rows
+
+
+def _missing(outcome: str, unit: str, variant: str, reason: str) -> Row:
+    return {"outcome": outcome, "variant": variant, "unit": unit, "qc": "fail", "qc_reason": reason}
 
 
 def _row(outcome: str, value: float, unit: str, variant: str, method: str) -> Row:
     return {"outcome": outcome, "variant": variant, "value": float(value), "unit": unit, "method": method}
 
 
-def _surface_rows(seen: Mask, voi: Mask, voxel_mm: float) -> list[Row]:
-    found = surface(seen, voi, voxel_mm)
-    counts = fraction(seen, voi)
+def _surface_rows(found: Surface, counts: Fraction, voxel_mm: float) -> list[Row]:
     bv, tv = counts.bone * voxel_mm**3, counts.total * voxel_mm**3
     rows = []
     for variant, area, method in (
@@ -86,13 +131,12 @@ def _surface_rows(seen: Mask, voi: Mask, voxel_mm: float) -> list[Row]:
     return [*rows, {**smi, "qc_reason": SMI_WARNING}]
 
 
-def _connectivity_rows(bone: Mask, zone: Mask, voi: Mask, tv: float) -> list[Row]:
+def _connectivity_rows(pure: Connectivity, all_parts: Connectivity, tv: float) -> list[Row]:
     rows = []
-    for variant, mask, method in (
-        ("", purify(bone, zone), "largest part of the bone in the scan, cavities filled"),
-        ("purified=no", bone, "all parts and cavities"),
+    for variant, found, method in (
+        ("", pure, "largest part of the bone in the scan, cavities filled"),
+        ("purified=no", all_parts, "all parts and cavities"),
     ):
-        found = connectivity(mask, voi)
         text = f"26-connected bone, corrected for cut edges; {method}"
         rows.append({**_row("conn", found.connections / tv, "1/mm3", variant, text), "numerator": found.connections,
                      "denominator": tv, "denominator_unit": "mm3"})  # fmt: skip
@@ -100,12 +144,10 @@ def _connectivity_rows(bone: Mask, zone: Mask, voi: Mask, tv: float) -> list[Row
     return rows
 
 
-def _anisotropy_rows(bone: Mask, voi: Mask, n_fields: int) -> list[Row]:
-    found = anisotropy(bone, voi)
+def _anisotropy_rows(found: Anisotropy | None, fields: tuple[Anisotropy, ...], n_fields: int) -> list[Row]:
     if found is None:
         reason = "rays meet too few changes of phase in the VOI"
         return [{"outcome": "da", "variant": "", "unit": "1", "qc": "fail", "qc_reason": reason}]
-    fields = [f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None]
     floor = max((f.ratio for f in fields), default=float("nan"))
     axis = ", ".join(f"{v:.3f}" for v in found.directions[2])
     note = f"mean intercept length, 81 directions; longest axis along ({axis}) z, y, x"

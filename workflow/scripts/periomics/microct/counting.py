@@ -1,0 +1,177 @@
+"""What is counted voxel by voxel in a scan: sums that add up over its parts, and the rows that they give."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from periomics.microct import contact
+from periomics.microct.density import Calibration, Sums, density_rows_of, density_sums
+from periomics.microct.morphometry import Fraction, fraction
+from periomics.microct.periimplant import Axis, Place, shell
+from periomics.microct.segment import saturated
+from periomics.microct.settings import Settings
+
+Mask = NDArray[np.bool_]
+Row = dict[str, object]
+
+
+@dataclass(frozen=True)
+class Regions:
+    """Masks (z, y, x): implant, zone (implant and exclusion band), VOI; geometry is None without an implant.
+
+    Of a scan, or of a part of it that begins at voxel `origin`; the axis is in the scan's voxels.
+    """
+
+    implant: Mask
+    zone: Mask
+    voi: Mask
+    distance: NDArray[np.float32] | None
+    height: NDArray[np.float32] | None
+    axis: Axis | None
+    origin: Place = (0, 0, 0)
+
+
+@dataclass(frozen=True)
+class Part:
+    """A scan or a part of it: grey values, bone as segmented up to the metal, the same with other thresholds (`factors`),
+    bone outside the band without specks, bone without its surface (for densities), regions. All (z, y, x)."""
+
+    grey: NDArray
+    seen: Mask
+    swept: Sequence[Mask]
+    clean: Mask
+    inner: Mask
+    regions: Regions
+
+
+@dataclass(frozen=True)
+class Counts:
+    """Sums over a scan or a part of it: bone in the VOI outside the band; bone as segmented by `shells`, the VOI first, also
+    with other thresholds; what stands around the implant; densities; saturated voxels outside metal and band."""
+
+    bone: Fraction
+    shares: tuple[Fraction, ...]
+    swept: tuple[tuple[Fraction, ...], ...]
+    around: contact.Tally | None
+    density: Sums
+    saturated: Fraction
+
+    def __add__(self, other: Counts) -> Counts:
+        def added(a: Sequence[Fraction], b: Sequence[Fraction]) -> tuple[Fraction, ...]:
+            return tuple(Fraction(x.bone + y.bone, x.total + y.total) for x, y in zip(a, b, strict=True))
+
+        bone, saturated_ = added((self.bone, self.saturated), (other.bone, other.saturated))
+        around = None if self.around is None or other.around is None else self.around + other.around
+        swept = tuple(added(a, b) for a, b in zip(self.swept, other.swept, strict=True))
+        return Counts(
+            bone, added(self.shares, other.shares), swept, around, self.density + other.density, saturated_,
+        )  # fmt: skip
+
+
+def factors(settings: Settings) -> tuple[float, ...]:
+    """Of the bone threshold in the sensitivity variants."""
+    return tuple(1 + sign * settings.sweep_percent / 100 for sign in (-1, 1)) if settings.sweep_percent else ()
+
+
+def shells(settings: Settings) -> list[tuple[str, str, float, float, str]]:
+    """(outcome, variant, from, to, note): the default OV/TV shell first, then its curve over offsets, then BV/TV shells."""
+    if settings.implant == "none":
+        return []
+    width, found = settings.ovtv_width_um, []
+    for i, at in enumerate((settings.ovtv_offset_um, *settings.ovtv_curve_um)):
+        variant = f"offset={at:g}um,width={width:g}um" if i else ""
+        found.append(("ovtv", variant, at, at + width, f"offset {at:g} um, width {width:g} um"))
+    return found + [
+        ("bvtv", f"shell={low:g}-{high:g}um", low, high, f"shell {low:g}-{high:g} um")
+        for low, high in settings.shells_um
+    ]
+
+
+def shell_masks(regions: Regions, settings: Settings) -> list[Mask]:
+    """The masks of `shells`."""
+    return [shell(regions.distance, low, high, regions.height, settings.voi) for _, _, low, high, _ in shells(settings)]
+
+
+def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, int]) -> Counts:
+    """All sums of a part; `slices` are those of the whole scan (`contact.slices_of`), so that parts add up."""
+    regions = part.regions
+    masks = [regions.voi, *shell_masks(regions, settings)]
+    # The sweep is told for the VOI and for the default OV/TV shell.
+    few = masks[: 2 if regions.axis is not None else 1]
+    around = None
+    if regions.axis is not None:
+        around = contact.tally(
+            contact.Surroundings(
+                part.seen, part.clean, regions.distance, regions.height, regions.axis, voxel_um, regions.origin
+            ),
+            settings,
+            slices,
+        )
+    return Counts(
+        fraction(part.seen & ~regions.zone, regions.voi),
+        tuple(fraction(part.seen, m) for m in masks),
+        tuple(tuple(fraction(s, m) for m in few) for s in part.swept),
+        around,
+        density_sums(part.grey, part.inner, regions.voi, settings),
+        saturated(part.grey, regions.zone),
+    )
+
+
+def count_rows(
+    found: Counts, axis: Axis | None, settings: Settings, calibration: Calibration | None, voxel_um: float
+) -> tuple[list[Row], pd.DataFrame]:
+    """Rows of bone fraction, OV/TV, density, contact and marginal level, and the curves around the implant."""
+    volume = (voxel_um / 1000) ** 3
+    total = found.shares[0]
+    rows: list[Row] = [
+        {"outcome": "bv", "value": total.bone * volume, "unit": "mm3"},
+        {"outcome": "tv", "value": total.total * volume, "unit": "mm3"},
+        _share("bvtv", "", total, volume),
+    ]
+    named = shells(settings)
+    rows += [_share(o, v, f, volume, note) for (o, v, _, _, note), f in zip(named, found.shares[1:], strict=True)]
+    for factor, few in zip(factors(settings), found.swept, strict=True):
+        variant = f"threshold={100 * (factor - 1):+g}%"
+        note = f"bone >= {settings.bone_threshold * factor:g}"
+        rows += [_share(o, variant, f, volume, note) for o, f in zip(("bvtv", "ovtv"), few, strict=False)]
+    rows += density_rows_of(found.density, settings, calibration)
+    if axis is None or found.around is None:
+        return rows, pd.DataFrame(columns=list(contact.CURVE_COLUMNS))
+    at = contact.level(found.around, axis, voxel_um, settings)
+    return rows + _at_implant(found.around, at, settings, voxel_um), contact.curves(
+        found.around, at, voxel_um, settings
+    )
+
+
+def _at_implant(around: contact.Tally, level: contact.Level, settings: Settings, voxel_um: float) -> list[Row]:
+    """Contact, marginal bone loss and insertion depth."""
+    offset = contact.contact_offset(settings, voxel_um)
+    note = f"bone in the layer of one voxel at {offset:g} um from the metal; a surrogate, never primary"
+    where = f"{settings.sectors} sectors, shell of {settings.level_width_um:g} um behind the band"
+    empty = int(np.isnan(level.top_um).sum())
+    qc: Row = {}
+    if empty:
+        qc = {"qc": "warn", "qc_reason": f"no bone in {empty} of {settings.sectors} sectors: whole length lost"}
+    return [
+        _share("bic_ct", "", Fraction(*(int(n) for n in around.octants.sum(axis=1))), (voxel_um / 1000) ** 3, note),
+        {"outcome": "ridge", "value": float(level.loss_um.mean()) / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
+        {"outcome": "ridge", "variant": "statistic=max", "value": float(level.loss_um.max()) / 1000, "unit": "mm",
+         "method": f"largest of {where}", **qc},
+        {"outcome": "insertion", "value": level.insertion_um / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
+    ]  # fmt: skip
+
+
+def _share(outcome: str, variant: str, counts: Fraction, volume: float, note: str = "") -> Row:
+    row: Row = {
+        "outcome": outcome, "variant": variant, "value": counts.percent, "unit": "%",
+        "numerator": counts.bone * volume, "denominator": counts.total * volume, "denominator_unit": "mm3",
+        "method": note,
+    }  # fmt: skip
+    if not counts.total:
+        row |= {"qc": "fail", "qc_reason": f"no voxel in the shell ({note})"}
+    return row
