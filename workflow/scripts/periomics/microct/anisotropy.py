@@ -13,12 +13,16 @@ brought from the cut field to the Gaussian one by the arcsine law (exact for a f
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.threads import in_parts
+
 Mask = NDArray[np.bool_]
+Shape = tuple[int, ...]
 STEP = 2.3
 # Rays of a direction are at least this far apart (voxels), and not many more than this in number.
 SPACING = 2.0
@@ -55,34 +59,70 @@ class Anisotropy:
         return self.ratio**2
 
 
-def anisotropy(bone: Mask, voi: Mask) -> Anisotropy | None:
+def anisotropy(bone: Mask, voi: Mask, threads: int = 1) -> Anisotropy | None:
     """MIL ellipsoid of bone in a VOI.
 
     Parameters
     ----------
     bone, voi
         (z, y, x); voxels are cubes.
+    threads
+        Threads; the result does not depend on it.
 
     Returns
     -------
     None where the rays meet too few changes of phase.
     """
-    at = np.argwhere(voi.any(axis=(1, 2))), np.argwhere(voi.any(axis=(0, 2))), np.argwhere(voi.any(axis=(0, 1)))
-    if any(a.size == 0 for a in at):
+    box = _box(voi)
+    if box is None:
         return None
-    box = tuple(slice(int(a.min()), int(a.max()) + 1) for a in at)
-    phase = np.where(voi[box], bone[box].astype(np.uint8) + np.uint8(1), np.uint8(0))
+    bits = [np.packbits(mask[box], axis=2, bitorder="little") for mask in (bone, voi)]
+    return anisotropy_of_bits(*bits, (0, 0, 0), voi[box].shape, threads)
+
+
+def anisotropy_of_bits(
+    bone: NDArray[np.uint8], voi: NDArray[np.uint8] | None, low: Shape, shape: Shape, threads: int = 1
+) -> Anisotropy | None:
+    """MIL ellipsoid of bone in the VOI inside a box, both as bits, which rays cross in any direction.
+
+    Parameters
+    ----------
+    bone, voi
+        (z, y, ceil(x / 8)), lowest bit first; all of the box is VOI if none is given.
+    low, shape
+        The box's first voxel and shape: the bounding box of the VOI.
+    threads
+        Threads; the result does not depend on it.
+    """
     vectors = directions()
-    lengths, changes = _intercepts(phase, vectors, _frames(vectors), _spacing(phase.shape), _shifts(len(vectors)))
+    lengths, changes = np.zeros(len(vectors)), np.zeros(len(vectors), np.int64)
+    count = partial(
+        _intercepts, bone, bone if voi is None else voi, voi is None, low, shape, vectors, _frames(vectors),
+        _spacing(shape), _shifts(len(vectors)), lengths, changes,
+    )  # fmt: skip
+    in_parts(count, len(vectors), threads)
     if changes.sum() < LEAST_CHANGES * len(vectors) or not lengths.all():
         return None
     return _fit(vectors, changes / lengths)
 
 
+def _box(voi: Mask) -> tuple[slice, ...] | None:
+    """The VOI's bounding box; None where it is empty."""
+    at = [np.flatnonzero(voi.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
+    return tuple(slice(int(a[0]), int(a[-1]) + 1) for a in at) if at[0].size else None
+
+
 def noise_floor(bone: Mask, voi: Mask, seed: int = 0) -> Anisotropy | None:
-    """Anisotropy of one isotropic random field that shares bone fraction, correlation, VOI and rays with the bone."""
+    """Anisotropy of one isotropic random field that shares bone fraction, correlation, VOI and rays with the bone.
+
+    The field fills the VOI's bounding box, so that it does not depend on how much of a scan is at hand.
+    """
+    box = _box(voi)
+    if box is None:
+        return None
+    bone, voi = bone[box], voi[box]
     inside = bone & voi
-    fraction = np.count_nonzero(inside) / max(1, np.count_nonzero(voi))
+    fraction = np.count_nonzero(inside) / np.count_nonzero(voi)
     centred = np.where(voi, inside - np.float32(fraction), np.float32(0))
     radius = _radii(bone.shape)
     correlation = np.fft.irfftn(_isotropic(np.abs(np.fft.rfftn(centred)) ** 2, radius), s=bone.shape, axes=(0, 1, 2))
@@ -90,7 +130,7 @@ def noise_floor(bone: Mask, voi: Mask, seed: int = 0) -> Anisotropy | None:
     amplitude = np.sqrt(np.maximum(_isotropic(np.fft.rfftn(correlation).real, radius), 0))
     noise = np.random.default_rng(seed).standard_normal(bone.shape, dtype=np.float32)
     field = np.fft.irfftn(np.fft.rfftn(noise) * amplitude, s=bone.shape, axes=(0, 1, 2))
-    return anisotropy(field > np.quantile(field[voi], 1 - fraction), voi) if voi.any() else None
+    return anisotropy(field > np.quantile(field[voi], 1 - fraction), voi)
 
 
 def directions() -> NDArray[np.float64]:
@@ -118,14 +158,14 @@ def _isotropic(spectrum: NDArray, radius: NDArray[np.int64]) -> NDArray[np.float
     return (np.bincount(flat, spectrum.ravel()) / np.maximum(np.bincount(flat), 1))[radius]
 
 
-def _radii(shape: tuple[int, ...]) -> NDArray[np.int64]:
+def _radii(shape: Shape) -> NDArray[np.int64]:
     """Radial frequency of each coefficient of a real transform, in steps of one cycle over the longest edge."""
     z, y, x = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
     squares = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
     return np.rint(np.sqrt(squares) * max(shape)).astype(np.int64)
 
 
-def _spacing(shape: tuple[int, ...]) -> float:
+def _spacing(shape: Shape) -> float:
     diagonal = float(np.sqrt(sum(n * n for n in shape)))
     return max(SPACING, diagonal / MOST_RAYS**0.5)
 
@@ -143,44 +183,46 @@ def _shifts(n: int) -> NDArray[np.float64]:
     return np.random.default_rng(0).random((n, 3))
 
 
-@numba.njit(cache=True)
-def _intercepts(phase, vectors, frames, spacing, shifts):
-    """Length (voxels) of rays inside the VOI and changes of phase on them, by direction; phase 0 is outside the VOI."""
-    nz, ny, nx = phase.shape
-    middle = ((nz - 1) / 2.0, (ny - 1) / 2.0, (nx - 1) / 2.0)
-    reach = np.sqrt(float(nz * nz + ny * ny + nx * nx)) / 2.0
-    steps = int(2 * reach / STEP) + 1
+@numba.njit(cache=True, nogil=True)
+def _intercepts(bone, voi, whole, low, shape, vectors, frames, spacing, shifts, lengths, changes, first, last):
+    """Length (voxels) of rays inside the VOI and changes of phase on them, for directions first to last."""
+    reach = np.sqrt(float(shape[0] * shape[0] + shape[1] * shape[1] + shape[2] * shape[2])) / 2.0
     half = int(reach / spacing) + 1
-    lengths = np.zeros(len(vectors))
-    changes = np.zeros(len(vectors), np.int64)
-    for k in range(len(vectors)):
-        v, u, w = vectors[k], frames[k, 0], frames[k, 1]
+    for k in range(first, last):
         inside = 0
         crossed = 0
         for i in range(-half, half + 1):
             a = (i + shifts[k, 0]) * spacing
             for j in range(-half, half + 1):
                 b = (j + shifts[k, 1]) * spacing
-                if a * a + b * b > reach * reach:
-                    continue
-                last = 0
-                for s in range(steps):
-                    t = (s + shifts[k, 2]) * STEP - reach
-                    z = int(np.floor(middle[0] + t * v[0] + a * u[0] + b * w[0] + 0.5))
-                    y = int(np.floor(middle[1] + t * v[1] + a * u[1] + b * w[1] + 0.5))
-                    x = int(np.floor(middle[2] + t * v[2] + a * u[2] + b * w[2] + 0.5))
-                    if z < 0 or y < 0 or x < 0 or z >= nz or y >= ny or x >= nx:
-                        last = 0
-                        continue
-                    here = phase[z, y, x]
-                    if here != 0 and last != 0:
-                        inside += 1
-                        if here != last:
-                            crossed += 1
-                    last = here
+                if a * a + b * b <= reach * reach:
+                    n, c = _ray(bone, voi, whole, low, shape, vectors[k], frames[k], a, b, shifts[k, 2], reach)
+                    inside += n
+                    crossed += c
         lengths[k] = inside * STEP
         changes[k] = crossed
-    return lengths, changes
+
+
+@numba.njit(cache=True, nogil=True)
+def _ray(bone, voi, whole, low, shape, v, frame, a, b, shift, reach):
+    """Steps between two points in the VOI on a ray, and how many of them change the phase."""
+    nz, ny, nx = shape
+    last = inside = crossed = 0
+    for s in range(int(2 * reach / STEP) + 1):
+        t = (s + shift) * STEP - reach
+        z = int(np.floor((nz - 1) / 2.0 + t * v[0] + a * frame[0, 0] + b * frame[1, 0] + 0.5))
+        y = int(np.floor((ny - 1) / 2.0 + t * v[1] + a * frame[0, 1] + b * frame[1, 1] + 0.5))
+        x = int(np.floor((nx - 1) / 2.0 + t * v[2] + a * frame[0, 2] + b * frame[1, 2] + 0.5))
+        here = 0
+        if z >= 0 and y >= 0 and x >= 0 and z < nz and y < ny and x < nx:
+            z, y, x = z + low[0], y + low[1], x + low[2]
+            if whole or voi[z, y, x >> 3] >> (x & 7) & 1:
+                here = 1 + (bone[z, y, x >> 3] >> (x & 7) & 1)
+        if here != 0 and last != 0:
+            inside += 1
+            crossed += here != last
+        last = here
+    return inside, crossed
 
 
 def _fit(vectors: NDArray[np.float64], per_length: NDArray[np.float64]) -> Anisotropy:

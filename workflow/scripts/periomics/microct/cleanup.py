@@ -8,13 +8,16 @@ above the exact map on trabecular bone.
 
 from __future__ import annotations
 
+from functools import partial
+
 import edt
 import numba
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from periomics.microct.thickness import local_thickness
+from periomics.microct.distance import Squares
+from periomics.microct.thickness import sphere_levels
+from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
 # A voxel is on the mid-axis where the distance to the border grows by less than this share of any step to a neighbour.
@@ -22,7 +25,7 @@ GROWTH = 0.7
 
 
 def bonej_thickness(
-    phase: Mask, square: NDArray[np.int32], threads: int = 1, to_voi: NDArray[np.float32] | None = None
+    phase: Mask, square: Squares, threads: int = 1, to_voi: NDArray[np.float32] | None = None
 ) -> NDArray[np.float32]:
     """Local thickness (voxels) of a phase as ImageJ's plugin gives it; 0 outside the phase.
 
@@ -35,58 +38,66 @@ def bonej_thickness(
     to_voi
         Squared distance (voxels²) to the VOI; the map is then right in the VOI only, and made faster.
     """
-    # Closed spheres reach no further than the voxels that touch the phase; others need not wait for one.
-    wanted = ndimage.binary_dilation(phase, np.ones((3, 3, 3), bool))
     centres = None
     if to_voi is not None:
         # A voxel's clean-up looks two voxels around it, corners included.
-        wanted &= to_voi <= 12
         centres = np.sqrt(to_voi) - np.float32(12**0.5) <= np.sqrt(square, dtype=np.float32)
-    return np.where(phase, _cleaned(local_thickness(wanted, threads, square, centres)), np.float32(0))
-
-
-@numba.njit(cache=True)
-def _cleaned(sizes: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Voxels that touch a 0 set to the mean of their inner neighbours, or left where they have none; no 0 beyond the array."""
-    nz, ny, nx = sizes.shape
-    surface = np.zeros(sizes.shape, np.bool_)
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                if sizes[z, y, x] > 0:
-                    surface[z, y, x] = _near_background(sizes, z, y, x)
-    out = sizes.copy()
-    for z in range(nz):
-        for y in range(ny):
-            for x in range(nx):
-                if surface[z, y, x]:
-                    out[z, y, x] = _inner_mean(sizes, surface, z, y, x)
+    levels, diameters = sphere_levels(square, threads, centres)
+    out = np.empty(phase.shape, np.float32)
+    in_parts(partial(_clean, levels, np.ascontiguousarray(phase), diameters, out), len(out), threads)
     return out
 
 
-@numba.njit(cache=True)
-def _near_background(sizes, z, y, x):
-    nz, ny, nx = sizes.shape
-    for k in range(max(0, z - 1), min(nz, z + 2)):
-        for j in range(max(0, y - 1), min(ny, y + 2)):
-            for i in range(max(0, x - 1), min(nx, x + 2)):
-                if sizes[k, j, i] == 0:
-                    return True
-    return False
+@numba.njit(cache=True, nogil=True)
+def _clean(levels, phase, diameters, out, low, high):
+    """Diameters of planes low to high, where a voxel touches a level 0 the mean of its inner neighbours, if it has any.
+
+    Beyond the array is no level 0.
+    """
+    nz, ny, nx = levels.shape
+    inner = np.empty((3, ny, nx), np.bool_)  # of planes z - 1, z, z + 1, where z % 3 tells
+    ready = max(0, low - 1)
+    for z in range(low, high):
+        while ready < min(nz, z + 2):
+            _inner_plane(levels, ready, inner[ready % 3])
+            ready += 1
+        for y in range(ny):
+            for x in range(nx):
+                level = levels[z, y, x] if phase[z, y, x] else 0
+                if level == 0 or inner[z % 3, y, x]:
+                    out[z, y, x] = diameters[level]
+                else:
+                    out[z, y, x] = _inner_mean(levels, inner, diameters, z, y, x)
 
 
-@numba.njit(cache=True)
-def _inner_mean(sizes, surface, z, y, x):
-    nz, ny, nx = sizes.shape
+@numba.njit(cache=True, nogil=True)
+def _inner_plane(levels, z, inner):
+    """Voxels of a plane that have a level and touch none without."""
+    nz, ny, nx = levels.shape
+    lowest = np.empty(nx, levels.dtype)
+    for y in range(ny):
+        for x in range(nx):
+            lowest[x] = levels[z, y, x]
+        for k in range(max(0, z - 1), min(nz, z + 2)):
+            for j in range(max(0, y - 1), min(ny, y + 2)):
+                for x in range(nx):
+                    lowest[x] = min(lowest[x], levels[k, j, x])
+        for x in range(nx):
+            inner[y, x] = min(lowest[max(0, x - 1)], lowest[x]) > 0 and lowest[min(nx - 1, x + 1)] > 0
+
+
+@numba.njit(cache=True, nogil=True)
+def _inner_mean(levels, inner, diameters, z, y, x):
+    nz, ny, nx = levels.shape
     total = 0.0
     count = 0
     for k in range(max(0, z - 1), min(nz, z + 2)):
         for j in range(max(0, y - 1), min(ny, y + 2)):
             for i in range(max(0, x - 1), min(nx, x + 2)):
-                if sizes[k, j, i] > 0 and not surface[k, j, i]:
-                    total += sizes[k, j, i]
+                if inner[k % 3, j, i]:
+                    total += diameters[levels[k, j, i]]
                     count += 1
-    return np.float32(total / count) if count else sizes[z, y, x]
+    return np.float32(total / count) if count else diameters[levels[z, y, x]]
 
 
 def mid_axis(phase: Mask, threads: int = 1) -> Mask:
@@ -94,24 +105,24 @@ def mid_axis(phase: Mask, threads: int = 1) -> Mask:
     if not phase.any() or phase.all():
         return np.zeros_like(phase)
     distance = edt.edt(np.ascontiguousarray(phase), black_border=False, parallel=threads)
-    return _ridge(distance)
+    ridge = np.empty(phase.shape, np.bool_)
+    in_parts(partial(_ridge, distance, ridge), len(ridge), threads)
+    return ridge
 
 
-@numba.njit(cache=True)
-def _ridge(distance):
+@numba.njit(cache=True, nogil=True)
+def _ridge(distance, ridge, low, high):
     nz, ny, nx = distance.shape
-    ridge = np.zeros(distance.shape, np.bool_)
-    for z in range(nz):
+    for z in range(low, high):
         for y in range(ny):
             for x in range(nx):
                 here = distance[z, y, x]
+                ridge[z, y, x] = here > 0
                 if here == 0:
                     continue
-                ridge[z, y, x] = True
                 for k in range(max(0, z - 1), min(nz, z + 2)):
                     for j in range(max(0, y - 1), min(ny, y + 2)):
                         for i in range(max(0, x - 1), min(nx, x + 2)):
                             step = np.sqrt(np.float64((k - z) ** 2 + (j - y) ** 2 + (i - x) ** 2))
                             if distance[k, j, i] - here > GROWTH * step and step > 0:
                                 ridge[z, y, x] = False
-    return ridge

@@ -6,6 +6,7 @@ does not depend on the slabs: the one with the first voxel in the order of the a
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import cc3d
@@ -46,19 +47,45 @@ def purify_by_slabs(
 
 def largest_part(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> BitVolume:
     """The largest connected part (6 or 26 neighbours) of a mask; nothing of nothing."""
-    parents, starts = _join(read, shape, neighbours, planes)
+    found = parts(read, shape, neighbours, planes)
+    largest = np.zeros(len(found.roots), bool)
+    if len(found.roots):
+        largest[np.lexsort((found.firsts, -found.sizes))[0]] = True
+    return keep(read, shape, found, largest, "keep the largest part")
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Connected parts of a mask: for every label of every slab its root; by root voxels (0 for other labels) and first voxel;
+    where the labels of the slab that begins at a plane start; how it was labelled."""
+
+    roots: NDArray[np.int64]
+    sizes: NDArray[np.int64]
+    firsts: NDArray[np.int64]
+    starts: dict[int, int]
+    neighbours: int
+    planes: int
+
+
+def keep(read: Reader, shape: Shape, found: Parts, wanted: Mask, step: str) -> BitVolume:
+    """The voxels of the mask whose part is wanted, by root; the mask must be the one that was labelled."""
     out = empty_bits(shape)
-    roots, sizes, first = parents
-    if not len(roots):
-        return out
-    best = np.lexsort((first, -sizes))[0]
-    for low, high in slabs(shape[0], planes, "keep the largest part"):
-        labels, n = _labels(read(low, high), neighbours)
-        offset = starts[low]
-        keep = np.zeros(n + 1, bool)
-        keep[1:] = roots[offset : offset + n] == best
-        out.write(low, keep[labels])
+    for low, high in slabs(shape[0], found.planes, step):
+        labels, n = _labels(read(low, high), found.neighbours)
+        kept = np.zeros(n + 1, bool)
+        kept[1:] = wanted[found.roots[found.starts[low] : found.starts[low] + n]]
+        out.write(low, kept[labels])
     return out
+
+
+def touching(read: Reader, other: Reader, shape: Shape, found: Parts) -> Mask:
+    """Which parts, by root, hold a voxel of another mask."""
+    marked = np.zeros(len(found.roots), bool)
+    for low, high in slabs(shape[0], found.planes, "parts that are reached"):
+        labels, _ = _labels(read(low, high), found.neighbours)
+        met = np.unique(labels[other(low, high) & (labels > 0)]).astype(np.int64)
+        marked[found.roots[found.starts[low] + met - 1]] = True
+    return marked
 
 
 def _labels(mask: Mask, neighbours: int) -> tuple[NDArray, int]:
@@ -66,10 +93,8 @@ def _labels(mask: Mask, neighbours: int) -> tuple[NDArray, int]:
     return labels, int(n)
 
 
-def _join(
-    read: Reader, shape: Shape, neighbours: int, planes: int
-) -> tuple[tuple[NDArray, NDArray, NDArray], dict[int, int]]:
-    """For every label of every slab its root; for roots the size and the first voxel; where the labels of a slab start."""
+def parts(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> Parts:
+    """Connected parts (6 or 26 neighbours) of a mask that is read by slabs."""
     parents, sizes, firsts = [np.zeros(0, np.int64) for _ in range(3)]
     starts: dict[int, int] = {}
     last: NDArray | None = None
@@ -84,7 +109,7 @@ def _join(
             _unite(parents, _pairs(last, labels[0], neighbours, starts[low - planes], offset))
         last = labels[-1].copy()
     _flatten(parents, sizes, firsts)
-    return (parents, sizes, firsts), starts
+    return Parts(parents, sizes, firsts, starts, neighbours, planes)
 
 
 def _pairs(before: NDArray, after: NDArray, neighbours: int, start: int, offset: int) -> NDArray[np.int64]:

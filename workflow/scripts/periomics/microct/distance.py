@@ -10,27 +10,17 @@ sense but works voxel by voxel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
+from functools import partial
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.threads import in_parts
+
 Squares = NDArray[np.unsignedinteger]
 # Largest distance along z that the narrow and the wide form keep; squares below its square are exact.
 NARROW, WIDE = np.iinfo(np.uint8).max, np.iinfo(np.uint16).max
-
-
-@contextmanager
-def using_threads(threads: int) -> Iterator[None]:
-    """Run compiled loops on at most so many threads."""
-    before = numba.get_num_threads()
-    numba.set_num_threads(max(1, min(threads, numba.config.NUMBA_NUM_THREADS)))
-    try:
-        yield
-    finally:
-        numba.set_num_threads(before)
 
 
 def squared_distance(
@@ -65,57 +55,52 @@ def squared_distance(
     if not mask.size:
         return np.zeros(mask[planes].shape, np.uint16)
     mask = np.ascontiguousarray(mask)
-    with using_threads(threads):
-        if reach is not None:
-            kinds = (np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)
-            return _transform(mask, *kinds, planes, reach)
-        square = _transform(mask, np.uint8, np.uint16, planes)
-        if int(_largest(square)) < NARROW**2:
-            return square
-        if mask.all():
-            raise ValueError("the phase fills the whole volume: no distance to a border is defined")
-        del square
-        return _transform(mask, np.uint16, np.uint32, planes)
+    if reach is not None:
+        kinds = (np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)
+        return _transform(mask, *kinds, planes, reach, threads)
+    square = _transform(mask, np.uint8, np.uint16, planes, None, threads)
+    if int(square.max(initial=0)) < NARROW**2:
+        return square
+    if mask.all():
+        raise ValueError("the phase fills the whole volume: no distance to a border is defined")
+    del square
+    return _transform(mask, np.uint16, np.uint32, planes, None, threads)
 
 
 def _transform(
-    mask: NDArray[np.bool_], small: type, large: type, planes: slice = slice(None), reach: int | None = None
+    mask: NDArray[np.bool_], small: type, large: type, planes: slice, reach: int | None, threads: int
 ) -> Squares:
     """The three passes; distances along z are kept as `small`, squares as `large`."""
     columns = np.empty(mask.shape, small)
-    _along_z(mask, columns, min(mask.shape[1], 4 * numba.get_num_threads()))
+    in_parts(partial(_along_z, mask, columns), mask.shape[1], threads)
     columns = columns[planes]
     out = np.empty(columns.shape, large)
     most = min(int(np.iinfo(small).max), max(mask.shape), max(mask.shape) if reach is None else reach)
-    _along_y_and_x(columns, out, np.arange(most + 1).astype(large) ** 2)
+    in_parts(partial(_along_y_and_x, columns, out, np.arange(most + 1).astype(large) ** 2), len(out), threads)
     return out
 
 
-@numba.njit(cache=True, parallel=True)
-def _along_z(mask, columns, strips):
-    """Distance along z to background, capped at the type's largest value; threads take strips of rows."""
-    nz, ny, _ = mask.shape
-    for strip in numba.prange(strips):
-        low, high = ny * strip // strips, ny * (strip + 1) // strips
+# Loops over rows stand in for assignments of slices, whose checks of shape take seconds to compile.
+
+
+@numba.njit(cache=True, nogil=True)
+def _along_z(mask, columns, low, high):
+    """Distance along z to background, capped at the type's largest value, for rows low to high of every plane."""
+    nz, _, nx = mask.shape
+    zero = columns.dtype.type(0)
+    most = columns.dtype.type(~zero)
+    for y in range(low, high):
+        for x in range(nx):
+            columns[0, y, x] = most if mask[0, y, x] else zero
+    for z in range(1, nz):
         for y in range(low, high):
-            _first_row(mask[0, y], columns[0, y])
-        for z in range(1, nz):
-            for y in range(low, high):
-                _row_above(columns[z - 1, y], mask[z, y], columns[z, y])
-        for z in range(nz - 2, -1, -1):
-            for y in range(low, high):
-                _row_below(columns[z + 1, y], columns[z, y])
+            _row_above(columns[z - 1, y], mask[z, y], columns[z, y])
+    for z in range(nz - 2, -1, -1):
+        for y in range(low, high):
+            _row_below(columns[z + 1, y], columns[z, y])
 
 
-@numba.njit(cache=True)
-def _first_row(mask, row):
-    zero = row.dtype.type(0)
-    most = row.dtype.type(~zero)
-    for x in range(row.shape[0]):
-        row[x] = most if mask[x] else zero
-
-
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _row_above(above, mask, row):
     zero = row.dtype.type(0)
     most = row.dtype.type(~zero)
@@ -125,7 +110,7 @@ def _row_above(above, mask, row):
         row[x] = value if mask[x] else zero
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _row_below(below, row):
     most = row.dtype.type(~row.dtype.type(0))
     for x in range(row.shape[0]):
@@ -134,21 +119,23 @@ def _row_below(below, row):
         row[x] = min(value, row[x])
 
 
-@numba.njit(cache=True, parallel=True)
-def _along_y_and_x(columns, out, steps):
-    """Both passes within each plane; the row in work lies in a line padded with the largest value."""
-    nz, ny, nx = columns.shape
+@numba.njit(cache=True, nogil=True)
+def _along_y_and_x(columns, out, steps, first, last):
+    """Both passes within planes first to last; the row in work lies in a line padded with the largest value."""
+    _, ny, nx = columns.shape
     pad = steps.shape[0]
-    for z in numba.prange(nz):
-        plane = np.empty((ny, nx), out.dtype)
+    plane = np.empty((ny, nx), out.dtype)
+    line = np.empty(nx + 2 * pad, out.dtype)
+    for i in range(line.shape[0]):
+        line[i] = ~out.dtype.type(0)
+    row = line[pad : pad + nx]
+    for z in range(first, last):
         for y in range(ny):
-            _square_row(columns[z, y], plane[y])
-        line = np.empty(nx + 2 * pad, out.dtype)
-        line[:] = ~out.dtype.type(0)
-        row = line[pad : pad + nx]
+            for x in range(nx):
+                value = out.dtype.type(columns[z, y, x])
+                plane[y, x] = value * value
         for y in range(ny):
-            row[:] = plane[y]
-            left = _row_top(row)
+            left = _copied(plane[y], row)
             k = 1
             while k < pad and steps[k] < left and (y >= k or y + k < ny):
                 low = plane[y - k] if y >= k else plane[y + k]
@@ -156,29 +143,24 @@ def _along_y_and_x(columns, out, steps):
                 left = _relax(row, low, high, steps[k])
                 k += 1
             best = out[z, y]
-            best[:] = row
+            left = _copied(row, best)
             k = 1
             while k < pad and steps[k] < left:
                 left = _relax(best, line[pad - k : pad - k + nx], line[pad + k : pad + k + nx], steps[k])
                 k += 1
 
 
-@numba.njit(cache=True)
-def _square_row(columns, row):
-    for x in range(row.shape[0]):
-        value = row.dtype.type(columns[x])
-        row[x] = row.dtype.type(value * value)
-
-
-@numba.njit(cache=True)
-def _row_top(row):
+@numba.njit(cache=True, nogil=True)
+def _copied(row, out):
+    """Copy a row and give its largest value."""
     top = row.dtype.type(0)
     for x in range(row.shape[0]):
+        out[x] = row[x]
         top = max(top, row[x])
     return top
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _relax(best, low, high, step):
     """best = min(best, min(low, high) + step), capped at the type's largest value; the largest of what results."""
     room = best.dtype.type(~best.dtype.type(0) - step)
@@ -189,13 +171,4 @@ def _relax(best, low, high, step):
         value = min(value, best[x])
         best[x] = value
         top = max(top, value)
-    return top
-
-
-@numba.njit(cache=True)
-def _largest(square):
-    top = square.dtype.type(0)
-    for z in range(square.shape[0]):
-        for y in range(square.shape[1]):
-            top = max(top, _row_top(square[z, y]))
     return top

@@ -10,11 +10,13 @@ Sums are kept for each layer of cells and added in the order of layers, so they 
 
 from __future__ import annotations
 
-from functools import cache
+from functools import cache, partial
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
 # Pairs of corners (4 dz + 2 dy + dx) that an edge joins.
@@ -51,7 +53,7 @@ def triangle_table() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.f
     return numbers, table, areas, nearest
 
 
-def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int) -> NDArray[np.float64]:
+def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int, threads: int = 1) -> NDArray[np.float64]:
     """Sums over the triangles of each layer of cells whose middle lies in the VOI.
 
     Parameters
@@ -62,6 +64,8 @@ def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int) -> N
         (z, y, x) of the block.
     low, high
         Layers: layer i lies between planes i and i + 1 of the block.
+    threads
+        Threads; the result does not depend on it.
 
     Returns
     -------
@@ -70,28 +74,27 @@ def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int) -> N
     """
     numbers, table, _, _ = triangle_table()
     out = np.zeros((high - low, 3))
-    _layers(values, voi, low, numbers, table, EDGES, out)
+    in_parts(partial(_layers, values, voi, low, numbers, table, EDGES, out), len(out), threads)
     return out
 
 
-def mask_layer_areas(mask: Mask, voi: Mask, low: int, high: int) -> NDArray[np.float64]:
+def mask_layer_areas(mask: Mask, voi: Mask, low: int, high: int, threads: int = 1) -> NDArray[np.float64]:
     """Area (voxels²) of the mesh of a mask, not smoothed, for each layer of cells; arguments as of `layer_sums`."""
     numbers, _, areas, nearest = triangle_table()
     out = np.zeros(high - low)
-    _mask_layers(mask, voi, low, numbers, areas, nearest, out)
+    in_parts(partial(_mask_layers, mask, voi, low, numbers, areas, nearest, out), len(out), threads)
     return out
 
 
-@numba.njit(cache=True, parallel=True)
-def _mask_layers(mask, voi, low, numbers, areas, nearest, out):
+@numba.njit(cache=True, nogil=True)
+def _mask_layers(mask, voi, low, numbers, areas, nearest, out, first, last):
     _, ny, nx = mask.shape
-    for i in numba.prange(out.shape[0]):
+    columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
+    for i in range(first, last):
         z = low + i
-        columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
         total = 0.0
         for y in range(ny - 1):
-            columns_of_masks(mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1], columns)
-            codes_of_columns(columns, codes)
+            _codes(mask[z, y], mask[z, y + 1], mask[z + 1, y], mask[z + 1, y + 1], columns, codes)
             for x in range(nx - 1):
                 code = codes[x]
                 if code != 0 and code != 255:
@@ -102,21 +105,20 @@ def _mask_layers(mask, voi, low, numbers, areas, nearest, out):
         out[i] = total
 
 
-@numba.njit(cache=True, parallel=True)
-def _layers(values, voi, low, numbers, table, edges, out):
+@numba.njit(cache=True, nogil=True)
+def _layers(values, voi, low, numbers, table, edges, out, first, last):
     _, ny, nx = values.shape
-    for i in numba.prange(out.shape[0]):
+    points, normals = np.zeros((INNER + 1, 3)), np.zeros((INNER + 1, 3))
+    inside = np.zeros((4, nx), np.bool_)
+    columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
+    for i in range(first, last):
         z = low + i
-        points, normals = np.zeros((INNER + 1, 3)), np.zeros((INNER + 1, 3))
-        inside = np.zeros((4, nx), np.bool_)
-        columns, codes = np.zeros(nx, np.uint8), np.zeros(nx - 1, np.uint8)
         for y in range(ny - 1):
             _inside(values[z, y], inside[0])
             _inside(values[z, y + 1], inside[1])
             _inside(values[z + 1, y], inside[2])
             _inside(values[z + 1, y + 1], inside[3])
-            columns_of_masks(inside[0], inside[1], inside[2], inside[3], columns)
-            codes_of_columns(columns, codes)
+            _codes(inside[0], inside[1], inside[2], inside[3], columns, codes)
             for x in range(nx - 1):
                 code = np.int64(codes[x])
                 if code != 0 and code != 255:
@@ -128,27 +130,23 @@ def _layers(values, voi, low, numbers, table, edges, out):
                             _triangle(points, normals, corners, out[i])
 
 
-@numba.njit(cache=True)
-def columns_of_masks(a, b, c, d, out):
-    """Bits 0, 2, 4, 6 from four rows of masks: (z, y), (z, y + 1), (z + 1, y), (z + 1, y + 1)."""
-    for x in range(out.shape[0]):
-        out[x] = np.uint8(a[x]) | np.uint8(b[x]) << 2 | np.uint8(c[x]) << 4 | np.uint8(d[x]) << 6
-
-
-@numba.njit(cache=True)
-def codes_of_columns(columns, codes):
-    """Code of the eight voxels between neighbouring columns: bit 4 dz + 2 dy + dx."""
+@numba.njit(cache=True, nogil=True)
+def _codes(a, b, c, d, columns, codes):
+    """Code (bit 4 dz + 2 dy + dx) of the eight voxels between neighbouring columns, from the rows (z, y), (z, y + 1), (z + 1, y)
+    and (z + 1, y + 1) of a mask."""
+    for x in range(columns.shape[0]):
+        columns[x] = np.uint8(a[x]) | np.uint8(b[x]) << 2 | np.uint8(c[x]) << 4 | np.uint8(d[x]) << 6
     for x in range(codes.shape[0]):
         codes[x] = columns[x] | columns[x + 1] << 1
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _inside(values, out):
     for x in range(out.shape[0]):
         out[x] = values[x] >= np.float32(0.5)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _cuts(values, z, y, x, code, edges, points, normals):
     """Where the surface cuts the cell's edges (from the cell's first corner) and its outward normals there; their mean last."""
     for axis in range(3):
@@ -173,7 +171,7 @@ def _cuts(values, z, y, x, code, edges, points, normals):
     _to_unit(normals, INNER)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _nearest_corner(points, corners):
     a, b, c = corners[0], corners[1], corners[2]
     return (
@@ -183,7 +181,7 @@ def _nearest_corner(points, corners):
     )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _normal(values, az, ay, ax, share_a, bz, by, bx, share_b, normals, e):
     """Unit vector towards smaller values, from the gradients at both ends of an edge."""
     az1, ay1, ax1 = _gradient(values, az, ay, ax)
@@ -194,7 +192,7 @@ def _normal(values, az, ay, ax, share_a, bz, by, bx, share_b, normals, e):
     _to_unit(normals, e)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _to_unit(vectors, i):
     length = np.sqrt(vectors[i, 0] ** 2 + vectors[i, 1] ** 2 + vectors[i, 2] ** 2)
     if length > 0:
@@ -202,7 +200,7 @@ def _to_unit(vectors, i):
             vectors[i, axis] /= length
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _gradient(values, z, y, x):
     """Central differences (one-sided at the border)."""
     nz, ny, nx = values.shape
@@ -216,7 +214,7 @@ def _gradient(values, z, y, x):
     )
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _triangle(points, normals, corners, sums):
     """Add a triangle's area, how it changes along the normals, and the area again if it shrinks."""
     a, b, c = corners[0], corners[1], corners[2]

@@ -56,7 +56,7 @@ def span_masks(dtype: type) -> np.ndarray:
     return np.where(np.arange(LANES) < np.arange(LANES + 1)[:, None], np.iinfo(dtype).max, 0).astype(dtype).ravel()
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def fill_cover(tables, root):
     """Largest |v + shift|² over whole-number v with |v|² = n, for the three shifts of `thickness.cover_tables`."""
     top = tables.shape[1] - 1
@@ -73,62 +73,50 @@ def fill_cover(tables, root):
                 tables[2, n] = max(tables[2, n], n + 2 * (x + y + z) + 3)
 
 
-@numba.njit(cache=True, parallel=True)
-def sizes_present(square, top, parts):
-    """True at each value up to `top` that occurs."""
-    seen = np.zeros((parts, top + 1), np.bool_)
-    for part in numba.prange(parts):
-        for z in range(square.shape[0] * part // parts, square.shape[0] * (part + 1) // parts):
-            for y in range(square.shape[1]):
-                for x in range(square.shape[2]):
-                    seen[part, square[z, y, x]] = True
-    for part in range(1, parts):
-        seen[0] |= seen[part]
-    return seen[0]
+@numba.njit(cache=True, nogil=True)
+def mark_sizes(square, seen, low, high):
+    """seen[value] = True for each value that occurs in planes low to high."""
+    for z in range(low, high):
+        for y in range(square.shape[1]):
+            for x in range(square.shape[2]):
+                seen[square[z, y, x]] = True
 
 
-@numba.njit(cache=True, parallel=True)
-def count_centres(square, tables, ranks, strip, counts):
-    """Number of needed centres by (plane, strip of rows, rank)."""
-    nothing = np.empty((0, 2), np.uint16)
-    for z in numba.prange(square.shape[0]):
-        _plane_centres(square, z, tables, ranks, strip, counts[z], nothing, False)
+# Loops over rows stand in for assignments of slices, whose checks of shape take seconds to compile.
 
 
-@numba.njit(cache=True, parallel=True)
-def place_centres(square, tables, ranks, strip, starts, centres):
-    """Write (y, x) of each needed centre, by (plane, strip, rank) and then by row and column; `starts` tells where."""
-    for z in numba.prange(square.shape[0]):
-        _plane_centres(square, z, tables, ranks, strip, starts[z].copy(), centres, True)
+@numba.njit(cache=True, nogil=True)
+def needed_centres(square, tables, ranks, strip, places, centres, write, first, last):
+    """Needed centres of planes first to last by (plane, strip of rows, rank): `places` is raised by one for each.
 
-
-@numba.njit(cache=True)
-def _plane_centres(square, z, tables, ranks, strip, places, centres, write):
+    With `write`, (y, x) of a centre goes to where `places` stands before; `centres` is not looked at without.
+    """
     nz, ny, nx = square.shape
-    zero = np.zeros(nx, square.dtype)
     own, faces, edges = np.zeros(nx + 2, square.dtype), np.zeros(nx + 2, square.dtype), np.zeros(nx + 2, square.dtype)
-    for y in range(ny):
-        below, above, before, after = z > 0, z + 1 < nz, y > 0, y + 1 < ny
-        own[1 : nx + 1] = square[z, y]
-        _largest_of_four(
-            square[z, y - 1] if before else zero, square[z, y + 1] if after else zero,
-            square[z - 1, y] if below else zero, square[z + 1, y] if above else zero, faces[1 : nx + 1],
-        )  # fmt: skip
-        _largest_of_four(
-            square[z - 1, y - 1] if below and before else zero, square[z - 1, y + 1] if below and after else zero,
-            square[z + 1, y - 1] if above and before else zero, square[z + 1, y + 1] if above and after else zero,
-            edges[1 : nx + 1],
-        )  # fmt: skip
-        _row_centres(own, faces, edges, tables, ranks, places[y // strip], y, centres, write)
+    zero = np.zeros(nx, square.dtype)
+    for z in range(first, last):
+        for y in range(ny):
+            below, above, before, after = z > 0, z + 1 < nz, y > 0, y + 1 < ny
+            _largest_of_four(square[z, y], square[z, y], square[z, y], square[z, y], own[1 : nx + 1])
+            _largest_of_four(
+                square[z, y - 1] if before else zero, square[z, y + 1] if after else zero,
+                square[z - 1, y] if below else zero, square[z + 1, y] if above else zero, faces[1 : nx + 1],
+            )  # fmt: skip
+            _largest_of_four(
+                square[z - 1, y - 1] if below and before else zero, square[z - 1, y + 1] if below and after else zero,
+                square[z + 1, y - 1] if above and before else zero, square[z + 1, y + 1] if above and after else zero,
+                edges[1 : nx + 1],
+            )  # fmt: skip
+            _row_centres(own, faces, edges, tables, ranks, places[z, y // strip], y, centres, write)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _largest_of_four(a, b, c, d, out):
     for x in range(out.shape[0]):
         out[x] = max(max(a[x], b[x]), max(c[x], d[x]))
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _row_centres(own, faces, edges, tables, ranks, places, y, centres, write):
     """Neighbours one step away are in `own` and `faces`, two steps in `faces` and `edges`, three steps in `edges`."""
     for x in range(1, own.shape[0] - 1):
@@ -146,41 +134,42 @@ def _row_centres(own, faces, edges, tables, ranks, places, y, centres, write):
             places[rank] += 1
 
 
-@numba.njit(cache=True, parallel=True)
-def paint(phase, low, strip, starts, centres, sizes, roots, masks, levels, values, out):
-    """out[i] = values[level of the largest sphere that holds the voxel] for planes low + i; values[0] where none does.
+@numba.njit(cache=True, nogil=True)
+def paint(phase, low, strip, starts, centres, sizes, roots, masks, levels, values, out, first, last):
+    """out[i] = values[level of the largest sphere that holds the voxel] for planes low + i, i from first to last.
 
-    `levels[k]` = k + 1 as the type of `masks`; the type's largest value marks what is not phase and gives values[-1].
+    A phase of one plane holds for all. `values[0]` is given where no sphere is; `levels[k]` = k + 1 as the type of
+    `masks`; the type's largest value marks what is not phase and gives values[-1].
     """
     _, ny, nx = phase.shape
     wall = masks[-1]
-    for i in numba.prange(out.shape[0]):
-        width = nx + 2 * LANES
-        plane = np.empty(ny * width, masks.dtype)
-        plane[:] = wall
+    width = nx + 2 * LANES
+    plane = np.empty(ny * width, masks.dtype)
+    for i in range(plane.shape[0]):
+        plane[i] = wall
+    for i in range(first, last):
         for y in range(ny):
-            _open(phase[low + i, y], plane[y * width + LANES : y * width + LANES + nx])
+            _open(phase[min(low + i, phase.shape[0] - 1), y], wall, plane[y * width + LANES : y * width + LANES + nx])
         for part in range(starts.shape[1]):
             _paint_strip(plane, ny, nx, low + i, part, starts, centres, sizes, roots, masks, levels)
         for y in range(ny):
             _close(plane[y * width + LANES : y * width + LANES + nx], values, out[i, y])
 
 
-@numba.njit(cache=True)
-def _open(phase, row):
+@numba.njit(cache=True, nogil=True)
+def _open(phase, wall, row):
     for x in range(phase.shape[0]):
-        if phase[x]:
-            row[x] = 0
+        row[x] = 0 if phase[x] else wall
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _close(row, values, out):
     last = values.shape[0] - 1
     for x in range(out.shape[0]):
         out[x] = values[min(np.int64(row[x]), last)]
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _paint_strip(plane, ny, nx, z, part, starts, centres, sizes, roots, masks, levels):
     """Discs in plane z of all spheres whose centre lies in one strip of rows of any plane."""
     reach = np.int64(roots[sizes[-1]])
@@ -194,7 +183,7 @@ def _paint_strip(plane, ny, nx, z, part, starts, centres, sizes, roots, masks, l
                 _disc(plane, ny, nx, np.int64(centres[i, 0]), np.int64(centres[i, 1]), flat, roots, masks, levels[rank])
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _disc(plane, ny, nx, cy, cx, flat, roots, masks, level):
     width = nx + 2 * LANES
     for dy in range(np.int64(roots[flat]) + 1):
@@ -208,7 +197,7 @@ def _disc(plane, ny, nx, cy, cx, flat, roots, masks, level):
             _span(plane, (cy + dy) * width + LANES + low, n, level, masks)
 
 
-@numba.njit(cache=True)
+@numba.njit(cache=True, nogil=True)
 def _span(plane, start, n, level, masks):
     if n <= LANES:
         _raise_lanes(plane, np.uint64(start), level, masks, np.uint64(n))

@@ -7,6 +7,7 @@ to; larger ones are kept in a file. All that is measured by slabs reads masks th
 from __future__ import annotations
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -60,39 +61,73 @@ def threshold_bits(
 
     Parameters
     ----------
+    threshold
+        Smallest grey value of the mask.
+    file
+        Where the bits are kept; in memory if not given.
+    read, shape, sigma, planes
+        As `smoothed_slabs`. The mask is voxel for voxel that of the whole.
+    """
+    volume = empty_bits(shape, file)
+    for low, grey in smoothed_slabs(read, shape, sigma, planes, "threshold"):
+        volume.write(low, grey >= threshold)
+    return volume
+
+
+def smoothed_slabs(
+    read: Reader, shape: Shape, sigma: float, planes: int, step: str, more: int = 0
+) -> Iterator[tuple[int, NDArray]]:
+    """(first plane, grey values after a Gaussian filter) slab by slab, voxel for voxel as in the whole.
+
+    Parameters
+    ----------
     read
         Gives planes low to high (exclusive) of grey values, (high - low, y, x): a slice of a memory map, of a zarr
         array, or pages of a TIFF.
     shape
         (z, y, x) of the whole.
-    threshold
-        Smallest grey value of the mask.
     sigma
-        Gaussian (voxels), 0 for none; cut at four sigma, border voxels repeated. Voxel for voxel that of the whole.
+        Gaussian (voxels), 0 for none (grey values as read); cut at four sigma, border voxels repeated.
     planes
         Planes of a slab.
-    file
-        Where the bits are kept; in memory if not given.
+    step
+        Name in the log.
+    more
+        Planes that are given below and above the slab, as far as there are any.
     """
-    volume = empty_bits(shape, file)
     halo = int(TRUNCATE * sigma + 0.5)
-    for low, high in slabs(shape[0], planes, "threshold"):
-        first, last = max(0, low - halo), min(shape[0], high + halo)
+    for low, high in slabs(shape[0], planes, step):
+        below, above = max(0, low - more), min(shape[0], high + more)
+        first, last = max(0, below - halo), min(shape[0], above + halo)
         grey = read(first, last)
         if sigma > 0:
             grey = ndimage.gaussian_filter(grey.astype(np.float32), sigma, mode="nearest", truncate=TRUNCATE)
-        volume.write(low, grey[low - first : high - first] >= threshold)
-    return volume
+        yield low, grey[below - first : above - first]
+
+
+def bounds(volume: BitVolume, planes: int = 64) -> tuple[Shape, Shape]:
+    """First voxel and shape of the bounding box of a mask; zeros where it is empty."""
+    along = [np.zeros(n, bool) for n in volume.shape]
+    for low in range(0, volume.shape[0], planes):
+        mask = volume.read(low, min(volume.shape[0], low + planes))
+        along[0][low : low + len(mask)] = mask.any(axis=(1, 2))
+        along[1] |= mask.any(axis=(0, 2))
+        along[2] |= mask.any(axis=(0, 1))
+    at = [np.flatnonzero(a) for a in along]
+    if any(a.size == 0 for a in at):
+        return (0, 0, 0), (0, 0, 0)
+    return tuple(int(a[0]) for a in at), tuple(int(a[-1] - a[0] + 1) for a in at)
 
 
 def slabs(n: int, planes: int, step: str) -> Iterator[tuple[int, int]]:
-    """(low, high) of successive slabs, with a line in the log for each: the step's name and the share that is done."""
+    """(low, high) of successive slabs, with a line in the log for each: the step's name, planes done, seconds since it began."""
     if planes < 1:
         raise ValueError(f"a slab needs at least one plane, not {planes}")
+    begun = time.monotonic()
     for low in range(0, n, planes):
         high = min(n, low + planes)
         yield low, high
-        LOG.info("%s: %d of %d planes", step, high, n)
+        LOG.info("%s: %d of %d planes, %.0f s", step, high, n, time.monotonic() - begun)
 
 
 def planes_for(memory_mb: float, shape: Shape, bytes_a_voxel: float, halo: int = 0, halo_bytes: float = 0.0) -> int:

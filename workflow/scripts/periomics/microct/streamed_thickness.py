@@ -9,6 +9,7 @@ two slabs share are kept, so each is found once.
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -141,6 +142,7 @@ def streamed_thickness(
     distances = _Distances(read, shape, threads)
     counts = np.zeros(1, np.int64)
     n_clipped = 0
+    begun = time.monotonic()
     low = 0
     while low < shape[0]:
         high = min(shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach)))
@@ -157,7 +159,7 @@ def streamed_thickness(
             n_clipped += int(np.count_nonzero((limited < sizes) & inside))
         if write is not None:
             write(low, sizes)
-        LOG.info("%s: %d of %d planes", step, high, shape[0])
+        LOG.info("%s: %d of %d planes, %.0f s", step, high, shape[0], time.monotonic() - begun)
         low = high
     counts[0] = 0
     return SizeCounts(counts, n_clipped if clipped else None)

@@ -68,7 +68,7 @@ def surface(bone: Mask, voi: Mask, voxel_mm: float) -> Surface:
     smi, concave = _smi(points, triangles, normals, size, np.count_nonzero((smooth >= 0.5) & voi))
     raw_points, raw_triangles, _ = _mesh(bone.astype(np.float32), voi)
     raw = float(_areas(raw_points, raw_triangles).sum())
-    return Surface(float(size.sum()) * area, raw * area, _faces(bone, voi) * area, smi, concave)
+    return Surface(float(size.sum()) * area, raw * area, faces(bone, voi) * area, smi, concave)
 
 
 def plate_model(bv_tv: float, bs_bv: float) -> PlateModel:
@@ -125,12 +125,16 @@ def _smi(points: NDArray, triangles: NDArray, normals: NDArray, size: NDArray, v
     return float(6 * change.sum() * volume / total**2), float(size[change < 0].sum() / total)
 
 
-def _faces(bone: Mask, voi: Mask) -> int:
-    """Faces between bone and marrow voxels of which one lies in the VOI (the bone's, where both could)."""
-    count = 0
-    for axis in range(3):
-        lower = tuple(slice(None, -1) if a == axis else slice(None) for a in range(3))
-        upper = tuple(slice(1, None) if a == axis else slice(None) for a in range(3))
-        for a, b in ((lower, upper), (upper, lower)):
-            count += int(np.count_nonzero(bone[a] & voi[a] & ~bone[b]))
-    return count
+def faces(bone: Mask, voi: Mask, low: int = 0, high: int | None = None) -> int:
+    """Faces between bone voxels of the VOI in planes low to high and neighbours that are not bone; none at the array's border."""
+    high = len(bone) if high is None else high
+    layer, inside = bone[low:high], bone[low:high] & voi[low:high]
+    above, below = min(high, len(bone) - 1), max(low, 1)
+    count = np.count_nonzero(inside[: above - low] & ~bone[low + 1 : above + 1])
+    count += np.count_nonzero(inside[below - low :] & ~bone[below - 1 : high - 1])
+    for a, b in (
+        (inside[:, :-1], layer[:, 1:]), (inside[:, 1:], layer[:, :-1]),
+        (inside[..., :-1], layer[..., 1:]), (inside[..., 1:], layer[..., :-1]),
+    ):  # fmt: skip
+        count += np.count_nonzero(a & ~b)
+    return int(count)

@@ -10,15 +10,16 @@ How it is made fast stands in `distance.py` (distances) and `painting.py` (spher
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct import painting
-from periomics.microct.distance import Squares, squared_distance, using_threads
+from periomics.microct.distance import Squares, squared_distance
+from periomics.microct.threads import in_parts
 
-__all__ = ["cover_tables", "largest_squares", "local_thickness", "squared_distance"]
+__all__ = ["cover_tables", "largest_squares", "local_thickness", "sphere_levels", "squared_distance"]
 # A plane is painted in strips of rows that fit into a core's second-level cache with what they are painted from.
 STRIP_BYTES = 1 << 19
 
@@ -61,10 +62,29 @@ def local_thickness(
         return np.zeros(mask.shape, np.float32)
     square = squared_distance(mask, threads) if square is None else square
     square = square if centres is None else np.where(centres, square, square.dtype.type(0))
-    with using_threads(threads):
-        spheres = _spheres(square)
-        diameters = 2.0 * np.sqrt(spheres.sizes.astype(np.float64))
-        return _paint(spheres, np.ascontiguousarray(mask), 0, len(mask), diameters.astype(np.float32))
+    spheres = _spheres(square, threads)
+    return _paint(spheres, np.ascontiguousarray(mask), 0, len(mask), _diameters(spheres.sizes), threads)
+
+
+def sphere_levels(
+    square: Squares, threads: int = 1, centres: NDArray[np.bool_] | None = None
+) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
+    """Rank of the largest sphere that holds each voxel, in the phase or beside it; arguments as of `local_thickness`.
+
+    Closed spheres hold the background voxels that their radius ends at, which `local_thickness` leaves out.
+
+    Returns
+    -------
+    (z, y, x) ranks from 1, 0 where no sphere reaches; diameter (voxels) by rank, 0 first.
+    """
+    placed = square if centres is None else np.where(centres, square, square.dtype.type(0))
+    if not placed.any():
+        return np.zeros(square.shape, np.uint8), np.zeros(1, np.float32)
+    spheres = _spheres(placed, threads)
+    n = len(spheres.sizes)
+    everywhere = np.ones((1, *square.shape[1:]), np.bool_)
+    ranks = _paint(spheres, everywhere, 0, len(square), np.arange(1, n + 1).astype(_level_type(n)), threads)
+    return ranks, np.concatenate([np.zeros(1, np.float32), _diameters(spheres.sizes)])
 
 
 def largest_squares(
@@ -91,9 +111,8 @@ def largest_squares(
     placed = square if centres is None else np.where(centres, square, square.dtype.type(0))
     if not placed.any():
         return np.zeros((high - low, *square.shape[1:]), square.dtype)
-    with using_threads(threads):
-        spheres = _spheres(placed)
-        return _paint(spheres, square, low, high, spheres.sizes.astype(square.dtype))
+    spheres = _spheres(placed, threads)
+    return _paint(spheres, square, low, high, spheres.sizes.astype(square.dtype), threads)
 
 
 def cover_tables(largest: int) -> NDArray[np.int64]:
@@ -123,24 +142,30 @@ class _Spheres:
     strip: int
 
 
-def _spheres(square: Squares) -> _Spheres:
+def _spheres(square: Squares, threads: int) -> _Spheres:
     """The spheres without which the result would differ (and some more: the test looks one step away only)."""
-    largest = int(square.max())
-    sizes = np.flatnonzero(painting.sizes_present(square, largest, numba.get_num_threads()))
+    seen = np.zeros(int(square.max()) + 1, np.bool_)
+    in_parts(partial(painting.mark_sizes, square, seen), len(square), threads)
+    sizes = np.flatnonzero(seen)
     sizes = sizes[sizes > 0].astype(np.int64)
-    ranks = np.zeros(largest + 1, np.int64)
+    ranks = np.zeros(len(seen), np.int64)
     ranks[sizes] = np.arange(len(sizes))
     nz, ny, nx = square.shape
     line = (nx + 2 * painting.LANES) * _level_type(len(sizes))().itemsize
     strip = max(1, min(ny, STRIP_BYTES // line))
-    tables = cover_tables(largest)
-    counts = np.zeros((nz, -(-ny // strip), len(sizes) + 1), np.int64)
-    painting.count_centres(square, tables, ranks, strip, counts)
-    ends = np.cumsum(counts.ravel())
-    starts = (ends - counts.ravel()).reshape(counts.shape)
+    choose = partial(painting.needed_centres, square, cover_tables(len(seen) - 1), ranks, strip)
+    places = np.zeros((nz, -(-ny // strip), len(sizes) + 1), np.int64)
+    in_parts(partial(choose, places, np.empty((0, 2), np.uint16), False), nz, threads)
+    ends = np.cumsum(places.ravel())
+    starts = (ends - places.ravel()).reshape(places.shape)
     centres = np.empty((int(ends[-1]), 2), np.uint16)
-    painting.place_centres(square, tables, ranks, strip, starts, centres)
+    np.copyto(places, starts)
+    in_parts(partial(choose, places, centres, True), nz, threads)
     return _Spheres(centres, starts, sizes, strip)
+
+
+def _diameters(sizes: NDArray[np.int64]) -> NDArray[np.float32]:
+    return (2.0 * np.sqrt(sizes.astype(np.float64))).astype(np.float32)
 
 
 def _level_type(n_sizes: int) -> type:
@@ -148,16 +173,20 @@ def _level_type(n_sizes: int) -> type:
     return np.uint8 if n_sizes < 255 else np.uint16 if n_sizes < 65535 else np.uint32
 
 
-def _paint(spheres: _Spheres, phase: NDArray, low: int, high: int, of_rank: NDArray) -> NDArray:
-    """The value of the largest sphere at each voxel of planes low to high; 0 outside the phase and where none reaches."""
+def _paint(spheres: _Spheres, phase: NDArray, low: int, high: int, of_rank: NDArray, threads: int) -> NDArray:
+    """The value of the largest sphere at each voxel of planes low to high; 0 outside the phase and where none reaches.
+
+    A phase of one plane holds for all planes.
+    """
     n = len(spheres.sizes)
     kind = _level_type(n)
     values = np.zeros(n + 2, of_rank.dtype)
     values[1:-1] = of_rank
     roots = np.sqrt(np.arange(int(spheres.sizes[-1]) + 1)).astype(np.uint16)
     out = np.empty((high - low, *phase.shape[1:]), values.dtype)
-    painting.paint(
-        phase, low, spheres.strip, spheres.starts, spheres.centres, spheres.sizes, roots,
+    fill = partial(
+        painting.paint, phase, low, spheres.strip, spheres.starts, spheres.centres, spheres.sizes, roots,
         painting.span_masks(kind), np.arange(1, n + 1).astype(kind), values, out,
     )  # fmt: skip
+    in_parts(fill, high - low, threads)
     return out
