@@ -1,7 +1,5 @@
 """Contact, marginal bone level and insertion depth where they are planted; segmentation rules, batches, corrected masks."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 
@@ -117,7 +115,7 @@ def test_contact_layer_is_the_first_whole_voxel_behind_the_band():
 
 @pytest.mark.parametrize("bvtv", [25.0, 45.0])
 def test_simulated_scans(bvtv):
-    """Contact away from metal within 2 points, marginal level of most sectors within a voxel, metal by Dice over .97."""
+    """Contact away from metal within 2 points, metal by Dice over .97; the marginal level stands in test_microct_level."""
     from periomics.simulate.microct import ScanModel, build, image
 
     section = {
@@ -136,14 +134,6 @@ def test_simulated_scans(bvtv):
                                 specimen.height_um.astype(np.float32), regions.axis, 18.0)  # fmt: skip
     layer = contact.layer(true.distance, true.height, contact.contact_offset(settings, 18.0), 18.0, settings.voi)
     assert got["bic_ct", ""] == pytest.approx(100 * specimen.bone[layer].mean(), abs=2)
-    counts = contact.tally(
-        replace(true, height=regions.height), settings, contact.slices_of((96, 96, 96), regions.axis)
-    )
-    loss = contact.level(counts, regions.axis, 18.0, settings).loss_um / 1000
-    measured = found.curves.query("curve == 'loss_by_sector'")["value"].to_numpy()
-    # A sector whose bone just reaches the criterion may jump to the next bone; the others lie within a voxel.
-    assert np.mean(np.abs(measured - loss) <= 0.0181) >= 0.75
-    assert got["ridge", ""] == pytest.approx(loss.mean(), abs=0.05)
 
 
 # ---- segmentation

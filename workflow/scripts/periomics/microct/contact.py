@@ -39,11 +39,15 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Level:
-    """Highest and lowest bone (µm above the apex) by sector, NaN in a sector without bone, and the implant's length (µm)."""
+    """Highest and lowest bone (µm above the apex) by sector, NaN in a sector without bone, and the implant's length (µm).
+
+    `unsure`: sectors whose highest bone moves by more than a voxel between half and twice the share that it must fill.
+    """
 
     top_um: NDArray[np.float64]
     bottom_um: NDArray[np.float64]
     length_um: float
+    unsure: NDArray[np.bool_]
 
     @property
     def loss_um(self) -> NDArray[np.float64]:
@@ -153,16 +157,31 @@ def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> 
 def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Level:
     """Marginal bone level by sector: highest slice with bone in a shell behind the exclusion band.
 
-    A slice (of a voxel, across the axis) has bone where at least `level_share` of the sector's voxels are bone, so that a
-    tip that just reaches into the shell is no level. Parts smaller than a ball of `speck_um` are left out, so that noise
-    above the crest is no bone. (The largest part alone would not do: the band cuts bone that is connected through it.)
+    A slice (of a voxel, across the axis) has bone where it holds some and, with the slices behind it to a depth of the
+    shell's width, at least `level_share` of the sector's voxels: a tip that just reaches into the shell is no level. Parts
+    smaller than a ball of `speck_um` are left out, so that noise above the crest is no bone. (The largest part alone
+    would not do: the band cuts bone that is connected through it.)
     """
-    bone, totals = found.levels
-    reached = (bone > 0) & (bone >= settings.level_share * totals)
-    empty = ~reached.any(axis=1)
-    top = (found.first + reached.shape[1] - 1 - reached[:, ::-1].argmax(axis=1)) * voxel_um
-    bottom = (found.first + reached.argmax(axis=1)) * voxel_um
-    return Level(np.where(empty, np.nan, top), np.where(empty, np.nan, bottom), axis.length * voxel_um)
+    depth = max(1, round(settings.level_width_um / voxel_um))
+    top = _highest(found.levels, depth, settings.level_share)
+    low = _highest(found.levels[..., ::-1], depth, settings.level_share)
+    half, twice = (_highest(found.levels, depth, min(1.0, f * settings.level_share)) for f in (0.5, 2.0))
+    return Level(
+        (found.first + top) * voxel_um,
+        (found.first + found.levels.shape[2] - 1 - low) * voxel_um,
+        axis.length * voxel_um,
+        ~(np.abs(half - twice) <= 1) & ~np.isnan(top),
+    )
+
+
+def _highest(levels: NDArray[np.int64], depth: int, share: float) -> NDArray[np.float64]:
+    """Last slice of each sector with bone that fills the share of it and the `depth - 1` slices before it; NaN without one."""
+    bone, total = (
+        np.stack([np.convolve(row, np.ones(depth, np.int64))[: levels.shape[2]] for row in part]) for part in levels
+    )
+    reached = (levels[0] > 0) & (bone >= share * total)
+    last = reached.shape[1] - 1.0 - reached[:, ::-1].argmax(axis=1)
+    return np.where(reached.any(axis=1), last, np.nan)
 
 
 def curves(found: Tally, at: Level, voxel_um: float, settings: Settings) -> pd.DataFrame:

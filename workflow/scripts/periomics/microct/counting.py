@@ -154,7 +154,9 @@ def _at_implant(around: contact.Tally, level: contact.Level, settings: Settings,
     note = f"bone in the layer of one voxel at {offset:g} um from the metal; a surrogate, never primary"
     where = f"{settings.sectors} sectors, shell of {settings.level_width_um:g} um behind the band"
     empty = int(np.isnan(level.top_um).sum())
-    qc: Row = {}
+    unsure = int(np.count_nonzero(level.unsure))
+    moves = f"in {unsure} of {settings.sectors} sectors the level moves by more than a voxel between half and twice level_share"
+    qc: Row = {"qc_reason": moves} if unsure else {}
     if empty:
         qc = {"qc": "warn", "qc_reason": f"no bone in {empty} of {settings.sectors} sectors: whole length lost"}
     return [

@@ -80,8 +80,9 @@ class Settings:
     band_sweep_voxels
         Largest exclusion band of the sweep and offset of the BIC curve.
     sectors, level_width_um, level_share, speck_um
-        Sectors about the axis of the marginal bone level, width of the shell in which it is read, share of a sector's
-        slice that bone must fill, and diameter of a ball below whose size a part is noise and no bone for it.
+        Sectors about the axis of the marginal bone level, width of the shell in which it is read, share that bone must
+        fill of a sector's piece of the shell as high as it is wide, and diameter of a ball below whose size a part is
+        noise and no bone for it.
     compartments, cortical_close_um, cortical_pore_um, trabecular_close_um
         Split into cortical and trabecular bone, and the radii of its steps (see `cortical`).
     """
@@ -120,7 +121,7 @@ class Settings:
     sectors: int = 8
     level_width_um: float = 54.0
     level_share: float = 0.1
-    speck_um: float = 100.0
+    speck_um: float = 50.0
     compartments: str = "none"
     cortical_close_um: float = 250.0
     cortical_pore_um: float = 60.0

@@ -157,10 +157,13 @@ class Microct(Section):
         54, gt=0, description="µm; width of the shell behind the artefact band in which it is read, 3 voxels of 18 µm"
     )
     level_share: float = Field(
-        0.1, ge=0, le=1, description="share of a sector's slice (of a voxel) that bone must fill to be the level"
+        0.1,
+        ge=0,
+        le=1,
+        description="share that bone must fill of a sector's piece of the shell as high as it is wide, to be the level",
     )
     speck_um: float = Field(
-        100, ge=0, description="µm; parts smaller than a ball of this diameter are noise for the marginal bone level"
+        50, ge=0, description="µm; parts smaller than a ball of this diameter are noise for the marginal bone level"
     )
     compartments: Literal["none", "dual_threshold"] = Field(
         "none",
