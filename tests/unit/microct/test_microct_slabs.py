@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from microct_bodies import SHAPE
 
 from periomics.microct.distance import squared_distance
 from periomics.microct.morphometry import thickness
@@ -9,25 +10,6 @@ from periomics.microct.segment import smooth
 from periomics.microct.slabs import bits_of, planes_for, threshold_bits
 from periomics.microct.streamed_thickness import streamed_thickness
 from periomics.microct.thickness import local_thickness
-from periomics.simulate.trabeculae import random_field
-
-SHAPE = (41, 50, 45)
-
-
-@pytest.fixture(scope="module")
-def field():
-    return random_field(SHAPE, 14.0, np.random.default_rng(4))
-
-
-@pytest.fixture(scope="module")
-def bone(field):
-    return field > np.quantile(field, 0.7)
-
-
-@pytest.fixture(scope="module")
-def voi():
-    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
-    return ((z - 20) / 18.0) ** 2 + ((y - 25) / 20.0) ** 2 + ((x - 22) / 19.0) ** 2 <= 1
 
 
 @pytest.mark.parametrize("planes", [1, 7, 16, 100])

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from microct_bodies import SHAPE
 
 from periomics.microct.anisotropy import anisotropy
 from periomics.microct.components import largest_part, purify_by_slabs
@@ -17,25 +18,6 @@ from periomics.microct.streaming import (
     streamed_surface,
 )
 from periomics.microct.surface import surface
-from periomics.simulate.trabeculae import random_field
-
-SHAPE = (41, 50, 45)
-
-
-@pytest.fixture(scope="module")
-def field():
-    return random_field(SHAPE, 14.0, np.random.default_rng(4))
-
-
-@pytest.fixture(scope="module")
-def bone(field):
-    return field > np.quantile(field, 0.7)
-
-
-@pytest.fixture(scope="module")
-def voi():
-    z, y, x = np.ogrid[: SHAPE[0], : SHAPE[1], : SHAPE[2]]
-    return ((z - 20) / 18.0) ** 2 + ((y - 25) / 20.0) ** 2 + ((x - 22) / 19.0) ** 2 <= 1
 
 
 @pytest.mark.parametrize("planes", [1, 2, 9, 41])
@@ -86,15 +68,6 @@ def test_surface_and_smi(bone, voi):
         assert found[0].raw_mesh == pytest.approx(expected.raw_mesh, rel=1e-3)
         assert found[0].smoothed_mesh == pytest.approx(expected.smoothed_mesh, rel=1e-3)
         assert found[0].smi == pytest.approx(expected.smi, abs=0.02)
-
-
-@pytest.mark.parametrize(("radius", "area"), [(10, 0.03), (20, 0.01)])
-def test_surface_of_a_sphere(radius, area):
-    axis = np.arange(-radius - 6, radius + 7) ** 2
-    ball = axis[:, None, None] + axis[:, None] + axis <= radius**2
-    found = streamed_surface(bits_of(ball), 1.0, None, 9)
-    assert found.smoothed_mesh == pytest.approx(4 * np.pi * radius**2, rel=area)
-    assert found.smi == pytest.approx(4, abs=0.05)
 
 
 def test_surface_of_nothing():

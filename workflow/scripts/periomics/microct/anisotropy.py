@@ -103,7 +103,7 @@ def anisotropy_of_bits(
     in_parts(count, len(vectors), threads)
     if changes.sum() < LEAST_CHANGES * len(vectors) or not lengths.all():
         return None
-    return _fit(vectors, changes / lengths)
+    return fit_ellipsoid(vectors, changes / lengths)
 
 
 def _box(voi: Mask) -> tuple[slice, ...] | None:
@@ -225,7 +225,7 @@ def _ray(bone, voi, whole, low, shape, v, frame, a, b, shift, reach):
     return inside, crossed
 
 
-def _fit(vectors: NDArray[np.float64], per_length: NDArray[np.float64]) -> Anisotropy:
+def fit_ellipsoid(vectors: NDArray[np.float64], per_length: NDArray[np.float64]) -> Anisotropy:
     """Ellipsoid n' M n = 1/MIL² by least squares; axes over a thousand times the shortest are cut to that (plates)."""
     z, y, x = vectors.T
     design = np.stack([z * z, y * y, x * x, 2 * z * y, 2 * z * x, 2 * y * x], axis=1)
