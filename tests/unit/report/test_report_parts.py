@@ -8,7 +8,7 @@ import pytest
 from PIL import Image
 from report_study import DICTIONARY, claims, config
 
-from periomics.report import flow, genes, linked, methods, modality, pictures, recovered, words
+from periomics.report import flow, genes, linked, methods, modality, pictures, recovered, told, words
 from periomics.report.claims import anchor
 from periomics.report.explorer import explorer
 from periomics.report.sources import sources
@@ -249,7 +249,7 @@ def test_methods_use_only_what_the_config_says(toy):
 
 
 def test_settings_stand_as_they_were_written(tmp_path):
-    assert [methods.plain(v) for v in (0.6, 0.05, 17000, 18.0, 1.625, "H-DAB", True)] == [
+    assert [told.plain(v) for v in (0.6, 0.05, 17000, 18.0, 1.625, "H-DAB", True)] == [
         "0.6",
         "0.05",
         "17\u202f000",
@@ -259,13 +259,12 @@ def test_settings_stand_as_they_were_written(tmp_path):
         "True",
     ]
     settings = {"a": {"b": [36.0, 54.5], "c": 0.8, "d": None, "e": False}}
-    assert methods.value(settings, "a/b", "µm") == "36, 54.5 µm" and methods.value(settings, "a/c") == "0.8"
-    assert methods.value(settings, "a/e") == "no"
+    assert told.value(settings, "a/b", "µm") == "36, 54.5 µm" and told.value(settings, "a/c") == "0.8"
+    assert told.value(settings, "a/e") == "no"
     assert (
-        methods.value({"vectors": {"blue": [0.65, 0.7], "brown": [0.27]}}, "vectors")
-        == "blue (0.65, 0.7); brown (0.27)"
+        told.value({"vectors": {"blue": [0.65, 0.7], "brown": [0.27]}}, "vectors") == "blue (0.65, 0.7); brown (0.27)"
     )
-    assert {methods.value(settings, p) for p in ("a/d", "a/x", "z/y/x", "a/c/d")} == {methods.NOT_REPORTED}
+    assert {told.value(settings, p) for p in ("a/d", "a/x", "z/y/x", "a/c/d")} == {told.NOT_REPORTED}
 
 
 def test_plan_is_found_where_the_check_left_it(tmp_path):

@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping, Sequence
 import pandas as pd
 
 from periomics.report.dots import arm_order
+from periomics.report.methods_microct import microct_sentences
 from periomics.report.methods_statistics import statistics_sentences
 from periomics.report.sources import Sources
-from periomics.report.told import NOT_REPORTED, Config, listed, plain, value
+from periomics.report.told import NOT_REPORTED, Config, listed, value
 from periomics.report.words import counted, number
 
 PACKAGES = (
@@ -22,7 +23,7 @@ def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
     """Paragraphs by heading, only for what the study has."""
     parts: list[tuple[str, Callable[[Sources, Config], list[str]], bool]] = [
         ("Study", _study, True),
-        ("Micro-CT", _microct, len(sources.sheets["scans"]) > 0),
+        ("Micro-CT", microct_sentences, len(sources.sheets["scans"]) > 0),
         ("Histology", _histology, len(sources.sheets["sections"]) > 0),
         ("Cell culture", _culture, len(sources.sheets["cultures"]) > 0),
         ("RNA sequencing", _sequencing, len(sources.sheets["libraries"]) > 0),
@@ -73,37 +74,6 @@ def _study(sources: Sources, claims: Config) -> list[str]:
 def _range(values: pd.Series, unit: str) -> str:
     x = pd.to_numeric(values, errors="coerce").dropna()
     return f"{number(x.min(), 4)} to {number(x.max(), 4)} {unit}" if len(x) else NOT_REPORTED
-
-
-def _microct(sources: Sources, claims: Config) -> list[str]:
-    c, scans = sources.config, sources.sheets["scans"]
-    voxel, kv = listed(scans["voxel_um"], "µm"), listed(scans["kv"], "kV")
-    bare = value(c, "microct/implant") == "none"
-    metal = "" if bare else f", metal every voxel of the raw scan at or above {value(c, 'microct/implant_threshold')}"
-    where = "The volume of interest was the whole scan: no implant." if bare else _around_implant(c)
-    return [
-        f"{len(scans)} micro-CT scan{'s' * (len(scans) != 1)} were measured. Voxel size: {voxel} (where the sheet gives none, "
-        f"as stated by the file); medium: {listed(scans['medium'])}; tube voltage: {kv}; filter: {listed(scans['filter'])}.",
-        f"Scans were smoothed by a Gaussian of {value(c, 'microct/prefilter_sigma_voxels', 'voxels')}; bone was every voxel at or "
-        f"above a grey value of {value(c, 'microct/bone_threshold')}{metal}. The thresholds were the same for every scan of the study.",
-        where,
-        f"Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
-    ]
-
-
-def _around_implant(c: Config) -> str:
-    ends = ((c.get("microct") or {}).get("voi") or {}).get("axial_um")
-    length = (
-        f"from {plain(ends[0])} to {plain(ends[1])} µm from the apex along its axis"
-        if ends
-        else "over its whole length"
-    )
-    inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
-    offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
-    return (
-        f"The volume of interest was the ring between {inner} and {outer} from the implant, {length}. OV/TV was measured in a shell "
-        f"from {offset}, {width} wide, behind the artefact band, and repeated at offsets of {value(c, 'microct/ovtv_curve_um', 'µm')}."
-    )
 
 
 def _histology(sources: Sources, claims: Config) -> list[str]:
