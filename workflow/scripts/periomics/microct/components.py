@@ -16,8 +16,8 @@ from numpy.typing import NDArray
 
 from periomics.microct.slabs import BitVolume, Mask, Reader, Shape, empty_bits, slabs
 
-# Planes that meet across a border: shifts (dy, dx) that join voxels.
-JOINING = {6: [(0, 0)], 26: [(dy, dx) for dy in (-1, 0, 1) for dx in (-1, 0, 1)]}
+# Rows and columns by which voxels that touch may be apart.
+REACH = {6: 0, 26: 1}
 
 
 def purify_by_slabs(
@@ -48,10 +48,7 @@ def purify_by_slabs(
 def largest_part(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> BitVolume:
     """The largest connected part (6 or 26 neighbours) of a mask; nothing of nothing."""
     found = parts(read, shape, neighbours, planes)
-    largest = np.zeros(len(found.roots), bool)
-    if len(found.roots):
-        largest[np.lexsort((found.firsts, -found.sizes))[0]] = True
-    return keep(read, shape, found, largest, "keep the largest part")
+    return keep(read, shape, found, largest(found), "keep the largest part")
 
 
 @dataclass(frozen=True)
@@ -65,6 +62,14 @@ class Parts:
     starts: dict[int, int]
     neighbours: int
     planes: int
+
+
+def largest(found: Parts) -> Mask:
+    """Which part, by root, is the largest; of equal ones that with the first voxel."""
+    wanted = np.zeros(len(found.roots), bool)
+    if len(found.roots):
+        wanted[np.lexsort((found.firsts, -found.sizes))[0]] = True
+    return wanted
 
 
 def keep(read: Reader, shape: Shape, found: Parts, wanted: Mask, step: str) -> BitVolume:
@@ -106,23 +111,10 @@ def parts(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> Part
         sizes = np.concatenate([sizes, count[1:]])
         firsts = np.concatenate([firsts, first[1:] + low * shape[1] * shape[2]])
         if last is not None:
-            _unite(parents, _pairs(last, labels[0], neighbours, starts[low - planes], offset))
+            _unite(parents, last, labels[0], starts[low - planes], offset, REACH[neighbours])
         last = labels[-1].copy()
     _flatten(parents, sizes, firsts)
     return Parts(parents, sizes, firsts, starts, neighbours, planes)
-
-
-def _pairs(before: NDArray, after: NDArray, neighbours: int, start: int, offset: int) -> NDArray[np.int64]:
-    """Pairs (n, 2) of labels that meet across a border, each once."""
-    ny, nx = before.shape
-    found = []
-    for dy, dx in JOINING[neighbours]:
-        a = before[max(0, -dy) : ny - max(0, dy), max(0, -dx) : nx - max(0, dx)]
-        b = after[max(0, dy) : ny - max(0, -dy), max(0, dx) : nx - max(0, -dx)]
-        both = (a > 0) & (b > 0)
-        pairs = np.stack([a[both].astype(np.int64) - 1 + start, b[both].astype(np.int64) - 1 + offset], axis=1)
-        found.append(np.unique(pairs, axis=0))
-    return np.concatenate(found)
 
 
 @numba.njit(cache=True)
@@ -134,10 +126,20 @@ def _root(parents, i):
 
 
 @numba.njit(cache=True)
-def _unite(parents, pairs):
-    for k in range(len(pairs)):
-        a, b = _root(parents, pairs[k, 0]), _root(parents, pairs[k, 1])
-        parents[max(a, b)] = min(a, b)
+def _unite(parents, before, after, start, offset, reach):
+    """Join labels that meet across a border of slabs, shifted by up to `reach` rows and columns; the lower root stays."""
+    ny, nx = before.shape
+    for y in range(ny):
+        for x in range(nx):
+            if after[y, x] == 0:
+                continue
+            b = _root(parents, np.int64(after[y, x]) - 1 + offset)
+            for j in range(max(0, y - reach), min(ny, y + reach + 1)):
+                for i in range(max(0, x - reach), min(nx, x + reach + 1)):
+                    if before[j, i] != 0:
+                        a = _root(parents, np.int64(before[j, i]) - 1 + start)
+                        parents[max(a, b)] = min(a, b)
+                        b = min(a, b)
 
 
 @numba.njit(cache=True)
