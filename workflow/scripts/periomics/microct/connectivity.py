@@ -11,10 +11,14 @@ volume of interest may have any shape, and parts that share a layer of voxels ad
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import partial
 
 import cc3d
+import numba
 import numpy as np
 from numpy.typing import NDArray
+
+from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
 
@@ -46,7 +50,7 @@ def connectivity(bone: Mask, voi: Mask | None = None) -> Connectivity:
     return Connectivity(everywhere // 8, within / 8)
 
 
-def octant_sums(inside: Mask, region: Mask) -> tuple[int, int]:
+def octant_sums(inside: Mask, region: Mask, threads: int = 1) -> tuple[int, int]:
     """Eighths of the Euler number from the corners between planes; those of blocks that share a plane add up.
 
     Parameters
@@ -55,18 +59,47 @@ def octant_sums(inside: Mask, region: Mask) -> tuple[int, int]:
         (z, y, x) bone in the region.
     region
         Volume of interest.
+    threads
+        Threads; the result does not depend on it.
 
     Returns
     -------
     Over all corners (beyond rows and columns is nothing), and over those whose eight voxels all lie in the region.
     """
-    everywhere = within = 0
-    for z in range(len(inside) - 1):  # pairs of planes stay in the cache
-        codes = _codes(np.pad(inside[z : z + 2], ((0, 0), (1, 1), (1, 1))))
-        everywhere += int(np.bincount(codes.ravel(), minlength=256) @ EIGHTHS)
-        kept = codes[:, 1:-1, 1:-1][_codes(region[z : z + 2]) == 255]
-        within += int(np.bincount(kept, minlength=256) @ EIGHTHS)
-    return everywhere, within
+    sums = np.zeros((max(0, len(inside) - 1), 2), np.int64)
+    in_parts(partial(_octants, inside.view(np.uint8), region, EIGHTHS, sums), len(sums), threads)
+    everywhere, within = sums.sum(axis=0)
+    return int(everywhere), int(within)
+
+
+@numba.njit(cache=True, nogil=True)
+def _octants(inside, region, eighths, sums, low, high):
+    """Sums of the table over the corners above planes low to high, by plane; `columns` hold four voxels of a corner in a bit each."""
+    _, ny, nx = inside.shape
+    columns = np.zeros(nx + 2, np.uint8)
+    for z in range(low, high):
+        for y in range(-1, ny):
+            for x in range(nx):
+                bits = np.uint8(0)
+                if y >= 0:
+                    bits |= inside[z, y, x] | inside[z + 1, y, x] << 4
+                if y + 1 < ny:
+                    bits |= inside[z, y + 1, x] << 2 | inside[z + 1, y + 1, x] << 6
+                columns[x + 1] = bits
+            for x in range(nx + 1):
+                code = columns[x] | columns[x + 1] << 1
+                if code != 0 and code != 255:  # nothing and full bone give 0
+                    sums[z, 0] += eighths[code]
+                    if 0 <= y < ny - 1 and 0 < x < nx and _all_in(region, z, y, x - 1):
+                        sums[z, 1] += eighths[code]
+
+
+@numba.njit(cache=True, nogil=True)
+def _all_in(region, z, y, x):
+    inside = True
+    for k in range(8):
+        inside = inside and region[z + (k >> 2), y + (k >> 1 & 1), x + (k & 1)]
+    return inside
 
 
 def purify(bone: Mask, outside: Mask | None = None) -> Mask:
@@ -101,19 +134,8 @@ def _largest(mask: Mask, neighbours: int) -> Mask:
     return labels == sizes.argmax()
 
 
-def _codes(mask: Mask) -> NDArray[np.uint8]:
-    """Which of the eight voxels around each inner corner are set, one bit each (bit 4 dz + 2 dy + dx)."""
-    nz, ny, nx = mask.shape
-    codes = np.zeros((max(0, nz - 1), max(0, ny - 1), max(0, nx - 1)), np.uint8)
-    small = mask.view(np.uint8) if mask.dtype == bool else mask.astype(np.uint8)
-    for bit in range(8):
-        dz, dy, dx = bit >> 2 & 1, bit >> 1 & 1, bit & 1
-        codes |= small[dz : nz - 1 + dz, dy : ny - 1 + dy, dx : nx - 1 + dx] << np.uint8(bit)
-    return codes
-
-
 def _octant_table() -> NDArray[np.int64]:
-    """Eighths of the Euler number that a corner gives, by the code of its voxels (see the module's text)."""
+    """Eighths of the Euler number that a corner gives, by the code of its voxels, bit 4 dz + 2 dy + dx (see the module's text)."""
     around = [
         [b for b in range(8) if b >> axis & 1 == side] for axis in range(3) for side in (0, 1)
     ]  # 6 edges of cubes

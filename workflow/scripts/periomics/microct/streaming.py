@@ -6,8 +6,6 @@ are those of the modules that do the same in memory: `morphometry`, `connectivit
 
 from __future__ import annotations
 
-from functools import partial
-
 import numba
 import numpy as np
 from scipy import ndimage
@@ -17,9 +15,8 @@ from periomics.microct.connectivity import Connectivity, octant_sums
 from periomics.microct.distance import squared_distance
 from periomics.microct.mesh import layer_sums, mask_layer_areas
 from periomics.microct.morphometry import Fraction
-from periomics.microct.slabs import BitVolume, Mask, bounds, slabs
+from periomics.microct.slabs import BitVolume, bounds, slabs
 from periomics.microct.surface import MARGIN, SMOOTHING, Surface, faces
-from periomics.microct.threads import in_parts
 
 
 def streamed_fraction(bone: BitVolume, voi: BitVolume | None = None, planes: int = 64) -> Fraction:
@@ -38,7 +35,7 @@ def streamed_connectivity(
 ) -> Connectivity:
     """Euler number of the bone in the VOI and the number corrected for cut edges: `connectivity.connectivity`, by slabs."""
     nz, ny, nx = bone.shape
-    sums: list[tuple[int, int]] = []
+    everywhere = within = 0
     for low, high in slabs(nz, planes, "Euler number"):
         first = max(0, low - 1)
         start = int(low == 0)  # a plane of nothing below the volume, and one above
@@ -47,13 +44,9 @@ def streamed_connectivity(
         at = slice(start, start + high - first)
         region[at] = True if voi is None else voi.read(first, high)
         mask[at] = bone.read(first, high) & region[at]
-        in_parts(partial(_add_octants, mask, region, sums), len(mask) - 1, threads)
-    everywhere, within = np.sum(sums, axis=0)
-    return Connectivity(int(everywhere) // 8, float(within) / 8)
-
-
-def _add_octants(mask: Mask, region: Mask, sums: list[tuple[int, int]], low: int, high: int) -> None:
-    sums.append(octant_sums(mask[low : high + 1], region[low : high + 1]))
+        sums = octant_sums(mask, region, threads)
+        everywhere, within = everywhere + sums[0], within + sums[1]
+    return Connectivity(everywhere // 8, within / 8)
 
 
 def streamed_surface(
