@@ -25,7 +25,8 @@ from periomics.study.errors import SpecimenError
 Mask = NDArray[np.bool_]
 ROUNDING = 1.5  # voxels
 Row = dict[str, object]
-OUTCOMES = ("ct_th", "ct_ar", "tt_ar", "ct_ar_tt_ar", "porosity")
+UNITS = {"ct_th": "mm", "ct_ar": "mm2", "tt_ar": "mm2", "ct_ar_tt_ar": "%", "porosity": "%"}
+OUTCOMES = tuple(UNITS)
 
 
 @dataclass(frozen=True)
@@ -83,6 +84,11 @@ def cortical_rows(bone: Mask, parts: Compartments, voxel_mm: float, threads: int
     thick: Row = {"outcome": "ct_th", "unit": "mm", "method": f"{method}; local thickness of the cortex, pores filled"}
     failed = {"qc": "fail", "qc_reason": "the cortex has no border in the scan"}
     return [{**thick, "value": found.mean} if found else {**thick, **failed}, *rows]
+
+
+def missing_rows(reason: str) -> list[Row]:
+    """Rows of what was not measured."""
+    return [{"outcome": o, "unit": unit, "qc": "fail", "qc_reason": reason} for o, unit in UNITS.items()]
 
 
 def close(mask: Mask, radius: float, threads: int = 1) -> Mask:

@@ -27,6 +27,7 @@ Mask = NDArray[np.bool_]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
 AT_IMPLANT = ("ovtv", "bic_ct", "ridge", "insertion")
 ISOTROPY = 0.01
+EMPTY_VOI = "the VOI is empty: no voxel of the scan lies in the declared shell around the implant"
 NOT_FINITE = "the scan holds grey values that are not finite"
 
 
@@ -144,6 +145,7 @@ def measure_part(
     threads: int = 1,
     full: Fraction | None = None,
     elsewhere: Mapping[str, Sized] | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> Measured:
     """Measure a scan that is at hand, or as much of it as its numbers rest on.
 
@@ -159,6 +161,8 @@ def measure_part(
         Saturated voxels of the whole scan, where the part is not all of it.
     elsewhere
         Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
+    missing
+        What cannot be had in the part and why (`structure.Structure`).
     """
     regions, slices = part.regions, (0, 0)
     if regions.axis is not None:
@@ -175,9 +179,11 @@ def measure_part(
         maps.append(found.map_mm)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.structure_rows(
-        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure
+        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing
     )
-    if settings.compartments != "none":
+    if settings.compartments != "none" and missing and "compartments" in missing:
+        rows += cortical.missing_rows(missing["compartments"])
+    elif settings.compartments != "none":
         rows += cortical.cortical_rows(
             bone, cortical.split(bone, settings, voxel_um, threads), voxel_um / 1000, threads
         )
@@ -207,41 +213,39 @@ def find_regions(
             nothing, nothing, np.ones(grey.shape, bool) if drawn.voi is None else drawn.voi, None, None, None
         )
     implant = segment_implant(grey, settings) if drawn.implant is None else drawn.implant
-    return regions_around(
-        implant, implant_axis(implant, settings.voi.apex), voxel_um, settings, drawn.band, drawn.voi, (0, 0, 0), threads
-    )
+    axis = implant_axis(implant, settings.voi.apex)
+    distance, height = distance_um(implant, voxel_um, threads), height_um(grey.shape, axis, voxel_um)
+    regions = regions_around(implant, distance, height, axis, settings, drawn.band, drawn.voi)
+    if not regions.voi.any():
+        raise SpecimenError(EMPTY_VOI)
+    return regions
 
 
 def regions_around(
     implant: Mask,
+    distance: NDArray[np.float32],
+    height: NDArray[np.float32],
     axis: Axis,
-    voxel_um: float,
     settings: Settings,
     band: Mask | None = None,
     voi: Mask | None = None,
     origin: Place = (0, 0, 0),
-    threads: int = 1,
 ) -> Regions:
     """Exclusion band and VOI around an implant, in a scan or in a part of it that begins at `origin`.
 
     Parameters
     ----------
-    implant
-        (z, y, x) of the part; all of the implant lies in it.
+    implant, distance, height
+        (z, y, x) of the part; distance to the metal and height above the apex in µm.
     axis
         In the scan's voxels.
     band, voi
         By hand; as declared where not given.
     """
-    distance = distance_um(implant, voxel_um, threads)
-    height = height_um(implant.shape, axis, voxel_um, origin)
     zone = distance <= settings.voi.inner_um + 1e-3 if band is None else implant | band
     if voi is None:
         voi = shell(distance, settings.voi.inner_um, settings.voi.outer_um, height, settings.voi)
-    voi = voi & ~zone
-    if not voi.any():
-        raise SpecimenError("the VOI is empty: no voxel of the scan lies in the declared shell around the implant")
-    return Regions(implant, zone, voi, distance, height, axis, origin)
+    return Regions(implant, zone, voi & ~zone, distance, height, axis, origin)
 
 
 def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:
@@ -258,7 +262,7 @@ def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:
 @dataclass(frozen=True)
 class Sized:
     """Local thickness of a phase in the VOI (None where it has no border), its means (mm) in `shells_um` (NaN without a
-    voxel), its map (mm, 0 outside the phase and the VOI), and why ImageJ's form of it could not be had."""
+    voxel), its map (mm, 0 outside the phase and the VOI), and why it, or ImageJ's form of it, could not be had."""
 
     thickness: morphometry.Thickness | None
     by_shell: tuple[float, ...]
@@ -289,7 +293,8 @@ def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[
     """Tb.Th or Tb.Sp: mean and standard deviation over voxels, as ImageJ's plugin gives them, and by shell."""
     method, thick = "exact closed-ball local thickness", found.thickness
     if thick is None:
-        row = {"qc": "fail", "qc_reason": "the phase has no border in the scan", "unit": "mm", "method": method}
+        reason = found.missing or "the phase has no border in the scan"
+        row = {"qc": "fail", "qc_reason": reason, "unit": "mm", "method": method}
         return [{"outcome": name, **row} for name in (outcome, f"{outcome}_sd")]
     # a share, told with the value: it says how far the VOI's surroundings limit the spheres
     clipped = f"{100 * thick.clipped_share:.3g} % of voxels have a sphere that meets the scan's border or metal"
@@ -311,11 +316,13 @@ def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[
 
 def _geometry_warnings(regions: Regions, shape: tuple[int, int, int]) -> list[str]:
     """Metal that meets the border of the scan, or a shell that leaves it."""
-    found = []
-    for name, mask in (("implant", regions.implant), ("VOI", regions.voi)):
-        if regions.axis is not None and any(face.any() for face in _scan_faces(mask, regions.origin, shape)):
-            found.append(f"the {name} meets the border of the scan")
-    return found
+    named = {"implant": regions.implant, "VOI": regions.voi} if regions.axis is not None else {}
+    return border_warnings({n: any(f.any() for f in _scan_faces(m, regions.origin, shape)) for n, m in named.items()})
+
+
+def border_warnings(meets: Mapping[str, bool]) -> list[str]:
+    """What meets the border of the scan, by name."""
+    return [f"the {name} meets the border of the scan" for name, so in meets.items() if so]
 
 
 def _scan_faces(mask: Mask, origin: Place, shape: tuple[int, int, int]) -> list[Mask]:

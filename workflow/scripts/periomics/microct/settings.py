@@ -83,6 +83,8 @@ class Settings:
         Sectors about the axis of the marginal bone level, width of the shell in which it is read, share that bone must
         fill of a sector's piece of the shell as high as it is wide, and diameter of a ball below whose size a part is
         noise and no bone for it.
+    memory_mb
+        MB for the voxels of one scan; scans that need more are measured by parts, with the same numbers.
     compartments, cortical_close_um, cortical_pore_um, trabecular_close_um
         Split into cortical and trabecular bone, and the radii of its steps (see `cortical`).
     """
@@ -122,6 +124,7 @@ class Settings:
     level_width_um: float = 54.0
     level_share: float = 0.1
     speck_um: float = 50.0
+    memory_mb: float = 4000.0
     compartments: str = "none"
     cortical_close_um: float = 250.0
     cortical_pore_um: float = 60.0
@@ -249,6 +252,7 @@ def _check(s: Settings, where: str) -> None:
         ("level_share", 0 <= s.level_share <= 1, s.level_share, "0 to 1"),
         ("level_width_um", s.level_width_um > 0, s.level_width_um, "above 0"),
         ("band_sweep_voxels", s.band_sweep_voxels >= 0, s.band_sweep_voxels, "0 or more"),
+        ("memory_mb", s.memory_mb > 0, s.memory_mb, "above 0"),
         ("tmd_peel_voxels", s.tmd_peel_voxels >= 0, s.tmd_peel_voxels, "0 or more"),
     )
     for key, holds, value, allowed in rules:

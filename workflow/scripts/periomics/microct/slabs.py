@@ -39,6 +39,10 @@ class BitVolume:
         """Replace planes from `low` on."""
         self.bits[low : low + len(planes)] = np.packbits(planes, axis=2, bitorder="little")
 
+    def count(self) -> int:
+        """Voxels of the mask."""
+        return sum(int(np.bitwise_count(plane).sum()) for plane in self.bits)
+
 
 def empty_bits(shape: Shape, file: Path | None = None) -> BitVolume:
     """A mask without a voxel, in memory, or in a file of raw bytes that is made (and kept) if one is named."""

@@ -50,6 +50,7 @@ def structure_rows(
     settings: Settings,
     threads: int = 1,
     pure: Mask | None = None,
+    missing: Mapping[str, str] | None = None,
 ) -> list[Row]:
     """Rows of all structural outcomes of a scan.
 
@@ -69,15 +70,19 @@ def structure_rows(
         Mean local thickness, for Tb.N; None where it could not be measured.
     pure
         The bone purified, where it is known from more of the scan than is given.
+    missing
+        As in `Structure`: what is not measured here.
     """
+    missing = missing or {}
     pure = purify(bone, zone) if pure is None else pure
-    axes = mid_axis_spacing(bone, voi, voxel_mm, threads) if settings.thickness_variants else None
+    wanted = settings.thickness_variants and "mid-axis" not in missing
+    axes = mid_axis_spacing(bone, voi, voxel_mm, threads) if wanted else None
     axis = anisotropy(bone, voi) if settings.anisotropy else None
     n_fields = settings.da_noise_fields if axis else 0
     found = Structure(
         surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
         connectivity(bone, voi), axes, axis,
-        tuple(f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None),
+        tuple(f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None), missing,
     )  # fmt: skip
     return rows_of(found, voxel_mm, tbth_mm, settings)
 

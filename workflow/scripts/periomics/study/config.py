@@ -122,6 +122,12 @@ class Microct(Section):
     saturated_warn_share: float = Field(
         0.001, description="warn where more than this share of voxels outside the metal is saturated"
     )
+    memory_mb: float = Field(
+        4000,
+        gt=0,
+        description="MB for the voxels of one scan; scans that need more (80 bytes a voxel) are measured by parts, with the same "
+        "numbers; a scan of 1000 x 1000 x 1000 voxels needs about 2000",
+    )
     calibration: Literal["none", "line", "header", "phantom"] = Field(
         "none",
         description="from grey to mg HA/cm³: none (grey values in a.u., no density), a declared line, the header (Scanco), or the "

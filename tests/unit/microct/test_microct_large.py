@@ -1,0 +1,154 @@
+"""Scans measured by parts: the numbers, curves and maps of the scan in memory, at several memory settings."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from periomics.microct.large import BEYOND, LARGE, WHOLE_BYTES, fits, measure_large
+from periomics.microct.lazy import SlabReader
+from periomics.microct.measure import measure
+from periomics.microct.settings import parse
+from periomics.study.errors import SpecimenError
+
+COMMON = {"specimen_id": "s", "animal_id": "a"}
+SECTION = {
+    "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6,
+    "voi": {"inner_um": 90, "outer_um": 250, "axial_um": [0, 500]}, "level_width_um": 54,
+    "shells_um": [[90, 150], [150, 250]], "ovtv_curve_um": [36, 108], "band_sweep_voxels": 3,
+}  # fmt: skip
+# Not by slabs: variants that look at the whole VOI at once.
+NO_SLAB_FORM = [("tbth", "method=bonej"), ("tbth_sd", "method=bonej"), ("tbsp", "method=bonej"),
+                ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis"), ("da", "noise-floor")]  # fmt: skip
+
+
+def reader(grey, spacing=(18.0,) * 3):
+    return SlabReader(grey.shape, spacing, str(grey.dtype), "test", {}, lambda a, b: grey[a:b])
+
+
+def simulated(shape=(120, 104, 112), wavelength_um=200.0, seed=3):
+    from periomics.simulate.microct import ScanModel, build, image
+
+    model = ScanModel(shape=shape, voxel_um=18.0, wavelength_um=wavelength_um)
+    rng = np.random.default_rng(seed)
+    return image(build(35, model, parse(SECTION), rng), model, rng)
+
+
+@pytest.fixture(scope="module")
+def scan():
+    """The implant and bone of a simulated scan, off the middle of a larger one."""
+    inner = simulated()
+    grey = np.full((170, 150, 160), 12000, np.uint16)
+    grey[:120, 20:124, 30:142] = inner
+    grey[125:165, 20:124, 30:142] = np.minimum(inner[119:79:-1], 24000)  # more bone beyond, not connected to the first
+    grey[40:, 140:, :] = 22000
+    return grey
+
+
+def table(found):
+    return found.table.set_index(["outcome", "variant"])
+
+
+def same(found, whole, without=()):
+    """Every cell of both tables, and the curves."""
+    a, b = table(found), table(whole)
+    assert set(a.index) == set(b.index)
+    a, b = a.drop(list(without)), b.loc[a.index].drop(list(without))
+    for column in a.columns:
+        assert ((a[column] == b[column]) | (a[column].isna() & b[column].isna())).all(), column
+    assert found.curves.equals(whole.curves)
+    assert found.warnings == whole.warnings
+
+
+def pasted(shape, one):
+    """A map in the scan's frame."""
+    at, size, planes = one
+    out = np.zeros(shape, np.float32)
+    out[tuple(slice(a, a + n) for a, n in zip(at, size, strict=True))] = planes(0, size[0])
+    return out
+
+
+@pytest.mark.parametrize("change", [
+    {},
+    {"segmentation": "two_level", "bone_threshold_low": 15500},
+    {"segmentation": "adaptive", "bone_threshold_low": 15500, "adaptive_sigma_um": 100},
+    {"prefilter_sigma_voxels": 0, "closing_voxels": 2, "da_noise_fields": 0, "tmd_peel_voxels": 3},
+])  # fmt: skip
+def test_numbers_of_a_box_are_those_of_the_scan(scan, change):
+    settings = parse({**SECTION, **change})
+    whole = measure(scan, (18.0,) * 3, settings, COMMON)
+    found = measure_large(reader(scan), replace(settings, memory_mb=200), COMMON)
+    assert found.measured.labels.size < 0.5 * scan.size  # it is a box
+    same(found.measured, whole)
+    np.testing.assert_array_equal(found.labels(0, len(scan)), whole.labels)
+    for one, wanted in zip(found.maps, (whole.thickness_mm, whole.separation_mm), strict=True):
+        np.testing.assert_array_equal(pasted(scan.shape, one), wanted)
+
+
+def test_the_box_grows_with_the_spheres_and_what_does_not_fit_goes_by_slabs(scan):
+    """Marrow with very large spheres: as in memory where the box may grow, by slabs of the whole where it may not."""
+    grey = np.where((scan < 30000) & (np.arange(160) > 100), np.uint16(12000), scan)
+    settings = parse(SECTION)
+    whole = measure(grey, (18.0,) * 3, settings, COMMON)
+    roomy = measure_large(reader(grey), replace(settings, memory_mb=400), COMMON)
+    same(roomy.measured, whole)
+    tight = measure_large(reader(grey), replace(settings, memory_mb=130), COMMON)
+    assert tight.measured.labels.size < roomy.measured.labels.size
+    rows, wanted = table(tight.measured), table(whole)
+    missing = [("tbsp", "method=bonej"), ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]
+    assert (rows.loc[missing, "qc_reason"] == BEYOND).all()
+    assert rows.loc[missing, "value"].isna().all()
+    for key in wanted.index.drop(missing):
+        assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=1e-6), key
+    np.testing.assert_allclose(pasted(grey.shape, tight.maps[1]), whole.separation_mm, rtol=1e-6)
+
+
+@pytest.mark.parametrize("memory_mb", [45, 70])
+def test_an_implant_by_slabs_throughout(scan, memory_mb):
+    settings = parse({**SECTION, "low_density_cut": 20000})
+    whole = measure(scan, (18.0,) * 3, settings, COMMON)
+    found = measure_large(reader(scan), replace(settings, memory_mb=memory_mb), COMMON)
+    close(found, whole, scan)
+    assert found.measured.curves.equals(whole.curves)
+
+
+@pytest.mark.parametrize("memory_mb", [12, 40])
+def test_a_whole_scan_by_slabs(memory_mb):
+    grey = np.minimum(simulated((90, 80, 70)), 30000)
+    settings = parse({**SECTION, "implant": "none"})
+    whole = measure(grey, (18.0,) * 3, settings, COMMON)
+    assert not fits(grey.shape, memory_mb)
+    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
+    close(found, whole, grey)
+    parted = measure_large(reader(grey), replace(settings, memory_mb=memory_mb, compartments="dual_threshold"), COMMON)
+    assert (table(parted.measured).loc[[("ct_th", ""), ("porosity", "")], "qc_reason"] == LARGE).all()
+
+
+def close(found, whole, grey):
+    """As in memory: counts to the last voxel, means to the rounding of single precision, meshes to half a percent
+    (by slabs their areas are summed cell by cell, and cells at the VOI's border are told apart a little differently)."""
+    rows, wanted = table(found.measured), table(whole)
+    assert set(rows.index) == set(wanted.index)
+    absent = [k for k in NO_SLAB_FORM if k in wanted.index]
+    assert len(absent) == 6
+    assert (rows.loc[absent, "qc_reason"] == LARGE).all() and rows.loc[absent, "value"].isna().all()
+    for key in wanted.index.drop(absent):
+        loose = key[0] in ("bs", "bs_bv", "bs_tv", "smi") or key[1] == "model=plate"
+        assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=5e-3 if loose else 1e-6), key
+        if not loose and key[0] not in ("tbth", "tbsp"):
+            assert rows.loc[key, "qc"] == wanted.loc[key, "qc"]
+    np.testing.assert_array_equal(found.labels(0, len(grey)), whole.labels)
+    for one, map_ in zip(found.maps, (whole.thickness_mm, whole.separation_mm), strict=True):
+        np.testing.assert_allclose(pasted(grey.shape, one), map_, rtol=1e-6)
+    assert found.measured.warnings == whole.warnings
+
+
+def test_memory_that_is_too_little_is_said(scan):
+    """For the spheres: thickness is missing with the reason, the rest is there; for a slab: the scan is not measured."""
+    rows = table(measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured)
+    assert (rows.loc[[("tbsp", ""), ("tbsp_sd", "")], "qc"] == "fail").all()
+    assert "memory_mb is too little for its spheres" in rows.loc[("tbsp", ""), "qc_reason"]
+    assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
+    with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
+        measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
+    assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)

@@ -1,0 +1,399 @@
+"""Scans that do not fit into the memory of a job: the whole is looked at by slabs, numbers are found in the part they rest on.
+
+Around an implant that part is a box: shells, contact and levels lie within a known reach of the metal; for thickness it grows
+until no sphere that reaches the VOI could look different in the whole scan (`margin`). What hangs together far away
+(purification, specks, two-level thresholds) is found on the whole scan, one bit a voxel. The numbers are those of the scan in
+memory. A VOI whose box does not fit either (the whole scan, without an implant) is measured by slabs throughout; what has no
+form by slabs is given as missing, with the reason.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+
+import edt
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.microct import contact, cortical, margin, structure
+from periomics.microct.components import keep, parts, purify_by_slabs
+from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
+from periomics.microct.density import Calibration, in_grey, inner_bone
+from periomics.microct.lazy import SlabReader
+from periomics.microct.masks import LABELS, Corrected
+from periomics.microct.measure import (
+    Measured,
+    Sized,
+    border_warnings,
+    check_bone,
+    describe,
+    isotropic_voxel,
+    label_map,
+    measure_part,
+    table_of,
+    thickness_rows,
+)
+from periomics.microct.morphometry import Fraction, Thickness
+from periomics.microct.periimplant import Axis, Place, implant_axis
+from periomics.microct.segment import grey_warnings, saturated
+from periomics.microct.settings import Settings
+from periomics.microct.slabs import BitVolume, Shape, bounds, planes_for, slabs
+from periomics.microct.spill import Spill
+from periomics.microct.streamed_thickness import streamed_thickness
+from periomics.microct.streaming import streamed_anisotropy, streamed_connectivity, streamed_surface
+from periomics.microct.survey import (
+    Bits,
+    Box,
+    Greys,
+    Ground,
+    crop,
+    find_implant,
+    greys,
+    grown,
+    joined,
+    pasted,
+    region_bits,
+    segmented,
+)
+from periomics.study.errors import SpecimenError
+
+Mask = NDArray[np.bool_]
+Planes = Callable[[int, int], NDArray]
+# Bytes a voxel: of a scan or part that is measured at once, of a slab at work (both measured), and masks kept at a time.
+WHOLE_BYTES, SLAB_BYTES, MASKS = 80.0, 24.0, 10
+COUNT_BYTES = 120.0  # of a slab at work around an implant, shells and places included
+MAP_PLANES, MAP_BYTES = 8, 40.0  # planes of a map that are made at a time, and bytes for each of their voxels
+MOST_PLANES = 64
+NO_MAP = np.zeros((0, 0, 0), np.float32)
+FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres reach further
+DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
+LARGE = "not measured: the volume of interest does not fit into microct/memory_mb, and there is no form by slabs"
+BEYOND = "not measured: spheres reach beyond what fits into microct/memory_mb"
+
+
+@dataclass(frozen=True)
+class Large:
+    """A scan measured by parts.
+
+    `measured` and `grey` are on the grid of the box, or thinned out for the picture where everything went by slabs.
+    `labels` gives planes of the scan's label map; `maps` thickness and separation (mm): first voxel, shape, planes.
+    """
+
+    measured: Measured
+    grey: NDArray
+    greys: Greys
+    labels: Planes
+    maps: tuple[tuple[Place, Shape, Planes], tuple[Place, Shape, Planes]]
+
+
+def fits(shape: Shape, memory_mb: float) -> bool:
+    """Whether a scan or part of this shape can be measured at once."""
+    return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
+
+
+def measure_large(
+    scan: SlabReader,
+    settings: Settings,
+    common: Mapping[str, object],
+    threads: int = 1,
+    calibration: Calibration | None = None,
+    by_hand: Corrected | None = None,
+) -> Large:
+    """Measure a scan that is read by slabs, within `settings.memory_mb`.
+
+    Parameters
+    ----------
+    by_hand
+        Masks that replace steps, as bits.
+    scan, settings, common, threads, calibration
+        As `measure.measure`.
+
+    Raises
+    ------
+    SpecimenError
+        As `measure.measure`, and if the memory is too little.
+    """
+    voxel_um = isotropic_voxel(scan.spacing_um)
+    settings = in_grey(settings, calibration)
+    work_mb = settings.memory_mb - MASKS * math.prod(scan.shape) / 8e6
+    try:
+        planes = min(MOST_PLANES, planes_for(work_mb, scan.shape, SLAB_BYTES))
+    except ValueError as error:
+        raise SpecimenError(f"microct/memory_mb is too little for this scan: {error}, besides its masks") from error
+    found = greys(scan, settings, planes)
+    ground, near = _ground(found, settings, voxel_um, planes, by_hand)
+    bits = _bits(scan, ground, near, settings, planes, threads)
+    note = describe(settings, by_hand)
+    job = _Job(
+        scan, ground, near, bits, found, settings, common, calibration, note, threads, work_mb, planes
+    )  # fmt: skip
+    part = None if ground.axis is None else _part_for(job)
+    return _by_slabs(job) if part is None else _by_part(job, *part)
+
+
+@dataclass(frozen=True)
+class _Job:
+    scan: SlabReader
+    ground: Ground
+    near: Box
+    bits: Bits
+    greys: Greys
+    settings: Settings
+    common: Mapping[str, object]
+    calibration: Calibration | None
+    note: str
+    threads: int
+    work_mb: float
+    planes: int
+
+    def labels(self, low: int, high: int) -> NDArray[np.uint8]:
+        """Planes of the label map."""
+        box = (slice(low, high), *(slice(0, n) for n in self.scan.shape[1:]))
+        implant = np.zeros((high - low, *self.scan.shape[1:]), bool)
+        if self.ground.implant is not None:
+            implant = pasted(self.ground.implant, self.ground.at, box)
+        zone, voi = self.bits.zone.read(low, high), self.bits.voi.read(low, high)
+        return label_map(self.bits.bone.read(low, high), Regions(implant, zone, voi, None, None, None))
+
+    def part(self, box: Box) -> Part:
+        """Everything in a box of the scan."""
+        b, peel = self.bits, self.settings.tmd_peel_voxels
+        wide = grown(tuple(s.start for s in box), tuple(s.stop - s.start for s in box), peel + 1, self.scan.shape)
+        inner = inner_bone(crop(b.bone.read, wide), peel, self.threads)
+        back = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
+        return Part(
+            crop(self.scan.slab, box), crop(b.seen.read, box), [crop(s.read, box) for s in b.swept],
+            crop(b.clean.read, box), inner[back], self.ground.regions(box, self.settings, self.threads),
+        )  # fmt: skip
+
+    def saturated(self, in_zone: int) -> Fraction:
+        """Saturated voxels outside metal and band, from those of the scan and those within."""
+        return Fraction(self.greys.full - in_zone, math.prod(self.scan.shape) - self.bits.zone.count())
+
+
+def _ground(
+    found: Greys, settings: Settings, voxel_um: float, planes: int, by_hand: Corrected | None
+) -> tuple[Ground, Box]:
+    """The implant and its axis, and the box within whose bounds anything is counted."""
+    shape, drawn = found.metal.shape, by_hand or Corrected(None, None, None, None)
+    everything = tuple(slice(0, n) for n in shape)
+    if settings.implant == "none":
+        return Ground(shape, voxel_um, drawn=drawn), everything
+    implant, at = find_implant(found, settings, planes, drawn.implant)
+    axis = implant_axis(implant, settings.voi.apex, at)
+    reach = math.ceil(contact.farthest_um(settings, voxel_um) / voxel_um) + 1
+    near = grown(at, implant.shape, reach + 1, shape)
+    for mask in (drawn.band, drawn.voi):
+        if mask is not None:
+            near = joined(near, grown(*bounds(mask), 0, shape))
+    return Ground(shape, voxel_um, implant, at, axis, reach, drawn), near
+
+
+def _bits(scan: SlabReader, ground: Ground, near: Box, settings: Settings, planes: int, threads: int) -> Bits:
+    zone, voi = region_bits(ground, near, settings, planes, threads)
+    seen, *swept = segmented(scan, settings, ground.voxel_um, zone, planes)
+    seen = ground.drawn.bone or seen
+    bone = BitVolume(seen.bits & ~zone.bits, scan.shape)
+    clean = bone
+    if ground.axis is not None:
+        pieces = parts(bone.read, scan.shape, 26, planes)
+        whole = pieces.sizes >= contact.speck_voxels(settings, ground.voxel_um)
+        clean = keep(bone.read, scan.shape, pieces, whole, "leave specks out")
+    return Bits(seen, swept, bone, purify_by_slabs(bone, zone, planes), clean, zone, voi)
+
+
+def _part_for(job: _Job) -> tuple[Box, dict[str, bool]] | None:
+    """The smallest box that holds as many kinds of spheres as fit, and which; None where not even the surroundings fit."""
+    low, size = bounds(job.bits.voi)
+    best: tuple[Box, dict[str, bool]] | None = None
+    reach = max(FIRST_MARGIN, job.settings.tmd_peel_voxels + 2)
+    while True:
+        box = joined(job.near, grown(low, size, reach, job.scan.shape))
+        if not fits(tuple(s.stop - s.start for s in box), job.work_mb):
+            return best
+        known = _known(job, box)
+        if best is None or sum(known.values()) > sum(best[1].values()):
+            best = box, known
+        if all(known.values()):
+            return best
+        reach += reach // 2
+
+
+def _known(job: _Job, box: Box) -> dict[str, bool]:
+    """Whether a box holds all that thickness of bone, of marrow, and the spacing of mid-axes rest on."""
+    bone, zone, voi = (crop(b.read, box) for b in (job.bits.bone, job.bits.zone, job.bits.voi))
+    cut = tuple((s.start > 0, s.stop < n) for s, n in zip(box, job.scan.shape, strict=True))
+    edge = margin.to_edge(bone.shape, cut)
+    to_voi = edt.edt(np.ascontiguousarray(~voi), black_border=False, parallel=job.threads)
+    known = {
+        "tbth": margin.spheres_known(bone, to_voi, edge, job.threads),
+        "tbsp": margin.spheres_known(~bone & ~zone, to_voi, edge, job.threads),
+    }
+    if job.settings.thickness_variants:
+        known["mid-axis"] = margin.mid_axes_known(bone, to_voi, edge, job.threads)
+    return known
+
+
+def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
+    """Measure in a box, as a scan in memory; thickness whose spheres reach beyond it by slabs of the whole scan."""
+    part = job.part(box)
+    elsewhere = {}
+    for name in ("tbth", "tbsp"):
+        if not known[name]:
+            sizes = np.zeros(part.seen.shape, np.float32)
+            elsewhere[name] = replace(
+                _sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm), BEYOND), map_mm=sizes
+            )
+    missing = {} if known.get("mid-axis", True) else {"mid-axis": BEYOND}
+    found = measure_part(
+        part, crop(job.bits.pure.read, box), job.scan.shape, job.ground.voxel_um, job.settings, job.common,
+        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere,
+        {**missing, "compartments": LARGE},
+    )  # fmt: skip
+    at, size = tuple(s.start for s in box), part.seen.shape
+    maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))
+    return Large(found, part.grey, job.greys, job.labels, maps)  # type: ignore[arg-type]
+
+
+def _full_in_zone(part: Part) -> int:
+    """Saturated voxels within metal and band."""
+    outside = saturated(part.grey, part.regions.zone).bone
+    return saturated(part.grey, np.zeros_like(part.regions.zone)).bone - outside
+
+
+def _into(sizes: NDArray[np.float32], box: Box, low: int, planes: NDArray[np.float32]) -> None:
+    """Planes of the scan into a map of a box."""
+    first, last = max(low, box[0].start), min(low + len(planes), box[0].stop)
+    if first < last:
+        sizes[first - box[0].start : last - box[0].start] = planes[first - low : last - low, box[1], box[2]]
+
+
+def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None], why: str) -> Sized:
+    """Thickness of bone (`tbth`) or marrow in the VOI by slabs of the whole scan; `write` takes planes of its map (mm)."""
+    read = job.bits.bone.read if outcome == "tbth" else job.bits.marrow
+    voxel_mm, shells_um = job.ground.voxel_um / 1000, job.settings.shells_um if job.ground.axis is not None else ()
+    sums = np.zeros((2, len(shells_um)))
+
+    def take(low: int, squares: NDArray) -> None:
+        for z in range(0, len(squares), MAP_PLANES):
+            some, at = squares[z : z + MAP_PLANES], low + z
+            inside = read(at, at + len(some)) & job.bits.voi.read(at, at + len(some))
+            if inside.any():
+                sizes = np.where(inside, 2 * np.sqrt(some.astype(np.float32)) * np.float32(voxel_mm), np.float32(0))
+                write(at, sizes)
+                sums[:] += _shell_sums(job, at, sizes) if shells_um else 0
+
+    plane_mb = job.scan.shape[1] * job.scan.shape[2] / 1e6
+    try:
+        found = streamed_thickness(
+            read, job.scan.shape, job.bits.voi, memory_mb=job.work_mb - MAP_PLANES * MAP_BYTES * plane_mb, threads=job.threads,
+            clipped=True, metal_zone=job.bits.zone, write=take, step="thickness of bone" if outcome == "tbth" else "of marrow",
+        )  # fmt: skip
+    except ValueError as error:
+        return Sized(None, (), NO_MAP, f"not measured: microct/memory_mb is too little for its spheres: {error}")
+    if not found.n_voxels:
+        return Sized(None, (), NO_MAP)
+    thick = Thickness(
+        found.mean * voxel_mm, found.sd * voxel_mm, found.maximum * voxel_mm, found.n_voxels,
+        (found.clipped or 0) / found.n_voxels, NO_MAP,
+    )  # fmt: skip
+    return Sized(thick, tuple(float(a / n) if n else float("nan") for a, n in sums.T), NO_MAP, why)
+
+
+def _shell_sums(job: _Job, low: int, sizes: NDArray[np.float32]) -> NDArray[np.float64]:
+    """Sum of thickness and voxels in each of `shells_um`, of some planes."""
+    first, last = max(low, job.near[0].start), min(low + len(sizes), job.near[0].stop)
+    if first >= last:
+        return np.zeros((2, len(job.settings.shells_um)))
+    box = (slice(first, last), *job.near[1:])
+    masks = shell_masks(job.ground.regions(box, job.settings, job.threads), job.settings)
+    some = sizes[first - low : last - low, box[1], box[2]]
+    found = [some[m & (some > 0)] for m in masks[-len(job.settings.shells_um) :]]
+    return np.array([[v.sum(dtype=np.float64) for v in found], [v.size for v in found]], float)
+
+
+def _by_slabs(job: _Job) -> Large:
+    """Measure by slabs throughout."""
+    settings, bits, voxel_um = job.settings, job.bits, job.ground.voxel_um
+    counts, in_zone = _counts(job)
+    check_bone(counts.bone, settings)
+    implant = job.ground.implant if job.ground.implant is not None else np.zeros((1, 1, 1), bool)
+    boxes = {"implant": (job.ground.at, implant.shape), "VOI": bounds(bits.voi)} if job.ground.axis is not None else {}
+    meets = {n: _at_border(*box, job.scan.shape) for n, box in boxes.items()}
+    warnings = grey_warnings(job.saturated(in_zone), job.greys.dtype, settings) + border_warnings(meets)
+    rows, curves = count_rows(counts, job.ground.axis, settings, job.calibration, voxel_um)
+    maps = [Spill(job.scan.shape, np.float32) for _ in range(2)]
+    tbth = None
+    for outcome, spill in zip(("tbth", "tbsp"), maps, strict=True):
+        found = _sized(job, outcome, spill.write, LARGE)
+        rows += thickness_rows(outcome, found, settings)
+        tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
+    rows += structure.rows_of(_structure(job, counts), voxel_um / 1000, tbth, settings)
+    rows += cortical.missing_rows(LARGE) if settings.compartments != "none" else []
+    view = _view(job, maps)
+    measured = Measured(
+        table_of(rows, warnings, job.note, job.common), curves, view.labels, view.thickness_mm, view.separation_mm,
+        view.regions, view.voxel_um, tuple(warnings),
+    )  # fmt: skip
+    whole = tuple(((0, 0, 0), job.scan.shape, m.read) for m in maps)
+    return Large(measured, view.grey, job.greys, job.labels, whole)  # type: ignore[arg-type]
+
+
+def _counts(job: _Job) -> tuple[Counts, int]:
+    """All sums over the surroundings of the implant (or the whole scan), and saturated voxels in metal and band."""
+    z, *across = job.near
+    size = (z.stop - z.start, *(s.stop - s.start for s in across))
+    slices = (0, 0) if job.ground.axis is None else contact.slices_of(job.scan.shape, job.ground.axis)
+    found: Counts | None = None
+    in_zone = 0
+    for low, high in slabs(size[0], min(MOST_PLANES, planes_for(job.work_mb, size, COUNT_BYTES)), "count"):
+        part = job.part((slice(z.start + low, z.start + high), *across))
+        more = count(part, job.settings, job.ground.voxel_um, slices)
+        found = more if found is None else found + more
+        in_zone += _full_in_zone(part)
+    assert found is not None
+    return found, in_zone
+
+
+def _at_border(low: Place, size: Shape, shape: Shape) -> bool:
+    return any(a == 0 or a + s == n for a, s, n in zip(low, size, shape, strict=True))
+
+
+def _structure(job: _Job, counts: Counts) -> structure.Structure:
+    """Surface, connectivity and anisotropy by slabs."""
+    b, planes, threads = job.bits, job.planes, job.threads
+    return structure.Structure(
+        streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads), counts.shares[0], counts.bone,
+        streamed_connectivity(b.pure, b.voi, planes, threads), streamed_connectivity(b.bone, b.voi, planes, threads),
+        None, streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None, (),
+        {"mid-axis": LARGE, "noise-floor": LARGE},
+    )  # fmt: skip
+
+
+@dataclass(frozen=True)
+class _View:
+    """A scan thinned out for its picture."""
+
+    grey: NDArray
+    labels: NDArray[np.uint8]
+    thickness_mm: NDArray[np.float32]
+    separation_mm: NDArray[np.float32]
+    regions: Regions
+    voxel_um: float
+
+
+def _view(job: _Job, maps: list[Spill]) -> _View:
+    """Every so many voxels of a scan, the axis to scale."""
+    step = max(1, -(-max(job.scan.shape) // DRAWN))
+
+    def thin(read: Planes) -> NDArray:
+        return np.stack([read(z, z + 1)[0, ::step, ::step] for z in range(0, job.scan.shape[0], step)])
+
+    labels = thin(job.labels)
+    axis = job.ground.axis
+    if axis is not None:
+        axis = Axis(axis.apex / step, axis.head / step, axis.direction)
+    regions = Regions(labels == LABELS["implant"], thin(job.bits.zone.read), thin(job.bits.voi.read), None, None, axis)
+    return _View(thin(job.scan.slab), labels, *(thin(m.read) for m in maps), regions, job.ground.voxel_um * step)
