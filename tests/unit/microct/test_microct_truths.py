@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from microct_bodies import ball, random_bone, random_values
+from microct_bodies import ball, grid, random_bone, random_values
 from scipy import ndimage
 from skimage.measure import euler_number
 
@@ -61,6 +61,20 @@ def test_thickness_of_real_bone(data, name, share, exact, plugin):
     assert mask.mean() == pytest.approx(share, abs=5e-6)
     assert summary(local_thickness(mask), mask) == pytest.approx(exact, abs=6e-4)
     assert summary(bonej_thickness(mask, squared_distance(mask)), mask) == pytest.approx(plugin, abs=6e-4)
+
+
+@pytest.mark.parametrize("thickness", [5, 6, 8, 10])
+def test_plates_of_any_direction_read_half_a_voxel_too_thick(thickness):
+    """Distances run to centres outside: the bias is of the voxel, so its share falls as plates get thicker."""
+    rng, at, core = np.random.default_rng(0), grid((60, 60, 60)), (slice(15, 45),) * 3
+    bias = []
+    for _ in range(12):
+        normal = rng.standard_normal(3)
+        normal /= np.linalg.norm(normal)
+        plate = np.abs(sum((a - 30) * n for a, n in zip(at, normal, strict=True)) + rng.uniform(-1, 1)) <= thickness / 2
+        bias.append(local_thickness(plate)[core][plate[core]].mean() - thickness)
+    assert 0.2 < np.mean(bias) < 0.8
+    assert min(bias) > -0.2 and max(bias) < 1.1
 
 
 # ---- surface by its three methods, in memory and by slabs
