@@ -181,11 +181,11 @@ def configured(name):
     return os.path.expandvars(value) if value else []
 
 
-def memory_for(base_mb, per_input_mb=8):
-    """Memory in MB that grows with the size of the input and with every attempt."""
+def memory_for(base_mb, per_input_mb=8, at_most=None):
+    """Memory in MB that grows with the size of the input, up to a bound, and with every attempt."""
 
     def mem_mb(wildcards, input, attempt):
-        return int((base_mb + per_input_mb * max(input.size_mb, 0)) * attempt)
+        return int((base_mb + plan.memory_need(input, per_input_mb, at_most)) * attempt)
 
     return mem_mb
 

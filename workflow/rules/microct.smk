@@ -1,6 +1,6 @@
 # Bone around the implant, one job a scan; before it, where thresholds or calibration ask for it, one job a scan batch.
 # 1200 MB for the programs alone: on a cluster two Snakemake processes of 200 MB stand above the script, which takes up to
-# 570 MB with its libraries while numba compiles.
+# 570 MB with its libraries while numba compiles. For the voxels 80 bytes each, up to what the config allows.
 
 
 rule scan_batch:
@@ -16,7 +16,7 @@ rule scan_batch:
         "../../envs/microct.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1200, per_input_mb=60),
+        mem_mb=memory_for(1200, 100, setting("microct/memory_mb")),
         runtime=runtime_for(20),
     params:
         facts=sheet_facts("scans"),
@@ -49,7 +49,7 @@ rule measure_scan:
         "../../envs/microct.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1200, per_input_mb=120),
+        mem_mb=memory_for(1200, 100, setting("microct/memory_mb")),
         runtime=runtime_for(20),
     params:
         facts=sheet_facts("scans"),

@@ -5,9 +5,9 @@ import pytest
 
 from periomics.microct import contact
 from periomics.microct.batch import batch_row
+from periomics.microct.lazy import SlabReader
 from periomics.microct.masks import LABELS, corrected
 from periomics.microct.measure import find_regions, measure
-from periomics.microct.readers import Volume
 from periomics.microct.scan import batch_settings, measure_file
 from periomics.microct.segment import bone_mask
 from periomics.microct.settings import parse
@@ -168,12 +168,16 @@ def test_adaptive_finds_thin_bone_on_a_slope():
 # ---- batches
 
 
+def reader(grey):
+    return SlabReader(grey.shape, SPACING, str(grey.dtype), "test", {}, lambda a, b: grey[a:b])
+
+
 def scans_of_a_batch():
     rng = np.random.default_rng(0)
     scans = {}
     for name, share in (("a", 0.2), ("b", 0.6)):
         grey = np.where(rng.random((30, 30, 30)) < share, 300.0, 100.0) + 20 * rng.standard_normal((30, 30, 30))
-        scans[name] = Volume(grey.astype(np.float32), SPACING, {})
+        scans[name] = reader(grey.astype(np.float32))
     return scans
 
 
@@ -204,11 +208,11 @@ def test_one_threshold_a_batch():
 def test_metal_and_air_are_left_out_of_the_pool():
     scans = scans_of_a_batch()
     wide = np.full((40, 40, 40), -500, np.float32)
-    wide[5:35, 5:35, 5:35] = scans["b"].array
+    wide[5:35, 5:35, 5:35] = scans["b"].slab(0, 30)
     wide[15:25, 15:25, 15:25] = 5000
     section = {**SECTION, "bone_threshold": None, "threshold_rule": "otsu", "air_below": 0}
     rows = [{"specimen_id": "w"}]
-    found = batch_row("d", rows, parse(section), lambda r: Volume(wide, SPACING, {})).iloc[0]
+    found = batch_row("d", rows, parse(section), lambda r: reader(wide)).iloc[0]
     assert found["bone_threshold"] == pytest.approx(200, abs=35)  # not pulled to metal or air
 
 
@@ -217,9 +221,9 @@ def test_phantom_of_the_batch():
     grey[:, 5:25, 5:25], grey[:, 35:55, 35:55] = 1500, 4500
     settings = parse({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [200, 800]})
     rows = [{"specimen_id": "p", "role": "phantom"}, {"specimen_id": "s", "role": "sample"}]
-    found = batch_row("d", rows, settings, lambda r: Volume(grey, SPACING, {})).iloc[0]
+    found = batch_row("d", rows, settings, lambda r: reader(grey)).iloc[0]
     assert (found["slope"], found["intercept"], found["phantom"]) == (pytest.approx(0.2), pytest.approx(-100), "p")
-    none = batch_row("d", rows[1:], settings, lambda r: Volume(grey, SPACING, {})).iloc[0]
+    none = batch_row("d", rows[1:], settings, lambda r: reader(grey)).iloc[0]
     assert "no usable scan of role phantom" in none["reason"]
 
 

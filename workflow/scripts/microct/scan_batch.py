@@ -5,7 +5,7 @@ planned where the settings ask for it (`threshold_rule: otsu`, `calibration: pha
 """
 
 from periomics.microct.batch import COLUMNS, batch_row
-from periomics.microct.readers import read_volume
+from periomics.microct.lazy import open_volume
 from periomics.microct.settings import parse
 from periomics.study.logs import start_log
 from periomics.study.results import write_result
@@ -16,7 +16,7 @@ def main(snakemake):
 
     def read(row):
         stated = row.get("voxel_um")
-        return read_volume(row["path"], None if stated in (None, "") else float(stated))
+        return open_volume(row["path"], None if stated in (None, "") else float(stated))
 
     settings = parse(snakemake.params.settings or {})
     found = batch_row(snakemake.wildcards.batch, snakemake.params.facts, settings, read)

@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
-import edt
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct.density import fit_phantom
+from periomics.microct.distance import squared_distance
+from periomics.microct.large import slab_planes
+from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import isotropic_voxel
-from periomics.microct.readers import Volume
-from periomics.microct.segment import smooth
 from periomics.microct.settings import Settings
+from periomics.microct.slabs import slabs, smoothed_slabs
 from periomics.study.errors import InputError, PeriomicsError
 
 COLUMNS = ("batch", "bone_threshold", "rule", "n_scans", "slope", "intercept", "residual", "phantom", "reason")
 BINS = 2048
-Read = Callable[[Mapping[str, object]], Volume]
+Read = Callable[[Mapping[str, object]], SlabReader]
 
 
 def batch_row(batch: str, rows: Sequence[Mapping[str, object]], settings: Settings, read: Read) -> pd.DataFrame:
@@ -62,13 +63,9 @@ def pooled_otsu(
     pools = []
     for row in rows:
         try:
-            values = _tissue(read(row), settings)
+            pools += _pool(read(row), settings)
         except PeriomicsError as error:
             reasons.append(f"{row.get('specimen_id')} left out: {' '.join(str(error).split())}")
-            continue
-        if values.size:
-            low, high = float(values.min()), float(values.max())
-            pools.append((np.histogram(values, BINS, (low, high))[0] / values.size, low, high))
     if not pools or all(low == high for _, low, high in pools):
         reasons.append("no scan gives grey values for a threshold")
         return None, len(pools)
@@ -82,18 +79,35 @@ def pooled_otsu(
     return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(pools)
 
 
-def _tissue(volume: Volume, settings: Settings) -> NDArray[np.float32]:
-    """Smoothed grey values outside metal and band, and not air."""
-    smoothed = smooth(volume.array, settings.prefilter_sigma_voxels)
-    keep = np.ones(smoothed.shape, bool)
-    if settings.implant == "required":
-        metal = volume.array >= settings.implant_threshold
-        if metal.any():
-            away = edt.edt(np.ascontiguousarray(~metal), black_border=False)
-            keep = away * isotropic_voxel(volume.spacing_um) > settings.voi.inner_um
-    if settings.air_below is not None:
-        keep &= smoothed >= settings.air_below
-    return smoothed[keep]
+def _pool(scan: SlabReader, settings: Settings) -> list[tuple[NDArray[np.float64], float, float]]:
+    """Shares of a scan's grey values by bin, and the range of the bins; nothing where no value is left."""
+    low, high, n = np.inf, -np.inf, 0
+    for values in _tissue(scan, settings):
+        if values.size:
+            low, high, n = min(low, float(values.min())), max(high, float(values.max())), n + values.size
+    if not n:
+        return []
+    counts = np.zeros(BINS, np.int64)
+    for values in _tissue(scan, settings):
+        counts += np.histogram(values, BINS, (low, high))[0]
+    return [(counts / n, low, high)]
+
+
+def _tissue(scan: SlabReader, settings: Settings) -> Iterator[NDArray[np.float32]]:
+    """Smoothed grey values outside metal and band, and not air, slab by slab."""
+    voxel_um, sigma = isotropic_voxel(scan.spacing_um), settings.prefilter_sigma_voxels
+    reach = int(np.ceil(settings.voi.inner_um / voxel_um)) + 1 if settings.implant == "required" else 0
+    planes = slab_planes(settings.memory_mb, scan.shape, 2 * reach)
+    for low, grey in smoothed_slabs(scan.slab, scan.shape, sigma, planes, "grey values of the batch"):
+        keep = np.ones(grey.shape, bool)
+        if reach:
+            first, last = max(0, low - reach), min(scan.shape[0], low + len(grey) + reach)
+            free = scan.slab(first, last) < settings.implant_threshold
+            square = squared_distance(free, 1, reach, slice(low - first, low - first + len(grey)))
+            keep = np.sqrt(square.astype(np.float32)) * np.float32(voxel_um) > settings.voi.inner_um
+        if settings.air_below is not None:
+            keep &= grey >= settings.air_below
+        yield grey[keep].astype(np.float32)
 
 
 def _phantom(
@@ -103,7 +117,11 @@ def _phantom(
     lines = []
     for row in rows:
         try:
-            lines.append(fit_phantom(read(row).array, settings.phantom_rods_mgha, row.get("specimen_id")))
+            scan = read(row)
+            planes = slab_planes(settings.memory_mb, scan.shape)
+            mean = sum(plane for low, high in slabs(scan.shape[0], planes, "phantom") for plane in
+                       scan.slab(low, high).astype(np.float64)) / scan.shape[0]  # fmt: skip
+            lines.append(fit_phantom(mean, settings.phantom_rods_mgha, row.get("specimen_id")))
         except InputError as error:
             reasons.append(f"phantom {row.get('specimen_id')}: {' '.join(str(error).split())}")
     if not lines:

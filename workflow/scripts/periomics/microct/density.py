@@ -150,10 +150,12 @@ def inner_bone(bone: Mask, peel: int, threads: int = 1) -> Mask:
     return edt.edt(np.ascontiguousarray(bone), black_border=False, parallel=threads) > peel
 
 
-def fit_phantom(grey: NDArray, densities: Sequence[float], path: object = "phantom") -> tuple[float, float, float]:
+def fit_phantom(
+    mean: NDArray[np.float64], densities: Sequence[float], path: object = "phantom"
+) -> tuple[float, float, float]:
     """Slope, intercept and largest residual (mg HA/cm³) of a phantom with rods along z.
 
-    The scan is averaged along z. The rods are the bright parts of the mean picture at the lowest of 64 thresholds that
+    `mean` (y, x) is the scan averaged along z. The rods are its bright parts at the lowest of 64 thresholds that
     leaves as many parts of like size (at least half of the largest) as densities are declared; sorted by their mean grey,
     each without its border.
 
@@ -162,7 +164,6 @@ def fit_phantom(grey: NDArray, densities: Sequence[float], path: object = "phant
     InputError
         If no threshold shows as many rods as declared, or a rod is far off the line (more than 5 % of the range).
     """
-    mean = grey.mean(axis=0, dtype=np.float64)
     labels, parts = _rods(mean, len(densities))
     if not parts:
         raise InputError(

@@ -61,6 +61,8 @@ from periomics.study.errors import SpecimenError
 
 Mask = NDArray[np.bool_]
 Planes = Callable[[int, int], NDArray]
+# A volume at its place in a scan: first voxel, shape, planes.
+Placed = tuple[Place, Shape, Planes]
 # Bytes a voxel: of a scan or part that is measured at once, of a slab at work (both measured), and masks kept at a time.
 WHOLE_BYTES, SLAB_BYTES, MASKS = 80.0, 24.0, 10
 COUNT_BYTES = 120.0  # of a slab at work around an implant, shells and places included
@@ -78,19 +80,28 @@ class Large:
     """A scan measured by parts.
 
     `measured` and `grey` are on the grid of the box, or thinned out for the picture where everything went by slabs.
-    `labels` gives planes of the scan's label map; `maps` thickness and separation (mm): first voxel, shape, planes.
+    `labels` gives planes of the scan's label map; `maps` thickness and separation (mm); `how` says what was done.
     """
 
     measured: Measured
     grey: NDArray
     greys: Greys
     labels: Planes
-    maps: tuple[tuple[Place, Shape, Planes], tuple[Place, Shape, Planes]]
+    maps: tuple[Placed, Placed]
+    how: str
 
 
 def fits(shape: Shape, memory_mb: float) -> bool:
     """Whether a scan or part of this shape can be measured at once."""
     return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
+
+
+def slab_planes(memory_mb: float, shape: Shape, more: int = 0) -> int:
+    """Planes of a slab of grey values at work, with as many more around it; raises SpecimenError if too few fit."""
+    try:
+        return min(MOST_PLANES, planes_for(memory_mb, shape, SLAB_BYTES, more, SLAB_BYTES / 2))
+    except ValueError as error:
+        raise SpecimenError(f"microct/memory_mb is too little for this scan: {error}, besides its masks") from error
 
 
 def measure_large(
@@ -118,10 +129,7 @@ def measure_large(
     voxel_um = isotropic_voxel(scan.spacing_um)
     settings = in_grey(settings, calibration)
     work_mb = settings.memory_mb - MASKS * math.prod(scan.shape) / 8e6
-    try:
-        planes = min(MOST_PLANES, planes_for(work_mb, scan.shape, SLAB_BYTES))
-    except ValueError as error:
-        raise SpecimenError(f"microct/memory_mb is too little for this scan: {error}, besides its masks") from error
+    planes = slab_planes(work_mb, scan.shape)
     found = greys(scan, settings, planes)
     ground, near = _ground(found, settings, voxel_um, planes, by_hand)
     bits = _bits(scan, ground, near, settings, planes, threads)
@@ -177,7 +185,7 @@ def _ground(
     found: Greys, settings: Settings, voxel_um: float, planes: int, by_hand: Corrected | None
 ) -> tuple[Ground, Box]:
     """The implant and its axis, and the box within whose bounds anything is counted."""
-    shape, drawn = found.metal.shape, by_hand or Corrected(None, None, None, None)
+    shape, drawn = found.metal.shape, by_hand or Corrected()
     everything = tuple(slice(0, n) for n in shape)
     if settings.implant == "none":
         return Ground(shape, voxel_um, drawn=drawn), everything
@@ -254,7 +262,8 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     )  # fmt: skip
     at, size = tuple(s.start for s in box), part.seen.shape
     maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))
-    return Large(found, part.grey, job.greys, job.labels, maps)  # type: ignore[arg-type]
+    where = " x ".join(f"{s.start}-{s.stop - 1}" for s in box)
+    return Large(found, part.grey, job.greys, job.labels, maps, f"in the box {where} of voxels (z x y x x)")  # type: ignore[arg-type]
 
 
 def _full_in_zone(part: Part) -> int:
@@ -335,10 +344,10 @@ def _by_slabs(job: _Job) -> Large:
     view = _view(job, maps)
     measured = Measured(
         table_of(rows, warnings, job.note, job.common), curves, view.labels, view.thickness_mm, view.separation_mm,
-        view.regions, view.voxel_um, tuple(warnings),
+        view.regions, view.voxel_um, tuple(warnings), view.step,
     )  # fmt: skip
     whole = tuple(((0, 0, 0), job.scan.shape, m.read) for m in maps)
-    return Large(measured, view.grey, job.greys, job.labels, whole)  # type: ignore[arg-type]
+    return Large(measured, view.grey, job.greys, job.labels, whole, "by slabs")  # type: ignore[arg-type]
 
 
 def _counts(job: _Job) -> tuple[Counts, int]:
@@ -382,6 +391,7 @@ class _View:
     separation_mm: NDArray[np.float32]
     regions: Regions
     voxel_um: float
+    step: int
 
 
 def _view(job: _Job, maps: list[Spill]) -> _View:
@@ -396,4 +406,4 @@ def _view(job: _Job, maps: list[Spill]) -> _View:
     if axis is not None:
         axis = Axis(axis.apex / step, axis.head / step, axis.direction)
     regions = Regions(labels == LABELS["implant"], thin(job.bits.zone.read), thin(job.bits.voi.read), None, None, axis)
-    return _View(thin(job.scan.slab), labels, *(thin(m.read) for m in maps), regions, job.ground.voxel_um * step)
+    return _View(thin(job.scan.slab), labels, *(thin(m.read) for m in maps), regions, job.ground.voxel_um * step, step)

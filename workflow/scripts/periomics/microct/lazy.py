@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import os
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -22,13 +22,18 @@ from periomics.microct.readers import (
     probe,
     read_volume,
     resolve_spacing,
+    text_header,
 )
+from periomics.microct.spill import Spill
 from periomics.study.errors import InputError
 
 
 @dataclass(frozen=True)
 class SlabReader:
-    """A scan: shape (z, y, x), spacing in µm, type, format, facts, and `slab(z0, z1)` for planes z0 to z1 (exclusive)."""
+    """A scan: shape (z, y, x), spacing in µm, type, format, facts, and `slab(z0, z1)` for planes z0 to z1 (exclusive).
+
+    `whole`: the format gives no plane without reading everything.
+    """
 
     shape: tuple[int, int, int]
     spacing_um: Spacing
@@ -36,6 +41,7 @@ class SlabReader:
     format: str
     facts: dict[str, object]
     planes: Callable[[int, int], NDArray]
+    whole: bool = False
 
     def slab(self, z0: int, z1: int) -> NDArray:
         """Planes z0 to z1 (exclusive), (z1 - z0, y, x).
@@ -64,7 +70,30 @@ def open_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> 
     path = Path(path)
     header = probe(path)
     spacing = resolve_spacing(header.spacing_um, voxel_um, path)
-    return SlabReader(header.shape, spacing, header.dtype, header.format, header.facts, _planes(path, header, voxel_um))
+    facts = {"spacing_from": "sheet" if header.spacing_um is None else "file", **header.facts}
+    whole = header.format == "aim" or _compressed(path, header.format)
+    return SlabReader(
+        header.shape, spacing, header.dtype, header.format, facts, _planes(path, header, voxel_um), whole
+    )  # fmt: skip
+
+
+def _compressed(path: Path, kind: str) -> bool:
+    """Whether pixels that go through ITK, or the one page of a TIFF, are compressed as a whole."""
+    if kind == "nifti":
+        return path.name.lower().endswith(".gz")
+    if kind == "nrrd":
+        return text_header(path, ":").get("encoding", "raw").lower() not in ("raw", "txt", "text", "ascii")
+    if kind == "mha":
+        return text_header(path, "=").get("compresseddata", "false").lower() == "true"
+    return kind == "tiff" and tiffs.one_compressed_page(path)
+
+
+def in_a_file(scan: SlabReader) -> SlabReader:
+    """A scan that can only be read whole, read once and kept as raw planes in a temporary file."""
+    array = scan.slab(0, scan.shape[0])
+    kept = Spill(scan.shape, array.dtype)
+    kept.write(0, array)
+    return replace(scan, planes=kept.read, dtype=str(array.dtype), whole=False)
 
 
 def _planes(path: Path, header: Header, voxel_um: float | None) -> Callable[[int, int], NDArray]:

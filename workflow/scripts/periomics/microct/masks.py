@@ -12,6 +12,8 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.lazy import SlabReader
+from periomics.microct.slabs import BitVolume, empty_bits, slabs
 from periomics.study.errors import InputError
 
 Mask = NDArray[np.bool_]
@@ -19,14 +21,18 @@ Mask = NDArray[np.bool_]
 LABELS = {"outside": 0, "implant": 1, "exclusion band": 2, "bone in VOI": 3, "marrow in VOI": 4, "bone outside VOI": 5}
 
 
+# Codes of which one is needed, and codes that are the mask: implant, band, bone, VOI.
+STEPS = (({1}, (1,)), ({2}, (2,)), ({3, 5}, (3, 5)), ({4}, (3, 4)))
+
+
 @dataclass(frozen=True)
 class Corrected:
-    """Masks (z, y, x) given by hand; None where the step is made as usual."""
+    """Masks (z, y, x) given by hand, of a scan that is measured by parts as bits; None where the step is made as usual."""
 
-    implant: Mask | None
-    band: Mask | None
-    bone: Mask | None
-    voi: Mask | None
+    implant: Mask | BitVolume | None = None
+    band: Mask | BitVolume | None = None
+    bone: Mask | BitVolume | None = None
+    voi: Mask | BitVolume | None = None
 
     def describe(self) -> str:
         """What was replaced, for the `method` column."""
@@ -42,15 +48,43 @@ def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") ->
     InputError
         If its shape is not the scan's, it holds other codes, or it holds none.
     """
-    if labels.shape != tuple(shape):
-        raise InputError("the mask has another shape than the scan", file=path, value=labels.shape, allowed=shape)
-    codes = {int(c) for c in np.unique(labels)}
-    unknown = codes - set(LABELS.values())
-    if unknown or codes == {0} or (labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels))):
-        allowed = ", ".join(f"{c} {n}" for n, c in LABELS.items())
-        raise InputError("the mask does not hold known codes", file=path, value=sorted(codes)[:8], allowed=allowed)
+    _check_shape(labels.shape, shape, path)
+    codes = _codes(labels, path)
+    _check_codes(codes, path)
+    return Corrected(*(np.isin(labels, of) if codes & needed else None for needed, of in STEPS))
 
-    def given(needed: set[int], of: tuple[int, ...]) -> Mask | None:
-        return np.isin(labels, of) if codes & needed else None
 
-    return Corrected(given({1}, (1,)), given({2}, (2,)), given({3, 5}, (3, 5)), given({4}, (3, 4)))
+def corrected_by_slabs(scan: SlabReader, shape: tuple[int, ...], planes: int, path: object = "mask") -> Corrected:
+    """`corrected` of a label map that is read by slabs, its masks as bits."""
+    _check_shape(scan.shape, shape, path)
+    codes: set[int] = set()
+    for low, high in slabs(shape[0], planes, "codes of the mask"):
+        codes |= _codes(scan.slab(low, high), path)
+    _check_codes(codes, path)
+    found = [empty_bits(scan.shape) if codes & needed else None for needed, _ in STEPS]
+    for low, high in slabs(shape[0], planes, "masks by hand"):
+        labels = scan.slab(low, high)
+        for bits, (_, of) in zip(found, STEPS, strict=True):
+            if bits is not None:
+                bits.write(low, np.isin(labels, of))
+    return Corrected(*found)
+
+
+def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], path: object) -> None:
+    if tuple(found) != tuple(shape):
+        raise InputError("the mask has another shape than the scan", file=path, value=found, allowed=shape)
+
+
+def _codes(labels: NDArray, path: object) -> set[int]:
+    if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
+        raise InputError("the mask holds values that are no whole numbers", file=path, allowed=_allowed())
+    return {int(c) for c in np.unique(labels)}
+
+
+def _check_codes(codes: set[int], path: object) -> None:
+    if codes - set(LABELS.values()) or codes == {0}:
+        raise InputError("the mask does not hold known codes", file=path, value=sorted(codes)[:8], allowed=_allowed())
+
+
+def _allowed() -> str:
+    return ", ".join(f"{c} {n}" for n, c in LABELS.items())

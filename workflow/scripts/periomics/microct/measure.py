@@ -34,7 +34,10 @@ NOT_FINITE = "the scan holds grey values that are not finite"
 @dataclass(frozen=True)
 class Measured:
     """All that a scan gives: measurements table, curves around the implant (none without one), label map (codes in
-    LABELS), bone thickness and marrow separation (mm, in the VOI), regions, edge of a voxel, and warnings."""
+    LABELS), bone thickness and marrow separation (mm, in the VOI), regions, edge of a voxel, and warnings.
+
+    Of a scan that is measured by slabs only every `step`-th voxel is kept, for its picture; `voxel_um` is then theirs.
+    """
 
     table: pd.DataFrame
     curves: pd.DataFrame
@@ -44,6 +47,7 @@ class Measured:
     regions: Regions
     voxel_um: float
     warnings: tuple[str, ...]
+    step: int = 1
 
 
 def outcomes(settings: Settings) -> tuple[str, ...]:
@@ -206,7 +210,7 @@ def find_regions(
     grey: NDArray, voxel_um: float, settings: Settings, threads: int = 1, by_hand: Corrected | None = None
 ) -> Regions:
     """Implant, exclusion band and VOI of a scan; raises SpecimenError if the VOI is empty."""
-    drawn = by_hand or Corrected(None, None, None, None)
+    drawn = by_hand or Corrected()
     if settings.implant == "none":
         nothing = np.zeros(grey.shape, bool)
         return Regions(

@@ -38,12 +38,13 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
     with_curves = len(measured.curves) > 0
     fig, axes = new_figure(14.0, 7.0, ncols=4, nrows=2)
     at = _centre(measured)
+    in_scan = [measured.step * (a + o) for a, o in zip(at, measured.regions.origin, strict=True)]
     low, high = _window(grey, measured)
     planes = (("across", 0, "x", "y"), ("along", 1, "x", "z"), ("along", 2, "y", "z"))
     for ax, (name, axis, horizontal, vertical) in zip(axes[0, :3], planes, strict=True):
         ax.imshow(np.take(grey, at[axis], axis=axis), cmap="gray", vmin=low, vmax=high, interpolation="nearest")
         _outlines(ax, np.take(measured.labels, at[axis], axis=axis))
-        ax.set_title(f"{name} the axis, {'zyx'[axis]} = {at[axis]}")
+        ax.set_title(f"{name} the axis, {'zyx'[axis]} = {in_scan[axis]}")
         ax.set_xlabel(horizontal)
         ax.set_ylabel(vertical)
         _scale_bar(ax, measured.voxel_um, grey.shape[2])
@@ -60,7 +61,7 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
         )
         if implant.any():
             ax.contour(implant, [0.5], colors=IMPLANT, linewidths=0.8)
-        ax.set_title(f"thickness of {name}, y = {at[1]}")
+        ax.set_title(f"thickness of {name}, y = {in_scan[1]}")
         fig.colorbar(image, ax=ax, label="mm", shrink=0.8)
     for ax in (*axes[0, :3], *axes[1, :2]):
         ax.set_xticks([])
@@ -102,8 +103,9 @@ def _centre(measured: Measured) -> tuple[int, int, int]:
     middle = int((z[0] + z[-1]) // 2)
     if axis is None:
         return middle, shape[1] // 2, shape[2] // 2
-    along = (middle - axis.apex[0]) / axis.direction[0]
-    _, y, x = np.rint(axis.apex + along * axis.direction).astype(int)
+    apex = axis.apex - measured.regions.origin
+    along = (middle - apex[0]) / axis.direction[0]
+    _, y, x = np.rint(apex + along * axis.direction).astype(int)
     return middle, int(np.clip(y, 0, shape[1] - 1)), int(np.clip(x, 0, shape[2] - 1))
 
 

@@ -47,7 +47,10 @@ AGREEMENT = 0.01  # file and sheet may differ by this share, which covers roundi
 
 @dataclass(frozen=True)
 class Header:
-    """What a scan says without its pixels: shape (z, y, x), spacing in µm (z, y, x) or None, type, format."""
+    """What a scan says without its pixels: shape (z, y, x), spacing in µm (z, y, x) or None, type, format, facts.
+
+    Facts whose names begin with _ are for programs: where the first voxel lies and the axes point, in the file's unit.
+    """
 
     shape: tuple[int, int, int]
     spacing_um: Spacing | None
@@ -220,7 +223,8 @@ def _probe_itk(path: Path, kind: str) -> Header:
         )  # fmt: skip
     spacing, note = {"nrrd": _spacing_nrrd, "mha": _spacing_mha}.get(kind, _spacing_nifti)(path, reader)
     dtype = str(np.dtype(sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID())).dtype))
-    return Header(tuple(int(n) for n in size[::-1]), spacing, dtype, kind, {"spacing_note": note})
+    place = {"_origin": reader.GetOrigin(), "_direction": reader.GetDirection(), "_spacing_x": reader.GetSpacing()[0]}
+    return Header(tuple(int(n) for n in size[::-1]), spacing, dtype, kind, {"spacing_note": note, **place})
 
 
 def _spacing_nifti(path: Path, reader) -> tuple[Spacing | None, str]:
@@ -232,7 +236,7 @@ def _spacing_nifti(path: Path, reader) -> tuple[Spacing | None, str]:
 
 
 def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
-    fields = _text_header(path, ":")
+    fields = text_header(path, ":")
     units = [u for u in fields.get("space units", fields.get("units", "")).replace('"', " ").split() if u]
     if units and units[0].lower() not in UNIT_UM:
         raise InputError("unknown unit of length", file=path, value=units[0], allowed=", ".join(UNIT_UM))
@@ -253,7 +257,7 @@ def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
 
 
 def _spacing_mha(path: Path, reader) -> tuple[Spacing | None, str]:
-    fields = _text_header(path, "=")
+    fields = text_header(path, "=")
     unit = fields.get("distanceunits", "mm").lower()
     unit = "mm" if unit == "?" else unit
     if unit not in UNIT_UM:
@@ -264,7 +268,7 @@ def _spacing_mha(path: Path, reader) -> tuple[Spacing | None, str]:
     return tuple(float(s) * UNIT_UM[unit] for s in sizes.split()[::-1]), f"ElementSpacing in {unit}"
 
 
-def _text_header(path: Path, separator: str) -> dict[str, str]:
+def text_header(path: Path, separator: str) -> dict[str, str]:
     """Fields of the text part of an NRRD (`name: value`) or MetaImage (`name = value`) file, names in lower case."""
     fields: dict[str, str] = {}
     with path.open("rb") as handle:
@@ -324,7 +328,9 @@ def _probe_dicom(path: Path) -> Header:
     row, column = (float(v) for v in first[2])
     shape = (len(files), int(first[0]), int(first[1]))
     dtype = f"{'int' if first[7] else 'uint'}{first[6]}"
-    return Header(shape, (abs(step) * 1e3, row * 1e3, column * 1e3), dtype, "dicom", {"slices": len(files)})
+    columns = np.stack([orientation[:3], orientation[3:], np.sign(step) * normal], axis=1)
+    place = {"_origin": tuple(first[3]), "_direction": tuple(columns.ravel()), "_spacing_x": column}
+    return Header(shape, (abs(step) * 1e3, row * 1e3, column * 1e3), dtype, "dicom", {"slices": len(files), **place})
 
 
 def _read_itk(path: Path, header: Header) -> NDArray:

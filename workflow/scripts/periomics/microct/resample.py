@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
+
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.lazy import SlabReader
 from periomics.microct.readers import Spacing
 
 NEARLY = 1e-3
@@ -25,20 +29,54 @@ def to_cubes(grey: NDArray, spacing_um: Spacing) -> tuple[NDArray, Spacing]:
     Grey values of the same type and the edges of the cube. The grid starts at the first voxel's centre and covers the
     scan's centres; a scan of cubes (edges within a thousandth) is returned as it is.
     """
+    shape, edge = cubes_of(grey.shape, spacing_um)
+    if shape == grey.shape:
+        return grey, spacing_um
+    return _planes(lambda low, high: grey[low:high], grey.shape, spacing_um, 0, shape[0]), (edge,) * 3
+
+
+def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, ...], float]:
+    """Shape of the scan on the grid of cubes, and their edge; the same shape where its voxels are cubes."""
     edge = min(spacing_um)
     if max(spacing_um) <= (1 + NEARLY) * edge:
-        return grey, spacing_um
-    for axis, size in enumerate(spacing_um):
-        n = int((grey.shape[axis] - 1) * size / edge + 1e-6) + 1
-        place = np.arange(n) * edge / size
-        first = (
-            np.minimum(place.astype(np.int64), grey.shape[axis] - 2) if grey.shape[axis] > 1 else np.zeros(n, np.int64)
-        )
+        return tuple(shape), edge
+    return tuple(int((n - 1) * size / edge + 1e-6) + 1 for n, size in zip(shape, spacing_um, strict=True)), edge
+
+
+def cubes_by_slabs(scan: SlabReader) -> SlabReader:
+    """`to_cubes` of a scan that is read by slabs, voxel for voxel."""
+    shape, edge = cubes_of(scan.shape, scan.spacing_um)
+    if shape == scan.shape:
+        return scan
+    return replace(
+        scan, shape=shape, spacing_um=(edge,) * 3,
+        planes=lambda low, high: _planes(scan.slab, scan.shape, scan.spacing_um, low, high),
+    )  # fmt: skip
+
+
+def _planes(
+    read: Callable[[int, int], NDArray], shape: tuple[int, ...], spacing_um: Spacing, low: int, high: int
+) -> NDArray:
+    """Planes low to high (exclusive) of the grid of cubes; whole numbers are rounded along each axis."""
+    new, edge = cubes_of(shape, spacing_um)
+    grey: NDArray | None = None
+    for axis, (size, n_old, n_new) in enumerate(zip(spacing_um, shape, new, strict=True)):
+        place = np.arange(n_new)[slice(low, high) if axis == 0 else slice(None)] * edge / size
+        first = np.minimum(place.astype(np.int64), max(0, n_old - 2))
         share = (place - first).astype(np.float32)
-        shape = [1, 1, 1]
-        shape[axis] = n
-        low = np.take(grey, first, axis=axis).astype(np.float32)
-        high = np.take(grey, np.minimum(first + 1, grey.shape[axis] - 1), axis=axis)
-        mixed = low + share.reshape(shape) * (high - low)
-        grey = np.rint(mixed).astype(grey.dtype) if grey.dtype.kind in "iu" else mixed.astype(grey.dtype)
-    return grey, (edge,) * 3
+        if grey is None:
+            start = int(first[0])
+            grey, first, n_old = read(start, min(n_old, int(first[-1]) + 2)), first - start, n_old - start
+        grey = _mixed(grey, axis, first, share)
+    assert grey is not None
+    return grey
+
+
+def _mixed(grey: NDArray, axis: int, first: NDArray[np.int64], share: NDArray[np.float32]) -> NDArray:
+    """Linear interpolation along an axis between voxels `first` and the next."""
+    wide = [1, 1, 1]
+    wide[axis] = len(first)
+    low = np.take(grey, first, axis=axis).astype(np.float32)
+    high = np.take(grey, np.minimum(first + 1, grey.shape[axis] - 1), axis=axis)
+    mixed = low + share.reshape(wide) * (high - low)
+    return np.rint(mixed).astype(grey.dtype) if grey.dtype.kind in "iu" else mixed.astype(grey.dtype)

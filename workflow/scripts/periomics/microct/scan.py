@@ -2,22 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import math
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from periomics.microct.density import calibration_of
-from periomics.microct.masks import Corrected, corrected
+from periomics.microct.density import Calibration, calibration_of
+from periomics.microct.large import BEYOND, LARGE, Large, Placed, fits, measure_large
+from periomics.microct.lazy import SlabReader, in_a_file, open_volume
+from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, isotropic_voxel, measure
-from periomics.microct.readers import Volume, read_volume
-from periomics.microct.resample import to_cubes
+from periomics.microct.nifti import Frame, frame_of
+from periomics.microct.resample import cubes_by_slabs
 from periomics.microct.settings import Settings
+from periomics.microct.slabs import empty_bits
+from periomics.microct.survey import Greys
 from periomics.study.errors import SpecimenError
 from periomics.study.measurements import concatenate
 
+# The scan as it is measured, masks by hand, and how it is measured with masks.
+Prepared = tuple[SlabReader, Corrected | None, Callable[[Corrected | None], Large]]
 FACT_COLUMNS = ("fact", "value", "source")
 # Outcomes that are also given as they would be without the corrected mask.
 BEFORE = ("bvtv", "bv", "tv", "tbth", "tbsp", "ovtv", "bic_ct")
@@ -25,12 +32,23 @@ NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
+class Volumes:
+    """Label map and maps of thickness and separation (mm) of a scan, each as (first voxel, shape, planes), and their frame."""
+
+    frame: Frame
+    labels: Placed
+    thickness: Placed
+    separation: Placed
+
+
+@dataclass(frozen=True)
 class Scan:
-    """A measured scan, the grey values on the grid of its maps, and the facts that the field's guideline asks for."""
+    """A measured scan, grey values on the grid of its picture, facts that the field's guideline asks for, volumes to write."""
 
     measured: Measured
     grey: NDArray
     facts: pd.DataFrame
+    volumes: Volumes
 
 
 def batch_settings(settings: Settings, batch: Mapping[str, object]) -> Settings:
@@ -81,27 +99,66 @@ def measure_file(
         As the reader and `measure`.
     """
     stated = row.get("voxel_um")
-    volume = read_volume(path, None if stated in (None, "") else float(str(stated)))
+    source = open_volume(path, None if stated in (None, "") else float(str(stated)))
     settings = batch_settings(settings, batch or {})
-    calibration = calibration_of(settings, volume.source, batch or {})
-    grey, spacing = volume.array, volume.spacing_um
-    if settings.voxels == "resample":
-        grey, spacing = to_cubes(grey, spacing)
-    drawn = None
-    if mask:
-        drawn = corrected(read_volume(mask, isotropic_voxel(spacing)).array, grey.shape, mask)
-    found = measure(grey, spacing, settings, common, threads, calibration, drawn)
+    calibration = calibration_of(settings, source.facts, batch or {})
+    scan = cubes_by_slabs(source) if settings.voxels == "resample" else source
+    drawn = open_volume(mask, isotropic_voxel(scan.spacing_um)) if mask else None
+    measuring = _at_once if fits(scan.shape, settings.memory_mb) else _by_parts
+    scan, by_hand, again = measuring(scan, drawn, str(mask), settings, common, threads, calibration)
+    found = again(by_hand)
     if drawn is not None:
-        found = replace(
-            found,
-            table=_with_before(
-                found, drawn, row, lambda: measure(grey, spacing, settings, common, threads, calibration)
-            ),
+        table = _with_before(found.measured, row, lambda: again(None).measured)
+        found = replace(found, measured=replace(found.measured, table=table))
+    facts = scan_facts(source, row, settings, found)
+    at = frame_of(source.facts, scan.spacing_um)
+    labels = ((0, 0, 0), scan.shape, found.labels)
+    return Scan(found.measured, found.grey, facts, Volumes(at, labels, *found.maps))
+
+
+def _at_once(
+    scan: SlabReader, drawn: SlabReader | None, name: str, settings: Settings, common: Mapping[str, object], threads: int,
+    calibration: Calibration | None,
+) -> Prepared:  # fmt: skip
+    """A scan that fits into memory."""
+    grey = scan.slab(0, scan.shape[0])
+    by_hand = None if drawn is None else corrected(drawn.slab(0, drawn.shape[0]), scan.shape, name)
+
+    def again(masks: Corrected | None) -> Large:
+        found = measure(grey, scan.spacing_um, replace(settings, voxels="cubes"), common, threads, calibration, masks)
+        maps = tuple(
+            ((0, 0, 0), grey.shape, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm)
         )
-    return Scan(found, grey, scan_facts(volume, row, settings, found))
+        greys = Greys(float(grey.min()), float(grey.max()), grey.dtype, 0, empty_bits((0, 0, 0)))
+        return Large(found, grey, greys, lambda a, b: found.labels[a:b], maps, "at once")
+
+    return scan, by_hand, again
 
 
-def _with_before(found: Measured, drawn: Corrected, row: Mapping[str, object], again) -> pd.DataFrame:
+def _by_parts(
+    scan: SlabReader, drawn: SlabReader | None, name: str, settings: Settings, common: Mapping[str, object], threads: int,
+    calibration: Calibration | None,
+) -> Prepared:  # fmt: skip
+    """A scan that does not; what can only be read whole is read once, if that fits."""
+    sources = []
+    for one in (scan, drawn):
+        need = (
+            2 * np.dtype(one.dtype if one.dtype != "native" else "int16").itemsize * math.prod(one.shape) / 1e6
+            if one
+            else 0
+        )
+        if one is not None and one.whole and need > settings.memory_mb:
+            raise SpecimenError(
+                f"microct/memory_mb is too little for this scan: {one.format} of this kind is read whole, {need:.0f} MB needed, "
+                f"{settings.memory_mb:g} allowed; planes, or a format that is not compressed as a whole, need less"
+            )
+        sources.append(in_a_file(one) if one is not None and one.whole else one)
+    scan, drawn = sources
+    by_hand = None if drawn is None else corrected_by_slabs(drawn, scan.shape, 16, name)
+    return scan, by_hand, lambda masks: measure_large(scan, settings, common, threads, calibration, masks)
+
+
+def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFrame:
     """The table with who corrected what and why, and the main outcomes as they were before (`mask=before`)."""
     by, why = (str(row.get(c) or NOT_STATED) for c in ("mask_by", "mask_reason"))
     table = found.table.copy()
@@ -115,34 +172,39 @@ def _with_before(found: Measured, drawn: Corrected, row: Mapping[str, object], a
     return concatenate([table, before])
 
 
-def scan_facts(volume: Volume, row: Mapping[str, object], settings: Settings, found: Measured) -> pd.DataFrame:
+def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, found: Large) -> pd.DataFrame:
     """Acquisition, region and processing of a scan, as the guideline (Bouxsein 2010, 10.1002/jbmr.141) asks for them.
 
     Returns
     -------
     Columns FACT_COLUMNS, a row a fact; what neither sheet nor file says is `not stated`.
     """
-    source = {k: v for k, v in volume.source.items() if not k.startswith("_")}
+    source = {k: v for k, v in scan.facts.items() if not k.startswith("_")}
     rows = [(name, _text(row.get(column)), "sheet") for name, column in (
         ("medium", "medium"), ("tube voltage, kV", "kv"), ("beam filter", "filter"))]  # fmt: skip
     rows += [
         (
             "voxel, um (z x y x x)",
-            " x ".join(f"{s:.6g}" for s in volume.spacing_um),
+            " x ".join(f"{s:.6g}" for s in scan.spacing_um),
             str(source.pop("spacing_from", "file")),
         ),
-        ("voxels (z x y x x)", " x ".join(str(n) for n in volume.array.shape), "file"),
-        ("grey values", f"{volume.array.min():g} to {volume.array.max():g}, {volume.array.dtype}", "file"),
+        ("voxels (z x y x x)", " x ".join(str(n) for n in scan.shape), "file"),
+        ("grey values", f"{found.greys.low:g} to {found.greys.high:g}, {found.greys.dtype}", "file"),
+        ("format", scan.format, "file"),
     ]
-    rows += [(str(k).replace("_", " "), _text(v), "file") for k, v in source.items() if k != "dtype"]
-    voi = int(np.count_nonzero(found.regions.voi))
-    axis = found.regions.axis
+    rows += [(str(k).replace("_", " "), _text(v), "file") for k, v in source.items()]
+    measured, axis = found.measured, found.measured.regions.axis
+    table = measured.table
+    region = table.loc[(table["outcome"] == "tv") & (table["variant"] == ""), "value"].item()
+    left_out = table.loc[table["qc_reason"].isin((LARGE, BEYOND)), ["outcome", "variant"]]
     rows += [
         ("processing", settings.describe(), "config"),
-        ("region, mm3", f"{voi * (found.voxel_um / 1000) ** 3:.6g}", "measured"),
-        ("implant length, mm", _text(None if axis is None else f"{axis.length * found.voxel_um / 1000:.6g}"), "measured"),
+        ("measured", found.how, "config"),
+        ("left out for memory", ", ".join(" ".join(r).strip() for r in left_out.to_numpy()) or "nothing", "measured"),
+        ("region, mm3", f"{region:.6g}", "measured"),
+        ("implant length, mm", _text(None if axis is None else f"{axis.length * measured.voxel_um / 1000:.6g}"), "measured"),
         ("implant tilt to z, degree", _text(None if axis is None else f"{axis.tilt_degrees:.4g}"), "measured"),
-        ("warnings", "; ".join(found.warnings) or "none", "measured"),
+        ("warnings", "; ".join(measured.warnings) or "none", "measured"),
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=list(FACT_COLUMNS))
 

@@ -47,7 +47,7 @@ class Ground:
     at: Place = (0, 0, 0)
     axis: Axis | None = None
     reach: int = 0
-    drawn: Corrected = field(default_factory=lambda: Corrected(None, None, None, None))
+    drawn: Corrected = field(default_factory=Corrected)
 
     def regions(self, box: Box, settings: Settings, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""

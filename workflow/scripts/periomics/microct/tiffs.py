@@ -123,13 +123,27 @@ def read_file(path: Path) -> NDArray:
 
 
 def read_pages(path: Path, low: int, high: int) -> NDArray:
-    """Pages low to high (exclusive), (z, y, x); the whole is read where a file keeps its planes in one page."""
+    """Pages low to high (exclusive), (z, y, x); where a file keeps its planes in one page they are mapped, if not compressed."""
     with tifffile.TiffFile(path) as tif:
-        paged = len(tif.pages) == tif.series[0].shape[0]
+        paged = _paged(tif)
     if not paged:
-        return _imread(path, None)[low:high]
+        return (
+            np.array(tifffile.memmap(path, mode="r")[low:high])
+            if not one_compressed_page(path)
+            else _imread(path, None)[low:high]
+        )
     found = _imread(path, slice(low, high))
     return found if found.ndim == 3 else found[None]
+
+
+def one_compressed_page(path: Path) -> bool:
+    """Whether a file keeps all its planes in one page that cannot be mapped."""
+    with tifffile.TiffFile(path) as tif:
+        return not _paged(tif) and tif.series[0].dataoffset is None
+
+
+def _paged(tif: tifffile.TiffFile) -> bool:
+    return len(tif.pages) == tif.series[0].shape[0]
 
 
 def _imread(path: Path, key: slice | None) -> NDArray:

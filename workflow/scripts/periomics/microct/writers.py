@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct import zarrs
+from periomics.microct.nifti import Frame, write_nifti
 from periomics.microct.readers import Spacing
 from periomics.study.errors import InputError
 from periomics.study.files import atomic
@@ -39,8 +40,10 @@ def write_volume(array: NDArray, spacing_um: Spacing, path: str | os.PathLike[st
     with atomic(path) as part:
         if name.endswith(".nrrd"):
             _write_nrrd(array, spacing_um, part)
-        elif name.endswith((".nii", ".nii.gz", ".mha")):
-            _write_itk(array, spacing_um, part)
+        elif name.endswith((".nii", ".nii.gz")):
+            write_nifti(part, array.shape, str(array.dtype), [array], Frame(tuple(s / 1000 for s in spacing_um)))
+        elif name.endswith(".mha"):
+            _write_mha(array, spacing_um, part)
         elif name.endswith((".tif", ".tiff")):
             import tifffile
 
@@ -70,12 +73,12 @@ def _write_nrrd(array: NDArray, spacing_um: Spacing, path: Path) -> None:
         handle.write(np.ascontiguousarray(array, array.dtype.newbyteorder("<")).tobytes())
 
 
-def _write_itk(array: NDArray, spacing_um: Spacing, path: Path) -> None:
+def _write_mha(array: NDArray, spacing_um: Spacing, path: Path) -> None:
     import SimpleITK as sitk
 
     image = sitk.GetImageFromArray(np.ascontiguousarray(array))
     image.SetSpacing([s / 1000 for s in spacing_um[::-1]])
-    sitk.WriteImage(image, str(path), useCompression=path.name.endswith(".gz"))
+    sitk.WriteImage(image, str(path))
 
 
 def _write_slices(array: NDArray, folder: Path) -> None:

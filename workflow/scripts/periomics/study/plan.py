@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -17,6 +18,8 @@ SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "si
                 "estimate_power", "allocate_animals", "calibrate_part"]  # fmt: skip
 # Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
 CALIBRATION_PARTS = 12
+# Ends of the names of files that say little of what they hold.
+PACKED = (".gz", ".png", ".jpg", ".jpeg", ".zarr", ".zarray", "zarr.json", ".aim", ".zip", ".mhd", ".nhdr")
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
@@ -308,3 +311,35 @@ def job_counts(study: Study) -> dict[str, int]:
         counts |= {f"simulate_{layer}": int(layer in layers) for _, layer, _ in IMAGING}
         counts["recover_truth"] = int(bool(layers))
     return counts
+
+
+def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> float:
+    """MB that a job takes for its input: in proportion to it, up to a bound.
+
+    Parameters
+    ----------
+    files
+        A job's input as Snakemake gives it. Folders count with all that is in them.
+    mb_per_mb
+        MB of memory for a MB of input.
+    at_most
+        The most that the job ever takes; it is also what packed files are given, whose pixels may be any number.
+    """
+    size = max(files.size_mb, 0)
+    folders = [Path(f) for f in files if Path(f).is_dir()]
+    inside = [p for f in folders for p in f.rglob("*") if p.is_file()]
+    size += sum(p.stat().st_size for p in inside) / 1e6
+    if at_most is None:
+        return mb_per_mb * size
+    packed = any(_packed(p) for p in [*map(Path, files), *inside])
+    return at_most if packed else min(at_most, mb_per_mb * size)
+
+
+def _packed(path: Path) -> bool:
+    """Whether a file's size says little of the pixels that it stands for: compressed, or a header of another file."""
+    name = path.name.lower()
+    if name.endswith((".nrrd", ".mha")) and path.is_file():
+        with path.open("rb") as handle:
+            head = handle.read(2048).lower()
+        return b"encoding: gz" in head or b"encoding: bz" in head or b"compresseddata = true" in head
+    return name.endswith(PACKED)
