@@ -33,6 +33,8 @@ def test_thickness(bone, voi, planes, marrow):
         written[low : low + len(sizes)] = sizes
 
     found = streamed_thickness(bits.read, SHAPE, bits_of(voi), planes, threads=1 + planes % 2, clipped=True, write=keep)
+    np.testing.assert_array_equal((2 * np.sqrt(written[voi])).astype(np.float32), whole[voi])
+    streamed_thickness(bits.read, SHAPE, None, planes, write=keep)
     np.testing.assert_array_equal((2 * np.sqrt(written)).astype(np.float32), whole)
     expected = thickness(phase, voi, 1.0)
     assert (found.n_voxels, found.maximum) == (expected.n_voxels, pytest.approx(expected.maximum, rel=1e-7))
@@ -66,6 +68,21 @@ def test_thickness_finds_spheres_larger_than_the_first_guess():
     found = streamed_thickness(bits_of(mask).read, mask.shape, None, 30)
     assert found.maximum == whole.max() == 88
     assert found.mean == pytest.approx(whole.mean(dtype=float), rel=1e-7)
+
+
+@pytest.mark.parametrize("planes", [4, 15, 120])
+def test_only_spheres_that_reach_the_voi_matter(bone, planes):
+    """Wide spaces above and beside a VOI: those that reach into it count in full, others cost nothing."""
+    mask = np.zeros((70 + SHAPE[0], *SHAPE[1:]), bool)
+    mask[70:] = ~bone
+    mask[1:66, 1:40, 1:40] = True
+    for first, last in ((64, 75), (60, 80), (100, 111), (30, 31)):
+        voi = np.zeros(mask.shape, bool)
+        voi[first:last, 5:30, 8:40] = True
+        expected = thickness(mask, voi, 1.0)
+        found = streamed_thickness(bits_of(mask).read, mask.shape, bits_of(voi), planes, clipped=True)
+        assert (found.mean, found.sd) == pytest.approx((expected.mean, expected.sd), rel=1e-7)
+        assert found.clipped / found.n_voxels == pytest.approx(expected.clipped_share, rel=1e-12)
 
 
 def test_thickness_without_phase_or_border():

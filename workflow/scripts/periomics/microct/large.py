@@ -67,6 +67,7 @@ Placed = tuple[Place, Shape, Planes]
 WHOLE_BYTES, SLAB_BYTES, MASKS = 80.0, 24.0, 10
 COUNT_BYTES = 120.0  # of a slab at work around an implant, shells and places included
 MAP_PLANES, MAP_BYTES = 8, 40.0  # planes of a map that are made at a time, and bytes for each of their voxels
+PHASES = {"tbth": "bone", "tbsp": "marrow"}
 MOST_PLANES = 64
 NO_MAP = np.zeros((0, 0, 0), np.float32)
 FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres reach further
@@ -298,7 +299,7 @@ def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], 
     try:
         found = streamed_thickness(
             read, job.scan.shape, job.bits.voi, memory_mb=job.work_mb - MAP_PLANES * MAP_BYTES * plane_mb, threads=job.threads,
-            clipped=True, metal_zone=job.bits.zone, write=take, step="thickness of bone" if outcome == "tbth" else "of marrow",
+            clipped=True, metal_zone=job.bits.zone, write=take, step=f"thickness of {PHASES[outcome]}",
         )  # fmt: skip
     except ValueError as error:
         return Sized(None, (), NO_MAP, f"not measured: microct/memory_mb is too little for its spheres: {error}")

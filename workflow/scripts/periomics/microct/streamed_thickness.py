@@ -5,6 +5,9 @@ radius of them. The reach is found on the way: when a distance in the slab or it
 (A centre beyond the halo whose sphere reached into the slab would lie on a path towards it along which distances fall by
 at most one voxel a plane, so the halo's outermost plane would hold a distance above the reach.) Distances of planes that
 two slabs share are kept, so each is found once.
+
+With a VOI only spheres that reach it matter. The reach then has to exceed the distances of voxels no farther from the VOI than
+itself: the way from a centre to the VOI voxel that its sphere reaches passes one of them. Slabs without the VOI are passed over.
 """
 
 from __future__ import annotations
@@ -23,7 +26,9 @@ from periomics.microct.thickness import largest_squares
 
 # First guess of the largest radius, voxels; and bytes a voxel of the slab and of its halo at work (measured).
 FIRST_REACH = 16
-SLAB_BYTES, HALO_BYTES = 10.0, 7.0
+SLAB_BYTES, HALO_BYTES = 10.0, 8.0
+# Voxels by which a way may miss the voxels that it is rounded to.
+ROUNDING = 2
 
 
 @dataclass(frozen=True)
@@ -71,22 +76,36 @@ class _Distances:
     read: Reader
     shape: Shape
     threads: int
+    voi: BitVolume | None = None
     reach: int = FIRST_REACH
     low: int = 0
     kept: Squares = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint16))
 
-    def around(self, low: int, high: int) -> tuple[Squares, int] | None:
-        """Distances of planes `low` to `high` with a halo of the reach, and the halo's first plane; None if it had to grow."""
+    def around(self, low: int, high: int) -> tuple[Squares, int, Mask | None] | None:
+        """Distances of planes `low` to `high` with a halo of the reach, the halo's first plane, and the centres whose spheres
+        reach the VOI (None without one); None if the reach had to grow."""
         first, last = max(0, low - self.reach), min(self.shape[0], high + self.reach)
         square = self._of(first, last)
-        if int(square.max(initial=0)) <= self.reach**2:
+        near = None if self.voi is None else self._to_voi(first, last)
+        if near is None:
+            small = int(square.max(initial=0)) <= self.reach**2
+        else:
+            small = int(square.max(initial=0, where=near <= self.reach**2)) <= max(0, self.reach - ROUNDING) ** 2
+        if small:
             self.low, self.kept = first, square
-            return square, first
+            return square, first, None if near is None else (near <= self.reach**2) & (square >= near)
         if self.reach >= max(self.shape):
             raise ValueError("the phase fills the whole volume: no distance to a border is defined")
         self.kept = self.kept[:0]
         self.reach = min(2 * self.reach, max(self.shape))
         return None
+
+    def _to_voi(self, first: int, last: int) -> Squares:
+        """Squared distances to the VOI, exact up to the reach."""
+        assert self.voi is not None
+        below, above = max(0, first - self.reach), min(self.shape[0], last + self.reach)
+        inner = slice(first - below, last - below)
+        return squared_distance(~self.voi.read(below, above), self.threads, self.reach, inner)
 
     def _of(self, first: int, last: int) -> Squares:
         n = max(0, min(len(self.kept), self.low + len(self.kept) - first)) if first >= self.low else 0
@@ -130,7 +149,7 @@ def streamed_thickness(
     metal_zone
         Implant and exclusion band, if any.
     write
-        Takes (first plane, squared radii of a slab) as they come, for a map.
+        Takes (first plane, squared radii of a slab) as they come, for a map; right in the VOI, planes without it do not come.
     step
         Name in the log.
 
@@ -139,22 +158,26 @@ def streamed_thickness(
     ValueError
         If the phase fills the whole volume, or the memory is too little for its spheres.
     """
-    distances = _Distances(read, shape, threads)
+    distances = _Distances(read, shape, threads, voi)
     counts = np.zeros(1, np.int64)
     n_clipped = 0
     begun = time.monotonic()
     low = 0
     while low < shape[0]:
         high = min(shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach)))
+        inside = np.ones((high - low, *shape[1:]), bool) if voi is None else voi.read(low, high)
+        if not inside.any():
+            low = high
+            continue
         found = distances.around(low, high)
         if found is None:
             continue
-        square, first = found
-        sizes = largest_squares(square, low - first, high - first, threads)
-        inside = np.ones(sizes.shape, bool) if voi is None else voi.read(low, high)
+        square, first, centres = found
+        sizes = largest_squares(square, low - first, high - first, threads, centres)
         counts = _added(counts, _histogram(sizes, inside, int(sizes.max(initial=0))))
         if clipped:
             free = _free(square, first, shape, metal_zone, distances.reach, threads)
+            free = free if centres is None else free & centres
             limited = largest_squares(square, low - first, high - first, threads, free)
             n_clipped += int(np.count_nonzero((limited < sizes) & inside))
         if write is not None:
