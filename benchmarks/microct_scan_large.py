@@ -6,7 +6,7 @@ A titanium cylinder (0.9 mm wide, 2.25 mm long, 9 um voxels) in trabecular bone:
 = its upper 35 %) of 200 voxels, tiled without a seam, below soft tissue and air; noise of 900 grey units. Written slab by
 slab as NRRD of 16 bits (1000 voxels an edge: 2 GB). The job runs in a process of its own with the settings of
 config/config.yaml; its true BV/TV and OV/TV are counted on the planted voxels with the cylinder's distance by geometry.
-`--implant none` measures the bone alone, the whole scan as its volume of interest, by slabs throughout.
+`--implant none`: a block of that bone alone, the whole scan as its volume of interest, by slabs throughout.
 """
 
 import argparse
@@ -45,14 +45,14 @@ def planted(edge: int, field: np.ndarray, low: int, high: int, with_implant: boo
     """Bone and distance (voxels) to the cylinder, of some planes; the apex lies at the high end."""
     tiles = -(-edge // TILE)
     bone = np.tile(field[np.arange(low, high) % TILE], (1, tiles, tiles))[:, :edge, :edge]
+    if not with_implant:
+        return bone, None, None
     bone[np.arange(low, high) < CREST * edge] = False
     z, y, x = np.ogrid[low:high, :edge, :edge]
     top = CREST * edge - 20
     across = np.sqrt((y - edge / 2.0) ** 2 + (x - edge / 2.0) ** 2) - RADIUS
     along = np.maximum(top - z, z - (top + LENGTH)).astype(float)
     outside = np.hypot(np.maximum(across, 0), np.maximum(along, 0))
-    if not with_implant:
-        return bone, None, None
     return bone & (outside > 0), outside, np.broadcast_to(top + LENGTH - z, bone.shape)
 
 
@@ -77,10 +77,10 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
             high = min(edge, low + 20)
             bone, outside, height = planted(edge, field, low, high, with_implant)
             grey = np.where(bone, np.float32(BONE), np.float32(SOFT))
-            grey[np.arange(low, high) < AIR * edge] = AIR_LEVEL
             if outside is None:
                 counts["bvtv"] += bone.sum(), bone.size
             else:
+                grey[np.arange(low, high) < AIR * edge] = AIR_LEVEL
                 grey[outside == 0] = METAL
                 for name, (inner, outer) in shells.items():
                     away = outside * VOXEL_UM

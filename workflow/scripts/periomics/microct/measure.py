@@ -27,7 +27,6 @@ Mask = NDArray[np.bool_]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
 AT_IMPLANT = ("ovtv", "bic_ct", "ridge", "insertion")
 ISOTROPY = 0.01
-EMPTY_VOI = "the VOI is empty: no voxel of the scan lies in the declared shell around the implant"
 NOT_FINITE = "the scan holds grey values that are not finite"
 
 
@@ -221,8 +220,16 @@ def find_regions(
     distance, height = distance_um(implant, voxel_um, threads), height_um(grey.shape, axis, voxel_um)
     regions = regions_around(implant, distance, height, axis, settings, drawn.band, drawn.voi)
     if not regions.voi.any():
-        raise SpecimenError(EMPTY_VOI)
+        raise empty_voi(voxel_um)
     return regions
+
+
+def empty_voi(voxel_um: float) -> SpecimenError:
+    """What to say of a scan without a VOI; a voxel in another unit shows here."""
+    return SpecimenError(
+        "the VOI is empty: no voxel of the scan lies in the declared shell around the implant "
+        f"(voxels of {voxel_um:.4g} um)"
+    )
 
 
 def regions_around(

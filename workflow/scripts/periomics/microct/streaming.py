@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import numba
 import numpy as np
-from scipy import ndimage
 
 from periomics.microct.anisotropy import Anisotropy, anisotropy_of_bits
 from periomics.microct.connectivity import Connectivity, octant_sums
 from periomics.microct.distance import squared_distance
-from periomics.microct.mesh import layer_sums, mask_layer_areas
 from periomics.microct.morphometry import Fraction
 from periomics.microct.slabs import BitVolume, bounds, slabs
-from periomics.microct.surface import MARGIN, SMOOTHING, Surface, faces
+from periomics.microct.surface import MARGIN, Surface, from_layers, layers_of_surface
 
 
 def streamed_fraction(bone: BitVolume, voi: BitVolume | None = None, planes: int = 64) -> Fraction:
@@ -52,28 +50,20 @@ def streamed_connectivity(
 def streamed_surface(
     bone: BitVolume, voxel_mm: float, voi: BitVolume | None = None, planes: int = 64, threads: int = 1
 ) -> Surface:
-    """Bone surface in the VOI by three methods, and SMI: `surface.surface`, by slabs.
-
-    Areas of meshes differ from those in memory by the rounding of its single-precision points, and in the few cells
-    where cuts can be joined in two ways (module `mesh`).
-    """
+    """Bone surface in the VOI by three methods, and SMI: `surface.surface`, by slabs, to the last digit."""
     nz = bone.shape[0]
-    smooth_sums, raw_areas = np.zeros((max(0, nz - 1), 3)), np.zeros(max(0, nz - 1))
+    smooth, raw = np.zeros((max(0, nz - 1), 3)), np.zeros(max(0, nz - 1))
     n_faces = volume = 0
     for low, high in slabs(nz, planes, "surface"):
         first, last = max(0, low - MARGIN), min(nz, high + MARGIN)
         mask = bone.read(first, last)
         region = np.ones(mask.shape, bool) if voi is None else voi.read(first, last)
-        smooth = ndimage.gaussian_filter(mask.astype(np.float32), SMOOTHING, mode="nearest")
         layers = slice(low, min(high, nz - 1))
-        smooth_sums[layers] = layer_sums(smooth, region, low - first, layers.stop - first, threads)
-        raw_areas[layers] = mask_layer_areas(mask, region, low - first, layers.stop - first, threads)
-        n_faces += faces(mask, region, low - first, high - first)
-        core = slice(low - first, high - first)
-        volume += int(np.count_nonzero((smooth[core] >= 0.5) & region[core]))
-    area, change, concave = (float(v) for v in smooth_sums.sum(axis=0))
-    smi, share = (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
-    return Surface(area * voxel_mm**2, float(raw_areas.sum()) * voxel_mm**2, n_faces * voxel_mm**2, smi, share)
+        smooth[layers], raw[layers], more_faces, more = layers_of_surface(
+            mask, region, low - first, high - first, threads
+        )
+        n_faces, volume = n_faces + more_faces, volume + more
+    return from_layers(smooth, raw, n_faces, volume, voxel_mm)
 
 
 def streamed_anisotropy(bone: BitVolume, voi: BitVolume | None = None, threads: int = 1) -> Anisotropy | None:

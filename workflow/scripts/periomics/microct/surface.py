@@ -11,16 +11,18 @@ confounded by the bone fraction and by concave surface (Salmon 2015, 10.3389/fen
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from periomics.microct.mesh import layer_sums, mask_layer_areas
+
 Mask = NDArray[np.bool_]
-# Gaussian (voxels) before the mesh, and how far (voxels) the surface is moved for its growth.
+# Gaussian (voxels) before the mesh, and voxels around the VOI that it and normals look at.
 SMOOTHING = 1.0
-STEP = 0.05
 MARGIN = 6
 
 
@@ -47,7 +49,7 @@ class PlateModel:
     separation: float
 
 
-def surface(bone: Mask, voi: Mask, voxel_mm: float) -> Surface:
+def surface(bone: Mask, voi: Mask, voxel_mm: float, threads: int = 1) -> Surface:
     """Bone surface in the VOI by three methods, and SMI.
 
     Parameters
@@ -60,15 +62,39 @@ def surface(bone: Mask, voi: Mask, voxel_mm: float) -> Surface:
         Edge of a voxel.
     """
     box = _box(voi, bone.shape)
-    bone, voi = np.ascontiguousarray(bone[box]), voi[box]
-    area = voxel_mm**2
+    bone, voi = np.ascontiguousarray(bone[box]), np.ascontiguousarray(voi[box])
+    return from_layers(*layers_of_surface(bone, voi, 0, len(bone), threads), voxel_mm)
+
+
+def layers_of_surface(
+    bone: Mask, voi: Mask, low: int, high: int, threads: int = 1
+) -> tuple[NDArray[np.float64], NDArray[np.float64], int, int]:
+    """What surface and SMI are made of, for planes low to high of a block that reaches MARGIN beyond them (or to the border).
+
+    Returns
+    -------
+    For each layer of cells above these planes: area of the smoothed mesh, its change when it is moved outwards and the part of it
+    that shrinks (n, 3); area of the mesh of the mask. Faces of voxels; voxels of the smoothed mask. In voxels, all in the VOI.
+    """
     smooth = ndimage.gaussian_filter(bone.astype(np.float32), SMOOTHING, mode="nearest")
-    points, triangles, normals = _mesh(smooth, voi)
-    size = _areas(points, triangles)
-    smi, concave = _smi(points, triangles, normals, size, np.count_nonzero((smooth >= 0.5) & voi))
-    raw_points, raw_triangles, _ = _mesh(bone.astype(np.float32), voi)
-    raw = float(_areas(raw_points, raw_triangles).sum())
-    return Surface(float(size.sum()) * area, raw * area, faces(bone, voi) * area, smi, concave)
+    top = min(high, len(bone) - 1)
+    core = slice(low, high)
+    return (
+        layer_sums(smooth, voi, low, top, threads), mask_layer_areas(bone, voi, low, top, threads),
+        faces(bone, voi, low, high), int(np.count_nonzero((smooth[core] >= 0.5) & voi[core])),
+    )  # fmt: skip
+
+
+def from_layers(
+    smooth: NDArray[np.float64], raw: NDArray[np.float64], n_faces: int, volume: int, voxel_mm: float
+) -> Surface:
+    """Surface and SMI from the sums of all layers (`layers_of_surface`), added in their order.
+
+    SMI is 6 S' V / S², S' from the surface moved along its normals, V of the body in it.
+    """
+    area, change, concave = (math.fsum(column) for column in smooth.T)
+    smi, share = (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
+    return Surface(area * voxel_mm**2, math.fsum(raw) * voxel_mm**2, n_faces * voxel_mm**2, smi, share)
 
 
 def plate_model(bv_tv: float, bs_bv: float) -> PlateModel:
@@ -88,41 +114,6 @@ def _box(voi: Mask, shape: tuple[int, ...]) -> tuple[slice, ...]:
         low, high = (int(at[0]), int(at[-1])) if at.size else (0, -1)
         found.append(slice(max(0, low - MARGIN), min(shape[axis], high + 1 + MARGIN)))
     return tuple(found)
-
-
-def _mesh(values: NDArray[np.float32], voi: Mask) -> tuple[NDArray, NDArray, NDArray]:
-    """Points (voxels), triangles with their middle in the VOI, and normals towards less bone, of the surface at one half."""
-    from skimage.measure import marching_cubes
-
-    if min(values.shape) < 2 or not values.min() < 0.5 < values.max():
-        return np.zeros((0, 3)), np.zeros((0, 3), np.int64), np.zeros((0, 3))
-    points, triangles, normals, _ = marching_cubes(values, 0.5, gradient_direction="descent", allow_degenerate=False)
-    middle = np.rint(points[triangles].mean(axis=1)).astype(np.int64)
-    inside = voi[middle[:, 0], middle[:, 1], middle[:, 2]]
-    return points.astype(np.float64), triangles[inside], _outwards(points, triangles, normals)
-
-
-def _outwards(points: NDArray, triangles: NDArray, normals: NDArray) -> NDArray:
-    """Normals away from the bone: the mesher winds its triangles towards it, and gives its normals either sign."""
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    turned = np.einsum("ij,ij->", np.cross(b - a, c - a), normals[triangles[:, 0]])
-    return normals if turned < 0 else -normals
-
-
-def _areas(points: NDArray, triangles: NDArray) -> NDArray[np.float64]:
-    a, b, c = (points[triangles[:, i]] for i in range(3))
-    return np.linalg.norm(np.cross(b - a, c - a), axis=1) / 2
-
-
-def _smi(points: NDArray, triangles: NDArray, normals: NDArray, size: NDArray, volume: int) -> tuple[float, float]:
-    """6 S' V / S², S' from the surface moved along its normals, V of the body in it (voxels); and the share that shrinks."""
-    total = size.sum()
-    if total == 0:
-        return float("nan"), float("nan")
-    grown = _areas(points + STEP * normals, triangles)
-    shrunk = _areas(points - STEP * normals, triangles)
-    change = (grown - shrunk) / (2 * STEP)
-    return float(6 * change.sum() * volume / total**2), float(size[change < 0].sum() / total)
 
 
 def faces(bone: Mask, voi: Mask, low: int = 0, high: int | None = None) -> int:

@@ -12,7 +12,7 @@ from periomics.microct.counting import Regions, factors
 from periomics.microct.distance import squared_distance
 from periomics.microct.lazy import SlabReader
 from periomics.microct.masks import Corrected
-from periomics.microct.measure import EMPTY_VOI, NOT_FINITE, regions_around
+from periomics.microct.measure import NOT_FINITE, empty_voi, regions_around
 from periomics.microct.periimplant import Axis, Place, height_um
 from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
 from periomics.microct.settings import Settings
@@ -176,7 +176,7 @@ def region_bits(ground: Ground, box: Box, settings: Settings, planes: int, threa
             bits.write(part[0].start, pasted(mask, regions.origin, (part[0], *(slice(0, n) for n in ground.shape[1:]))))
         any_voi = any_voi or bool(regions.voi.any())
     if not any_voi:
-        raise SpecimenError(EMPTY_VOI)
+        raise empty_voi(ground.voxel_um)
     return zone, voi
 
 
