@@ -81,6 +81,10 @@ class Adjusted(NamedTuple):
                 np.where(fine, trace**2 / square, np.nan),
             )
 
+    def some(self, which: object) -> Adjusted:
+        """Those studies or outcomes that an index or mask of the leading shape names."""
+        return Adjusted(*(x[which] for x in self[:-1]), self.patterns)
+
     def _blind(self, w: Floats) -> NDArray[np.bool_]:
         """Whether a contrast leans on an animal whose residual is 0 by construction."""
         alone = self.patterns.free <= NOTHING
@@ -215,4 +219,4 @@ def _rows(rows: Floats, matrices: Floats, pattern: NDArray[np.int64]) -> Floats:
     for i in range(0, len(flat), step):
         part = slice(i, i + step)
         out[part] = (flat[part, None, :] @ matrices[index[part]])[:, 0]
-    return out.reshape(*rows.shape[:-1], -1)
+    return out.reshape(*rows.shape[:-1], out.shape[1])

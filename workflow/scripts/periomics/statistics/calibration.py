@@ -7,7 +7,7 @@ verdict is false in which truth is `false_verdicts`; docs/calibration.md states 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -43,12 +43,12 @@ class Settings:
     """The config's `calibration` section (defaults and reasons stand there)."""
 
     studies: int = 10_000
-    chunk: int = 1000
+    chunk: int = 2500
     d: float = 2.5
     within_d: float = 1.5
     correlation: float = 0.4
     block_share: float = 0.3
-    sizes: tuple[int, ...] = (3, 4, 5, 6, 8, 10)
+    sizes: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
     cv_of: Mapping[str, float] = field(default_factory=dict)
 
 
@@ -274,13 +274,6 @@ def _fit(values: Floats, place: sc.Layout, plan: Plan) -> Arms | Adjusted:
     return adjust(values, place.arm, len(place.arms), blocks, place.covariates)
 
 
-def _some(fit: Arms | Adjusted, places: Sequence[int]) -> Arms | Adjusted:
-    """The fit of some outcomes only."""
-    if isinstance(fit, Arms):
-        return Arms(*(x[:, places] for x in fit))
-    return Adjusted(*(x[:, places] for x in fit[:-1]), fit.patterns)
-
-
 def _chunk(
     scenario: sc.Scenario, what: Case, place: sc.Layout, known: sc.Truth | None, settings: Settings, units: int, studies: int,
     rng: np.random.Generator, facts: Mapping[tuple[str, str], Fact], counts: _Counts,
@@ -299,7 +292,7 @@ def _chunk(
             sign, code = (
                 np.array(x) for x in zip(*(_sign_and_code(o, what, known) for o in claim.outcomes), strict=True)
             )
-            pair = [_some(f, places) for f in both]
+            pair = [f.some((slice(None), places)) for f in both]
             found = arm_forms(plan, claim, list(place.arms), *pair, sign, code)
             weights = plan.weights_of(claim)
             used = [i for i, a in enumerate(place.arms) if weights.get(a)]
@@ -417,15 +410,15 @@ def _count_fieller(
     for outcome in (o for o in what.outcomes if o != COMPOSITE):
         i = what.drawn.index(outcome)
         means = known.natural[:, i]
+        if abs(means[healthy] - means[disease]) < TINY:
+            continue  # no deficit, no share of it
         for arm in (a for a in plan.treated if a in place.arms):
             j = place.arms.index(arm)
-            fit = _some(analysis, [i])
+            fit = analysis.some((slice(None), [i]))
             found = fieller(fit, healthy, disease, j, 0.95, sc.CODES[known.links[i]])
             lower, upper, bounded = (np.asarray(x)[..., 0] for x in (found.lower, found.upper, found.bounded))
             seen = ~np.isnan(found.R[..., 0]) & (fit.n[:, 0] >= MIN_UNITS).all(axis=-1)
             counts.add("fieller unbounded", arm, outcome, ~bounded, seen)
-            if abs(means[healthy] - means[disease]) < TINY:
-                continue
             R = (means[j] - means[disease]) / (means[healthy] - means[disease])
             inside = np.where(bounded, (lower <= R) & (upper >= R), np.isnan(lower) | (lower >= R) | (upper <= R))
             counts.add("fieller coverage", arm, outcome, inside, seen)

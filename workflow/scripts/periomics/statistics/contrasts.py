@@ -28,6 +28,10 @@ class Arms(NamedTuple):
         """Weighted sum of means (`linear_form`)."""
         return linear_form(self, weights)
 
+    def some(self, which: object) -> Arms:
+        """Those studies or outcomes that an index or mask of the leading shape names."""
+        return Arms(*(x[which] for x in self))
+
 
 class Estimate(NamedTuple):
     """Estimate, standard error and degrees of freedom; the last two are NaN where no inference is possible."""

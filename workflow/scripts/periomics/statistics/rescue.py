@@ -77,22 +77,24 @@ def fieller(
     """
     count, places = arms.mean.shape[-1], (healthy, disease, arm)
     tail = 0.5 + level / 2
-    m = position.natural(arms.mean, np.asarray(code)[..., None])
+    code = np.broadcast_to(np.asarray(code), arms.mean.shape[:-1])
+    m = position.natural(arms.mean, code[..., None])
     gap = m[..., healthy] - m[..., disease]
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         R = np.where(gap != 0, (m[..., arm] - m[..., disease]) / gap, np.nan)
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
         bounded = np.abs(deficit.estimate) > stats.t.ppf(tail, deficit.df) * deficit.se
 
-        def excess(angle: Floats) -> Floats:
+        def excess(angle: Floats, which: object = ()) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
-            form = position.form(arms, _weights(np.cos(angle), np.sin(angle), count, *places), code)
+            weights = _weights(np.cos(angle), np.sin(angle), count, *places)
+            form = position.form(arms.some(which), weights, code[which])
             return np.abs(form.estimate) / form.se - stats.t.ppf(tail, form.df)
 
         centre = np.arctan(R)
         outside = np.where(bounded, np.pi / 2, np.nan)
-        if (~bounded & ~np.isnan(deficit.se) & ~np.isnan(R)).any():
-            outside = np.where(bounded, outside, _farthest(excess, centre))
+        wide = ~bounded & ~np.isnan(deficit.se) & ~np.isnan(R)
+        outside[wide] = _farthest(lambda angle: excess(angle, wide), centre[wide])
         ends = [np.tan(_crossing(excess, centre, far)) for far in _both_sides(centre, outside)]
         known = ~np.isnan(deficit.se) & ~np.isnan(ends[0]) & ~np.isnan(ends[1])
     lower, upper = (np.where(known, f(*ends), np.nan) for f in (np.minimum, np.maximum))

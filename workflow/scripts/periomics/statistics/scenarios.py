@@ -7,7 +7,7 @@ arms, animals, blocks, outcomes with their scales and directions, claims.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -127,7 +127,7 @@ def scenarios(plan: Plan, planned: Mapping[str, float], recovery: float, sizes: 
     recovery
         For treated arms that `planned` does not name.
     sizes
-        Animals an arm of the scenarios with another size than the study's own.
+        Animals an arm: every scenario is repeated with each of them.
     """
     base = dict.fromkeys(_arms(plan), ARM_WITHOUT_ROLE) | {plan.healthy: 1.0, plan.disease: 0.0}
     hoped = base | dict.fromkeys(plan.treated, recovery) | {a: float(r) for a, r in planned.items() if a in base}
@@ -156,10 +156,9 @@ def scenarios(plan: Plan, planned: Mapping[str, float], recovery: float, sizes: 
         Scenario("toward_control", "no direction of benefit is declared anywhere, no treatment effect", null, directions=False),
         Scenario("lost_implants", "animals that heal badly lose their implant", hoped, informative=True, bounded=False),
     ]  # fmt: skip
-    for n in sizes:
-        out.append(Scenario(f"null_treatment_n{n}", f"no treatment effect, {n} animals an arm", null, n=n))
-        out.append(Scenario(f"as_planned_n{n}", f"as hoped for, {n} animals an arm", hoped, n=n))
-    return list({s.name: s for s in out}.values())
+    own = list({s.name: s for s in out}.values())
+    sized = [replace(s, name=f"{s.name}_n{n}", text=f"{s.text}; {n} animals an arm", n=n) for n in sizes for s in own]
+    return own + sized
 
 
 def _arms(plan: Plan) -> list[str]:

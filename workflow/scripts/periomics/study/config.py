@@ -499,8 +499,8 @@ class Calibration(Section):
         0.3, ge=0, lt=1, description="share of the variance between animals that a block explains"
     )
     sizes: list[int] = Field(
-        default_factory=lambda: [3, 4, 5, 6, 8, 10],
-        description="animals an arm of the scenarios beside the study's own numbers",
+        default_factory=lambda: [3, 4, 5, 6, 7, 8, 9, 10],
+        description="animals an arm: each scenario is repeated with them, beside the own numbers of the study",
     )
 
 
