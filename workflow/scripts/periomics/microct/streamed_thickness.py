@@ -26,7 +26,7 @@ from periomics.microct.thickness import largest_squares
 
 # First guess of the largest radius, voxels; and bytes a voxel of the slab and of its halo at work (measured).
 FIRST_REACH = 16
-SLAB_BYTES, HALO_BYTES = 10.0, 8.0
+SLAB_BYTES, HALO_BYTES = 13.0, 10.0
 # Voxels by which a way may miss the voxels that it is rounded to.
 ROUNDING = 2
 
