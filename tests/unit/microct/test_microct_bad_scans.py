@@ -157,8 +157,8 @@ def test_saturation_is_flagged_with_its_share(tmp_path, memory_mb):
     assert text.endswith("% of the voxels outside the metal are saturated")
 
 
-@pytest.mark.parametrize("memory_mb", [30, 6])
-def test_a_mask_by_hand_counts_as_in_memory(tmp_path, memory_mb):
+@pytest.mark.parametrize(("memory_mb", "way"), [(30, "in the box"), (8, "by slabs")])
+def test_a_mask_by_hand_counts_as_in_memory(tmp_path, memory_mb, way):
     """A corrected label map, by slabs: bone taken away, a band drawn wider, a region drawn smaller, and its refusals."""
     grey = plates()
     write_volume(grey, SPACING, tmp_path / "s.nrrd")
@@ -170,6 +170,7 @@ def test_a_mask_by_hand_counts_as_in_memory(tmp_path, memory_mb):
     row = {"mask_by": "AB", "mask_reason": "ring"}
     wanted = measured(tmp_path / "s.nrrd", 4000, tmp_path / "m.nii.gz", row)
     found = measured(tmp_path / "s.nrrd", memory_mb, tmp_path / "m.nii.gz", row)
+    assert found.facts.set_index("fact").loc["measured", "value"].startswith(way)
     a, b = (f.measured.table.set_index(["outcome", "variant"]) for f in (found, wanted))
     assert set(a.index) == set(b.index) and ("bvtv", "mask=before") in a.index
     for key in b.index:
