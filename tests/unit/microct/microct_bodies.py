@@ -16,6 +16,15 @@ def ball(radius, margin=8, offset=0.5):
     return axis[:, None, None] + axis[:, None] + axis <= radius**2
 
 
+def layered_rod(edge):
+    """A metal rod of 11 x 11 voxels along z in layers: 4 voxels of bone, 6 of marrow."""
+    grey = np.zeros((60, edge, edge), np.uint16)
+    grey[np.arange(60) % 10 < 4] = 200
+    middle = slice(edge // 2 - 5, edge // 2 + 6)
+    grey[5:55, middle, middle] = 3000
+    return grey
+
+
 def random_values(shape=(128, 128, 128), wavelength=24.0, seed=12345, stretch=1.0):
     """Band-passed white noise of the specification, drawn out along z; periodic."""
     noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)

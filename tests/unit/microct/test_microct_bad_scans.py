@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 import tifffile
+from microct_bodies import layered_rod
 
 from periomics.microct.lazy import in_a_file, open_volume
 from periomics.microct.scan import measure_file
@@ -22,11 +23,7 @@ MEMORY = pytest.mark.parametrize("memory_mb", [4000, 30, 6])
 
 
 def plates():
-    """A metal rod of 11 x 11 voxels along z in layers: 4 voxels of bone, 6 of marrow. 10 µm voxels."""
-    grey = np.zeros((60, 90, 90), np.uint16)
-    grey[np.arange(60) % 10 < 4] = 200
-    grey[5:55, 40:51, 40:51] = 3000
-    return grey
+    return layered_rod(90)
 
 
 def measured(path, memory_mb, mask=None, row=None, **change):
@@ -49,6 +46,16 @@ def test_the_sound_scan_is_measured(tmp_path, memory_mb):
     facts = found.facts.set_index("fact")["value"]
     assert facts["measured"].startswith({4000: "at once", 30: "in the box", 6: "by slabs"}[memory_mb])
     assert facts["grey values"] == "0 to 3000, uint16" and facts["voxels (z x y x x)"] == "60 x 90 x 90"
+
+
+@pytest.mark.parametrize(("memory_mb", "absent"), [(8, []), (6, ["tbth", "tbth_sd", "tbsp", "tbsp_sd"])])
+def test_what_memory_was_too_little_for_is_named(tmp_path, memory_mb, absent):
+    write_volume(plates(), SPACING, tmp_path / "s.nrrd")
+    found = measured(tmp_path / "s.nrrd", memory_mb)
+    failed = found.measured.table.query("qc == 'fail'")
+    assert failed["outcome"].tolist() == absent and failed["value"].isna().all()
+    told = found.facts.set_index("fact").loc["left out for memory", "value"]
+    assert told == (", ".join(absent) or "nothing")
 
 
 @MEMORY

@@ -74,6 +74,7 @@ FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres rea
 DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
 LARGE = "not measured: the volume of interest does not fit into microct/memory_mb, and there is no form by slabs"
 BEYOND = "not measured: spheres reach beyond what fits into microct/memory_mb"
+TOO_LITTLE = "not measured: microct/memory_mb is too little for its spheres"
 
 
 @dataclass(frozen=True)
@@ -302,7 +303,7 @@ def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], 
             clipped=True, metal_zone=job.bits.zone, write=take, step=f"thickness of {PHASES[outcome]}",
         )  # fmt: skip
     except ValueError as error:
-        return Sized(None, (), NO_MAP, f"not measured: microct/memory_mb is too little for its spheres: {error}")
+        return Sized(None, (), NO_MAP, f"{TOO_LITTLE}: {error}")
     if not found.n_voxels:
         return Sized(None, (), NO_MAP)
     thick = Thickness(
