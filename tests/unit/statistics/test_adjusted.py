@@ -120,6 +120,19 @@ def test_fieller_with_blocks_covers_and_agrees_with_the_linear_form():
     np.testing.assert_array_equal(inside, (lower <= 0) & (upper >= 0))
 
 
+@pytest.mark.parametrize("deficit", [1.0, 200.0])
+def test_fieller_where_animals_are_missing_and_no_set_or_some_are_unbounded(deficit):
+    """Study by study the same as all at once, also where no set is unbounded."""
+    rng = np.random.default_rng(9)
+    y = rng.standard_normal((40, 24)) + deficit * np.array([1, 0, 0.05, 0.7])[ARM]
+    y[rng.random(y.shape) < 0.1] = np.nan
+    found = fieller(adjust(y, ARM, 4, BLOCK), 0, 1, 3)
+    assert found.bounded.all() if deficit == 200 else not found.bounded.all()
+    alone = [fieller(adjust(one, ARM, 4, BLOCK), 0, 1, 3) for one in y]
+    for name in ("R", "lower", "upper", "bounded"):
+        np.testing.assert_allclose(getattr(found, name), [getattr(a, name) for a in alone], rtol=1e-7)
+
+
 def test_what_cannot_be_told_apart_has_no_inference():
     rng = np.random.default_rng(8)
     y = rng.normal(0, 1, 24)
