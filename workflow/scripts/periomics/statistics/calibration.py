@@ -76,6 +76,8 @@ def case(plan: Plan, sheet: pd.DataFrame, dictionary: pd.DataFrame) -> Case:
     for claim in plan.claims:
         contrast = plan.contrasts.get(claim.contrast)
         plain = tuple(o for o in claim.outcomes if entry(dictionary, o)["kind"] not in ("binary", "ordinal"))
+        if plan.disease not in arms:  # the index needs the diseased arm's mean
+            plain = tuple(o for o in plain if o != COMPOSITE)
         if claim.kind == "association" or not plain or (contrast and contrast.trend):
             continue
         if set(plan.weights_of(claim)) <= arms:
@@ -210,10 +212,9 @@ def calibrate(
 
 @dataclass(frozen=True)
 class Fact:
-    """Truth of a claim and outcome: its effect, whether coverage is bounded, and which verdicts are false."""
+    """Truth of a claim and outcome: its effect and which verdicts are false."""
 
     effect: float
-    bounded: bool
     false: Mapping[str, tuple[str, ...]]
 
 
@@ -227,7 +228,7 @@ def _facts(
                 effect = settings.within_d if _helps(scenario, plan) else 0.0
                 margin = plan.margin_of(claim)
                 m = margin.value if margin.kind == "sd" else np.nan
-                out[claim.id, outcome] = Fact(effect, True, false_verdicts(claim.kind, effect, effect - m, effect + m))
+                out[claim.id, outcome] = Fact(effect, false_verdicts(claim.kind, effect, effect - m, effect + m))
             else:
                 out[claim.id, outcome] = _fact(claim, outcome, what, place, known, plan)
     return out
@@ -255,9 +256,7 @@ def _fact(claim: Claim, outcome: str, what: Case, place: sc.Layout, known: sc.Tr
     effect, above, below = (
         float(f.estimate) for f in arm_forms(plan, claim, list(place.arms), analysis, natural, sign, code)
     )
-    # The healing index is scaled by what was drawn: its own truth is exact only where nothing differs.
-    exact = outcome != COMPOSITE or abs(effect) < TINY
-    return Fact(effect, exact, false_verdicts(claim.kind, effect, above, below))
+    return Fact(effect, false_verdicts(claim.kind, effect, above, below))
 
 
 def _sign_and_code(outcome: str, what: Case, known: sc.Truth) -> tuple[float, int]:
@@ -279,6 +278,7 @@ def _chunk(
     rng: np.random.Generator, facts: Mapping[tuple[str, str], Fact], counts: _Counts,
 ) -> None:  # fmt: skip
     forms: dict[str, Forms] = {}
+    index: dict[str, Floats] = {}
     plan = what.plan
     if known is not None:
         drawn = sc.draw(scenario, known, place, studies, settings.correlation, settings.block_share, rng)
@@ -298,10 +298,11 @@ def _chunk(
             used = [i for i, a in enumerate(place.arms) if weights.get(a)]
             few = (pair[0].n[..., used] < MIN_UNITS).any(axis=-1)
             forms[claim.id] = Forms(*(_without(f, few) for f in found))
+        index = _index_effects(what, place, known, drawn, plan)
     for claim in (c for c in plan.claims if c.id in what.within):
         forms[claim.id] = _within_forms(claim, plan, facts, units, studies, rng)
     decisions = decide(plan, forms)
-    _count_claims(plan, what, forms, decisions, facts, counts)
+    _count_claims(plan, what, forms, decisions, facts, index, counts)
     if known is not None and plan.deficit() and set(plan.deficit()) <= set(place.arms):
         _count_fieller(plan, what, place, known, both[0], decisions, counts)
 
@@ -330,6 +331,19 @@ def _with_index(drawn: sc.Drawn, known: sc.Truth, what: Case, place: sc.Layout, 
     return np.concatenate([drawn.analysis, index], axis=1), np.concatenate([drawn.natural, index], axis=1)
 
 
+def _index_effects(what: Case, place: sc.Layout, known: sc.Truth, drawn: sc.Drawn, plan: Plan) -> dict[str, Floats]:
+    """True effect on the healing index of each claim that names it, in the SD of each drawn study: claim → shape (studies,)."""
+    named = [c for c in plan.claims if COMPOSITE in c.outcomes and c.id not in what.within]
+    if not named:
+        return {}
+    members = [what.drawn.index(m) for m in what.members]
+    own = replace(known, location=known.location[:, members], sign=known.sign[members])
+    mean = sc.index_means(drawn.analysis[:, members], own, place, what.domain, plan)
+    arms = Arms(mean, np.ones_like(mean), np.ones_like(mean))
+    code = position.IDENTITY
+    return {c.id: arm_forms(plan, c, list(place.arms), arms, arms, 1.0, code).effect.estimate for c in named}
+
+
 def _without(form: Estimate, few: np.ndarray) -> Estimate:
     """A form without inference where an arm has too few animals."""
     if np.ndim(form.se) == 0:
@@ -351,7 +365,7 @@ def _within_forms(
 
 def _count_claims(
     plan: Plan, what: Case, forms: Mapping[str, Forms], decisions: Mapping[str, Decision],
-    facts: Mapping[tuple[str, str], Fact], counts: _Counts,
+    facts: Mapping[tuple[str, str], Fact], index: Mapping[str, Floats], counts: _Counts,
 ) -> None:  # fmt: skip
     wrong: list[np.ndarray] = []
     for claim in plan.claims:
@@ -367,9 +381,10 @@ def _count_claims(
                 if direction == "false_supported":
                     any_false = false if any_false is None else any_false | false
             judged = ~np.isnan(bounds[0][..., i])
-            inside = (bounds[0][..., i] <= fact.effect) & (bounds[1][..., i] >= fact.effect)
-            counts.add("coverage" if fact.bounded else "coverage, scale estimated", claim.id, outcome, inside, judged)
-            counts.mean(BIAS, claim.id, outcome, forms[claim.id].effect.estimate[..., i] - fact.effect, judged)
+            effect = index[claim.id] if outcome == COMPOSITE else fact.effect
+            inside = (bounds[0][..., i] <= effect) & (bounds[1][..., i] >= effect)
+            counts.add("coverage", claim.id, outcome, inside, judged)
+            counts.mean(BIAS, claim.id, outcome, forms[claim.id].effect.estimate[..., i] - effect, judged)
             gate = _gate_passed(plan, claim, outcome, decisions)
             if gate is not None:
                 counts.add("coverage where the gate passed", claim.id, outcome, inside, judged & gate)
@@ -446,7 +461,7 @@ def _table(
 
 def _bounds(quantity: str, corrected: bool, alpha: float) -> tuple[float, float]:
     """Bounds of design.md section 7.16; NaN where there is none."""
-    if quantity in ("false_supported", "false_refuted", "permutation_false") or (
+    if quantity in ("false_supported", "false_refuted", "false_improved", "permutation_false") or (
         quantity == "false_family" and corrected
     ):
         return np.nan, alpha

@@ -41,15 +41,21 @@ def z_scores(values: ArrayLike, arm: ArrayLike, n_arms: int, sign: ArrayLike, di
     (spec/study.md, section 3.6).
     """
     values = np.asarray(values, float)
-    arms = summarise(values, arm, n_arms)
+    mean, scale = summarise(values, arm, n_arms).mean, pooled_sd(values, arm, n_arms)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.asarray(sign, float)[:, None] * (values - mean[..., disease, None]) / scale[..., None]
+
+
+def pooled_sd(values: ArrayLike, arm: ArrayLike, n_arms: int) -> Floats:
+    """SD of each outcome pooled within all arms, shape (..., outcomes); NaN where the outcome does not vary within arms."""
+    arms = summarise(np.asarray(values, float), arm, n_arms)
     free = np.where(arms.n > 1, arms.n - 1, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
         pooled = np.where(free > 0, arms.var * free, 0.0).sum(axis=-1) / free.sum(axis=-1)
         usable = (free.sum(axis=-1) >= LEAST_FREE) & (
             pooled > 1e-24 * np.nanmax(np.abs(arms.mean), axis=-1, initial=0) ** 2
         )
-        scale = np.where(usable, np.sqrt(pooled), np.nan)
-        return np.asarray(sign, float)[:, None] * (values - arms.mean[..., disease, None]) / scale[..., None]
+        return np.where(usable, np.sqrt(pooled), np.nan)
 
 
 def healing_index(z: ArrayLike, domain: ArrayLike, min_domains: float, weights: ArrayLike | None = None) -> Floats:

@@ -16,8 +16,8 @@ from scipy.special import expit
 
 from periomics.simulate.design import OUTCOMES, from_link, to_link
 from periomics.statistics import position
-from periomics.statistics.composite import healing_index, z_scores
-from periomics.statistics.contrasts import Floats
+from periomics.statistics.composite import healing_index, pooled_sd, z_scores
+from periomics.statistics.contrasts import Floats, summarise
 from periomics.statistics.plan import Plan
 from periomics.study.dictionary import direction_of, entry
 
@@ -28,6 +28,7 @@ LINKS = {"logit": "percent", "log": "log", "count": "log", "identity": "identity
 MODELS = ("equal", "cv", "unequal", "counts")
 DISPERSION, COUNT = 0.15, 20.0
 ARM_WITHOUT_ROLE = 0.0
+COVARIATE_SHARE = 0.2  # of the variance between animals, where covariates are declared
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,9 @@ class Scenario:
         Whether animals that heal badly lose their implant and with it every outcome.
     mixed
         Whether every second domain has no treatment effect.
+    interaction
+        Whether a block (and a covariate) moves the animals of an arm in proportion to how much they vary; elsewhere it moves all
+        arms alike.
     bounded
         Whether the bounds of the design hold here.
     directions
@@ -65,6 +69,7 @@ class Scenario:
     lost: float = 0.0
     informative: bool = False
     mixed: bool = False
+    interaction: bool = False
     bounded: bool = True
     directions: bool = True
 
@@ -154,6 +159,8 @@ def scenarios(plan: Plan, planned: Mapping[str, float], recovery: float, sizes: 
         Scenario("counts", "overdispersed counts, no treatment effect", null, model="counts"),
         Scenario("missing_at_random", "one value in ten missing, no treatment effect", null, lost=0.1),
         Scenario("toward_control", "no direction of benefit is declared anywhere, no treatment effect", null, directions=False),
+        Scenario("block_interaction", "as unequal, and blocks move the diseased arm twice as much", null, model="unequal",
+                 interaction=True, bounded=False),
         Scenario("lost_implants", "animals that heal badly lose their implant", hoped, informative=True, bounded=False),
     ]  # fmt: skip
     own = list({s.name: s for s in out}.values())
@@ -275,12 +282,19 @@ def draw(
     correlation
         Between outcomes of an animal.
     block_share
-        Share of the variance between animals that a block explains.
+        Share of the variance between animals that a block explains; of the arm that varies least, where arms differ.
     rng
         The job's generator.
+
+    Notes
+    -----
+    The SD of an arm is `known.spread` in every scenario, with what blocks and covariates add.
     """
-    z = _standing(known.sign.size, place, studies, correlation, block_share, rng)
-    value = known.location[place.arm].T + known.sign[:, None] * known.spread[place.arm].T * z
+    own, shared, alone = _standing(known.sign.size, place, studies, correlation, block_share, rng)
+    spread = known.spread[place.arm].T
+    common = spread if scenario.interaction else known.spread.min(axis=0)[:, None]
+    around = np.sqrt(spread**2 - (1 - alone) * common**2) * own + np.sqrt(1 - alone) * common * shared
+    value = known.location[place.arm].T + known.sign[:, None] * around
     natural = np.stack([from_link(value[:, i], link) for i, link in enumerate(known.links)], axis=1)
     gone = rng.random(value.shape) < scenario.lost
     if scenario.informative:
@@ -295,18 +309,23 @@ def draw(
 
 def _standing(
     outcomes: int, place: Layout, studies: int, correlation: float, block_share: float, rng: np.random.Generator
-) -> Floats:
-    """Standard normal standing of animals: correlated within an animal, shared within a block, partly what covariates say."""
+) -> tuple[Floats, Floats, float]:
+    """Standard normal parts of an animal's standing: its own, correlated between its outcomes; what its block and covariates say;
+    and the share of the variance that is its own."""
     n = place.arm.size
-    common, own = rng.standard_normal((studies, 1, n)), rng.standard_normal((studies, outcomes, n))
-    z = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * own
-    if place.block.any():
-        shared = rng.standard_normal((studies, 1, int(place.block.max()) + 1))[..., place.block]
-        z = np.sqrt(1 - block_share) * z + np.sqrt(block_share) * shared
-    if place.covariates.size:
-        each = (place.covariates - place.covariates.mean(axis=0)) / place.covariates.std(axis=0)
-        z = np.sqrt(0.8) * z + np.sqrt(0.2) * each.mean(axis=1)
-    return z
+    common, each = rng.standard_normal((studies, 1, n)), rng.standard_normal((studies, outcomes, n))
+    own = np.sqrt(correlation) * common + np.sqrt(1 - correlation) * each
+    blocks = block_share if place.block.any() else 0.0
+    told = COVARIATE_SHARE if place.covariates.size else 0.0
+    alone = (1 - blocks) * (1 - told)
+    shared = np.zeros((1, 1, n))
+    if blocks:
+        day = rng.standard_normal((studies, 1, int(place.block.max()) + 1))[..., place.block]
+        shared = np.sqrt(blocks * (1 - told)) * day
+    if told:
+        scaled = (place.covariates - place.covariates.mean(axis=0)) / place.covariates.std(axis=0)
+        shared = shared + np.sqrt(told) * scaled.mean(axis=1)
+    return own, shared / np.sqrt(1 - alone) if alone < 1 else shared, alone
 
 
 def index_of(values: Floats, known: Truth, place: Layout, domain: Sequence[int], plan: Plan) -> Floats:
@@ -315,8 +334,22 @@ def index_of(values: Floats, known: Truth, place: Layout, domain: Sequence[int],
     return healing_index(z, domain, plan.min_domains)
 
 
+def index_means(values: Floats, known: Truth, place: Layout, domain: Sequence[int], plan: Plan) -> Floats:
+    """True mean of the healing index in each arm of each drawn study, shape (studies, arms).
+
+    The index is in the SD of the study's own animals, so this is what the arms' true locations are in that SD, averaged over the
+    animals and outcomes that were seen.
+    """
+    disease = place.arms.index(plan.disease)
+    scale = pooled_sd(values, place.arm, len(place.arms))
+    shift = known.sign[:, None] * (known.location - known.location[disease])[place.arm].T
+    with np.errstate(invalid="ignore", divide="ignore"):
+        z = np.where(np.isnan(values), np.nan, shift / scale[..., None])
+    return summarise(healing_index(z, domain, plan.min_domains)[:, None], place.arm, len(place.arms)).mean[:, 0]
+
+
 def index_truth(known: Truth, place: Layout, domain: Sequence[int], plan: Plan) -> Floats:
-    """Mean of the healing index in each arm, shape (arms,): in the SD that the scaling estimates."""
+    """Mean of the healing index in each arm, shape (arms,): in the SD that a study's scaling estimates."""
     weight = np.bincount(place.arm, minlength=len(place.arms)) - 1.0
     pooled = np.sqrt((weight[:, None] * known.spread**2).sum(axis=0) / weight.sum())
     shift = known.sign * (known.location - known.location[place.arms.index(plan.disease)]) / pooled
