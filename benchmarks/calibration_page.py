@@ -7,32 +7,66 @@ import sys
 
 import pandas as pd
 
-FALSE = ("false_supported", "false_refuted", "permutation_false")
+FALSE = ("false_supported", "false_refuted", "false_improved", "permutation_false")
+FAMILY = ("false_family",)
+GRAPH = ("false_graph",)
 COVER = ("coverage", "fieller coverage")
 WORDS = ("supported", "supported, small", "inconclusive", "refuted", "no deficit", "not tested", "improved but below the margin",
          "improved, size unclear")  # fmt: skip
 
 
 def span(shares: pd.Series) -> str:
-    return f"{shares.min():.3f} to {shares.max():.3f}" if len(shares) else ""
+    return f"{shares.min():.3f} to {shares.max():.3f}" if len(shares) else "–"
+
+
+def holding(part: pd.DataFrame) -> str:
+    """How many of the bounds hold."""
+    own = part[part["within"] != ""]
+    return f"{(own['within'] == 'yes').sum()} of {len(own)}" if len(own) else "no bound"
+
+
+def worst(part: pd.DataFrame, quantities: tuple[str, ...]) -> str:
+    """The highest rate, in the study's own design and over all sizes."""
+    rows = part[part["quantity"].isin(quantities)]
+    if quantities == FAMILY and rows["bound_high"].notna().any():
+        rows = rows[rows["bound_high"].notna()]
+    own, sized = rows.loc[rows["n"] == 0, "share"], rows[rows["n"] > 0]
+    if rows.empty:
+        return "–"
+    high = sized.loc[sized["share"].idxmax()] if len(sized) else None
+    there = f"{own.max():.3f}" if len(own) else "–"
+    return there if high is None else f"{there}; {high['share']:.3f} at {high['n']}"
+
+
+def coverages(part: pd.DataFrame, quantities: tuple[str, ...] = COVER) -> str:
+    rows = part[part["quantity"].isin(quantities)]
+    return f"{span(rows.loc[rows['n'] == 0, 'share'])}; {span(rows.loc[rows['n'] > 0, 'share'])}"
 
 
 def scenario_row(name: str, part: pd.DataFrame) -> str:
-    """One line of the table of scenarios."""
-    own = part[part["within"] != ""]
-    false = part[part["quantity"].isin(FALSE)]
-    family = part[(part["quantity"] == "false_family") & part["bound_high"].notna()]
-    if family.empty:
-        family = part[part["quantity"] == "false_family"]
-    graph = part.loc[part["quantity"] == "false_graph", "share"]
-    cover = part.loc[part["quantity"].isin(COVER), "share"]
-    gate = part.loc[part["quantity"] == "coverage where the gate passed", "share"]
-    bounds = f"{(own['within'] == 'yes').sum()} of {len(own)}" if len(own) else "no bound"
-    worst = f"{false['share'].max():.3f}" if len(false) else "–"
-    return (
-        f"| {name} | {part['text'].iloc[0]} | {bounds} | {worst} | {family['share'].max():.3f} | "
-        f"{graph.iloc[0] if len(graph) else float('nan'):.3f} | {span(cover)} | {span(gate)} |"
-    ).replace("nan", "–")
+    """One line of the table of scenarios: the study's own design; then 3 to 10 animals an arm."""
+    own = part.loc[part["n"] == 0, "text"]
+    gate = part[(part["quantity"] == "coverage where the gate passed") & (part["n"] == 0)]["share"]
+    cells = (
+        name,
+        own.iloc[0],
+        holding(part),
+        worst(part, FALSE),
+        worst(part, FAMILY),
+        worst(part, GRAPH),
+        coverages(part),
+        span(gate),
+    )
+    return "| " + " | ".join(cells) + " |"
+
+
+def size_row(size: int, part: pd.DataFrame) -> str:
+    """One line of the table of sizes: all scenarios with bounds together."""
+    part = part[part["within"] != ""]
+    false, family = (part.loc[part["quantity"].isin(q), "share"].max() for q in (FALSE, FAMILY))
+    every, fieller = (part.loc[part["quantity"] == q, "share"] for q in COVER)
+    label = f"{size} an arm" if size else "as the study"
+    return f"| {label} | {holding(part)} | {false:.3f} | {family:.3f} | {span(every)} | {span(fieller)} |"
 
 
 def mix_row(scenario: str, claim: str, part: pd.DataFrame) -> str:
@@ -48,13 +82,26 @@ def main(path: str) -> None:
     print(
         f"{len(bounded)} bounds, {(bounded['within'] == 'no').sum()} of them broken; {int(df['studies'].max())} studies a scenario.\n"
     )
+    df["n"] = df["scenario"].str.extract(r"_n(\d+)$")[0].fillna(0).astype(int)
+    df["base"] = df["scenario"].str.replace(r"_n\d+$", "", regex=True)
     heads = ("scenario", "truth", "bounds that hold", "worst false verdict", "worst family", "any false in the graph", "coverage",
              "coverage where the gate passed")  # fmt: skip
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
-    for name, part in df.groupby("scenario", sort=True):
+    for name, part in df.groupby("base", sort=True):
         print(scenario_row(str(name), part))
+    heads = (
+        "animals",
+        "bounds that hold",
+        "worst false verdict",
+        "worst family",
+        "coverage of intervals",
+        "coverage of Fieller's sets",
+    )
+    print("\n| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
+    for size, part in df.groupby("n"):
+        print(size_row(int(size), part))
     print("\n| scenario | claim | " + " | ".join(WORDS) + " |\n|---|---|" + "---|" * len(WORDS))
-    for name in ("as_planned", "null_treatment", "boundary_margin", "boundary_0.5", "boundary_0.8", "as_planned_n10"):
+    for name in ("as_planned", "null_treatment", "boundary_0.8", "as_planned_n3", "as_planned_n10"):
         part = df[(df["scenario"] == name) & ~df["outcome"].astype(str).str.startswith("all of")]
         for claim in dict.fromkeys(part["claim_id"].dropna()):
             own = part[(part["claim_id"] == claim) & part["quantity"].str.startswith("verdict: ")]

@@ -112,13 +112,15 @@ for (k in seq_len(nrow(pairs))) {{
   a <- as.vector(x %*% bread %*% w)
   G <- t(M) %*% diag(a^2 / (1 - h)) %*% M
   B <- G %*% diag(omega)
-  result[[paste0("k", k)]] <- c(sum(w * coef(fit)), sqrt(sum(a^2 * e^2 / (1 - h))), sum(diag(B))^2 / sum(diag(B %*% B)))
+  correction <- min(max(sum(a^2 * omega) / sum(diag(B)), 2 / 3), 3 / 2)
+  se <- sqrt(correction * sum(a^2 * e^2 / (1 - h)))
+  result[[paste0("k", k)]] <- c(sum(w * coef(fit)), se, sum(diag(B))^2 / sum(diag(B %*% B)))
 }}
 """
 
 
 def test_adjusted_contrasts_are_those_of_lm_with_a_sandwich(table):
-    """Estimate of lm(y ~ arm + block); standard error HC2; Bell and McCaffrey's degrees of freedom, each made of R's own pieces."""
+    """Estimate of lm(y ~ arm + block); HC2 corrected for unequal arms; Bell and McCaffrey's degrees of freedom; of R's own pieces."""
     names, arm = codes(table)
     block, wanted = pd.factorize(table["block"])[0], pairs(names)
     flat = ", ".join(f"{i + 1}, {j + 1}" for i, j in wanted)

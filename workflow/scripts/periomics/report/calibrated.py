@@ -22,6 +22,7 @@ NUMERIC = ("count", "studies", "share", "lower", "upper", "bound_low", "bound_hi
 FALSE = {
     "false_supported": "falsely supported",
     "false_refuted": "falsely refuted",
+    "false_improved": "falsely improved",
     "false_family": "any falsely supported in the family",
     "permutation_false": "permutation test falsely below α",
 }

@@ -158,7 +158,7 @@ def _index(sources: Sources, contrasts: pd.DataFrame, claims: Config) -> Iterato
     share = 100 * float(settings.get("min_domains", 0.6))  # type: ignore[arg-type]
     yield (
         f"The healing index is the mean over domains of benefit-signed z scores ({_listed(names) or NOT_REPORTED}, as far as "
-        f"measured) against the diseased mean, in SD pooled within arms; an animal needs {share:g} % of the domains."
+        f"measured) against the diseased mean, in SD over all animals of all arms; an animal needs {share:g} % of the domains."
     )
     if own["variant"].astype(str).str.startswith("without=").any():
         yield "It was repeated without each domain and with weights by the first principal component within arms."

@@ -1,8 +1,9 @@
 """Contrasts of arms adjusted for blocks and covariates, with variances that may differ between arms; one study or a thousand.
 
 Least squares on [block | arm | covariates]. The variance of a contrast is the bias-reduced sandwich (each squared residual over
-one minus its leverage), its degrees of freedom are those of Bell and McCaffrey with each arm's own variance as working model.
-Without blocks and covariates both are Welch's. Why this and not another: docs/statistics.md.
+one minus its leverage), corrected for what it is biased by where arms vary differently; its degrees of freedom are those of Bell
+and McCaffrey with each arm's own variance as working model. Without blocks and covariates both are Welch's. Why this and not
+another: docs/statistics.md.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ from periomics.statistics.contrasts import ROUNDING, Estimate, Floats
 # Below this a leverage is 1 and a weight is 0.
 NOTHING = 1e-9
 ESTIMABLE = 1e-6
+# The sandwich over its variance under the arms' own variances is corrected within these: they come from few animals.
+CORRECTION = (2 / 3, 3 / 2)
 # Patterns of missing animals that are handled at a time.
 CHUNK = 128
 
@@ -28,7 +31,8 @@ class Patterns(NamedTuple):
     (patterns, arms, columns) is 0 for combinations of arms that the design can estimate, `free` (patterns, animals) is
     1 − leverage, `solve` (patterns, arms, arms) turns sums of squared residuals into variances, `trace`
     (patterns, pairs, arms) and `cross` (patterns, pairs, pairs, arms, arms) are the moments of the quadratic form that each pair
-    of arms adds to the variance of a contrast; `member` is (animals, arms), `first` and `second` (pairs,) name the pairs.
+    of arms adds to the variance of a contrast, `working` (patterns, pairs, arms) what it would add if variances were known;
+    `member` is (animals, arms), `first` and `second` (pairs,) name the pairs.
     """
 
     residual: Floats
@@ -38,6 +42,7 @@ class Patterns(NamedTuple):
     solve: Floats
     trace: Floats
     cross: Floats
+    working: Floats
     member: Floats
     first: NDArray[np.int64]
     second: NDArray[np.int64]
@@ -46,8 +51,9 @@ class Patterns(NamedTuple):
 class Adjusted(NamedTuple):
     """Adjusted means, variances and numbers of arms, shape (..., arms), and what combinations of them need.
 
-    With the products of two weights as a vector over pairs of arms: `squared` (..., pairs) gives the variance, `trace`
-    (..., pairs) and `square` (..., pairs, pairs) the two moments that make degrees of freedom. `pattern` (...) is the row of
+    With the products of two weights as a vector over pairs of arms: `squared` (..., pairs) gives the sandwich, `trace`
+    (..., pairs) and `square` (..., pairs, pairs) the two moments that make degrees of freedom, `working` (..., pairs) the variance
+    under the arms' own variances, of which `trace` is the sandwich's mean. `pattern` (...) is the row of
     `patterns` of each study, `size` (...) the largest absolute value.
     """
 
@@ -57,6 +63,7 @@ class Adjusted(NamedTuple):
     squared: Floats
     trace: Floats
     square: Floats
+    working: Floats
     pattern: NDArray[np.int64]
     size: Floats
     patterns: Patterns
@@ -73,8 +80,10 @@ class Adjusted(NamedTuple):
             known = np.abs(_rows(w, self.patterns.lost, self.pattern)).max(axis=-1, initial=0.0) < ESTIMABLE * np.abs(
                 w
             ).max(axis=-1)
+            due = (pair * self.working).sum(axis=-1)
             least = (ROUNDING * self.size * np.abs(w).max(axis=-1)) ** 2
             fine = known & ((self.n >= 2) | ~used).all(axis=-1) & (variance > least) & (square > 0) & ~self._blind(w)
+            variance = variance * np.clip(due / trace, *CORRECTION)
             return Estimate(
                 np.where(known, (w * self.mean).sum(axis=-1), np.nan),
                 np.where(fine, np.sqrt(variance), np.nan),
@@ -118,6 +127,8 @@ def adjust(
     Notes
     -----
     HC2 with degrees of freedom from two matched moments: MacKinnon and White 1985, Bell and McCaffrey 2002 [from memory].
+    HC2 is unbiased where arms vary alike. Where they do not, residuals of a quiet arm hold the noise that a variable one puts into
+    the blocks: the variance is multiplied by what it should be over what it is expected to be, both under the working variances.
     The working variances are each arm's, unbiased from the residuals (Rao's MINQUE [from memory]) and not below 0.
     """
     values, arm = np.asarray(values, float), np.asarray(arm, int)
@@ -138,18 +149,18 @@ def adjust(
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = np.where(free > NOTHING, residual**2 / free, 0.0)
     var = _arm_variances(residual, p, pattern)
-    twice = np.where(p.first == p.second, 1.0, 2.0)
-    products = twice[:, None] * p.lead[:, p.first] * p.lead[:, p.second]
+    products = _products(p.lead, p.first, p.second)
     both = (var[:, :, None] * var[:, None, :]).reshape(len(var), -1)
     pairs = len(p.first)
     flat = p.cross.reshape(len(kinds), pairs * pairs, -1)
     out = (
         _rows(y, p.lead.swapaxes(1, 2), pattern), var, (kinds @ member)[pattern], _rows(squares, products.swapaxes(1, 2), pattern),
         _rows(var, p.trace.swapaxes(1, 2), pattern), _rows(both, flat.swapaxes(1, 2), pattern),
+        _rows(var, p.working.swapaxes(1, 2), pattern),
     )  # fmt: skip
-    mean, var, n, squared, trace, square = (x.reshape(*shape, -1) for x in out)
+    mean, var, n, squared, trace, square, working = (x.reshape(*shape, -1) for x in out)
     return Adjusted(
-        mean, var, n, squared, trace, square.reshape(*shape, pairs, pairs), pattern.reshape(shape),
+        mean, var, n, squared, trace, square.reshape(*shape, pairs, pairs), working, pattern.reshape(shape),
         np.abs(y).max(axis=1, initial=0.0).reshape(shape), p,
     )  # fmt: skip
 
@@ -176,7 +187,13 @@ def _patterns(kinds: NDArray[np.bool_], member: Floats, blocks: Floats, further:
         for i in range(0, len(kinds), CHUNK)
     ]
     trace, cross = (np.concatenate(part) for part in zip(*parts, strict=True))
-    return Patterns(residual, lead, lost, free, solve, trace, cross, member, first, second)
+    working = _products(lead, first, second) @ member
+    return Patterns(residual, lead, lost, free, solve, trace, cross, working, member, first, second)
+
+
+def _products(lead: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+    """What an animal's variance adds for each pair of arms, shape (patterns, pairs, animals)."""
+    return np.where(first == second, 1.0, 2.0)[:, None] * lead[:, first] * lead[:, second]
 
 
 def _moments(
@@ -185,8 +202,7 @@ def _moments(
     """Trace and cross products, by arms, of the quadratic form of the residuals that each pair of arms adds."""
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(free > NOTHING, 1 / free, 0.0)
-    twice = np.where(first == second, 1.0, 2.0)
-    part = twice[:, None] * lead[:, first] * lead[:, second] * share[:, None]
+    part = _products(lead, first, second) * share[:, None]
     q = residual[:, None] @ (part[..., None] * residual[:, None])
     trace = np.diagonal(q, axis1=2, axis2=3) @ member
     arms = member.shape[1]

@@ -17,7 +17,7 @@ LEAST_FREE = 3
 
 
 def z_scores(values: ArrayLike, arm: ArrayLike, n_arms: int, sign: ArrayLike, disease: int) -> Floats:
-    """Benefit-signed z against the diseased mean in SD pooled within all arms.
+    """Benefit-signed z against the diseased mean in the SD of all animals together.
 
     Parameters
     ----------
@@ -34,28 +34,35 @@ def z_scores(values: ArrayLike, arm: ArrayLike, n_arms: int, sign: ArrayLike, di
     -------
     array (..., outcomes, animals)
         NaN where a value is missing, or where the outcome has no diseased animal or does not vary within arms.
-
-    Notes
-    -----
-    The SD is pooled over all arms, not the healthy arm's alone: with two arms the composite's null rate is .058 to .068
-    (spec/study.md, section 3.6).
     """
     values = np.asarray(values, float)
-    mean, scale = summarise(values, arm, n_arms).mean, pooled_sd(values, arm, n_arms)
+    mean, scale = summarise(values, arm, n_arms).mean, overall_sd(values, arm, n_arms)
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.asarray(sign, float)[:, None] * (values - mean[..., disease, None]) / scale[..., None]
 
 
-def pooled_sd(values: ArrayLike, arm: ArrayLike, n_arms: int) -> Floats:
-    """SD of each outcome pooled within all arms, shape (..., outcomes); NaN where the outcome does not vary within arms."""
-    arms = summarise(np.asarray(values, float), arm, n_arms)
+def overall_sd(values: ArrayLike, arm: ArrayLike, n_arms: int) -> Floats:
+    """SD of each outcome over all animals, blind to arms, shape (..., outcomes); NaN where it does not vary within arms.
+
+    Notes
+    -----
+    An SD within arms is small just when the index's own residuals are, so that its tests err too often: in .060 to .071 at .05 with
+    four to six animals an arm where the diseased arm varies two or three times as much, five outcomes, against .051 to .055 with
+    this one (docs/statistics.md; spherical tests of Läuter 1996 [from memory]).
+    """
+    values = np.asarray(values, float)
+    arms = summarise(values, arm, n_arms)
+    seen = ~np.isnan(values) & (np.asarray(arm) >= 0)
+    n = seen.sum(axis=-1)
     free = np.where(arms.n > 1, arms.n - 1, 0.0)
     with np.errstate(invalid="ignore", divide="ignore"):
-        pooled = np.where(free > 0, arms.var * free, 0.0).sum(axis=-1) / free.sum(axis=-1)
+        within = np.where(free > 0, arms.var * free, 0.0).sum(axis=-1) / free.sum(axis=-1)
         usable = (free.sum(axis=-1) >= LEAST_FREE) & (
-            pooled > 1e-24 * np.nanmax(np.abs(arms.mean), axis=-1, initial=0) ** 2
+            within > 1e-24 * np.nanmax(np.abs(arms.mean), axis=-1, initial=0) ** 2
         )
-        return np.where(usable, np.sqrt(pooled), np.nan)
+        centre = np.where(seen, values, 0.0).sum(axis=-1) / n
+        total = np.where(seen, values - centre[..., None], 0.0)
+        return np.where(usable, np.sqrt((total**2).sum(axis=-1) / (n - 1)), np.nan)
 
 
 def healing_index(z: ArrayLike, domain: ArrayLike, min_domains: float, weights: ArrayLike | None = None) -> Floats:

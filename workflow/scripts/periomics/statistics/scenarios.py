@@ -16,7 +16,7 @@ from scipy.special import expit
 
 from periomics.simulate.design import OUTCOMES, from_link, to_link
 from periomics.statistics import position
-from periomics.statistics.composite import healing_index, pooled_sd, z_scores
+from periomics.statistics.composite import healing_index, overall_sd, z_scores
 from periomics.statistics.contrasts import Floats, summarise
 from periomics.statistics.plan import Plan
 from periomics.study.dictionary import direction_of, entry
@@ -341,7 +341,7 @@ def index_means(values: Floats, known: Truth, place: Layout, domain: Sequence[in
     animals and outcomes that were seen.
     """
     disease = place.arms.index(plan.disease)
-    scale = pooled_sd(values, place.arm, len(place.arms))
+    scale = overall_sd(values, place.arm, len(place.arms))
     shift = known.sign[:, None] * (known.location - known.location[disease])[place.arm].T
     with np.errstate(invalid="ignore", divide="ignore"):
         z = np.where(np.isnan(values), np.nan, shift / scale[..., None])
@@ -349,8 +349,10 @@ def index_means(values: Floats, known: Truth, place: Layout, domain: Sequence[in
 
 
 def index_truth(known: Truth, place: Layout, domain: Sequence[int], plan: Plan) -> Floats:
-    """Mean of the healing index in each arm, shape (arms,): in the SD that a study's scaling estimates."""
-    weight = np.bincount(place.arm, minlength=len(place.arms)) - 1.0
-    pooled = np.sqrt((weight[:, None] * known.spread**2).sum(axis=0) / weight.sum())
-    shift = known.sign * (known.location - known.location[place.arms.index(plan.disease)]) / pooled
+    """Mean of the healing index in each arm, shape (arms,): in the SD over all animals that is expected."""
+    n = np.bincount(place.arm)[:, None]
+    apart = known.location - (n * known.location).sum(axis=0) / n.sum()
+    squares = (n * apart**2).sum(axis=0) + (n * known.spread**2).sum(axis=0) * (1 - 1 / n.sum())
+    scale = np.sqrt(squares / (n.sum() - 1))
+    shift = known.sign * (known.location - known.location[place.arms.index(plan.disease)]) / scale
     return np.stack([shift[:, np.asarray(domain) == i].mean(axis=1) for i in range(max(domain) + 1)]).mean(axis=0)
