@@ -1,4 +1,5 @@
-"""Coverage of 95 % intervals by how the variance is estimated, and by the scale on which natural positions are compared.
+"""Coverage of 95 % intervals by how the variance is estimated, by the scale on which natural positions are compared, and by what
+the healing index is scaled with.
 
 Run: .venv/bin/python benchmarks/statistics_coverage.py [studies]     (default 20000; its tables stand in docs/statistics.md)
 """
@@ -14,16 +15,17 @@ sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
 from periomics.statistics import position  # noqa: E402
 from periomics.statistics.adjusted import adjust  # noqa: E402
+from periomics.statistics.composite import overall_sd  # noqa: E402
 from periomics.statistics.contrasts import interval, summarise  # noqa: E402
 from periomics.statistics.rescue import rescue_weights  # noqa: E402
 
-C2, C1 = np.array([0, -1.0, 0, 1]), np.array([-0.3, -0.7, 1.0, 0])
+CONTRASTS = {"C2": np.array([0, -1.0, 0, 1]), "C1": np.array([-0.3, -0.7, 1.0, 0]), "C4": np.array([0, 0, -1.0, 1])}
 LAYOUTS = (
-    ((3, 3, 3, 3), 3), ((4, 4, 4, 4), 2), ((5, 5, 5, 5), 3), ((6, 6, 6, 6), 3), ((6, 6, 6, 6), 6), ((8, 8, 8, 8), 4),
+    ((3, 3, 3, 3), 3), ((4, 4, 4, 4), 2), ((4, 4, 4, 4), 3), ((5, 5, 5, 5), 3), ((6, 6, 6, 6), 3), ((6, 6, 6, 6), 6), ((8, 8, 8, 8), 4),
     ((10, 10, 10, 10), 5), ((10, 5, 4, 8), 3), ((6, 3, 6, 4), 3),
 )  # fmt: skip
-SPREADS = ((1, 1, 1, 1), (1, 1, 2, 2), (1, 3, 1, 1))
-NAMES = ("pooled", "arm variances", "HC2, plain BM", "HC2, arms' BM", "block differences")
+SPREADS = ((1, 1, 1, 1), (1, 1, 2, 2), (1, 2, 1, 1), (1, 3, 1, 1))
+NAMES = ("pooled", "arm variances", "HC2, plain BM", "HC2, arms' BM", "the engine", "block differences")
 
 
 def peers(y, arm, block, w):
@@ -45,9 +47,12 @@ def peers(y, arm, block, w):
     out["HC2, plain BM"] = e**2 @ (a**2 / np.diag(m))
     b = m @ np.diag(a**2 / np.diag(m)) @ m
     df["HC2, plain BM"] = np.full(len(y), np.trace(b) ** 2 / (b**2).sum())
+    out["HC2, arms' BM"] = out["HC2, plain BM"]
+    mean, cross = s @ (groups.T @ np.diag(b)), groups.T @ b**2 @ groups
+    df["HC2, arms' BM"] = mean**2 / np.einsum("sg,gh,sh->s", s, cross, s)
     hit = {k: np.abs(estimate) <= stats.t.ppf(0.975, df[k]) * np.sqrt(out[k]) for k in out}
     lower, upper = interval(adjust(y, arm, 4, block).form(w), 0.95)
-    hit["HC2, arms' BM"] = (lower <= 0) & (upper >= 0)
+    hit["the engine"] = (lower <= 0) & (upper >= 0)
     inside = [[(block == k) & (arm == g) for g in np.flatnonzero(w)] for k in range(block.max() + 1)]
     if all(c.any() for row in inside for c in row):
         d = np.stack(
@@ -70,7 +75,7 @@ def variances(studies: int) -> None:
                 rng.standard_normal((studies, arm.size)) * np.asarray(sd)[arm]
                 + rng.standard_normal((studies, blocks))[:, block]
             )
-            for name, w in (("C2", C2), ("C1", C1)):
+            for name, w in CONTRASTS.items():
                 found = peers(y, arm, block, w)
                 print(
                     f"{n}, {blocks} | {sd} | {name} | " + " | ".join(f"{found.get(k, np.nan):.3f}" for k in NAMES),
@@ -106,7 +111,25 @@ def one_scale(code: int, high: float, low: float, d: float, n: int, R: float, ra
     return f"{((lower <= 0) & (upper >= 0)).mean():.3f} / {((below <= truth) & (above >= truth)).mean():.3f}"
 
 
+def index_scales(studies: int) -> None:
+    """One-sided rate at .05 of C2 on the mean of five outcomes (r = .4), no effect, by the SD that each outcome is divided by."""
+    print("\nanimals | SD | known SD | SD within arms | SD over all animals")
+    for n in (4, 6, 10):
+        arm = np.repeat(range(4), n)
+        for sd in SPREADS:
+            rng = np.random.default_rng(3)
+            shared, own = rng.standard_normal((studies, 1, arm.size)), rng.standard_normal((studies, 5, arm.size))
+            y = (np.sqrt(0.4) * shared + np.sqrt(0.6) * own) * np.asarray(sd)[arm]
+            within = np.sqrt(summarise(y, arm, 4).var.mean(axis=-1))
+            rates = []
+            for scale in (np.ones_like(within), within, overall_sd(y, arm, 4)):
+                form = summarise((y / scale[..., None]).mean(axis=1), arm, 4).form(CONTRASTS["C2"])
+                rates.append((stats.t.sf(form.estimate / form.se, form.df) <= 0.05).mean())
+            print(f"{n} | {sd} | " + " | ".join(f"{r:.3f}" for r in rates), flush=True)
+
+
 if __name__ == "__main__":
     count = int(sys.argv[1]) if len(sys.argv) > 1 else 20_000
     variances(count)
     scales(count)
+    index_scales(count)
