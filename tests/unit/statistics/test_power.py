@@ -9,9 +9,10 @@ from studies import CLAIMS, DICTIONARY, ROLES, plan, row, simulated
 
 from periomics.statistics import power as formula
 from periomics.statistics.animals import prepare
+from periomics.statistics.composite import healing_index, z_scores
 from periomics.statistics.contrasts import interval, linear_form, summarise
 from periomics.statistics.plan import read_plan
-from periomics.statistics.planned_truth import Settings, recoveries, truth
+from periomics.statistics.planned_truth import Settings, _in_overall_sd, index_sd, recoveries, truth
 from periomics.statistics.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
 from periomics.statistics.simulated_power import simulate
 
@@ -200,6 +201,18 @@ def test_the_composite_gathers_its_outcomes():
     assert t.d["hi"] == pytest.approx(1.2 / np.sqrt(0.52)) and sum(t.index.values()) == pytest.approx(1)
     found = simulate(p, t, {"H": False}, t.n, 4000, 3, 0.4)
     assert found.alone["H", "hi"] == pytest.approx(formula.superiority(t.d["hi"], 6, 6, 0.05), abs=0.025)
+
+
+def test_the_composite_weighs_outcomes_as_the_index_of_a_study_does():
+    """A deficit of 3 SD beside one of 1 SD: the mean deficit in SD between animals of the index, drawn and scaled as a study's."""
+    rng, arm, d = np.random.default_rng(5), np.repeat(range(2), 400), np.array([3.0, 1.0])
+    y = rng.standard_normal((60, 2, 800)) + d[:, None] * (arm == 1)
+    index = healing_index(z_scores(y, arm, 2, [1, 1], 0), [0, 1], 1.0)
+    arms = summarise(index, arm, 2)
+    seen = ((arms.mean[:, 1] - arms.mean[:, 0]) / np.sqrt(arms.var.mean(axis=1))).mean()
+    w = _in_overall_sd({"a": 0.5, "b": 0.5}, {"a": 3.0, "b": 1.0}, {"healthy": 1.0, "disease": 0.0})
+    planned = (3.0 * w["a"] + 1.0 * w["b"]) / index_sd(w, 0.0)
+    assert planned == pytest.approx(seen, rel=0.02) and abs(4.0 / np.sqrt(2) / planned - 1) > 0.05
 
 
 def test_claims_on_associations_take_no_part_and_hold_nothing_up():

@@ -177,9 +177,11 @@ def truth(
         for claim in claims:
             if claim not in between:
                 n[outcome, claim.contrast] = _units(rows, sheet, plan, claim)
+    R = recoveries(plan, settings, arms)
     if index:
+        index = _in_overall_sd(index, d, R)
         d[COMPOSITE] = sum(w * d[o] for o, w in index.items()) / index_sd(index, settings.correlation)
-    return Truth(outcomes, arms, recoveries(plan, settings, arms), d, spread, n, sign, refused, index)
+    return Truth(outcomes, arms, R, d, spread, n, sign, refused, index)
 
 
 def _index(plan: Plan, dictionary: pd.DataFrame) -> dict[str, float]:
@@ -188,6 +190,13 @@ def _index(plan: Plan, dictionary: pd.DataFrame) -> dict[str, float]:
     of = {o: domain.get(o, str(entry(dictionary, o)["domain"])) for o in plan.composite}
     count = pd.Series(of).value_counts()
     return {o: 1 / (len(count) * count[d]) for o, d in of.items()}
+
+
+def _in_overall_sd(index: Mapping[str, float], d: Mapping[str, float], R: Mapping[str, float]) -> dict[str, float]:
+    """Weights of outcomes in SD between animals of an arm: the index has each in the SD over all animals, which its deficit widens."""
+    apart = float(np.var(list(R.values()))) if R else 0.0
+    w = {o: weight / np.sqrt(1 + d[o] ** 2 * apart) for o, weight in index.items()}
+    return {o: float(x / sum(w.values())) for o, x in w.items()}
 
 
 def index_sd(index: Mapping[str, float], correlation: float) -> float:
