@@ -1,6 +1,7 @@
 """The tables of docs/calibration.md from a calibration: what was judged, how often falsely, and what intervals covered.
 
-Run: .venv/bin/python benchmarks/calibration_page.py results/statistics/calibration.tsv
+Run: .venv/bin/python benchmarks/calibration_page.py results/statistics/calibration.tsv [docs/calibration.tsv]
+The second file gets every rate that has a bound.
 """
 
 import sys
@@ -11,6 +12,20 @@ FALSE = ("false_supported", "false_refuted", "false_improved", "permutation_fals
 FAMILY = ("false_family",)
 GRAPH = ("false_graph",)
 COVER = ("coverage", "fieller coverage")
+KEPT = (
+    "scenario",
+    "quantity",
+    "claim_id",
+    "outcome",
+    "truth",
+    "count",
+    "studies",
+    "lower",
+    "upper",
+    "bound_low",
+    "bound_high",
+    "within",
+)
 WORDS = ("supported", "supported, small", "inconclusive", "refuted", "no deficit", "not tested", "improved but below the margin",
          "improved, size unclear")  # fmt: skip
 
@@ -75,9 +90,19 @@ def mix_row(scenario: str, claim: str, part: pd.DataFrame) -> str:
     return f"| {scenario} | {claim} | " + " | ".join(f"{each[w]:.2f}" for w in WORDS) + " |"
 
 
-def main(path: str) -> None:
+def write_bounded(df: pd.DataFrame, path: str) -> None:
+    own = df[df["within"] != ""]
+    own = own.assign(count=own["count"].astype(int), studies=own["studies"].astype(int)).round(
+        {"truth": 4, "lower": 4, "upper": 4}
+    )
+    own[list(KEPT)].to_csv(path, sep="\t", index=False)
+
+
+def main(path: str, bounded_path: str = "") -> None:
     df = pd.read_csv(path, sep="\t", keep_default_na=True)
     df["within"] = df["within"].fillna("")
+    if bounded_path:
+        write_bounded(df, bounded_path)
     bounded = df[df["within"] != ""]
     print(
         f"{len(bounded)} bounds, {(bounded['within'] == 'no').sum()} of them broken; {int(df['studies'].max())} studies a scenario.\n"
@@ -116,4 +141,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(*sys.argv[1:])
