@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from periomics.microct.large import BEYOND, LARGE, WHOLE_BYTES, fits, measure_large
+from periomics.microct.large import BEYOND, LARGE, NO_FIELD, WHOLE_BYTES, fits, measure_large
 from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import measure
 from periomics.microct.settings import parse
@@ -19,7 +19,7 @@ SECTION = {
 }  # fmt: skip
 # Not by slabs: variants that look at the whole VOI at once.
 NO_SLAB_FORM = [("tbth", "method=bonej"), ("tbth_sd", "method=bonej"), ("tbsp", "method=bonej"),
-                ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis"), ("da", "noise-floor")]  # fmt: skip
+                ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]  # fmt: skip
 
 
 def reader(grey, spacing=(18.0,) * 3):
@@ -124,12 +124,23 @@ def test_a_whole_scan_by_slabs(memory_mb):
     assert (table(parted.measured).loc[[("ct_th", ""), ("porosity", "")], "qc_reason"] == LARGE).all()
 
 
+def test_noise_floor_is_missing_where_memory_is_too_little_for_its_transforms(monkeypatch):
+    monkeypatch.setattr("periomics.microct.random_field.BLOCK_BYTES", 1e3)
+    grey = np.minimum(simulated((90, 80, 70)), 30000)
+    settings = replace(parse({**SECTION, "implant": "none"}), memory_mb=12)
+    rows = table(measure_large(reader(grey), settings, COMMON).measured).loc["da"]
+    floor = rows.loc["noise-floor"]
+    assert floor["qc"] == "fail" and np.isnan(floor["value"])
+    assert floor["qc_reason"].startswith(NO_FIELD) and "needed" in floor["qc_reason"]
+    assert rows.loc["", "value"] > 1
+
+
 def close(found, whole, grey):
     """As in memory, but for the rounding of means of maps in single precision."""
     rows, wanted = table(found.measured), table(whole)
     assert set(rows.index) == set(wanted.index)
     absent = [k for k in NO_SLAB_FORM if k in wanted.index]
-    assert len(absent) == 6
+    assert len(absent) == 5
     assert (rows.loc[absent, "qc_reason"] == LARGE).all() and rows.loc[absent, "value"].isna().all()
     for key in wanted.index.drop(absent):
         if key[0] in ("tbth", "tbth_sd", "tbsp", "tbsp_sd", "tbn") or key[0].startswith("grey_"):
@@ -137,6 +148,8 @@ def close(found, whole, grey):
         else:
             assert rows.loc[key, "value"] == wanted.loc[key, "value"], key
         assert rows.loc[key, "qc"] == wanted.loc[key, "qc"]
+    assert rows.loc["da"].equals(wanted.loc["da"].loc[rows.loc["da"].index])  # with the noise floor, every cell
+    assert rows.loc[("da", "noise-floor"), "value"] > 1
     np.testing.assert_array_equal(found.labels(0, len(grey)), whole.labels)
     for one, map_ in zip(found.maps, (whole.thickness_mm, whole.separation_mm), strict=True):
         np.testing.assert_allclose(pasted(grey.shape, one), map_, rtol=1e-6)

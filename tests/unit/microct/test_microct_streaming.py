@@ -1,21 +1,26 @@
 """What is measured by slabs equals what is measured in memory, whatever the slabs and threads."""
 
+import re
+
 import numpy as np
 import pytest
 from microct_bodies import SHAPE
 from scipy import ndimage
 from skimage.measure import marching_cubes, mesh_surface_area
 
-from periomics.microct.anisotropy import anisotropy
+from periomics.microct.anisotropy import anisotropy, noise_floors
 from periomics.microct.components import largest_part, purify_by_slabs
 from periomics.microct.connectivity import connectivity, purify
 from periomics.microct.morphometry import fraction
 from periomics.microct.periimplant import distance_um
+from periomics.microct.random_field import Plan, field_mask, plan_for, radial_amplitude
 from periomics.microct.slabs import bits_of, empty_bits
+from periomics.microct.spill import Held, Spill
 from periomics.microct.streaming import (
     streamed_anisotropy,
     streamed_connectivity,
     streamed_fraction,
+    streamed_noise_floors,
     streamed_shells,
     streamed_surface,
 )
@@ -90,6 +95,83 @@ def test_anisotropy(bone, voi):
             found = streamed_anisotropy(bits_of(bone), None if region is None else bits_of(region), threads)
             np.testing.assert_array_equal(found.axes, expected.axes)
     assert streamed_anisotropy(empty_bits((8, 8, 8))) is None
+
+
+def plain_field(bone, voi, seed):
+    """The isotropic field's mask by transforms of the whole volume, with numpy's own radial means and quantile."""
+    shape, axes = bone.shape, (0, 1, 2)
+    z, y, x = np.meshgrid(*map(np.fft.fftfreq, shape[:2]), np.fft.rfftfreq(shape[2]), indexing="ij", sparse=True)
+    radius = np.rint(np.sqrt(z**2 + y**2 + x**2) * max(shape)).astype(int)
+
+    def radial(spectrum):
+        return (np.bincount(radius.ravel(), spectrum.ravel()) / np.maximum(np.bincount(radius.ravel()), 1))[radius]
+
+    inside = bone & voi
+    fraction = inside.sum() / voi.sum()
+    centred = np.where(voi, inside - np.float32(fraction), np.float32(0))
+    correlation = np.fft.irfftn(radial(np.abs(np.fft.rfftn(centred)) ** 2), s=shape, axes=axes)
+    correlation = np.sin(np.pi / 2 * np.clip(correlation / correlation[0, 0, 0], -1, 1))
+    amplitude = np.sqrt(np.maximum(radial(np.fft.rfftn(correlation).real), 0))
+    noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
+    field = np.fft.irfftn(np.fft.rfftn(noise) * amplitude, s=shape, axes=axes)
+    return field > np.quantile(field[voi], 1 - fraction)
+
+
+@pytest.mark.parametrize(("planes", "rows", "threads"), [(1, 1, 1), (7, 64, 2), (64, 5, 2), (20, 3, 1)])
+def test_isotropic_field(bone, voi, planes, rows, threads):
+    """The same amplitude and mask, to the last bit, whatever the slabs and threads; the mask is that of plain transforms."""
+    ours, region = bits_of(bone), bits_of(voi)
+    inside, total = np.count_nonzero(bone & voi), np.count_nonzero(voi)
+    wanted = radial_amplitude(ours.read, region.read, inside / total, Plan(SHAPE))
+    for kept in (Held, Spill):
+        plan = Plan(SHAPE, planes, rows, threads, kept)
+        amplitude = radial_amplitude(ours.read, region.read, inside / total, plan)
+        np.testing.assert_array_equal(amplitude, wanted)
+        for seed in (0, 3):
+            found = field_mask(amplitude, region.read, inside, total, seed, plan).read(0, SHAPE[0])
+            # outside the VOI, which nothing looks at, a value may lie between two in it, where the cut is put
+            assert np.count_nonzero((found != plain_field(bone, voi, seed)) & voi) == 0  # voxels that differ
+            assert np.count_nonzero(found & voi) == inside
+
+
+def test_noise_floor(bone, voi, caplog):
+    """In a box of the volume with little memory; nothing of it where the VOI is empty or all bone."""
+    region = voi.copy()
+    region[:3] = region[:, -4:] = region[:, :, :5] = False
+    expected = noise_floors(bone, region, 2)
+    assert len(expected) == 2
+    with caplog.at_level("INFO", "periomics.microct"):
+        for memory_mb, threads in ((1.0, 1), (50, 2)):
+            found = streamed_noise_floors(bits_of(bone), bits_of(region), 2, memory_mb, threads)
+            for one, wanted in zip(found, expected, strict=True):
+                np.testing.assert_array_equal(one.axes, wanted.axes)
+    assert re.search(r"noise floor of DA, field: (?!36 )\d+ of 36 planes", caplog.text)  # more than one slab
+    nothing = np.zeros(SHAPE, bool)
+    assert noise_floors(bone, nothing) == noise_floors(voi, voi) == noise_floors(nothing, voi) == ()
+    assert streamed_noise_floors(bits_of(bone), bits_of(nothing)) == ()
+    with pytest.raises(ValueError, match="too few"):
+        streamed_noise_floors(bits_of(bone), bits_of(region), 1, 0.3)
+
+
+def test_temporary_file_of_a_field_is_gone_after_an_error(bone, voi, tmp_path, monkeypatch):
+    monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+    made = []
+
+    class Watched(Spill):
+        def __init__(self, *args):
+            super().__init__(*args)
+            made.append(self)
+
+    def broken(low, high):
+        assert not list(tmp_path.iterdir())  # without a name from the start
+        if low:
+            raise RuntimeError("a plane could not be read")
+        return bone[low:high]
+
+    with pytest.raises(RuntimeError, match="could not be read"):
+        radial_amplitude(broken, bits_of(voi).read, 0.3, Plan(SHAPE, 9, kept=Watched))
+    assert [m._file.closed for m in made] == [True]
+    assert plan_for(SHAPE, 1).kept is Spill
 
 
 @pytest.mark.parametrize("planes", [1, 6, 41])

@@ -19,6 +19,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.random_field import Plan, field_mask, radial_amplitude
+from periomics.microct.slabs import BitVolume, bits_of
 from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
@@ -112,25 +114,36 @@ def _box(voi: Mask) -> tuple[slice, ...] | None:
     return tuple(slice(int(a[0]), int(a[-1]) + 1) for a in at) if at[0].size else None
 
 
-def noise_floor(bone: Mask, voi: Mask, seed: int = 0) -> Anisotropy | None:
-    """Anisotropy of one isotropic random field that shares bone fraction, correlation, VOI and rays with the bone.
+def noise_floors(bone: Mask, voi: Mask, n: int = 1, threads: int = 1) -> tuple[Anisotropy, ...]:
+    """Anisotropy of n isotropic random fields that share bone fraction, correlation, VOI and rays with the bone.
 
-    The field fills the VOI's bounding box, so that it does not depend on how much of a scan is at hand.
+    A field fills the VOI's bounding box, so that it does not depend on how much of a scan is at hand.
+
+    Parameters
+    ----------
+    bone, voi
+        (z, y, x).
+    n
+        Fields; those whose rays meet too few changes of phase are left out.
+    threads
+        Threads; the result does not depend on it.
     """
     box = _box(voi)
     if box is None:
-        return None
-    bone, voi = bone[box], voi[box]
-    inside = bone & voi
-    fraction = np.count_nonzero(inside) / np.count_nonzero(voi)
-    centred = np.where(voi, inside - np.float32(fraction), np.float32(0))
-    radius = _radii(bone.shape)
-    correlation = np.fft.irfftn(_isotropic(np.abs(np.fft.rfftn(centred)) ** 2, radius), s=bone.shape, axes=(0, 1, 2))
-    correlation = np.sin(np.pi / 2 * np.clip(correlation / correlation[0, 0, 0], -1, 1))
-    amplitude = np.sqrt(np.maximum(_isotropic(np.fft.rfftn(correlation).real, radius), 0))
-    noise = np.random.default_rng(seed).standard_normal(bone.shape, dtype=np.float32)
-    field = np.fft.irfftn(np.fft.rfftn(noise) * amplitude, s=bone.shape, axes=(0, 1, 2))
-    return anisotropy(field > np.quantile(field[voi], 1 - fraction), voi)
+        return ()
+    return floors_of_bits(bits_of(bone[box]), bits_of(voi[box]), n, Plan(voi[box].shape, threads=threads))
+
+
+def floors_of_bits(bone: BitVolume, voi: BitVolume, n: int, plan: Plan) -> tuple[Anisotropy, ...]:
+    """`noise_floors` of bits on the VOI's bounding box, with transforms cut up as planned."""
+    inside = sum(int(np.bitwise_count(a & b).sum()) for a, b in zip(bone.bits, voi.bits, strict=True))
+    total = voi.count()
+    if n == 0 or inside in (0, total):
+        return ()
+    amplitude = radial_amplitude(bone.read, voi.read, inside / total, plan)
+    fields = (field_mask(amplitude, voi.read, inside, total, seed, plan) for seed in range(n))
+    found = (anisotropy_of_bits(f.bits, voi.bits, (0, 0, 0), plan.shape, plan.threads) for f in fields)
+    return tuple(f for f in found if f is not None)
 
 
 def directions() -> NDArray[np.float64]:
@@ -150,19 +163,6 @@ def directions() -> NDArray[np.float64]:
         np.abs(found[:, 0]) > 1e-9, found[:, 0], np.where(np.abs(found[:, 1]) > 1e-9, found[:, 1], found[:, 2])
     )
     return found[sign > 0]
-
-
-def _isotropic(spectrum: NDArray, radius: NDArray[np.int64]) -> NDArray[np.float64]:
-    """The spectrum averaged over all directions."""
-    flat = radius.ravel()
-    return (np.bincount(flat, spectrum.ravel()) / np.maximum(np.bincount(flat), 1))[radius]
-
-
-def _radii(shape: Shape) -> NDArray[np.int64]:
-    """Radial frequency of each coefficient of a real transform, in steps of one cycle over the longest edge."""
-    z, y, x = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
-    squares = z[:, None, None] ** 2 + y[:, None] ** 2 + x**2
-    return np.rint(np.sqrt(squares) * max(shape)).astype(np.int64)
 
 
 def _spacing(shape: Shape) -> float:

@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct import contact, cortical, margin, structure
+from periomics.microct.anisotropy import Anisotropy
 from periomics.microct.components import keep, parts, purify_by_slabs
 from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
@@ -42,7 +43,12 @@ from periomics.microct.settings import Settings
 from periomics.microct.slabs import BitVolume, Shape, bounds, planes_for, slabs
 from periomics.microct.spill import Spill
 from periomics.microct.streamed_thickness import streamed_thickness
-from periomics.microct.streaming import streamed_anisotropy, streamed_connectivity, streamed_surface
+from periomics.microct.streaming import (
+    streamed_anisotropy,
+    streamed_connectivity,
+    streamed_noise_floors,
+    streamed_surface,
+)
 from periomics.microct.survey import (
     Bits,
     Box,
@@ -75,6 +81,7 @@ DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured b
 LARGE = "not measured: the volume of interest does not fit into microct/memory_mb, and there is no form by slabs"
 BEYOND = "not measured: spheres reach beyond what fits into microct/memory_mb"
 TOO_LITTLE = "not measured: microct/memory_mb is too little for its spheres"
+NO_FIELD = "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
 
 
 @dataclass(frozen=True)
@@ -375,12 +382,22 @@ def _at_border(low: Place, size: Shape, shape: Shape) -> bool:
 def _structure(job: _Job, counts: Counts) -> structure.Structure:
     """Surface, connectivity and anisotropy by slabs."""
     b, planes, threads = job.bits, job.planes, job.threads
+    axis = streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None
+    fields, missing = _fields(job) if axis else ((), {})
     return structure.Structure(
         streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads), counts.shares[0], counts.bone,
         streamed_connectivity(b.pure, b.voi, planes, threads), streamed_connectivity(b.bone, b.voi, planes, threads),
-        None, streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None, (),
-        {"mid-axis": LARGE, "noise-floor": LARGE},
+        None, axis, fields, {"mid-axis": LARGE, **missing},
     )  # fmt: skip
+
+
+def _fields(job: _Job) -> tuple[tuple[Anisotropy, ...], dict[str, str]]:
+    """Anisotropy of isotropic fields, or why there are none."""
+    b, n = job.bits, job.settings.da_noise_fields
+    try:
+        return streamed_noise_floors(b.bone, b.voi, n, job.work_mb, job.threads), {}
+    except ValueError as error:
+        return (), {"noise-floor": f"{NO_FIELD}: {error}"}
 
 
 @dataclass(frozen=True)

@@ -124,14 +124,18 @@ def bounds(volume: BitVolume, planes: int = 64) -> tuple[Shape, Shape]:
 
 
 def slabs(n: int, planes: int, step: str) -> Iterator[tuple[int, int]]:
-    """(low, high) of successive slabs, with a line in the log for each: the step's name, planes done, seconds since it began."""
+    """(low, high) of successive slabs, with a line in the log for each: the step's name, planes done, seconds since it began.
+
+    No lines for a step without a name.
+    """
     if planes < 1:
         raise ValueError(f"a slab needs at least one plane, not {planes}")
     begun = time.monotonic()
     for low in range(0, n, planes):
         high = min(n, low + planes)
         yield low, high
-        LOG.info("%s: %d of %d planes, %.0f s", step, high, n, time.monotonic() - begun)
+        if step:
+            LOG.info("%s: %d of %d planes, %.0f s", step, high, n, time.monotonic() - begun)
 
 
 def planes_for(memory_mb: float, shape: Shape, bytes_a_voxel: float, halo: int = 0, halo_bytes: float = 0.0) -> int:

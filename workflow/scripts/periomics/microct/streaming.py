@@ -6,15 +6,20 @@ are those of the modules that do the same in memory: `morphometry`, `connectivit
 
 from __future__ import annotations
 
+import math
+
 import numba
 import numpy as np
 
-from periomics.microct.anisotropy import Anisotropy, anisotropy_of_bits
+from periomics.microct.anisotropy import Anisotropy, anisotropy_of_bits, floors_of_bits
 from periomics.microct.connectivity import Connectivity, octant_sums
 from periomics.microct.distance import squared_distance
 from periomics.microct.morphometry import Fraction
-from periomics.microct.slabs import BitVolume, bounds, slabs
+from periomics.microct.random_field import plan_for
+from periomics.microct.slabs import BitVolume, Shape, bounds, empty_bits, slabs
 from periomics.microct.surface import MARGIN, Surface, from_layers, layers_of_surface
+
+FIELD_MASKS = 3  # bone, VOI and field in the VOI's bounding box
 
 
 def streamed_fraction(bone: BitVolume, voi: BitVolume | None = None, planes: int = 64) -> Fraction:
@@ -75,6 +80,46 @@ def streamed_anisotropy(bone: BitVolume, voi: BitVolume | None = None, threads: 
     if min(shape) == 0:
         return None
     return anisotropy_of_bits(bone.bits, None if voi is None else voi.bits, low, shape, threads)
+
+
+def streamed_noise_floors(
+    bone: BitVolume, voi: BitVolume, n: int = 1, memory_mb: float = 1000, threads: int = 1
+) -> tuple[Anisotropy, ...]:
+    """Anisotropy of n isotropic fields of the same bone: `anisotropy.noise_floors`, by slabs, to the last digit.
+
+    Parameters
+    ----------
+    bone, voi
+        (z, y, x).
+    n
+        Fields.
+    memory_mb
+        Memory for this step (MB), the masks given not counted. 8 bytes for each voxel of the VOI's bounding box go to a
+        temporary file.
+    threads
+        Threads; the result does not depend on it.
+
+    Raises
+    ------
+    ValueError
+        If the memory is too little for eight planes, or eight rows along z.
+    """
+    low, shape = bounds(voi)
+    if n == 0 or min(shape) == 0:
+        return ()
+    plan = plan_for(shape, memory_mb - FIELD_MASKS * math.prod(shape) / 8e6, threads, "noise floor of DA")
+    return floors_of_bits(_boxed(bone, low, shape), _boxed(voi, low, shape), n, plan)
+
+
+def _boxed(volume: BitVolume, low: Shape, shape: Shape) -> BitVolume:
+    """A box of a mask."""
+    if shape == volume.shape:
+        return volume
+    box = empty_bits(shape)
+    for z in range(shape[0]):
+        plane = volume.read(low[0] + z, low[0] + z + 1)
+        box.write(z, plane[:, low[1] : low[1] + shape[1], low[2] : low[2] + shape[2]])
+    return box
 
 
 def streamed_shells(

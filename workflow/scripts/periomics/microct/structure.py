@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floor
+from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
 from periomics.microct.connectivity import Connectivity, connectivity, purify
 from periomics.microct.morphometry import Fraction, fraction, mid_axis_spacing
 from periomics.microct.settings import Settings
@@ -82,7 +82,7 @@ def structure_rows(
     found = Structure(
         surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
         connectivity(bone, voi), axes, axis,
-        tuple(f for f in (noise_floor(bone, voi, i) for i in range(n_fields)) if f is not None), missing,
+        noise_floors(bone, voi, n_fields, threads) if n_fields else (), missing,
     )  # fmt: skip
     return rows_of(found, voxel_mm, tbth_mm, settings)
 
