@@ -156,7 +156,10 @@ def test_too_little_memory_is_said():
     bone = np.pad(tube()[0], ((0, 0), (10, 10), (10, 10)))
     settings = parse(SECTION)
     rows = cortical.measure(bits_of(bone), settings, 10.0, memory_mb=0.1)
-    assert [r["outcome"] for r in rows] == list(cortical.OUTCOMES)
+    assert [(r["outcome"], r.get("variant")) for r in rows] == [
+        *((o, None) for o in cortical.OUTCOMES),
+        ("bvtv", cortical.TRABECULAR),
+    ]
     assert all(r["qc"] == "fail" and r["qc_reason"].startswith(TOO_LITTLE) for r in rows)
     small = parse({**SECTION, "cortical_close_um": 40, "cortical_pore_um": 30, "trabecular_close_um": 60})
     thick, *rest = cortical.measure(bits_of(bone), small, 10.0, memory_mb=1.4)

@@ -26,6 +26,7 @@ from periomics.study.errors import SpecimenError
 
 ROUNDING = 1.5  # voxels
 METHOD = "dual threshold after Buie 2007 [from memory]"
+TRABECULAR = "compartment=trabecular"
 Row = dict[str, object]
 UNITS = {"ct_th": "mm", "ct_ar": "mm2", "tt_ar": "mm2", "ct_ar_tt_ar": "%", "porosity": "%"}
 OUTCOMES = tuple(UNITS)
@@ -193,7 +194,7 @@ def area_rows(found: Counts, voxel_mm: float) -> list[Row]:
          "numerator": (volume - pores) * cube, "denominator": whole * cube, "denominator_unit": "mm3"},
         {"outcome": "porosity", "value": 100.0 * pores / volume, "unit": "%", "method": f"{METHOD}; all pores of the cortex",
          "numerator": pores * cube, "denominator": volume * cube, "denominator_unit": "mm3"},
-        {"outcome": "bvtv", "variant": "compartment=trabecular", "value": trabecular.percent, "unit": "%", "method": METHOD,
+        {"outcome": "bvtv", "variant": TRABECULAR, "value": trabecular.percent, "unit": "%", "method": METHOD,
          "numerator": trabecular.bone * cube, "denominator": trabecular.total * cube, "denominator_unit": "mm3"},
     ]  # fmt: skip
 
@@ -212,4 +213,6 @@ def _thickness_row(parts: Compartments, voxel_mm: float, memory_mb: float | None
 
 def missing_rows(reason: str) -> list[Row]:
     """Rows of what was not measured."""
-    return [{"outcome": o, "unit": unit, "qc": "fail", "qc_reason": reason} for o, unit in UNITS.items()]
+    failed: Row = {"qc": "fail", "qc_reason": reason}
+    rows: list[Row] = [{"outcome": o, "unit": unit, **failed} for o, unit in UNITS.items()]
+    return [*rows, {"outcome": "bvtv", "variant": TRABECULAR, "unit": "%", **failed}]
