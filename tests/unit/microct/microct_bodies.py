@@ -38,3 +38,13 @@ def random_bone(shape=(128, 128, 128), wavelength=24.0, share=0.25, seed=12345, 
     """Largest values of such a field; G128 and G256 of the specification are `random_bone((n, n, n))`."""
     values = random_values(shape, wavelength, seed, stretch)
     return values > np.quantile(values, 1 - share)
+
+
+def tube():
+    """A cortex of 6 voxels around marrow of radius 20 with rods in it and a pore of radius 2 in the cortex."""
+    at = np.indices((30, 70, 70))
+    r = np.hypot(at[1] - 35, at[2] - 35)
+    bone = (r >= 20) & (r < 26)
+    bone |= (r < 20) & (np.abs(at[1] - 35) < 2) & (at[0] % 10 < 4)
+    pore = (at[1] - 35) ** 2 + (at[2] - 58) ** 2 <= 4
+    return bone & ~pore, r, pore

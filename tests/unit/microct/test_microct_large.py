@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from microct_bodies import tube
 
 from periomics.microct.large import BEYOND, LARGE, NO_FIELD, WHOLE_BYTES, fits, measure_large
 from periomics.microct.lazy import SlabReader
@@ -73,6 +74,7 @@ def pasted(shape, one):
     {"segmentation": "two_level", "bone_threshold_low": 15500},
     {"segmentation": "adaptive", "bone_threshold_low": 15500, "adaptive_sigma_um": 100},
     {"prefilter_sigma_voxels": 0, "closing_voxels": 2, "da_noise_fields": 0, "tmd_peel_voxels": 3},
+    {"compartments": "dual_threshold", "cortical_close_um": 100, "trabecular_close_um": 60},
 ])  # fmt: skip
 def test_numbers_of_a_box_are_those_of_the_scan(scan, change):
     settings = parse({**SECTION, **change})
@@ -120,8 +122,34 @@ def test_a_whole_scan_by_slabs(memory_mb):
     assert not fits(grey.shape, memory_mb)
     found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
     close(found, whole, grey)
-    parted = measure_large(reader(grey), replace(settings, memory_mb=memory_mb, compartments="dual_threshold"), COMMON)
-    assert (table(parted.measured).loc[[("ct_th", ""), ("porosity", "")], "qc_reason"] == LARGE).all()
+
+
+@pytest.mark.parametrize("memory_mb", [9, 20])
+def test_compartments_of_a_whole_scan_by_slabs(memory_mb):
+    """To the last digit, Ct.Th too: both forms are the same steps."""
+    bone, _, _ = tube()
+    grey = np.where(np.tile(bone, (2, 1, 1)), 22000, 12000) + np.random.default_rng(1).normal(0, 900, (60, 70, 70))
+    grey = grey.astype(np.uint16)
+    settings = parse({**SECTION, "implant": "none", "compartments": "dual_threshold", "cortical_close_um": 140,
+                      "cortical_pore_um": 72, "trabecular_close_um": 140})  # fmt: skip
+    whole = measure(grey, (18.0,) * 3, settings, COMMON)
+    assert not fits(grey.shape, memory_mb)
+    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
+    close(found, whole, grey)
+    assert table(found.measured).loc["ct_th", "value"].item() == pytest.approx(0.108, abs=0.018)
+
+
+def test_compartments_that_cannot_be_had_stop_a_scan_as_in_memory():
+    """No bone is said first, then no marrow inside it."""
+    settings = parse({**SECTION, "implant": "none", "compartments": "dual_threshold"})
+    blank = np.full((60, 60, 60), 12000, np.uint16)
+    solid = blank.copy()
+    solid[20:40, 20:40, 20:40] = 22000
+    for grey, why in ((blank, "no bone in the VOI"), (solid, "no medullary space is left")):
+        with pytest.raises(SpecimenError, match=why):
+            measure(grey, (18.0,) * 3, settings, COMMON)
+        with pytest.raises(SpecimenError, match=why):
+            measure_large(reader(grey), replace(settings, memory_mb=10), COMMON)
 
 
 def test_noise_floor_is_missing_where_memory_is_too_little_for_its_transforms(monkeypatch):

@@ -2,17 +2,18 @@
 
 import numpy as np
 import pytest
-from microct_bodies import ball, random_bone
+from microct_bodies import ball, random_bone, tube
 from skimage.measure import euler_number
 
 from periomics.microct import anisotropy as mil
+from periomics.microct import cortical
 from periomics.microct.cleanup import bonej_thickness, mid_axis
 from periomics.microct.connectivity import connectivity, purify
-from periomics.microct.cortical import cortical_rows, split
 from periomics.microct.density import Calibration, calibration_of, density_rows, fit_phantom, in_grey
 from periomics.microct.morphometry import mid_axis_spacing
 from periomics.microct.resample import to_cubes
 from periomics.microct.settings import parse
+from periomics.microct.slabs import bits_of
 from periomics.microct.structure import structure_rows
 from periomics.microct.surface import plate_model, surface
 from periomics.microct.thickness import squared_distance
@@ -280,30 +281,22 @@ def test_resampling_keeps_a_linear_field():
     assert whole.dtype == np.uint16
 
 
-def tube():
-    """A cortex of 6 voxels around marrow of radius 20 with rods in it and a pore of radius 2 in the cortex."""
-    at = np.indices((30, 70, 70))
-    r = np.hypot(at[1] - 35, at[2] - 35)
-    bone = (r >= 20) & (r < 26)
-    bone |= (r < 20) & (np.abs(at[1] - 35) < 2) & (at[0] % 10 < 4)
-    pore = (at[1] - 35) ** 2 + (at[2] - 58) ** 2 <= 4
-    return bone & ~pore, r, pore
-
-
 def test_compartments_of_a_tube():
     bone, r, pore = tube()
     settings = parse({**SECTION, "compartments": "dual_threshold", "cortical_close_um": 80, "cortical_pore_um": 40,
                       "trabecular_close_um": 80})  # fmt: skip
-    parts = split(bone, settings, 10.0)
+    cortex = cortical.split(bits_of(bone), settings, 10.0).cortical(0, len(bone))
     true = (r >= 20) & (r < 26)
-    assert 2 * np.count_nonzero(parts.cortical & true) / (parts.cortical.sum() + true.sum()) > 0.97
-    rows = {r_["outcome"]: r_["value"] for r_ in cortical_rows(bone, parts, 0.01) if not r_.get("variant")}
+    assert 2 * np.count_nonzero(cortex & true) / (cortex.sum() + true.sum()) > 0.97
+    rows = {
+        r_["outcome"]: r_["value"] for r_ in cortical.measure(bits_of(bone), settings, 10.0) if not r_.get("variant")
+    }
     assert rows["ct_th"] == pytest.approx(0.06, abs=0.01)  # one voxel: the parity of voxel distances
     assert rows["tt_ar"] == pytest.approx((r < 26)[0].sum() * 1e-4, rel=0.02)
     assert rows["ct_ar"] == pytest.approx((true & ~pore)[0].sum() * 1e-4, rel=0.04)
     assert rows["porosity"] == pytest.approx(100 * pore[0].sum() / true[0].sum(), abs=1)
     with pytest.raises(SpecimenError, match="no medullary space"):
-        split(r < 26, settings, 10.0)
+        cortical.split(bits_of(r < 26), settings, 10.0)
 
 
 def test_every_structural_outcome_has_a_row_and_conventions_agree():

@@ -40,12 +40,13 @@ from periomics.microct.morphometry import Fraction, Thickness
 from periomics.microct.periimplant import Axis, Place, implant_axis
 from periomics.microct.segment import grey_warnings, saturated
 from periomics.microct.settings import Settings
-from periomics.microct.slabs import BitVolume, Shape, bounds, planes_for, slabs
+from periomics.microct.slabs import TOO_LITTLE, BitVolume, Shape, bounds, planes_for, slabs
 from periomics.microct.spill import Spill
 from periomics.microct.streamed_thickness import streamed_thickness
 from periomics.microct.streaming import (
     streamed_anisotropy,
     streamed_connectivity,
+    streamed_fraction,
     streamed_noise_floors,
     streamed_surface,
 )
@@ -80,7 +81,6 @@ FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres rea
 DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
 LARGE = "not measured: the volume of interest does not fit into microct/memory_mb, and there is no form by slabs"
 BEYOND = "not measured: spheres reach beyond what fits into microct/memory_mb"
-TOO_LITTLE = "not measured: microct/memory_mb is too little for its spheres"
 NO_FIELD = "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
 
 
@@ -137,7 +137,8 @@ def measure_large(
     """
     voxel_um = isotropic_voxel(scan.spacing_um)
     settings = in_grey(settings, calibration)
-    work_mb = settings.memory_mb - MASKS * math.prod(scan.shape) / 8e6
+    masks = MASKS + (cortical.MASKS if settings.compartments != "none" else 0)
+    work_mb = settings.memory_mb - masks * math.prod(scan.shape) / 8e6
     planes = slab_planes(work_mb, scan.shape)
     found = greys(scan, settings, planes)
     ground, near = _ground(found, settings, voxel_um, planes, by_hand)
@@ -255,6 +256,7 @@ def _known(job: _Job, box: Box) -> dict[str, bool]:
 
 def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     """Measure in a box, as a scan in memory; thickness whose spheres reach beyond it by slabs of the whole scan."""
+    compartments = _compartments(job)
     part = job.part(box)
     elsewhere = {}
     for name in ("tbth", "tbsp"):
@@ -266,13 +268,21 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     missing = {} if known.get("mid-axis", True) else {"mid-axis": BEYOND}
     found = measure_part(
         part, crop(job.bits.pure.read, box), job.scan.shape, job.ground.voxel_um, job.settings, job.common,
-        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere,
-        {**missing, "compartments": LARGE},
+        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, missing, compartments,
     )  # fmt: skip
     at, size = tuple(s.start for s in box), part.seen.shape
     maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))
     where = " x ".join(f"{s.start}-{s.stop - 1}" for s in box)
     return Large(found, part.grey, job.greys, job.labels, maps, f"in the box {where} of voxels (z x y x x)")  # type: ignore[arg-type]
+
+
+def _compartments(job: _Job) -> list[dict[str, object]]:
+    """Rows of the cortical and trabecular compartment of the whole bone, by slabs; none where they are not asked for."""
+    bits, settings = job.bits, job.settings
+    if settings.compartments == "none":
+        return []
+    check_bone(streamed_fraction(bits.bone, bits.voi, job.planes), settings)  # said before what the bone lacks
+    return cortical.measure(bits.bone, settings, job.ground.voxel_um, job.work_mb, job.planes, job.threads)
 
 
 def _full_in_zone(part: Part) -> int:
@@ -349,7 +359,7 @@ def _by_slabs(job: _Job) -> Large:
         rows += thickness_rows(outcome, found, settings)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.rows_of(_structure(job, counts), voxel_um / 1000, tbth, settings)
-    rows += cortical.missing_rows(LARGE) if settings.compartments != "none" else []
+    rows += _compartments(job)
     view = _view(job, maps)
     measured = Measured(
         table_of(rows, warnings, job.note, job.common), curves, view.labels, view.thickness_mm, view.separation_mm,

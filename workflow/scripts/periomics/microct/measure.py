@@ -20,6 +20,7 @@ from periomics.microct.readers import Spacing
 from periomics.microct.resample import to_cubes
 from periomics.microct.segment import bone_mask, grey_warnings, segment_implant, smooth
 from periomics.microct.settings import Settings
+from periomics.microct.slabs import bits_of
 from periomics.study.errors import SpecimenError
 from periomics.study.measurements import tidy
 
@@ -149,6 +150,7 @@ def measure_part(
     full: Fraction | None = None,
     elsewhere: Mapping[str, Sized] | None = None,
     missing: Mapping[str, str] | None = None,
+    compartments: list[dict[str, object]] | None = None,
 ) -> Measured:
     """Measure a scan that is at hand, or as much of it as its numbers rest on.
 
@@ -166,6 +168,8 @@ def measure_part(
         Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
     missing
         What cannot be had in the part and why (`structure.Structure`).
+    compartments
+        Rows of `cortical.measure`, found in the whole scan; measured in the part if not given.
     """
     regions, slices = part.regions, (0, 0)
     if regions.axis is not None:
@@ -184,12 +188,9 @@ def measure_part(
     rows += structure.structure_rows(
         bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing
     )
-    if settings.compartments != "none" and missing and "compartments" in missing:
-        rows += cortical.missing_rows(missing["compartments"])
-    elif settings.compartments != "none":
-        rows += cortical.cortical_rows(
-            bone, cortical.split(bone, settings, voxel_um, threads), voxel_um / 1000, threads
-        )
+    if compartments is None and settings.compartments != "none":
+        compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)
+    rows += compartments or []
     return Measured(
         table_of(rows, warnings, note, common), curves, label_map(bone, regions), *maps, regions, voxel_um,
         tuple(warnings),

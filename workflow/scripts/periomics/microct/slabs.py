@@ -22,6 +22,8 @@ Reader = Callable[[int, int], NDArray]
 LOG = logging.getLogger("periomics.microct")
 # The Gaussian of scipy ends here (standard deviations).
 TRUNCATE = 4.0
+# Why a measurement is missing for which `planes_for` finds no slab.
+TOO_LITTLE = "not measured: microct/memory_mb is too little for its spheres"
 
 
 @dataclass(frozen=True)
