@@ -149,6 +149,7 @@ def measure_part(
     full: Fraction | None = None,
     elsewhere: Mapping[str, Sized] | None = None,
     missing: Mapping[str, str] | None = None,
+    mid_axes: structure.MidAxes | None = None,
 ) -> Measured:
     """Measure a scan that is at hand, or as much of it as its numbers rest on.
 
@@ -166,6 +167,8 @@ def measure_part(
         Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
     missing
         What cannot be had in the part and why (`structure.Structure`).
+    mid_axes
+        Of the whole scan, where what lies between them reaches beyond the part.
     """
     regions, slices = part.regions, (0, 0)
     if regions.axis is not None:
@@ -182,8 +185,9 @@ def measure_part(
         maps.append(found.map_mm)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.structure_rows(
-        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing
-    )
+        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing,
+        mid_axes,
+    )  # fmt: skip
     if settings.compartments != "none" and missing and "compartments" in missing:
         rows += cortical.missing_rows(missing["compartments"])
     elif settings.compartments != "none":
