@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from periomics.microct.large import LARGE, WHOLE_BYTES, fits, measure_large
+from periomics.microct import large
+from periomics.microct.large import LARGE, TOO_LITTLE, WHOLE_BYTES, fits, measure_large
 from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import measure
 from periomics.microct.settings import parse
@@ -117,7 +118,7 @@ def test_a_whole_scan_by_slabs(memory_mb):
     settings = parse({**SECTION, "implant": "none"})
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
     assert not fits(grey.shape, memory_mb)
-    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
+    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON, threads=2)
     close(found, whole, grey)
     parted = measure_large(reader(grey), replace(settings, memory_mb=memory_mb, compartments="dual_threshold"), COMMON)
     assert (table(parted.measured).loc[[("ct_th", ""), ("porosity", "")], "qc_reason"] == LARGE).all()
@@ -147,8 +148,30 @@ def test_memory_that_is_too_little_is_said(scan):
     """For the spheres: thickness is missing with the reason, the rest is there; for a slab: the scan is not measured."""
     rows = table(measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured)
     assert (rows.loc[[("tbsp", ""), ("tbsp_sd", "")], "qc"] == "fail").all()
-    assert "memory_mb is too little for its spheres" in rows.loc[("tbsp", ""), "qc_reason"]
+    for key in (("tbsp", ""), ("tbn", "method=mid-axis")):
+        assert rows.loc[key, "qc_reason"].startswith(f"{TOO_LITTLE}: ") and np.isnan(rows.loc[key, "value"])
     assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
     with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
         measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
     assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)
+
+
+def test_where_memory_is_too_little_for_imagejs_form_alone_the_plain_one_is_measured(monkeypatch):
+    grey = np.minimum(simulated((90, 80, 70)), 30000)
+    settings = replace(parse({**SECTION, "implant": "none", "anisotropy": False}), memory_mb=40)
+    whole = table(measure_large(reader(grey), settings, COMMON).measured)
+    streamed = large.streamed_thickness
+
+    def begin_and_fail(*args, write_bonej=None, write=None, **more):
+        if write_bonej is not None:
+            streamed(*args, write_bonej=write_bonej, write=write, **more)
+            raise ValueError("1 MB are too few")
+        return streamed(*args, write=write, **more)
+
+    monkeypatch.setattr(large, "streamed_thickness", begin_and_fail)
+    rows = table(measure_large(reader(grey), settings, COMMON).measured)
+    assert set(rows.index) == set(whole.index)
+    failed = [k for k in BY_SPHERES if k[1] == "method=bonej"]
+    assert (rows.loc[failed, "qc_reason"] == f"{TOO_LITTLE}: 1 MB are too few").all()
+    assert rows.loc[failed, "value"].isna().all()
+    assert rows.drop(failed).equals(whole.drop(failed))

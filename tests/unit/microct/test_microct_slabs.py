@@ -1,9 +1,12 @@
 """Masks by slabs, and the thickness that is measured on them: as in memory, whatever the slabs and threads."""
 
+from functools import partial
+
 import numpy as np
 import pytest
 from microct_bodies import SHAPE
 
+from periomics.microct import streamed_thickness as streamed
 from periomics.microct.cleanup import bonej_thickness, mid_axis
 from periomics.microct.distance import squared_distance
 from periomics.microct.morphometry import mid_axis_spacing, thickness
@@ -12,6 +15,8 @@ from periomics.microct.slabs import bits_of, planes_for, threshold_bits
 from periomics.microct.streamed_thickness import Moments, streamed_thickness
 from periomics.microct.streaming import streamed_mid_axis, streamed_spacing
 from periomics.microct.thickness import local_thickness
+
+DISTANCES = streamed._Distances
 
 
 @pytest.mark.parametrize("planes", [1, 7, 16, 100])
@@ -137,6 +142,26 @@ def test_imagejs_map_of_a_voi_beside_a_wide_space(bone, planes, at):
     voi[30 + at : 33 + at, 5:45, 4:40] = True
     plugin = np.where(phase & voi, bonej_thickness(phase, squared_distance(phase)), 0)
     np.testing.assert_array_equal(both_maps(phase, voi, planes)[1], plugin)
+
+
+@pytest.mark.parametrize("seed", range(40))
+def test_the_first_guess_of_the_reach_does_not_matter(monkeypatch, seed):
+    """Scattered voxels, where spheres of all sizes just reach slab, VOI or what the clean-up looks at."""
+    rng = np.random.default_rng(seed)
+    shape = tuple(rng.integers(8, 24, 3))
+    phase = rng.random(shape) < rng.choice([0.3, 0.5, 0.7, 0.9, 0.97, 0.99, 0.995])
+    voi = None
+    if seed % 3:
+        voi = np.zeros(shape, bool)
+        voi[tuple(slice(a, a + rng.integers(1, 6)) for a in (rng.integers(0, n) for n in shape))] = True
+    inside = phase if voi is None else phase & voi
+    plain = np.where(inside, local_thickness(phase), 0)
+    plugin = np.where(inside, bonej_thickness(phase, squared_distance(phase)), 0)
+    for reach in (1, 2, 3, 5, 7):
+        monkeypatch.setattr(streamed, "_Distances", partial(DISTANCES, reach=reach))
+        found = both_maps(phase, voi, int(rng.integers(1, shape[0] + 1)))
+        np.testing.assert_array_equal(found[0], plain)
+        np.testing.assert_array_equal(found[1], plugin)
 
 
 @pytest.mark.parametrize("planes", [1, 7, 20, 41])

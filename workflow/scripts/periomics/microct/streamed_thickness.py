@@ -214,28 +214,52 @@ def streamed_thickness(
         if not inside.any():
             low = high
             continue
-        found = distances.around(max(0, low - more), min(shape[0], high + more))
+        found = _slab_counts(distances, low, inside, clipped, metal_zone, write, write_bonej)
         if found is None:
             continue
-        square, first, centres = found
-        if write_bonej is None:
-            sizes = largest_squares(square, low - first, high - first, threads, centres)
-        else:
-            sizes, plugin = _both_maps(square, slice(low - first, high - first), threads, centres)
-            write_bonej(low, plugin)
-            del plugin
-        counts = _added(counts, _histogram(sizes, inside, int(sizes.max(initial=0))))
-        if clipped:
-            free = _free(square, first, shape, metal_zone, distances.reach, threads)
-            free = free if centres is None else free & centres
-            limited = largest_squares(square, low - first, high - first, threads, free)
-            n_clipped += int(np.count_nonzero((limited < sizes) & inside))
-        if write is not None:
-            write(low, sizes)
+        counts, n_clipped = _added(counts, found[0]), n_clipped + found[1]
         LOG.info("%s: %d of %d planes, %.0f s", step, high, shape[0], time.monotonic() - begun)
         low = high
     counts[0] = 0
     return SizeCounts(counts, n_clipped if clipped else None)
+
+
+def _slab_counts(
+    distances: _Distances,
+    low: int,
+    inside: Mask,
+    clipped: bool,
+    metal_zone: BitVolume | None,
+    write: Callable[[int, Squares], None] | None,
+    write_bonej: Callable[[int, NDArray[np.float32]], None] | None,
+) -> tuple[NDArray[np.int64], int] | None:
+    """Of the planes of `inside` from `low` on, as `streamed_thickness`; None if the reach had to grow.
+
+    A function of its own, so that nothing of a slab is kept while the next one is begun.
+    """
+    shape, threads, high = distances.shape, distances.threads, low + len(inside)
+    more = 0 if write_bonej is None else AROUND
+    found = distances.around(max(0, low - more), min(shape[0], high + more))
+    if found is None:
+        return None
+    square, first, centres = found
+    own = slice(low - first, high - first)
+    if write_bonej is None:
+        sizes = largest_squares(square, own.start, own.stop, threads, centres)
+    else:
+        sizes, plugin = _both_maps(square, own, threads, centres)
+        write_bonej(low, plugin)
+        del plugin
+    counts, n_clipped = _histogram(sizes, inside, int(sizes.max(initial=0))), 0
+    if write is not None:
+        write(low, sizes)
+    if clipped:
+        free = _free(square, first, shape, metal_zone, distances.reach, threads)
+        if centres is not None:
+            free &= centres
+        limited = largest_squares(square, own.start, own.stop, threads, free)
+        n_clipped = int(np.count_nonzero((limited < sizes) & inside))
+    return counts, n_clipped
 
 
 def thickness_planes(memory_mb: float, shape: Shape, reach: int, more: int = 0) -> int:
@@ -274,7 +298,8 @@ def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | Non
     if metal_zone is not None:
         below, above = max(0, first - reach), min(shape[0], last + reach)
         zone = squared_distance(~metal_zone.read(below, above), threads, reach, slice(first - below, last - below))
-        free &= (square < zone) | (zone > reach**2)
+        for z in range(len(square)):
+            free[z] &= (square[z] < zone[z]) | (zone[z] > reach**2)
     return free
 
 

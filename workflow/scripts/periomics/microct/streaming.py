@@ -19,7 +19,7 @@ from periomics.microct.streamed_thickness import FIRST_REACH, SizeCounts, diagon
 from periomics.microct.surface import MARGIN, Surface, from_layers, layers_of_surface
 
 # Bytes a voxel of a slab of mid-axes at work, and of the planes that only lend their background (measured).
-AXIS_BYTES, LENT_BYTES = 12.0, 3.0
+AXIS_BYTES, LENT_BYTES = 8.0, 3.0
 
 
 def streamed_fraction(bone: BitVolume, voi: BitVolume | None = None, planes: int = 64) -> Fraction:
