@@ -93,7 +93,7 @@ def test_only_spheres_that_reach_the_voi_matter(bone, planes):
 
 
 def both_maps(phase, voi, planes, threads=1):
-    """Plain and ImageJ's map (voxels) by slabs, and mean and deviation of the latter, all in the VOI."""
+    """Plain and ImageJ's map (voxels) by slabs, mean and deviation of the latter, share of clipped voxels, all in the VOI."""
     inside = phase if voi is None else phase & voi
     plain, plugin, moments = np.zeros(phase.shape, np.float32), np.zeros(phase.shape, np.float32), Moments()
 
@@ -105,10 +105,15 @@ def both_maps(phase, voi, planes, threads=1):
         moments.take(low, sizes, inside[low : low + len(sizes)])
 
     region = None if voi is None else bits_of(voi)
-    streamed_thickness(
+    found = streamed_thickness(
         bits_of(phase).read, phase.shape, region, planes, threads=threads, clipped=True, write=take, write_bonej=take_plugin
     )  # fmt: skip
-    return np.where(inside, plain, 0), np.where(inside, plugin, 0), moments.mean_and_sd()
+    return (
+        np.where(inside, plain, 0),
+        np.where(inside, plugin, 0),
+        moments.mean_and_sd(),
+        found.clipped / max(1, found.n_voxels),
+    )
 
 
 @pytest.mark.parametrize("marrow", [False, True])
@@ -124,10 +129,12 @@ def test_the_map_as_imagej_leaves_it(bone, voi, marrow, part):
         found = both_maps(phase, voi if part else None, planes, 1 + planes % 2)
         np.testing.assert_array_equal(found[0], plain)
         np.testing.assert_array_equal(found[1], plugin)
-        moments.add(found[2])
+        moments.add(found[2:])
     assert len(moments) == 1
     expected = thickness(phase, voi if part else np.ones_like(voi), 1.0, bonej=True)
-    assert moments.pop() == pytest.approx((expected.bonej_mean, expected.bonej_sd), rel=1e-12)
+    mean_and_sd, clipped = moments.pop()
+    assert mean_and_sd == pytest.approx((expected.bonej_mean, expected.bonej_sd), rel=1e-12)
+    assert clipped == pytest.approx(expected.clipped_share, rel=1e-12)
 
 
 @pytest.mark.parametrize("planes", [3, 16, 50])
