@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from microct_bodies import tube
 
-from periomics.microct.large import BEYOND, LARGE, NO_FIELD, WHOLE_BYTES, fits, measure_large
+from periomics.microct import large
+from periomics.microct.large import NO_FIELD, TOO_LITTLE, WHOLE_BYTES, fits, measure_large
 from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import measure
 from periomics.microct.settings import parse
@@ -18,9 +19,8 @@ SECTION = {
     "voi": {"inner_um": 90, "outer_um": 250, "axial_um": [0, 500]}, "level_width_um": 54,
     "shells_um": [[90, 150], [150, 250]], "ovtv_curve_um": [36, 108], "band_sweep_voxels": 3,
 }  # fmt: skip
-# Not by slabs: variants that look at the whole VOI at once.
-NO_SLAB_FORM = [("tbth", "method=bonej"), ("tbth_sd", "method=bonej"), ("tbsp", "method=bonej"),
-                ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]  # fmt: skip
+BY_SPHERES = [("tbth", "method=bonej"), ("tbth_sd", "method=bonej"), ("tbsp", "method=bonej"),
+              ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]  # fmt: skip
 
 
 def reader(grey, spacing=(18.0,) * 3):
@@ -97,11 +97,9 @@ def test_the_box_grows_with_the_spheres_and_what_does_not_fit_goes_by_slabs(scan
     tight = measure_large(reader(grey), replace(settings, memory_mb=130), COMMON)
     assert tight.measured.labels.size < roomy.measured.labels.size
     rows, wanted = table(tight.measured), table(whole)
-    missing = [("tbsp", "method=bonej"), ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]
-    assert (rows.loc[missing, "qc_reason"] == BEYOND).all()
-    assert rows.loc[missing, "value"].isna().all()
-    for key in wanted.index.drop(missing):
-        assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=1e-6), key
+    assert set(rows.index) == set(wanted.index)
+    for key in wanted.index:
+        assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=1e-7), key
     np.testing.assert_allclose(pasted(grey.shape, tight.maps[1]), whole.separation_mm, rtol=1e-6)
 
 
@@ -120,7 +118,7 @@ def test_a_whole_scan_by_slabs(memory_mb):
     settings = parse({**SECTION, "implant": "none"})
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
     assert not fits(grey.shape, memory_mb)
-    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
+    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON, threads=2)
     close(found, whole, grey)
 
 
@@ -167,12 +165,10 @@ def close(found, whole, grey):
     """As in memory, but for the rounding of means of maps in single precision."""
     rows, wanted = table(found.measured), table(whole)
     assert set(rows.index) == set(wanted.index)
-    absent = [k for k in NO_SLAB_FORM if k in wanted.index]
-    assert len(absent) == 5
-    assert (rows.loc[absent, "qc_reason"] == LARGE).all() and rows.loc[absent, "value"].isna().all()
-    for key in wanted.index.drop(absent):
+    assert wanted.loc[[*BY_SPHERES, ("da", "noise-floor")], "value"].notna().all()
+    for key in wanted.index:
         if key[0] in ("tbth", "tbth_sd", "tbsp", "tbsp_sd", "tbn") or key[0].startswith("grey_"):
-            assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=1e-6), key
+            assert rows.loc[key, "value"] == pytest.approx(wanted.loc[key, "value"], rel=1e-7), key
         else:
             assert rows.loc[key, "value"] == wanted.loc[key, "value"], key
         assert rows.loc[key, "qc"] == wanted.loc[key, "qc"]
@@ -188,8 +184,30 @@ def test_memory_that_is_too_little_is_said(scan):
     """For the spheres: thickness is missing with the reason, the rest is there; for a slab: the scan is not measured."""
     rows = table(measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured)
     assert (rows.loc[[("tbsp", ""), ("tbsp_sd", "")], "qc"] == "fail").all()
-    assert "memory_mb is too little for its spheres" in rows.loc[("tbsp", ""), "qc_reason"]
+    for key in (("tbsp", ""), ("tbn", "method=mid-axis")):
+        assert rows.loc[key, "qc_reason"].startswith(f"{TOO_LITTLE}: ") and np.isnan(rows.loc[key, "value"])
     assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
     with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
         measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
     assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)
+
+
+def test_where_memory_is_too_little_for_imagejs_form_alone_the_plain_one_is_measured(monkeypatch):
+    grey = np.minimum(simulated((90, 80, 70)), 30000)
+    settings = replace(parse({**SECTION, "implant": "none", "anisotropy": False}), memory_mb=40)
+    whole = table(measure_large(reader(grey), settings, COMMON).measured)
+    streamed = large.streamed_thickness
+
+    def begin_and_fail(*args, write_bonej=None, write=None, **more):
+        if write_bonej is not None:
+            streamed(*args, write_bonej=write_bonej, write=write, **more)
+            raise ValueError("1 MB are too few")
+        return streamed(*args, write=write, **more)
+
+    monkeypatch.setattr(large, "streamed_thickness", begin_and_fail)
+    rows = table(measure_large(reader(grey), settings, COMMON).measured)
+    assert set(rows.index) == set(whole.index)
+    failed = [k for k in BY_SPHERES if k[1] == "method=bonej"]
+    assert (rows.loc[failed, "qc_reason"] == f"{TOO_LITTLE}: 1 MB are too few").all()
+    assert rows.loc[failed, "value"].isna().all()
+    assert rows.drop(failed).equals(whole.drop(failed))

@@ -4,13 +4,13 @@ Around an implant that part is a box: shells, contact and levels lie within a kn
 until no sphere that reaches the VOI could look different in the whole scan (`margin`). What hangs together far away
 (purification, specks, two-level thresholds) is found on the whole scan, one bit a voxel. The numbers are those of the scan in
 memory. A VOI whose box does not fit either (the whole scan, without an implant) is measured by slabs throughout; what has no
-form by slabs is given as missing, with the reason.
+form by slabs, or too little memory for its spheres, is given as missing, with the reason.
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 import edt
@@ -42,12 +42,13 @@ from periomics.microct.segment import grey_warnings, saturated
 from periomics.microct.settings import Settings
 from periomics.microct.slabs import TOO_LITTLE, BitVolume, Shape, bounds, planes_for, slabs
 from periomics.microct.spill import Spill
-from periomics.microct.streamed_thickness import streamed_thickness
+from periomics.microct.streamed_thickness import Moments, SizeCounts, streamed_thickness
 from periomics.microct.streaming import (
     streamed_anisotropy,
     streamed_connectivity,
     streamed_fraction,
     streamed_noise_floors,
+    streamed_spacing,
     streamed_surface,
 )
 from periomics.microct.survey import (
@@ -79,8 +80,6 @@ MOST_PLANES = 64
 NO_MAP = np.zeros((0, 0, 0), np.float32)
 FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres reach further
 DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
-LARGE = "not measured: the volume of interest does not fit into microct/memory_mb, and there is no form by slabs"
-BEYOND = "not measured: spheres reach beyond what fits into microct/memory_mb"
 NO_FIELD = "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
 
 
@@ -255,20 +254,19 @@ def _known(job: _Job, box: Box) -> dict[str, bool]:
 
 
 def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
-    """Measure in a box, as a scan in memory; thickness whose spheres reach beyond it by slabs of the whole scan."""
+    """Measure in a box, as a scan in memory; what rests on spheres that reach beyond it by slabs of the whole scan."""
     compartments = _compartments(job)
-    part = job.part(box)
     elsewhere = {}
-    for name in ("tbth", "tbsp"):
+    for name in PHASES:
         if not known[name]:
-            sizes = np.zeros(part.seen.shape, np.float32)
-            elsewhere[name] = replace(
-                _sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm), BEYOND), map_mm=sizes
-            )
-    missing = {} if known.get("mid-axis", True) else {"mid-axis": BEYOND}
+            sizes = np.zeros(tuple(s.stop - s.start for s in box), np.float32)
+            elsewhere[name] = replace(_sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm)), map_mm=sizes)
+    mid_axes = None if known.get("mid-axis", True) else _mid_axes(job)
+    part = job.part(box)
     found = measure_part(
         part, crop(job.bits.pure.read, box), job.scan.shape, job.ground.voxel_um, job.settings, job.common,
-        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, missing, compartments,
+        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, None, compartments,
+        mid_axes,
     )  # fmt: skip
     at, size = tuple(s.start for s in box), part.seen.shape
     maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))
@@ -298,36 +296,69 @@ def _into(sizes: NDArray[np.float32], box: Box, low: int, planes: NDArray[np.flo
         sizes[first - box[0].start : last - box[0].start] = planes[first - low : last - low, box[1], box[2]]
 
 
-def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None], why: str) -> Sized:
+def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None]) -> Sized:
     """Thickness of bone (`tbth`) or marrow in the VOI by slabs of the whole scan; `write` takes planes of its map (mm)."""
+    why = ""
+    # ImageJ's form looks further around the VOI, so the memory may be too little for it alone.
+    for bonej in (True, False) if job.settings.thickness_variants else (False,):
+        sums = np.zeros((2, len(_shells(job))))
+        moments = Moments() if bonej else None
+        try:
+            found = _thickness(job, outcome, write, sums, moments)
+        except ValueError as error:
+            why = f"{TOO_LITTLE}: {error}"
+            continue
+        if not found.n_voxels:
+            return Sized(None, (), NO_MAP)
+        return Sized(
+            _in_mm(found, moments, job.ground.voxel_um / 1000),
+            tuple(float(a / n) if n else float("nan") for a, n in sums.T), NO_MAP, why,
+        )  # fmt: skip
+    return Sized(None, (), NO_MAP, why)
+
+
+def _shells(job: _Job) -> tuple[tuple[float, float], ...]:
+    return job.settings.shells_um if job.ground.axis is not None else ()
+
+
+def _thickness(
+    job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None], sums: NDArray[np.float64], moments: Moments | None
+) -> SizeCounts:  # fmt: skip
+    """As `_sized`, in voxels; adds to the sums of shells, and to the moments of ImageJ's form if they are given."""
     read = job.bits.bone.read if outcome == "tbth" else job.bits.marrow
-    voxel_mm, shells_um = job.ground.voxel_um / 1000, job.settings.shells_um if job.ground.axis is not None else ()
-    sums = np.zeros((2, len(shells_um)))
+    voxel_mm = job.ground.voxel_um / 1000
+
+    def pieces(low: int, planes: NDArray) -> Iterator[tuple[int, NDArray, Mask]]:
+        for z in range(0, len(planes), MAP_PLANES):
+            some, at = planes[z : z + MAP_PLANES], low + z
+            yield at, some, read(at, at + len(some)) & job.bits.voi.read(at, at + len(some))
 
     def take(low: int, squares: NDArray) -> None:
-        for z in range(0, len(squares), MAP_PLANES):
-            some, at = squares[z : z + MAP_PLANES], low + z
-            inside = read(at, at + len(some)) & job.bits.voi.read(at, at + len(some))
+        for at, some, inside in pieces(low, squares):
             if inside.any():
                 sizes = np.where(inside, 2 * np.sqrt(some.astype(np.float32)) * np.float32(voxel_mm), np.float32(0))
                 write(at, sizes)
-                sums[:] += _shell_sums(job, at, sizes) if shells_um else 0
+                sums[:] += _shell_sums(job, at, sizes) if sums.size else 0
 
-    plane_mb = job.scan.shape[1] * job.scan.shape[2] / 1e6
-    try:
-        found = streamed_thickness(
-            read, job.scan.shape, job.bits.voi, memory_mb=job.work_mb - MAP_PLANES * MAP_BYTES * plane_mb, threads=job.threads,
-            clipped=True, metal_zone=job.bits.zone, write=take, step=f"thickness of {PHASES[outcome]}",
-        )  # fmt: skip
-    except ValueError as error:
-        return Sized(None, (), NO_MAP, f"{TOO_LITTLE}: {error}")
-    if not found.n_voxels:
-        return Sized(None, (), NO_MAP)
-    thick = Thickness(
-        found.mean * voxel_mm, found.sd * voxel_mm, found.maximum * voxel_mm, found.n_voxels,
-        (found.clipped or 0) / found.n_voxels, NO_MAP,
+    def take_bonej(low: int, sizes: NDArray[np.float32]) -> None:
+        for at, some, inside in pieces(low, sizes):
+            assert moments is not None
+            moments.take(at, some, inside)
+
+    map_mb = MAP_PLANES * MAP_BYTES * job.scan.shape[1] * job.scan.shape[2] / 1e6
+    return streamed_thickness(
+        read, job.scan.shape, job.bits.voi, memory_mb=job.work_mb - map_mb, threads=job.threads, clipped=True,
+        metal_zone=job.bits.zone, write=take, step=f"thickness of {PHASES[outcome]}",
+        write_bonej=None if moments is None else take_bonej,
     )  # fmt: skip
-    return Sized(thick, tuple(float(a / n) if n else float("nan") for a, n in sums.T), NO_MAP, why)
+
+
+def _in_mm(found: SizeCounts, bonej: Moments | None, voxel_mm: float) -> Thickness:
+    mean, sd = (None, None) if bonej is None else (m * voxel_mm for m in bonej.mean_and_sd())
+    return Thickness(
+        found.mean * voxel_mm, found.sd * voxel_mm, found.maximum * voxel_mm, found.n_voxels,
+        (found.clipped or 0) / found.n_voxels, NO_MAP, mean, sd,
+    )  # fmt: skip
 
 
 def _shell_sums(job: _Job, low: int, sizes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -355,7 +386,7 @@ def _by_slabs(job: _Job) -> Large:
     maps = [Spill(job.scan.shape, np.float32) for _ in range(2)]
     tbth = None
     for outcome, spill in zip(("tbth", "tbsp"), maps, strict=True):
-        found = _sized(job, outcome, spill.write, LARGE)
+        found = _sized(job, outcome, spill.write)
         rows += thickness_rows(outcome, found, settings)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.rows_of(_structure(job, counts), voxel_um / 1000, tbth, settings)
@@ -390,14 +421,14 @@ def _at_border(low: Place, size: Shape, shape: Shape) -> bool:
 
 
 def _structure(job: _Job, counts: Counts) -> structure.Structure:
-    """Surface, connectivity and anisotropy by slabs."""
+    """Surface, connectivity, mid-axes and anisotropy by slabs."""
     b, planes, threads = job.bits, job.planes, job.threads
     axis = streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None
     fields, missing = _fields(job) if axis else ((), {})
     return structure.Structure(
         streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads), counts.shares[0], counts.bone,
         streamed_connectivity(b.pure, b.voi, planes, threads), streamed_connectivity(b.bone, b.voi, planes, threads),
-        None, axis, fields, {"mid-axis": LARGE, **missing},
+        _mid_axes(job) if job.settings.thickness_variants else None, axis, fields, missing,
     )  # fmt: skip
 
 
@@ -408,6 +439,15 @@ def _fields(job: _Job) -> tuple[tuple[Anisotropy, ...], dict[str, str]]:
         return streamed_noise_floors(b.bone, b.voi, n, job.work_mb, job.threads), {}
     except ValueError as error:
         return (), {"noise-floor": f"{NO_FIELD}: {error}"}
+
+
+def _mid_axes(job: _Job) -> structure.MidAxes:
+    """Spacing of mid-axes by slabs of the whole scan."""
+    try:
+        found = streamed_spacing(job.bits.bone, job.bits.voi, None, job.work_mb, job.threads)
+    except ValueError as error:
+        return structure.MidAxes(None, f"{TOO_LITTLE}: {error}")
+    return structure.MidAxes(None if found is None else found.mean * job.ground.voxel_um / 1000)
 
 
 @dataclass(frozen=True)

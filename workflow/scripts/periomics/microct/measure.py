@@ -151,6 +151,7 @@ def measure_part(
     elsewhere: Mapping[str, Sized] | None = None,
     missing: Mapping[str, str] | None = None,
     compartments: list[dict[str, object]] | None = None,
+    mid_axes: structure.MidAxes | None = None,
 ) -> Measured:
     """Measure a scan that is at hand, or as much of it as its numbers rest on.
 
@@ -170,6 +171,8 @@ def measure_part(
         What cannot be had in the part and why (`structure.Structure`).
     compartments
         Rows of `cortical.measure`, found in the whole scan; measured in the part if not given.
+    mid_axes
+        Of the whole scan, where what lies between them reaches beyond the part.
     """
     regions, slices = part.regions, (0, 0)
     if regions.axis is not None:
@@ -186,8 +189,9 @@ def measure_part(
         maps.append(found.map_mm)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.structure_rows(
-        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing
-    )
+        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing,
+        mid_axes,
+    )  # fmt: skip
     if compartments is None and settings.compartments != "none":
         compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)
     rows += compartments or []

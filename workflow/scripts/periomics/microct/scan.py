@@ -11,7 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct.density import Calibration, calibration_of
-from periomics.microct.large import BEYOND, LARGE, NO_FIELD, TOO_LITTLE, Large, Placed, fits, measure_large
+from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, measure_large
 from periomics.microct.lazy import SlabReader, in_a_file, open_volume
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, isotropic_voxel, measure
@@ -196,7 +196,7 @@ def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, 
     measured, axis = found.measured, found.measured.regions.axis
     table = measured.table
     region = table.loc[(table["outcome"] == "tv") & (table["variant"] == ""), "value"].item()
-    for_memory = table["qc_reason"].str.startswith((LARGE, BEYOND, TOO_LITTLE, NO_FIELD))
+    for_memory = table["qc_reason"].str.startswith((TOO_LITTLE, NO_FIELD))
     left_out = table.loc[for_memory, ["outcome", "variant"]]
     rows += [
         ("processing", settings.describe(), "config"),

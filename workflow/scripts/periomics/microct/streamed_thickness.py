@@ -8,10 +8,14 @@ two slabs share are kept, so each is found once.
 
 With a VOI only spheres that reach it matter. The reach then has to exceed the distances of voxels no farther from the VOI than
 itself: the way from a centre to the VOI voxel that its sphere reaches passes one of them. Slabs without the VOI are passed over.
+
+The map as ImageJ's plugin leaves it (`cleanup`) comes with it: spheres are then painted two planes further and over the
+background, and those count that end short of the VOI by no more than the clean-up looks around.
 """
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -20,7 +24,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.distance import Squares, squared_distance
+from periomics.microct.cleanup import AROUND, CORNER, cleaned
+from periomics.microct.distance import NARROW, Squares, squared_distance
 from periomics.microct.slabs import LOG, BitVolume, Mask, Reader, Shape, planes_for
 from periomics.microct.thickness import largest_squares
 
@@ -70,13 +75,40 @@ class SizeCounts:
 
 
 @dataclass
+class Moments:
+    """Mean and standard deviation of values that come by planes, in any order; the same however many come at a time."""
+
+    planes: dict[int, tuple[int, float, float]] = field(default_factory=dict)
+
+    def take(self, low: int, values: NDArray[np.float32], inside: Mask) -> None:
+        """Those of planes from `low` on that are inside."""
+        for z, (plane, mask) in enumerate(zip(values, inside, strict=True), low):
+            some = plane[mask].astype(np.float64)
+            if some.size:
+                mean = float(some.mean())
+                self.planes[z] = some.size, mean, float(((some - mean) ** 2).sum())
+
+    def mean_and_sd(self) -> tuple[float, float]:
+        """NaN without a value."""
+        if not self.planes:
+            return float("nan"), float("nan")
+        sizes, means, squares = np.array([self.planes[z] for z in sorted(self.planes)]).T
+        mean = float(sizes @ means / sizes.sum())
+        return mean, float(np.sqrt((squares.sum() + sizes @ (means - mean) ** 2) / sizes.sum()))
+
+
+@dataclass
 class _Distances:
-    """Squared distances of planes of a phase, exact up to `reach`, with those of the last call kept."""
+    """Squared distances of planes of a phase, exact up to `reach`, with those of the last call kept.
+
+    `around_voi` (voxels): spheres that come so near to the VOI count as well.
+    """
 
     read: Reader
     shape: Shape
     threads: int
     voi: BitVolume | None = None
+    around_voi: float = 0.0
     reach: int = FIRST_REACH
     low: int = 0
     kept: Squares = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint16))
@@ -87,18 +119,27 @@ class _Distances:
         first, last = max(0, low - self.reach), min(self.shape[0], high + self.reach)
         square = self._of(first, last)
         near = None if self.voi is None else self._to_voi(first, last)
-        if near is None:
-            small = int(square.max(initial=0)) <= self.reach**2
-        else:
-            small = int(square.max(initial=0, where=near <= self.reach**2)) <= max(0, self.reach - ROUNDING) ** 2
-        if small:
+        spare = math.ceil(self.around_voi) + (0 if near is None else ROUNDING)
+        seen = True if near is None else near <= self.reach**2
+        if int(square.max(initial=0, where=seen)) <= max(0, self.reach - spare) ** 2:
             self.low, self.kept = first, square
-            return square, first, None if near is None else (near <= self.reach**2) & (square >= near)
-        if self.reach >= max(self.shape):
+            return square, first, None if near is None else self._reaching(square, near)
+        longest = diagonal(self.shape) + spare
+        if self.reach >= longest:
             raise ValueError("the phase fills the whole volume: no distance to a border is defined")
         self.kept = self.kept[:0]
-        self.reach = min(2 * self.reach, max(self.shape))
+        self.reach = min(2 * self.reach, longest)
         return None
+
+    def _reaching(self, square: Squares, near: Squares) -> Mask:
+        """Centres whose spheres come near enough to the VOI; plane by plane, to keep roots of one only."""
+        out = near <= self.reach**2
+        if not self.around_voi:
+            return out & (square >= near)
+        for z in range(len(out)):
+            gap = np.sqrt(near[z], dtype=np.float32) - np.float32(self.around_voi)
+            out[z] &= gap <= np.sqrt(square[z], dtype=np.float32)
+        return out
 
     def _to_voi(self, first: int, last: int) -> Squares:
         """Squared distances to the VOI, exact up to the reach."""
@@ -127,6 +168,7 @@ def streamed_thickness(
     metal_zone: BitVolume | None = None,
     write: Callable[[int, Squares], None] | None = None,
     step: str = "local thickness",
+    write_bonej: Callable[[int, NDArray[np.float32]], None] | None = None,
 ) -> SizeCounts:
     """Exact closed-ball local thickness of a phase over its voxels in a VOI; that of `thickness.local_thickness`.
 
@@ -152,45 +194,97 @@ def streamed_thickness(
         Takes (first plane, squared radii of a slab) as they come, for a map; right in the VOI, planes without it do not come.
     step
         Name in the log.
+    write_bonej
+        As `write`, for `cleanup.bonej_thickness` (diameters, voxels); that map is made only if this is given.
 
     Raises
     ------
     ValueError
         If the phase fills the whole volume, or the memory is too little for its spheres.
     """
-    distances = _Distances(read, shape, threads, voi)
+    more, corner = (0, 0.0) if write_bonej is None else (AROUND, CORNER)
+    distances = _Distances(read, shape, threads, voi, corner)
     counts = np.zeros(1, np.int64)
     n_clipped = 0
     begun = time.monotonic()
     low = 0
     while low < shape[0]:
-        high = min(shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach)))
+        high = min(shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach, more)))
         inside = np.ones((high - low, *shape[1:]), bool) if voi is None else voi.read(low, high)
         if not inside.any():
             low = high
             continue
-        found = distances.around(low, high)
+        found = _slab_counts(distances, low, inside, clipped, metal_zone, write, write_bonej)
         if found is None:
             continue
-        square, first, centres = found
-        sizes = largest_squares(square, low - first, high - first, threads, centres)
-        counts = _added(counts, _histogram(sizes, inside, int(sizes.max(initial=0))))
-        if clipped:
-            free = _free(square, first, shape, metal_zone, distances.reach, threads)
-            free = free if centres is None else free & centres
-            limited = largest_squares(square, low - first, high - first, threads, free)
-            n_clipped += int(np.count_nonzero((limited < sizes) & inside))
-        if write is not None:
-            write(low, sizes)
+        counts, n_clipped = _added(counts, found[0]), n_clipped + found[1]
         LOG.info("%s: %d of %d planes, %.0f s", step, high, shape[0], time.monotonic() - begun)
         low = high
     counts[0] = 0
     return SizeCounts(counts, n_clipped if clipped else None)
 
 
-def thickness_planes(memory_mb: float, shape: Shape, reach: int) -> int:
-    """Planes of a slab that fit into the memory if no sphere is larger than the reach (voxels)."""
-    return planes_for(memory_mb, shape, SLAB_BYTES, 2 * reach, HALO_BYTES)
+def _slab_counts(
+    distances: _Distances,
+    low: int,
+    inside: Mask,
+    clipped: bool,
+    metal_zone: BitVolume | None,
+    write: Callable[[int, Squares], None] | None,
+    write_bonej: Callable[[int, NDArray[np.float32]], None] | None,
+) -> tuple[NDArray[np.int64], int] | None:
+    """Of the planes of `inside` from `low` on, as `streamed_thickness`; None if the reach had to grow.
+
+    A function of its own, so that nothing of a slab is kept while the next one is begun.
+    """
+    shape, threads, high = distances.shape, distances.threads, low + len(inside)
+    more = 0 if write_bonej is None else AROUND
+    found = distances.around(max(0, low - more), min(shape[0], high + more))
+    if found is None:
+        return None
+    square, first, centres = found
+    own = slice(low - first, high - first)
+    if write_bonej is None:
+        sizes = largest_squares(square, own.start, own.stop, threads, centres)
+    else:
+        sizes, plugin = _both_maps(square, own, threads, centres)
+        write_bonej(low, plugin)
+        del plugin
+    counts, n_clipped = _histogram(sizes, inside, int(sizes.max(initial=0))), 0
+    if write is not None:
+        write(low, sizes)
+    if clipped:
+        free = _free(square, first, shape, metal_zone, distances.reach, threads)
+        if centres is not None:
+            free &= centres
+        limited = largest_squares(square, own.start, own.stop, threads, free)
+        n_clipped = int(np.count_nonzero((limited < sizes) & inside))
+    return counts, n_clipped
+
+
+def thickness_planes(memory_mb: float, shape: Shape, reach: int, more: int = 0) -> int:
+    """Planes of a slab that fit into the memory if no sphere is larger than the reach (voxels), with `more` painted on either side."""
+    wide = 1 if reach < NARROW else 2  # the type of distances
+    return planes_for(memory_mb, shape, wide * SLAB_BYTES, min(2 * (reach + more), shape[0]), wide * HALO_BYTES)
+
+
+def diagonal(shape: Shape) -> int:
+    """No distance within a volume is longer (voxels)."""
+    return math.ceil(math.hypot(*shape))
+
+
+def _both_maps(
+    square: Squares, planes: slice, threads: int, centres: Mask | None
+) -> tuple[Squares, NDArray[np.float32]]:
+    """Squared radii of some planes of a block, as `largest_squares`, and the diameters that ImageJ's plugin leaves."""
+    low, high = max(0, planes.start - AROUND), min(len(square), planes.stop + AROUND)
+    painted = largest_squares(square, low, high, threads, centres, beside=True)
+    phase = square[low:high] > 0
+    diameters = (2 * np.sqrt(np.arange(int(painted.max(initial=0)) + 1, dtype=np.float64))).astype(np.float32)
+    own = slice(planes.start - low, planes.stop - low)
+    plugin = cleaned(painted, diameters, phase, own, threads)
+    painted[~phase] = 0
+    return painted[own], plugin
 
 
 def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | None, reach: int, threads: int) -> Mask:
@@ -204,7 +298,8 @@ def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | Non
     if metal_zone is not None:
         below, above = max(0, first - reach), min(shape[0], last + reach)
         zone = squared_distance(~metal_zone.read(below, above), threads, reach, slice(first - below, last - below))
-        free &= (square < zone) | (zone > reach**2)
+        for z in range(len(square)):
+            free[z] &= (square[z] < zone[z]) | (zone[z] > reach**2)
     return free
 
 

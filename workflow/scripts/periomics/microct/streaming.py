@@ -1,7 +1,7 @@
 """Bone morphometry of masks larger than memory: counts and sums over slabs, the same whatever the slabs are.
 
 Whole numbers are added exactly; sums of areas are kept for each layer of cells and added in the order of layers. Definitions
-are those of the modules that do the same in memory: `morphometry`, `connectivity`, `surface`, `anisotropy`.
+are those of the modules that do the same in memory: `morphometry`, `cleanup`, `connectivity`, `surface`, `anisotropy`.
 """
 
 from __future__ import annotations
@@ -12,13 +12,17 @@ import numba
 import numpy as np
 
 from periomics.microct.anisotropy import Anisotropy, anisotropy_of_bits, floors_of_bits
+from periomics.microct.cleanup import ridge
 from periomics.microct.connectivity import Connectivity, octant_sums
 from periomics.microct.distance import squared_distance
 from periomics.microct.morphometry import Fraction
 from periomics.microct.random_field import plan_for
-from periomics.microct.slabs import BitVolume, Shape, bounds, empty_bits, slabs
+from periomics.microct.slabs import LOG, BitVolume, Shape, bounds, empty_bits, planes_for, slabs
+from periomics.microct.streamed_thickness import FIRST_REACH, SizeCounts, diagonal, streamed_thickness
 from periomics.microct.surface import MARGIN, Surface, from_layers, layers_of_surface
 
+# Bytes a voxel of a slab of mid-axes at work, and of the planes that only lend their background (measured).
+AXIS_BYTES, LENT_BYTES = 8.0, 3.0
 FIELD_MASKS = 3  # bone, VOI and field in the VOI's bounding box
 
 
@@ -120,6 +124,60 @@ def _boxed(volume: BitVolume, low: Shape, shape: Shape) -> BitVolume:
         plane = volume.read(low[0] + z, low[0] + z + 1)
         box.write(z, plane[:, low[1] : low[1] + shape[1], low[2] : low[2] + shape[2]])
     return box
+
+
+def streamed_mid_axis(
+    bone: BitVolume, planes: int | None = None, memory_mb: float = 4000.0, threads: int = 1
+) -> BitVolume:
+    """`cleanup.mid_axis` by slabs. How far distances must look beyond a slab is found on the way, as in `streamed_thickness`.
+
+    Raises
+    ------
+    ValueError
+        If the memory is too little for its distances.
+    """
+    shape, longest = bone.shape, diagonal(bone.shape)
+    axes, reach, low = empty_bits(shape), FIRST_REACH, 0
+    while low < shape[0]:
+        lent = min(2 * reach + 2, shape[0])
+        high = min(shape[0], low + (planes or planes_for(memory_mb, shape, AXIS_BYTES, lent, LENT_BYTES)))
+        first, last = max(0, low - 1), min(shape[0], high + 1)
+        below, above = max(0, first - reach), min(shape[0], last + reach)
+        square = squared_distance(bone.read(below, above), threads, reach, slice(first - below, last - below))
+        if int(square.max(initial=0)) <= reach**2:
+            axes.write(low, ridge(square, slice(low - first, high - first), threads))
+            LOG.info("mid-axes: %d of %d planes", high, shape[0])
+            low = high
+        elif reach < longest:
+            reach = min(2 * reach, longest)
+        else:
+            return empty_bits(shape)  # bone everywhere
+    return axes
+
+
+def streamed_spacing(
+    bone: BitVolume,
+    voi: BitVolume | None = None,
+    planes: int | None = None,
+    memory_mb: float = 4000.0,
+    threads: int = 1,
+) -> SizeCounts | None:
+    """Local thickness of what lies between the mid-axes of the bone: `morphometry.mid_axis_spacing` by slabs, in voxels.
+
+    None without mid-axes, or where the VOI holds nothing else. The mid-axes take one bit a voxel besides the memory.
+
+    Raises
+    ------
+    ValueError
+        If the memory is too little for its spheres.
+    """
+    axes = streamed_mid_axis(bone, planes, memory_mb, threads)
+    if not axes.bits.any():
+        return None
+    found = streamed_thickness(
+        lambda low, high: ~axes.read(low, high), bone.shape, voi, planes, memory_mb, threads, step="spacing of mid-axes"
+    )
+    return found if found.n_voxels else None
 
 
 def streamed_shells(

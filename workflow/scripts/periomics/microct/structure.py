@@ -22,11 +22,19 @@ SMI_WARNING = "confounded by bone fraction and concave surface (Salmon 2015): do
 
 
 @dataclass(frozen=True)
+class MidAxes:
+    """Mean spacing of mid-axes (mm; None where there are none), and why it could not be had."""
+
+    spacing_mm: float | None
+    missing: str = ""
+
+
+@dataclass(frozen=True)
 class Structure:
     """What the rows are made of: surface and voxels of the bone as segmented up to the metal, voxels outside the band,
-    connectivity of the purified bone and of all bone, spacing of mid-axes (mm), anisotropy and its isotropic fields.
+    connectivity of the purified bone and of all bone, mid-axes (None if not wanted), anisotropy and its isotropic fields.
 
-    `missing`: why spacing (`mid-axis`) or fields (`noise-floor`) could not be had.
+    `missing`: why fields (`noise-floor`) could not be had.
     """
 
     surface: Surface
@@ -34,7 +42,7 @@ class Structure:
     bone: Fraction
     pure: Connectivity
     all_parts: Connectivity
-    mid_axis_mm: float | None
+    mid_axes: MidAxes | None
     anisotropy: Anisotropy | None
     fields: tuple[Anisotropy, ...] = ()
     missing: Mapping[str, str] = field(default_factory=dict)
@@ -51,6 +59,7 @@ def structure_rows(
     threads: int = 1,
     pure: Mask | None = None,
     missing: Mapping[str, str] | None = None,
+    mid_axes: MidAxes | None = None,
 ) -> list[Row]:
     """Rows of all structural outcomes of a scan.
 
@@ -72,16 +81,18 @@ def structure_rows(
         The bone purified, where it is known from more of the scan than is given.
     missing
         As in `Structure`: what is not measured here.
+    mid_axes
+        Where they are known from more of the scan than is given.
     """
     missing = missing or {}
     pure = purify(bone, zone) if pure is None else pure
-    wanted = settings.thickness_variants and "mid-axis" not in missing
-    axes = mid_axis_spacing(bone, voi, voxel_mm, threads) if wanted else None
+    if settings.thickness_variants and mid_axes is None:
+        mid_axes = MidAxes(mid_axis_spacing(bone, voi, voxel_mm, threads))
     axis = anisotropy(bone, voi) if settings.anisotropy else None
     n_fields = settings.da_noise_fields if axis else 0
     found = Structure(
         surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
-        connectivity(bone, voi), axes, axis,
+        connectivity(bone, voi), mid_axes, axis,
         noise_floors(bone, voi, n_fields, threads) if n_fields else (), missing,
     )  # fmt: skip
     return rows_of(found, voxel_mm, tbth_mm, settings)
@@ -93,11 +104,11 @@ def rows_of(found: Structure, voxel_mm: float, tbth_mm: float | None, settings: 
     if tbth_mm:
         share = found.bone.bone / found.bone.total
         rows.insert(0, _row("tbn", share / tbth_mm, "1/mm", "", "(BV/TV)/Tb.Th, Tb.Th by local thickness"))
-    if found.mid_axis_mm:
+    if found.mid_axes and found.mid_axes.spacing_mm:
         text = "inverse mean spacing between mid-axes"
-        rows.append(_row("tbn", 1 / found.mid_axis_mm, "1/mm", "method=mid-axis", text))
-    elif settings.thickness_variants and "mid-axis" in found.missing:
-        rows.append(_missing("tbn", "1/mm", "method=mid-axis", found.missing["mid-axis"]))
+        rows.append(_row("tbn", 1 / found.mid_axes.spacing_mm, "1/mm", "method=mid-axis", text))
+    elif found.mid_axes and found.mid_axes.missing:
+        rows.append(_missing("tbn", "1/mm", "method=mid-axis", found.mid_axes.missing))
     rows += _connectivity_rows(found.pure, found.all_parts, found.bone.total * voxel_mm**3)
     if settings.anisotropy:
         rows += _anisotropy_rows(found.anisotropy, found.fields, settings.da_noise_fields)

@@ -88,7 +88,12 @@ def sphere_levels(
 
 
 def largest_squares(
-    square: Squares, low: int = 0, high: int | None = None, threads: int = 1, centres: NDArray[np.bool_] | None = None
+    square: Squares,
+    low: int = 0,
+    high: int | None = None,
+    threads: int = 1,
+    centres: NDArray[np.bool_] | None = None,
+    beside: bool = False,
 ) -> Squares:
     """Squared radius (voxels²) of the largest sphere that holds each voxel, for some planes of a block.
 
@@ -102,6 +107,8 @@ def largest_squares(
         Threads of the painting; the result does not depend on it.
     centres
         (z, y, x) spheres are placed at these voxels only; all if not given.
+    beside
+        Also at the background voxels that spheres hold (`sphere_levels`).
 
     Returns
     -------
@@ -112,7 +119,8 @@ def largest_squares(
     if not placed.any():
         return np.zeros((high - low, *square.shape[1:]), square.dtype)
     spheres = _spheres(placed, threads)
-    return _paint(spheres, square, low, high, spheres.sizes.astype(square.dtype), threads)
+    phase = np.ones((1, *square.shape[1:]), np.bool_) if beside else square
+    return _paint(spheres, phase, low, high, spheres.sizes.astype(square.dtype), threads)
 
 
 def cover_tables(largest: int) -> NDArray[np.int64]:
