@@ -189,6 +189,10 @@ def test_memory_that_is_too_little_is_said(scan):
     assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
     with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
         measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
+    wide = np.full((90, 150, 160), 12000, np.uint16)
+    wide[20:60, 40:100, 40:100] = 22000
+    with pytest.raises(SpecimenError, match="memory_mb is too little for this scan"):  # enough to segment, not to count
+        measure_large(reader(wide), replace(parse({**SECTION, "implant": "none"}), memory_mb=9), COMMON)
     assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)
 
 

@@ -104,10 +104,10 @@ def fits(shape: Shape, memory_mb: float) -> bool:
     return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
 
 
-def slab_planes(memory_mb: float, shape: Shape, more: int = 0) -> int:
-    """Planes of a slab of grey values at work, with as many more around it; raises SpecimenError if too few fit."""
+def slab_planes(memory_mb: float, shape: Shape, more: int = 0, voxel_bytes: float = SLAB_BYTES) -> int:
+    """Planes of a slab at work (grey values if not said), with as many more around it; raises SpecimenError if too few fit."""
     try:
-        return min(MOST_PLANES, planes_for(memory_mb, shape, SLAB_BYTES, more, SLAB_BYTES / 2))
+        return min(MOST_PLANES, planes_for(memory_mb, shape, voxel_bytes, more, voxel_bytes / 2))
     except ValueError as error:
         raise SpecimenError(f"microct/memory_mb is too little for this scan: {error}, besides its masks") from error
 
@@ -407,7 +407,7 @@ def _counts(job: _Job) -> tuple[Counts, int]:
     slices = (0, 0) if job.ground.axis is None else contact.slices_of(job.scan.shape, job.ground.axis)
     found: Counts | None = None
     in_zone = 0
-    for low, high in slabs(size[0], min(MOST_PLANES, planes_for(job.work_mb, size, COUNT_BYTES)), "count"):
+    for low, high in slabs(size[0], slab_planes(job.work_mb, size, voxel_bytes=COUNT_BYTES), "count"):
         part = job.part((slice(z.start + low, z.start + high), *across))
         more = count(part, job.settings, job.ground.voxel_um, slices)
         found = more if found is None else found + more
