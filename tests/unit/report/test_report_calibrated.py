@@ -87,6 +87,19 @@ def test_figure_holds_every_bounded_rate_and_the_conditional_ones_apart(table, t
     assert int((rows["within"] == "yes").sum()) == int((table["within"] == "yes").sum())
 
 
+def test_sizes_of_a_scenario_share_a_line_of_the_picture_and_stand_in_order_in_the_table(table, tmp_path):
+    sizes = [table.assign(scenario=table["scenario"] + f"_n{n}", n_per_arm=str(n)) for n in (10, 3, 9)]
+    found = made(pd.concat([table, *sizes], ignore_index=True), tmp_path)
+    assert [r[0] for r in found.scenarios.rows][:4] == [
+        "as_planned",
+        "as_planned_n3",
+        "as_planned_n9",
+        "as_planned_n10",
+    ]
+    text = (tmp_path / "calibration.svg").read_text(encoding="utf-8")
+    assert "null_treatment, 3 to 10 an arm" in text and "null_treatment_n3" not in text
+
+
 def test_no_calibration_is_said_in_one_sentence(toy):
     assert "Error rates of this design were not simulated; snakemake calibrate does it." in text_of(toy.page)
     assert 'id="calibration"' not in toy.page and c.methods_sentence(pd.DataFrame()).endswith("were not simulated.")

@@ -35,6 +35,7 @@ PANELS = {"false": FALSE, "coverage": COVERAGE, "after the gate": CONDITIONAL}
 FIGURE_COLUMNS = ("scenario", "panel", "quantity", "claim_id", "outcome", "studies", "share", "lower", "upper", "bound_low", "bound_high",
                   "within")  # fmt: skip
 MOST_BROKEN = 12
+SIZED = r"_n(\d+)$"  # of a scenario with a set number of animals an arm
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ def calibrated(sources: Sources, figures: Path) -> Calibrated | None:
     if table.empty:
         return None
     table[list(NUMERIC)] = table[list(NUMERIC)].apply(pd.to_numeric, errors="coerce")
+    table = _by_size(table)
     line, holds = answer(table)
 
     def called(outcome: str) -> str:
@@ -75,6 +77,21 @@ def calibrated(sources: Sources, figures: Path) -> Calibrated | None:
         scenario_grid(table, called),
         verdict_grid(table),
     )
+
+
+def _by_size(table: pd.DataFrame) -> pd.DataFrame:
+    """Scenarios in their order, each in the study's own numbers first, then by animals an arm."""
+    size = table["scenario"].str.extract(SIZED)[0].fillna("0").astype(int)
+    base = table["scenario"].str.replace(SIZED, "", regex=True)
+    order = {b: i for i, b in enumerate(dict.fromkeys(base))}
+    return table.assign(base=base, size=size, order=base.map(order)).sort_values(["order", "size"], kind="stable")
+
+
+def _lines(table: pd.DataFrame) -> pd.Series:
+    """The line of the picture that a rate stands in: a scenario in the study's own numbers, or in all sizes together."""
+    sizes = table.loc[table["size"] > 0, "size"]
+    together = f", {sizes.min()} to {sizes.max()} an arm" if len(sizes) else ""
+    return table["base"] + np.where(table["size"] > 0, together, "")
 
 
 def answer(table: pd.DataFrame) -> tuple[str, bool]:
@@ -193,17 +210,18 @@ def _shares(part: pd.DataFrame) -> str:
 
 
 def draw(table: pd.DataFrame, figures: Path) -> Drawn | None:
-    """False rates with their limits against alpha, and coverage against its bounds, a line a scenario."""
+    """False rates with their limits against alpha, and coverage against its bounds, a line a scenario, its sizes in one line."""
     panel = table["quantity"].map({q: p for p, quantities in PANELS.items() for q in quantities})
     rows = table.assign(panel=panel)[panel.notna() & table["share"].notna()]
     if rows.empty:
         return None
-    names = list(dict.fromkeys(rows["scenario"]))
+    lines = _lines(rows)
+    names = list(dict.fromkeys(lines))
     # Where no deficit is true, next to nothing is covered after the gate: such diamonds would flatten all else.
     edge = min(0.9, rows.loc[rows["panel"] == "coverage", "lower"].min()) - 0.015
     with canvas(8.6, 1.0 + 0.235 * len(names), ncols=2, sharey=True) as (fig, (left, right)):
         for y, name in enumerate(names):
-            part = rows[rows["scenario"] == name]
+            part = rows[lines == name]
             _false(left, part[part["panel"] == "false"], y)
             _coverage(right, part, y, edge)
         _frame(left, rows[rows["panel"] == "false"], "share of studies with a false verdict")
