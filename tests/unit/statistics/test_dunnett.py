@@ -8,6 +8,7 @@ from limits import at_most, clopper_pearson
 from scipy import stats
 
 from periomics.statistics import dunnett as d
+from periomics.statistics.adjusted import adjust
 from periomics.statistics.contrasts import summarise
 from periomics.study.seeds import generator
 
@@ -106,6 +107,15 @@ def test_family_wise_error(n, sd, monkeypatch):
     if n == (5, 10, 10, 10):  # what pooling would do
         pooled = sum(stats.f_oneway(*(row[arm == g] for g in range(4))).pvalue <= 0.05 for row in y[:300]) / 300
         assert pooled > 0.1
+
+
+def test_family_wise_error_with_blocks(monkeypatch):
+    monkeypatch.setattr(d, "critical_value", lambda level, df, load: np.full(df.shape, np.nan))
+    rng, arm, block = np.random.default_rng(2), np.repeat(range(4), 6), np.tile([0, 0, 1, 1, 2, 2], 4)
+    y = rng.normal(size=(600, 24)) * np.array([1, 2, 2, 2])[arm]
+    fits = [adjust(part, arm, 4, block) for part in np.split(y, 6)]
+    hits = sum((d.many_to_one(fit, 0, [1, 2, 3]).p <= 0.05).any(axis=1).sum() for fit in fits)
+    assert at_most(hits, 600, 0.05), hits / 600
 
 
 def test_degenerate_arms_leave_the_family():

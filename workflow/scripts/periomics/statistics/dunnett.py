@@ -83,6 +83,7 @@ def many_to_one(arms: Arms | Adjusted, shared: int, others: ArrayLike, level: fl
     ===========  ==========  ======  =========  ===========  ==========
 
     Each comparison with degrees of freedom of its own reaches .124 in the last row and .070 at 10, 5 each, the pooled form .184.
+    Adjusted for three blocks (10,000 studies, SD 1, 2, 2, 2): .047 at 6 each, .052 at 10 each, .057 at 10, 5 each.
     """
     others = np.asarray(others, int)
     count = arms.mean.shape[-1]
