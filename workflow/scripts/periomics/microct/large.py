@@ -3,8 +3,8 @@
 Around an implant that part is a box: shells, contact and levels lie within a known reach of the metal; for thickness it grows
 until no sphere that reaches the VOI could look different in the whole scan (`margin`). What hangs together far away
 (purification, specks, two-level thresholds) is found on the whole scan, one bit a voxel. The numbers are those of the scan in
-memory. A VOI whose box does not fit either (the whole scan, without an implant) is measured by slabs throughout; what has no
-form by slabs, or too little memory for its spheres, is given as missing, with the reason.
+memory. A VOI whose box does not fit either (the whole scan, without an implant) is measured by slabs throughout; what the
+memory is too little for is given as missing, with the reason.
 """
 
 from __future__ import annotations
@@ -265,8 +265,7 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     part = job.part(box)
     found = measure_part(
         part, crop(job.bits.pure.read, box), job.scan.shape, job.ground.voxel_um, job.settings, job.common,
-        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, None, compartments,
-        mid_axes,
+        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, compartments, mid_axes,
     )  # fmt: skip
     at, size = tuple(s.start for s in box), part.seen.shape
     maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))

@@ -149,7 +149,6 @@ def measure_part(
     threads: int = 1,
     full: Fraction | None = None,
     elsewhere: Mapping[str, Sized] | None = None,
-    missing: Mapping[str, str] | None = None,
     compartments: list[dict[str, object]] | None = None,
     mid_axes: structure.MidAxes | None = None,
 ) -> Measured:
@@ -167,8 +166,6 @@ def measure_part(
         Saturated voxels of the whole scan, where the part is not all of it.
     elsewhere
         Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
-    missing
-        What cannot be had in the part and why (`structure.Structure`).
     compartments
         Rows of `cortical.measure`, found in the whole scan; measured in the part if not given.
     mid_axes
@@ -189,8 +186,7 @@ def measure_part(
         maps.append(found.map_mm)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.structure_rows(
-        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, missing,
-        mid_axes,
+        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, mid_axes,
     )  # fmt: skip
     if compartments is None and settings.compartments != "none":
         compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)

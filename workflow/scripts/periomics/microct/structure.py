@@ -58,7 +58,6 @@ def structure_rows(
     settings: Settings,
     threads: int = 1,
     pure: Mask | None = None,
-    missing: Mapping[str, str] | None = None,
     mid_axes: MidAxes | None = None,
 ) -> list[Row]:
     """Rows of all structural outcomes of a scan.
@@ -79,12 +78,9 @@ def structure_rows(
         Mean local thickness, for Tb.N; None where it could not be measured.
     pure
         The bone purified, where it is known from more of the scan than is given.
-    missing
-        As in `Structure`: what is not measured here.
     mid_axes
         Where they are known from more of the scan than is given.
     """
-    missing = missing or {}
     pure = purify(bone, zone) if pure is None else pure
     if settings.thickness_variants and mid_axes is None:
         mid_axes = MidAxes(mid_axis_spacing(bone, voi, voxel_mm, threads))
@@ -93,7 +89,7 @@ def structure_rows(
     found = Structure(
         surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
         connectivity(bone, voi), mid_axes, axis,
-        noise_floors(bone, voi, n_fields, threads) if n_fields else (), missing,
+        noise_floors(bone, voi, n_fields, threads) if n_fields else (),
     )  # fmt: skip
     return rows_of(found, voxel_mm, tbth_mm, settings)
 
