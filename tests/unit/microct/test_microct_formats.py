@@ -1,5 +1,7 @@
 """Slice pictures with a scanner's log, OME-Zarr, number types, reading by slabs, and lines to mg HA/cm³ in headers."""
 
+import gzip
+
 import numpy as np
 import pytest
 import tifffile
@@ -239,6 +241,59 @@ def test_slabs_of_cut_files_are_refused(tmp_path, volume):
     assert found.slab(0, 2).shape == (2, 6, 7)
     with pytest.raises(InputError, match="slice_0003"):
         found.slab(2, 5)
+
+
+def nrrd(folder, volume, pixels, **fields):
+    """An NRRD of one's own making; `pixels` follow the header, or stand in the file `a.raw` if a data file is named."""
+    lines = {"type": "uint16", "dimension": "3", "sizes": "7 6 5", "spacings": "18 18 18", "units": '"um" "um" "um"',
+             "endian": "little", "encoding": "raw", **fields}  # fmt: skip
+    header = "NRRD0004\n# a comment\n" + "".join(f"{k}: {v}\n" for k, v in lines.items()) + "\n"
+    detached = "data file" in fields
+    path = folder / ("a.nhdr" if detached else "a.nrrd")
+    path.write_bytes(header.encode() + (b"" if detached else pixels))
+    if detached:
+        (folder / "a.raw").write_bytes(pixels)
+    return path
+
+
+@pytest.mark.parametrize(
+    ("fields", "prefix", "order"),
+    [
+        ({}, b"", "<"),
+        ({"endian": "big"}, b"", ">"),
+        ({"byte skip": "-1"}, b"anything", "<"),
+        ({"data file": "a.raw"}, b"", "<"),
+        ({"data file": "a.raw", "byte skip": "3", "endian": "big"}, b"abc", ">"),
+        ({"encoding": "ascii"}, None, None),
+        ({"encoding": "gzip"}, None, None),
+    ],
+)
+def test_nrrd_by_slabs_as_a_whole(tmp_path, volume, fields, prefix, order):
+    """Raw pixels are read by planes, others through ITK; both as ITK reads the whole."""
+    volume = volume.astype(np.uint16) * 257
+    if prefix is not None:
+        pixels = prefix + volume.astype(order + "u2").tobytes()
+    elif fields["encoding"] == "ascii":
+        pixels = " ".join(map(str, volume.ravel())).encode()
+    else:
+        pixels = gzip.compress(volume.tobytes())
+    path = nrrd(tmp_path, volume, pixels, **fields)
+    found = open_volume(path)
+    assert found.whole == (prefix is None)
+    slabs = np.concatenate([found.slab(a, min(5, a + 2)) for a in (0, 2, 4)])
+    np.testing.assert_array_equal(slabs, volume)
+    np.testing.assert_array_equal(read_volume(path).array, slabs)
+    assert slabs.dtype == np.dtype("uint16")
+
+
+def test_nrrd_that_ends_early_or_lacks_its_pixels(tmp_path, volume):
+    path = nrrd(tmp_path, volume, volume.astype("<u2").tobytes()[:-2])
+    with pytest.raises(InputError, match=r"a\.nrrd.*ends early"):
+        open_volume(path)
+    path = nrrd(tmp_path, volume, volume.astype("<u2").tobytes(), **{"data file": "a.raw"})
+    (tmp_path / "a.raw").unlink()
+    with pytest.raises(InputError, match="couldn't open"):
+        open_volume(path)
 
 
 @pytest.mark.data

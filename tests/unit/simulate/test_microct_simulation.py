@@ -161,7 +161,9 @@ def test_bad_input():
     with pytest.raises(InputError, match="at least 32"):
         scan_model({"shape": [8, 8, 8]})
     with pytest.raises(ValueError, match="no bone or no marrow"):
-        bone_mask(np.zeros((2, 2, 2)), np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool), 1.0)
+        bone_mask(
+            np.zeros((2, 2, 2)), np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool), np.zeros((2, 2, 2), bool), 1.0
+        )
     far = parse({**SMALL, "voi": {"inner_um": 2000, "outer_um": 3000}})
     with pytest.raises(InputError, match="no voxel in the declared VOI"):
         build(40, ScanModel(shape=(48, 48, 48)), far, np.random.default_rng(0))

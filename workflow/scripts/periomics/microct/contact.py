@@ -39,13 +39,13 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Level:
-    """Highest and lowest bone (µm above the apex) by sector, NaN in a sector without bone, and the implant's length (µm).
+    """Highest bone by sector (NaN in one without bone), lowest of all sectors together, µm above the apex; implant's length, µm.
 
     `unsure`: sectors whose highest bone moves by more than a voxel between half and twice the share that it must fill.
     """
 
     top_um: NDArray[np.float64]
-    bottom_um: NDArray[np.float64]
+    bottom_um: float
     length_um: float
     unsure: NDArray[np.bool_]
 
@@ -56,10 +56,9 @@ class Level:
 
     @property
     def insertion_um(self) -> float:
-        """Length of the axis between lowest and highest bone, mean over sectors; a sector without bone counts nothing."""
-        top = np.clip(np.nan_to_num(self.top_um, nan=0.0), 0, self.length_um)
-        bottom = np.clip(np.nan_to_num(self.bottom_um, nan=0.0), 0, self.length_um)
-        return float(np.mean(top - bottom))
+        """Length of the axis from the lowest bone to each sector's highest, mean over sectors; without bone there is none."""
+        low, high = np.clip(np.nan_to_num([self.bottom_um, self.length_um], nan=0.0), 0, self.length_um)
+        return float(np.mean(np.clip(np.nan_to_num(self.top_um, nan=0.0), low, high) - low))
 
 
 def layer(
@@ -145,30 +144,39 @@ def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> 
         return np.stack([np.bincount(group[bones], minlength=size), np.bincount(group, minlength=size)])
 
     sector = sector_of(places[ring], around.axis, settings.sectors)
+    shouldered = np.floor(height / voxel - shoulder(around.axis) + 0.5).astype(np.int64) - first
     return Tally(
         np.array([[np.count_nonzero(m & bone), np.count_nonzero(m)] for m in cut], np.int64).T,
         by(slice_[at_metal], bone[at_metal], n),
         by(sector_of(places[at_metal], around.axis, OCTANTS), bone[at_metal], OCTANTS),
-        by(sector * n + slice_[ring], around.clean_bone[near][ring], settings.sectors * n).reshape(2, -1, n),
+        by(sector * n + shouldered[ring], around.clean_bone[near][ring], settings.sectors * n).reshape(2, -1, n),
         first,
     )
+
+
+def shoulder(axis: Axis) -> float:
+    """What is added to whole voxels above the apex so that a slice lies at the implant's shoulder (-1 to 0)."""
+    return axis.length - np.ceil(axis.length)
 
 
 def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Level:
     """Marginal bone level by sector: highest slice with bone in a shell behind the exclusion band.
 
-    A slice (of a voxel, across the axis) has bone where it holds some and, with the slices behind it to a depth of the
+    Slices are a voxel thick, across the axis, the shoulder at the middle of one: how well the apex is found has no say in
+    the loss. A slice has bone where it holds some and, with the slices behind it to a depth of the
     shell's width, at least `level_share` of the sector's voxels: a tip that just reaches into the shell is no level. Parts
     smaller than a ball of `speck_um` are left out, so that noise above the crest is no bone. (The largest part alone
     would not do: the band cuts bone that is connected through it.)
     """
     depth = max(1, round(settings.level_width_um / voxel_um))
     top = _highest(found.levels, depth, settings.level_share)
-    low = _highest(found.levels[..., ::-1], depth, settings.level_share)
+    around = found.levels.sum(axis=1, keepdims=True)[..., ::-1]
+    low = float(_highest(around, depth, settings.level_share)[0])
     half, twice = (_highest(found.levels, depth, min(1.0, f * settings.level_share)) for f in (0.5, 2.0))
+    first = found.first + shoulder(axis)
     return Level(
-        (found.first + top) * voxel_um,
-        (found.first + found.levels.shape[2] - 1 - low) * voxel_um,
+        (first + top) * voxel_um,
+        (first + found.levels.shape[2] - 1 - low) * voxel_um,
         axis.length * voxel_um,
         ~(np.abs(half - twice) <= 1) & ~np.isnan(top),
     )

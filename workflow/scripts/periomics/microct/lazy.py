@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct import images, tiffs, zarrs
+from periomics.microct.nrrds import raw_planes
 from periomics.microct.readers import (
     Header,
     Spacing,
@@ -64,25 +65,25 @@ class SlabReader:
 def open_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> SlabReader:
     """A scan of any format by slabs; raises InputError as `readers.probe` and `readers.resolve_spacing`.
 
-    Of stacks, TIFF, DICOM, ISQ and OME-Zarr only the planes asked for are read. NRRD, NIfTI and MHA go through ITK, which
-    decides itself how much it reads (the whole, where the file is compressed); AIM is read whole at the first slab.
+    Of stacks, TIFF, DICOM, ISQ, OME-Zarr and what is not compressed of NRRD, NIfTI and MHA only the planes asked for are read.
+    `whole` says where each slab costs a reading of the whole (compressed files), AIM is read whole at the first slab.
     """
     path = Path(path)
     header = probe(path)
     spacing = resolve_spacing(header.spacing_um, voxel_um, path)
     facts = {"spacing_from": "sheet" if header.spacing_um is None else "file", **header.facts}
-    whole = header.format == "aim" or _compressed(path, header.format)
-    return SlabReader(
-        header.shape, spacing, header.dtype, header.format, facts, _planes(path, header, voxel_um), whole
-    )  # fmt: skip
+    raw = raw_planes(path, header) if header.format == "nrrd" else None
+    whole = header.format == "aim" or (raw is None and _compressed(path, header.format))
+    planes = raw or _planes(path, header, voxel_um)
+    return SlabReader(header.shape, spacing, header.dtype, header.format, facts, planes, whole)
 
 
 def _compressed(path: Path, kind: str) -> bool:
     """Whether pixels that go through ITK, or the one page of a TIFF, are compressed as a whole."""
     if kind == "nifti":
         return path.name.lower().endswith(".gz")
-    if kind == "nrrd":
-        return text_header(path, ":").get("encoding", "raw").lower() not in ("raw", "txt", "text", "ascii")
+    if kind == "nrrd":  # what `raw_planes` cannot read
+        return True
     if kind == "mha":
         return text_header(path, "=").get("compresseddata", "false").lower() == "true"
     return kind == "tiff" and tiffs.one_compressed_page(path)

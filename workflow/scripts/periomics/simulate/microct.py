@@ -16,6 +16,7 @@ from scipy import ndimage
 
 from periomics.microct.settings import Settings
 from periomics.microct.writers import write_volume
+from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.sampled_thickness import sampled_thickness
 from periomics.simulate.trabeculae import Implant, bone_mask, draw_implant, implant_mask, random_field
 from periomics.study.errors import InputError, nearest
@@ -30,9 +31,11 @@ class ScanModel:
 
     `shape` (z, y, x); `voxel_um` edge of a voxel; `wavelength_um` of the bone's random field and `wavelength_log_sd` between specimens;
     `tilt_degrees` largest tilt of the implant; `crest` and `air` heights of the bone's crest and of the air's lower face
-    as shares of the scan's height; `psf_sigma` blur; `quantum` grey units a counted photon (variance = quantum x grey);
-    `noise_sd` Gaussian noise; `halo`, `halo_radius` height and reach of the bright zone around the metal; `dark` depth
-    of the dark ring behind it; `truth_voxels` voxels at which the true thickness is looked up.
+    as shares of the scan's height; `plate_um` thickness of the dense bone that lines the crest; `crater` largest mean depth
+    of the crater around the implant, a share of the scan's height, and `crater_floor_um` the width of its floor;
+    `psf_sigma` blur; `quantum` grey units a counted photon (variance = quantum x grey); `noise_sd` Gaussian noise; `halo`,
+    `halo_radius` height and reach of the bright zone around the metal; `dark` depth of the dark ring behind it;
+    `truth_voxels` voxels at which the true thickness is looked up.
     """
 
     shape: tuple[int, int, int] = (112, 112, 112)
@@ -41,6 +44,9 @@ class ScanModel:
     wavelength_log_sd: float = 0.05
     tilt_degrees: float = 5.0
     crest: float = 0.28
+    plate_um: float = 90.0
+    crater: float = 0.04
+    crater_floor_um: float = 250.0
     air: float = 0.06
     air_level: float = 7000.0
     soft_level: float = 12000.0
@@ -101,12 +107,21 @@ def build(bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.
     voi = _shell(distance, height, definitions.voi.inner_um, definitions.voi.outer_um, definitions)
     wavelength = model.wavelength_um / voxel_um * np.exp(model.wavelength_log_sd * rng.standard_normal())
     field = random_field(shape, float(wavelength), rng)
-    allowed = ~implant
-    allowed[: round(model.crest * shape[0])] = False
-    if not (voi & allowed).any():
+    if not voi.any():
         raise InputError("the simulated scan has no voxel in the declared VOI", file="config: microct: voi")
-    bone = bone_mask(field, voi & allowed, allowed, bvtv_percent / 100)
+    spongiosa, plate = _below_crest(shape, screw, model, rng)
+    bone = bone_mask(field, voi, spongiosa & ~implant, plate & ~implant, bvtv_percent / 100)
     return Specimen(bone, implant, voi, distance, height, screw, voxel_um)
+
+
+def _below_crest(shape: tuple[int, int, int], screw: Implant, model: ScanModel, rng: np.random.Generator):
+    """Where spongiosa may be, and the plate that lines the crest and the floor of its crater."""
+    depth, turn = model.crater * shape[0] * rng.uniform(0.2, 1), rng.uniform(0, 2 * np.pi)
+    floor = model.crater_floor_um / model.voxel_um
+    surface = crest_surface(shape, screw, round(model.crest * shape[0]), depth, floor, turn)
+    below = np.arange(shape[0])[:, None, None] - surface
+    inside = below >= model.plate_um / model.voxel_um
+    return inside, (below >= 0) & ~inside
 
 
 def image(specimen: Specimen, model: ScanModel, rng: np.random.Generator | None) -> NDArray[np.uint16]:
@@ -172,6 +187,14 @@ def truth(specimen: Specimen, definitions: Settings, n_thickness: int) -> list[d
     for low, high in definitions.shells_um:
         if low >= definitions.voi.inner_um:
             add("bvtv", share(low, high), f"shell={low:g}-{high:g}um")
+    high, low = true_levels(
+        bone, specimen.distance_um, specimen.height_um, specimen.screw, specimen.voxel_um, definitions
+    )
+    length = float(np.linalg.norm(specimen.screw.head - specimen.screw.apex)) * specimen.voxel_um
+    add("ridge", (length - high).mean() / 1000)
+    add("ridge", (length - high).max() / 1000, "statistic=max")
+    low = min(max(low, 0.0), length)
+    add("insertion", (np.clip(high, low, length) - low).mean() / 1000)
     return rows
 
 

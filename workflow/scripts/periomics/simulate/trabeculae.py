@@ -78,8 +78,8 @@ def random_field(shape: tuple[int, int, int], wavelength: float, rng: np.random.
     return fft.irfftn(spectrum, s=shape)
 
 
-def bone_mask(field: NDArray[np.float32], where: Mask, allowed: Mask, share: float) -> Mask:
-    """Bone where the field is high: the cut is the quantile that gives `share` of bone inside `where`.
+def bone_mask(field: NDArray[np.float32], where: Mask, allowed: Mask, dense: Mask, share: float) -> Mask:
+    """Dense bone, and spongiosa where the field is high: the cut is the quantile that gives `share` of bone inside `where`.
 
     Parameters
     ----------
@@ -88,10 +88,20 @@ def bone_mask(field: NDArray[np.float32], where: Mask, allowed: Mask, share: flo
     where
         VOI in which the share is met (to within one voxel).
     allowed
-        Where bone may be.
+        Where spongiosa may be.
+    dense
+        What is bone anyhow.
     share
         0 to 1, both excluded.
+
+    Raises
+    ------
+    ValueError
+        If the share leaves no spongiosa or no marrow where spongiosa may be.
     """
-    if not 0 < share < 1:
+    open_ = where & allowed
+    n = np.count_nonzero(open_)
+    wanted = share * np.count_nonzero(where) - np.count_nonzero(where & dense)
+    if not 0 < share < 1 or not 0 < wanted < n:
         raise ValueError(f"a bone share of {share} leaves no bone or no marrow")
-    return (field > np.quantile(field[where], 1 - share)) & allowed
+    return (field > np.quantile(field[open_], 1 - wanted / n)) & allowed | dense
