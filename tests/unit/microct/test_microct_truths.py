@@ -63,6 +63,29 @@ def test_thickness_of_real_bone(data, name, share, exact, plugin):
     assert summary(bonej_thickness(mask, squared_distance(mask)), mask) == pytest.approx(plugin, abs=6e-4)
 
 
+def finer(values, k):
+    """A periodic field sampled k times as finely along each axis: its spectrum, with zeros above."""
+    n = len(values)
+    first = (n * k - n) // 2
+    spectrum = np.zeros((n * k,) * 3, complex)
+    spectrum[(slice(first, first + n),) * 3] = np.fft.fftshift(np.fft.fftn(values))
+    return np.fft.ifftn(np.fft.ifftshift(spectrum)).real * k**3
+
+
+@pytest.mark.parametrize(("wavelength", "voxels"), [(10, 5.6), (12, 6.6), (16, 8.8)])
+def test_trabeculae_read_as_in_the_same_field_sampled_finely(wavelength, voxels):
+    """What plates read too thick, the outermost voxels of curved surfaces take away."""
+    values = random_values((64, 64, 64), wavelength, seed=1)
+    cut = np.quantile(values, 0.6)
+    found = []
+    for k in (1, 3):
+        mask = finer(values, k) > cut
+        core = (slice(10 * k, -10 * k),) * 3
+        found.append(local_thickness(mask, 2)[core][mask[core]].mean() / k)
+    assert found[0] == pytest.approx(voxels, abs=0.5)
+    assert found[0] == pytest.approx(found[1], rel=0.03)
+
+
 @pytest.mark.parametrize("thickness", [5, 6, 8, 10])
 def test_plates_of_any_direction_read_half_a_voxel_too_thick(thickness):
     """Distances run to centres outside: the bias is of the voxel, so its share falls as plates get thicker."""
