@@ -106,7 +106,7 @@ def test_implant_and_its_margin_are_no_tissue():
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 def test_tiles_count_every_profile_once(seed):
     """Cut at any place: the counts of both parts add up to the whole (profiles at the outer right and lower frame apart)."""
     rng = np.random.default_rng(seed)

@@ -19,7 +19,7 @@ def plane(height, width, fx, fy):
 
 
 @given(st.floats(0, 6.28), st.floats(-1, 1), st.floats(-1, 1))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_a_plane_stays_a_plane_along_any_straight_line(angle, fx, fy):
     image = plane(120, 120, fx, fy)
     direction = np.array([np.cos(angle), np.sin(angle)])
@@ -61,7 +61,7 @@ def test_a_line_without_length_is_refused(line):
 
 
 @given(st.integers(0, 2**31))
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 def test_masks_hold_the_pixels_whose_centres_lie_inside(seed):
     rng = np.random.default_rng(seed)
     polygon = Polygon(rng.uniform(-10, 50, (6, 2))).convex_hull.difference(Point(20, 20).buffer(6))

@@ -22,7 +22,7 @@ def brute(mask):
     return out
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(arrays(bool, (7, 8, 9)))
 def test_equals_plain_search_on_any_mask(mask):
     if mask.all():

@@ -23,7 +23,7 @@ def fact(stain, section="S1", **more):
 
 
 @given(st.floats(0.0, 1.0), st.integers(0, 2**31))
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=100)
 def test_a_broken_line_covers_exactly_its_share(share, seed):
     pieces = simulated.broken_line(440.0, share, np.random.default_rng(seed))
     covered = sum(b - a for a, b in pieces)
@@ -34,7 +34,7 @@ def test_a_broken_line_covers_exactly_its_share(share, seed):
 
 
 @given(st.floats(0.02, 0.98), st.floats(0.05, 0.5), st.integers(0, 1000))
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=50)
 def test_section_noise_stays_inside_its_range_without_clipping(share, cv, seed):
     value = simulated._section_value("LN332", 100 * share, cv, np.random.default_rng(seed))
     assert 0 < value < 100
