@@ -54,7 +54,7 @@ lint: $(VENV)/.ok
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
-	$(BIN)/python -m pytest -m slow tests/workflow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/workflow
 sheets: $(VENV)/.ok
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)
 schemas: $(VENV)/.ok
