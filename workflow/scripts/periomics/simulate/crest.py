@@ -74,10 +74,11 @@ def true_levels(
 
 def _ends(bone: NDArray[np.int64], total: NDArray[np.int64], depth: int, share: float) -> tuple[int, int]:
     """Highest and lowest slice with bone that fills its share together with the slices inwards; -1 and -1 without one."""
-    n = len(bone)
-    inwards = {1: lambda i: slice(max(0, i - depth + 1), i + 1), -1: lambda i: slice(i, min(n, i + depth))}
-    full = {
-        way: [i for i in range(n) if bone[i] and bone[part(i)].sum() >= share * total[part(i)].sum()]
-        for way, part in inwards.items()
-    }
-    return (max(full[1]), min(full[-1])) if full[1] and full[-1] else (-1, -1)
+
+    def full(part: slice) -> bool:
+        return bone[part].sum() >= share * total[part].sum()
+
+    seen = [i for i in range(len(bone)) if bone[i]]
+    below = [i for i in seen if full(slice(max(0, i - depth + 1), i + 1))]
+    above = [i for i in seen if full(slice(i, i + depth))]
+    return (max(below), min(above)) if below and above else (-1, -1)
