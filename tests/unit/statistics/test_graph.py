@@ -34,7 +34,7 @@ def upper_limit(hits, n, confidence=0.99):
 @pytest.mark.parametrize("size", [1, 2, 5, 12])
 def test_holm_and_bh_equal_statsmodels(size):
     rng = np.random.default_rng(size)
-    for _ in range(25):
+    for _ in range(5):
         p = rng.beta(0.3, 2, size).round(rng.integers(1, 6))
         adjusted, level = g.holm(p, 0.05)
         reject, peer, _, _ = multipletests(p, 0.05, "holm")
