@@ -178,7 +178,9 @@ def test_bad_input():
             np.zeros((2, 2, 2)), np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool), np.zeros((2, 2, 2), bool), 1.0
         )
     far = parse({**SMALL, "voi": {"inner_um": 2000, "outer_um": 3000}})
-    with pytest.raises(InputError, match="no voxel in the declared VOI"):
-        build(40, ScanModel(shape=(48, 48, 48)), far, np.random.default_rng(0))
+    above = parse({**SMALL, "voi": {"inner_um": 90, "outer_um": 200, "axial_um": [660, 700]}})
+    for missed in (far, above):
+        with pytest.raises(InputError, match="no voxel below its crest in the declared VOI"):
+            build(40, ScanModel(shape=(48, 48, 48)), missed, np.random.default_rng(0))
     with pytest.raises(InputError, match="not the simulated one"):
         simulate_to_file({"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), parse(SMALL), 1)

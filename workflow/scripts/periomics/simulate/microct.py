@@ -107,9 +107,11 @@ def build(bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.
     voi = _shell(distance, height, definitions.voi.inner_um, definitions.voi.outer_um, definitions)
     wavelength = model.wavelength_um / voxel_um * np.exp(model.wavelength_log_sd * rng.standard_normal())
     field = random_field(shape, float(wavelength), rng)
-    if not voi.any():
-        raise InputError("the simulated scan has no voxel in the declared VOI", file="config: microct: voi")
     spongiosa, plate = _below_crest(shape, screw, model, rng)
+    if not (voi & spongiosa).any():
+        raise InputError(
+            "the simulated scan has no voxel below its crest in the declared VOI", file="config: microct: voi"
+        )
     bone = bone_mask(field, voi, spongiosa & ~implant, plate & ~implant, bvtv_percent / 100)
     return Specimen(bone, implant, voi, distance, height, screw, voxel_um)
 
