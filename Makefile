@@ -60,7 +60,7 @@ sheets: $(VENV)/.ok
 schemas: $(VENV)/.ok
 	$(BIN)/python -m periomics.study.schemas
 files: $(VENV)/.ok
-	$(BIN)/python -m periomics.study.listing
+	$(BIN)/python -m periomics.core.listing
 envs: $(VENV)/.ok
 	$(BIN)/python -m periomics.provenance.environments
 # Tools to compare with, in an environment of their own: morphometry beside them, and the time of thickness.

@@ -25,20 +25,34 @@ WEIGHTS = {"x": {"B": 1.0, "A": -1.0}}
 def one(n: int, n_genes: int, seed: int, reference: str) -> tuple[int, int, int, float, float]:
     """False hits, hits, changed genes, slope of estimated on true change, seconds."""
     h = np.tile([0.0, 1.0], n // 2)
-    genome = simulated.draw_genome(read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed)
+    genome = simulated.draw_genome(
+        read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed
+    )
     facts = [
-        {"specimen_id": f"s{i:02d}", "animal_id": f"s{i:02d}", "batch": f"b{i // 2 % 2}", "species": "rat"}
+        {
+            "specimen_id": f"s{i:02d}",
+            "animal_id": f"s{i:02d}",
+            "batch": f"b{i // 2 % 2}",
+            "species": "rat",
+        }
         for i in range(n)
     ]
     counts, _ = simulated.draw_counts(
-        genome, facts, {f["specimen_id"]: dict.fromkeys(HEALING, v) for f, v in zip(facts, h, strict=True)}, seed
+        genome,
+        facts,
+        {f["specimen_id"]: dict.fromkeys(HEALING, v) for f, v in zip(facts, h, strict=True)},
+        seed,
     )
     samples = pd.DataFrame(facts).assign(group=np.where(h > 0, "B", "A"), time=0.0, unit="animal")
     model = model_matrix(with_design(samples, "group", ["batch"], "x"))
     start = time.process_time()
     table = fit_contrasts(counts, model, WEIGHTS, {}, reference=reference)["x"].set_index("gene_id")
     seconds = time.process_time() - start
-    moved = genome.planted[genome.planted["component"].isin(list(HEALING))].groupby("gene_id")["lfc"].sum()
+    moved = (
+        genome.planted[genome.planted["component"].isin(list(HEALING))]
+        .groupby("gene_id")["lfc"]
+        .sum()
+    )
     truth = moved.reindex(table.index).fillna(0)
     hit, changed = table["padj"] < 0.05, truth != 0
     strong = changed & (table["baseMean"] > 10)
@@ -54,7 +68,12 @@ if __name__ == "__main__":
         for reference in ("normal", "t"):
             rows = np.array([one(n, 1700, seed, reference) for seed in range(seeds)])
             false, found, changed = rows[:, :3].sum(axis=0)
-            print(f"{n // 2:7d}  {reference:9s}  {false / max(found, 1):10.3f}  {(found - false) / changed:5.2f}  "
-                  f"{rows[:, 3].mean():5.2f}  {rows[:, 4].mean():.1f}", flush=True)  # fmt: skip
+            print(
+                f"{n // 2:7d}  {reference:9s}  {false / max(found, 1):10.3f}  {(found - false) / changed:5.2f}  "
+                f"{rows[:, 3].mean():5.2f}  {rows[:, 4].mean():.1f}",
+                flush=True,
+            )
     for n_genes in (2000, 4000, 8000):
-        print(f"{n_genes} genes, 16 libraries: {one(16, n_genes, 1, 't')[4]:.1f} s of processor time")
+        print(
+            f"{n_genes} genes, 16 libraries: {one(16, n_genes, 1, 't')[4]:.1f} s of processor time"
+        )

@@ -26,8 +26,16 @@ KEPT = (
     "bound_high",
     "within",
 )
-WORDS = ("supported", "supported, small", "inconclusive", "refuted", "no deficit", "not tested", "improved but below the margin",
-         "improved, size unclear")  # fmt: skip
+WORDS = (
+    "supported",
+    "supported, small",
+    "inconclusive",
+    "refuted",
+    "no deficit",
+    "not tested",
+    "improved but below the margin",
+    "improved, size unclear",
+)
 
 
 def span(shares: pd.Series) -> str:
@@ -109,8 +117,16 @@ def main(path: str, bounded_path: str = "") -> None:
     )
     df["n"] = df["scenario"].str.extract(r"_n(\d+)$")[0].fillna(0).astype(int)
     df["base"] = df["scenario"].str.replace(r"_n\d+$", "", regex=True)
-    heads = ("scenario", "truth", "bounds that hold", "worst false verdict", "worst family", "any false in the graph", "coverage",
-             "coverage where the gate passed")  # fmt: skip
+    heads = (
+        "scenario",
+        "truth",
+        "bounds that hold",
+        "worst false verdict",
+        "worst family",
+        "any false in the graph",
+        "coverage",
+        "coverage where the gate passed",
+    )
     print("| " + " | ".join(heads) + " |\n" + "|---" * len(heads) + "|")
     for name, part in df.groupby("base", sort=True):
         print(scenario_row(str(name), part))
@@ -133,9 +149,13 @@ def main(path: str, bounded_path: str = "") -> None:
             if len(own):
                 print(mix_row(name, str(claim), own))
     lost = df[
-        (df["scenario"] == "lost_implants") & (df["quantity"] == "bias") & df["claim_id"].isin(["C0", "C1", "C2", "C4"])
+        (df["scenario"] == "lost_implants")
+        & (df["quantity"] == "bias")
+        & df["claim_id"].isin(["C0", "C1", "C2", "C4"])
     ]
-    print("\n| claim | outcome | truth | bias where animals that heal badly are lost |\n|---|---|---|---|")
+    print(
+        "\n| claim | outcome | truth | bias where animals that heal badly are lost |\n|---|---|---|---|"
+    )
     for row in lost.itertuples():
         print(f"| {row.claim_id} | {row.outcome} | {row.truth:.3f} | {row.share:+.3f} |")
 

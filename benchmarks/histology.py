@@ -15,7 +15,12 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-STAINS = {"CD31": ("vessels", 80.0), "MPO": ("neutrophils", 150.0), "HE": ("lacunae", 30.0), "LN332": ("laminin", 45.0)}
+STAINS = {
+    "CD31": ("vessels", 80.0),
+    "MPO": ("neutrophils", 150.0),
+    "HE": ("lacunae", 30.0),
+    "LN332": ("laminin", 45.0),
+}
 
 
 def case(stain: str, side: int) -> dict[str, object]:
@@ -34,10 +39,19 @@ def case(stain: str, side: int) -> dict[str, object]:
     pairs = load_stains(ROOT / "resources" / "stains.yaml")
     settings = stain_settings({"stains": {stain: {"detector": detector}}}, pairs)
     with tempfile.TemporaryDirectory() as folder:
-        fact = {"specimen_id": "s", "animal_id": "a", "section_id": "S1", "stain": stain, "batch": "A",
-                "path": f"{folder}/s.ome.tif", "rois": f"{folder}/s.geojson"}  # fmt: skip
+        fact = {
+            "specimen_id": "s",
+            "animal_id": "a",
+            "section_id": "S1",
+            "stain": stain,
+            "batch": "A",
+            "path": f"{folder}/s.ome.tif",
+            "rois": f"{folder}/s.geojson",
+        }
         layer = {"histology": {"shape": [side, side], "pixel_um": 0.5}}
-        write_section(SectionJob(fact, target, {"histology": {"shape": [200, 200], "pixel_um": 0.5}}, 1))  # imports
+        write_section(
+            SectionJob(fact, target, {"histology": {"shape": [200, 200], "pixel_um": 0.5}}, 1)
+        )  # imports
         spent = {}
         start = time.process_time()
         write_section(SectionJob(fact, target, layer, 1))
@@ -49,8 +63,14 @@ def case(stain: str, side: int) -> dict[str, object]:
         animal = measure_animal([fact], settings, rows, True, print)
         spent["measure_s"] = time.process_time() - start
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    return {"stain": stain, "detector": detector, "megapixels": side * side / 1e6, **spent, "peak_mb": peak,
-            "objects": len(animal.objects)}  # fmt: skip
+    return {
+        "stain": stain,
+        "detector": detector,
+        "megapixels": side * side / 1e6,
+        **spent,
+        "peak_mb": peak,
+        "objects": len(animal.objects),
+    }
 
 
 def main() -> None:
@@ -69,7 +89,10 @@ def main() -> None:
             rows.append(json.loads(done.stdout.splitlines()[-1]))
     header = list(rows[0])
     lines = ["\t".join(header)]
-    lines += ["\t".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values()) for row in rows]
+    lines += [
+        "\t".join(f"{v:.3g}" if isinstance(v, float) else str(v) for v in row.values())
+        for row in rows
+    ]
     print("\n".join(lines))
     if given.table:
         given.table.write_text("\n".join(lines) + "\n", encoding="utf-8")

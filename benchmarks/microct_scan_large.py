@@ -27,8 +27,15 @@ sys.path.insert(0, str(ROOT / "workflow/scripts"))
 VOXEL_UM, TILE, WAVELENGTH, SHARE = 9.0, 200, 24.0, 0.35
 RADIUS, LENGTH, CREST, AIR = 50.0, 250.0, 0.28, 0.06
 AIR_LEVEL, SOFT, BONE, METAL, NOISE = 7000, 12000, 22000, 55000, 900
-FILES = {"measurements": "measurements.tsv", "curves": "curves.tsv", "facts": "scan.tsv", "overlay": "overlay.png",
-         "labels": "labels.nii.gz", "thickness": "thickness.nii.gz", "separation": "separation.nii.gz"}  # fmt: skip
+FILES = {
+    "measurements": "measurements.tsv",
+    "curves": "curves.tsv",
+    "facts": "scan.tsv",
+    "overlay": "overlay.png",
+    "labels": "labels.nii.gz",
+    "thickness": "thickness.nii.gz",
+    "separation": "separation.nii.gz",
+}
 
 
 class Named(SimpleNamespace):
@@ -64,7 +71,10 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
     field = random_field((TILE,) * 3, WAVELENGTH, rng)
     field = field > np.quantile(field, 1 - SHARE)
     voi, at = settings["voi"], settings["ovtv_offset_um"]
-    shells = {"bvtv": (voi["inner_um"], voi["outer_um"]), "ovtv": (at, at + settings["ovtv_width_um"])}
+    shells = {
+        "bvtv": (voi["inner_um"], voi["outer_um"]),
+        "ovtv": (at, at + settings["ovtv_width_um"]),
+    }
     counts = {name: np.zeros(2, np.int64) for name in shells}
     header = (
         f"NRRD0004\ntype: uint16\ndimension: 3\nspace dimension: 3\nsizes: {edge} {edge} {edge}\n"
@@ -85,7 +95,9 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
                 for name, (inner, outer) in shells.items():
                     away = outside * VOXEL_UM
                     ring = (away > inner) & (away <= outer)
-                    ring &= (height * VOXEL_UM >= voi["axial_um"][0]) & (height * VOXEL_UM <= voi["axial_um"][1])
+                    ring &= (height * VOXEL_UM >= voi["axial_um"][0]) & (
+                        height * VOXEL_UM <= voi["axial_um"][1]
+                    )
                     counts[name] += (bone & ring).sum(), ring.sum()
             grey += NOISE * rng.standard_normal(grey.shape, dtype=np.float32)
             handle.write(np.rint(grey).astype("<u2").tobytes())
@@ -94,7 +106,9 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
 
 def run(folder: Path, path: Path, settings: dict, results) -> None:
     """The job, as the rule runs it; what it took goes into the queue."""
-    spec = importlib.util.spec_from_file_location("script", ROOT / "workflow/scripts/microct/measure_scan.py")
+    spec = importlib.util.spec_from_file_location(
+        "script", ROOT / "workflow/scripts/microct/measure_scan.py"
+    )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
     begun = time.monotonic()
@@ -106,7 +120,11 @@ def run(folder: Path, path: Path, settings: dict, results) -> None:
             threads=1,
             input=Named(scan=str(path)),
             output=Named(**{k: str(folder / v) for k, v in FILES.items()}),
-            params=Named(facts=[{"specimen_id": "large", "animal_id": "a"}], settings=settings, on_broken="stop"),
+            params=Named(
+                facts=[{"specimen_id": "large", "animal_id": "a"}],
+                settings=settings,
+                on_broken="stop",
+            ),
         )
     )
     used = resource.getrusage(resource.RUSAGE_SELF)
@@ -117,7 +135,9 @@ def main() -> None:
     import pandas as pd
     import yaml
 
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--edge", type=int, default=1000)
     parser.add_argument("--memory", type=float, default=4000)
     parser.add_argument("--implant", choices=("required", "none"), default="required")
@@ -130,7 +150,9 @@ def main() -> None:
         tempfile.tempdir = str(folder)
         truth = write_scan(folder / "scan.nrrd", words.edge, words.implant == "required", settings)
         size = (folder / "scan.nrrd").stat().st_size
-        print(f"scan of {words.edge}^3, {size / 1e6:.0f} MB, memory_mb {words.memory:g}", flush=True)
+        print(
+            f"scan of {words.edge}^3, {size / 1e6:.0f} MB, memory_mb {words.memory:g}", flush=True
+        )
         context = multiprocessing.get_context("spawn")
         results = context.Queue()
         child = context.Process(target=run, args=(folder, folder / "scan.nrrd", settings, results))
@@ -145,7 +167,9 @@ def main() -> None:
         table = pd.read_csv(folder / "measurements.tsv", sep="\t", keep_default_na=False)
         plain = table[table["variant"] == ""].set_index("outcome")
         for outcome, true in truth.items():
-            print(f"{outcome}: measured {float(plain.loc[outcome, 'value']):.3f}, planted {true:.3f} %")
+            print(
+                f"{outcome}: measured {float(plain.loc[outcome, 'value']):.3f}, planted {true:.3f} %"
+            )
         print(plain[["value", "unit", "qc", "qc_reason"]].to_string(max_colwidth=60))
         print(pd.read_csv(folder / "scan.tsv", sep="\t").to_string(max_colwidth=100))
         print((folder / "job.log").read_text(encoding="utf-8")[-1500:])

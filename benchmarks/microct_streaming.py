@@ -33,7 +33,9 @@ def write_volume(path: Path, edge: int, tiles: int) -> None:
     size = edge * tiles
     out = np.memmap(path, np.uint8, "w+", shape=(size, size, size))
     for z in range(edge):
-        plane = np.tile(np.searchsorted(levels, field[z], side="right").astype(np.uint8), (tiles, tiles))
+        plane = np.tile(
+            np.searchsorted(levels, field[z], side="right").astype(np.uint8), (tiles, tiles)
+        )
         out[z::edge] = plane
     out.flush()
 
@@ -61,10 +63,14 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
 
     def grey(low: int, high: int) -> np.ndarray:
         found = np.fromfile(path, np.uint8, (high - low) * size**2, offset=low * size**2)
-        return found.reshape(high - low, size, size)  # a memory map would count the file as memory of the process
+        return found.reshape(
+            high - low, size, size
+        )  # a memory map would count the file as memory of the process
 
     def planes(a_voxel: float, halo: int = 0, halo_bytes: float | None = None) -> int:
-        return planes_for(memory_mb, shape, a_voxel, halo, a_voxel if halo_bytes is None else halo_bytes)
+        return planes_for(
+            memory_mb, shape, a_voxel, halo, a_voxel if halo_bytes is None else halo_bytes
+        )
 
     def thick(read):
         found = streamed_thickness(read, shape, None, None, memory_mb, threads)
@@ -79,7 +85,9 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         return ""
 
     def shells(made):
-        found = streaming.streamed_shells(made["bone"], pin(shape), SHELLS, VOXEL_UM, None, planes(7, 202, 3), threads)
+        found = streaming.streamed_shells(
+            made["bone"], pin(shape), SHELLS, VOXEL_UM, None, planes(7, 202, 3), threads
+        )
         return ", ".join(f"{part.percent:.3f}" for part in found) + " %"
 
     def whole(made):
@@ -93,7 +101,9 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         return run
 
     def surface(made):
-        found = streaming.streamed_surface(made["bone"], VOXEL_UM / 1000, None, planes(16, 12), threads)
+        found = streaming.streamed_surface(
+            made["bone"], VOXEL_UM / 1000, None, planes(16, 12), threads
+        )
         return f"{found.smoothed_mesh:.3f} / {found.raw_mesh:.3f} / {found.faces:.3f} mm2, SMI {found.smi:.4f}"
 
     def da(made):
@@ -123,7 +133,15 @@ def run(path: str, size: int, memory_mb: float, threads: int, only: list[str], r
                 continue
             cpu, wall = time.process_time(), time.perf_counter()
             told = step(made)
-            rows.put((name, time.process_time() - cpu, time.perf_counter() - wall, peak_kib() / 1024, told))
+            rows.put(
+                (
+                    name,
+                    time.process_time() - cpu,
+                    time.perf_counter() - wall,
+                    peak_kib() / 1024,
+                    told,
+                )
+            )
     finally:
         rows.put(None)
 
@@ -151,10 +169,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--tiles", type=int, nargs="+", default=[1, 2])
     parser.add_argument("--edge", type=int, default=500)
-    parser.add_argument("--memory", type=float, default=4000, help="MB for a step (config: microct/memory_mb)")
+    parser.add_argument(
+        "--memory", type=float, default=4000, help="MB for a step (config: microct/memory_mb)"
+    )
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", nargs="+", default=[])
-    parser.add_argument("--folder", default="benchmarks", help="where the volume is kept while this runs")
+    parser.add_argument(
+        "--folder", default="benchmarks", help="where the volume is kept while this runs"
+    )
     given = parser.parse_args()
     spawn = multiprocessing.get_context("spawn")
     print("voxels  step             cpu_s  wall_s  ns/voxel(cpu)  peak_MiB  result", flush=True)
@@ -166,7 +188,9 @@ def main() -> None:
             writer.start()
             writer.join()
             rows = spawn.Queue()
-            job = spawn.Process(target=run, args=(str(path), size, given.memory, given.threads, given.only, rows))
+            job = spawn.Process(
+                target=run, args=(str(path), size, given.memory, given.threads, given.only, rows)
+            )
             job.start()
             total = np.zeros(2)
             for name, cpu, wall, peak, told in iter(rows.get, None):
@@ -176,7 +200,10 @@ def main() -> None:
                     flush=True,
                 )
             job.join()
-            print(f"{size}^3  {'all':<15} {total[0]:7.1f} {total[1]:7.1f} {1e9 * total[0] / size**3:8.1f}", flush=True)
+            print(
+                f"{size}^3  {'all':<15} {total[0]:7.1f} {total[1]:7.1f} {1e9 * total[0] / size**3:8.1f}",
+                flush=True,
+            )
         finally:
             path.unlink(missing_ok=True)
 

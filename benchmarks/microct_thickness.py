@@ -37,7 +37,7 @@ def volume(name: str, data: Path) -> np.ndarray:
     if name.startswith("G"):
         field = random_field(int(name[1:]))
         return field > np.quantile(field, 0.75)
-    from periomics.microct.readers import read_volume
+    from periomics.microct.formats.readers import read_volume
 
     if name == "L3155":
         return np.asarray(read_volume(data / "microct/lhdl_3155_D_4_bc", voxel_um=19.5).array) > 63
@@ -48,7 +48,9 @@ def peak_kib() -> float:
     """Peak memory of this process since it was started (Linux; elsewhere NaN). getrusage keeps the parent's peak."""
     status = Path("/proc/self/status")
     lines = status.read_text().splitlines() if status.exists() else []
-    return next((float(line.split()[1]) for line in lines if line.startswith("VmHWM")), float("nan"))
+    return next(
+        (float(line.split()[1]) for line in lines if line.startswith("VmHWM")), float("nan")
+    )
 
 
 def measured(what: str, threads: int):
@@ -99,7 +101,9 @@ def main() -> None:
     parser.add_argument("--marrow", action="store_true", help="what is not bone (separation)")
     parser.add_argument("--peers", default="", help="a Python with localthickness and porespy")
     parser.add_argument("--data", type=Path, default=ROOT / "../shared/data")
-    parser.add_argument("--folder", default="benchmarks", help="where the volumes are kept while this runs")
+    parser.add_argument(
+        "--folder", default="benchmarks", help="where the volumes are kept while this runs"
+    )
     parser.add_argument("--one", nargs=4, help=argparse.SUPPRESS)
     given = parser.parse_args()
     sys.path.insert(0, str(ROOT / "workflow/scripts"))

@@ -16,10 +16,10 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" 
 
 from studies import DICTIONARY, plan  # noqa: E402
 
-from periomics.statistics.allocation import allocate  # noqa: E402
-from periomics.statistics.layout import lay_out  # noqa: E402
-from periomics.statistics.planned_truth import Settings  # noqa: E402
-from periomics.statistics.power_tables import power_tables  # noqa: E402
+from periomics.statistics.planning.allocation import allocate  # noqa: E402
+from periomics.statistics.planning.layout import lay_out  # noqa: E402
+from periomics.statistics.planning.planned_truth import Settings  # noqa: E402
+from periomics.statistics.planning.power_tables import power_tables  # noqa: E402
 from periomics.study.sheets import read_sheet  # noqa: E402
 
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -29,9 +29,13 @@ def sheet(n: int, blocks: int, seed: int) -> pd.DataFrame:
     """Animals with weights of 180 ± 12 g."""
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
-        {"animal_id": [f"R{i}" for i in range(n)], "block": [f"d{i % blocks}" for i in range(n)], "sex": rng.choice(["F", "M"], n),
-         "weight_g": rng.normal(180, 12, n)}
-    )  # fmt: skip
+        {
+            "animal_id": [f"R{i}" for i in range(n)],
+            "block": [f"d{i % blocks}" for i in range(n)],
+            "sex": rng.choice(["F", "M"], n),
+            "weight_g": rng.normal(180, 12, n),
+        }
+    )
 
 
 if __name__ == "__main__":
@@ -48,7 +52,9 @@ if __name__ == "__main__":
             for seed in range(5):
                 df = sheet(n, blocks, seed)
                 start = time.monotonic()
-                found = allocate(df, [f"A{k}" for k in range(arms)], np.random.default_rng(seed), solver=solver)
+                found = allocate(
+                    df, [f"A{k}" for k in range(arms)], np.random.default_rng(seed), solver=solver
+                )
                 seconds.append(time.monotonic() - start)
                 off.append(found.difference / df["weight_g"].std())
                 states.append(found.status)
@@ -60,6 +66,9 @@ if __name__ == "__main__":
                 np.random.default_rng(1),
                 solver=solver,
             )
-            print(f"{solver:6s} {n:3d} animals, {arms} arms, {blocks} blocks: {np.median(seconds):.2f} s (most {max(seconds):.2f}), "
-                  f"largest difference of mean weights {max(off):.3f} SD, {states.count('optimal')} of 5 proven, "
-                  f"layout {time.monotonic() - start:.2f} s", flush=True)  # fmt: skip
+            print(
+                f"{solver:6s} {n:3d} animals, {arms} arms, {blocks} blocks: {np.median(seconds):.2f} s (most {max(seconds):.2f}), "
+                f"largest difference of mean weights {max(off):.3f} SD, {states.count('optimal')} of 5 proven, "
+                f"layout {time.monotonic() - start:.2f} s",
+                flush=True,
+            )

@@ -31,7 +31,13 @@ def libraries(n_cells: int, n: int = 12) -> tuple[ad.AnnData, pd.DataFrame]:
     """Simulated cells of n libraries, and what they are."""
     tissue = draw_tissue(read_signatures(ROOT / "resources/signatures.tsv"), "rat", 2000, 1)
     drawn = [
-        draw_library(tissue, {"specimen_id": f"l{i}", "animal_id": f"a{i}"}, dict.fromkeys(HEALING, i / n), n_cells, 1)
+        draw_library(
+            tissue,
+            {"specimen_id": f"l{i}", "animal_id": f"a{i}"},
+            dict.fromkeys(HEALING, i / n),
+            n_cells,
+            1,
+        )
         for i in range(n)
     ]
     truth = pd.concat([t for _, t in drawn]).set_index("cell")

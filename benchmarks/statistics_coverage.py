@@ -13,19 +13,38 @@ from scipy import stats
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from periomics.statistics import position  # noqa: E402
-from periomics.statistics.adjusted import adjust  # noqa: E402
-from periomics.statistics.composite import overall_sd  # noqa: E402
-from periomics.statistics.contrasts import interval, summarise  # noqa: E402
-from periomics.statistics.rescue import rescue_weights  # noqa: E402
+from periomics.statistics.claims.composite import overall_sd  # noqa: E402
+from periomics.statistics.kernels import position  # noqa: E402
+from periomics.statistics.kernels.adjusted import adjust  # noqa: E402
+from periomics.statistics.kernels.contrasts import interval, summarise  # noqa: E402
+from periomics.statistics.kernels.rescue import rescue_weights  # noqa: E402
 
-CONTRASTS = {"C2": np.array([0, -1.0, 0, 1]), "C1": np.array([-0.3, -0.7, 1.0, 0]), "C4": np.array([0, 0, -1.0, 1])}
+CONTRASTS = {
+    "C2": np.array([0, -1.0, 0, 1]),
+    "C1": np.array([-0.3, -0.7, 1.0, 0]),
+    "C4": np.array([0, 0, -1.0, 1]),
+}
 LAYOUTS = (
-    ((3, 3, 3, 3), 3), ((4, 4, 4, 4), 2), ((4, 4, 4, 4), 3), ((5, 5, 5, 5), 3), ((6, 6, 6, 6), 3), ((6, 6, 6, 6), 6), ((8, 8, 8, 8), 4),
-    ((10, 10, 10, 10), 5), ((10, 5, 4, 8), 3), ((6, 3, 6, 4), 3),
-)  # fmt: skip
+    ((3, 3, 3, 3), 3),
+    ((4, 4, 4, 4), 2),
+    ((4, 4, 4, 4), 3),
+    ((5, 5, 5, 5), 3),
+    ((6, 6, 6, 6), 3),
+    ((6, 6, 6, 6), 6),
+    ((8, 8, 8, 8), 4),
+    ((10, 10, 10, 10), 5),
+    ((10, 5, 4, 8), 3),
+    ((6, 3, 6, 4), 3),
+)
 SPREADS = ((1, 1, 1, 1), (1, 1, 2, 2), (1, 2, 1, 1), (1, 3, 1, 1))
-NAMES = ("pooled", "arm variances", "HC2, plain BM", "HC2, arms' BM", "the engine", "block differences")
+NAMES = (
+    "pooled",
+    "arm variances",
+    "HC2, plain BM",
+    "HC2, arms' BM",
+    "the engine",
+    "block differences",
+)
 
 
 def peers(y, arm, block, w):
@@ -53,10 +72,17 @@ def peers(y, arm, block, w):
     hit = {k: np.abs(estimate) <= stats.t.ppf(0.975, df[k]) * np.sqrt(out[k]) for k in out}
     lower, upper = interval(adjust(y, arm, 4, block).form(w), 0.95)
     hit["the engine"] = (lower <= 0) & (upper >= 0)
-    inside = [[(block == k) & (arm == g) for g in np.flatnonzero(w)] for k in range(block.max() + 1)]
+    inside = [
+        [(block == k) & (arm == g) for g in np.flatnonzero(w)] for k in range(block.max() + 1)
+    ]
     if all(c.any() for row in inside for c in row):
         d = np.stack(
-            [sum(w[g] * y[:, c].mean(axis=1) for g, c in zip(np.flatnonzero(w), row, strict=True)) for row in inside],
+            [
+                sum(
+                    w[g] * y[:, c].mean(axis=1) for g, c in zip(np.flatnonzero(w), row, strict=True)
+                )
+                for row in inside
+            ],
             axis=1,
         )
         t = stats.ttest_1samp(d, 0, axis=1)
@@ -78,7 +104,8 @@ def variances(studies: int) -> None:
             for name, w in CONTRASTS.items():
                 found = peers(y, arm, block, w)
                 print(
-                    f"{n}, {blocks} | {sd} | {name} | " + " | ".join(f"{found.get(k, np.nan):.3f}" for k in NAMES),
+                    f"{n}, {blocks} | {sd} | {name} | "
+                    + " | ".join(f"{found.get(k, np.nan):.3f}" for k in NAMES),
                     flush=True,
                 )
 
@@ -86,9 +113,15 @@ def variances(studies: int) -> None:
 def scales(studies: int) -> None:
     print(
         "\nscale | d | n | "
-        + " | ".join(f"R {r}, SD 1:{k}: on the scale / raw means" for r in (0.0, 0.7) for k in (1, 2))
+        + " | ".join(
+            f"R {r}, SD 1:{k}: on the scale / raw means" for r in (0.0, 0.7) for k in (1, 2)
+        )
     )
-    for code, name, high, low in ((1, "log", 60.0, 260.0), (1, "log", 95.0, 55.0), (2, "logit", 0.08, 0.38)):
+    for code, name, high, low in (
+        (1, "log", 60.0, 260.0),
+        (1, "log", 95.0, 55.0),
+        (2, "logit", 0.08, 0.38),
+    ):
         for d in (2.5, 1.2):
             for n in (3, 6, 10):
                 cells = []
@@ -98,7 +131,9 @@ def scales(studies: int) -> None:
                 print(f"{name} {high:g} to {low:g} | {d} | {n} | " + " | ".join(cells), flush=True)
 
 
-def one_scale(code: int, high: float, low: float, d: float, n: int, R: float, ratio: float, studies: int) -> str:
+def one_scale(
+    code: int, high: float, low: float, d: float, n: int, R: float, ratio: float, studies: int
+) -> str:
     rng, arm = np.random.default_rng(2), np.repeat(range(3), n)
     mean = position.scaled(np.array([high, low, low + R * (high - low)]), code)
     sd = abs(mean[0] - mean[1]) / d * np.array([1.0, ratio, 1.0])
@@ -106,7 +141,10 @@ def one_scale(code: int, high: float, low: float, d: float, n: int, R: float, ra
     w = rescue_weights(R, 3, 0, 1, 2)
     lower, upper = interval(position.form(summarise(y, arm, 3), w, code), 0.95)
     nodes, weights = np.polynomial.hermite_e.hermegauss(60)
-    truth = float(w @ (position.natural(mean[:, None] + sd[:, None] * nodes, code) @ (weights / weights.sum())))
+    truth = float(
+        w
+        @ (position.natural(mean[:, None] + sd[:, None] * nodes, code) @ (weights / weights.sum()))
+    )
     below, above = interval(summarise(position.natural(y, code), arm, 3).form(w), 0.95)
     return f"{((lower <= 0) & (upper >= 0)).mean():.3f} / {((below <= truth) & (above >= truth)).mean():.3f}"
 
@@ -118,7 +156,10 @@ def index_scales(studies: int) -> None:
         arm = np.repeat(range(4), n)
         for sd in SPREADS:
             rng = np.random.default_rng(3)
-            shared, own = rng.standard_normal((studies, 1, arm.size)), rng.standard_normal((studies, 5, arm.size))
+            shared, own = (
+                rng.standard_normal((studies, 1, arm.size)),
+                rng.standard_normal((studies, 5, arm.size)),
+            )
             y = (np.sqrt(0.4) * shared + np.sqrt(0.6) * own) * np.asarray(sd)[arm]
             within = np.sqrt(summarise(y, arm, 4).var.mean(axis=-1))
             rates = []

@@ -15,12 +15,13 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" 
 
 from studies import ARMS, CORE, DICTIONARY, MEANS, plan, simulated  # noqa: E402
 
-from periomics.statistics import estimates, graph, position  # noqa: E402
-from periomics.statistics.adjusted import adjust  # noqa: E402
-from periomics.statistics.animals import prepare  # noqa: E402
-from periomics.statistics.contrasts import summarise  # noqa: E402
-from periomics.statistics.judging import verdict_table  # noqa: E402
-from periomics.statistics.rescue import fieller  # noqa: E402
+from periomics.statistics.claims import estimates, graph  # noqa: E402
+from periomics.statistics.claims.animals import prepare  # noqa: E402
+from periomics.statistics.claims.judging import verdict_table  # noqa: E402
+from periomics.statistics.kernels import position  # noqa: E402
+from periomics.statistics.kernels.adjusted import adjust  # noqa: E402
+from periomics.statistics.kernels.contrasts import summarise  # noqa: E402
+from periomics.statistics.kernels.rescue import fieller  # noqa: E402
 
 
 def many(studies: int, outcomes: int = 12, blocks: bool = True) -> float:
@@ -33,7 +34,10 @@ def many(studies: int, outcomes: int = 12, blocks: bool = True) -> float:
     code = position.codes(["logit", "log", "identity"] * (outcomes // 3))
     start = time.process_time()
     arms = adjust(y, arm, 4, block) if blocks else summarise(y, arm, 4)
-    forms = {c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes), code) for c in p.claims}
+    forms = {
+        c.id: graph.arm_forms(p, c, list(ARMS), arms, arms, np.ones(outcomes), code)
+        for c in p.claims
+    }
     graph.decide(p, forms)
     for treated in (2, 3):
         fieller(arms, 0, 1, treated, 0.95, code)
@@ -60,7 +64,9 @@ if __name__ == "__main__":
         for blocks in (False, True):
             seconds = many(studies, blocks=blocks)
             how = "adjusted for blocks" if blocks else "unadjusted"
-            print(f"{studies} studies x {len(CORE)} claims x 12 outcomes and 2 Fieller sets, {how}: {seconds:.2f} s")
+            print(
+                f"{studies} studies x {len(CORE)} claims x 12 outcomes and 2 Fieller sets, {how}: {seconds:.2f} s"
+            )
     print(f"peak memory {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024:.0f} MB")
     for outcomes in (10, 40):
         first, second = one(outcomes)

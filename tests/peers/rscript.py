@@ -34,18 +34,28 @@ def run_r(code: str, table: pd.DataFrame | Mapping[str, object]) -> dict[str, np
     """
     rscript = shutil.which("Rscript")
     if rscript is None:
-        pytest.skip("R is not installed (Debian: apt install r-base-core); comparison with R left out")
+        pytest.skip(
+            "R is not installed (Debian: apt install r-base-core); comparison with R left out"
+        )
     with TemporaryDirectory() as folder:
-        pd.DataFrame(table).to_csv(Path(folder) / "table.tsv", sep="\t", index=False, na_rep="NA", float_format="%.17g")
+        pd.DataFrame(table).to_csv(
+            Path(folder) / "table.tsv", sep="\t", index=False, na_rep="NA", float_format="%.17g"
+        )
         script = Path(folder) / "peer.R"
         script.write_text(BEFORE + code + AFTER, encoding="utf-8")
         done = subprocess.run(
-            [rscript, "--vanilla", script.name], cwd=folder, capture_output=True, text=True, timeout=120,
+            [rscript, "--vanilla", script.name],
+            cwd=folder,
+            capture_output=True,
+            text=True,
+            timeout=120,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
-        )  # fmt: skip
+        )
     assert done.returncode == 0, done.stderr
     out = {}
     for line in done.stdout.splitlines():
         name, *numbers = line.rstrip().split("\t")
-        out[name] = np.array([np.nan if x.strip() == "NA" else float(x) for x in numbers if x.strip()])
+        out[name] = np.array(
+            [np.nan if x.strip() == "NA" else float(x) for x in numbers if x.strip()]
+        )
     return out

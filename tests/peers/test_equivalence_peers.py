@@ -5,15 +5,16 @@ import pytest
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_ind
 
-from periomics.statistics import contrasts as c
-from periomics.statistics.dunnett import critical_value, dunnett_pooled, joint_probability
-from periomics.statistics.graph import fixed_margin_forms
-from periomics.statistics.rescue import fieller, rescue_weights
-from periomics.study.seeds import generator
+from periomics.core.seeds import generator
+from periomics.statistics.claims.graph import fixed_margin_forms
+from periomics.statistics.kernels import contrasts as c
+from periomics.statistics.kernels.dunnett import critical_value, dunnett_pooled, joint_probability
+from periomics.statistics.kernels.rescue import fieller, rescue_weights
 
 RNG = np.random.default_rng(12)
 TABLES = [
-    (RNG.normal(0, s, m), RNG.normal(d, 1, n)) for s, m, n, d in ((1, 6, 6, 0), (3, 5, 9, 0.4), (0.5, 10, 4, -0.8))
+    (RNG.normal(0, s, m), RNG.normal(d, 1, n))
+    for s, m, n, d in ((1, 6, 6, 0), (3, 5, 9, 0.4), (0.5, 10, 4, -0.8))
 ]
 
 
@@ -49,7 +50,10 @@ def test_fieller_by_hand_where_the_variance_is_known():
     arms = c.Arms(np.array([10.0, 4, 8]), np.full(3, many / 2), np.full(3, many))
     found = fieller(arms, 0, 1, 2)
     assert float(found.R) == pytest.approx(4 / 6) and found.bounded
-    assert (found.lower, found.upper) == (pytest.approx(0.381117, abs=2e-6), pytest.approx(0.992034, abs=2e-6))
+    assert (found.lower, found.upper) == (
+        pytest.approx(0.381117, abs=2e-6),
+        pytest.approx(0.992034, abs=2e-6),
+    )
 
 
 def test_fieller_at_eight_animals_by_hand():
@@ -62,7 +66,9 @@ def test_fieller_at_eight_animals_by_hand():
     found = fieller(arms, 0, 1, 2)
     for end in (float(found.lower), float(found.upper)):
         df = 7 * (end**2 + (1 - end) ** 2 + 1) ** 2 / (end**4 + (1 - end) ** 4 + 1)
-        assert abs(4 - 6 * end) == pytest.approx(stats.t.ppf(0.975, df) * np.sqrt(end**2 - end + 1), rel=1e-6)
+        assert abs(4 - 6 * end) == pytest.approx(
+            stats.t.ppf(0.975, df) * np.sqrt(end**2 - end + 1), rel=1e-6
+        )
         form = c.linear_form(arms, rescue_weights(end, 3, 0, 1, 2))
         assert c.p_two_sided(form) == pytest.approx(0.05, rel=1e-6)
     assert found.lower < 0.381 and found.upper > 0.992
@@ -72,7 +78,9 @@ def test_fieller_at_eight_animals_by_hand():
 def test_dunnett_is_scipys_within_its_own_error(n):
     rng = np.random.default_rng(sum(n))
     groups = [rng.normal(0.7 * i, 1, k) for i, k in enumerate(n)]
-    runs = [dunnett_pooled(groups[1:], groups[0], generator(s, "dunnett", "peer")) for s in range(8)]
+    runs = [
+        dunnett_pooled(groups[1:], groups[0], generator(s, "dunnett", "peer")) for s in range(8)
+    ]
     p = np.array([r.p for r in runs])
     plain = stats.dunnett(*groups[1:], control=groups[0], rng=np.random.default_rng(0))
     np.testing.assert_allclose(runs[0].t, plain.statistic)
@@ -81,4 +89,6 @@ def test_dunnett_is_scipys_within_its_own_error(n):
     own = 1 - joint_probability(np.abs(runs[0].t), runs[0].df, load)
     np.testing.assert_allclose(own, p.mean(axis=0), atol=max(5 * p.std(axis=0).max(), 5e-5))
     half = critical_value(0.95, runs[0].df, load) * runs[0].se
-    np.testing.assert_allclose(runs[0].estimate - half, np.mean([r.lower for r in runs], axis=0), atol=0.01)
+    np.testing.assert_allclose(
+        runs[0].estimate - half, np.mean([r.lower for r in runs], axis=0), atol=0.01
+    )

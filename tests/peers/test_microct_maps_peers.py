@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 import SimpleITK as sitk
 
-from periomics.microct.lazy import open_volume
-from periomics.microct.nifti import frame_of, write_nifti
+from periomics.microct.formats.lazy import open_volume
+from periomics.microct.formats.nifti import frame_of, write_nifti
 
 CODE = """
 import json, sys
@@ -69,11 +69,16 @@ def ask(root, code, *words):
     """What the peers' Python prints."""
     python = Path(os.environ.get("PERIOMICS_PEERS", root / ".venv-peers/bin/python"))
     if not python.exists():
-        pytest.skip("no peers: run `make peers`, or set PERIOMICS_PEERS to a Python that has requirements-peers.lock")
+        pytest.skip(
+            "no peers: run `make peers`, or set PERIOMICS_PEERS to a Python that has requirements-peers.lock"
+        )
     done = subprocess.run(
-        [python, "-c", code, *words], capture_output=True, text=True, check=False,
+        [python, "-c", code, *words],
+        capture_output=True,
+        text=True,
+        check=False,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
-    )  # fmt: skip
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     return json.loads(done.stdout.splitlines()[-1])
 

@@ -28,12 +28,16 @@ def peer(root, tmp_path_factory):
     """Run code on the mask `m` in the peers' Python; it leaves its numbers in `result`."""
     python = Path(os.environ.get("PERIOMICS_PEERS", root / ".venv-peers/bin/python"))
     if not python.exists():
-        pytest.skip("no peers: run `make peers`, or set PERIOMICS_PEERS to a Python that has requirements-peers.lock")
+        pytest.skip(
+            "no peers: run `make peers`, or set PERIOMICS_PEERS to a Python that has requirements-peers.lock"
+        )
 
     def run(mask: np.ndarray, code: str) -> list[float]:
         path = tmp_path_factory.mktemp("peer") / "mask.npy"
         np.save(path, mask)
-        done = subprocess.run([python, "-c", BEFORE + code + AFTER, path], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [python, "-c", BEFORE + code + AFTER, path], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout.splitlines()[-1])
 
@@ -43,7 +47,11 @@ def peer(root, tmp_path_factory):
 def band_passed(shape: tuple[int, int, int], stretch: float = 1.0) -> np.ndarray:
     """Upper quarter of white noise filtered to a wavelength of 24 voxels, stretched along z."""
     noise = np.random.default_rng(12345).standard_normal(shape, dtype=np.float32)
-    z, y, x = np.fft.fftfreq(shape[0]) * stretch, np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
+    z, y, x = (
+        np.fft.fftfreq(shape[0]) * stretch,
+        np.fft.fftfreq(shape[1]),
+        np.fft.rfftfreq(shape[2]),
+    )
     k = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
     band = np.exp(-0.5 * ((k - 1 / 24) / (0.25 / 24)) ** 2)
     field = np.fft.irfftn(np.fft.rfftn(noise) * band, s=shape, axes=(0, 1, 2))
@@ -57,18 +65,26 @@ def bone():
 
 def test_localthickness(peer, bone):
     """It paints in steps of one voxel of radius and interpolates: above the exact map by 2 to 4 %, same largest sphere."""
-    mean, largest = peer(bone, "import localthickness\nt = 2 * localthickness.local_thickness(m, scale=1)\n"
-                               "result = t[m].mean(dtype=float), t.max()")  # fmt: skip
+    mean, largest = peer(
+        bone,
+        "import localthickness\nt = 2 * localthickness.local_thickness(m, scale=1)\n"
+        "result = t[m].mean(dtype=float), t.max()",
+    )
     exact = local_thickness(bone)
     assert largest == pytest.approx(exact.max(), rel=1e-6)
     assert 1.015 < mean / exact[bone].mean(dtype=float) < 1.04
-    assert mean == pytest.approx(bonej_thickness(bone, squared_distance(bone))[bone].mean(dtype=float), rel=0.015)
+    assert mean == pytest.approx(
+        bonej_thickness(bone, squared_distance(bone))[bone].mean(dtype=float), rel=0.015
+    )
 
 
 def test_porespy(peer, bone):
     """Whole-number radii: below the exact map by 8 to 14 %, and so is its largest sphere by less than two voxels."""
-    mean, largest = peer(bone, "import porespy\nt = 2 * porespy.filters.local_thickness(m)\n"
-                               "result = t[m].mean(dtype=float), t.max()")  # fmt: skip
+    mean, largest = peer(
+        bone,
+        "import porespy\nt = 2 * porespy.filters.local_thickness(m)\n"
+        "result = t[m].mean(dtype=float), t.max()",
+    )
     exact = local_thickness(bone)
     assert 0 <= exact.max() - largest < 2
     assert 0.86 < mean / exact[bone].mean(dtype=float) < 0.92

@@ -6,9 +6,10 @@ import pytest
 from rscript import run_r
 from scipy import stats
 
-from periomics.statistics import binary, contrasts, effects, graph, ordinal
-from periomics.statistics.adjusted import adjust
-from periomics.statistics.permutation import labellings
+from periomics.statistics.claims import graph
+from periomics.statistics.kernels import binary, contrasts, effects, ordinal
+from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.permutation import labellings
 
 ARMS = ("CTRL", "DRUG", "PRE", "POST")
 TABLES = ("unequal", "missing", "wide", "airway", "t84")
@@ -27,7 +28,14 @@ def simulated(name):
         y[[1, 8, 14, 20]] = np.nan
     if name == "wide":
         y = 1e4 + 1e3 * y
-    return pd.DataFrame({"y": y, "arm": arm, "block": [f"b{i}" for i in block], "weight": rng.normal(300, 20, sum(n))})
+    return pd.DataFrame(
+        {
+            "y": y,
+            "arm": arm,
+            "block": [f"b{i}" for i in block],
+            "weight": rng.normal(300, 20, sum(n)),
+        }
+    )
 
 
 def real(name, data):
@@ -76,7 +84,13 @@ def test_welch_contrasts_are_those_of_t_test(table):
               less = t.test(d$y[d$arm == "{names[i]}"], d$y[d$arm == "{names[j]}"], alternative = "less")$p.value)""",
             table,
         )
-        own = [contrasts.p_two_sided(form), form.df, *contrasts.interval(form, 0.9), form.se, contrasts.p_below(form)]
+        own = [
+            contrasts.p_two_sided(form),
+            form.df,
+            *contrasts.interval(form, 0.9),
+            form.se,
+            contrasts.p_below(form),
+        ]
         expected = np.concatenate([peer[k] for k in ("p", "df", "ci", "se", "less")])
         np.testing.assert_allclose(np.array(own, float), expected, rtol=1e-6)
 
@@ -91,7 +105,9 @@ def test_a_three_arm_form_is_welchs_by_hand_in_r():
         result <- list(e = sum(w * sapply(g, mean)), se = sqrt(sum(v)), df = sum(v)^2 / sum(v^2 / (sapply(g, length) - 1)))""",
         table,
     )
-    np.testing.assert_allclose(np.ravel(form), np.concatenate([peer[k] for k in ("e", "se", "df")]), rtol=1e-9)
+    np.testing.assert_allclose(
+        np.ravel(form), np.concatenate([peer[k] for k in ("e", "se", "df")]), rtol=1e-9
+    )
 
 
 SANDWICH = """
@@ -147,7 +163,9 @@ def test_corrections_are_those_of_p_adjust():
 def test_exact_tests_are_those_of_r():
     rng = np.random.default_rng(6)
     tables = [(5, 1, 6, 6), (0, 3, 5, 8), (7, 2, 9, 10), (2, 2, 3, 3)]
-    strata = np.array([[[2, 1], [0, 3]], [[3, 0], [2, 2]], [[1, 2], [0, 2]]])  # block, arm, (event, none)
+    strata = np.array(
+        [[[2, 1], [0, 3]], [[3, 0], [2, 2]], [[1, 2], [0, 2]]]
+    )  # block, arm, (event, none)
     code = "result <- list()\n" + "\n".join(
         f"result$t{i} <- fisher.test(matrix(c({a}, {m - a}, {b}, {n - b}), 2))$p.value"
         for i, (a, b, m, n) in enumerate(tables)
@@ -159,7 +177,9 @@ def test_exact_tests_are_those_of_r():
     peer = run_r(code, {"y": y})
     for i, (a, b, m, n) in enumerate(tables):
         assert binary.conditional_p((a, b), (m, n)) == pytest.approx(peer[f"t{i}"][0], rel=1e-6)
-    assert binary.conditional_p(strata[:, :, 0], strata.sum(axis=2)) == pytest.approx(peer["mh"][0], rel=1e-6)
+    assert binary.conditional_p(strata[:, :, 0], strata.sum(axis=2)) == pytest.approx(
+        peer["mh"][0], rel=1e-6
+    )
     # The rank-sum test is the permutation test of the relative effect before studentising.
     first = np.arange(11) < 5
     masks, _ = labellings(first, np.zeros(11), rng)
@@ -170,7 +190,10 @@ def test_exact_tests_are_those_of_r():
 def test_noncentral_t_is_that_of_pt_and_gives_power():
     """R's pt is documented for |ncp| ≤ 37.62."""
     t, df, nc = (
-        x.ravel() for x in np.meshgrid([-5.0, -2, 0, 0.5, 2, 8, 30, 40], [3, 8, 18, 58], [-3, 0, 1.2, 9.5, 20, 37])
+        x.ravel()
+        for x in np.meshgrid(
+            [-5.0, -2, 0, 0.5, 2, 8, 30, 40], [3, 8, 18, 58], [-3, 0, 1.2, 9.5, 20, 37]
+        )
     )
     peer = run_r(
         """result <- list(p = suppressWarnings(pt(d$t, d$df, d$nc)),
@@ -182,7 +205,9 @@ def test_noncentral_t_is_that_of_pt_and_gives_power():
     def power(n):
         limit, shift = stats.t.ppf(0.975, 2 * n - 2), 1.5 * np.sqrt(n / 2)
         return (
-            1 - effects.noncentral_t_cdf(limit, 2 * n - 2, shift) + effects.noncentral_t_cdf(-limit, 2 * n - 2, shift)
+            1
+            - effects.noncentral_t_cdf(limit, 2 * n - 2, shift)
+            + effects.noncentral_t_cdf(-limit, 2 * n - 2, shift)
         )
 
     assert power(6) == pytest.approx(peer["power"][0], abs=1e-6)
@@ -205,5 +230,7 @@ def test_ratio_and_hedges_ends_beside_r():
     )
     np.testing.assert_allclose(effects.ratio_of_means(form)[1:], peer["ratio"], rtol=1e-6)
     y = np.log(x), np.log(z)
-    g = effects.hedges_g(*(tuple(f(v) for v in y) for f in (np.mean, lambda v: np.var(v, ddof=1), len)))
+    g = effects.hedges_g(
+        *(tuple(f(v) for v in y) for f in (np.mean, lambda v: np.var(v, ddof=1), len))
+    )
     np.testing.assert_allclose([g.lower, g.upper], peer["g"], rtol=1e-6)

@@ -13,10 +13,10 @@ from statsmodels.stats.weightstats import DescrStatsW
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "statistics"))
 from studies import ARMS, CORE, plan
 
-from periomics.statistics import graph as g
-from periomics.statistics import verdicts as v
-from periomics.statistics.adjusted import adjust
-from periomics.statistics.contrasts import summarise
+from periomics.statistics.claims import graph as g
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.contrasts import summarise
 
 K, N = 5, 6
 
@@ -24,7 +24,10 @@ K, N = 5, 6
 def welch(y, weights):
     """Estimate, se and df of a weighted sum of group means, group by group."""
     groups = [DescrStatsW(y[arm]) for arm in ARMS]
-    parts = [w * w * d._var / d.nobs * d.nobs / (d.nobs - 1) for w, d in zip(weights, groups, strict=True)]
+    parts = [
+        w * w * d._var / d.nobs * d.nobs / (d.nobs - 1)
+        for w, d in zip(weights, groups, strict=True)
+    ]
     se2 = sum(parts)
     df = se2**2 / sum(p * p / (d.nobs - 1) for p, d in zip(parts, groups, strict=True) if p)
     return sum(w * d.mean for w, d in zip(weights, groups, strict=True)), np.sqrt(se2), df
@@ -32,7 +35,11 @@ def welch(y, weights):
 
 def holm_family(ps, size, alpha=0.05):
     """Holm over all outcomes with a deficit; those that an earlier claim left behind count as p = 1."""
-    return multipletests([*ps, *[1.0] * (size - len(ps))], alpha, "holm")[0][: len(ps)] if len(ps) else []
+    return (
+        multipletests([*ps, *[1.0] * (size - len(ps))], alpha, "holm")[0][: len(ps)]
+        if len(ps)
+        else []
+    )
 
 
 def plain_study(y):
@@ -46,7 +53,9 @@ def plain_study(y):
         members = sorted(out[pool])
         tests = [stats.ttest_ind(y[k][first], y[k][second], equal_var=False) for k in members]
         kept = holm_family([t.pvalue for t in tests], len(out["C0"]))
-        out[claim] = {k for k, t, r in zip(members, tests, kept, strict=True) if r and t.statistic > 0}
+        out[claim] = {
+            k for k, t, r in zip(members, tests, kept, strict=True) if r and t.statistic > 0
+        }
     members = sorted(out["C4"])
     forms = [welch(y[k], (-0.5, -0.5, 0, 1)) for k in members]
     kept = holm_family([2 * stats.t.sf(abs(e / s), f) for e, s, f in forms], len(out["C0"]))
@@ -68,7 +77,9 @@ def test_adjusted_verdicts_study_by_study(post, pre):
     p = plan(claims=CORE)
     d = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims})
     for s in range(studies):
-        plain = plain_study([{a: y[s, k, i * N : (i + 1) * N] for i, a in enumerate(ARMS)} for k in range(K)])
+        plain = plain_study(
+            [{a: y[s, k, i * N : (i + 1) * N] for i, a in enumerate(ARMS)} for k in range(K)]
+        )
         for claim, found in plain.items():
             # "improved but below the margin" is within the margin too: the plain test knows no other word for it.
             inside = np.isin(d[claim].verdict[s], (v.SUPPORTED, v.SMALL, v.BELOW_MARGIN))
@@ -91,7 +102,10 @@ def hc2(y, weights):
 
 def test_adjusted_verdicts_with_blocks_study_by_study():
     rng = np.random.default_rng(77)
-    studies, weights = 12, {"C0": (1, -1, 0, 0), "C2": (0, -1, 0, 1), "C4": (0, 0, -1, 1), "C3": (-0.5, -0.5, 0, 1)}
+    studies, weights = (
+        12,
+        {"C0": (1, -1, 0, 0), "C2": (0, -1, 0, 1), "C4": (0, 0, -1, 1), "C3": (-0.5, -0.5, 0, 1)},
+    )
     block = np.tile(np.repeat(range(3), 2), 4)
     y = rng.standard_normal((studies, K, 4 * N)) + 2.5 * np.repeat([1, 0, 0.05, 0.7], N)
     y += rng.standard_normal((studies, 1, 3))[..., block]
@@ -106,6 +120,10 @@ def test_adjusted_verdicts_with_blocks_study_by_study():
             members = sorted(kept[earlier[claim]]) if claim in earlier else list(range(K))
             forms = [hc2(plain[k], w) for k in members]
             ps = [2 * stats.t.sf(abs(e / se), df) for e, se, df in forms]
-            rejected = holm_family(ps, len(kept["C0"])) if claim != "C0" else [p_ < 0.05 for p_ in ps]
-            kept[claim] = {k for k, (e, _, _), r in zip(members, forms, rejected, strict=True) if r and e > 0}
+            rejected = (
+                holm_family(ps, len(kept["C0"])) if claim != "C0" else [p_ < 0.05 for p_ in ps]
+            )
+            kept[claim] = {
+                k for k, (e, _, _), r in zip(members, forms, rejected, strict=True) if r and e > 0
+            }
             assert set(np.flatnonzero(v.passed(d[claim].verdict[s]))) == kept[claim], (s, claim)

@@ -23,8 +23,12 @@ def reml(labels, y):
     df = pd.DataFrame({"y": y, "arm": arm, "animal": arm * 100 + animal, "section": section})
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        model = smf.mixedlm("y ~ C(arm)", df, groups="animal", re_formula="1", vc_formula={"s": "0 + C(section)"})
-        fit = model.fit(reml=True, method="powell")  # the default optimiser may stop below the maximum
+        model = smf.mixedlm(
+            "y ~ C(arm)", df, groups="animal", re_formula="1", vc_formula={"s": "0 + C(section)"}
+        )
+        fit = model.fit(
+            reml=True, method="powell"
+        )  # the default optimiser may stop below the maximum
     return np.array([fit.cov_re.iloc[0, 0], fit.vcomp[0], fit.scale])
 
 
@@ -54,4 +58,8 @@ if __name__ == "__main__":
         mean, error = bias(int(sys.argv[1]) if len(sys.argv) > 1 else 200, sections, fields)
         print(f"sections {sections}, fields {fields}")
         for name, m, e in zip(("analysis of variance", "REML"), mean, error, strict=True):
-            print(f"  {name:20s}", "  ".join(f"{a:+.3f} ({b:.3f})" for a, b in zip(m, e, strict=True)), flush=True)
+            print(
+                f"  {name:20s}",
+                "  ".join(f"{a:+.3f} ({b:.3f})" for a, b in zip(m, e, strict=True)),
+                flush=True,
+            )

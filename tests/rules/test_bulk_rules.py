@@ -8,26 +8,49 @@ import pandas as pd
 import pytest
 import yaml
 
+from periomics.core.files import sha256
+from periomics.core.results import read_result, write_result
 from periomics.outcomes.scores import read_scores
 from periomics.simulate.design import draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.study.files import sha256
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import ARM_COLUMNS
 
 ROOT = Path(__file__).resolve().parents[2]
-SETTINGS = {"scenario": "source_study", "arms": ["CTRL", "DRUG", "POST"], "n_per_arm": 4, "n_blocks": 2, "n_isolations": 3,
-            "n_sequenced_per_arm": 4, "deficit_d": 2.5, "correlation": 0.4, "block_share": 0.1, "loss_intercept": -9.0,
-            "bulk": {"n_genes": 1700}}  # fmt: skip
+SETTINGS = {
+    "scenario": "source_study",
+    "arms": ["CTRL", "DRUG", "POST"],
+    "n_per_arm": 4,
+    "n_blocks": 2,
+    "n_isolations": 3,
+    "n_sequenced_per_arm": 4,
+    "deficit_d": 2.5,
+    "correlation": 0.4,
+    "block_share": 0.1,
+    "loss_intercept": -9.0,
+    "bulk": {"n_genes": 1700},
+}
 ANALYSES = [
-    {"name": "mucosa", "select": {"compartment": "mucosa"}, "arm": "group", "block": "block", "contrasts": ["C0", "C4"]},
-    {"name": "isolation", "select": {"compartment": "epithelium"}, "arm": "condition", "block": "animal_id",
-     "contrasts": ["CM", "CMxcue"]},
-]  # fmt: skip
+    {
+        "name": "mucosa",
+        "select": {"compartment": "mucosa"},
+        "arm": "group",
+        "block": "block",
+        "contrasts": ["C0", "C4"],
+    },
+    {
+        "name": "isolation",
+        "select": {"compartment": "epithelium"},
+        "arm": "condition",
+        "block": "animal_id",
+        "contrasts": ["CM", "CMxcue"],
+    },
+]
 
 
 def load(stem):
-    spec = importlib.util.spec_from_file_location(stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py")
+    spec = importlib.util.spec_from_file_location(
+        stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -40,8 +63,16 @@ class Names(dict):
 
 
 def job(rule, folder, inputs, outputs, **params):
-    return SimpleNamespace(input=Names(inputs), output=Names(outputs), params=Names(params), log=[str(folder / f"{rule}.log")], rule=rule,
-                           wildcards=Names(), threads=1, config={})  # fmt: skip
+    return SimpleNamespace(
+        input=Names(inputs),
+        output=Names(outputs),
+        params=Names(params),
+        log=[str(folder / f"{rule}.log")],
+        rule=rule,
+        wildcards=Names(),
+        threads=1,
+        config={},
+    )
 
 
 def run_study(folder: Path):
@@ -51,28 +82,78 @@ def run_study(folder: Path):
         write_result(sheets[name], folder / f"{name}.tsv")
     libraries = sheets["libraries"]
     libraries["path"] = libraries["path"].str.replace("<results>", str(folder))
-    facts = [{k: v for k, v in r.items() if k not in ARM_COLUMNS and v} for r in libraries.to_dict("records")]
+    facts = [
+        {k: v for k, v in r.items() if k not in ARM_COLUMNS and v}
+        for r in libraries.to_dict("records")
+    ]
     write_result(draw_targets(SETTINGS, 5, sheets), folder / "targets.tsv")
     p = lambda name: str(folder / name)  # noqa: E731
     signatures = str(ROOT / "resources/signatures.tsv")
-    load("simulate/simulate_bulk").main(job("simulate_bulk", folder, {"targets": p("targets.tsv"), "signatures": signatures},
-        {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv")}, facts=facts, settings=SETTINGS, seed=5))  # fmt: skip
-    load("bulk/collect_counts").main(job("collect_counts", folder, {"files": [facts[0]["path"]]},
-        {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv"), "figure": p("qc.png")},
-        facts=facts, settings=None))  # fmt: skip
+    load("simulate/simulate_bulk").main(
+        job(
+            "simulate_bulk",
+            folder,
+            {"targets": p("targets.tsv"), "signatures": signatures},
+            {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv")},
+            facts=facts,
+            settings=SETTINGS,
+            seed=5,
+        )
+    )
+    load("bulk/collect_counts").main(
+        job(
+            "collect_counts",
+            folder,
+            {"files": [facts[0]["path"]]},
+            {
+                "counts": p("counts.tsv"),
+                "genes": p("genes.tsv"),
+                "qc": p("qc.tsv"),
+                "figure": p("qc.png"),
+            },
+            facts=facts,
+            settings=None,
+        )
+    )
     measured = {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv")}
-    load("bulk/score_bulk").main(job("score_bulk", folder, measured | {"signatures": signatures}, {"scores": p("scores.tsv")},
-        facts=facts, settings=None))  # fmt: skip
+    load("bulk/score_bulk").main(
+        job(
+            "score_bulk",
+            folder,
+            measured | {"signatures": signatures},
+            {"scores": p("scores.tsv")},
+            facts=facts,
+            settings=None,
+        )
+    )
     tests = [f"{a['name']}.{c}" for a in ANALYSES for c in a["contrasts"]]
     de, sets = ([p(f"{kind}/{t}.tsv") for t in tests] for kind in ("de", "sets"))
     design = {n: p(f"{n}.tsv") for n in ("animals", "libraries")} | {
         "claims": str(ROOT / "config/claims.yaml"),
         "exclusions": [],
     }
-    load("bulk/fit_bulk").main(job("fit_bulk", folder, measured | design, {"de": de, "tests": p("tests.tsv"), "figure": p("tests.png")},
-        analyses=ANALYSES, settings=None, roles={"healthy": "CTRL", "disease": "DRUG"}))  # fmt: skip
-    load("bulk/rank_sets").main(job("rank_sets", folder, {"de": de, "signatures": signatures}, {"sets": sets},
-        settings={"permutations": 200}, species="rat", seed=5))  # fmt: skip
+    load("bulk/fit_bulk").main(
+        job(
+            "fit_bulk",
+            folder,
+            measured | design,
+            {"de": de, "tests": p("tests.tsv"), "figure": p("tests.png")},
+            analyses=ANALYSES,
+            settings=None,
+            roles={"healthy": "CTRL", "disease": "DRUG"},
+        )
+    )
+    load("bulk/rank_sets").main(
+        job(
+            "rank_sets",
+            folder,
+            {"de": de, "signatures": signatures},
+            {"sets": sets},
+            settings={"permutations": 200},
+            species="rat",
+            seed=5,
+        )
+    )
     return folder
 
 
@@ -87,7 +168,10 @@ def test_tables_have_the_columns_of_the_interface(study):
     assert counts.drop(columns="gene_id").dtypes.eq("int64").all()
     assert (read_result(study / "qc.tsv")["qc"] == "pass").all()
     de = read_result(study / "de/mucosa.C0.tsv")
-    assert list(de.columns)[:9] == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+    assert (
+        list(de.columns)[:9]
+        == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+    )
     assert (de["log2FC_shrunk"].abs() <= de["log2FC"].abs() + 1e-9).all()
     sets = read_result(study / "sets/mucosa.C0.tsv")
     assert set(sets["evidence"]) == {"descriptive"}
@@ -112,9 +196,16 @@ def test_planted_sets_stand_where_they_were_planted(study):
 def test_scores_follow_the_planted_activity_and_enter_the_outcomes(study):
     scores, truth = read_scores(study / "scores.tsv"), read_result(study / "truth.tsv")
     joined = scores.assign(outcome="score:" + scores["kind"] + ":" + scores["score_id"]).merge(
-        truth[["specimen_id", "outcome", "truth"]], left_on=["library_id", "outcome"], right_on=["specimen_id", "outcome"])  # fmt: skip
+        truth[["specimen_id", "outcome", "truth"]],
+        left_on=["library_id", "outcome"],
+        right_on=["specimen_id", "outcome"],
+    )
     joined = joined[joined["library_id"].str.match(r"R\d+-rna")]
-    r = {o: part["value"].corr(part["truth"]) for o, part in joined.groupby("outcome") if part["truth"].std() > 0.1}
+    r = {
+        o: part["value"].corr(part["truth"])
+        for o, part in joined.groupby("outcome")
+        if part["truth"].std() > 0.1
+    }
     assert len(r) >= 8
     assert pd.Series(r).median() > 0.9, r
     assert "score:signature:ANG_sprouting" in r
@@ -122,7 +213,9 @@ def test_scores_follow_the_planted_activity_and_enter_the_outcomes(study):
 
 def test_tables_are_identical_on_repeat(study, tmp_path):
     again = run_study(tmp_path / "again")
-    tables = sorted(p.relative_to(study) for p in study.rglob("*.tsv") if p.name not in ("libraries.tsv",))
+    tables = sorted(
+        p.relative_to(study) for p in study.rglob("*.tsv") if p.name not in ("libraries.tsv",)
+    )
     assert len(tables) > 12
     for table in tables:
         assert sha256(study / table) == sha256(again / table), table
@@ -130,7 +223,7 @@ def test_tables_are_identical_on_repeat(study, tmp_path):
 
 def test_settings_are_checked_by_name(study):
     from periomics.bulk.settings import Quality, section
-    from periomics.study.errors import InputError
+    from periomics.core.errors import InputError
 
     with pytest.raises(InputError, match="min_reads"):
         section(Quality, {"min_read": 5}, "bulk/quality")

@@ -14,10 +14,10 @@ sys.path.insert(0, str(ROOT / "tests" / "unit" / "statistics"))
 
 from studies import ARMS, CLAIMS, ROLES, simulated  # noqa: E402
 
-from periomics.statistics.judging import COLUMNS  # noqa: E402
+from periomics.core.errors import PeriomicsError  # noqa: E402
+from periomics.core.results import read_result, write_result  # noqa: E402
+from periomics.statistics.claims.judging import COLUMNS  # noqa: E402
 from periomics.study.claims_lock import read_lock  # noqa: E402
-from periomics.study.errors import PeriomicsError  # noqa: E402
-from periomics.study.results import read_result, write_result  # noqa: E402
 
 CODES = dict(zip("ABCD", ARMS, strict=True))
 # Of the default claims those that speak of animals.
@@ -35,7 +35,9 @@ class Names(dict):
 
 
 def load(stem):
-    spec = importlib.util.spec_from_file_location(stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py")
+    spec = importlib.util.spec_from_file_location(
+        stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
@@ -49,23 +51,45 @@ class Study:
         self.table, sheet = simulated(seed=4)
         sheet.to_csv(folder / "animals.tsv", sep="\t", index=False)
         write_result(self.table, self.results / "outcomes/animals.tsv")
-        self.config = {"study": {"name": "small"}, "seed": 1, "study_dir": str(folder), "results_dir": str(self.results),
-                       "sheets": {"animals": "animals.tsv"}, "claims": "claims.yaml", "roles": ROLES}  # fmt: skip
+        self.config = {
+            "study": {"name": "small"},
+            "seed": 1,
+            "study_dir": str(folder),
+            "results_dir": str(self.results),
+            "sheets": {"animals": "animals.tsv"},
+            "claims": "claims.yaml",
+            "roles": ROLES,
+        }
         self.claims(PRIMARY)
 
     def claims(self, claims):
-        (self.folder / "claims.yaml").write_text(yaml.safe_dump(claims, sort_keys=False), encoding="utf-8")
+        (self.folder / "claims.yaml").write_text(
+            yaml.safe_dump(claims, sort_keys=False), encoding="utf-8"
+        )
 
     def run(self, stem, output=None, withheld="", animals=None):
-        files = {"outcomes": "results/outcomes/animals.tsv", "verdicts": "results/statistics/verdicts.tsv", "animals": "animals.tsv",
-                 "claims": "claims.yaml", "lock": "claims.lock.tsv", "key": "key.tsv"}  # fmt: skip
+        files = {
+            "outcomes": "results/outcomes/animals.tsv",
+            "verdicts": "results/statistics/verdicts.tsv",
+            "animals": "animals.tsv",
+            "claims": "claims.yaml",
+            "lock": "claims.lock.tsv",
+            "key": "key.tsv",
+        }
         inputs = {n: str(self.folder / f) for n, f in files.items() if (self.folder / f).is_file()}
-        inputs |= {"dictionary": str(ROOT / "resources/outcomes.tsv")} | ({"animals": animals} if animals else {})
+        inputs |= {"dictionary": str(ROOT / "resources/outcomes.tsv")} | (
+            {"animals": animals} if animals else {}
+        )
         rule = stem.partition("/")[2]
         job = SimpleNamespace(
-            input=Names(inputs), output=Names({n: str(self.folder / f) for n, f in (output or {}).items()}), rule=rule, wildcards=Names(),
-            params=Names(config=self.config, roles=ROLES, withheld=withheld, arms=CODES), threads=1, log=[str(self.folder / f"{rule}.log")],
-        )  # fmt: skip
+            input=Names(inputs),
+            output=Names({n: str(self.folder / f) for n, f in (output or {}).items()}),
+            rule=rule,
+            wildcards=Names(),
+            params=Names(config=self.config, roles=ROLES, withheld=withheld, arms=CODES),
+            threads=1,
+            log=[str(self.folder / f"{rule}.log")],
+        )
         try:
             load(stem).main(job)
         finally:
@@ -128,7 +152,9 @@ def test_inputs_that_change_after_the_unblinding_are_listed(study):
     text = (study.folder / "animals.tsv").read_text(encoding="utf-8")
     (study.folder / "animals.tsv").write_text(text + "spare\tDRUG\tanimal\t\n", encoding="utf-8")
     found, _ = study.compare()
-    assert found[["item", "effect"]].to_numpy().tolist() == [["sheets/animals", "no verdict changes"]]
+    assert found[["item", "effect"]].to_numpy().tolist() == [
+        ["sheets/animals", "no verdict changes"]
+    ]
 
 
 def test_coded_groups_are_judged_once_the_key_is_opened(study):
@@ -153,5 +179,9 @@ def test_coded_groups_are_judged_once_the_key_is_opened(study):
     opened = study.judge(animals=str(study.folder / "decoded.tsv"))
     assert opened[list(COLUMNS)].equals(open_verdicts[list(COLUMNS)])
     study.run("study/unblind")
-    row = next(e for e in read_lock(study.folder / "claims.lock.tsv") if e.item == "key" and e.event == "unblinded")
+    row = next(
+        e
+        for e in read_lock(study.folder / "claims.lock.tsv")
+        if e.item == "key" and e.event == "unblinded"
+    )
     assert row.value == "key.tsv"

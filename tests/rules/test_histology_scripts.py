@@ -14,10 +14,10 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "unit" / "histology
 
 from histology_study import STAINS, facts_of, run_animal, run_batch, simulate
 
+from periomics.core.errors import InputError, SpecimenError
+from periomics.core.results import read_result
 from periomics.imaging.rois import read_geojson
-from periomics.study.errors import InputError, SpecimenError
 from periomics.study.measurements import COLUMNS, validate
-from periomics.study.results import read_result
 
 
 @pytest.fixture(scope="module")
@@ -26,18 +26,35 @@ def study(tmp_path_factory):
     facts = facts_of(folder, ("R1", "R2"))
     truth = simulate(folder, facts)
     batch = run_batch(folder, facts)
-    return folder, facts, truth, batch, {a: run_animal(folder, facts, a, [batch]) for a in ("R1", "R2")}
+    return (
+        folder,
+        facts,
+        truth,
+        batch,
+        {a: run_animal(folder, facts, a, [batch]) for a in ("R1", "R2")},
+    )
 
 
 def test_truth_joins_the_measurements_one_to_one(study):
     _, _, truth, _, results = study
     found = pd.concat([read_result(r / "measurements.tsv") for r in results.values()])
-    key = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time"]
+    key = [
+        "specimen_id",
+        "animal_id",
+        "section_id",
+        "field_id",
+        "roi",
+        "outcome",
+        "variant",
+        "time",
+    ]
     both = truth.merge(found, on=key, how="left", validate="one_to_one")
     assert len(both) == len(truth) == 2 * 6
     assert both["value"].notna().all()
     exact = both[both["outcome"].isin(["elac", "ln332"])]
-    assert (exact["value"] - exact["truth"]).abs().max() <= 6  # some 15 lacunae a section of this size
+    assert (
+        exact["value"] - exact["truth"]
+    ).abs().max() <= 6  # some 15 lacunae a section of this size
 
 
 def test_measurements_keep_the_interface(study):
@@ -77,7 +94,9 @@ def test_pictures_objects_and_geojson_stand(study):
     for name in names:
         features = json.loads((folder / "sections" / f"{name}.geojson").read_text())["features"]
         assert len(features) == (objects["section_id"] == name).sum()
-        assert read_geojson(folder / "sections" / f"{name}.geojson") == []  # detections, no annotations
+        assert (
+            read_geojson(folder / "sections" / f"{name}.geojson") == []
+        )  # detections, no annotations
 
 
 def test_batch_table_has_a_row_a_stain(study):
@@ -117,9 +136,12 @@ def test_two_processes_write_the_same_files(study, tmp_path):
 def test_a_second_run_is_equal(study, tmp_path):
     folder, facts, _, batch, results = study
     again = run_animal(tmp_path, facts, "R1", [batch])
-    assert (again / "measurements.tsv").read_bytes() == (results["R1"] / "measurements.tsv").read_bytes()
+    assert (again / "measurements.tsv").read_bytes() == (
+        results["R1"] / "measurements.tsv"
+    ).read_bytes()
     pd.testing.assert_frame_equal(
-        pd.read_parquet(again / "objects.parquet"), pd.read_parquet(results["R1"] / "objects.parquet")
+        pd.read_parquet(again / "objects.parquet"),
+        pd.read_parquet(results["R1"] / "objects.parquet"),
     )
     assert folder != tmp_path
 
@@ -135,9 +157,9 @@ def broken(study, tmp_path):
     by["CD31"]["path"] = str(path)
     rois = json.loads(Path(by["HE"]["rois"]).read_text())
     for feature in rois["features"]:
-        feature["properties"]["classification"]["name"] = feature["properties"]["classification"]["name"].replace(
-            "bone", "bones"
-        )
+        feature["properties"]["classification"]["name"] = feature["properties"]["classification"][
+            "name"
+        ].replace("bone", "bones")
     by["HE"]["rois"] = str(tmp_path / "he.geojson")
     Path(by["HE"]["rois"]).write_text(json.dumps(rois))
     png = tmp_path / "mpo.png"
@@ -202,7 +224,9 @@ def test_a_specimen_without_a_target_is_named(tmp_path):
     facts = facts_of(tmp_path)
     from periomics.simulate.histology_files import section_jobs
 
-    targets = pd.DataFrame({"specimen_id": ["R1-tissue"], "animal_id": ["R1"], "target": ["mvd"], "value": [80.0]})
+    targets = pd.DataFrame(
+        {"specimen_id": ["R1-tissue"], "animal_id": ["R1"], "target": ["mvd"], "value": [80.0]}
+    )
     with pytest.raises(InputError, match="no target 'neu' for specimen R1-tissue"):
         section_jobs(facts, targets, {}, 1)
 
@@ -219,9 +243,13 @@ def test_a_large_slide_is_read_in_part_with_the_same_result(study, tmp_path, mon
     monkeypatch.setattr(sections, "_part", lambda *given: seen.append(cut(*given)) or seen[-1])
     out = run_animal(tmp_path, facts, "R1", [batch])
     assert len(seen) == 4
-    assert all(width * height < 400 * 400 and left > 0 for left, _, width, height in seen[:1] + seen[3:])
+    assert all(
+        width * height < 400 * 400 and left > 0 for left, _, width, height in seen[:1] + seen[3:]
+    )
     whole, part = (pd.read_parquet(f / "objects.parquet") for f in (results["R1"], out))
-    whole, part = (t[t["counted"]].reset_index(drop=True).drop(columns="object_id") for t in (whole, part))
+    whole, part = (
+        t[t["counted"]].reset_index(drop=True).drop(columns="object_id") for t in (whole, part)
+    )
     pd.testing.assert_frame_equal(whole, part, rtol=1e-4, atol=1e-3)
     whole, part = (read_result(f / "measurements.tsv") for f in (results["R1"], out))
     pd.testing.assert_frame_equal(whole, part, rtol=1e-6)

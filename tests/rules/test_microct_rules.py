@@ -7,16 +7,26 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from periomics.microct.readers import read_volume
-from periomics.study.errors import SpecimenError
-from periomics.study.results import read_result
+from periomics.core.errors import SpecimenError
+from periomics.core.results import read_result
+from periomics.microct.formats.readers import read_volume
 
 SETTINGS = {
-    "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6,
-    "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]}, "shells_um": [[90, 200], [200, 300]],
-}  # fmt: skip
+    "bone_threshold": 17000,
+    "implant_threshold": 39000,
+    "prefilter_sigma_voxels": 0.6,
+    "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]},
+    "shells_um": [[90, 200], [200, 300]],
+}
 FACTS = [
-    {"specimen_id": "R01-ct", "animal_id": "R01", "time": 28.0, "time_unit": "d", "role": "sample", "name": "R01.nrrd"},
+    {
+        "specimen_id": "R01-ct",
+        "animal_id": "R01",
+        "time": 28.0,
+        "time_unit": "d",
+        "role": "sample",
+        "name": "R01.nrrd",
+    },
     {"specimen_id": "R02-ct", "animal_id": "R02", "voxel_um": 18.0, "name": "R02.tif"},
     {"specimen_id": "R03-ct", "animal_id": "R03", "voxel_um": 18.0, "name": "R03"},
 ]
@@ -39,15 +49,21 @@ def script(root, name):
 
 def job(tmp_path, rule, threads=1, **parts):
     return SimpleNamespace(
-        rule=rule, wildcards={}, log=[str(tmp_path / f"{rule}.log")], threads=threads,
+        rule=rule,
+        wildcards={},
+        log=[str(tmp_path / f"{rule}.log")],
+        threads=threads,
         **{k: Named(**v) for k, v in parts.items()},
-    )  # fmt: skip
+    )
 
 
 def simulate(root, tmp_path, threads=1):
     facts = [{**f, "path": str(tmp_path / f["name"])} for f in FACTS]
     targets = tmp_path / "targets.tsv"
-    rows = [{"specimen_id": f["specimen_id"], "target": "bvtv", "value": 30 + 10 * i} for i, f in enumerate(facts)]
+    rows = [
+        {"specimen_id": f["specimen_id"], "target": "bvtv", "value": 30 + 10 * i}
+        for i, f in enumerate(facts)
+    ]
     pd.DataFrame([*rows, {"specimen_id": "R01-ct", "target": "tbth", "value": 0.1}]).to_csv(
         targets, sep="\t", index=False
     )
@@ -60,7 +76,9 @@ def simulate(root, tmp_path, threads=1):
             output={"raw": [f["path"] for f in facts], "truth": str(tmp_path / "truth.tsv")},
             params={
                 "facts": [*facts, {"specimen_id": "own", "path": "elsewhere.nrrd"}],
-                "settings": {"microct": {"shape": [64, 64, 64], "voxel_um": 18.0, "truth_voxels": 500}},
+                "settings": {
+                    "microct": {"shape": [64, 64, 64], "voxel_um": 18.0, "truth_voxels": 500}
+                },
                 "definitions": SETTINGS,
                 "seed": 5,
             },
@@ -71,8 +89,15 @@ def simulate(root, tmp_path, threads=1):
 
 def measure(root, tmp_path, facts, on_broken="flag", settings=SETTINGS, **inputs):
     out = tmp_path / "out" / facts["specimen_id"]
-    names = {"measurements": "measurements.tsv", "curves": "curves.tsv", "facts": "scan.tsv", "overlay": "overlay.png",
-             "labels": "labels.nii.gz", "thickness": "thickness.nii.gz", "separation": "separation.nii.gz"}  # fmt: skip
+    names = {
+        "measurements": "measurements.tsv",
+        "curves": "curves.tsv",
+        "facts": "scan.tsv",
+        "overlay": "overlay.png",
+        "labels": "labels.nii.gz",
+        "thickness": "thickness.nii.gz",
+        "separation": "separation.nii.gz",
+    }
     paths = {k: str(out / v) for k, v in names.items()}
     script(root, "microct/measure_scan.py").main(
         job(
@@ -89,19 +114,39 @@ def measure(root, tmp_path, facts, on_broken="flag", settings=SETTINGS, **inputs
 def test_from_targets_to_measurements(root, tmp_path):
     facts, truth = simulate(root, tmp_path)
     assert not (tmp_path / "elsewhere.nrrd").exists()
-    assert truth.query("outcome == 'bvtv' and variant == ''")["truth"].tolist() == pytest.approx([30, 40, 50], abs=0.01)
-    keys = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time"]
+    assert truth.query("outcome == 'bvtv' and variant == ''")["truth"].tolist() == pytest.approx(
+        [30, 40, 50], abs=0.01
+    )
+    keys = [
+        "specimen_id",
+        "animal_id",
+        "section_id",
+        "field_id",
+        "roi",
+        "outcome",
+        "variant",
+        "time",
+    ]
     for one in facts:
         paths = measure(root, tmp_path, one)
         table = read_result(paths["measurements"])
         joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(table, on=keys, how="left")
         assert joined["value"].notna().all()
         assert (joined["qc"] == "pass").all()
-        assert table["outcome"].isin(pd.read_csv(root / "resources/outcomes.tsv", sep="\t")["outcome"]).all()
+        assert (
+            table["outcome"]
+            .isin(pd.read_csv(root / "resources/outcomes.tsv", sep="\t")["outcome"])
+            .all()
+        )
         assert set(read_result(paths["curves"])["curve"]) == {
-            "bic_by_offset", "band_sweep_bvtv", "band_sweep_ovtv", "bvtv_by_distance", "bic_by_height", "bic_by_octant",
+            "bic_by_offset",
+            "band_sweep_bvtv",
+            "band_sweep_ovtv",
+            "bvtv_by_distance",
+            "bic_by_height",
+            "bic_by_octant",
             "loss_by_sector",
-        }  # fmt: skip
+        }
         scan_facts = read_result(paths["facts"]).set_index("fact")["value"]
         assert scan_facts["medium"] == "not stated"
         assert scan_facts["processing"].startswith("Gaussian 0.6 voxels; bone >= 17000")
@@ -123,20 +168,41 @@ def test_processes_do_not_change_the_data(root, tmp_path):
     b, truth_b = simulate(root, tmp_path / "two", threads=2)
     assert truth_a.equals(truth_b)
     for x, y in zip(a, b, strict=True):
-        np.testing.assert_array_equal(read_volume(x["path"], 18).array, read_volume(y["path"], 18).array)
+        np.testing.assert_array_equal(
+            read_volume(x["path"], 18).array, read_volume(y["path"], 18).array
+        )
 
 
 def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
-    from periomics.microct.writers import write_volume
+    from periomics.microct.formats.writers import write_volume
 
     facts = {"specimen_id": "bad", "animal_id": "R09", "path": str(tmp_path / "bad.nrrd")}
     write_volume(np.full((20, 20, 20), 9000, np.uint16), (18.0,) * 3, facts["path"])
     paths = measure(root, tmp_path, facts)
     table = read_result(paths["measurements"])
     assert set(table["outcome"]) == {
-        "bvtv", "bv", "tv", "tbth", "tbth_sd", "tbsp", "tbsp_sd", "bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da",
-        "grey_bone", "grey_voi", "ovtv", "bic_ct", "ridge", "insertion",
-    }  # fmt: skip
+        "bvtv",
+        "bv",
+        "tv",
+        "tbth",
+        "tbth_sd",
+        "tbsp",
+        "tbsp_sd",
+        "bs",
+        "bs_bv",
+        "bs_tv",
+        "tbn",
+        "conn",
+        "euler",
+        "smi",
+        "da",
+        "grey_bone",
+        "grey_voi",
+        "ovtv",
+        "bic_ct",
+        "ridge",
+        "insertion",
+    }
     assert (table["qc"] == "fail").all()
     assert table["qc_reason"].str.contains("no implant found").all()
     assert table["value"].isna().all()
@@ -154,9 +220,20 @@ def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
 def test_threshold_of_the_batch_and_a_corrected_mask(root, tmp_path):
     """Otsu over the pooled scans reaches the measurement; a label map put back as the mask leaves the numbers alone."""
     facts, truth = simulate(root, tmp_path)
-    settings = {**SETTINGS, "bone_threshold": None, "threshold_rule": "otsu", "air_below": 8000, "anisotropy": False}
+    settings = {
+        **SETTINGS,
+        "bone_threshold": None,
+        "threshold_rule": "otsu",
+        "air_below": 8000,
+        "anisotropy": False,
+    }
     batch = str(tmp_path / "day.tsv")
-    made = job(tmp_path, "scan_batch", output={"batch": batch}, params={"facts": facts, "settings": settings})
+    made = job(
+        tmp_path,
+        "scan_batch",
+        output={"batch": batch},
+        params={"facts": facts, "settings": settings},
+    )
     made.wildcards = Named(batch="day")
     script(root, "microct/scan_batch.py").main(made)
     row = read_result(batch).iloc[0]
@@ -165,12 +242,16 @@ def test_threshold_of_the_batch_and_a_corrected_mask(root, tmp_path):
     table = read_result(paths["measurements"]).set_index(["outcome", "variant"])
     assert (table["qc"] == "pass").all()
     assert table["method"].str.contains("Otsu, pooled over the batch").all()
-    wanted = truth.query("specimen_id == 'R01-ct' and outcome == 'bvtv' and variant == ''")["truth"].item()
+    wanted = truth.query("specimen_id == 'R01-ct' and outcome == 'bvtv' and variant == ''")[
+        "truth"
+    ].item()
     assert abs(table.loc[("bvtv", ""), "value"] - wanted) < 2
     drawn = {**facts[0], "mask_by": "AB", "mask_reason": "none"}
     mask = str(tmp_path / "mask.nii.gz")
     (tmp_path / "mask.nii.gz").write_bytes((tmp_path / "out/R01-ct/labels.nii.gz").read_bytes())
-    again = read_result(measure(root, tmp_path, drawn, settings=settings, batch=batch, mask=mask)["measurements"])
+    again = read_result(
+        measure(root, tmp_path, drawn, settings=settings, batch=batch, mask=mask)["measurements"]
+    )
     again = again.set_index(["outcome", "variant"])
     for key in (("bvtv", ""), ("tbth", ""), ("ridge", ""), ("ovtv", "")):
         assert again.loc[key, "value"] == table.loc[key, "value"]
@@ -179,7 +260,7 @@ def test_threshold_of_the_batch_and_a_corrected_mask(root, tmp_path):
 
 
 def test_a_phantom_is_not_measured(root, tmp_path):
-    from periomics.microct.writers import write_volume
+    from periomics.microct.formats.writers import write_volume
 
     facts = {"specimen_id": "ph", "role": "phantom", "path": str(tmp_path / "ph.nrrd")}
     write_volume(np.zeros((6, 7, 8), np.uint16), (18.0,) * 3, facts["path"])

@@ -8,23 +8,31 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from periomics.study.errors import InputError
-from periomics.study.files import sha256
+from periomics.core.errors import InputError
+from periomics.core.files import sha256
+from periomics.core.results import read_result, write_result
 from periomics.study.measurements import COLUMNS, failed, tidy
-from periomics.study.results import read_result, write_result
 
 ROOT = Path(__file__).resolve().parents[2]
 
 
 def load(stem):
-    spec = importlib.util.spec_from_file_location(stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py")
+    spec = importlib.util.spec_from_file_location(
+        stem.replace("/", "_"), ROOT / "workflow" / "scripts" / f"{stem}.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     return module
 
 
-collect_measurements, aggregate_animals = load("outcomes/collect_measurements"), load("outcomes/aggregate_animals")
-estimate_contrasts, judge_claims = load("statistics/estimate_contrasts"), load("statistics/judge_claims")
+collect_measurements, aggregate_animals = (
+    load("outcomes/collect_measurements"),
+    load("outcomes/aggregate_animals"),
+)
+estimate_contrasts, judge_claims = (
+    load("statistics/estimate_contrasts"),
+    load("statistics/judge_claims"),
+)
 MEANS = {"CTRL": 95, "DRUG": 55, "PRE": 58, "POST": 85}
 
 
@@ -36,9 +44,15 @@ class Names(dict):
 
 def job(tmp_path, rule, inputs, outputs, **params):
     return SimpleNamespace(
-        input=Names(inputs), output=Names({k: str(tmp_path / v) for k, v in outputs.items()}), params=Names(params),
-        log=[str(tmp_path / f"{rule}.log")], rule=rule, wildcards=Names(), threads=1, config={},
-    )  # fmt: skip
+        input=Names(inputs),
+        output=Names({k: str(tmp_path / v) for k, v in outputs.items()}),
+        params=Names(params),
+        log=[str(tmp_path / f"{rule}.log")],
+        rule=rule,
+        wildcards=Names(),
+        threads=1,
+        config={},
+    )
 
 
 def write_study(folder: Path):
@@ -48,8 +62,18 @@ def write_study(folder: Path):
         for i in range(5):
             a = f"{arm}{i}"
             animals.append({"animal_id": a, "unit": "animal", "group": arm, "block": f"day{i % 2}"})
-            sections.append({"specimen_id": f"{a}-t", "animal_id": a, "section_id": f"{a}-s", "path": "x.png", "stain": "CD31",
-                             "time": 28, "time_unit": "d", "batch": f"b{i % 2}"})  # fmt: skip
+            sections.append(
+                {
+                    "specimen_id": f"{a}-t",
+                    "animal_id": a,
+                    "section_id": f"{a}-s",
+                    "path": "x.png",
+                    "stain": "CD31",
+                    "time": 28,
+                    "time_unit": "d",
+                    "batch": f"b{i % 2}",
+                }
+            )
             common = {
                 "specimen_id": f"{a}-t",
                 "animal_id": a,
@@ -62,8 +86,23 @@ def write_study(folder: Path):
                 continue
             level = mean * np.exp(rng.normal(0, 0.12))
             counts = rng.poisson(level * 0.25, 4)
-            tables.append(tidy([{"field_id": f"f{k}", "outcome": "mvd", "value": c / 0.25, "unit": "1/mm2", "numerator": c,
-                                 "denominator": 0.25, "denominator_unit": "mm2"} for k, c in enumerate(counts)], **common))  # fmt: skip
+            tables.append(
+                tidy(
+                    [
+                        {
+                            "field_id": f"f{k}",
+                            "outcome": "mvd",
+                            "value": c / 0.25,
+                            "unit": "1/mm2",
+                            "numerator": c,
+                            "denominator": 0.25,
+                            "denominator_unit": "mm2",
+                        }
+                        for k, c in enumerate(counts)
+                    ],
+                    **common,
+                )
+            )
     paths = []
     for i, table in enumerate(tables):
         paths.append(str(folder / f"m{i}.tsv"))
@@ -96,7 +135,12 @@ def run(tmp_path, paths, sheets):
         )
     )
     absent = {n: [] for n in ("scans", "cultures", "libraries", "imports", "bulk", "singlecell")}
-    inputs = {"measurements": str(tmp_path / "measurements.tsv"), "dictionary": dictionary, **absent, **sheets}
+    inputs = {
+        "measurements": str(tmp_path / "measurements.tsv"),
+        "dictionary": dictionary,
+        **absent,
+        **sheets,
+    }
     aggregate_animals.main(
         job(
             tmp_path,
@@ -113,9 +157,18 @@ def run(tmp_path, paths, sheets):
         "claims": str(ROOT / "config" / "claims.yaml"),
     }
     roles = {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}
-    outputs = {"contrasts": "contrasts.tsv", "rescue": "rescue.tsv", "losses": "losses.tsv", "batches": "batches.tsv"}
-    estimate_contrasts.main(job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7, settings={}))
-    judge_claims.main(job(tmp_path, "judge_claims", inputs, {"verdicts": "verdicts.tsv"}, roles=roles))
+    outputs = {
+        "contrasts": "contrasts.tsv",
+        "rescue": "rescue.tsv",
+        "losses": "losses.tsv",
+        "batches": "batches.tsv",
+    }
+    estimate_contrasts.main(
+        job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7, settings={})
+    )
+    judge_claims.main(
+        job(tmp_path, "judge_claims", inputs, {"verdicts": "verdicts.tsv"}, roles=roles)
+    )
 
 
 def test_from_measurements_to_verdicts(tmp_path):
@@ -127,7 +180,9 @@ def test_from_measurements_to_verdicts(tmp_path):
         "excluded": 1,
         "failed": 1,
     }
-    assert animals.at["CTRL1", "reason"] == "animal CTRL1: wound infection" and np.isnan(animals.at["CTRL1", "value"])
+    assert animals.at["CTRL1", "reason"] == "animal CTRL1: wound infection" and np.isnan(
+        animals.at["CTRL1", "value"]
+    )
     contrasts = read_result(tmp_path / "contrasts.tsv")
     main = contrasts[contrasts["kind"] == "confirmatory"].set_index("contrast")
     assert main.at["C0", "n_animals"] == 9 and main.at["C1", "n_animals"] == 9
@@ -150,7 +205,13 @@ def test_tables_do_not_depend_on_the_order_of_jobs(tmp_path):
         digests.append(
             [
                 sha256(folder / f)
-                for f in ("measurements.tsv", "animals_out.tsv", "contrasts.tsv", "rescue.tsv", "verdicts.tsv")
+                for f in (
+                    "measurements.tsv",
+                    "animals_out.tsv",
+                    "contrasts.tsv",
+                    "rescue.tsv",
+                    "verdicts.tsv",
+                )
             ]
         )
     assert digests[0] == digests[1]

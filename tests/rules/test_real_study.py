@@ -32,9 +32,13 @@ def check(tmp_path: Path, folder: Path, data: Path | str | None, **changes) -> t
         {"PERIOMICS_DATA": str(data)} if data else {}
     )
     command = [sys.executable, str(ROOT / "workflow/scripts/study/check_study.py")]
-    done = subprocess.run(command, input=json.dumps(request), env=env, capture_output=True, text=True, check=False)
+    done = subprocess.run(
+        command, input=json.dumps(request), env=env, capture_output=True, text=True, check=False
+    )
     plan = tmp_path / "check/plan.txt"
-    return done.returncode, done.stderr + (plan.read_text(encoding="utf-8") if plan.is_file() else "")
+    return done.returncode, done.stderr + (
+        plan.read_text(encoding="utf-8") if plan.is_file() else ""
+    )
 
 
 @pytest.mark.data
@@ -49,7 +53,11 @@ def test_without_the_data_every_missing_file_is_named(tmp_path):
     status, text = check(tmp_path, ROOT / "config/real", None)
     assert status == 1
     for sheet, files in FILES.items():
-        named = [line for line in text.splitlines() if f"{sheet}.tsv" in line and "does not exist" in line]
+        named = [
+            line
+            for line in text.splitlines()
+            if f"{sheet}.tsv" in line and "does not exist" in line
+        ]
         assert len(named) == files, sheet
         assert all("the environment variable PERIOMICS_DATA is not set" in line for line in named)
     assert "$PERIOMICS_DATA/microct/lhdl_3155_D_4_bc" in text
@@ -86,7 +94,8 @@ def test_no_sheet_and_no_config_holds_a_path_of_one_machine():
             text = file.read_text(encoding="utf-8")
             assert "/work" not in text and "/root" not in text and "../shared" not in text, file
     study = load_study(
-        yaml.safe_load((ROOT / "config/real/config.yaml").read_text(encoding="utf-8")), ROOT / "config/real"
+        yaml.safe_load((ROOT / "config/real/config.yaml").read_text(encoding="utf-8")),
+        ROOT / "config/real",
     )
     for sheet in SHEETS:
         assert len(study.sheets[sheet]) == SHEETS[sheet]

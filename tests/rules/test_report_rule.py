@@ -30,12 +30,21 @@ def script():
 
 def job(folder, inputs):
     out = folder / "results" / "report"
-    files = {"report": out / "report.html", "methods": out / "methods.md", "figures": out / "figures"}
+    files = {
+        "report": out / "report.html",
+        "methods": out / "methods.md",
+        "figures": out / "figures",
+    }
     return SimpleNamespace(
         input=Names(inputs | {"checked": str(folder / "results" / "check" / "plan.txt")}),
         output=Names({k: str(v) for k, v in files.items()}),
-        params=Names(), log=[str(folder / "write_report.log")], rule="write_report", wildcards=Names(), threads=1, config={},
-    )  # fmt: skip
+        params=Names(),
+        log=[str(folder / "write_report.log")],
+        rule="write_report",
+        wildcards=Names(),
+        threads=1,
+        config={},
+    )
 
 
 def test_script_writes_page_methods_and_figures(script, tmp_path):
@@ -52,7 +61,7 @@ def test_script_writes_page_methods_and_figures(script, tmp_path):
 
 
 def test_unreadable_dictionary_is_named_in_the_log(script, tmp_path):
-    from periomics.study.errors import InputError
+    from periomics.core.errors import InputError
 
     broken = tmp_path / "outcomes.tsv"
     broken.write_text("outcome\tsymbol\nbvtv\tBV/TV\n", encoding="utf-8")

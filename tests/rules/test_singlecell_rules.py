@@ -9,12 +9,12 @@ import pytest
 from sklearn.metrics import adjusted_rand_score
 from test_bulk_rules import ROOT, SETTINGS, job, load
 
+from periomics.core.errors import InputError
+from periomics.core.files import sha256
+from periomics.core.results import read_result, write_result
 from periomics.outcomes.scores import read_scores
 from periomics.simulate.design import draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.study.errors import InputError
-from periomics.study.files import sha256
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import ARM_COLUMNS
 
 STUDY = {
@@ -36,11 +36,22 @@ def simulate(folder: Path):
         write_result(sheets[name], folder / f"{name}.tsv")
     libraries = sheets["libraries"][sheets["libraries"]["assay"] == "singlecell"].copy()
     libraries["path"] = libraries["path"].str.replace("<results>", str(folder))
-    facts = [{k: v for k, v in r.items() if k not in ARM_COLUMNS and v} for r in libraries.to_dict("records")]
+    facts = [
+        {k: v for k, v in r.items() if k not in ARM_COLUMNS and v}
+        for r in libraries.to_dict("records")
+    ]
     write_result(draw_targets(STUDY, 5, sheets), folder / "targets.tsv")
-    load("simulate/simulate_singlecell").main(job("simulate_singlecell", folder,
-        {"targets": str(folder / "targets.tsv"), "signatures": SIGNATURES},
-        {"truth": str(folder / "truth.tsv"), "cells": str(folder / "truth_cells.tsv")}, facts=facts, settings=STUDY, seed=5))  # fmt: skip
+    load("simulate/simulate_singlecell").main(
+        job(
+            "simulate_singlecell",
+            folder,
+            {"targets": str(folder / "targets.tsv"), "signatures": SIGNATURES},
+            {"truth": str(folder / "truth.tsv"), "cells": str(folder / "truth_cells.tsv")},
+            facts=facts,
+            settings=STUDY,
+            seed=5,
+        )
+    )
     return facts
 
 
@@ -54,23 +65,56 @@ def build(folder: Path, facts, settings=None):
         "map": "umap.png",
     }
     outputs = {n: str(folder / f) for n, f in names.items()}
-    load("singlecell/build_atlas").main(job("build_atlas", folder, {"files": [facts[0]["path"]],
-        "markers": str(ROOT / "resources/cell_types.tsv")}, outputs, facts=facts, settings=settings, seed=5))  # fmt: skip
+    load("singlecell/build_atlas").main(
+        job(
+            "build_atlas",
+            folder,
+            {"files": [facts[0]["path"]], "markers": str(ROOT / "resources/cell_types.tsv")},
+            outputs,
+            facts=facts,
+            settings=settings,
+            seed=5,
+        )
+    )
 
 
 def infer(folder: Path, facts, tests=TESTS):
     p = lambda name: str(folder / name)  # noqa: E731
     summed = {n: p(f"pseudobulk/{n}.tsv") for n in ("counts", "groups", "genes")}
-    load("singlecell/score_singlecell").main(job("score_singlecell", folder, {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES},
-        summed | {"scores": p("scores.tsv")}, facts=facts, min_cells=20))  # fmt: skip
+    load("singlecell/score_singlecell").main(
+        job(
+            "score_singlecell",
+            folder,
+            {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES},
+            summed | {"scores": p("scores.tsv")},
+            facts=facts,
+            min_cells=20,
+        )
+    )
     design = {n: p(f"{n}.tsv") for n in ("animals", "libraries")} | {
         "claims": str(ROOT / "config/claims.yaml"),
         "exclusions": [],
     }
-    load("singlecell/test_composition").main(job("test_composition", folder, {"groups": summed["groups"]} | design,
-        {"composition": p("composition.tsv")}, settings=tests, roles=ROLES))  # fmt: skip
-    load("singlecell/fit_pseudobulk").main(job("fit_pseudobulk", folder, summed | design, {"de": p("de"), "tests": p("tests.tsv")},
-        settings=tests, roles=ROLES))  # fmt: skip
+    load("singlecell/test_composition").main(
+        job(
+            "test_composition",
+            folder,
+            {"groups": summed["groups"]} | design,
+            {"composition": p("composition.tsv")},
+            settings=tests,
+            roles=ROLES,
+        )
+    )
+    load("singlecell/fit_pseudobulk").main(
+        job(
+            "fit_pseudobulk",
+            folder,
+            summed | design,
+            {"de": p("de"), "tests": p("tests.tsv")},
+            settings=tests,
+            roles=ROLES,
+        )
+    )
 
 
 @pytest.fixture(scope="module")
@@ -84,7 +128,9 @@ def study(tmp_path_factory):
 
 def joined(study):
     truth = read_result(study / "truth_cells.tsv").set_index("cell")
-    return read_result(study / "cells.tsv").set_index("cell").join(truth[["type", "doublet", "dying"]])
+    return (
+        read_result(study / "cells.tsv").set_index("cell").join(truth[["type", "doublet", "dying"]])
+    )
 
 
 def test_types_are_found_and_bad_cells_are_dropped(study):
@@ -117,10 +163,13 @@ def test_pseudobulk_sums_exactly_the_cells(study):
     )
     assert counts.to_numpy().sum() == atlas.layers["counts"].sum()
     row = read_result(study / "pseudobulk/groups.tsv").iloc[0]
-    hit = ((atlas.obs["specimen_id"] == row["specimen_id"]) & (atlas.obs["label"] == row["cell_type"])).to_numpy()
+    hit = (
+        (atlas.obs["specimen_id"] == row["specimen_id"]) & (atlas.obs["label"] == row["cell_type"])
+    ).to_numpy()
     assert hit.sum() == row["n_cells"]
     assert np.array_equal(
-        np.asarray(atlas.layers["counts"][hit].sum(axis=0)).ravel(), counts.loc[atlas.var_names, row["column"]]
+        np.asarray(atlas.layers["counts"][hit].sum(axis=0)).ravel(),
+        counts.loc[atlas.var_names, row["column"]],
     )
 
 
@@ -146,7 +195,10 @@ def test_every_type_and_contrast_has_a_table_or_a_reason(study):
     basal = tests.set_index("test").loc["C0@basal"]
     assert basal["status"] == "tested"
     de = read_result(study / "de/C0@basal.tsv")
-    assert list(de.columns)[:9] == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+    assert (
+        list(de.columns)[:9]
+        == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+    )
     other = tests[tests["status"] != "tested"]
     assert (other["reason"] != "").all()
     for row in other.itertuples():
@@ -168,7 +220,9 @@ def test_tables_are_identical_on_repeat(study, tmp_path):
 
 
 def test_a_wrong_sample_column_and_no_good_cells_are_named(study, tmp_path):
-    facts = [{**f, "path": str(study / "simulate/raw/singlecell/cells.h5ad")} for f in _facts(study)]
+    facts = [
+        {**f, "path": str(study / "simulate/raw/singlecell/cells.h5ad")} for f in _facts(study)
+    ]
     with pytest.raises(InputError, match=r"no column samples - did you mean 'sample'"):
         build(tmp_path, facts, {"sample_column": "samples"})
     with pytest.raises(InputError, match="no cell passes"):
@@ -187,21 +241,54 @@ def _facts(study):
 
 
 @pytest.mark.data
-def test_interferon_comes_first_in_stimulated_blood_cells_and_two_donors_stay_descriptive(data, tmp_path):
+def test_interferon_comes_first_in_stimulated_blood_cells_and_two_donors_stay_descriptive(
+    data, tmp_path
+):
     raw = data / "scrna/kang_ifnb_4samples_subset.h5ad"
-    rows = [{"specimen_id": f"{c}{d}", "animal_id": f"d{d}", "condition": c, "assay": "singlecell", "path": str(raw), "sample": f"{c}{d}",
-             "species": "human"} for c in ("ctrl", "stim") for d in (101, 107)]  # fmt: skip
+    rows = [
+        {
+            "specimen_id": f"{c}{d}",
+            "animal_id": f"d{d}",
+            "condition": c,
+            "assay": "singlecell",
+            "path": str(raw),
+            "sample": f"{c}{d}",
+            "species": "human",
+        }
+        for c in ("ctrl", "stim")
+        for d in (101, 107)
+    ]
     write_result(pd.DataFrame(rows), tmp_path / "libraries.tsv")
-    write_result(pd.DataFrame({"animal_id": ["d101", "d107"], "unit": "donor", "group": ""}), tmp_path / "animals.tsv")
+    write_result(
+        pd.DataFrame({"animal_id": ["d101", "d107"], "unit": "donor", "group": ""}),
+        tmp_path / "animals.tsv",
+    )
     facts = [{k: v for k, v in r.items() if k != "condition"} for r in rows]
     build(
-        tmp_path, facts, {"sample_column": "sample_id", "label_column": "cluster_id", "min_counts": 0, "min_genes": 0}
+        tmp_path,
+        facts,
+        {
+            "sample_column": "sample_id",
+            "label_column": "cluster_id",
+            "min_counts": 0,
+            "min_genes": 0,
+        },
     )
-    (tmp_path / "claims.yaml").write_text("contrasts: {IFN: {weights: {stim: 1, ctrl: -1}}}", encoding="utf-8")
+    (tmp_path / "claims.yaml").write_text(
+        "contrasts: {IFN: {weights: {stim: 1, ctrl: -1}}}", encoding="utf-8"
+    )
     p = lambda name: str(tmp_path / name)  # noqa: E731
     summed = {n: p(f"pseudobulk/{n}.tsv") for n in ("counts", "groups", "genes")}
-    load("singlecell/score_singlecell").main(job("score_singlecell", tmp_path, {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES},
-        summed | {"scores": p("scores.tsv")}, facts=facts, min_cells=20))  # fmt: skip
+    load("singlecell/score_singlecell").main(
+        job(
+            "score_singlecell",
+            tmp_path,
+            {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES},
+            summed | {"scores": p("scores.tsv")},
+            facts=facts,
+            min_cells=20,
+        )
+    )
     tests = {"arm": "condition", "block": "animal_id", "contrasts": ["IFN"]}
     design = {
         "animals": p("animals.tsv"),
@@ -209,15 +296,29 @@ def test_interferon_comes_first_in_stimulated_blood_cells_and_two_donors_stay_de
         "claims": p("claims.yaml"),
         "exclusions": [],
     }
-    load("singlecell/fit_pseudobulk").main(job("fit_pseudobulk", tmp_path, summed | design, {"de": p("de"), "tests": p("tests.tsv")},
-        settings=tests, roles={}))  # fmt: skip
+    load("singlecell/fit_pseudobulk").main(
+        job(
+            "fit_pseudobulk",
+            tmp_path,
+            summed | design,
+            {"de": p("de"), "tests": p("tests.tsv")},
+            settings=tests,
+            roles={},
+        )
+    )
     overview = read_result(p("tests.tsv")).set_index("test")
     assert set(overview["status"]) == {"descriptive", "refused"}
-    assert overview["reason"][overview["status"] == "descriptive"].str.contains("fewer than 3 units an arm").all()
+    assert (
+        overview["reason"][overview["status"] == "descriptive"]
+        .str.contains("fewer than 3 units an arm")
+        .all()
+    )
     from periomics.genes.ranking import rank_sets, ranked
     from periomics.genes.signatures import read_gmt
 
-    sets = [("hallmark", s) for s in read_gmt(data / "resources/msigdb_hallmark_v7.0_symbols.gmt.gz")]
+    sets = [
+        ("hallmark", s) for s in read_gmt(data / "resources/msigdb_hallmark_v7.0_symbols.gmt.gz")
+    ]
     monocytes = read_result(
         p(
             "de/IFN@CD14__Monocytes.tsv"

@@ -5,7 +5,13 @@ import sys
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
-from snakemake.settings.types import ConfigSettings, DAGSettings, OutputSettings, Quietness, ResourceSettings
+from snakemake.settings.types import (
+    ConfigSettings,
+    DAGSettings,
+    OutputSettings,
+    Quietness,
+    ResourceSettings,
+)
 
 
 def main(config: str, snakefile: str = "Snakefile") -> None:
@@ -23,7 +29,9 @@ def main(config: str, snakefile: str = "Snakefile") -> None:
         jobs = [
             {
                 "rule": job.rule.name,
-                "wildcards": {str(k): str(v) for k, v in job.wildcards.items()} if job.wildcards else {},
+                "wildcards": {str(k): str(v) for k, v in job.wildcards.items()}
+                if job.wildcards
+                else {},
                 "input": [str(f) for f in job.input],
                 "params": {str(k): v for k, v in job.params.items()},
                 "script": str(job.rule.script or ""),

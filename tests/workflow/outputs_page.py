@@ -16,12 +16,16 @@ def described(page: str) -> list[tuple[re.Pattern[str], list[str]]]:
         names = cells[1].split(":")[0].split(";")[0].split()
         columns = (
             names
-            if len(names) > 2 and all(re.fullmatch(r"[A-Za-z0-9_]+", n) for n in names) and "_" in cells[1]
+            if len(names) > 2
+            and all(re.fullmatch(r"[A-Za-z0-9_]+", n) for n in names)
+            and "_" in cells[1]
             else []
         )
         for name in re.findall(r"`([^`]+)`", cells[0]):
             parts = re.split(r"(<[a-z_]+>|\*)", name)
-            pattern = "".join(".+" if p == "*" else "[^/]+" if p.startswith("<") else re.escape(p) for p in parts)
+            pattern = "".join(
+                ".+" if p == "*" else "[^/]+" if p.startswith("<") else re.escape(p) for p in parts
+            )
             out.append((re.compile(pattern), columns))
     return out
 

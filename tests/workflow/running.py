@@ -19,7 +19,12 @@ def checkout(folder: Path) -> Path:
     for part in PARTS:
         source = ROOT / part
         if source.is_dir():
-            shutil.copytree(source, folder / part, ignore=shutil.ignore_patterns("__pycache__"), dirs_exist_ok=True)
+            shutil.copytree(
+                source,
+                folder / part,
+                ignore=shutil.ignore_patterns("__pycache__"),
+                dirs_exist_ok=True,
+            )
         else:
             shutil.copy2(source, folder / part)
     return folder
@@ -37,7 +42,13 @@ def snakemake(folder: Path, *words: str, check: bool = True) -> subprocess.Compl
     """Run Snakemake in a folder; with `check` a failure shows its whole output."""
     command = [sys.executable, "-m", "snakemake", *words]
     done = subprocess.run(
-        command, cwd=folder, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     if check and done.returncode != 0:
         raise AssertionError(
@@ -50,7 +61,9 @@ def assert_recovered(folder: Path, config: str) -> None:
     """Everything that a simulated study measured lies within its tolerance of the truth."""
     command = [sys.executable, "-m", "periomics.simulate.recovery", config]
     env = environment() | {"PYTHONPATH": str(folder / "workflow/scripts")}
-    done = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    done = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert done.returncode == 0, done.stdout + done.stderr
 
 

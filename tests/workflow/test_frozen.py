@@ -11,7 +11,9 @@ from running import ROOT, checkout, planned, snakemake, tables
 
 pytestmark = pytest.mark.slow
 NANO = ("--configfile", "config/nano/config.yaml")
-LOCK, CLAIMS, ANIMALS = (Path("config/nano") / f for f in ("claims.lock.tsv", "claims.yaml", "animals.tsv"))
+LOCK, CLAIMS, ANIMALS = (
+    Path("config/nano") / f for f in ("claims.lock.tsv", "claims.yaml", "animals.tsv")
+)
 STATISTICS = Path("results-nano/statistics")
 
 
@@ -31,7 +33,9 @@ def whole(tmp_path_factory) -> Path:
     """The nano study with one claim that has a margin: frozen before there was any file, then run."""
     folder = checkout(tmp_path_factory.mktemp("frozen"))
     claims = yaml.safe_load((folder / CLAIMS).read_text(encoding="utf-8"))
-    claims["claims"].append({"id": "C1", "kind": "superiority", "contrast": "C0", "outcomes": ["bvtv"]})
+    claims["claims"].append(
+        {"id": "C1", "kind": "superiority", "contrast": "C0", "outcomes": ["bvtv"]}
+    )
     (folder / CLAIMS).write_text(yaml.safe_dump(claims, sort_keys=False), encoding="utf-8")
     snakemake(folder, "freeze", "--cores", "1", *NANO)
     snakemake(folder, "--cores", "2", *NANO)
@@ -69,7 +73,9 @@ def test_a_changed_margin_is_listed_with_its_effect(whole, tmp_path):
 def test_inputs_that_change_after_the_unblinding_are_listed(whole, tmp_path):
     folder = copied(whole, tmp_path / "unblinded")
     snakemake(folder, "unblind", "--cores", "1", *NANO)
-    exclusions = "level\tid\tmodality\treason\tdate\tby\tblind\nanimal\tR01\t\tlost\t2026-01-01\tx\tno\n"
+    exclusions = (
+        "level\tid\tmodality\treason\tdate\tby\tblind\nanimal\tR01\t\tlost\t2026-01-01\tx\tno\n"
+    )
     (folder / "config/nano/exclusions.tsv").write_text(exclusions, encoding="utf-8")
     edit(
         folder / "config/nano/config.yaml",
@@ -98,8 +104,14 @@ def test_a_coded_study_is_judged_when_its_key_is_opened_and_not_measured_again(w
     assert {(r["verdict"], r["reason"]) for r in closed} == {
         ("not judged", "groups are coded; the key has not been opened")
     }
-    assert rows(folder / STATISTICS / "contrasts.tsv") == [] and rows(folder / STATISTICS / "rescue.tsv") == []
-    assert {r["condition"] for r in rows(folder / "results-nano/outcomes/animals.tsv")} == {"A", "B"}
+    assert (
+        rows(folder / STATISTICS / "contrasts.tsv") == []
+        and rows(folder / STATISTICS / "rescue.tsv") == []
+    )
+    assert {r["condition"] for r in rows(folder / "results-nano/outcomes/animals.tsv")} == {
+        "A",
+        "B",
+    }
     page = (folder / "results-nano/report/report.html").read_text(encoding="utf-8")
     assert "Key not opened: groups are coded (A, B) and no claim is judged" in page
     refused = snakemake(folder, "unblind", "--cores", "1", *NANO, check=False)
@@ -108,9 +120,9 @@ def test_a_coded_study_is_judged_when_its_key_is_opened_and_not_measured_again(w
     (folder / "config/nano/key.tsv").write_text("code\tarm\nA\tDRUG\nB\tCTRL\n", encoding="utf-8")
     out = snakemake(folder, "--cores", "1", "--dry-run", *NANO)
     jobs = planned(out.stdout + out.stderr)
-    assert jobs["decode_groups"] == 1 and not [j for j in jobs if j.startswith(("measure_", "simulate_", "stain_"))], (
-        jobs
-    )
+    assert jobs["decode_groups"] == 1 and not [
+        j for j in jobs if j.startswith(("measure_", "simulate_", "stain_"))
+    ], jobs
     snakemake(folder, "unblind", "--cores", "2", *NANO)
     snakemake(folder, "--cores", "2", *NANO)
     for area in ("statistics", "outcomes", "microct", "histology"):
@@ -120,7 +132,11 @@ def test_a_coded_study_is_judged_when_its_key_is_opened_and_not_measured_again(w
         "Key opened", "key opened"
     )
     described = (ROOT / "docs/outputs.md").read_text(encoding="utf-8")
-    assert undescribed(folder / "results-nano", described) == [] == missing_columns(folder / "results-nano", described)
+    assert (
+        undescribed(folder / "results-nano", described)
+        == []
+        == missing_columns(folder / "results-nano", described)
+    )
 
 
 def test_an_edited_lock_stops_the_run_with_its_row(whole, tmp_path):
@@ -130,5 +146,6 @@ def test_an_edited_lock_stops_the_run_with_its_row(whole, tmp_path):
     done = snakemake(folder, "--cores", "1", *NANO, check=False)
     assert (
         done.returncode
-        and "claims.lock.tsv, row 3, column sha256: the content does not fit its digest" in done.stdout + done.stderr
+        and "claims.lock.tsv, row 3, column sha256: the content does not fit its digest"
+        in done.stdout + done.stderr
     )

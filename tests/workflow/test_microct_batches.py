@@ -7,17 +7,23 @@ import pytest
 from PIL import Image
 from running import checkout, planned, snakemake
 
-from periomics.microct.readers import read_volume
+from periomics.microct.formats.readers import read_volume
+from periomics.microct.formats.writers import write_volume
 from periomics.microct.settings import parse
-from periomics.microct.writers import write_volume
 from periomics.simulate.microct import ScanModel, build, image, truth
 
 pytestmark = pytest.mark.slow
 MICROCT = {
-    "threshold_rule": "otsu", "air_below": 31, "implant_threshold": 152, "calibration": "phantom",
-    "phantom_rods_mgha": [100, 800], "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]},
-    "shells_um": [[90, 200], [200, 300]], "thickness_variants": False, "da_noise_fields": 0,
-}  # fmt: skip
+    "threshold_rule": "otsu",
+    "air_below": 31,
+    "implant_threshold": 152,
+    "calibration": "phantom",
+    "phantom_rods_mgha": [100, 800],
+    "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]},
+    "shells_um": [[90, 200], [200, 300]],
+    "thickness_variants": False,
+    "da_noise_fields": 0,
+}
 BVTV = {"R01-ct": 25.0, "R02-ct": 45.0}
 # Of the planted phantom: mg HA/cm³ = 10 x grey - 100, at which bone (grey 85.4) has 754.
 SLOPE, INTERCEPT, BONE = 10.0, -100.0, 10 * (22000 / 256 - 0.5) - 100
@@ -27,11 +33,16 @@ LOG = "[Acquisition]\nSource Voltage (kV)= 70\nImage Pixel Size (um)=9.0\n[Recon
 
 def scan_of_8_bits(specimen_id):
     """A simulated scan as 8 bit slices have it, and its truth."""
-    model, settings = ScanModel(shape=(72, 72, 72), voxel_um=18.0, wavelength_um=300.0), parse(MICROCT)
+    model, settings = (
+        ScanModel(shape=(72, 72, 72), voxel_um=18.0, wavelength_um=300.0),
+        parse(MICROCT),
+    )
     rng = np.random.default_rng(len(specimen_id) + int(BVTV[specimen_id]))
     specimen = build(BVTV[specimen_id], model, settings, rng)
     rows = truth(specimen, settings, 1500)
-    return (image(specimen, model, rng) >> 8).astype(np.uint8), {(r["outcome"], r["variant"]): r["truth"] for r in rows}
+    return (image(specimen, model, rng) >> 8).astype(np.uint8), {
+        (r["outcome"], r["variant"]): r["truth"] for r in rows
+    }
 
 
 def phantom():
@@ -56,12 +67,20 @@ def study(tmp_path_factory):
     for z, plane in enumerate(second):
         Image.fromarray(plane).save(own / f"scans/R02/R02__rec{z:08d}.bmp")
     (own / "scans/R02/R02__rec.log").write_text(LOG, encoding="utf-8")
-    write(own / "animals.tsv", "animal_id unit group block sex weight_g species",
-          ["R01 animal CTRL day1 F 200 rat", "R02 animal DRUG day1 F 201 rat"])  # fmt: skip
-    rows = ["R01-ct R01 28 d day1 sample scans/R01.nrrd", "R02-ct R02 28 d day1 sample scans/R02",
-            "PH  28 d day1 phantom scans/phantom.nrrd"]  # fmt: skip
+    write(
+        own / "animals.tsv",
+        "animal_id unit group block sex weight_g species",
+        ["R01 animal CTRL day1 F 200 rat", "R02 animal DRUG day1 F 201 rat"],
+    )
+    rows = [
+        "R01-ct R01 28 d day1 sample scans/R01.nrrd",
+        "R02-ct R02 28 d day1 sample scans/R02",
+        "PH  28 d day1 phantom scans/phantom.nrrd",
+    ]
     write(own / "scans.tsv", "specimen_id animal_id time time_unit batch role path", rows)
-    (own / "claims.yaml").write_text((folder / "config/nano/claims.yaml").read_text(encoding="utf-8"), encoding="utf-8")
+    (own / "claims.yaml").write_text(
+        (folder / "config/nano/claims.yaml").read_text(encoding="utf-8"), encoding="utf-8"
+    )
     configure(folder, 4000)
     return folder, {"R01-ct": first_truth, "R02-ct": second_truth}
 
@@ -76,20 +95,28 @@ def configure(folder, memory_mb):
     import yaml
 
     text = {
-        "study": {"name": "own", "title": "Three scans", "description": "A batch with a phantom."}, "seed": 1,
-        "results_dir": "results-own", "sheets": {"animals": "animals.tsv", "scans": "scans.tsv"}, "claims": "claims.yaml",
-        "roles": {"healthy": "CTRL", "disease": "DRUG", "treated": []}, "microct": {**MICROCT, "memory_mb": memory_mb},
-    }  # fmt: skip
+        "study": {"name": "own", "title": "Three scans", "description": "A batch with a phantom."},
+        "seed": 1,
+        "results_dir": "results-own",
+        "sheets": {"animals": "animals.tsv", "scans": "scans.tsv"},
+        "claims": "claims.yaml",
+        "roles": {"healthy": "CTRL", "disease": "DRUG", "treated": []},
+        "microct": {**MICROCT, "memory_mb": memory_mb},
+    }
     (folder / "config/own/config.yaml").write_text(yaml.safe_dump(text), encoding="utf-8")
 
 
 def run(folder):
-    done = snakemake(folder, "--cores", "1", "--configfile", "config/own/config.yaml", "--", *TARGETS)
+    done = snakemake(
+        folder, "--cores", "1", "--configfile", "config/own/config.yaml", "--", *TARGETS
+    )
     return planned(done.stdout + done.stderr)
 
 
 def table(folder, specimen):
-    rows = pd.read_csv(folder / f"results-own/microct/{specimen}/measurements.tsv", sep="\t", keep_default_na=False)
+    rows = pd.read_csv(
+        folder / f"results-own/microct/{specimen}/measurements.tsv", sep="\t", keep_default_na=False
+    )
     return rows.set_index(["outcome", "variant"])
 
 
@@ -102,7 +129,9 @@ def test_batch_and_scans_against_the_truth(study):
     assert run(folder) == {"scan_batch": 1, "measure_scan": 2}
     batch = pd.read_csv(folder / "results-own/microct/batches/day1.tsv", sep="\t").iloc[0]
     assert (batch["n_scans"], batch["phantom"]) == (2, "PH")
-    assert batch["bone_threshold"] == pytest.approx(17000 / 256, abs=5)  # of 8 bits, midway from soft tissue to bone
+    assert batch["bone_threshold"] == pytest.approx(
+        17000 / 256, abs=5
+    )  # of 8 bits, midway from soft tissue to bone
     assert batch["slope"] == pytest.approx(SLOPE, rel=0.01)
     assert batch["intercept"] == pytest.approx(INTERCEPT, abs=5)
     for specimen, wanted in true.items():
@@ -115,7 +144,9 @@ def test_batch_and_scans_against_the_truth(study):
         assert value(rows, "tmd", "") == pytest.approx(BONE, rel=0.03)
         assert "phantom of the batch" in rows.loc[("tmd", ""), "method"]
         assert not {"grey_bone", "grey_voi"} & set(rows.index.get_level_values(0))
-    facts = pd.read_csv(folder / "results-own/microct/R02-ct/scan.tsv", sep="\t").set_index("fact")["value"]
+    facts = pd.read_csv(folder / "results-own/microct/R02-ct/scan.tsv", sep="\t").set_index("fact")[
+        "value"
+    ]
     assert facts["format"] == "image-stack" and facts["log voltage kv"] == "70"
     assert facts["voxel, um (z x y x x)"] == "18 x 18 x 18"
 
@@ -137,5 +168,7 @@ def test_the_same_numbers_within_little_memory(study):
             assert value(rows, *key) == pytest.approx(value(wanted, *key), rel=1e-6), key
         labels = read_volume(base / "labels.nii.gz")
         assert labels.array.shape == (72, 72, 72) and {1, 2, 3, 4} <= set(np.unique(labels.array))
-        log = (folder / f"results-own/logs/microct/measure_scan/{specimen}.log").read_text(encoding="utf-8")
+        log = (folder / f"results-own/logs/microct/measure_scan/{specimen}.log").read_text(
+            encoding="utf-8"
+        )
         assert "bone: 72 of 72 planes" in log

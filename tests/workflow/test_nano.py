@@ -10,7 +10,16 @@ from pathlib import Path
 
 import pytest
 from outputs_page import missing_columns, undescribed
-from running import ROOT, assert_nothing_to_do, assert_recovered, checkout, environment, planned, snakemake, tables
+from running import (
+    ROOT,
+    assert_nothing_to_do,
+    assert_recovered,
+    checkout,
+    environment,
+    planned,
+    snakemake,
+    tables,
+)
 
 pytestmark = pytest.mark.slow
 NANO = ("--configfile", "config/nano/config.yaml")
@@ -28,8 +37,15 @@ def whole(tmp_path_factory) -> Path:
 
 def test_results_are_complete(whole):
     results = whole / "results-nano"
-    for name in ("check/plan.txt", "outcomes/animals.tsv", "statistics/verdicts.tsv", "report/report.html", "recovery.tsv",
-                 "provenance/run.json", "ro-crate-metadata.json"):  # fmt: skip
+    for name in (
+        "check/plan.txt",
+        "outcomes/animals.tsv",
+        "statistics/verdicts.tsv",
+        "report/report.html",
+        "recovery.tsv",
+        "provenance/run.json",
+        "ro-crate-metadata.json",
+    ):
         assert (results / name).stat().st_size > 0, name
     logs = list((results / "logs").rglob("*.log"))
     assert logs and all(p.stat().st_size > 0 for p in logs)
@@ -60,7 +76,12 @@ def test_a_killed_run_resumes_to_the_same_tables(whole, tmp_path):
     command = [sys.executable, "-m", "periomics.study.run", "--cores", "2", *NANO]
     env = environment() | {"PYTHONPATH": str(folder / "workflow/scripts")}
     running = subprocess.Popen(
-        command, cwd=folder, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True
+        command,
+        cwd=folder,
+        env=env,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
     )
     done = folder / "results-nano/microct"
     deadline = time.monotonic() + 120
@@ -69,7 +90,9 @@ def test_a_killed_run_resumes_to_the_same_tables(whole, tmp_path):
     os.killpg(running.pid, signal.SIGKILL)
     running.wait()
     assert not (folder / "results-nano/report/report.html").exists()
-    again = subprocess.run(command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False)
+    again = subprocess.run(
+        command, cwd=folder, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+    )
     assert again.returncode == 0, again.stderr[-6000:]
     assert "interrupted" in again.stdout, "the stale lock was not noticed"
     assert tables(folder / "results-nano") == tables(whole / "results-nano")
@@ -83,14 +106,22 @@ def test_two_runs_into_one_folder_exclude_each_other(whole):
         command = [sys.executable, "-m", "periomics.study.run", "--cores", "1", *NANO]
         env = environment() | {"PYTHONPATH": str(whole / "workflow/scripts")}
         done = subprocess.run(
-            command, cwd=whole, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+            command,
+            cwd=whole,
+            env=env,
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
     assert done.returncode == 1 and "another run works in results-nano/" in done.stderr
 
 
 def dry(folder: Path) -> dict[str, int]:
     out = snakemake(folder, "--cores", "1", "--dry-run", *NANO)
-    return {k: v for k, v in planned(out.stdout + out.stderr).items() if k not in ("all", "default")}
+    return {
+        k: v for k, v in planned(out.stdout + out.stderr).items() if k not in ("all", "default")
+    }
 
 
 def test_editing_a_library_module_reruns_its_users_only(whole, tmp_path):
@@ -102,10 +133,14 @@ def test_editing_a_library_module_reruns_its_users_only(whole, tmp_path):
     assert rerun["measure_scan"] == 6
     assert "measure_sections" not in rerun and "stain_batch" not in rerun
     shutil.copy2(ROOT / "workflow/scripts/periomics/microct/thickness.py", module)
-    graph = folder / "workflow/scripts/periomics/statistics/verdicts.py"
+    graph = folder / "workflow/scripts/periomics/statistics/claims/verdicts.py"
     graph.write_text(graph.read_text(encoding="utf-8") + "\n# edited\n", encoding="utf-8")
     rerun = dry(folder)
-    assert rerun["judge_claims"] == 1 and "measure_scan" not in rerun and "aggregate_animals" not in rerun
+    assert (
+        rerun["judge_claims"] == 1
+        and "measure_scan" not in rerun
+        and "aggregate_animals" not in rerun
+    )
 
 
 def test_editing_a_setting_reruns_its_users_only(whole, tmp_path):
@@ -113,7 +148,10 @@ def test_editing_a_setting_reruns_its_users_only(whole, tmp_path):
     shutil.copytree(whole, folder, symlinks=True)
     config = folder / "config/nano/config.yaml"
     config.write_text(
-        config.read_text(encoding="utf-8").replace("bone_threshold: 17000", "bone_threshold: 17500"), encoding="utf-8"
+        config.read_text(encoding="utf-8").replace(
+            "bone_threshold: 17000", "bone_threshold: 17500"
+        ),
+        encoding="utf-8",
     )
     rerun = dry(folder)
     assert rerun["measure_scan"] == 6 and "measure_sections" not in rerun
@@ -135,7 +173,8 @@ def test_a_broken_sheet_stops_with_all_problems_and_breaks_no_unlock(whole, tmp_
     shutil.copytree(whole, folder, symlinks=True)
     sheet = folder / "config/nano/animals.tsv"
     sheet.write_text(
-        sheet.read_text(encoding="utf-8").replace("\tDRUG\t", "\tDRUGG\t", 1).replace("\t", ";", 0), encoding="utf-8"
+        sheet.read_text(encoding="utf-8").replace("\tDRUG\t", "\tDRUGG\t", 1).replace("\t", ";", 0),
+        encoding="utf-8",
     )
     broken = snakemake(folder, "--cores", "1", *NANO, check=False)
     assert broken.returncode != 0
@@ -158,8 +197,12 @@ def test_use_as_a_module_from_another_folder(tmp_path):
     (user / "config.yaml").write_text(text + f"study_dir: {source / 'config/nano'}\n")
     snakemake(user, "--cores", "1", "--configfile", "config.yaml")
     snakemake(user, "perio_check", "--cores", "1", "--configfile", "config.yaml")
-    assert "Jobs of a full run" in (user / "results-nano/check/plan.txt").read_text(encoding="utf-8")
-    assert "bvtv" in (user / "results-nano/microct/R01-ct/measurements.tsv").read_text(encoding="utf-8")
+    assert "Jobs of a full run" in (user / "results-nano/check/plan.txt").read_text(
+        encoding="utf-8"
+    )
+    assert "bvtv" in (user / "results-nano/microct/R01-ct/measurements.tsv").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_slurm_like_entry_by_the_inner_snakefile(whole):
@@ -181,12 +224,20 @@ def test_files_whose_path_names_an_arm_are_measured_under_coded_names(whole, tmp
     text = sheet.read_text(encoding="utf-8")
     row = next(line for line in text.splitlines() if line.startswith("R01-ct"))
     file_row = row.replace("<results>/simulate/raw/microct/R01-ct.nrrd", "../../raw/DRUG/R01.nrrd")
-    folder_row = file_row.replace("R01-ct", "R01-copy").replace("../../raw/DRUG/R01.nrrd", "../../raw/DRUG/stack")
+    folder_row = file_row.replace("R01-ct", "R01-copy").replace(
+        "../../raw/DRUG/R01.nrrd", "../../raw/DRUG/stack"
+    )
     head = text.splitlines()[0]
-    sheet.write_text("\n".join([head + "\tvoxel_um", file_row + "\t", folder_row + "\t18"]) + "\n", encoding="utf-8")
+    sheet.write_text(
+        "\n".join([head + "\tvoxel_um", file_row + "\t", folder_row + "\t18"]) + "\n",
+        encoding="utf-8",
+    )
     wanted = [f"results-nano/microct/{s}/measurements.tsv" for s in ("R01-ct", "R01-copy")]
     snakemake(folder, "--cores", "2", *NANO, "--", *wanted)
     links = sorted(p.name for p in (folder / "results-nano/study/links/scans").iterdir())
     assert len(links) == 2 and not any("DRUG" in name for name in links)
-    values = [[r.split("\t")[10] for r in (folder / f).read_text(encoding="utf-8").splitlines()[1:]] for f in wanted]
+    values = [
+        [r.split("\t")[10] for r in (folder / f).read_text(encoding="utf-8").splitlines()[1:]]
+        for f in wanted
+    ]
     assert values[0] == values[1]

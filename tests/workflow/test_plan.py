@@ -29,9 +29,19 @@ def study_of(config: Path) -> Study:
 @cache
 def jobs_of(config: Path) -> list[dict]:
     """Planned jobs of a study from scratch (results of the checkout do not matter: everything is forced)."""
-    command = [sys.executable, str(ROOT / "tests/workflow/dag_jobs.py"), str(config.relative_to(ROOT))]
+    command = [
+        sys.executable,
+        str(ROOT / "tests/workflow/dag_jobs.py"),
+        str(config.relative_to(ROOT)),
+    ]
     done = subprocess.run(
-        command, cwd=ROOT, env=environment(), capture_output=True, text=True, encoding="utf-8", check=False
+        command,
+        cwd=ROOT,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     line = next((x for x in done.stdout.splitlines() if x.startswith("JOBS")), None)
     assert line, done.stdout + done.stderr
@@ -77,7 +87,9 @@ def test_measuring_jobs_cannot_know_arms(config):
             str(Path(h).relative_to(ROOT)) for h in hidden if h != "None"
         }, job["rule"]
         assert not [f for f in job["input"] if "/statistics/" in f or "contrasts" in f], job["rule"]
-        told = [x for x in [*leaves(job["params"]), *leaves(job["wildcards"])] if x.casefold() in arms]
+        told = [
+            x for x in [*leaves(job["params"]), *leaves(job["wildcards"])] if x.casefold() in arms
+        ]
         assert not told, (job["rule"], told)
     assert seen > 0
 
@@ -107,7 +119,7 @@ def test_script_and_rule_share_their_name():
 
 
 def test_checkout_lists_every_file_of_the_library():
-    from periomics.study.listing import library_files
+    from periomics.core.listing import library_files
 
     folder = ROOT / "workflow/scripts"
     listed = (folder / "periomics/files.txt").read_text(encoding="utf-8").split()

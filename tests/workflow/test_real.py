@@ -8,9 +8,9 @@ import pandas as pd
 import pytest
 from running import checkout, planned, snakemake
 
+from periomics.core.results import read_result
 from periomics.genes.ranking import rank_sets, ranked
 from periomics.genes.signatures import read_gmt
-from periomics.study.results import read_result
 
 pytestmark = [pytest.mark.slow, pytest.mark.data]
 REAL = ("--configfile", "config/real/config.yaml")
@@ -33,7 +33,11 @@ def table(results: Path, name: str) -> pd.DataFrame:
 
 def measured(results: Path, specimen: str, outcome: str, variant: str = "") -> pd.Series:
     df = table(results, "outcomes/measurements.tsv")
-    rows = df[(df["specimen_id"] == specimen) & (df["outcome"] == outcome) & (df["variant"].fillna("") == variant)]
+    rows = df[
+        (df["specimen_id"] == specimen)
+        & (df["outcome"] == outcome)
+        & (df["variant"].fillna("") == variant)
+    ]
     assert len(rows) == 1, f"{specimen} {outcome} {variant}"
     return rows.iloc[0]
 
@@ -44,10 +48,14 @@ def measured(results: Path, specimen: str, outcome: str, variant: str = "") -> p
 )
 def test_bone_is_as_measured_by_other_programs(results, specimen, bvtv, voxels, voxel_um):
     assert measured(results, specimen, "bvtv")["value"] == pytest.approx(bvtv, abs=6e-4)
-    assert measured(results, specimen, "tbth")["value"] == pytest.approx(voxels * voxel_um / 1000, rel=5e-5)
+    assert measured(results, specimen, "tbth")["value"] == pytest.approx(
+        voxels * voxel_um / 1000, rel=5e-5
+    )
 
 
-@pytest.mark.parametrize(("crop", "truth", "reach"), [("22_2", 7.3, 5.0), ("799_2", 1.6, 3.0), ("Bladder1", 8.2, 6.0)])
+@pytest.mark.parametrize(
+    ("crop", "truth", "reach"), [("22_2", 7.3, 5.0), ("799_2", 1.6, 3.0), ("Bladder1", 8.2, 6.0)]
+)
 def test_positive_nuclei_are_near_the_count_by_hand(results, crop, truth, reach):
     row = measured(results, f"deepliif-{crop}-tissue", "positive_nuclei")
     assert row["value"] == pytest.approx(truth, abs=reach)
@@ -65,21 +73,30 @@ def test_scratches_close_and_nothing_needs_a_pixel_size(results):
     pair = measured(results, "scratch-B5-well", "scratch")
     assert 62 < pair["value"] < 79, "three texture segmenters give 62 to 79 %"
     df = table(results, "outcomes/measurements.tsv")
-    series = df[(df["specimen_id"] == "scratch-seq-well") & (df["variant"] == "frame")].sort_values("time")
+    series = df[(df["specimen_id"] == "scratch-seq-well") & (df["variant"] == "frame")].sort_values(
+        "time"
+    )
     assert len(series) == 11 and np.all(np.diff(series["value"].to_numpy(float)) >= 0)
     assert 3 < series["value"].iloc[-1] < 20, "the gap closes by some percent in ten hours"
     culture = df[df["modality"] == "culture"]
     assert set(culture.loc[culture["value"].notna(), "unit"]) == {"%", "h", "% h"}
     assert set(culture["denominator_unit"].dropna()) - {""} == {"px"}
     rate = culture[culture["outcome"] == "scratch_rate"]
-    assert rate["value"].isna().all() and rate["qc_reason"].str.contains("pixel size is not known").all()
+    assert (
+        rate["value"].isna().all()
+        and rate["qc_reason"].str.contains("pixel size is not known").all()
+    )
 
 
 @pytest.mark.parametrize("contrast", ["IFNL-Mock", "both-Mock", "IL22-Mock"])
 @pytest.mark.parametrize("hours", [3, 6, 12, 24])
 def test_jak_stat_is_the_first_pathway_of_t84(results, contrast, hours):
     df = table(results, "statistics/contrasts.tsv")
-    df = df[df["outcome"].str.startswith("score:footprint:") & (df["contrast"] == contrast) & (df["time"] == hours)]
+    df = df[
+        df["outcome"].str.startswith("score:footprint:")
+        & (df["contrast"] == contrast)
+        & (df["time"] == hours)
+    ]
     assert len(df) == 14
     ordered = df.sort_values("estimate", ascending=False)
     assert ordered["outcome"].iloc[0] == "score:footprint:JAK-STAT"
@@ -91,8 +108,12 @@ def test_the_authors_own_scores_order_the_libraries_alike(results, data):
     """A peer: PROGENy of the authors, per library."""
     own = table(results, "bulk/scores.tsv")
     own = own[own["score_id"] == "JAK-STAT"].set_index("library_id")["value"]
-    libraries = pd.read_csv(results.parent / "config/real/libraries.tsv", sep="\t").set_index("specimen_id")
-    theirs = pd.read_csv(data / "rnaseq/t84_il22_ifnl/published_progeny.csv", index_col=0)["JAK.STAT"].rename("theirs")
+    libraries = pd.read_csv(results.parent / "config/real/libraries.tsv", sep="\t").set_index(
+        "specimen_id"
+    )
+    theirs = pd.read_csv(data / "rnaseq/t84_il22_ifnl/published_progeny.csv", index_col=0)[
+        "JAK.STAT"
+    ].rename("theirs")
     samples = libraries["sample"].str.replace(".", "-", regex=False)
     both = own.rename(samples).to_frame("own").join(theirs, how="inner")
     assert len(both) == 48
@@ -104,9 +125,13 @@ def test_interferon_sets_come_first_in_t84_without_p_values(results):
         sets = table(results, f"bulk/sets/T84-24h.{contrast}.tsv").sort_values("place")
         assert set(sets["set"].head(2)) == INTERFERON and (sets["NES"].head(2) > 0).all()
         de = table(results, f"bulk/de/T84-24h.{contrast}.tsv")
-        assert de["p"].isna().all() and de["padj"].isna().all() and de["log2FC"].notna().sum() > 10_000
+        assert (
+            de["p"].isna().all() and de["padj"].isna().all() and de["log2FC"].notna().sum() > 10_000
+        )
     tests = table(results, "bulk/tests.tsv")
-    assert (tests["status"] == "descriptive").all() and tests["reason"].str.contains("technical replicates").all()
+    assert (tests["status"] == "descriptive").all() and tests["reason"].str.contains(
+        "technical replicates"
+    ).all()
 
 
 @pytest.mark.parametrize("cell_type", TESTED)
@@ -118,7 +143,8 @@ def test_interferon_comes_first_in_stimulated_blood_cells(results, data, cell_ty
     assert de.set_index("symbol").loc[["ISG15", "IFIT3"], "log2FC"].min() > 2
     scores = table(results, "statistics/contrasts.tsv")
     scores = scores[
-        scores["outcome"].str.startswith("score:signature:") & scores["outcome"].str.endswith(f"@{cell_type}")
+        scores["outcome"].str.startswith("score:signature:")
+        & scores["outcome"].str.endswith(f"@{cell_type}")
     ]
     first = scores.sort_values("estimate", ascending=False).iloc[0]
     assert first["outcome"] == f"score:signature:RESP_ifng@{cell_type}" and first["estimate"] > 0.5
@@ -130,7 +156,11 @@ def test_two_donors_are_described_and_not_tested(results):
     assert (tests.loc[list(TESTED), "reason"] == "fewer than 3 units an arm (stim 2, ctrl 2)").all()
     scores = table(results, "statistics/contrasts.tsv")
     scores = scores[scores["contrast"] == "stim-ctrl"]
-    assert len(scores) and scores["p"].isna().all() and scores["reason"].str.contains("fewer than 3 units").all()
+    assert (
+        len(scores)
+        and scores["p"].isna().all()
+        and scores["reason"].str.contains("fewer than 3 units").all()
+    )
     composition = table(results, "singlecell/composition.tsv")
     assert composition["p"].isna().all()
 
@@ -154,7 +184,10 @@ def test_the_report_says_what_this_is_and_shows_pictures(results):
     for specimen in ("LHDL-3155-ct", "shrew-ct", "CMU-1", "deepliif-22_2", "scratch-B5"):
         assert specimen in page
     methods = (results / "report/methods.md").read_text(encoding="utf-8")
-    assert "The volume of interest was the whole scan: no implant." in methods and "from the implant" not in methods
+    assert (
+        "The volume of interest was the whole scan: no implant." in methods
+        and "from the implant" not in methods
+    )
     assert "no lengths and no speeds" in methods
 
 

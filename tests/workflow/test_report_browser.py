@@ -57,9 +57,9 @@ def browser():
 def page(tmp_path_factory):
     from report_study import HOSTILE, calibration_table, claims, make_study
 
+    from periomics.core.results import write_result
     from periomics.report.page import write_report
     from periomics.report.sources import sources
-    from periomics.study.results import write_result
 
     folder = tmp_path_factory.mktemp("browser")
     declared = claims()
@@ -68,7 +68,12 @@ def page(tmp_path_factory):
     inputs["calibration"] = str(folder / "calibration.tsv")
     write_result(calibration_table(), Path(inputs["calibration"]))
     out = folder / "results" / "report"
-    write_report(sources(inputs, folder / "results"), out / "report.html", out / "methods.md", out / "figures")
+    write_report(
+        sources(inputs, folder / "results"),
+        out / "report.html",
+        out / "methods.md",
+        out / "figures",
+    )
     return out / "report.html"
 
 
@@ -79,10 +84,21 @@ def look(browser, page, scripts=True, width=1300):
     head = text.index("<title>")
     body, _, rest = text[head:].rpartition("</body>")
     probed.write_text(f"{text[:head]}{LISTEN}{body}{REPORT}</body>{rest}", encoding="utf-8")
-    command = [browser, "--headless=new", "--no-sandbox", "--disable-gpu", "--virtual-time-budget=15000", f"--window-size={width},900",
-               f"--user-data-dir={page.parent / 'profile'}", "--dump-dom", probed.as_uri()]  # fmt: skip
+    command = [
+        browser,
+        "--headless=new",
+        "--no-sandbox",
+        "--disable-gpu",
+        "--virtual-time-budget=15000",
+        f"--window-size={width},900",
+        f"--user-data-dir={page.parent / 'profile'}",
+        "--dump-dom",
+        probed.as_uri(),
+    ]
     environment = os.environ | {"HOME": str(page.parent)}
-    done = subprocess.run(command, capture_output=True, text=True, encoding="utf-8", timeout=120, env=environment)
+    done = subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=120, env=environment
+    )
     match = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, flags=re.S)
     assert match, done.stderr[-2000:]
     return json.loads(html.unescape(match[1]))
@@ -105,7 +121,9 @@ def test_texts_of_users_ran_nothing(seen):
 def test_every_picture_and_figure_is_drawn(seen):
     assert len(seen["images"]) >= 5 and all(w > 1 and h > 1 for _, w, h in seen["images"])
     assert len(seen["figures"]) > 12
-    assert all(w > 50 and h > 30 and marks > 10 for _, w, h, marks in seen["figures"]), seen["figures"]
+    assert all(w > 50 and h > 30 and marks > 10 for _, w, h, marks in seen["figures"]), seen[
+        "figures"
+    ]
 
 
 def test_interactive_chart_has_marks(seen):

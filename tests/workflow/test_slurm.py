@@ -23,7 +23,13 @@ def cluster(tmp_path_factory):
     script = str(ROOT / "tests/slurm-one-node.sh")
     env = environment() | {"SLURM_TEST_STATE": str(tmp_path_factory.mktemp("slurm"))}
     subprocess.run(
-        [script, "start"], env=env, check=True, capture_output=True, text=True, encoding="utf-8", timeout=120
+        [script, "start"],
+        env=env,
+        check=True,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        timeout=120,
     )
     exports = subprocess.run(
         [script, "env"], env=env, check=True, capture_output=True, text=True, encoding="utf-8"

@@ -8,7 +8,7 @@ import yaml
 from outputs_page import missing_columns, undescribed
 from running import ROOT, assert_nothing_to_do, assert_recovered, checkout, snakemake
 
-from periomics.study.results import read_result
+from periomics.core.results import read_result
 
 pytestmark = pytest.mark.slow
 TINY = ("--configfile", "config/tiny/config.yaml")
@@ -35,7 +35,9 @@ def test_every_claim_has_a_verdict_in_words(tiny):
     verdicts = read_result(tiny / "results-tiny/statistics/verdicts.tsv")
     declared = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))["claims"]
     assert {c["id"] for c in declared} == set(verdicts["claim_id"])
-    assert (verdicts["verdict"] != "").all() and not verdicts["verdict"].str.contains("nan", case=False).any()
+    assert (verdicts["verdict"] != "").all() and not verdicts["verdict"].str.contains(
+        "nan", case=False
+    ).any()
 
 
 def test_report_has_a_page_for_every_modality(tiny):
@@ -51,7 +53,9 @@ def test_report_has_a_page_for_every_modality(tiny):
         "simulated",
     ):
         assert word in html, word
-    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']+""", html), "the page refers to the network"
+    assert not re.findall(r"""(?:src|href)=["'](?:https?:)?//[^"']+""", html), (
+        "the page refers to the network"
+    )
 
 
 def test_a_second_run_plans_nothing(tiny):
@@ -65,7 +69,14 @@ def test_snakemakes_own_report_works(tiny):
 
 def test_the_confounded_scenario_is_refused_by_name(tmp_path):
     folder = checkout(tmp_path / "confounded")
-    done = snakemake(folder, "--cores", "1", "--configfile", "config/scenarios/confounded/config.yaml", check=False)
+    done = snakemake(
+        folder,
+        "--cores",
+        "1",
+        "--configfile",
+        "config/scenarios/confounded/config.yaml",
+        check=False,
+    )
     assert done.returncode != 0
     assert "batch and group are confounded" in done.stdout + done.stderr
     assert not (folder / "results-confounded/simulate/truth").exists()

@@ -31,7 +31,7 @@ if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
 from periomics.study import plan
-from periomics.study.code import code_digest
+from periomics.core.code import code_digest
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
 from periomics.study.study import load_study

@@ -8,8 +8,8 @@ from periomics.bulk.qc import identical, principal_components, qc_table, refuse_
 from periomics.bulk.readers import collect, file_format, read_counts
 from periomics.bulk.scoring import score_libraries
 from periomics.bulk.settings import Scoring, analyses
+from periomics.core.errors import InputError
 from periomics.genes.signatures import read_signatures
-from periomics.study.errors import InputError
 
 
 def write(path, text):
@@ -18,12 +18,20 @@ def write(path, text):
 
 
 def fact(path, specimen, **more):
-    return {"specimen_id": specimen, "animal_id": f"a-{specimen}", "path": str(path), "species": "human", **more}
+    return {
+        "specimen_id": specimen,
+        "animal_id": f"a-{specimen}",
+        "path": str(path),
+        "species": "human",
+        **more,
+    }
 
 
 def test_matrices_read_the_same_in_every_separator(tmp_path):
     for i, sep in enumerate("\t,;"):
-        file = write(tmp_path / f"m{i}.csv", f"gene_id{sep}s1{sep}s2\ng1{sep}1{sep}2\ng2{sep}0{sep}7\n")
+        file = write(
+            tmp_path / f"m{i}.csv", f"gene_id{sep}s1{sep}s2\ng1{sep}1{sep}2\ng2{sep}0{sep}7\n"
+        )
         counts = read_counts(file)
         assert counts.data.to_dict() == {"s1": {"g1": 1, "g2": 0}, "s2": {"g1": 2, "g2": 7}}
 
@@ -46,7 +54,10 @@ def test_featurecounts_columns_are_named_by_the_sample_and_symbols_are_kept(tmp_
 def test_salmon_is_rounded_with_a_note(tmp_path):
     folder = tmp_path / "s1"
     folder.mkdir()
-    write(folder / "quant.sf", "Name\tLength\tEffectiveLength\tTPM\tNumReads\ng1\t9\t9\t1.5\t10.6\ng2\t9\t9\t0\t0\n")
+    write(
+        folder / "quant.sf",
+        "Name\tLength\tEffectiveLength\tTPM\tNumReads\ng1\t9\t9\t1.5\t10.6\ng2\t9\t9\t0\t0\n",
+    )
     counts = collect([fact(folder, "lib1")])
     assert counts.data["lib1"].to_dict() == {"g1": 11, "g2": 0}
     assert "rounded" in counts.notes[0]
@@ -87,7 +98,9 @@ def test_files_of_other_genes_are_refused_and_partly_other_ones_said(tmp_path):
 def counts_frame(seed=1):
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
-        rng.poisson(50, (800, 4)), index=[f"g{i}" for i in range(800)], columns=["l1", "l2", "l3", "l4"]
+        rng.poisson(50, (800, 4)),
+        index=[f"g{i}" for i in range(800)],
+        columns=["l1", "l2", "l3", "l4"],
     )
 
 
@@ -129,7 +142,9 @@ def test_libraries_are_scored_within_their_compartment_only(root):
     rng = np.random.default_rng(2)
     names = [f"l{i}" for i in range(8)]
     counts = pd.DataFrame(rng.poisson(80, (len(genes), 8)), index=genes, columns=names)
-    facts = [fact("x", n, compartment="mucosa" if i < 4 else "epithelium") for i, n in enumerate(names)]
+    facts = [
+        fact("x", n, compartment="mucosa" if i < 4 else "epithelium") for i, n in enumerate(names)
+    ]
     symbols = pd.Series(genes, index=genes)
     table, notes = score_libraries(counts, symbols, facts, signatures, Scoring())
     alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], signatures, Scoring())
@@ -144,7 +159,9 @@ def test_libraries_are_scored_within_their_compartment_only(root):
 def test_low_mapping_is_said(root):
     signatures = read_signatures(root / "resources/signatures.tsv")
     part = sorted(set(signatures["gene_human"][signatures["set"] == "ANG_sprouting"]))[:6]
-    counts = pd.DataFrame(np.random.default_rng(1).poisson(50, (6, 4)), index=part, columns=list("abcd"))
+    counts = pd.DataFrame(
+        np.random.default_rng(1).poisson(50, (6, 4)), index=part, columns=list("abcd")
+    )
     table, notes = score_libraries(
         counts, pd.Series(part, index=part), [fact("x", c) for c in "abcd"], signatures, Scoring()
     )
@@ -153,8 +170,12 @@ def test_low_mapping_is_said(root):
 
 
 def test_analyses_take_one_block_or_several_and_name_unknown_keys():
-    found = analyses([{"name": "m", "arm": "group", "block": ["block", "batch"], "contrasts": ["C0"]}, {"name": "i", "arm": "condition",
-                      "contrasts": [], "block": "animal_id"}])  # fmt: skip
+    found = analyses(
+        [
+            {"name": "m", "arm": "group", "block": ["block", "batch"], "contrasts": ["C0"]},
+            {"name": "i", "arm": "condition", "contrasts": [], "block": "animal_id"},
+        ]
+    )
     assert found[0].block == ("block", "batch")
     assert found[1].block == ("animal_id",)
     with pytest.raises(InputError, match="did you mean 'contrasts'"):

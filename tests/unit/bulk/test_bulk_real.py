@@ -18,7 +18,14 @@ pytestmark = pytest.mark.data
 
 def table(specimens, arm, block):
     df = pd.DataFrame(
-        {"specimen_id": specimens, "animal_id": specimens, "group": arm, "time": 0.0, "block": block, "unit": "animal"}
+        {
+            "specimen_id": specimens,
+            "animal_id": specimens,
+            "group": arm,
+            "time": 0.0,
+            "block": block,
+            "unit": "animal",
+        }
     )
     return with_design(df, "group", ["block"], "x")
 
@@ -31,7 +38,12 @@ def test_pasilla_gives_the_genes_that_were_measured(data):
     notes = notes.set_index("name").loc[list(counts.columns)]
     samples = table(list(counts.columns), list(notes["condition"]), list(notes["type"]))
     out = fit_contrasts(
-        counts, model_matrix(samples), {"c": {"treated": 1, "untreated": -1}}, {}, min_total=1, reference="normal"
+        counts,
+        model_matrix(samples),
+        {"c": {"treated": 1, "untreated": -1}},
+        {},
+        min_total=1,
+        reference="normal",
     )["c"]
     # DESeq2 1.38.3 in R finds 1,068 and PyDESeq2 0.5.4 1,122 at .05 (shared specification of omics, section 4)
     assert abs((out["padj"] < 0.05).sum() - 1122) <= 12
@@ -39,7 +51,11 @@ def test_pasilla_gives_the_genes_that_were_measured(data):
 
 def t84(data):
     counts = read_counts(data / "rnaseq/t84_il22_ifnl/counts.csv.gz").data
-    notes = pd.read_csv(data / "rnaseq/t84_il22_ifnl/metadata.csv").set_index("sample").loc[list(counts.columns)]
+    notes = (
+        pd.read_csv(data / "rnaseq/t84_il22_ifnl/metadata.csv")
+        .set_index("sample")
+        .loc[list(counts.columns)]
+    )
     keep = notes["time"] == "24h"
     return counts.loc[:, keep.to_numpy()], notes[keep]
 
@@ -66,9 +82,17 @@ def test_interferon_sets_come_first_in_the_ranked_test(data):
     small = counts.loc[(counts.sum(axis=1) >= 12000).to_numpy(), keep]
     samples = table(list(small.columns), list(arm[keep]), ["x"] * keep.sum())
     out = fit_contrasts(
-        small, model_matrix(samples), {"c": {"IFNL": 1, control: -1}}, dict(zip(small.index, small.index, strict=True))
+        small,
+        model_matrix(samples),
+        {"c": {"IFNL": 1, control: -1}},
+        dict(zip(small.index, small.index, strict=True)),
     )["c"]
-    sets = [("hallmark", s) for s in read_gmt(data / "resources/msigdb_hallmark_v7.0_symbols.gmt.gz")]
+    sets = [
+        ("hallmark", s) for s in read_gmt(data / "resources/msigdb_hallmark_v7.0_symbols.gmt.gz")
+    ]
     places = rank_sets(ranked(out), sets, seed=1, permutations=100, min_size=10)
-    assert set(places["set"][:2]) == {"HALLMARK_INTERFERON_ALPHA_RESPONSE", "HALLMARK_INTERFERON_GAMMA_RESPONSE"}
+    assert set(places["set"][:2]) == {
+        "HALLMARK_INTERFERON_ALPHA_RESPONSE",
+        "HALLMARK_INTERFERON_GAMMA_RESPONSE",
+    }
     assert (places["NES"][:2] > 0).all()

@@ -4,17 +4,21 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.culture.measure import measure_culture
 from periomics.culture.plates import edge_well, read_plate, well_name, z_prime
 from periomics.simulate.culture import BLANK, SPAN, simulate_plate
-from periomics.study.errors import InputError
 
 
 def test_grid_and_list_read_the_same(tmp_path):
     (tmp_path / "g.tsv").write_text("row\t1\t2\nA\t0.1\t0.2\nB\t\t0.4\n")
     (tmp_path / "l.csv").write_text("well,value\nA01,0.1\na2,0.2\nB2,0.4\n")
     grid = read_plate(tmp_path / "g.tsv")
-    assert grid.to_dict() == read_plate(tmp_path / "l.csv").to_dict() == {"A1": 0.1, "A2": 0.2, "B2": 0.4}
+    assert (
+        grid.to_dict()
+        == read_plate(tmp_path / "l.csv").to_dict()
+        == {"A1": 0.1, "A2": 0.2, "B2": 0.4}
+    )
 
 
 @pytest.mark.parametrize(
@@ -39,13 +43,26 @@ def test_wells():
     wells = pd.Index(["A1", "B2", "H12"])
     assert edge_well("A5", wells) and edge_well("B12", wells) and not edge_well("B2", wells)
     assert not edge_well("H12", pd.Index(["A1", "P24"]))
-    assert z_prime(np.array([1.0, 1.1, 0.9]), np.array([0.1, 0.1, 0.1])) == pytest.approx(1 - 3 * 0.1 / 0.9)
+    assert z_prime(np.array([1.0, 1.1, 0.9]), np.array([0.1, 0.1, 0.1])) == pytest.approx(
+        1 - 3 * 0.1 / 0.9
+    )
 
 
 def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
-    facts = [{"specimen_id": f"s{i}", "animal_id": "I1", "well": f"B{i + 2}", "assay": "plate", "readout": "prol",
-              "path": str(tmp_path / "p.tsv"), "role": "blank" if i == 3 else "sample", "time": 48.0, "time_unit": "h"}
-             for i in range(4)]  # fmt: skip
+    facts = [
+        {
+            "specimen_id": f"s{i}",
+            "animal_id": "I1",
+            "well": f"B{i + 2}",
+            "assay": "plate",
+            "readout": "prol",
+            "path": str(tmp_path / "p.tsv"),
+            "role": "blank" if i == 3 else "sample",
+            "time": 48.0,
+            "time_unit": "h",
+        }
+        for i in range(4)
+    ]
     targets = {f"s{i}": {"prol": 100.0 + 20 * i} for i in range(3)}
     plate, truth = simulate_plate(facts, targets, "prol", np.random.default_rng(0))
     plate.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
@@ -53,7 +70,9 @@ def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
     assert list(plates) == [str(tmp_path / "p.tsv")]
     measured = table.set_index("specimen_id")["value"]
     for row in truth:
-        assert measured[row["specimen_id"]] == pytest.approx(BLANK + SPAN * row["truth"] / 100, abs=0.015)
+        assert measured[row["specimen_id"]] == pytest.approx(
+            BLANK + SPAN * row["truth"] / 100, abs=0.015
+        )
     assert table.set_index("specimen_id").loc["s3", "role"] == "blank"
 
 

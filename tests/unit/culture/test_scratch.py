@@ -3,14 +3,20 @@
 import numpy as np
 import pytest
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.culture.measure import measure_culture
 from periomics.culture.scratch import closure_at, closure_percent, find_gap, front_speed, half_time
 from periomics.imaging.series import read_frames
 from periomics.simulate.culture import simulate_series
-from periomics.study.errors import InputError, SpecimenError
 
 TIMES = np.arange(9) * 3.0
-SETTINGS = {"window_um": 24.0, "debris_um2": 8000.0, "closed_share": 0.8, "regrowth_um": 30.0, "closure_h": 24.0}
+SETTINGS = {
+    "window_um": 24.0,
+    "debris_um2": 8000.0,
+    "closed_share": 0.8,
+    "regrowth_um": 30.0,
+    "closure_h": 24.0,
+}
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 5.0, 7.0, 9.0])
@@ -49,7 +55,9 @@ def test_mirrored_and_turned_series_give_the_same_areas():
 def test_pixel_size_scales_areas_and_speed():
     series = simulate_series(4.0, (240, 400), 1.6, TIMES[:5], np.random.default_rng(4))
     double = find_gap(series.frames, 3.2, None)
-    assert double.area_mm2[0] / find_gap(series.frames, 1.6).area_mm2[0] == pytest.approx(4.0, rel=0.03)
+    assert double.area_mm2[0] / find_gap(series.frames, 1.6).area_mm2[0] == pytest.approx(
+        4.0, rel=0.03
+    )
 
 
 def test_confluent_cells_and_empty_wells_are_refused():
@@ -113,7 +121,13 @@ def test_series_without_interval_or_pixel_size_is_refused(tmp_path):
     import tifffile
 
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((3, 8, 8), np.uint8), photometric="minisblack")
-    fact = {"specimen_id": "s", "animal_id": "I1", "assay": "scratch", "path": str(tmp_path / "a.tif"), "pixel_um": 1.0}
+    fact = {
+        "specimen_id": "s",
+        "animal_id": "I1",
+        "assay": "scratch",
+        "path": str(tmp_path / "a.tif"),
+        "pixel_um": 1.0,
+    }
     table, *_ = measure_culture([fact], SETTINGS)
     assert "time between frames" in table["qc_reason"].iloc[0]
     with pytest.raises(InputError, match="no pixel size"):
@@ -126,17 +140,30 @@ def test_without_a_pixel_size_closure_is_the_same_and_no_length_is_written(tmp_p
     series = simulate_series(4.0, (240, 400), 1.6, TIMES, np.random.default_rng(6))
     for i, frame in enumerate(series.frames):
         tifffile.imwrite(tmp_path / f"{i}.tif", frame.astype(np.uint8), photometric="minisblack")
-    fact = {"specimen_id": "s", "animal_id": "I1", "assay": "scratch", "path": str(tmp_path), "interval_h": 3.0}
+    fact = {
+        "specimen_id": "s",
+        "animal_id": "I1",
+        "assay": "scratch",
+        "path": str(tmp_path),
+        "interval_h": 3.0,
+    }
     settings = SETTINGS | {"pixel_size": "unknown", "window_px": 15}
     tables = [measure_culture([f], settings)[0] for f in (fact, fact | {"pixel_um": 1.6})]
     bare, sized = (t.set_index(["outcome", "variant", "time"]) for t in tables)
     for key in (("scratch", "", 24.0), ("scratch", "frame", 12.0)):
         assert bare.at[key, "value"] == pytest.approx(sized.at[key, "value"], abs=1e-9)
-        assert (bare.at[key, "denominator_unit"], sized.at[key, "denominator_unit"]) == ("px", "mm2")
+        assert (bare.at[key, "denominator_unit"], sized.at[key, "denominator_unit"]) == (
+            "px",
+            "mm2",
+        )
         row = bare.loc[key]
         assert row["value"] == pytest.approx(100 * row["numerator"] / row["denominator"])
     rate = tables[0][tables[0]["outcome"] == "scratch_rate"].iloc[0]
-    assert rate["qc"] == "fail" and np.isnan(rate["value"]) and "pixel size is not known" in rate["qc_reason"]
+    assert (
+        rate["qc"] == "fail"
+        and np.isnan(rate["value"])
+        and "pixel size is not known" in rate["qc_reason"]
+    )
     assert tables[1].loc[tables[1]["outcome"] == "scratch_rate", "value"].iloc[0] == pytest.approx(
         series.speed, rel=0.06
     )
@@ -170,7 +197,9 @@ def test_frames_of_which_some_state_a_pixel_size_are_refused(tmp_path):
     table, *_ = measure_culture(facts, settings)
     over_time = table[table["outcome"].isin(["scratch_t50", "scratch_auc"])]
     assert (over_time["qc"] == "warn").all(), "two frames"
-    closed = table[(table["outcome"] == "scratch") & (table["variant"] == "frame") & (table["time"] == 24)]
+    closed = table[
+        (table["outcome"] == "scratch") & (table["variant"] == "frame") & (table["time"] == 24)
+    ]
     truth = 100 * (1 - series.masks[1].sum() / series.masks[0].sum())
     assert closed["value"].iloc[0] == pytest.approx(truth, abs=5)
 

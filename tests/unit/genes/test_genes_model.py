@@ -5,6 +5,7 @@ import pandas as pd
 import pytest
 from scipy import special, stats
 
+from periomics.core.errors import InputError
 from periomics.genes.design import (
     collapse,
     contrast_weights,
@@ -15,15 +16,30 @@ from periomics.genes.design import (
     standing,
     with_design,
 )
-from periomics.genes.model import COLUMNS, equivalent_freedom, fit_contrasts, with_t_reference, without_inference
+from periomics.genes.model import (
+    COLUMNS,
+    equivalent_freedom,
+    fit_contrasts,
+    with_t_reference,
+    without_inference,
+)
 from periomics.genes.shrinkage import prior_scale, shrunken
-from periomics.study.errors import InputError
 
 
 def samples(arms, blocks=None, unit="animal", animals=None):
     n = len(arms)
-    df = pd.DataFrame({"specimen_id": [f"s{i:02d}" for i in range(n)], "animal_id": animals or [f"a{i:02d}" for i in range(n)],
-                       "group": arms, "condition": "", "block": blocks or [""] * n, "batch": "b", "time": 28.0, "unit": unit})  # fmt: skip
+    df = pd.DataFrame(
+        {
+            "specimen_id": [f"s{i:02d}" for i in range(n)],
+            "animal_id": animals or [f"a{i:02d}" for i in range(n)],
+            "group": arms,
+            "condition": "",
+            "block": blocks or [""] * n,
+            "batch": "b",
+            "time": 28.0,
+            "unit": unit,
+        }
+    )
     return df
 
 
@@ -37,14 +53,18 @@ def draw(chosen, lfc, n_genes, seed, block_sd=0.4):
     rng = np.random.default_rng(seed)
     mean = np.exp(rng.normal(4.5, 1.2, n_genes))
     dispersion = 0.05 + 2 / mean
-    log_mean = np.log(mean)[:, None] + np.log(2) * lfc[:, None] * (chosen["arm"] == "B").to_numpy(float)
+    log_mean = np.log(mean)[:, None] + np.log(2) * lfc[:, None] * (chosen["arm"] == "B").to_numpy(
+        float
+    )
     if "block_0" in chosen:
         levels = sorted(set(chosen["block_0"]))
         effect = rng.normal(0, block_sd, (n_genes, len(levels)))
         log_mean += effect[:, [levels.index(b) for b in chosen["block_0"]]]
     mu = np.exp(log_mean) * rng.uniform(0.6, 1.6, len(chosen))
     counts = rng.poisson(rng.gamma(1 / dispersion[:, None], mu * dispersion[:, None]))
-    return pd.DataFrame(counts, index=[f"g{i:04d}" for i in range(n_genes)], columns=list(chosen["specimen_id"]))
+    return pd.DataFrame(
+        counts, index=[f"g{i:04d}" for i in range(n_genes)], columns=list(chosen["specimen_id"])
+    )
 
 
 def test_changes_are_recovered_and_the_false_discovery_rate_holds():
@@ -53,7 +73,9 @@ def test_changes_are_recovered_and_the_false_discovery_rate_holds():
     slopes = []
     for seed in range(4):
         rng = np.random.default_rng(100 + seed)
-        lfc = np.where(rng.random(900) < 0.15, rng.choice([-1, 1], 900) * rng.uniform(0.6, 1.8, 900), 0.0)
+        lfc = np.where(
+            rng.random(900) < 0.15, rng.choice([-1, 1], 900) * rng.uniform(0.6, 1.8, 900), 0.0
+        )
         counts = draw(chosen, lfc, 900, seed)
         table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"].set_index("gene_id")
         truth = pd.Series(lfc, index=counts.index).loc[table.index]
@@ -131,7 +153,10 @@ def test_confounded_blocks_are_dropped_and_a_confounded_contrast_is_refused():
 def test_standing_names_few_units_technical_replicates_and_missing_arms():
     contrast = {"B": 1, "A": -1}
     chosen, model = design(samples(["A"] * 3 + ["B"] * 2))
-    assert standing(chosen, model, contrast) == ("descriptive", "fewer than 3 units an arm (B 2, A 3)")
+    assert standing(chosen, model, contrast) == (
+        "descriptive",
+        "fewer than 3 units an arm (B 2, A 3)",
+    )
     chosen, model = design(samples(["A"] * 3 + ["B"] * 3, unit="technical"))
     assert standing(chosen, model, contrast)[0] == "descriptive"
     assert standing(chosen, model, {"C": 1, "A": -1}) == ("refused", "no library in arm C")
@@ -142,7 +167,9 @@ def test_standing_names_few_units_technical_replicates_and_missing_arms():
 def test_libraries_of_one_animal_are_summed_so_that_it_counts_once():
     df = samples(["A", "A", "A", "B", "B"], animals=["x", "x", "y", "z", "w"])
     chosen, _ = design(df)
-    counts = pd.DataFrame(np.arange(10).reshape(2, 5), columns=list(df["specimen_id"]), index=["g1", "g2"])
+    counts = pd.DataFrame(
+        np.arange(10).reshape(2, 5), columns=list(df["specimen_id"]), index=["g1", "g2"]
+    )
     summed, units = collapse(counts, chosen)
     assert summed.shape == (2, 4)
     row = units[units["animal_id"] == "x"].iloc[0]
@@ -165,11 +192,25 @@ def test_several_times_and_empty_blocks_are_refused_by_name():
 
 
 def test_samples_leave_out_exclusions_replaced_and_control_libraries():
-    libraries = pd.DataFrame({"specimen_id": ["l1", "l2", "l3", "l4", "l5"], "animal_id": ["a", "b", "b", "c", ""], "assay": "bulk",
-                              "role": ["sample"] * 4 + ["control"], "replaces": ["", "", "l2", "", ""]})  # fmt: skip
-    animals = pd.DataFrame({"animal_id": ["a", "b", "c"], "unit": "animal", "group": ["A", "B", "B"], "block": ""})
+    libraries = pd.DataFrame(
+        {
+            "specimen_id": ["l1", "l2", "l3", "l4", "l5"],
+            "animal_id": ["a", "b", "b", "c", ""],
+            "assay": "bulk",
+            "role": ["sample"] * 4 + ["control"],
+            "replaces": ["", "", "l2", "", ""],
+        }
+    )
+    animals = pd.DataFrame(
+        {"animal_id": ["a", "b", "c"], "unit": "animal", "group": ["A", "B", "B"], "block": ""}
+    )
     exclusions = pd.DataFrame(
-        {"level": ["animal", "specimen"], "id": ["c", "l1"], "modality": ["bulk", "microct"], "reason": "x"}
+        {
+            "level": ["animal", "specimen"],
+            "id": ["c", "l1"],
+            "modality": ["bulk", "microct"],
+            "reason": "x",
+        }
     )
     kept = sample_table(libraries, animals, exclusions, "bulk")
     assert list(kept["specimen_id"]) == ["l1", "l3"]
@@ -178,7 +219,10 @@ def test_samples_leave_out_exclusions_replaced_and_control_libraries():
 
 def test_contrast_weights_resolve_roles_and_name_the_nearest():
     claims = {"contrasts": {"C0": {"weights": {"healthy": 1, "disease": -1}}}}
-    assert contrast_weights(claims, {"healthy": "CTRL", "disease": "DRUG"}, "C0") == {"CTRL": 1.0, "DRUG": -1.0}
+    assert contrast_weights(claims, {"healthy": "CTRL", "disease": "DRUG"}, "C0") == {
+        "CTRL": 1.0,
+        "DRUG": -1.0,
+    }
     with pytest.raises(InputError, match="did you mean 'C0'"):
         contrast_weights(claims, {}, "C00")
 
@@ -199,7 +243,9 @@ def test_equivalent_freedom_is_what_shrunken_variances_show():
     truth = rng.normal(0, np.sqrt(spread), 400_000)
     estimate = truth + np.log(rng.chisquare(residual, 400_000) / residual)
     estimate -= (estimate - truth).mean()
-    weight = (1 / special.polygamma(1, residual / 2)) / (1 / special.polygamma(1, residual / 2) + 1 / prior)
+    weight = (1 / special.polygamma(1, residual / 2)) / (
+        1 / special.polygamma(1, residual / 2) + 1 / prior
+    )
     shrunk = weight * estimate
     expected = special.polygamma(1, equivalent_freedom(residual, prior, spread) / 2)
     assert np.var(shrunk - truth) == pytest.approx(expected, rel=0.02)
@@ -209,7 +255,9 @@ def test_the_t_reference_keeps_what_filtering_took_out_and_never_lowers_a_p_valu
     rng = np.random.default_rng(1)
     wald = rng.normal(size=50)
     p = pd.Series(2 * stats.norm.sf(np.abs(wald)))
-    table = pd.DataFrame({"stat": wald, "pvalue": p.where(np.arange(50) > 2), "padj": p.where(np.arange(50) > 9)})
+    table = pd.DataFrame(
+        {"stat": wald, "pvalue": p.where(np.arange(50) > 2), "padj": p.where(np.arange(50) > 9)}
+    )
     out = with_t_reference(table, 12.0)
     assert out["pvalue"][:3].isna().all()
     assert out["padj"][:10].isna().all()

@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.genes.normalise import log_cpm, size_factors
 from periomics.genes.orthologs import between, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
@@ -21,7 +22,6 @@ from periomics.genes.signatures import (
     translated,
 )
 from periomics.genes.symbols import symbol_table
-from periomics.study.errors import InputError
 
 HEADER = "set\tgene_human\tgene_mouse\tgene_rat\trole\tdirection\tcitation\n"
 
@@ -60,7 +60,9 @@ def test_other_names_of_a_gene_are_found_and_missing_orthologs_lower_the_share()
 
 def test_an_unknown_direction_is_named_with_its_row(tmp_path):
     file = tmp_path / "s.tsv"
-    file.write_text(HEADER + "A\tG1\tg1\tg1\tx\tup\t[mem]\nA\tG2\tg2\tg2\tx\tupp\t[mem]\n", encoding="utf-8")
+    file.write_text(
+        HEADER + "A\tG1\tg1\tg1\tx\tup\t[mem]\nA\tG2\tg2\tg2\tx\tupp\t[mem]\n", encoding="utf-8"
+    )
     with pytest.raises(InputError, match=r"row 3.*direction.*'upp'"):
         read_signatures(file)
 
@@ -79,21 +81,37 @@ def test_gmt_reads_plain_and_gz_and_names_the_bad_line(tmp_path):
 
 
 def write_orthologs(path, species, rows):
-    columns = ["human_symbol", f"{species}_symbol", "human_ensembl", f"{species}_ensembl", "support_n"]
+    columns = [
+        "human_symbol",
+        f"{species}_symbol",
+        "human_ensembl",
+        f"{species}_ensembl",
+        "support_n",
+    ]
     pd.DataFrame(rows, columns=columns).to_csv(path, sep="\t", index=False)
     return str(path)
 
 
 def test_orthologs_are_one_to_one_by_support(tmp_path):
-    file = write_orthologs(tmp_path / "o.tsv", "rat", [
-        ("A", "Aa", "", "", 9), ("A", "A2", "", "", 5), ("B", "Aa", "", "", 4), ("B", "B", "", "", 3), ("C", "Cc", "", "", 2),
-    ])  # fmt: skip
+    file = write_orthologs(
+        tmp_path / "o.tsv",
+        "rat",
+        [
+            ("A", "Aa", "", "", 9),
+            ("A", "A2", "", "", 5),
+            ("B", "Aa", "", "", 4),
+            ("B", "B", "", "", 3),
+            ("C", "Cc", "", "", 2),
+        ],
+    )
     assert read_orthologs(file, "rat") == {"A": "Aa", "B": "B"}
 
 
 def test_two_hops_lead_from_mouse_to_rat_and_a_missing_table_is_named(tmp_path):
     tables = {
-        "mouse": write_orthologs(tmp_path / "m.tsv", "mouse", [("A", "a_m", "", "", 9), ("B", "b_m", "", "", 9)]),
+        "mouse": write_orthologs(
+            tmp_path / "m.tsv", "mouse", [("A", "a_m", "", "", 9), ("B", "b_m", "", "", 9)]
+        ),
         "rat": write_orthologs(tmp_path / "r.tsv", "rat", [("A", "a_r", "", "", 9)]),
     }
     assert between(tables, "mouse", "rat") == {"a_m": "a_r"}
@@ -105,8 +123,12 @@ def test_two_hops_lead_from_mouse_to_rat_and_a_missing_table_is_named(tmp_path):
 
 
 def test_ensembl_ids_get_symbols_and_others_are_their_own(tmp_path):
-    file = write_orthologs(tmp_path / "o.tsv", "rat", [("A", "Aa", "ENSG00000000003", "ENSRNOG00000000001", 9)])
-    table = symbol_table(["ENSG00000000003.14", "ENSG00000000099", "Kdr", "g1"], {"g1": "Flt1"}, [file], ["human"])
+    file = write_orthologs(
+        tmp_path / "o.tsv", "rat", [("A", "Aa", "ENSG00000000003", "ENSRNOG00000000001", 9)]
+    )
+    table = symbol_table(
+        ["ENSG00000000003.14", "ENSG00000000099", "Kdr", "g1"], {"g1": "Flt1"}, [file], ["human"]
+    )
     assert list(table["symbol"]) == ["A", "", "Kdr", "Flt1"]
 
 
@@ -148,7 +170,9 @@ def test_a_score_is_the_mean_signed_z():
 def test_scores_are_refused_with_a_reason_where_genes_are_missing():
     expression = np.random.default_rng(4).normal(size=(6, 5))
     names = list("abcdef")
-    few = signature_scores(expression, names, [one_set("s", up=["a", "b", "c", "x", "y", "z", "q"])])
+    few = signature_scores(
+        expression, names, [one_set("s", up=["a", "b", "c", "x", "y", "z", "q"])]
+    )
     assert few["value"].isna().all()
     assert few["reason"].str.contains("43 % of the genes").all()
     alone = signature_scores(expression[:, :1], names, [one_set("s", up=["a", "b", "c"])])
@@ -169,7 +193,8 @@ def test_scores_do_not_change_when_libraries_are_reordered():
 def footprint_case():
     rng = np.random.default_rng(6)
     weights = pd.DataFrame(
-        np.where(rng.random((300, 3)) < 0.2, rng.normal(size=(300, 3)), 0), columns=["P1", "P2", "P3"]
+        np.where(rng.random((300, 3)) < 0.2, rng.normal(size=(300, 3)), 0),
+        columns=["P1", "P2", "P3"],
     )
     weights.index = [f"g{i}" for i in range(300)]
     truth = rng.normal(size=(3, 8))
@@ -192,18 +217,31 @@ def test_footprints_recover_planted_activity():
 def test_footprints_equal_decouplers_linear_model():
     decoupler = pytest.importorskip("decoupler")
     expression, names, weights, _ = footprint_case()
-    found = footprint_scores(expression, names, weights).pivot_table(index="column", columns="score_id", values="value")
-    net = weights.rename_axis("target").reset_index().melt(id_vars="target", var_name="source", value_name="weight")
+    found = footprint_scores(expression, names, weights).pivot_table(
+        index="column", columns="score_id", values="value"
+    )
+    net = (
+        weights.rename_axis("target")
+        .reset_index()
+        .melt(id_vars="target", var_name="source", value_name="weight")
+    )
     net = net[net["weight"] != 0]
     centred = pd.DataFrame(
-        (expression - expression.mean(1, keepdims=True)).T, columns=names, index=[str(i) for i in range(8)]
+        (expression - expression.mean(1, keepdims=True)).T,
+        columns=names,
+        index=[str(i) for i in range(8)],
     )
     peer = decoupler.mt.mlm(data=centred, net=net, tmin=1)[0]
     assert np.allclose(found.to_numpy(), peer[found.columns].to_numpy(), rtol=1e-3, atol=1e-3)
 
 
 def test_footprints_take_the_strongest_genes_and_translate(tmp_path):
-    rows = [("P", "a", 1.0, 0.01), ("P", "b", -2.0, 0.001), ("P", "c", 3.0, 0.5), ("Q", "a", 4.0, 0.2)]
+    rows = [
+        ("P", "a", 1.0, 0.01),
+        ("P", "b", -2.0, 0.001),
+        ("P", "c", 3.0, 0.5),
+        ("Q", "a", 4.0, 0.2),
+    ]
     pd.DataFrame(rows, columns=["pathway", "gene", "weight", "p_value"]).to_csv(
         tmp_path / "p.tsv", sep="\t", index=False
     )
@@ -215,8 +253,14 @@ def test_footprints_take_the_strongest_genes_and_translate(tmp_path):
 
 def de_table(n=400, seed=7):
     rng = np.random.default_rng(seed)
-    return pd.DataFrame({"gene_id": [f"i{k:03d}" for k in range(n)], "symbol": [f"g{k:03d}" for k in range(n)],
-                         "baseMean": rng.lognormal(3, 1, n), "stat": rng.normal(size=n)})  # fmt: skip
+    return pd.DataFrame(
+        {
+            "gene_id": [f"i{k:03d}" for k in range(n)],
+            "symbol": [f"g{k:03d}" for k in range(n)],
+            "baseMean": rng.lognormal(3, 1, n),
+            "stat": rng.normal(size=n),
+        }
+    )
 
 
 def test_ties_are_broken_by_gene_id_and_a_symbol_stands_once():
@@ -234,13 +278,21 @@ def test_a_shifted_set_comes_first_split_by_sign_and_nothing_is_called_a_p_value
     table.loc[:19, "stat"] += 3
     table.loc[20:39, "stat"] -= 3
     both = one_set("both", up=list(table["symbol"][:20]), down=list(table["symbol"][20:40]))
-    noise = [("x", one_set(f"n{i}", up=list(table["symbol"].sample(20, random_state=i)))) for i in range(5)]
+    noise = [
+        ("x", one_set(f"n{i}", up=list(table["symbol"].sample(20, random_state=i))))
+        for i in range(5)
+    ]
     out = rank_sets(ranked(table), [("x", both), *noise], seed=1, permutations=200)
     top = out.set_index("set")
     assert set(out["set"][:2]) == {"both", "both:down"}
     assert top.at["both", "NES"] > 0 > top.at["both:down", "NES"]
     assert set(out["evidence"]) == {"descriptive"}
-    again = rank_sets(ranked(table.sample(frac=1, random_state=2)), [("x", both), *noise], seed=1, permutations=200)
+    again = rank_sets(
+        ranked(table.sample(frac=1, random_state=2)),
+        [("x", both), *noise],
+        seed=1,
+        permutations=200,
+    )
     pd.testing.assert_frame_equal(out, again)
 
 
@@ -252,7 +304,9 @@ def test_running_sum_equals_its_definition():
     step = np.where(hit, order.abs() / order.abs()[hit].sum(), -1 / (~hit).sum())
     running = np.cumsum(step)
     expected = running[np.abs(running).argmax()]
-    found = rank_sets(order, [("x", one_set("s", up=members))], seed=1, permutations=100, min_size=3)
+    found = rank_sets(
+        order, [("x", one_set("s", up=members))], seed=1, permutations=100, min_size=3
+    )
     assert found["ES"].iloc[0] == pytest.approx(expected, abs=1e-6)
 
 

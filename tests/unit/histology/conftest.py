@@ -37,7 +37,8 @@ def settings():
 def opened(section, settings):
     """A drawn section as if it had been read."""
     annotations = [
-        Annotation(f["properties"]["classification"]["name"], shape(f["geometry"])) for f in section.features
+        Annotation(f["properties"]["classification"]["name"], shape(f["geometry"]))
+        for f in section.features
     ]
     return with_masks(section.rgb, section.pixel_um, 1.0, annotations, settings)
 
@@ -48,7 +49,11 @@ def batch_of(sections, settings):
     def peaks(white, pair):
         return np.concatenate([band_peaks(o, settings, white, pair) for o in sections])
 
-    row = pool([sample_section(o) for o in sections], settings, peaks if settings.detector == "laminin" else None)
+    row = pool(
+        [sample_section(o) for o in sections],
+        settings,
+        peaks if settings.detector == "laminin" else None,
+    )
     return batch_rows(pd.DataFrame([row]))[settings.stain], row
 
 
@@ -60,7 +65,13 @@ def recovered(settings):
         rows, pairs = [], []
         for batch in ("A", "B"):
             facts = [
-                {"section_id": f"{batch}{k}", "stain": stain, "batch": batch, "specimen_id": "s", "animal_id": "a"}
+                {
+                    "section_id": f"{batch}{k}",
+                    "stain": stain,
+                    "batch": batch,
+                    "specimen_id": "s",
+                    "animal_id": "a",
+                }
                 for k in range(len(targets))
             ]
             drawn = [draw_section(f, t, {}, 7) for f, t in zip(facts, targets, strict=True)]
@@ -73,6 +84,8 @@ def recovered(settings):
                 plain = table[table["variant"] == ""].set_index("outcome")
                 for roi, outcome, truth in section.truth:
                     assert plain.at[outcome, "roi"] == roi
-                    rows.append({"batch": batch, "outcome": outcome, "truth": truth, **plain.loc[outcome]})
+                    rows.append(
+                        {"batch": batch, "outcome": outcome, "truth": truth, **plain.loc[outcome]}
+                    )
         out[stain] = pd.DataFrame(rows), pairs
     return out

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, Point, box
 
+from periomics.core.errors import InputError
 from periomics.histology import detection, lacunae, laminin, thresholds
 from periomics.histology.batch import BatchRow, batch_rows, pool, sample_section
 from periomics.histology.detection import counted, label, prepare
@@ -16,14 +17,15 @@ from periomics.histology.sections import with_masks
 from periomics.histology.settings import options_from, stain_settings
 from periomics.imaging.rois import Annotation
 from periomics.imaging.stains import load_stains
-from periomics.study.errors import InputError
 
 PAIRS = load_stains(ROOT / "resources" / "stains.yaml")
 WHITE = (240.0, 240.0, 240.0)
 
 
 def block(**more):
-    return stain_settings({"sweep_percent": 0, "smooth_um": 0.01, "stains": {"X": more}}, PAIRS)["X"]
+    return stain_settings({"sweep_percent": 0, "smooth_um": 0.01, "stains": {"X": more}}, PAIRS)[
+        "X"
+    ]
 
 
 def colours(amounts_first, amounts_second, pair):
@@ -38,7 +40,9 @@ def draw(brown, pair=PAIRS["H-DAB"], blue=0.1):
 def run(rgb, pixel, annotations, settings, threshold=0.3, second=0.4, fact=None):
     opened = with_masks(rgb, pixel, 1.0, annotations, settings)
     row = BatchRow(WHITE, settings.pair.vectors, threshold, second, 0.06)
-    measured = measure_section(opened, settings, row, fact or {"section_id": "S", "specimen_id": "s", "animal_id": "a"})
+    measured = measure_section(
+        opened, settings, row, fact or {"section_id": "S", "specimen_id": "s", "animal_id": "a"}
+    )
     return pd.DataFrame(measured.rows), measured
 
 
@@ -59,7 +63,9 @@ CT = "peri_implant_ct"
 @pytest.mark.parametrize(("gap", "area"), [(0.0, np.pi * 100), (4.0, np.pi * 100)])
 def test_a_ring_is_one_vessel_with_its_lumen(gap, area):
     brown = rings((200, 200), 0.5, [(50, 50)], gap=gap)
-    rows, measured = run(draw(brown), 0.5, [Annotation(CT, box(0, 0, 200, 200))], block(detector="vessels"))
+    rows, measured = run(
+        draw(brown), 0.5, [Annotation(CT, box(0, 0, 200, 200))], block(detector="vessels")
+    )
     table = rows.set_index(["outcome", "variant"])
     assert table.at[("mvd", ""), "numerator"] == 1
     assert table.at[("mvd", ""), "denominator"] == pytest.approx(0.01)
@@ -72,8 +78,12 @@ def test_a_ring_is_one_vessel_with_its_lumen(gap, area):
 
 def test_a_wide_opening_leaves_a_lumen_open():
     brown = rings((200, 200), 0.5, [(50, 50)], gap=9.0)
-    rows, _ = run(draw(brown), 0.5, [Annotation(CT, box(0, 0, 200, 200))], block(detector="vessels"))
-    assert rows.set_index(["outcome", "variant"]).at[("va", ""), "numerator"] * 1e6 < 0.7 * np.pi * 100
+    rows, _ = run(
+        draw(brown), 0.5, [Annotation(CT, box(0, 0, 200, 200))], block(detector="vessels")
+    )
+    assert (
+        rows.set_index(["outcome", "variant"]).at[("va", ""), "numerator"] * 1e6 < 0.7 * np.pi * 100
+    )
 
 
 def test_specks_are_dropped_and_close_profiles_are_one():
@@ -82,7 +92,12 @@ def test_specks_are_dropped_and_close_profiles_are_one():
     annotation = [Annotation(CT, box(0, 0, 200, 200))]
     rows, _ = run(draw(brown), 0.5, annotation, block(detector="vessels"))
     assert rows.at[0, "numerator"] == 1
-    rows, _ = run(draw(brown), 0.5, annotation, block(detector="vessels", options={"gap_um": 2, "smallest_um2": 1}))
+    rows, _ = run(
+        draw(brown),
+        0.5,
+        annotation,
+        block(detector="vessels", options={"gap_um": 2, "smallest_um2": 1}),
+    )
     assert rows.at[0, "numerator"] == 3
 
 
@@ -124,8 +139,13 @@ def test_tiles_count_every_profile_once(seed):
 
 def test_the_frame_counts_upper_left_and_leaves_lower_right():
     mask = np.zeros((50, 50), bool)
-    for rows, columns in ((slice(0, 4), slice(20, 24)), (slice(46, 50), slice(20, 24)), (slice(20, 24), slice(0, 4)),
-                          (slice(20, 24), slice(46, 50)), (slice(20, 24), slice(20, 24))):  # fmt: skip
+    for rows, columns in (
+        (slice(0, 4), slice(20, 24)),
+        (slice(46, 50), slice(20, 24)),
+        (slice(20, 24), slice(0, 4)),
+        (slice(20, 24), slice(46, 50)),
+        (slice(20, 24), slice(20, 24)),
+    ):
         mask[rows, columns] = True
     labels = label(mask)
     keep = counted(labels, np.ones(mask.shape, bool))
@@ -137,7 +157,10 @@ def test_the_frame_counts_upper_left_and_leaves_lower_right():
 def test_the_frame_does_not_hold_on_to_what_comes_near_it():
     mask = np.zeros((60, 60), bool)
     mask[45:58, 20:30] = True  # 1 µm off the lower frame
-    for closed in (detection.close_gaps(mask, 5.0, 0.5), detection.close_and_fill(mask, 5.0, 1000, 0.5)):
+    for closed in (
+        detection.close_gaps(mask, 5.0, 0.5),
+        detection.close_and_fill(mask, 5.0, 1000, 0.5),
+    ):
         np.testing.assert_array_equal(closed, mask)
 
 
@@ -201,7 +224,9 @@ def bone_section(nuclei):
 
 def test_lacunae_are_empty_without_a_nucleus_of_two_square_micrometres():
     rgb, pixel, annotations = bone_section([0, 2.5, 0, 0.5, 1.2, 3])
-    rows, measured = run(rgb, pixel, annotations, block(detector="lacunae"), threshold=0.3, second=0.3)
+    rows, measured = run(
+        rgb, pixel, annotations, block(detector="lacunae"), threshold=0.3, second=0.3
+    )
     row = rows[(rows["outcome"] == "elac")].iloc[0]
     assert (row["numerator"], row["denominator"]) == (3, 6)
     assert sorted(measured.objects["class"]) == ["empty"] * 3 + ["occupied"] * 3
@@ -262,7 +287,9 @@ def test_half_maximum_ignores_leaks_of_the_counterstain():
     glass = rng.normal(0.02, 0.01, 60_000)
     leak, cells = rng.normal(0.14, 0.02, 6_000), rng.normal(0.50, 0.05, 800)
     brown = np.concatenate([glass, leak, cells])
-    blue = np.concatenate([rng.normal(0.05, 0.02, 60_000), rng.normal(0.60, 0.1, 6_000), rng.normal(0.2, 0.05, 800)])
+    blue = np.concatenate(
+        [rng.normal(0.05, 0.02, 60_000), rng.normal(0.60, 0.1, 6_000), rng.normal(0.2, 0.05, 800)]
+    )
     found, _ = thresholds.half_maximum(brown, other=blue)
     assert abs(found - 0.26) < 0.03
     assert thresholds.half_maximum(brown)[0] < 0.12
@@ -282,12 +309,16 @@ def test_half_maximum_lies_half_way_and_scales_with_the_stain():
 
 def test_otsu_leaves_the_other_stain_out():
     rng = np.random.default_rng(0)
-    blue = np.concatenate([rng.normal(0.1, 0.03, 8000), rng.normal(0.5, 0.05, 4000), rng.normal(2.0, 0.1, 1500)])
+    blue = np.concatenate(
+        [rng.normal(0.1, 0.03, 8000), rng.normal(0.5, 0.05, 4000), rng.normal(2.0, 0.1, 1500)]
+    )
     brown = np.concatenate([np.zeros(12_000), np.full(1500, 1.0)])
     assert 0.15 < thresholds.otsu(blue, brown)[0] < 0.4  # anywhere between the two populations
     from skimage.filters import threshold_otsu
 
-    assert thresholds.otsu(blue, np.zeros(13_500))[0] == pytest.approx(threshold_otsu(blue), abs=0.02)
+    assert thresholds.otsu(blue, np.zeros(13_500))[0] == pytest.approx(
+        threshold_otsu(blue), abs=0.02
+    )
     assert np.isnan(thresholds.otsu(blue, np.ones(13_500))[0])
 
 
@@ -315,7 +346,9 @@ def test_a_new_stain_is_config_only():
     assert measured_outcomes(settings_x) == ["colf"]
     brown = np.zeros((100, 100))
     brown[:40] = 0.7
-    rows, _ = run(draw(brown, settings_x.pair), 0.5, [Annotation("pie", box(0, 0, 100, 100))], settings_x)
+    rows, _ = run(
+        draw(brown, settings_x.pair), 0.5, [Annotation("pie", box(0, 0, 100, 100))], settings_x
+    )
     assert rows.at[0, "outcome"] == "colf"
     assert rows.at[0, "value"] == pytest.approx(40)
 
@@ -331,7 +364,11 @@ def test_positive_nuclei_and_h_score():
     settings_x = block(detector="nuclei", outcomes={"positive": "ki67", "h_score": "ki67_h"})
     rgb = colours(blue, brown, PAIRS["H-DAB"])
     rows, _ = run(rgb, pixel, [Annotation("pie", box(0, 0, 240, 240))], settings_x, threshold=0.2)
-    assert (rows.at[0, "outcome"], rows.at[0, "numerator"], rows.at[0, "denominator"]) == ("ki67", 8, 16)
+    assert (rows.at[0, "outcome"], rows.at[0, "numerator"], rows.at[0, "denominator"]) == (
+        "ki67",
+        8,
+        16,
+    )
     assert rows.at[1, "value"] == pytest.approx(100 * (4 * 1 + 4 * 2) / 16)
 
 
@@ -362,10 +399,16 @@ def test_a_region_without_tissue_has_no_value_but_a_reason():
     ("given_block", "message"),
     [
         ({"detector": "vessel"}, "unknown detector - did you mean 'vessels'"),
-        ({"detector": "vessels", "vector": "H-DAB"}, "unknown setting vector - did you mean 'vectors'"),
+        (
+            {"detector": "vessels", "vector": "H-DAB"},
+            "unknown setting vector - did you mean 'vectors'",
+        ),
         ({"detector": "vessels", "threshold": "otso"}, "unknown rule"),
         ({"detector": "vessels", "pixel_um": "0"}, "not a number above 0"),
-        ({"detector": "vessels", "vectors": "HDAB"}, "unknown stain vectors - did you mean 'H-DAB'"),
+        (
+            {"detector": "vessels", "vectors": "HDAB"},
+            "unknown stain vectors - did you mean 'H-DAB'",
+        ),
     ],
 )
 def test_mistakes_in_the_config_name_the_stain(given_block, message):

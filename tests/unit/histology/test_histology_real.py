@@ -42,7 +42,8 @@ def test_nuclei_beat_the_watershed_detector_and_find_the_positive_share(data, cr
         pytest.skip(f"no real data in {folder}")
     best, positive, reach = CROPS[crop]
     settings = stain_settings(
-        {"stains": {"X": {"detector": "nuclei", "pixel_um": 0.25}}}, load_stains(ROOT / "resources" / "stains.yaml")
+        {"stains": {"X": {"detector": "nuclei", "pixel_um": 0.25}}},
+        load_stains(ROOT / "resources" / "stains.yaml"),
     )["X"]
     rgb, pixel = read_rgb(folder / f"{crop}_ihc.png", sheet_pixel_um=0.25)
     truth = tifffile.imread(folder / f"{crop}_labels.tif").astype(int)
@@ -52,7 +53,9 @@ def test_nuclei_beat_the_watershed_detector_and_find_the_positive_share(data, cr
     prepared = prepare(opened, settings, batch_rows(pd.DataFrame([row]))["X"])
     labels = find(prepared, Options())
     assert f1(labels, truth, 0.5) > best
-    mean = np.bincount(labels.ravel(), prepared.target.ravel())[1:] / np.bincount(labels.ravel())[1:]
+    mean = (
+        np.bincount(labels.ravel(), prepared.target.ravel())[1:] / np.bincount(labels.ravel())[1:]
+    )
     assert 100 * (mean >= 0.2).mean() == pytest.approx(positive, abs=reach)
     # With the outlines by hand the threshold separates the classes almost wholly: segmentation is what limits.
     size = np.bincount(truth.ravel())[1:]

@@ -45,7 +45,9 @@ def test_objects_are_the_planted_ones(recovered, stain, reach):
     for section, measured in recovered[stain][1]:
         table = measured.objects
         table = table[table["counted"]]
-        points = np.array([(o["x"], o["y"]) for o in section.objects if o["counted"]]).reshape(-1, 2)
+        points = np.array([(o["x"], o["y"]) for o in section.objects if o["counted"]]).reshape(
+            -1, 2
+        )
         planted, found = planted + len(points), found + len(table)
         if len(points) and len(table):
             distance, index = cKDTree(points).query(table[["x_um", "y_um"]].to_numpy())
@@ -76,10 +78,16 @@ def test_necrotic_area_follows_the_planted_empties(recovered):
 
     for section, measured in recovered["HE"][1]:
         bone = unary_union(
-            [shape(f["geometry"]) for f in section.features if f["properties"]["classification"]["name"] == "bone"]
+            [
+                shape(f["geometry"])
+                for f in section.features
+                if f["properties"]["classification"]["name"] == "bone"
+            ]
         )
         bone = scale(bone, section.pixel_um, section.pixel_um, origin=(0, 0))
-        points = np.array([(o["x"], o["y"]) for o in section.objects if o["class"] == "empty"]).reshape(-1, 2)
+        points = np.array(
+            [(o["x"], o["y"]) for o in section.objects if o["class"] == "empty"]
+        ).reshape(-1, 2)
         truth = 100 * necrotic_area(points, bone, 5, 100.0) / bone.area
         row = next(r for r in measured.rows if r["outcome"] == "necr" and r["variant"] == "")
         assert row["value"] == pytest.approx(truth, abs=4.0)
@@ -91,7 +99,9 @@ def test_the_sweep_moves_little_and_the_right_way(recovered):
         assert abs(by["threshold=-10%"] - by["threshold=+10%"]) <= max(12.0, 0.12 * by[""])
         if "third=apical" in by:
             assert by["threshold=-10%"] >= by[""] >= by["threshold=+10%"]
-            assert np.mean([by[f"third={t}"] for t in ("coronal", "middle", "apical")]) == pytest.approx(by[""], abs=1)
+            assert np.mean(
+                [by[f"third={t}"] for t in ("coronal", "middle", "apical")]
+            ) == pytest.approx(by[""], abs=1)
 
 
 def test_numerators_and_denominators_make_the_value(recovered):
@@ -99,5 +109,7 @@ def test_numerators_and_denominators_make_the_value(recovered):
         for _, measured in recovered[stain][1]:
             for row in measured.rows:
                 factor = {"%": 100, "1/mm2": 1, "1/mm": 1, "um": 1}[row["unit"]]
-                assert row["value"] == pytest.approx(factor * row["numerator"] / row["denominator"], rel=1e-6)
+                assert row["value"] == pytest.approx(
+                    factor * row["numerator"] / row["denominator"], rel=1e-6
+                )
                 assert row["level"] == "section"

@@ -8,9 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import LineString, Point, Polygon, box
 
+from periomics.core.errors import InputError
 from periomics.imaging import rois
 from periomics.imaging.unroll import unroll
-from periomics.study.errors import InputError
 
 
 def plane(height, width, fx, fy):
@@ -40,7 +40,9 @@ def test_a_ring_becomes_straight():
     band = unroll(radius, arc, width=20, step=0.5)
     assert band.length == pytest.approx(60 * np.pi, rel=1e-3)
     # Clockwise on the screen: the right hand points to the centre.
-    np.testing.assert_allclose(band.values, np.broadcast_to(60 - band.depth, band.values.shape), atol=0.1)
+    np.testing.assert_allclose(
+        band.values, np.broadcast_to(60 - band.depth, band.values.shape), atol=0.1
+    )
 
 
 def test_sides_and_the_outside():
@@ -49,7 +51,9 @@ def test_sides_and_the_outside():
     right = unroll(image, line, width=0, step=1, depths=(0, 6))
     np.testing.assert_allclose(right.values[0], 10 + right.depth, atol=1e-5)
     np.testing.assert_allclose(
-        unroll(image, line[::-1], width=0, step=1, depths=(0, 6)).values[0], 10 - right.depth, atol=1e-5
+        unroll(image, line[::-1], width=0, step=1, depths=(0, 6)).values[0],
+        10 - right.depth,
+        atol=1e-5,
     )
     assert np.isnan(unroll(image, line, width=30, step=1).values[:, 0]).all()
 
@@ -97,14 +101,21 @@ def test_geojson_round_trip_and_its_kinds(tmp_path):
         rois.annotation_feature(box(0, 0, 10, 10), "bone", "a"),
         rois.annotation_feature(LineString([(0, 0), (5, 5)]), "interface", "b"),
         rois.annotation_feature(Point(1, 2), "margin", "c"),
-        rois.detection(np.array([[0, 0], [2, 0], [2, 2], [0, 0]]), "positive", {"Area µm^2": 2.0, "bad": np.nan}, "d"),
+        rois.detection(
+            np.array([[0, 0], [2, 0], [2, 2], [0, 0]]),
+            "positive",
+            {"Area µm^2": 2.0, "bad": np.nan},
+            "d",
+        ),
     ]
     rois.write_geojson(features, tmp_path / "a.geojson", section="S1")
     found = rois.read_geojson(tmp_path / "a.geojson")
     assert [a.name for a in found] == ["bone", "interface", "margin"]  # detections are not regions
     assert rois.need(found, "bone", "Polygon")[0].area == 100
     data = json.loads((tmp_path / "a.geojson").read_text())
-    assert data["features"][3]["properties"]["measurements"] == [{"name": "Area µm^2", "value": 2.0}]
+    assert data["features"][3]["properties"]["measurements"] == [
+        {"name": "Area µm^2", "value": 2.0}
+    ]
     assert data["features"][3]["geometry"]["type"] == "Polygon"
     assert data["features"][3]["id"] == rois.detection(np.zeros((1, 2)), "x", {}, "d")["id"]
 
@@ -121,7 +132,10 @@ def test_other_exports_of_annotations(tmp_path):
     ("text", "message"),
     [
         ("{nope", "not JSON"),
-        ('[{"geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {}}]', "neither a classification"),
+        (
+            '[{"geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {}}]',
+            "neither a classification",
+        ),
         ('[{"geometry": null, "properties": {"name": "bone"}}]', "no usable geometry"),
         ('"text"', "no features"),
     ],

@@ -8,8 +8,8 @@ import pytest
 import tifffile
 from PIL import Image
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.imaging.readers import pixel_size, probe, read_grey, read_rgb
-from periomics.study.errors import InputError, SpecimenError
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("PERIOMICS_DATA", ROOT.parent / "shared" / "data")) / "histology"
@@ -42,14 +42,18 @@ def test_ome_tiff_states_its_pixel_size_and_gives_its_pixels(tmp_path, rgb):
     np.testing.assert_array_equal(found, rgb)
 
 
-@pytest.mark.parametrize(("size", "unit", "um"), [(500.0, "nm", 0.5), (0.0005, "mm", 0.5), (0.25, "µm", 0.25)])
+@pytest.mark.parametrize(
+    ("size", "unit", "um"), [(500.0, "nm", 0.5), (0.0005, "mm", 0.5), (0.25, "µm", 0.25)]
+)
 def test_units_of_ome_are_converted(tmp_path, rgb, size, unit, um):
     write_ome(tmp_path / "a.ome.tif", rgb, size, unit)
     assert probe(tmp_path / "a.ome.tif").pixel_um == pytest.approx(um)
 
 
 def test_png_needs_the_sheet(tmp_path, rgb):
-    Image.fromarray(rgb).save(tmp_path / "a.png", dpi=(72, 72))  # a display's resolution is no pixel size
+    Image.fromarray(rgb).save(
+        tmp_path / "a.png", dpi=(72, 72)
+    )  # a display's resolution is no pixel size
     with pytest.raises(InputError, match="no pixel size in the file and none in the sheet"):
         read_rgb(tmp_path / "a.png")
     found, pixel = read_rgb(tmp_path / "a.png", sheet_pixel_um=0.25)
@@ -58,15 +62,27 @@ def test_png_needs_the_sheet(tmp_path, rgb):
 
 
 def test_a_microscopes_resolution_tag_is_read(tmp_path, rgb):
-    tifffile.imwrite(tmp_path / "a.tif", rgb, photometric="rgb", resolution=(20000, 20000), resolutionunit="CENTIMETER")
+    tifffile.imwrite(
+        tmp_path / "a.tif",
+        rgb,
+        photometric="rgb",
+        resolution=(20000, 20000),
+        resolutionunit="CENTIMETER",
+    )
     assert probe(tmp_path / "a.tif").pixel_um == pytest.approx(0.5)
-    tifffile.imwrite(tmp_path / "b.tif", rgb, photometric="rgb", resolution=(72, 72), resolutionunit="INCH")
+    tifffile.imwrite(
+        tmp_path / "b.tif", rgb, photometric="rgb", resolution=(72, 72), resolutionunit="INCH"
+    )
     assert probe(tmp_path / "b.tif").pixel_um is None
-    tifffile.imwrite(tmp_path / "c.tif", rgb[..., 0], imagej=True, resolution=(4, 4), metadata={"unit": "um"})
+    tifffile.imwrite(
+        tmp_path / "c.tif", rgb[..., 0], imagej=True, resolution=(4, 4), metadata={"unit": "um"}
+    )
     assert probe(tmp_path / "c.tif").pixel_um == pytest.approx(0.25)
 
 
-@pytest.mark.parametrize(("sheet", "fine"), [(0.504, True), (0.506, False), (500.0, False), (-1.0, False)])
+@pytest.mark.parametrize(
+    ("sheet", "fine"), [(0.504, True), (0.506, False), (500.0, False), (-1.0, False)]
+)
 def test_file_and_sheet_may_differ_by_one_percent(tmp_path, rgb, sheet, fine):
     write_ome(tmp_path / "a.ome.tif", rgb)
     info = probe(tmp_path / "a.ome.tif")
@@ -102,7 +118,10 @@ def test_the_level_just_finer_than_the_target_is_read(tmp_path):
     with tifffile.TiffWriter(path, ome=True) as tif:
         options = {"photometric": "rgb", "tile": (16, 16)}
         tif.write(
-            levels[0], subifds=2, metadata={"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25}, **options
+            levels[0],
+            subifds=2,
+            metadata={"axes": "YXS", "PhysicalSizeX": 0.25, "PhysicalSizeY": 0.25},
+            **options,
         )
         for level in levels[1:]:
             tif.write(level, subfiletype=1, **options)

@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.imaging import stains
-from periomics.study.errors import InputError
 
 ROOT = Path(__file__).resolve().parents[3]
 DATA = Path(os.environ.get("PERIOMICS_DATA", ROOT.parent / "shared" / "data")) / "histology"
@@ -18,7 +18,11 @@ WHITE = (241.0, 238.0, 236.0)
 
 def render(amounts, vectors, white=WHITE):
     """8-bit colours of stain amounts (n, 2) by Beer and Lambert."""
-    return np.round(np.asarray(white) * 10 ** -(np.asarray(amounts) @ vectors)).clip(0, 255).astype(np.uint8)
+    return (
+        np.round(np.asarray(white) * 10 ** -(np.asarray(amounts) @ vectors))
+        .clip(0, 255)
+        .astype(np.uint8)
+    )
 
 
 def test_amounts_come_back_within_rounding():
@@ -41,7 +45,9 @@ def test_zero_is_clipped_and_counted():
     assert stains.optical_density(rgb, (255, 255, 255))[0, 0, 0] == pytest.approx(np.log10(255))
     assert stains.clipped_share(rgb) == 0.5
     assert stains.clipped_share(rgb, np.array([[False, True]])) == 0
-    assert stains.optical_density(np.full((1, 1, 3), 250, np.uint8), WHITE).max() == 0  # brighter than white is white
+    assert (
+        stains.optical_density(np.full((1, 1, 3), 250, np.uint8), WHITE).max() == 0
+    )  # brighter than white is white
 
 
 def test_white_point_of_a_histogram():
@@ -55,7 +61,9 @@ def test_white_point_of_a_histogram():
 @pytest.mark.parametrize("swap", [False, True])
 def test_planted_vectors_are_found_and_named_by_the_reference(swap):
     rng = np.random.default_rng(3)
-    true = stains.stain_pair(("haematoxylin", "DAB"), [[0.60, 0.74, 0.30], [0.32, 0.55, 0.77]]).vectors
+    true = stains.stain_pair(
+        ("haematoxylin", "DAB"), [[0.60, 0.74, 0.30], [0.32, 0.55, 0.77]]
+    ).vectors
     amounts = rng.gamma(1.0, 0.4, (40_000, 2))
     amounts[:20_000, 1] *= 0.02
     amounts[20_000:, 0] *= 0.02
@@ -65,7 +73,9 @@ def test_planted_vectors_are_found_and_named_by_the_reference(swap):
     assert (pair.source, reason) == ("estimated", "")
     assert angle > 30
     expected = true[::-1] if swap else true
-    assert max(stains.angle_between(f, t) for f, t in zip(pair.vectors, expected, strict=True)) < 2.5
+    assert (
+        max(stains.angle_between(f, t) for f, t in zip(pair.vectors, expected, strict=True)) < 2.5
+    )
 
 
 def test_one_stain_alone_keeps_the_reference():
@@ -79,7 +89,9 @@ def test_one_stain_alone_keeps_the_reference():
 
 
 def test_vectors_survive_the_batch_table():
-    np.testing.assert_allclose(stains.parse_vectors(stains.format_vectors(HDAB.vectors)), HDAB.vectors, atol=1e-6)
+    np.testing.assert_allclose(
+        stains.parse_vectors(stains.format_vectors(HDAB.vectors)), HDAB.vectors, atol=1e-6
+    )
 
 
 def test_bad_vectors_are_named(tmp_path):
@@ -113,13 +125,17 @@ def test_units_against_scikit_image_on_a_real_section():
     rgb = imread(path)[..., :3]
     dab = stains.separate(rgb, (255, 255, 255), HDAB)[1]
     assert 100 * (dab >= 0.2).mean() == pytest.approx(58.2, abs=0.3)
-    assert 100 * (stains.separate(rgb, (210, 210, 210), HDAB)[1] >= 0.2).mean() == pytest.approx(53.7, abs=0.3)
+    assert 100 * (stains.separate(rgb, (210, 210, 210), HDAB)[1] >= 0.2).mean() == pytest.approx(
+        53.7, abs=0.3
+    )
     peer = rgb2hed(rgb)[..., 2]
     assert 100 * (peer >= 0.2).mean() == pytest.approx(0.8, abs=0.1)
     assert 100 * (6 * peer >= 0.2).mean() == pytest.approx(58.5, abs=0.3)
     # The same three vectors give the same numbers: only the unit differs.
     od = stains.optical_density(rgb, (255, 255, 255))
     ours = od.reshape(-1, 3) @ hed_from_rgb
-    whole = (rgb.reshape(-1, 3) > 0).all(axis=1)  # scikit-image takes a zero as 1e-6, so its density jumps to 6
+    whole = (rgb.reshape(-1, 3) > 0).all(
+        axis=1
+    )  # scikit-image takes a zero as 1e-6, so its density jumps to 6
     np.testing.assert_allclose(ours[whole, 2].clip(0), 6 * peer.ravel()[whole], atol=1e-4)
     assert (~whole).any()

@@ -38,7 +38,10 @@ def test_null_behaviour_of_the_permutation_and_of_the_interval():
 def test_planted_association_is_found_and_equals_partial_correlation():
     rng = np.random.default_rng(3)
     latent = rng.standard_normal(24)
-    x, y = latent + 0.4 * rng.standard_normal(24), latent + 0.4 * rng.standard_normal(24) + np.repeat([0, 5, 2, 1], 6)
+    x, y = (
+        latent + 0.4 * rng.standard_normal(24),
+        latent + 0.4 * rng.standard_normal(24) + np.repeat([0, 5, 2, 1], 6),
+    )
     found = within(x, y, STRATA, np.random.default_rng(0), 999)
     dummies = pd.get_dummies(STRATA, dtype=float).to_numpy()
     residual = [v - dummies @ np.linalg.lstsq(dummies, v, rcond=None)[0] for v in (x, y)]
@@ -51,7 +54,9 @@ def test_small_or_flat_data_say_why():
     assert "too few" in few.reason and np.isnan(few.p)
     flat = within(np.ones(24), np.arange(24.0), STRATA, np.random.default_rng(0))
     assert "does not vary" in flat.reason
-    ten = within(np.arange(10.0) ** 2, np.arange(10.0), np.repeat(["A", "B"], 5), np.random.default_rng(0))
+    ten = within(
+        np.arange(10.0) ** 2, np.arange(10.0), np.repeat(["A", "B"], 5), np.random.default_rng(0)
+    )
     assert "no test below 12" in ten.reason and ten.r > 0
 
 
@@ -66,7 +71,9 @@ def test_interval_and_centring_by_hand():
     lower, upper = fisher_interval(0.5, 20)
     z, half = np.arctanh(0.5), 1.959963985 / np.sqrt(18)
     assert (lower, upper) == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
-    np.testing.assert_allclose(centre(np.array([1.0, 3.0, 10.0, 20.0]), np.array(list("AABB"))), [-1, 1, -5, 5])
+    np.testing.assert_allclose(
+        centre(np.array([1.0, 3.0, 10.0, 20.0]), np.array(list("AABB"))), [-1, 1, -5, 5]
+    )
     assert np.isnan(correlation(np.zeros(3), np.ones(3)))
 
 
@@ -75,8 +82,16 @@ def animals_table():
     rows = []
     for i in range(24):
         healing = rng.standard_normal()
-        rows += [(f"R{i}", "", "mvd", np.exp(4 + 0.3 * healing)), (f"R{i}", "", "score:signature:ANG_sprouting", healing),
-                 (f"R{i}", "", "score:signature:ANG_endothelial_core", healing + 0.1 * rng.standard_normal())]  # fmt: skip
+        rows += [
+            (f"R{i}", "", "mvd", np.exp(4 + 0.3 * healing)),
+            (f"R{i}", "", "score:signature:ANG_sprouting", healing),
+            (
+                f"R{i}",
+                "",
+                "score:signature:ANG_endothelial_core",
+                healing + 0.1 * rng.standard_normal(),
+            ),
+        ]
     for i in range(6):
         for c, condition in enumerate(("vehicle", "medium", "vehicle_cue", "medium_cue")):
             rows += [
@@ -90,14 +105,16 @@ def animals_table():
 def test_pairs_across_animals_and_within_isolations(root):
     dictionary = load_dictionary(root / "resources/outcomes.tsv")
     group = pd.Series({f"R{i}": "ABCD"[i % 4] for i in range(24)} | {f"I{i}": "" for i in range(6)})
-    pairs = [{"score": "score:signature:ANG_sprouting", "outcome": "mvd"},
-             {"score": "score:signature:ANG_endothelial_core", "outcome": "mvd"},
-             {"score": "score:signature:WOUND", "outcome": "scratch_rate", "units": "isolation"},
-             {"score": "score:signature:ABSENT", "outcome": "mvd"}]  # fmt: skip
+    pairs = [
+        {"score": "score:signature:ANG_sprouting", "outcome": "mvd"},
+        {"score": "score:signature:ANG_endothelial_core", "outcome": "mvd"},
+        {"score": "score:signature:WOUND", "outcome": "scratch_rate", "units": "isolation"},
+        {"score": "score:signature:ABSENT", "outcome": "mvd"},
+    ]
     sets = {"ANG_endothelial_core": {"PECAM1", "KDR"}, "ANG_sprouting": {"ESM1"}}
-    table = associate(animals_table(), group, pairs, dictionary, {"mvd": {"PECAM1"}}, sets, 1, 499).set_index(
-        "score_id"
-    )
+    table = associate(
+        animals_table(), group, pairs, dictionary, {"mvd": {"PECAM1"}}, sets, 1, 499
+    ).set_index("score_id")
     assert table.loc["score:signature:ANG_sprouting", "p_adj"] <= 0.01
     own = table.loc["score:signature:ANG_endothelial_core"]
     assert own["family"] == CONCORDANCE and np.isnan(own["p_adj"]) and "PECAM1" in own["reason"]

@@ -7,16 +7,27 @@ import pandas as pd
 import pulp
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.linkage.network import edge_frequencies, prune, shuffled, solve_pool
-from periomics.linkage.routes import changed_genes, find_routes, named_inputs, route_figure, signalling_table
-from periomics.study.errors import InputError
+from periomics.linkage.routes import (
+    changed_genes,
+    find_routes,
+    named_inputs,
+    route_figure,
+    signalling_table,
+)
 
 SOLVERS = [s for s in ("HiGHS", "PULP_CBC_CMD") if s in pulp.listSolvers(onlyAvailable=True)]
 
 
 def table(*edges):
-    return pd.DataFrame([(m[1], 1 if m[2] == ">" else -1, m[3]) for m in (re.match(r"(\w+)([>|])(\w+)", e) for e in edges)],
-                        columns=["source", "sign", "target"])  # fmt: skip
+    return pd.DataFrame(
+        [
+            (m[1], 1 if m[2] == ">" else -1, m[3])
+            for m in (re.match(r"(\w+)([>|])(\w+)", e) for e in edges)
+        ],
+        columns=["source", "sign", "target"],
+    )
 
 
 @pytest.mark.parametrize("solver", SOLVERS)
@@ -76,7 +87,9 @@ def test_published_optimum_of_the_carnival_toy(data, solver):
     edges = table("I1>N1", "N1>M1", "N1>M2", "I2|N2", "N2>M2", "N2>M1")
     pool = solve_pool(edges, {"I1": 1, "I2": 1}, {"M1": 1.0, "M2": 1.0}, 0.2, solver_name=solver)
     assert pool.solutions[0].objective == pytest.approx(1.0)
-    assert peer.getInfo().objective_function_value + 2 * 0.2 == pytest.approx(pool.solutions[0].objective)
+    assert peer.getInfo().objective_function_value + 2 * 0.2 == pytest.approx(
+        pool.solutions[0].objective
+    )
     assert pool.solutions[0].states == {"I1": 1, "I2": 1, "N1": 1, "M1": 1, "M2": 1}
 
 
@@ -91,7 +104,11 @@ def test_corneto_example_reaches_the_optimum_of_its_peers(data):
     pruned = prune(edges, inputs, genes, 4)
     pool = solve_pool(pruned, inputs, genes, 0.2, limit=1)
     best = pool.solutions[0]
-    wrong = [k for k, v in genes.items() if k in set(pruned["target"]) and best.states.get(k, 0) != np.sign(v)]
+    wrong = [
+        k
+        for k, v in genes.items()
+        if k in set(pruned["target"]) and best.states.get(k, 0) != np.sign(v)
+    ]
     assert wrong == [] and len(best.states) == 21 and best.objective == pytest.approx(4.2)
 
 
@@ -100,13 +117,19 @@ def test_own_table_is_sound(root):
     assert len(df) >= 300 and not df.duplicated(["source", "target"]).any()
     assert set(df["sign"]) == {"1", "-1"} and set(df["evidence"]) <= {"seen", "memory"}
     assert (df.loc[df["evidence"] == "memory", "citation"] == "").all()
-    signatures = pd.read_csv(root / "resources/signatures.tsv", sep="\t", dtype=str, keep_default_na=False)
-    receptors = signatures[signatures["set"].str.startswith("LR_") & signatures["role"].str.startswith("receptor")]
+    signatures = pd.read_csv(
+        root / "resources/signatures.tsv", sep="\t", dtype=str, keep_default_na=False
+    )
+    receptors = signatures[
+        signatures["set"].str.startswith("LR_") & signatures["role"].str.startswith("receptor")
+    ]
     covered = receptors.groupby("set")["gene_human"].apply(
         lambda g: bool(set(g) & (set(df["source"]) | set(df["target"])))
     )
     assert covered.mean() > 0.95, covered[~covered].index.tolist()
-    assert {"Egfr", "Kdr"} <= set(signalling_table(root / "resources/signalling.tsv", "rat")["source"])
+    assert {"Egfr", "Kdr"} <= set(
+        signalling_table(root / "resources/signalling.tsv", "rat")["source"]
+    )
 
 
 @pytest.mark.data
@@ -127,16 +150,24 @@ def test_changed_genes_and_inputs(root):
     edges = signalling_table(root / "resources/signalling.tsv", "rat")
     human = signalling_table(root / "resources/signalling.tsv", "human")
     de = pd.DataFrame(
-        {"symbol": ["Socs3", "Vegfa", "Ccnd1", "Actb"], "stat": [20.0, -6.0, 3.0, 9.0], "padj": [1e-9, 0.01, 0.2, 1e-9]}
+        {
+            "symbol": ["Socs3", "Vegfa", "Ccnd1", "Actb"],
+            "stat": [20.0, -6.0, 3.0, 9.0],
+            "padj": [1e-9, 0.01, 0.2, 1e-9],
+        }
     )
     assert changed_genes(de, edges, 0.05, 40) == {"Socs3": 2.0, "Vegfa": pytest.approx(-1.2)}
     assert named_inputs({"IL22RA1": 1}, human, edges, "rat") == {"Il22ra1": 1}
     with pytest.raises(InputError, match="did you mean 'IL22RA1'"):
         named_inputs({"IL22RA": 1}, human, edges, "rat")
     settings = {"depth": 5, "beta": 0.2, "pool": 20, "nulls": 5}
-    routes, pool, _ = find_routes(edges, {"Il22ra1": 1}, {"Socs3": 2.0, "Vegfa": 1.2, "Cdkn1a": -1.0}, settings, 1, "x")
+    routes, pool, _ = find_routes(
+        edges, {"Il22ra1": 1}, {"Socs3": 2.0, "Vegfa": 1.2, "Cdkn1a": -1.0}, settings, 1, "x"
+    )
     assert {"Il22ra1", "Stat3"} <= set(routes["source"]) and pool.complete
-    again, _, _ = find_routes(edges, {"Il22ra1": 1}, {"Socs3": 2.0, "Vegfa": 1.2, "Cdkn1a": -1.0}, settings, 1, "x")
+    again, _, _ = find_routes(
+        edges, {"Il22ra1": 1}, {"Socs3": 2.0, "Vegfa": 1.2, "Cdkn1a": -1.0}, settings, 1, "x"
+    )
     pd.testing.assert_frame_equal(routes, again)
     assert route_figure(routes, {"Socs3": 2.0}, "t").axes
     empty, _, _ = find_routes(edges, {"Il22ra1": 1}, {}, settings, 1, "x")

@@ -28,7 +28,11 @@ def layered_rod(edge):
 def random_values(shape=(128, 128, 128), wavelength=24.0, seed=12345, stretch=1.0):
     """Band-passed white noise of the specification, drawn out along z; periodic."""
     noise = np.random.default_rng(seed).standard_normal(shape, dtype=np.float32)
-    z, y, x = np.fft.fftfreq(shape[0]) * stretch, np.fft.fftfreq(shape[1]), np.fft.rfftfreq(shape[2])
+    z, y, x = (
+        np.fft.fftfreq(shape[0]) * stretch,
+        np.fft.fftfreq(shape[1]),
+        np.fft.rfftfreq(shape[2]),
+    )
     k = np.sqrt(z[:, None, None] ** 2 + y[:, None] ** 2 + x**2)
     band = np.exp(-0.5 * ((k - 1 / wavelength) / (0.25 / wavelength)) ** 2)
     return np.fft.irfftn(np.fft.rfftn(noise) * band, s=shape, axes=(0, 1, 2))

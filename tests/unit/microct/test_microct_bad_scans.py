@@ -5,17 +5,26 @@ import pytest
 import tifffile
 from microct_bodies import layered_rod
 
-from periomics.microct.lazy import in_a_file, open_volume
+from periomics.core.errors import InputError, SpecimenError
+from periomics.microct.formats.lazy import in_a_file, open_volume
+from periomics.microct.formats.writers import write_volume
 from periomics.microct.scan import measure_file
 from periomics.microct.settings import parse
-from periomics.microct.writers import write_volume
-from periomics.study.errors import InputError, SpecimenError
 
 SECTION = {
-    "bone_threshold": 100, "implant_threshold": 1000, "prefilter_sigma_voxels": 0, "closing_voxels": 0, "anisotropy": False,
-    "voi": {"inner_um": 30, "outer_um": 120, "axial_um": [0, 400]}, "ovtv_offset_um": 30, "ovtv_width_um": 30,
-    "shells_um": [[30, 60]], "level_width_um": 30, "band_sweep_voxels": 3, "thickness_variants": False,
-}  # fmt: skip
+    "bone_threshold": 100,
+    "implant_threshold": 1000,
+    "prefilter_sigma_voxels": 0,
+    "closing_voxels": 0,
+    "anisotropy": False,
+    "voi": {"inner_um": 30, "outer_um": 120, "axial_um": [0, 400]},
+    "ovtv_offset_um": 30,
+    "ovtv_width_um": 30,
+    "shells_um": [[30, 60]],
+    "level_width_um": 30,
+    "band_sweep_voxels": 3,
+    "thickness_variants": False,
+}
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SPACING = (10.0, 10.0, 10.0)
 # MB in which the scans of this page fit, and in which they are measured by slabs or in a box.
@@ -44,11 +53,18 @@ def test_the_sound_scan_is_measured(tmp_path, memory_mb):
     rows = found.measured.table.set_index(["outcome", "variant"])
     assert rows.loc[("bvtv", ""), "value"] == pytest.approx(40, abs=1)
     facts = found.facts.set_index("fact")["value"]
-    assert facts["measured"].startswith({4000: "at once", 30: "in the box", 6: "by slabs"}[memory_mb])
-    assert facts["grey values"] == "0 to 3000, uint16" and facts["voxels (z x y x x)"] == "60 x 90 x 90"
+    assert facts["measured"].startswith(
+        {4000: "at once", 30: "in the box", 6: "by slabs"}[memory_mb]
+    )
+    assert (
+        facts["grey values"] == "0 to 3000, uint16"
+        and facts["voxels (z x y x x)"] == "60 x 90 x 90"
+    )
 
 
-@pytest.mark.parametrize(("memory_mb", "absent"), [(8, []), (6, ["tbth", "tbth_sd", "tbsp", "tbsp_sd"])])
+@pytest.mark.parametrize(
+    ("memory_mb", "absent"), [(8, []), (6, ["tbth", "tbth_sd", "tbsp", "tbsp_sd"])]
+)
 def test_what_memory_was_too_little_for_is_named(tmp_path, memory_mb, absent):
     write_volume(plates(), SPACING, tmp_path / "s.nrrd")
     found = measured(tmp_path / "s.nrrd", memory_mb)
@@ -140,7 +156,11 @@ def test_scans_that_cannot_be_measured(tmp_path, memory_mb, name, text):
 def test_an_empty_region_and_voxels_that_are_no_cubes(tmp_path, memory_mb):
     write_volume(plates(), SPACING, tmp_path / "s.nrrd")
     with pytest.raises(SpecimenError, match="VOI is empty"):
-        measured(tmp_path / "s.nrrd", memory_mb, voi={"inner_um": 30, "outer_um": 120, "axial_um": [900, 1000]})
+        measured(
+            tmp_path / "s.nrrd",
+            memory_mb,
+            voi={"inner_um": 30, "outer_um": 120, "axial_um": [900, 1000]},
+        )
     write_volume(plates(), (20.0, 10.0, 10.0), tmp_path / "long.nrrd")
     with pytest.raises(SpecimenError, match=r"not cubes \(20 x 10 x 10 um"):
         measured(tmp_path / "long.nrrd", memory_mb)
@@ -199,7 +219,9 @@ def test_packed_scans_are_unpacked_once_or_refused(tmp_path):
     write_volume(plates(), SPACING, tmp_path / "s.nii.gz")
     table = measured(tmp_path / "s.nii.gz", 6).measured.table.set_index(["outcome", "variant"])
     assert table.loc[("bvtv", ""), "value"] == pytest.approx(40, abs=1)
-    with pytest.raises(SpecimenError, match=r"nifti of this kind is read whole, 2 MB needed, 1\.5 allowed"):
+    with pytest.raises(
+        SpecimenError, match=r"nifti of this kind is read whole, 2 MB needed, 1\.5 allowed"
+    ):
         measured(tmp_path / "s.nii.gz", 1.5)
     scan = open_volume(tmp_path / "s.nii.gz")
     kept = in_a_file(scan)

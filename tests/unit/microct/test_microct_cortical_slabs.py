@@ -5,17 +5,22 @@ import pytest
 from microct_bodies import tube
 from scipy import ndimage
 
+from periomics.core.errors import SpecimenError
 from periomics.microct import balls, cortical
 from periomics.microct.morphometry import thickness
 from periomics.microct.settings import parse
 from periomics.microct.slabs import TOO_LITTLE, bits_of
 from periomics.simulate.trabeculae import random_field
-from periomics.study.errors import SpecimenError
 
 SECTION = {
-    "bone_threshold": 17000, "implant_threshold": 39000, "voi": {"inner_um": 90, "outer_um": 250},
-    "compartments": "dual_threshold", "cortical_close_um": 80, "cortical_pore_um": 40, "trabecular_close_um": 80,
-}  # fmt: skip
+    "bone_threshold": 17000,
+    "implant_threshold": 39000,
+    "voi": {"inner_um": 90, "outer_um": 250},
+    "compartments": "dual_threshold",
+    "cortical_close_um": 80,
+    "cortical_pore_um": 40,
+    "trabecular_close_um": 80,
+}
 RADII = [{}, {"cortical_close_um": 95, "cortical_pore_um": 20, "trabecular_close_um": 50}]
 
 
@@ -27,7 +32,9 @@ def shaft(seed, shape=(37, 60, 66)):
     r, outer = np.hypot(y, x), 27 * (1 + 0.1 * np.sin(z / 11))
     inner = outer - 7 * (1 + 0.4 * np.sin(2 * np.arctan2(y, x) + z / 8))
     trabeculae, pores = random_field(shape, 10.0, rng), random_field(shape, 6.0, rng)
-    bone = ((r < outer) & (r >= inner)) | ((r < inner) & (trabeculae > np.quantile(trabeculae, 0.75)))
+    bone = ((r < outer) & (r >= inner)) | (
+        (r < inner) & (trabeculae > np.quantile(trabeculae, 0.75))
+    )
     return (bone & (pores < np.quantile(pores, 0.93))) | (rng.random(shape) < 0.002)
 
 
@@ -85,7 +92,13 @@ def test_compartments_are_those_of_the_whole_at_every_slab_size(body, change):
         np.testing.assert_array_equal(parts.cortical(0, len(bone)), cortex)
         np.testing.assert_array_equal(parts.trabecular.read(0, len(bone)), inner)
         for memory_mb in (None, 6.0):
-            rows.add(repr(cortical.measure(bits_of(bone), settings, 10.0, memory_mb, planes, 1 + planes % 2)))
+            rows.add(
+                repr(
+                    cortical.measure(
+                        bits_of(bone), settings, 10.0, memory_mb, planes, 1 + planes % 2
+                    )
+                )
+            )
     assert len(rows) == 1
 
 
@@ -93,7 +106,10 @@ def test_compartments_are_those_of_the_whole_at_every_slab_size(body, change):
 def test_rows_are_what_the_masks_hold(body):
     bone, settings = BODIES[body](), parse(SECTION)
     outer, cortex, inner = plain(bone, settings, 10.0)
-    found = {(r["outcome"], r.get("variant", "")): r["value"] for r in cortical.measure(bits_of(bone), settings, 10.0)}
+    found = {
+        (r["outcome"], r.get("variant", "")): r["value"]
+        for r in cortical.measure(bits_of(bone), settings, 10.0)
+    }
     slices = np.count_nonzero(outer.any(axis=(1, 2)))
     held = np.count_nonzero(cortex & bone)
     wanted = {
@@ -134,7 +150,9 @@ def test_holes_of_slices():
     for share in (0.3, 0.5, 0.7, 1.0, 0.0):
         for shape in ((30, 41), (1, 9), (9, 2)):
             plane = rng.random(shape) < share
-            np.testing.assert_array_equal(cortical.fill_holes(plane), ndimage.binary_fill_holes(plane))
+            np.testing.assert_array_equal(
+                cortical.fill_holes(plane), ndimage.binary_fill_holes(plane)
+            )
 
 
 @pytest.mark.parametrize("planes", [3, 64])
@@ -144,9 +162,13 @@ def test_what_cannot_be_split_is_said(planes):
     for nothing in (r < 26, np.zeros_like(bone), np.ones_like(bone)):
         with pytest.raises(SpecimenError, match="no medullary space is left inside the bone"):
             cortical.split(bits_of(nothing), settings, 10.0, planes)
-    rods = np.zeros((20, 67, 67), bool)  # up to all borders of the scan: marrow, closed, is everywhere
+    rods = np.zeros(
+        (20, 67, 67), bool
+    )  # up to all borders of the scan: marrow, closed, is everywhere
     rods[:, 6:61:6, 6:61:6] = rods[:, ::66, 3::6] = rods[:, 3::6, ::66] = True
-    wide = parse({**SECTION, "cortical_close_um": 120, "cortical_pore_um": 10, "trabecular_close_um": 120})
+    wide = parse(
+        {**SECTION, "cortical_close_um": 120, "cortical_pore_um": 10, "trabecular_close_um": 120}
+    )
     with pytest.raises(SpecimenError, match="no cortex is left around the medullary space"):
         cortical.split(bits_of(rods), wide, 10.0, planes)
 
@@ -161,7 +183,13 @@ def test_too_little_memory_is_said():
         ("bvtv", cortical.TRABECULAR),
     ]
     assert all(r["qc"] == "fail" and r["qc_reason"].startswith(TOO_LITTLE) for r in rows)
-    small = parse({**SECTION, "cortical_close_um": 40, "cortical_pore_um": 30, "trabecular_close_um": 60})
+    small = parse(
+        {**SECTION, "cortical_close_um": 40, "cortical_pore_um": 30, "trabecular_close_um": 60}
+    )
     thick, *rest = cortical.measure(bits_of(bone), small, 10.0, memory_mb=1.4)
-    assert thick["outcome"] == "ct_th" and thick["qc_reason"].startswith(TOO_LITTLE) and "value" not in thick
+    assert (
+        thick["outcome"] == "ct_th"
+        and thick["qc_reason"].startswith(TOO_LITTLE)
+        and "value" not in thick
+    )
     assert all(r["value"] > 0 for r in rest)

@@ -7,11 +7,11 @@ import pytest
 import tifffile
 from PIL import Image
 
-from periomics.microct.lazy import open_volume
-from periomics.microct.nrecon import parse
-from periomics.microct.readers import _scanco_facts, probe, read_volume
-from periomics.microct.writers import write_volume
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
+from periomics.microct.formats.lazy import open_volume
+from periomics.microct.formats.nrecon import parse
+from periomics.microct.formats.readers import _scanco_facts, probe, read_volume
+from periomics.microct.formats.writers import write_volume
 
 SHAPE = (5, 6, 7)
 SPACING = (18.0, 18.0, 18.0)
@@ -160,8 +160,14 @@ def test_zarr_with_channel_axis_and_other_unit(tmp_path, volume):
 
     group = zarr.open_group(str(tmp_path / "a.zarr"), mode="w", zarr_format=3)
     group.create_array("s0", data=volume[None], chunks=(1, 2, 6, 7))
-    axes = [{"name": "c", "type": "channel"}, *({"name": n, "type": "space", "unit": "millimeter"} for n in "zyx")]
-    data = {"path": "s0", "coordinateTransformations": [{"type": "scale", "scale": [1, 0.02, 0.017, 0.016]}]}
+    axes = [
+        {"name": "c", "type": "channel"},
+        *({"name": n, "type": "space", "unit": "millimeter"} for n in "zyx"),
+    ]
+    data = {
+        "path": "s0",
+        "coordinateTransformations": [{"type": "scale", "scale": [1, 0.02, 0.017, 0.016]}],
+    }
     group.attrs["ome"] = {"version": "0.5", "multiscales": [{"axes": axes, "datasets": [data]}]}
     found = read_volume(tmp_path / "a.zarr")
     np.testing.assert_array_equal(found.array, volume)
@@ -202,7 +208,9 @@ def test_missing_chunks_are_said(tmp_path, volume):
 # ---- number types and slabs
 
 
-@pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"])
+@pytest.mark.parametrize(
+    "dtype", ["uint8", "int8", "uint16", "int16", "uint32", "int32", "float32"]
+)
 @pytest.mark.parametrize("name", ["a.nrrd", "a.nii", "a.mha", "a.zarr", "a.tif", "stack"])
 def test_number_types_and_slabs(tmp_path, dtype, name):
     """Every type in every format, whole and by slabs of two planes."""
@@ -214,8 +222,14 @@ def test_number_types_and_slabs(tmp_path, dtype, name):
     np.testing.assert_array_equal(found.array, volume)
     assert found.array.dtype == kind
     by_slab = open_volume(tmp_path / name, 18)
-    assert (by_slab.shape, by_slab.dtype, by_slab.spacing_um) == (SHAPE, dtype, pytest.approx(SPACING))
-    np.testing.assert_array_equal(np.concatenate([by_slab.slab(a, min(5, a + 2)) for a in (0, 2, 4)]), volume)
+    assert (by_slab.shape, by_slab.dtype, by_slab.spacing_um) == (
+        SHAPE,
+        dtype,
+        pytest.approx(SPACING),
+    )
+    np.testing.assert_array_equal(
+        np.concatenate([by_slab.slab(a, min(5, a + 2)) for a in (0, 2, 4)]), volume
+    )
     for wrong in ((3, 3), (4, 6), (-1, 2)):
         with pytest.raises(ValueError, match="not in a scan of 5"):
             by_slab.slab(*wrong)
@@ -224,8 +238,13 @@ def test_number_types_and_slabs(tmp_path, dtype, name):
 def test_slabs_of_pictures_and_of_one_page_tiffs(tmp_path, volume):
     found = open_volume(pictures(tmp_path / "scan", volume))
     np.testing.assert_array_equal(found.slab(2, 4), volume[2:4])
-    tifffile.imwrite(tmp_path / "ij.tif", volume, imagej=True, metadata={"axes": "ZYX", "spacing": 18, "unit": "um"},
-                     resolution=(1 / 18, 1 / 18))  # fmt: skip
+    tifffile.imwrite(
+        tmp_path / "ij.tif",
+        volume,
+        imagej=True,
+        metadata={"axes": "ZYX", "spacing": 18, "unit": "um"},
+        resolution=(1 / 18, 1 / 18),
+    )
     np.testing.assert_array_equal(open_volume(tmp_path / "ij.tif").slab(4, 5), volume[4:])
 
 
@@ -245,8 +264,16 @@ def test_slabs_of_cut_files_are_refused(tmp_path, volume):
 
 def nrrd(folder, volume, pixels, **fields):
     """An NRRD of one's own making; `pixels` follow the header, or stand in the file `a.raw` if a data file is named."""
-    lines = {"type": "uint16", "dimension": "3", "sizes": "7 6 5", "spacings": "18 18 18", "units": '"um" "um" "um"',
-             "endian": "little", "encoding": "raw", **fields}  # fmt: skip
+    lines = {
+        "type": "uint16",
+        "dimension": "3",
+        "sizes": "7 6 5",
+        "spacings": "18 18 18",
+        "units": '"um" "um" "um"',
+        "endian": "little",
+        "encoding": "raw",
+        **fields,
+    }
     header = "NRRD0004\n# a comment\n" + "".join(f"{k}: {v}\n" for k, v in lines.items()) + "\n"
     detached = "data file" in fields
     path = folder / ("a.nhdr" if detached else "a.nrrd")
@@ -300,7 +327,14 @@ def test_nrrd_that_ends_early_or_lacks_its_pixels(tmp_path, volume):
 def test_scanco_fixtures_by_slab(data):
     folder = data / "microct/scanco_reader_fixtures"
     whole = read_volume(folder / "test_nii.nii").array
-    for name in ("test_nii.nii", "test_mha.mha", "test_nrrd.nrrd", "test_dicom", "test_aim.AIM", "test_isq.ISQ"):
+    for name in (
+        "test_nii.nii",
+        "test_mha.mha",
+        "test_nrrd.nrrd",
+        "test_dicom",
+        "test_aim.AIM",
+        "test_isq.ISQ",
+    ):
         found = open_volume(folder / name)
         np.testing.assert_array_equal(
             np.concatenate([found.slab(a, a + 5) for a in range(0, 25, 5)]), whole, err_msg=name
@@ -312,13 +346,20 @@ def test_scanco_fixtures_by_slab(data):
 
 def test_density_of_a_scanco_log():
     """The log's form is that of Scanco's processing logs as the reading library expects them (synthesised, no such scan at hand)."""
-    log = ("Mu_Scaling                                       8192\nHU: mu water                                   0.24090\n"
-           "Density: type                                       2\nDensity: unit                                  {unit}\n"
-           "Density: slope                         1.60443005e+03\nDensity: intercept                    -3.91982e+02\n")  # fmt: skip
+    log = (
+        "Mu_Scaling                                       8192\nHU: mu water                                   0.24090\n"
+        "Density: type                                       2\nDensity: unit                                  {unit}\n"
+        "Density: slope                         1.60443005e+03\nDensity: intercept                    -3.91982e+02\n"
+    )
     found = _scanco_facts({"processing_log": log.format(unit="[mg HA/ccm]")}, "aim")
     assert found["density_slope"] == pytest.approx(1604.43005 / 8192)
     assert found["density_intercept"] == pytest.approx(-391.982)
-    assert "density_slope" not in _scanco_facts({"processing_log": log.format(unit="[1/cm]")}, "aim")
+    assert "density_slope" not in _scanco_facts(
+        {"processing_log": log.format(unit="[1/cm]")}, "aim"
+    )
     assert "density_slope" not in _scanco_facts({"processing_log": "Mu_Scaling 1"}, "aim")
-    assert _scanco_facts({"rescale_slope": 0.2, "rescale_intercept": -390.0}, "isq")["density_slope"] == 0.2
+    assert (
+        _scanco_facts({"rescale_slope": 0.2, "rescale_intercept": -390.0}, "isq")["density_slope"]
+        == 0.2
+    )
     assert "density_slope" not in _scanco_facts({"mu_scaling": 1}, "isq")

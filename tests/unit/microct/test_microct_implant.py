@@ -3,22 +3,30 @@
 import numpy as np
 import pytest
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.microct import contact
 from periomics.microct.batch import batch_row
-from periomics.microct.lazy import SlabReader
+from periomics.microct.formats.lazy import SlabReader
+from periomics.microct.formats.writers import write_volume
 from periomics.microct.masks import LABELS, corrected
 from periomics.microct.measure import find_regions, measure
 from periomics.microct.scan import batch_settings, measure_file
 from periomics.microct.segment import bone_mask
 from periomics.microct.settings import parse
-from periomics.microct.writers import write_volume
-from periomics.study.errors import InputError, SpecimenError
 
 SECTION = {
-    "bone_threshold": 100, "implant_threshold": 1000, "prefilter_sigma_voxels": 0, "closing_voxels": 0,
-    "voi": {"inner_um": 30, "outer_um": 120}, "ovtv_offset_um": 30, "ovtv_width_um": 30, "level_width_um": 30,
-    "band_sweep_voxels": 5, "da_noise_fields": 0, "anisotropy": False,
-}  # fmt: skip
+    "bone_threshold": 100,
+    "implant_threshold": 1000,
+    "prefilter_sigma_voxels": 0,
+    "closing_voxels": 0,
+    "voi": {"inner_um": 30, "outer_um": 120},
+    "ovtv_offset_um": 30,
+    "ovtv_width_um": 30,
+    "level_width_um": 30,
+    "band_sweep_voxels": 5,
+    "da_noise_fields": 0,
+    "anisotropy": False,
+}
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SPACING = (10.0, 10.0, 10.0)
 
@@ -56,14 +64,20 @@ def test_marginal_level_and_insertion_by_sector():
     assert got["insertion", ""] == pytest.approx((69 - crests).mean() / 100, abs=0.01)
     losses = found.curves.query("curve == 'loss_by_sector'")["value"].to_numpy()
     assert sorted(losses) == pytest.approx(sorted((crests - 10) / 100), abs=0.011)
-    at_most_one_turned = [np.roll(losses, k) for k in range(8)] + [np.roll(losses[::-1], k) for k in range(8)]
-    assert any(np.allclose(turned, (crests - 10) / 100, atol=0.011) for turned in at_most_one_turned)
+    at_most_one_turned = [np.roll(losses, k) for k in range(8)] + [
+        np.roll(losses[::-1], k) for k in range(8)
+    ]
+    assert any(
+        np.allclose(turned, (crests - 10) / 100, atol=0.011) for turned in at_most_one_turned
+    )
 
 
 def test_a_sector_without_bone_is_lost_and_said():
     grey, at = rod()
     angle, sector = by_sector(at, np.zeros(8))
-    grey[(at[0] >= 20) & (grey < 1000) & (sector != 3) & (np.abs(angle - 3.5 * np.pi / 4) > 0.6)] = 200
+    grey[
+        (at[0] >= 20) & (grey < 1000) & (sector != 3) & (np.abs(angle - 3.5 * np.pi / 4) > 0.6)
+    ] = 200
     found = measure(grey, SPACING, parse(SECTION), COMMON)
     rows = found.table[found.table["outcome"] == "ridge"]
     assert (rows["qc"] == "warn").all()
@@ -119,9 +133,13 @@ def test_simulated_scans(bvtv):
     from periomics.simulate.microct import ScanModel, build, image
 
     section = {
-        "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6, "anisotropy": False,
-        "thickness_variants": False, "voi": {"inner_um": 90, "outer_um": 500, "axial_um": [0, 1000]},
-    }  # fmt: skip
+        "bone_threshold": 17000,
+        "implant_threshold": 39000,
+        "prefilter_sigma_voxels": 0.6,
+        "anisotropy": False,
+        "thickness_variants": False,
+        "voi": {"inner_um": 90, "outer_um": 500, "axial_um": [0, 1000]},
+    }
     settings = parse(section)
     model = ScanModel(shape=(96, 96, 96), voxel_um=18.0)
     specimen = build(bvtv, model, settings, np.random.default_rng(7))
@@ -130,9 +148,17 @@ def test_simulated_scans(bvtv):
     both = np.count_nonzero(regions.implant & specimen.implant)
     assert 2 * both / (regions.implant.sum() + specimen.implant.sum()) > 0.97
     assert got["bvtv", ""] == pytest.approx(bvtv, abs=1.5)
-    true = contact.Surroundings(specimen.bone, specimen.bone & ~regions.zone, specimen.distance_um.astype(np.float32),
-                                specimen.height_um.astype(np.float32), regions.axis, 18.0)  # fmt: skip
-    layer = contact.layer(true.distance, true.height, contact.contact_offset(settings, 18.0), 18.0, settings.voi)
+    true = contact.Surroundings(
+        specimen.bone,
+        specimen.bone & ~regions.zone,
+        specimen.distance_um.astype(np.float32),
+        specimen.height_um.astype(np.float32),
+        regions.axis,
+        18.0,
+    )
+    layer = contact.layer(
+        true.distance, true.height, contact.contact_offset(settings, 18.0), 18.0, settings.voi
+    )
     assert got["bic_ct", ""] == pytest.approx(100 * specimen.bone[layer].mean(), abs=2)
 
 
@@ -156,7 +182,9 @@ def test_two_level_keeps_only_what_hangs_together():
 def test_adaptive_finds_thin_bone_on_a_slope():
     grey = np.tile(np.linspace(0, 60, 60, dtype=np.float32), (40, 40, 1))
     grey[18:21] += 30
-    settings = parse({**SECTION, "segmentation": "adaptive", "bone_threshold_low": 30, "adaptive_sigma_um": 60})
+    settings = parse(
+        {**SECTION, "segmentation": "adaptive", "bone_threshold_low": 30, "adaptive_sigma_um": 60}
+    )
     found = bone_mask(grey, settings, 10.0, np.zeros(grey.shape, bool))
     assert found[18:21, 10:30, 10:50].mean() > 0.9
     assert found[:10, 10:30, :29].sum() == 0
@@ -176,7 +204,9 @@ def scans_of_a_batch():
     rng = np.random.default_rng(0)
     scans = {}
     for name, share in (("a", 0.2), ("b", 0.6)):
-        grey = np.where(rng.random((30, 30, 30)) < share, 300.0, 100.0) + 20 * rng.standard_normal((30, 30, 30))
+        grey = np.where(rng.random((30, 30, 30)) < share, 300.0, 100.0) + 20 * rng.standard_normal(
+            (30, 30, 30)
+        )
         scans[name] = reader(grey.astype(np.float32))
     return scans
 
@@ -184,7 +214,9 @@ def scans_of_a_batch():
 def test_one_threshold_a_batch():
     scans = scans_of_a_batch()
     rows = [{"specimen_id": n, "path": n, "role": "sample"} for n in scans]
-    settings = parse({**SECTION, "bone_threshold": None, "threshold_rule": "otsu", "implant": "none"})
+    settings = parse(
+        {**SECTION, "bone_threshold": None, "threshold_rule": "otsu", "implant": "none"}
+    )
     found = batch_row("day1", rows, settings, lambda r: scans[r["path"]]).iloc[0]
     assert found["bone_threshold"] == pytest.approx(200, abs=12)
     assert (found["n_scans"], found["reason"]) == (2, "")
@@ -222,7 +254,11 @@ def test_phantom_of_the_batch():
     settings = parse({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [200, 800]})
     rows = [{"specimen_id": "p", "role": "phantom"}, {"specimen_id": "s", "role": "sample"}]
     found = batch_row("d", rows, settings, lambda r: reader(grey)).iloc[0]
-    assert (found["slope"], found["intercept"], found["phantom"]) == (pytest.approx(0.2), pytest.approx(-100), "p")
+    assert (found["slope"], found["intercept"], found["phantom"]) == (
+        pytest.approx(0.2),
+        pytest.approx(-100),
+        "p",
+    )
     none = batch_row("d", rows[1:], settings, lambda r: reader(grey)).iloc[0]
     assert "no usable scan of role phantom" in none["reason"]
 
@@ -243,26 +279,37 @@ def test_a_label_map_put_back_changes_nothing(tmp_path):
     _, settings, found = scan_and_mask(tmp_path)
     write_volume(found.measured.labels, SPACING, tmp_path / "mask.nii.gz")
     row = {"mask_by": "AB", "mask_reason": "none needed"}
-    again = measure_file(str(tmp_path / "s.nrrd"), row, settings, COMMON, str(tmp_path / "mask.nii.gz"))
+    again = measure_file(
+        str(tmp_path / "s.nrrd"), row, settings, COMMON, str(tmp_path / "mask.nii.gz")
+    )
     np.testing.assert_array_equal(again.measured.labels, found.measured.labels)
     table = again.measured.table.set_index(["outcome", "variant"])
     first = found.measured.table.set_index(["outcome", "variant"])
     for key in (("bvtv", ""), ("tbth", ""), ("tv", ""), ("ridge", "")):
         assert table.loc[key, "value"] == first.loc[key, "value"]
-    assert "by hand: implant, band, bone, voi; mask by AB, reason: none needed" in table.loc[("bvtv", ""), "method"]
+    assert (
+        "by hand: implant, band, bone, voi; mask by AB, reason: none needed"
+        in table.loc[("bvtv", ""), "method"]
+    )
     assert table.loc[("bvtv", "mask=before"), "value"] == first.loc[("bvtv", ""), "value"]
 
 
 def test_a_corrected_mask_is_used(tmp_path):
     _, settings, found = scan_and_mask(tmp_path)
     labels = found.measured.labels.copy()
-    labels[(labels == LABELS["bone in VOI"]) & (np.arange(80) < 40)[:, None, None]] = LABELS["marrow in VOI"]
+    labels[(labels == LABELS["bone in VOI"]) & (np.arange(80) < 40)[:, None, None]] = LABELS[
+        "marrow in VOI"
+    ]
     write_volume(labels, SPACING, tmp_path / "mask.nrrd")
-    again = measure_file(str(tmp_path / "s.nrrd"), {}, settings, COMMON, str(tmp_path / "mask.nrrd")).measured
+    again = measure_file(
+        str(tmp_path / "s.nrrd"), {}, settings, COMMON, str(tmp_path / "mask.nrrd")
+    ).measured
     got = values(again)
     assert got["bvtv", ""] < got["bvtv", "mask=before"] - 5
     assert got["bvtv", "mask=before"] == values(found.measured)["bvtv", ""]
-    assert got["bvtv", ""] == pytest.approx(100 * np.count_nonzero(labels == 3) / np.isin(labels, (3, 4)).sum())
+    assert got["bvtv", ""] == pytest.approx(
+        100 * np.count_nonzero(labels == 3) / np.isin(labels, (3, 4)).sum()
+    )
 
 
 def test_an_implant_drawn_by_hand_saves_a_scan_without_a_threshold(tmp_path):
@@ -271,7 +318,9 @@ def test_an_implant_drawn_by_hand_saves_a_scan_without_a_threshold(tmp_path):
     with pytest.raises(SpecimenError, match="no implant"):
         measure_file(str(tmp_path / "dim.nrrd"), {}, settings, COMMON)
     write_volume((grey > 1000).astype(np.uint8), SPACING, tmp_path / "m.nrrd")
-    table = measure_file(str(tmp_path / "dim.nrrd"), {}, settings, COMMON, str(tmp_path / "m.nrrd")).measured.table
+    table = measure_file(
+        str(tmp_path / "dim.nrrd"), {}, settings, COMMON, str(tmp_path / "m.nrrd")
+    ).measured.table
     rows = table.set_index(["outcome", "variant"])
     assert rows.loc[("bvtv", ""), "value"] > 20
     assert rows.loc[("bvtv", "mask=before"), "qc"] == "fail"

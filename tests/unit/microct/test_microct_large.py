@@ -6,21 +6,31 @@ import numpy as np
 import pytest
 from microct_bodies import tube
 
+from periomics.core.errors import SpecimenError
 from periomics.microct import large
+from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.large import NO_FIELD, TOO_LITTLE, WHOLE_BYTES, fits, measure_large
-from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import measure
 from periomics.microct.settings import parse
-from periomics.study.errors import SpecimenError
 
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SECTION = {
-    "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6,
-    "voi": {"inner_um": 90, "outer_um": 250, "axial_um": [0, 500]}, "level_width_um": 54,
-    "shells_um": [[90, 150], [150, 250]], "ovtv_curve_um": [36, 108], "band_sweep_voxels": 3,
-}  # fmt: skip
-BY_SPHERES = [("tbth", "method=bonej"), ("tbth_sd", "method=bonej"), ("tbsp", "method=bonej"),
-              ("tbsp_sd", "method=bonej"), ("tbn", "method=mid-axis")]  # fmt: skip
+    "bone_threshold": 17000,
+    "implant_threshold": 39000,
+    "prefilter_sigma_voxels": 0.6,
+    "voi": {"inner_um": 90, "outer_um": 250, "axial_um": [0, 500]},
+    "level_width_um": 54,
+    "shells_um": [[90, 150], [150, 250]],
+    "ovtv_curve_um": [36, 108],
+    "band_sweep_voxels": 3,
+}
+BY_SPHERES = [
+    ("tbth", "method=bonej"),
+    ("tbth_sd", "method=bonej"),
+    ("tbsp", "method=bonej"),
+    ("tbsp_sd", "method=bonej"),
+    ("tbn", "method=mid-axis"),
+]
 
 
 def reader(grey, spacing=(18.0,) * 3):
@@ -41,7 +51,9 @@ def scan():
     inner = simulated()
     grey = np.full((170, 150, 160), 12000, np.uint16)
     grey[:120, 20:124, 30:142] = inner
-    grey[125:165, 20:124, 30:142] = np.minimum(inner[119:79:-1], 24000)  # more bone beyond, not connected to the first
+    grey[125:165, 20:124, 30:142] = np.minimum(
+        inner[119:79:-1], 24000
+    )  # more bone beyond, not connected to the first
     grey[40:, 140:, :] = 22000
     return grey
 
@@ -69,13 +81,21 @@ def pasted(shape, one):
     return out
 
 
-@pytest.mark.parametrize("change", [
-    {},
-    {"segmentation": "two_level", "bone_threshold_low": 15500},
-    {"segmentation": "adaptive", "bone_threshold_low": 15500, "adaptive_sigma_um": 100},
-    {"prefilter_sigma_voxels": 0, "closing_voxels": 2, "da_noise_fields": 0, "tmd_peel_voxels": 3},
-    {"compartments": "dual_threshold", "cortical_close_um": 100, "trabecular_close_um": 60},
-])  # fmt: skip
+@pytest.mark.parametrize(
+    "change",
+    [
+        {},
+        {"segmentation": "two_level", "bone_threshold_low": 15500},
+        {"segmentation": "adaptive", "bone_threshold_low": 15500, "adaptive_sigma_um": 100},
+        {
+            "prefilter_sigma_voxels": 0,
+            "closing_voxels": 2,
+            "da_noise_fields": 0,
+            "tmd_peel_voxels": 3,
+        },
+        {"compartments": "dual_threshold", "cortical_close_um": 100, "trabecular_close_um": 60},
+    ],
+)
 def test_numbers_of_a_box_are_those_of_the_scan(scan, change):
     settings = parse({**SECTION, **change})
     whole = measure(scan, (18.0,) * 3, settings, COMMON)
@@ -126,10 +146,20 @@ def test_a_whole_scan_by_slabs(memory_mb):
 def test_compartments_of_a_whole_scan_by_slabs(memory_mb):
     """To the last digit, Ct.Th too: both forms are the same steps."""
     bone, _, _ = tube()
-    grey = np.where(np.tile(bone, (2, 1, 1)), 22000, 12000) + np.random.default_rng(1).normal(0, 900, (60, 70, 70))
+    grey = np.where(np.tile(bone, (2, 1, 1)), 22000, 12000) + np.random.default_rng(1).normal(
+        0, 900, (60, 70, 70)
+    )
     grey = grey.astype(np.uint16)
-    settings = parse({**SECTION, "implant": "none", "compartments": "dual_threshold", "cortical_close_um": 140,
-                      "cortical_pore_um": 72, "trabecular_close_um": 140})  # fmt: skip
+    settings = parse(
+        {
+            **SECTION,
+            "implant": "none",
+            "compartments": "dual_threshold",
+            "cortical_close_um": 140,
+            "cortical_pore_um": 72,
+            "trabecular_close_um": 140,
+        }
+    )
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
     assert not fits(grey.shape, memory_mb)
     found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
@@ -172,7 +202,9 @@ def close(found, whole, grey):
         else:
             assert rows.loc[key, "value"] == wanted.loc[key, "value"], key
         assert rows.loc[key, "qc"] == wanted.loc[key, "qc"]
-    assert rows.loc["da"].equals(wanted.loc["da"].loc[rows.loc["da"].index])  # with the noise floor, every cell
+    assert rows.loc["da"].equals(
+        wanted.loc["da"].loc[rows.loc["da"].index]
+    )  # with the noise floor, every cell
     assert rows.loc[("da", "noise-floor"), "value"] > 1
     np.testing.assert_array_equal(found.labels(0, len(grey)), whole.labels)
     for one, map_ in zip(found.maps, (whole.thickness_mm, whole.separation_mm), strict=True):
@@ -182,17 +214,25 @@ def close(found, whole, grey):
 
 def test_memory_that_is_too_little_is_said(scan):
     """For the spheres: thickness is missing with the reason, the rest is there; for a slab: the scan is not measured."""
-    rows = table(measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured)
+    rows = table(
+        measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured
+    )
     assert (rows.loc[[("tbsp", ""), ("tbsp_sd", "")], "qc"] == "fail").all()
     for key in (("tbsp", ""), ("tbn", "method=mid-axis")):
-        assert rows.loc[key, "qc_reason"].startswith(f"{TOO_LITTLE}: ") and np.isnan(rows.loc[key, "value"])
+        assert rows.loc[key, "qc_reason"].startswith(f"{TOO_LITTLE}: ") and np.isnan(
+            rows.loc[key, "value"]
+        )
     assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
     with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
         measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
     wide = np.full((90, 150, 160), 12000, np.uint16)
     wide[20:60, 40:100, 40:100] = 22000
-    with pytest.raises(SpecimenError, match="memory_mb is too little for this scan"):  # enough to segment, not to count
-        measure_large(reader(wide), replace(parse({**SECTION, "implant": "none"}), memory_mb=9), COMMON)
+    with pytest.raises(
+        SpecimenError, match="memory_mb is too little for this scan"
+    ):  # enough to segment, not to count
+        measure_large(
+            reader(wide), replace(parse({**SECTION, "implant": "none"}), memory_mb=9), COMMON
+        )
     assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)
 
 

@@ -14,10 +14,14 @@ from periomics.simulate.microct import ScanModel, build, image, truth
 
 SETTINGS = parse(
     {
-        "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6, "anisotropy": False,
-        "thickness_variants": False, "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 1000]},
+        "bone_threshold": 17000,
+        "implant_threshold": 39000,
+        "prefilter_sigma_voxels": 0.6,
+        "anisotropy": False,
+        "thickness_variants": False,
+        "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 1000]},
     }
-)  # fmt: skip
+)
 VOXEL = 18.0
 # Voxels: levels are whole slices below the shoulder.
 WITHIN = 1.001
@@ -27,7 +31,10 @@ def tops(specimen, share=SETTINGS.level_share):
     """Highest bone of each sector, voxels above the apex, on the labels."""
     settings = dataclasses.replace(SETTINGS, level_share=share)
     return (
-        true_levels(specimen.bone, specimen.distance_um, specimen.height_um, specimen.screw, VOXEL, settings)[0] / VOXEL
+        true_levels(
+            specimen.bone, specimen.distance_um, specimen.height_um, specimen.screw, VOXEL, settings
+        )[0]
+        / VOXEL
     )
 
 
@@ -39,13 +46,19 @@ def read(fractions, seeds, **changed):
             specimen = build(bvtv, model, SETTINGS, np.random.default_rng([seed, int(bvtv)]))
             scan = image(specimen, model, np.random.default_rng(seed))
             found = measure(scan, (VOXEL,) * 3, SETTINGS, {"specimen_id": "s", "animal_id": "a"})
-            loss = found.curves.query("curve == 'loss_by_sector'")["value"].to_numpy() * 1000 / VOXEL
+            loss = (
+                found.curves.query("curve == 'loss_by_sector'")["value"].to_numpy() * 1000 / VOXEL
+            )
             length = np.linalg.norm(specimen.screw.head - specimen.screw.apex)
             yield specimen, found, loss, length - tops(specimen)
 
 
 def row(found, outcome, variant=""):
-    return found.table.set_index(["outcome", "variant"]).loc[(outcome, variant), "value"] * 1000 / VOXEL
+    return (
+        found.table.set_index(["outcome", "variant"]).loc[(outcome, variant), "value"]
+        * 1000
+        / VOXEL
+    )
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +103,12 @@ def test_a_bare_crest_whose_level_is_clear_is_read_within_a_voxel(bare):
     off, clear = [], []
     for specimen, _, loss, true in bare:
         off += list(np.abs(loss - true))
-        clear += list(np.abs(tops(specimen, SETTINGS.level_share / 2) - tops(specimen, 2 * SETTINGS.level_share)) <= 1)
+        clear += list(
+            np.abs(
+                tops(specimen, SETTINGS.level_share / 2) - tops(specimen, 2 * SETTINGS.level_share)
+            )
+            <= 1
+        )
     off, clear = np.array(off), np.array(clear)
     assert off[clear].max() <= WITHIN
     assert 0.6 < clear.mean() < 0.9
@@ -112,11 +130,19 @@ def test_a_level_that_jumps_is_said():
     levels[0, :, 5:15] = 40
     levels[0, 2, 24] = 9  # of 120 voxels: between 5 and 10 %
     axis = Axis(np.zeros(3), np.array([29.0, 0, 0]), np.array([1.0, 0, 0]))
-    found = level(Tally(np.zeros((2, 0)), np.zeros((2, 0)), np.zeros((2, 0)), levels, 0), axis, VOXEL, SETTINGS)
+    found = level(
+        Tally(np.zeros((2, 0)), np.zeros((2, 0)), np.zeros((2, 0)), levels, 0),
+        axis,
+        VOXEL,
+        SETTINGS,
+    )
     assert (found.top_um / VOXEL).tolist() == [14, 14, 14, 14]
     assert found.bottom_um / VOXEL == 5
     assert found.unsure.tolist() == [False, False, True, False]
     empty = level(
-        Tally(np.zeros((2, 0)), np.zeros((2, 0)), np.zeros((2, 0)), levels * [[[0]], [[1]]], 0), axis, VOXEL, SETTINGS
+        Tally(np.zeros((2, 0)), np.zeros((2, 0)), np.zeros((2, 0)), levels * [[[0]], [[1]]], 0),
+        axis,
+        VOXEL,
+        SETTINGS,
     )
     assert np.isnan(empty.top_um).all() and not empty.unsure.any() and empty.insertion_um == 0

@@ -5,17 +5,19 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 
-from periomics.microct.lazy import open_volume
-from periomics.microct.nifti import Frame, frame_of, write_nifti
+from periomics.microct.formats.lazy import open_volume
+from periomics.microct.formats.nifti import Frame, frame_of, write_nifti
+from periomics.microct.formats.writers import write_volume
 from periomics.microct.resample import cubes_by_slabs, to_cubes
-from periomics.microct.writers import write_volume
 from periomics.study.plan import memory_need
 
 # A turn about z and a tilt about x, as columns x, y, z.
 TURNED = (0.8, -0.6, 0.0, 0.48, 0.64, -0.6, 0.36, 0.48, 0.8)
 
 
-def scan_image(path, origin=(3.5, -20.25, 7.0), direction=TURNED, spacing=(0.018, 0.018, 0.02), **options):
+def scan_image(
+    path, origin=(3.5, -20.25, 7.0), direction=TURNED, spacing=(0.018, 0.018, 0.02), **options
+):
     image = sitk.GetImageFromArray(np.arange(5 * 6 * 7, dtype=np.int16).reshape(5, 6, 7))
     image.SetSpacing(spacing)
     image.SetOrigin(origin)
@@ -43,8 +45,10 @@ def test_a_map_lies_where_the_scan_lies(tmp_path, name, out):
 
 
 def test_units_of_an_origin_are_those_of_the_spacing(tmp_path):
-    lines = ("NRRD0004\ntype: uint8\ndimension: 3\nspace dimension: 3\nsizes: 2 2 2\nspace directions: (18,0,0) (0,18,0) (0,0,20)\n"
-             'space origin: (1000,0,-500)\nspace units: "um" "um" "um"\nencoding: raw\n\n')  # fmt: skip
+    lines = (
+        "NRRD0004\ntype: uint8\ndimension: 3\nspace dimension: 3\nsizes: 2 2 2\nspace directions: (18,0,0) (0,18,0) (0,0,20)\n"
+        'space origin: (1000,0,-500)\nspace units: "um" "um" "um"\nencoding: raw\n\n'
+    )
     (tmp_path / "s.nrrd").write_bytes(lines.encode() + bytes(8))
     scan = open_volume(tmp_path / "s.nrrd")
     frame = frame_of(scan.facts, scan.spacing_um)
@@ -59,7 +63,10 @@ def test_scans_without_a_place_lie_at_zero_and_the_same_voxels_give_the_same_byt
     assert (tmp_path / "a.nii.gz").read_bytes() == (tmp_path / "b.nii.gz").read_bytes()
     found = sitk.ReadImage(str(tmp_path / "a.nii.gz"))
     np.testing.assert_array_equal(sitk.GetArrayFromImage(found), labels)
-    assert (found.GetOrigin(), found.GetDirection()) == ((0.0, 0.0, 0.0), (1, 0, 0, 0, 1, 0, 0, 0, 1))
+    assert (found.GetOrigin(), found.GetDirection()) == (
+        (0.0, 0.0, 0.0),
+        (1, 0, 0, 0, 1, 0, 0, 0, 1),
+    )
     with pytest.raises(ValueError, match="3 planes were given for a volume of 4"):
         write_nifti(tmp_path / "c.nii", (4, 5, 6), "uint8", [labels[:3]], Frame((0.1, 0.1, 0.1)))
 
@@ -75,10 +82,13 @@ def test_the_place_of_a_dicom_series(tmp_path, monkeypatch):
         plane = image[:, :, z]
         place = image.TransformIndexToPhysicalPoint((0, 0, z))
         for tag, value in (
-            ("0008|0060", "CT"), ("0020|000e", "1.2.826.0.1.3680043.2.1125.1"), ("0020|0013", str(z + 1)),
-            ("0020|0032", "\\".join(f"{v:.8f}" for v in place)), ("0018|0050", "0.02"),
+            ("0008|0060", "CT"),
+            ("0020|000e", "1.2.826.0.1.3680043.2.1125.1"),
+            ("0020|0013", str(z + 1)),
+            ("0020|0032", "\\".join(f"{v:.8f}" for v in place)),
+            ("0018|0050", "0.02"),
             ("0020|0037", "\\".join(f"{v:.8f}" for v in (*direction[:, 0], *direction[:, 1]))),
-        ):  # fmt: skip
+        ):
             plane.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{z}.dcm"))
         writer.Execute(plane)
@@ -104,11 +114,17 @@ def test_memory_follows_the_input_up_to_the_bound(tmp_path):
     assert memory_need(Files([plain]), 100, 1000) == pytest.approx(300)
     assert memory_need(Files([plain]), 1000, 1000) == 1000
     assert memory_need(Files([plain]), 8) == pytest.approx(24)
-    assert memory_need(Files([packed]), 100, 1000) == memory_need(Files([header]), 100, 1000) == 1000
+    assert (
+        memory_need(Files([packed]), 100, 1000) == memory_need(Files([header]), 100, 1000) == 1000
+    )
     scan_image(tmp_path / "c.mha", useCompression=True)
     scan_image(tmp_path / "c.nrrd", useCompression=True)
     scan_image(tmp_path / "d.nrrd")
-    assert memory_need(Files([tmp_path / "c.mha"]), 1, 77) == memory_need(Files([tmp_path / "c.nrrd"]), 1, 77) == 77
+    assert (
+        memory_need(Files([tmp_path / "c.mha"]), 1, 77)
+        == memory_need(Files([tmp_path / "c.nrrd"]), 1, 77)
+        == 77
+    )
     assert memory_need(Files([tmp_path / "d.nrrd"]), 1, 77) < 1
     folder = tmp_path / "slices"
     folder.mkdir()
@@ -125,7 +141,10 @@ def test_formats_that_are_read_whole_are_known(tmp_path, name):
     if name.endswith(".tif"):
         # ImageJ's way of many planes behind one header
         tifffile.imwrite(
-            tmp_path / name, values, imagej=name == "one.tif", compression="zlib" if name == "packed.tif" else None
+            tmp_path / name,
+            values,
+            imagej=name == "one.tif",
+            compression="zlib" if name == "packed.tif" else None,
         )
     else:
         scan_image(tmp_path / name, spacing=(0.018,) * 3, useCompression=True)

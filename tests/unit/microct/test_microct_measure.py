@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from microct_bodies import layered_rod
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.microct import morphometry
 from periomics.microct.masks import LABELS
 from periomics.microct.measure import isotropic_voxel, measure, outcomes
@@ -14,13 +15,18 @@ from periomics.microct.picture import overlay
 from periomics.microct.render import render
 from periomics.microct.segment import segment_implant, smooth
 from periomics.microct.settings import Voi, parse
-from periomics.study.errors import InputError, SpecimenError
 
 SECTION = {
-    "bone_threshold": 100, "implant_threshold": 1000, "prefilter_sigma_voxels": 0, "closing_voxels": 0,
+    "bone_threshold": 100,
+    "implant_threshold": 1000,
+    "prefilter_sigma_voxels": 0,
+    "closing_voxels": 0,
     "voi": {"inner_um": 30, "outer_um": 120, "axial_um": [0, 400]},
-    "ovtv_offset_um": 30, "ovtv_width_um": 30, "ovtv_curve_um": [0, 30], "shells_um": [[30, 60], [60, 120]],
-}  # fmt: skip
+    "ovtv_offset_um": 30,
+    "ovtv_width_um": 30,
+    "ovtv_curve_um": [0, 30],
+    "shells_um": [[30, 60], [60, 120]],
+}
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SPACING = (10.0, 10.0, 10.0)
 
@@ -35,7 +41,10 @@ def values(found):
 
 def test_layers_around_a_rod():
     """In whole periods of layers BV/TV is 40 % and thickness 4 voxels; marrow is 6 voxels thick."""
-    section = {**SECTION, "voi": {**SECTION["voi"], "axial_um": [45, 345]}}  # 30 planes: three periods
+    section = {
+        **SECTION,
+        "voi": {**SECTION["voi"], "axial_um": [45, 345]},
+    }  # 30 planes: three periods
     found = measure(phantom(), SPACING, parse(section), COMMON)
     got = values(found)
     assert got["bvtv", ""] == pytest.approx(40)
@@ -43,7 +52,9 @@ def test_layers_around_a_rod():
     assert got["bvtv", "shell=60-120um"] == pytest.approx(40)
     assert got["tbth", ""] == pytest.approx(0.04)
     assert got["tbth_sd", ""] == pytest.approx(0, abs=1e-9)
-    assert got["tbsp", ""] == pytest.approx(0.06, rel=0.005)  # the band cuts a corner here and there
+    assert got["tbsp", ""] == pytest.approx(
+        0.06, rel=0.005
+    )  # the band cuts a corner here and there
     assert got["bv", ""] == pytest.approx(0.4 * got["tv", ""])
     assert got["tv", ""] == pytest.approx(found.regions.voi.sum() * 1e-6)
     row = found.table.set_index(["outcome", "variant"]).loc[("bvtv", "")]
@@ -61,7 +72,9 @@ def test_shell_volume_and_counts():
     np.testing.assert_array_equal(found.regions.voi, expected)
     part = found.labels
     assert np.count_nonzero(part == LABELS["implant"]) == 50 * 121
-    assert np.count_nonzero(part == LABELS["bone in VOI"]) == np.count_nonzero(expected & (z % 10 < 4))
+    assert np.count_nonzero(part == LABELS["bone in VOI"]) == np.count_nonzero(
+        expected & (z % 10 < 4)
+    )
 
 
 def test_thickness_sees_bone_outside_the_voi():
@@ -83,7 +96,9 @@ def test_thickness_sees_bone_outside_the_voi():
 
 def test_threshold_sweep_moves_the_right_way():
     grey = phantom()
-    grey[np.arange(60) % 10 == 4] = np.where(grey[np.arange(60) % 10 == 4] > 1000, 3000, 95)  # a layer just too thin
+    grey[np.arange(60) % 10 == 4] = np.where(
+        grey[np.arange(60) % 10 == 4] > 1000, 3000, 95
+    )  # a layer just too thin
     got = values(measure(grey, SPACING, parse(SECTION), COMMON))
     assert got["bvtv", "threshold=-10%"] > got["bvtv", ""]
     assert got["bvtv", "threshold=+10%"] == got["bvtv", ""]
@@ -182,7 +197,9 @@ def test_warnings_reach_every_row():
     wide = phantom().astype(np.uint16)
     wide[10:12, 50:] = 65535
     section = {**SECTION, "second_implant_share": 1.0}
-    found = measure(wide, SPACING, parse({**section, "voi": {"inner_um": 30, "outer_um": 300}}), COMMON)
+    found = measure(
+        wide, SPACING, parse({**section, "voi": {"inner_um": 30, "outer_um": 300}}), COMMON
+    )
     assert set(found.table["qc"]) == {"warn"}
     assert found.table["qc_reason"].str.contains("saturated").all()
     assert found.table["qc_reason"].str.contains("VOI meets the border").all()
@@ -192,7 +209,11 @@ def test_overlay_shows_all_layers():
     found = measure(phantom(), SPACING, parse(SECTION), COMMON)
     fig = overlay(phantom(), found, "s", 30)
     assert len(fig.axes) == 10  # three slices, 3-D, two maps with colour bars, two panels of curves
-    assert [len(ax.collections) for ax in fig.axes[:3]] == [2, 3, 3]  # the first slice lies in marrow
+    assert [len(ax.collections) for ax in fig.axes[:3]] == [
+        2,
+        3,
+        3,
+    ]  # the first slice lies in marrow
     assert any("µm" in t.get_text() for t in fig.axes[0].texts)
     assert len(fig.axes[6].lines) == 3
     picture = render(found.labels, found.regions.axis.direction)
@@ -234,11 +255,17 @@ def test_settings_need_thresholds():
 @pytest.mark.data
 def test_human_bone_as_measured_elsewhere(data):
     """Figures of another build on the same scan: Gaussian sigma 1, grey >= 80.9257 (Otsu)."""
-    from periomics.microct.readers import read_volume
+    from periomics.microct.formats.readers import read_volume
 
     scan = read_volume(data / "microct/lhdl_3155_D_4_bc", voxel_um=19.5)
-    section = {"bone_threshold": 80.9257, "implant_threshold": 300, "prefilter_sigma_voxels": 1, "implant": "none",
-               "voi": SECTION["voi"], "sweep_percent": 0}  # fmt: skip
+    section = {
+        "bone_threshold": 80.9257,
+        "implant_threshold": 300,
+        "prefilter_sigma_voxels": 1,
+        "implant": "none",
+        "voi": SECTION["voi"],
+        "sweep_percent": 0,
+    }
     got = values(measure(scan.array, scan.spacing_um, parse(section), COMMON))
     assert got["bvtv", ""] == pytest.approx(19.37, abs=0.005)
     assert got["tbth", ""] == pytest.approx(0.2367, abs=1e-4)

@@ -5,9 +5,9 @@ import pytest
 import SimpleITK as sitk
 import tifffile
 
-from periomics.microct.readers import probe, read_volume
-from periomics.microct.writers import write_volume
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
+from periomics.microct.formats.readers import probe, read_volume
+from periomics.microct.formats.writers import write_volume
 
 SHAPE = (5, 6, 7)
 SPACING = (18.0, 18.0, 18.0)
@@ -19,9 +19,15 @@ def volume():
     return np.random.default_rng(0).integers(0, 60000, SHAPE).astype(np.uint16)
 
 
-@pytest.mark.parametrize("name", ["a.nrrd", "a.nii", "a.nii.gz", "a.mha", "a.zarr", "a.tif", "stack"])
+@pytest.mark.parametrize(
+    "name", ["a.nrrd", "a.nii", "a.nii.gz", "a.mha", "a.zarr", "a.tif", "stack"]
+)
 def test_round_trip(tmp_path, volume, name):
-    write_volume(volume, (20.0, 18.0, 16.0) if "." in name and "tif" not in name else SPACING, tmp_path / name)
+    write_volume(
+        volume,
+        (20.0, 18.0, 16.0) if "." in name and "tif" not in name else SPACING,
+        tmp_path / name,
+    )
     stated = None if name not in ("a.tif", "stack") else 18.0
     header = probe(tmp_path / name)
     found = read_volume(tmp_path / name, stated)
@@ -53,9 +59,14 @@ def write_dicom(folder, volume):
         image = sitk.GetImageFromArray(plane)
         image.SetSpacing([0.018, 0.018])
         for tag, value in {
-            "0008|0060": "CT", "0020|000e": "1.2.3", "0020|000d": "1.2", "0008|0018": f"1.2.3.{z + 1}",
-            "0020|0013": str(z), "0020|0032": f"0\\0\\{z * 0.02}", "0020|0037": "1\\0\\0\\0\\1\\0",
-        }.items():  # fmt: skip
+            "0008|0060": "CT",
+            "0020|000e": "1.2.3",
+            "0020|000d": "1.2",
+            "0008|0018": f"1.2.3.{z + 1}",
+            "0020|0013": str(z),
+            "0020|0032": f"0\\0\\{z * 0.02}",
+            "0020|0037": "1\\0\\0\\0\\1\\0",
+        }.items():
             image.SetMetaData(tag, value)
         writer.SetFileName(str(folder / f"{z:04d}.dcm"))
         writer.Execute(image)
@@ -64,19 +75,30 @@ def write_dicom(folder, volume):
 @pytest.mark.data
 def test_scanco_fixtures_agree(data):
     folder = data / "microct/scanco_reader_fixtures"
-    names = ("test_nii.nii", "test_mha.mha", "test_nrrd.nrrd", "test_dicom", "test_aim.AIM", "test_isq.ISQ")
+    names = (
+        "test_nii.nii",
+        "test_mha.mha",
+        "test_nrrd.nrrd",
+        "test_dicom",
+        "test_aim.AIM",
+        "test_isq.ISQ",
+    )
     scans = [read_volume(folder / n) for n in names]
     assert np.count_nonzero(scans[0].array) == 81
     for name, scan in zip(names, scans, strict=True):
         np.testing.assert_array_equal(scan.array, scans[0].array, err_msg=name)
         assert probe(folder / name).shape == (25, 25, 25)
         # 60.68 in the AIM and ISQ, rounded to 60.7 in what was converted from them
-        assert scan.spacing_um == pytest.approx((60.68 if name[-3:] in ("AIM", "ISQ") else 60.7,) * 3, rel=1e-6)
+        assert scan.spacing_um == pytest.approx(
+            (60.68 if name[-3:] in ("AIM", "ISQ") else 60.7,) * 3, rel=1e-6
+        )
 
 
 @pytest.mark.data
 def test_real_voxel_sizes(data):
-    assert probe(data / "microct/shrew_trabecular/Shrew.nrrd").spacing_um == pytest.approx((4.1,) * 3, rel=1e-6)
+    assert probe(data / "microct/shrew_trabecular/Shrew.nrrd").spacing_um == pytest.approx(
+        (4.1,) * 3, rel=1e-6
+    )
     skull = probe(data / "microct/mouse_skull_C57BL6J/C57BL6_J_.nii.gz")
     assert skull.shape == (147, 170, 170)
     assert skull.spacing_um == pytest.approx((140.873, 141.113, 141.113), rel=1e-5)
@@ -100,8 +122,14 @@ def test_voxel_size_from_neither_or_both(tmp_path, volume):
 @pytest.mark.parametrize(
     ("lines", "expected"),
     [
-        ('space dimension: 3\nspace units: "um" "um" "um"\nspace directions: (18,0,0) (0,18,0) (0,0,20)', (20, 18, 18)),
-        ("space: left-posterior-superior\nspace directions: (0.018,0,0) (0,0.018,0) (0,0,0.02)", (20, 18, 18)),
+        (
+            'space dimension: 3\nspace units: "um" "um" "um"\nspace directions: (18,0,0) (0,18,0) (0,0,20)',
+            (20, 18, 18),
+        ),
+        (
+            "space: left-posterior-superior\nspace directions: (0.018,0,0) (0,0.018,0) (0,0,0.02)",
+            (20, 18, 18),
+        ),
         ('spacings: 0.018 0.018 0.02\nunits: "mm" "mm" "mm"', (20, 18, 18)),
         ("spacings: 1 1 1", None),
         ("content: no spacing", None),
@@ -143,15 +171,30 @@ def test_mha_without_spacing(tmp_path, volume):
 
 def test_tiff_spacing_of_imagej_and_ome(tmp_path, volume):
     tifffile.imwrite(
-        tmp_path / "ij.tif", volume, imagej=True, resolution=(1 / 16, 1 / 17),
+        tmp_path / "ij.tif",
+        volume,
+        imagej=True,
+        resolution=(1 / 16, 1 / 17),
         metadata={"axes": "ZYX", "spacing": 20.0, "unit": "um"},
-    )  # fmt: skip
+    )
     tifffile.imwrite(
-        tmp_path / "a.ome.tif", volume,
-        metadata={"axes": "ZYX", "PhysicalSizeX": 0.016, "PhysicalSizeXUnit": "mm", "PhysicalSizeY": 17.0,
-                  "PhysicalSizeZ": 20.0},
-    )  # fmt: skip
-    tifffile.imwrite(tmp_path / "dpi.tif", volume, photometric="minisblack", resolution=(300, 300), resolutionunit=2)
+        tmp_path / "a.ome.tif",
+        volume,
+        metadata={
+            "axes": "ZYX",
+            "PhysicalSizeX": 0.016,
+            "PhysicalSizeXUnit": "mm",
+            "PhysicalSizeY": 17.0,
+            "PhysicalSizeZ": 20.0,
+        },
+    )
+    tifffile.imwrite(
+        tmp_path / "dpi.tif",
+        volume,
+        photometric="minisblack",
+        resolution=(300, 300),
+        resolutionunit=2,
+    )
     assert probe(tmp_path / "ij.tif").spacing_um == pytest.approx((20, 17, 16))
     assert probe(tmp_path / "a.ome.tif").spacing_um == pytest.approx((20, 17, 16))
     assert probe(tmp_path / "dpi.tif").spacing_um is None

@@ -39,12 +39,17 @@ def test_thickness(bone, voi, planes, marrow):
     def keep(low, sizes):
         written[low : low + len(sizes)] = sizes
 
-    found = streamed_thickness(bits.read, SHAPE, bits_of(voi), planes, threads=1 + planes % 2, clipped=True, write=keep)
+    found = streamed_thickness(
+        bits.read, SHAPE, bits_of(voi), planes, threads=1 + planes % 2, clipped=True, write=keep
+    )
     np.testing.assert_array_equal((2 * np.sqrt(written[voi])).astype(np.float32), whole[voi])
     streamed_thickness(bits.read, SHAPE, None, planes, write=keep)
     np.testing.assert_array_equal((2 * np.sqrt(written)).astype(np.float32), whole)
     expected = thickness(phase, voi, 1.0)
-    assert (found.n_voxels, found.maximum) == (expected.n_voxels, pytest.approx(expected.maximum, rel=1e-7))
+    assert (found.n_voxels, found.maximum) == (
+        expected.n_voxels,
+        pytest.approx(expected.maximum, rel=1e-7),
+    )
     assert (found.mean, found.sd) == pytest.approx(
         (expected.mean, expected.sd), rel=1e-7
     )  # its map is single precision
@@ -53,7 +58,10 @@ def test_thickness(bone, voi, planes, marrow):
 
 def test_thickness_is_the_same_number_at_every_slab_size(bone):
     bits = bits_of(bone)
-    results = {streamed_thickness(bits.read, SHAPE, None, planes).counts.tobytes() for planes in (1, 3, 10, 41)}
+    results = {
+        streamed_thickness(bits.read, SHAPE, None, planes).counts.tobytes()
+        for planes in (1, 3, 10, 41)
+    }
     assert len(results) == 1
 
 
@@ -64,7 +72,9 @@ def test_thickness_beside_metal(bone):
     expected = thickness(phase, np.ones(SHAPE, bool), 1.0, zone)
     for planes in (5, 41):
         read = bits_of(phase).read
-        found = streamed_thickness(read, SHAPE, None, planes, clipped=True, metal_zone=bits_of(zone))
+        found = streamed_thickness(
+            read, SHAPE, None, planes, clipped=True, metal_zone=bits_of(zone)
+        )
         assert found.clipped / found.n_voxels == pytest.approx(expected.clipped_share, rel=1e-12)
 
 
@@ -87,7 +97,9 @@ def test_only_spheres_that_reach_the_voi_matter(bone, planes):
         voi = np.zeros(mask.shape, bool)
         voi[first:last, 5:30, 8:40] = True
         expected = thickness(mask, voi, 1.0)
-        found = streamed_thickness(bits_of(mask).read, mask.shape, bits_of(voi), planes, clipped=True)
+        found = streamed_thickness(
+            bits_of(mask).read, mask.shape, bits_of(voi), planes, clipped=True
+        )
         assert (found.mean, found.sd) == pytest.approx((expected.mean, expected.sd), rel=1e-7)
         assert found.clipped / found.n_voxels == pytest.approx(expected.clipped_share, rel=1e-12)
 
@@ -95,7 +107,11 @@ def test_only_spheres_that_reach_the_voi_matter(bone, planes):
 def both_maps(phase, voi, planes, threads=1):
     """Plain and ImageJ's map (voxels) by slabs, mean and deviation of the latter, share of clipped voxels, all in the VOI."""
     inside = phase if voi is None else phase & voi
-    plain, plugin, moments = np.zeros(phase.shape, np.float32), np.zeros(phase.shape, np.float32), Moments()
+    plain, plugin, moments = (
+        np.zeros(phase.shape, np.float32),
+        np.zeros(phase.shape, np.float32),
+        Moments(),
+    )
 
     def take(low, squares):
         plain[low : low + len(squares)] = 2 * np.sqrt(squares, dtype=np.float32)
@@ -106,8 +122,15 @@ def both_maps(phase, voi, planes, threads=1):
 
     region = None if voi is None else bits_of(voi)
     found = streamed_thickness(
-        bits_of(phase).read, phase.shape, region, planes, threads=threads, clipped=True, write=take, write_bonej=take_plugin
-    )  # fmt: skip
+        bits_of(phase).read,
+        phase.shape,
+        region,
+        planes,
+        threads=threads,
+        clipped=True,
+        write=take,
+        write_bonej=take_plugin,
+    )
     return (
         np.where(inside, plain, 0),
         np.where(inside, plugin, 0),
@@ -160,7 +183,9 @@ def test_the_first_guess_of_the_reach_does_not_matter(monkeypatch, seed):
     voi = None
     if seed % 3:
         voi = np.zeros(shape, bool)
-        voi[tuple(slice(a, a + rng.integers(1, 6)) for a in (rng.integers(0, n) for n in shape))] = True
+        voi[
+            tuple(slice(a, a + rng.integers(1, 6)) for a in (rng.integers(0, n) for n in shape))
+        ] = True
     inside = phase if voi is None else phase & voi
     plain = np.where(inside, local_thickness(phase), 0)
     plugin = np.where(inside, bonej_thickness(phase, squared_distance(phase)), 0)
@@ -177,7 +202,9 @@ def test_mid_axes_and_what_lies_between_them(bone, voi, planes, part):
     threads, region = 1 + planes % 2, voi if part else np.ones_like(voi)
     found = streamed_mid_axis(bits_of(bone), planes, threads=threads)
     np.testing.assert_array_equal(found.read(0, SHAPE[0]), mid_axis(bone))
-    spacing = streamed_spacing(bits_of(bone), bits_of(voi) if part else None, planes, threads=threads)
+    spacing = streamed_spacing(
+        bits_of(bone), bits_of(voi) if part else None, planes, threads=threads
+    )
     assert spacing.mean == pytest.approx(mid_axis_spacing(bone, region, 1.0), rel=1e-7)
     whole = streamed_spacing(bits_of(bone), bits_of(voi) if part else None, SHAPE[0])
     np.testing.assert_array_equal(spacing.counts, whole.counts)
@@ -191,7 +218,9 @@ def test_mid_axes_of_thick_bone_and_of_none():
         found = streamed_mid_axis(bits_of(block), planes)
         np.testing.assert_array_equal(found.read(0, 40), mid_axis(block))
         between = streamed_spacing(bits_of(block), None, planes)
-        assert between.mean == pytest.approx(mid_axis_spacing(block, np.ones_like(block), 1.0), rel=1e-7)
+        assert between.mean == pytest.approx(
+            mid_axis_spacing(block, np.ones_like(block), 1.0), rel=1e-7
+        )
         np.testing.assert_array_equal(both_maps(block, None, planes)[0], local_thickness(block))
     for phase in (np.ones((9, 9, 9), bool), np.zeros((9, 9, 9), bool)):
         assert streamed_spacing(bits_of(phase), None, 4) is None

@@ -68,7 +68,8 @@ def test_surface_and_smi(bone, voi):
     for region in (np.ones(SHAPE, bool), voi):
         expected = surface(bone, region, 0.02)
         found = [
-            streamed_surface(bits_of(bone), 0.02, bits_of(region), planes, 1 + planes % 2) for planes in (1, 8, 41)
+            streamed_surface(bits_of(bone), 0.02, bits_of(region), planes, 1 + planes % 2)
+            for planes in (1, 8, 41)
         ]
         assert found[0] == found[1] == found[2] == expected
 
@@ -92,7 +93,9 @@ def test_anisotropy(bone, voi):
     for region in (None, voi):
         expected = anisotropy(bone, np.ones(SHAPE, bool) if region is None else region)
         for threads in (1, 2):
-            found = streamed_anisotropy(bits_of(bone), None if region is None else bits_of(region), threads)
+            found = streamed_anisotropy(
+                bits_of(bone), None if region is None else bits_of(region), threads
+            )
             np.testing.assert_array_equal(found.axes, expected.axes)
     assert streamed_anisotropy(empty_bits((8, 8, 8))) is None
 
@@ -100,11 +103,16 @@ def test_anisotropy(bone, voi):
 def plain_field(bone, voi, seed):
     """The isotropic field's mask by transforms of the whole volume, with numpy's own radial means and quantile."""
     shape, axes = bone.shape, (0, 1, 2)
-    z, y, x = np.meshgrid(*map(np.fft.fftfreq, shape[:2]), np.fft.rfftfreq(shape[2]), indexing="ij", sparse=True)
+    z, y, x = np.meshgrid(
+        *map(np.fft.fftfreq, shape[:2]), np.fft.rfftfreq(shape[2]), indexing="ij", sparse=True
+    )
     radius = np.rint(np.sqrt(z**2 + y**2 + x**2) * max(shape)).astype(int)
 
     def radial(spectrum):
-        return (np.bincount(radius.ravel(), spectrum.ravel()) / np.maximum(np.bincount(radius.ravel()), 1))[radius]
+        return (
+            np.bincount(radius.ravel(), spectrum.ravel())
+            / np.maximum(np.bincount(radius.ravel()), 1)
+        )[radius]
 
     inside = bone & voi
     fraction = inside.sum() / voi.sum()
@@ -117,7 +125,9 @@ def plain_field(bone, voi, seed):
     return field > np.quantile(field[voi], 1 - fraction)
 
 
-@pytest.mark.parametrize(("planes", "rows", "threads"), [(1, 1, 1), (7, 64, 2), (64, 5, 2), (20, 3, 1)])
+@pytest.mark.parametrize(
+    ("planes", "rows", "threads"), [(1, 1, 1), (7, 64, 2), (64, 5, 2), (20, 3, 1)]
+)
 def test_isotropic_field(bone, voi, planes, rows, threads):
     """The same amplitude and mask, to the last bit, whatever the slabs and threads; the mask is that of plain transforms."""
     ours, region = bits_of(bone), bits_of(voi)
@@ -130,7 +140,9 @@ def test_isotropic_field(bone, voi, planes, rows, threads):
         for seed in (0, 3):
             found = field_mask(amplitude, region.read, inside, total, seed, plan).read(0, SHAPE[0])
             # outside the VOI, which nothing looks at, a value may lie between two in it, where the cut is put
-            assert np.count_nonzero((found != plain_field(bone, voi, seed)) & voi) == 0  # voxels that differ
+            assert (
+                np.count_nonzero((found != plain_field(bone, voi, seed)) & voi) == 0
+            )  # voxels that differ
             assert np.count_nonzero(found & voi) == inside
 
 
@@ -145,7 +157,9 @@ def test_noise_floor(bone, voi, caplog):
             found = streamed_noise_floors(bits_of(bone), bits_of(region), 2, memory_mb, threads)
             for one, wanted in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(one.axes, wanted.axes)
-    assert re.search(r"noise floor of DA, field: (?!36 )\d+ of 36 planes", caplog.text)  # more than one slab
+    assert re.search(
+        r"noise floor of DA, field: (?!36 )\d+ of 36 planes", caplog.text
+    )  # more than one slab
     nothing = np.zeros(SHAPE, bool)
     assert noise_floors(bone, nothing) == noise_floors(voi, voi) == noise_floors(nothing, voi) == ()
     assert streamed_noise_floors(bits_of(bone), bits_of(nothing)) == ()
@@ -194,7 +208,9 @@ def test_planted_connectivity(planes):
     for axis in range(3):
         middle = tuple(slice(6, 24) if a != axis else slice(None) for a in range(3))
         frame[middle] = False
-    assert streamed_connectivity(bits_of(frame), None, planes).euler == -4  # five connections, as in BoneJ's own test
+    assert (
+        streamed_connectivity(bits_of(frame), None, planes).euler == -4
+    )  # five connections, as in BoneJ's own test
     rods = np.zeros((40, 40, 40), bool)
     rods[:, 5:35:10, 5:35:10] = True
     rods[5:35:10, 5:35:10, :] = rods[5:35:10, :, 5:35:10] = True

@@ -5,11 +5,18 @@ import pytest
 from microct_bodies import ball, random_bone, tube
 from skimage.measure import euler_number
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.microct import anisotropy as mil
 from periomics.microct import cortical
 from periomics.microct.cleanup import bonej_thickness, mid_axis
 from periomics.microct.connectivity import connectivity, purify
-from periomics.microct.density import Calibration, calibration_of, density_rows, fit_phantom, in_grey
+from periomics.microct.density import (
+    Calibration,
+    calibration_of,
+    density_rows,
+    fit_phantom,
+    in_grey,
+)
 from periomics.microct.morphometry import mid_axis_spacing
 from periomics.microct.resample import to_cubes
 from periomics.microct.settings import parse
@@ -17,9 +24,13 @@ from periomics.microct.slabs import bits_of
 from periomics.microct.structure import structure_rows
 from periomics.microct.surface import plate_model, surface
 from periomics.microct.thickness import squared_distance
-from periomics.study.errors import InputError, SpecimenError
 
-SECTION = {"bone_threshold": 100, "implant_threshold": 1000, "implant": "none", "voi": {"inner_um": 0, "outer_um": 1}}
+SECTION = {
+    "bone_threshold": 100,
+    "implant_threshold": 1000,
+    "implant": "none",
+    "voi": {"inner_um": 0, "outer_um": 1},
+}
 
 
 # ---- connectivity
@@ -100,7 +111,7 @@ def test_real_bone_as_bonej(data):
     """Figures that BoneJ 1 gave on the same volumes (specification)."""
     import tifffile
 
-    from periomics.microct.readers import read_volume
+    from periomics.microct.formats.readers import read_volume
 
     files = sorted((data / "microct/lhdl_3155_D_4_bc").glob("*.tif"))
     bone = np.stack([tifffile.imread(f) for f in files]) > 63
@@ -155,7 +166,9 @@ def test_the_cuts_of_the_voi_are_no_surface():
 
 def test_plate_model_is_right_for_plates_and_kept_apart():
     found = plate_model(0.25, 2 / 0.06)
-    assert (found.thickness, found.number, found.separation) == pytest.approx((0.06, 0.25 / 0.06, 0.18))
+    assert (found.thickness, found.number, found.separation) == pytest.approx(
+        (0.06, 0.25 / 0.06, 0.18)
+    )
     assert np.isnan(plate_model(0.2, 0.0).thickness)
 
 
@@ -184,7 +197,9 @@ def test_anisotropy_of_noise_and_plates():
     plates[np.arange(140) % 12 < 4] = True
     found = mil.anisotropy(plates, whole)
     assert found.bonej > 0.9999
-    assert abs(found.directions[0, 0]) == pytest.approx(1, abs=1e-3)  # shortest intercepts across the plates
+    assert abs(found.directions[0, 0]) == pytest.approx(
+        1, abs=1e-3
+    )  # shortest intercepts across the plates
     assert mil.anisotropy(~whole, whole) is None
     assert mil.anisotropy(noise, ~whole) is None
 
@@ -218,12 +233,21 @@ def test_density_needs_a_calibration():
     assert set(rows) == {"grey_bone", "grey_voi"}
     assert rows["grey_bone"]["value"] == 400 and rows["grey_bone"]["unit"] == "a.u."
     line = Calibration(2.0, -100.0, "test")
-    rows = {r["outcome"]: r for r in density_rows(grey, bone, voi, parse({**SECTION, "low_density_cut": 450}), line)}
+    rows = {
+        r["outcome"]: r
+        for r in density_rows(grey, bone, voi, parse({**SECTION, "low_density_cut": 450}), line)
+    }
     assert rows["tmd"]["value"] == 700 and rows["tmd"]["unit"] == "mgHA/cm3"
     assert rows["bmd"]["value"] == pytest.approx(2 * grey.mean() - 100)
     assert rows["low_density_share"]["value"] == 100
-    section = {**SECTION, "calibration": "line", "calibration_slope": 2, "calibration_intercept": -100,
-               "threshold_unit": "mgHA/cm3", "bone_threshold": 300}  # fmt: skip
+    section = {
+        **SECTION,
+        "calibration": "line",
+        "calibration_slope": 2,
+        "calibration_intercept": -100,
+        "threshold_unit": "mgHA/cm3",
+        "bone_threshold": 300,
+    }
     assert in_grey(parse(section), line).bone_threshold == 200
     for bad in (
         {"threshold_unit": "mgHA/cm3"},
@@ -283,15 +307,26 @@ def test_resampling_keeps_a_linear_field():
 
 def test_compartments_of_a_tube():
     bone, r, pore = tube()
-    settings = parse({**SECTION, "compartments": "dual_threshold", "cortical_close_um": 80, "cortical_pore_um": 40,
-                      "trabecular_close_um": 80})  # fmt: skip
+    settings = parse(
+        {
+            **SECTION,
+            "compartments": "dual_threshold",
+            "cortical_close_um": 80,
+            "cortical_pore_um": 40,
+            "trabecular_close_um": 80,
+        }
+    )
     cortex = cortical.split(bits_of(bone), settings, 10.0).cortical(0, len(bone))
     true = (r >= 20) & (r < 26)
     assert 2 * np.count_nonzero(cortex & true) / (cortex.sum() + true.sum()) > 0.97
     rows = {
-        r_["outcome"]: r_["value"] for r_ in cortical.measure(bits_of(bone), settings, 10.0) if not r_.get("variant")
+        r_["outcome"]: r_["value"]
+        for r_ in cortical.measure(bits_of(bone), settings, 10.0)
+        if not r_.get("variant")
     }
-    assert rows["ct_th"] == pytest.approx(0.06, abs=0.01)  # one voxel: the parity of voxel distances
+    assert rows["ct_th"] == pytest.approx(
+        0.06, abs=0.01
+    )  # one voxel: the parity of voxel distances
     assert rows["tt_ar"] == pytest.approx((r < 26)[0].sum() * 1e-4, rel=0.02)
     assert rows["ct_ar"] == pytest.approx((true & ~pore)[0].sum() * 1e-4, rel=0.04)
     assert rows["porosity"] == pytest.approx(100 * pore[0].sum() / true[0].sum(), abs=1)
@@ -313,7 +348,13 @@ def test_every_structural_outcome_has_a_row_and_conventions_agree():
     assert {"smi", "da"} <= {r["outcome"] for r in rows}
     assert all(r["unit"] for r in rows)
     off = structure_rows(
-        bone, bone, nothing, voi, 0.02, None, parse({**SECTION, "anisotropy": False, "thickness_variants": False})
+        bone,
+        bone,
+        nothing,
+        voi,
+        0.02,
+        None,
+        parse({**SECTION, "anisotropy": False, "thickness_variants": False}),
     )
     assert not {"da"} & {r["outcome"] for r in off}
 
@@ -334,7 +375,9 @@ def test_spheres_that_do_not_reach_the_voi_are_left_out_without_a_trace():
         np.testing.assert_array_equal(found.map_voxels[inside], whole[inside])
         assert found.mean == pytest.approx(whole[inside].mean(dtype=float), rel=1e-12)
         plugin = bonej_thickness(phase, squared_distance(phase))[inside].astype(float)
-        assert (found.bonej_mean, found.bonej_sd) == pytest.approx((plugin.mean(), plugin.std()), rel=1e-12)
+        assert (found.bonej_mean, found.bonej_sd) == pytest.approx(
+            (plugin.mean(), plugin.std()), rel=1e-12
+        )
     between = ~mid_axis(bone)
     whole = local_thickness(between)[between & voi].mean(dtype=float)
     assert mid_axis_spacing(bone, voi, 1.0) == pytest.approx(whole, rel=1e-12)

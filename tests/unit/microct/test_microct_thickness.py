@@ -5,7 +5,12 @@ import pytest
 from hypothesis import given, settings
 from hypothesis.extra.numpy import arrays
 
-from periomics.microct.thickness import cover_tables, largest_squares, local_thickness, squared_distance
+from periomics.microct.thickness import (
+    cover_tables,
+    largest_squares,
+    local_thickness,
+    squared_distance,
+)
 
 
 def brute(mask):
@@ -46,11 +51,15 @@ def test_does_not_depend_on_threads_or_pruning(monkeypatch):
     mask = random_field((48, 50, 52), 16.0, np.random.default_rng(1)) > 0
     one = local_thickness(mask, threads=1)
     np.testing.assert_array_equal(one, local_thickness(mask, threads=2))
-    monkeypatch.setattr(thickness, "cover_tables", lambda largest: np.full((3, largest + 1), 1 << 40))
+    monkeypatch.setattr(
+        thickness, "cover_tables", lambda largest: np.full((3, largest + 1), 1 << 40)
+    )
     np.testing.assert_array_equal(one, local_thickness(mask))
 
 
-@pytest.mark.parametrize(("plate", "expected"), [(4, 4), (5, 6), (6, 6), (10, 10), (11, 12), (20, 20)])
+@pytest.mark.parametrize(
+    ("plate", "expected"), [(4, 4), (5, 6), (6, 6), (10, 10), (11, 12), (20, 20)]
+)
 def test_plate(plate, expected):
     mask = np.zeros((40, 60, 60), bool)
     mask[5 : 5 + plate] = True
@@ -75,13 +84,17 @@ def rod(diameter, shape, axis):
 @pytest.mark.parametrize("diameter", [3, 5, 8, 13, 24])
 def test_rod(diameter, axis):
     mask = rod(diameter, (40, 40, 40), axis)
-    assert local_thickness(mask)[mask].mean() == pytest.approx(diameter, abs=1.5)  # the bound of BoneJ's own test
+    assert local_thickness(mask)[mask].mean() == pytest.approx(
+        diameter, abs=1.5
+    )  # the bound of BoneJ's own test
 
 
 def test_crossing_rods_are_thickest_where_they_cross():
     mask = rod(12, (60, 60, 60), 0) | rod(12, (60, 60, 60), 1) | rod(12, (60, 60, 60), 2)
     sizes = local_thickness(mask)
-    arms = np.concatenate([sizes[:12][mask[:12]], sizes[:, :12][mask[:, :12]], sizes[..., :12][mask[..., :12]]])
+    arms = np.concatenate(
+        [sizes[:12][mask[:12]], sizes[:, :12][mask[:, :12]], sizes[..., :12][mask[..., :12]]]
+    )
     assert arms.mean() == pytest.approx(12, abs=1.5)
     assert 12 < sizes[30, 30, 30] == sizes.max() < 12 * np.sqrt(2) + 1.5
 
@@ -102,7 +115,11 @@ def test_distances_equal_another_transform_also_beyond_the_narrow_type():
     import edt
 
     rng = np.random.default_rng(5)
-    for mask in (rng.random((9, 40, 70)) < 0.9, rng.random((40, 9, 7)) < 0.5, np.ones((300, 280, 5), bool)):
+    for mask in (
+        rng.random((9, 40, 70)) < 0.9,
+        rng.random((40, 9, 7)) < 0.5,
+        np.ones((300, 280, 5), bool),
+    ):
         mask[0, 0, 0] = False
         found = squared_distance(mask, threads=2)
         np.testing.assert_array_equal(found, edt.edtsq(mask, black_border=False))
@@ -113,7 +130,9 @@ def test_wide_spheres_and_many_sizes():
     """Spans longer than a vector, cut by the border; more sizes than fit into a byte; squares beyond 16 bits."""
     mask = np.zeros((3, 90, 130), bool)
     mask[1, 2:88, 1:] = True
-    wide = np.full(mask.shape, 1_000_000, np.uint32)  # not distances of this mask: spheres that hold all of it
+    wide = np.full(
+        mask.shape, 1_000_000, np.uint32
+    )  # not distances of this mask: spheres that hold all of it
     wide[1, 5, 5] += 1
     assert (largest_squares(wide, 1, 2) == 1_000_001).all()
     ramp = np.arange(mask.size, dtype=np.uint16).reshape(mask.shape) % 700

@@ -17,7 +17,12 @@ from periomics.microct.structure import structure_rows
 from periomics.microct.surface import surface
 from periomics.microct.thickness import local_thickness, squared_distance
 
-SECTION = {"bone_threshold": 100, "implant_threshold": 1000, "implant": "none", "voi": {"inner_um": 0, "outer_um": 1}}
+SECTION = {
+    "bone_threshold": 100,
+    "implant_threshold": 1000,
+    "implant": "none",
+    "voi": {"inner_um": 0, "outer_um": 1},
+}
 
 
 # ---- thickness: the figures of the specification, exact and as ImageJ's plugin gives them
@@ -30,7 +35,10 @@ def summary(sizes, mask):
 
 @pytest.mark.parametrize(
     ("edge", "euler", "exact", "plugin"),
-    [(128, -32, (11.65,), (11.873,)), (256, -629, (11.397, 2.470, 20.100), (11.612, 2.324, 20.100))],
+    [
+        (128, -32, (11.65,), (11.873,)),
+        (256, -629, (11.397, 2.470, 20.100), (11.612, 2.324, 20.100)),
+    ],
 )
 def test_thickness_of_random_fields(edge, euler, exact, plugin):
     mask = random_bone((edge, edge, edge))
@@ -52,7 +60,7 @@ def test_thickness_of_random_fields(edge, euler, exact, plugin):
     ],
 )
 def test_thickness_of_real_bone(data, name, share, exact, plugin):
-    from periomics.microct.readers import read_volume
+    from periomics.microct.formats.readers import read_volume
 
     if name == "human":
         mask = read_volume(data / "microct/lhdl_3155_D_4_bc", voxel_um=19.5).array > 63
@@ -60,7 +68,9 @@ def test_thickness_of_real_bone(data, name, share, exact, plugin):
         mask = read_volume(data / "microct/shrew_trabecular/Shrew.nrrd").array > 0
     assert mask.mean() == pytest.approx(share, abs=5e-6)
     assert summary(local_thickness(mask), mask) == pytest.approx(exact, abs=6e-4)
-    assert summary(bonej_thickness(mask, squared_distance(mask)), mask) == pytest.approx(plugin, abs=6e-4)
+    assert summary(bonej_thickness(mask, squared_distance(mask)), mask) == pytest.approx(
+        plugin, abs=6e-4
+    )
 
 
 def finer(values, k):
@@ -94,7 +104,10 @@ def test_plates_of_any_direction_read_half_a_voxel_too_thick(thickness):
     for _ in range(12):
         normal = rng.standard_normal(3)
         normal /= np.linalg.norm(normal)
-        plate = np.abs(sum((a - 30) * n for a, n in zip(at, normal, strict=True)) + rng.uniform(-1, 1)) <= thickness / 2
+        plate = (
+            np.abs(sum((a - 30) * n for a, n in zip(at, normal, strict=True)) + rng.uniform(-1, 1))
+            <= thickness / 2
+        )
         bias.append(local_thickness(plate)[core][plate[core]].mean() - thickness)
     assert 0.2 < np.mean(bias) < 0.8
     assert min(bias) > -0.2 and max(bias) < 1.1
@@ -104,12 +117,16 @@ def test_plates_of_any_direction_read_half_a_voxel_too_thick(thickness):
 
 
 @pytest.mark.parametrize(
-    ("radius", "smoothed"), [(5, (-0.06, -0.05)), (10, (-0.018, -0.012)), (20, (-0.002, 0.002)), (30, (-0.002, 0.002))]
+    ("radius", "smoothed"),
+    [(5, (-0.06, -0.05)), (10, (-0.018, -0.012)), (20, (-0.002, 0.002)), (30, (-0.002, 0.002))],
 )
 def test_surface_of_spheres(radius, smoothed):
     """The blur takes about 2 sigma² / r² of a sphere's area; the raw mesh adds 8.5 to 12.5 %, faces a half."""
     bone, true = ball(radius), 4 * np.pi * (radius * 0.5) ** 2
-    for found in (surface(bone, np.ones_like(bone), 0.5), streamed_surface(bits_of(bone), 0.5, None, 9)):
+    for found in (
+        surface(bone, np.ones_like(bone), 0.5),
+        streamed_surface(bits_of(bone), 0.5, None, 9),
+    ):
         assert smoothed[0] <= found.smoothed_mesh / true - 1 <= smoothed[1]
         assert 0.085 <= found.raw_mesh / true - 1 <= 0.125
         assert found.faces / true - 1 == pytest.approx(0.5, abs=0.03)
@@ -120,7 +137,10 @@ def test_surface_of_a_brick_and_of_a_plate():
     """A brick is closed: its edges are cut by the raw mesh and rounded by the blur. A plate that the VOI cuts has two sides."""
     brick = np.pad(np.ones((40, 50, 60), bool), 8)
     true = 2.0 * (40 * 50 + 40 * 60 + 50 * 60)
-    for found in (surface(brick, np.ones_like(brick), 1.0), streamed_surface(bits_of(brick), 1.0, None, 9)):
+    for found in (
+        surface(brick, np.ones_like(brick), 1.0),
+        streamed_surface(bits_of(brick), 1.0, None, 9),
+    ):
         assert found.faces == true
         assert -0.02 <= found.raw_mesh / true - 1 <= 0
         assert -0.04 <= found.smoothed_mesh / true - 1 <= -0.02
@@ -152,16 +172,28 @@ def test_connections_are_the_tunnels_whatever_else_lies_about(n):
     clean = tunnels(n)
     dirty = clean.copy()
     dirty[1:3, 1:3, 2::10] = True  # five specks
-    dirty[10:12, 12:14, 5:45:8] = False  # cavities between tunnels, one voxel of wall left on every side
+    dirty[10:12, 12:14, 5:45:8] = (
+        False  # cavities between tunnels, one voxel of wall left on every side
+    )
     cavities = euler_number(dirty, 3) - euler_number(clean, 3) - 5
     assert cavities == 5
     for bone, euler in ((clean, 1 - n), (dirty, 1 - n + 10)):
         assert connectivity(bone).euler == euler
-        assert (connectivity(purify(bone)).euler, connectivity(purify(bone)).connections) == (1 - n, n)
+        assert (connectivity(purify(bone)).euler, connectivity(purify(bone)).connections) == (
+            1 - n,
+            n,
+        )
         pure = purify_by_slabs(bits_of(bone), None, 7)
         assert streamed_connectivity(pure, None, 4).connections == n
-    rows = structure_rows(dirty, dirty, np.zeros_like(dirty), np.ones_like(dirty), 0.02, 0.2,
-                          parse({**SECTION, "anisotropy": False, "thickness_variants": False}))  # fmt: skip
+    rows = structure_rows(
+        dirty,
+        dirty,
+        np.zeros_like(dirty),
+        np.ones_like(dirty),
+        0.02,
+        0.2,
+        parse({**SECTION, "anisotropy": False, "thickness_variants": False}),
+    )
     found = {(r["outcome"], r.get("variant", "")): r for r in rows}
     assert found["conn", ""]["value"] == pytest.approx(n / (dirty.size * 0.02**3))
     assert found["conn", "purified=no"]["numerator"] == n - 10
@@ -178,8 +210,13 @@ def ratio_on_grey(values, level, vectors, n=4000):
     rates = []
     for vector in vectors:
         points = (start + along * vector).reshape(-1, 3).T
-        bone = ndimage.map_coordinates(values, points, order=1, mode="grid-wrap").reshape(n, -1) > level
-        rates.append(np.count_nonzero(bone[:, 1:] != bone[:, :-1]) / (n * (bone.shape[1] - 1) * mil.STEP))
+        bone = (
+            ndimage.map_coordinates(values, points, order=1, mode="grid-wrap").reshape(n, -1)
+            > level
+        )
+        rates.append(
+            np.count_nonzero(bone[:, 1:] != bone[:, :-1]) / (n * (bone.shape[1] - 1) * mil.STEP)
+        )
     return mil.fit_ellipsoid(vectors, np.array(rates)).ratio
 
 

@@ -2,9 +2,9 @@
 
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.outcomes.adapters import parse_mapping, read_ctan, read_qupath, unit_factor
 from periomics.study.dictionary import load_dictionary
-from periomics.study.errors import InputError
 
 CTAN = """MORPHOMETRY RESULTS
 Dataset,x_rec
@@ -37,7 +37,9 @@ def test_ctan_values_and_units(tmp_path, dictionary):
 def test_ctan_with_semicolons_decimal_commas_and_windows_letters(tmp_path, dictionary):
     text = "Percent bone volume;BV/TV;41,25;%\nTrabecular thickness;Tb.Th;95,5;µm\n"
     (tmp_path / "a.txt").write_bytes(text.encode("cp1252"))
-    assert values(read_ctan(tmp_path / "a.txt", dictionary)) == pytest.approx({"bvtv": 41.25, "tbth": 0.0955})
+    assert values(read_ctan(tmp_path / "a.txt", dictionary)) == pytest.approx(
+        {"bvtv": 41.25, "tbth": 0.0955}
+    )
 
 
 @pytest.mark.parametrize(
@@ -62,14 +64,21 @@ def test_qupath_densities_are_recomputed_from_counts_and_areas(tmp_path, diction
         + "i\tpic\tpie\t50\t10\t20\t999\t200000\ni\tpic\tpie\t10\t8\t80\t999\t50000\ni\tx\tbone\t1\t1\t1\t1\t1\n"
     )
     (tmp_path / "q.tsv").write_text(text, encoding="utf-8")
-    rows = read_qupath(tmp_path / "q.tsv", "neu=Num Positive/Area|ki67=Num Positive/Num Detections", "pie", dictionary)
+    rows = read_qupath(
+        tmp_path / "q.tsv",
+        "neu=Num Positive/Area|ki67=Num Positive/Num Detections",
+        "pie",
+        dictionary,
+    )
     assert [r["value"] for r in rows] == pytest.approx([50.0, 160.0, 20.0, 80.0])
     assert {r["denominator_unit"] for r in rows} == {"mm2", "Num Detections"}
     assert {r["level"] for r in rows} == {"field"}
 
 
 def test_qupath_refuses_pixels_missing_columns_and_missing_regions(tmp_path, dictionary):
-    (tmp_path / "q.tsv").write_text(QUPATH.format(u="px") + "i\tpic\tpie\t50\t10\t20\t1\t200\n", encoding="utf-8")
+    (tmp_path / "q.tsv").write_text(
+        QUPATH.format(u="px") + "i\tpic\tpie\t50\t10\t20\t1\t200\n", encoding="utf-8"
+    )
     with pytest.raises(InputError, match="no calibrated area"):
         read_qupath(tmp_path / "q.tsv", "neu=Num Positive/Area", "pie", dictionary)
     with pytest.raises(InputError, match="did you mean 'Num Positive'"):

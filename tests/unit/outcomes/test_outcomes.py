@@ -7,12 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.core.errors import InputError
 from periomics.outcomes.aggregate import COLUMNS, Rules, add_missing, aggregate
 from periomics.outcomes.collect import collect, join_design, specimen_table
 from periomics.outcomes.normalise import normalise_cultures
 from periomics.outcomes.scores import score_outcomes
 from periomics.study.dictionary import load_dictionary
-from periomics.study.errors import InputError
 from periomics.study.measurements import failed, tidy
 from periomics.study.sheets import read_sheet
 
@@ -22,8 +22,13 @@ NO_EXCLUSIONS = read_sheet("exclusions", None)
 
 def animals_sheet(**groups):
     return pd.DataFrame(
-        {"animal_id": list(groups), "group": list(groups.values()), "unit": "animal", "block": "day1"}
-    )  # fmt: skip
+        {
+            "animal_id": list(groups),
+            "group": list(groups.values()),
+            "unit": "animal",
+            "block": "day1",
+        }
+    )
 
 
 def specimens(rows, modality="histology"):
@@ -53,18 +58,36 @@ def specimens(rows, modality="histology"):
 
 def field(specimen, animal, section, name, count, area, **more):
     return {
-        "specimen_id": specimen, "animal_id": animal, "modality": "histology", "section_id": section, "field_id": name,
-        "outcome": "mvd", "value": count / area, "unit": "1/mm2", "numerator": count, "denominator": area,
-        "denominator_unit": "mm2", "level": "field",
-    } | more  # fmt: skip
+        "specimen_id": specimen,
+        "animal_id": animal,
+        "modality": "histology",
+        "section_id": section,
+        "field_id": name,
+        "outcome": "mvd",
+        "value": count / area,
+        "unit": "1/mm2",
+        "numerator": count,
+        "denominator": area,
+        "denominator_unit": "mm2",
+        "level": "field",
+    } | more
 
 
 def run(rows, groups=None, spec=None, exclusions=NO_EXCLUSIONS, rules=None):
     df = rows if isinstance(rows, pd.DataFrame) else tidy(rows)
     groups = groups or dict.fromkeys(sorted(set(df["animal_id"])), "CTRL")
-    spec = spec if spec is not None else specimens(
-        [{"specimen_id": s, "animal_id": a} for s, a in df[["specimen_id", "animal_id"]].drop_duplicates().itertuples(index=False)]
-    )  # fmt: skip
+    spec = (
+        spec
+        if spec is not None
+        else specimens(
+            [
+                {"specimen_id": s, "animal_id": a}
+                for s, a in df[["specimen_id", "animal_id"]]
+                .drop_duplicates()
+                .itertuples(index=False)
+            ]
+        )
+    )
     joined = join_design(df, animals_sheet(**groups), spec)
     return aggregate(joined, DICTIONARY, exclusions, rules or Rules())
 
@@ -89,8 +112,32 @@ def test_counts_are_summed_before_they_are_divided():
 
 
 def test_percent_and_square_micrometres_keep_their_factor():
-    rows = [field("a", "a", "s1", "f1", 3, 12, outcome="elac", value=25.0, unit="%", denominator_unit="lacunae"),
-            field("a", "a", "s2", "f1", 0, 8, outcome="elac", value=0.0, unit="%", denominator_unit="lacunae")]  # fmt: skip
+    rows = [
+        field(
+            "a",
+            "a",
+            "s1",
+            "f1",
+            3,
+            12,
+            outcome="elac",
+            value=25.0,
+            unit="%",
+            denominator_unit="lacunae",
+        ),
+        field(
+            "a",
+            "a",
+            "s2",
+            "f1",
+            0,
+            8,
+            outcome="elac",
+            value=0.0,
+            unit="%",
+            denominator_unit="lacunae",
+        ),
+    ]
     assert run(rows).iloc[0]["value"] == pytest.approx(100 * 3 / 20)
     rows = [
         field("a", "a", "s1", "f1", 5, 2e5, value=25.0, denominator_unit="um2"),
@@ -121,7 +168,11 @@ def test_section_rows_and_field_rows_never_count_twice():
 
 def test_doubling_fields_changes_neither_value_nor_number_of_animals():
     rng = np.random.default_rng(1)
-    rows = [field(f"{a}-t", a, "s1", f"f{i}", int(rng.poisson(20)), 0.2) for a in "abcdef" for i in range(5)]
+    rows = [
+        field(f"{a}-t", a, "s1", f"f{i}", int(rng.poisson(20)), 0.2)
+        for a in "abcdef"
+        for i in range(5)
+    ]
     again = [r | {"field_id": r["field_id"] + "b"} for r in rows]
     once, twice = run(rows), run(rows + again)
     assert len(once) == len(twice) == 6
@@ -151,15 +202,25 @@ def test_two_readers_are_averaged_not_added():
 
 
 def test_a_second_source_becomes_a_variant():
-    rows = [field("a", "a", "s1", "f1", 10, 1.0), field("a", "a", "s1", "f1", 30, 1.0, source="imported")]
+    rows = [
+        field("a", "a", "s1", "f1", 10, 1.0),
+        field("a", "a", "s1", "f1", 30, 1.0, source="imported"),
+    ]
     table = run(rows).set_index("variant")
     assert table.at["", "value"] == 10 and table.at["source=imported", "value"] == 30
 
 
 def test_regions_beside_the_whole_become_variants_and_alone_are_pooled():
-    both = run([field("a", "a", "s1", "f1", 10, 1.0), field("a", "a", "s1", "f1", 8, 0.5, roi="near")])
+    both = run(
+        [field("a", "a", "s1", "f1", 10, 1.0), field("a", "a", "s1", "f1", 8, 0.5, roi="near")]
+    )
     assert both.set_index("variant")["value"].to_dict() == {"": 10.0, "roi=near": 16.0}
-    alone = run([field("a", "a", "s1", "f1", 10, 1.0, roi="mesial"), field("a", "a", "s1", "f1", 8, 0.5, roi="distal")])
+    alone = run(
+        [
+            field("a", "a", "s1", "f1", 10, 1.0, roi="mesial"),
+            field("a", "a", "s1", "f1", 8, 0.5, roi="distal"),
+        ]
+    )
     assert alone["value"].tolist() == [12.0] and alone["variant"].tolist() == [""]
 
 
@@ -215,13 +276,18 @@ def test_exclusions_are_written_never_silent():
     table = run(rows, exclusions=pd.DataFrame([rule, gone])).set_index("animal_id")
     assert table.at["a", "value"] == 4 and "section s2: fold" in table.at["a", "reason"]
     assert table.at["b", "status"] == "excluded" and "died" in table.at["b", "reason"]
-    elsewhere = run(rows, exclusions=pd.DataFrame([gone | {"modality": "microct"}])).set_index("animal_id")
+    elsewhere = run(rows, exclusions=pd.DataFrame([gone | {"modality": "microct"}])).set_index(
+        "animal_id"
+    )
     assert elsewhere.at["b", "status"] == "measured"
 
 
 def test_a_replacement_supersedes_even_when_it_failed():
     spec = specimens(
-        [{"specimen_id": "a1", "animal_id": "a"}, {"specimen_id": "a2", "animal_id": "a", "replaces": "a1"}]
+        [
+            {"specimen_id": "a1", "animal_id": "a"},
+            {"specimen_id": "a2", "animal_id": "a", "replaces": "a1"},
+        ]
     )
     rows = [field("a1", "a", "s1", "f1", 4, 1.0), field("a2", "a", "s9", "f1", 7, 1.0)]
     row = run(rows, spec=spec).iloc[0]
@@ -230,7 +296,13 @@ def test_a_replacement_supersedes_even_when_it_failed():
         [
             tidy(rows[:1]),
             failed(
-                ["mvd"], "torn", specimen_id="a2", animal_id="a", section_id="s9", modality="histology", level="section"
+                ["mvd"],
+                "torn",
+                specimen_id="a2",
+                animal_id="a",
+                section_id="s9",
+                modality="histology",
+                level="section",
             ),
         ]
     )
@@ -252,8 +324,20 @@ def test_declared_but_unmeasured_animals_are_missing_others_absent():
 
 
 def plate(isolation, condition, role, values, outcome="prol"):
-    return [{"specimen_id": f"{isolation}-{condition}-{i}", "animal_id": isolation, "modality": "culture", "outcome": outcome,
-             "value": v, "unit": "A450", "level": "well", "time": 48.0, "time_unit": "h"} for i, v in enumerate(values)]  # fmt: skip
+    return [
+        {
+            "specimen_id": f"{isolation}-{condition}-{i}",
+            "animal_id": isolation,
+            "modality": "culture",
+            "outcome": outcome,
+            "value": v,
+            "unit": "A450",
+            "level": "well",
+            "time": 48.0,
+            "time_unit": "h",
+        }
+        for i, v in enumerate(values)
+    ]
 
 
 def culture(rows, roles):
@@ -272,7 +356,9 @@ def culture(rows, roles):
         ],
         "culture",
     )
-    sheet = pd.DataFrame({"animal_id": sorted(set(df["animal_id"])), "group": "", "unit": "isolation", "block": ""})
+    sheet = pd.DataFrame(
+        {"animal_id": sorted(set(df["animal_id"])), "group": "", "unit": "isolation", "block": ""}
+    )
     joined, notes = normalise_cultures(join_design(df, sheet, spec), DICTIONARY)
     return aggregate(joined, DICTIONARY, NO_EXCLUSIONS, Rules()), notes
 
@@ -289,8 +375,14 @@ def test_blanks_are_subtracted_and_the_own_vehicle_is_100():
     table, notes = culture(rows, ROLES)
     found = table.set_index(["animal_id", "condition"])["value"]
     for isolation in ("I1", "I2"):
-        assert found[isolation, "vehicle"] == pytest.approx(100) and found[isolation, "medium"] == pytest.approx(125)
-    assert set(table["unit"]) == {"% of vehicle"} and "8 plate readouts" in notes[0] and ", 0 without" in notes[0]
+        assert found[isolation, "vehicle"] == pytest.approx(100) and found[
+            isolation, "medium"
+        ] == pytest.approx(125)
+    assert (
+        set(table["unit"]) == {"% of vehicle"}
+        and "8 plate readouts" in notes[0]
+        and ", 0 without" in notes[0]
+    )
 
 
 def test_without_a_vehicle_of_its_own_a_culture_fails_with_a_reason():
@@ -300,14 +392,22 @@ def test_without_a_vehicle_of_its_own_a_culture_fails_with_a_reason():
 
 
 def test_scratch_stays_as_it_is_and_gains_a_ratio():
-    rows = plate("I1", "vehicle", "vehicle", [40.0], "scratch") + plate("I1", "medium", "sample", [62.0], "scratch")
-    found = culture([r | {"unit": "%"} for r in rows], ROLES)[0].set_index(["variant", "condition"])["value"]
+    rows = plate("I1", "vehicle", "vehicle", [40.0], "scratch") + plate(
+        "I1", "medium", "sample", [62.0], "scratch"
+    )
+    found = culture([r | {"unit": "%"} for r in rows], ROLES)[0].set_index(
+        ["variant", "condition"]
+    )["value"]
     assert found["", "medium"] == 62.0 and found["ratio_to_vehicle", "medium"] == pytest.approx(155)
 
 
 def test_one_condition_with_and_without_cue_is_two_conditions():
     spec = specimens(
-        [{"specimen_id": f"I-{c}", "animal_id": "I", "condition": "medium", "cue": c} for c in "01"], "culture"
+        [
+            {"specimen_id": f"I-{c}", "animal_id": "I", "condition": "medium", "cue": c}
+            for c in "01"
+        ],
+        "culture",
     )
     rows = tidy(
         [
@@ -323,7 +423,11 @@ def test_one_condition_with_and_without_cue_is_two_conditions():
             for c in "01"
         ]
     )
-    joined = join_design(rows, pd.DataFrame({"animal_id": ["I"], "group": "", "unit": "isolation", "block": ""}), spec)
+    joined = join_design(
+        rows,
+        pd.DataFrame({"animal_id": ["I"], "group": "", "unit": "isolation", "block": ""}),
+        spec,
+    )
     assert sorted(joined["condition"]) == ["medium", "medium+cue"]
 
 
@@ -350,7 +454,16 @@ def test_collect_names_file_and_nearest_outcome_and_refuses_mixed_units():
         )
     mixed = [
         tidy(
-            [{"specimen_id": s, "modality": "microct", "outcome": "bmd", "value": 1.0, "unit": u, "level": "specimen"}]
+            [
+                {
+                    "specimen_id": s,
+                    "modality": "microct",
+                    "outcome": "bmd",
+                    "value": 1.0,
+                    "unit": u,
+                    "level": "specimen",
+                }
+            ]
         )
         for s, u in (("a", "a.u."), ("b", "mgHA/cm3"))
     ]
@@ -365,12 +478,18 @@ def test_join_refuses_unknown_and_contradicting_animals():
     with pytest.raises(InputError, match="not in the animals sheet"):
         join_design(df, animals_sheet(a="CTRL"), specimens([]))
     with pytest.raises(InputError, match="another animal"):
-        join_design(df, animals_sheet(a="CTRL", z="CTRL"), specimens([{"specimen_id": "a-t", "animal_id": "a"}]))
+        join_design(
+            df,
+            animals_sheet(a="CTRL", z="CTRL"),
+            specimens([{"specimen_id": "a-t", "animal_id": "a"}]),
+        )
 
 
 def test_specimen_rows_that_disagree_are_refused():
     sheet = read_sheet("sections", None)
-    rows = pd.DataFrame([{"specimen_id": "t", "animal_id": a, "section_id": s} for a, s in (("a", "1"), ("b", "2"))])
+    rows = pd.DataFrame(
+        [{"specimen_id": "t", "animal_id": a, "section_id": s} for a, s in (("a", "1"), ("b", "2"))]
+    )
     with pytest.raises(InputError, match="disagree"):
         specimen_table({"sections": pd.concat([sheet, rows]).fillna("")})
 
@@ -428,10 +547,19 @@ def test_a_failed_neighbour_makes_nobody_missing():
         [
             tidy([field("a-t", "a", "s1", "f1", 4, 1.0)]),
             failed(
-                ["mvd"], "torn", specimen_id="b-t", animal_id="b", section_id="s", modality="histology", level="section"
+                ["mvd"],
+                "torn",
+                specimen_id="b-t",
+                animal_id="b",
+                section_id="s",
+                modality="histology",
+                level="section",
             ),
         ]
     )
     spec = specimens([{"specimen_id": f"{a}-t", "animal_id": a} for a in "ab"])
     table = add_missing(run(rows, spec=spec), spec, animals_sheet(a="CTRL", b="CTRL"))
-    assert table["status"].tolist() == ["measured", "failed"] and table["unit"].tolist() == ["1/mm2", "1/mm2"]
+    assert table["status"].tolist() == ["measured", "failed"] and table["unit"].tolist() == [
+        "1/mm2",
+        "1/mm2",
+    ]

@@ -38,10 +38,17 @@ def draw(rng, labels, planted=PLANTED, shift=20.0):
     arm, animal, section = labels
     u = rng.normal(0, np.sqrt(planted[0]), (4, 6))
     v = rng.normal(0, np.sqrt(planted[1]), (4, 6, 9))
-    return shift * arm + u[arm, animal] + v[arm, animal, section] + rng.normal(0, np.sqrt(planted[2]), arm.size)
+    return (
+        shift * arm
+        + u[arm, animal]
+        + v[arm, animal, section]
+        + rng.normal(0, np.sqrt(planted[2]), arm.size)
+    )
 
 
-@pytest.mark.parametrize(("sections", "fields"), [((3, 3), (5, 5)), ((1, 5), (2, 9)), ((1, 3), (1, 2))])
+@pytest.mark.parametrize(
+    ("sections", "fields"), [((3, 3), (5, 5)), ((1, 5), (2, 9)), ((1, 3), (1, 2))]
+)
 def test_planted_components_come_back_without_bias(sections, fields):
     rng = np.random.default_rng(11)
     found = []
@@ -79,7 +86,9 @@ def test_a_mean_varies_as_foretold():
     rng = np.random.default_rng(4)
     assert variance_of_mean(PLANTED, [2, 3]) == pytest.approx(4 + 2 / 2 + 9 / 6)
     means = [
-        draw(rng, labels := nest(rng, arms=1, sections=(2, 2), fields=(3, 3)))[labels[1] == 0].mean()
+        draw(rng, labels := nest(rng, arms=1, sections=(2, 2), fields=(3, 3)))[
+            labels[1] == 0
+        ].mean()
         for _ in range(4000)
     ]
     df = len(means) - 1
@@ -93,11 +102,27 @@ def measured(labels, y, outcome="ocs", unit="%", **more):
     base = {
         "specimen_id": [f"s{a}{i}" for a, i in zip(arm, animal, strict=True)],
         "animal_id": [f"a{a}{i}" for a, i in zip(arm, animal, strict=True)],
-        "section_id": [f"q{s}" for s in section], "field_id": [f"f{k}" for k in n], "roi": "", "outcome": outcome,
-        "variant": "", "time": 28.0, "value": y, "unit": unit, "numerator": np.nan, "denominator": np.nan, "level": "field",
-        "role": "sample", "source": "measured", "reader": "", "qc": "pass", "condition": [f"arm{a}" for a in arm], "dose": np.nan,
-        "replaces": "", "modality": "histology", "unit_of_analysis": "animal",
-    }  # fmt: skip
+        "section_id": [f"q{s}" for s in section],
+        "field_id": [f"f{k}" for k in n],
+        "roi": "",
+        "outcome": outcome,
+        "variant": "",
+        "time": 28.0,
+        "value": y,
+        "unit": unit,
+        "numerator": np.nan,
+        "denominator": np.nan,
+        "level": "field",
+        "role": "sample",
+        "source": "measured",
+        "reader": "",
+        "qc": "pass",
+        "condition": [f"arm{a}" for a in arm],
+        "dose": np.nan,
+        "replaces": "",
+        "modality": "histology",
+        "unit_of_analysis": "animal",
+    }
     return pd.DataFrame(base | more)
 
 
@@ -106,14 +131,24 @@ def test_a_table_of_three_levels_on_both_scales():
     labels = nest(rng)
     y = 50 + draw(rng, labels, shift=2.0)
     variance, sampling = variance_tables(measured(labels, y), DICTIONARY, NO_EXCLUSIONS)
-    assert list(variance.columns) == list(COLUMNS) and list(sampling.columns) == list(SAMPLING_COLUMNS)
+    assert list(variance.columns) == list(COLUMNS) and list(sampling.columns) == list(
+        SAMPLING_COLUMNS
+    )
     natural = variance[variance["scale"] == "identity"].set_index("level")
-    assert list(natural.index) == ["animal", "section", "field"] and set(variance["scale"]) == {"identity", "logit"}
+    assert list(natural.index) == ["animal", "section", "field"] and set(variance["scale"]) == {
+        "identity",
+        "logit",
+    }
     a, s, f = natural["variance"]
-    assert natural["share"].sum() == pytest.approx(1) and natural["mean_size"].tolist()[1:] == [3, 5]
+    assert natural["share"].sum() == pytest.approx(1) and natural["mean_size"].tolist()[1:] == [
+        3,
+        5,
+    ]
     assert natural.at["field", "icc"] == pytest.approx(a / (a + s + f))
     assert natural.at["animal", "design_effect"] == 1
-    assert natural.at["field", "design_effect"] == pytest.approx(15 * (a + s / 3 + f / 15) / (a + s + f))
+    assert natural.at["field", "design_effect"] == pytest.approx(
+        15 * (a + s / 3 + f / 15) / (a + s + f)
+    )
     assert natural.at["section", "design_effect"] == pytest.approx(1 + 2 * a / (a + s + f / 5))
     here = sampling[sampling["scale"] == "identity"]
     assert len(here) == 20 and (here["relative"] > 1).all()
@@ -125,7 +160,10 @@ def test_what_cannot_be_told_says_why():
     rng = np.random.default_rng(6)
     once = nest(rng, sections=(1, 1), fields=(1, 1))
     table, sampling = variance_tables(measured(once, draw(rng, once)), DICTIONARY, NO_EXCLUSIONS)
-    assert list(table["level"].unique()) == ["animal"] and table["reason"].str.contains("sampled once").all()
+    assert (
+        list(table["level"].unique()) == ["animal"]
+        and table["reason"].str.contains("sampled once").all()
+    )
     assert sampling.empty
     lone = nest(rng, arms=2, sections=(1, 1), fields=(4, 4))[:, :4]
     table, sampling = variance_tables(measured(lone, draw(rng, lone)), DICTIONARY, NO_EXCLUSIONS)
@@ -144,7 +182,13 @@ def test_wells_of_isolations_are_a_level_of_their_own():
     y = 100 + draw(rng, labels)
     table, sampling = variance_tables(
         measured(
-            labels, y, outcome="prol", unit="% of vehicle", section_id="", level="well", unit_of_analysis="isolation"
+            labels,
+            y,
+            outcome="prol",
+            unit="% of vehicle",
+            section_id="",
+            level="well",
+            unit_of_analysis="isolation",
         ),
         DICTIONARY,
         NO_EXCLUSIONS,

@@ -8,7 +8,13 @@ import pytest
 
 from periomics.provenance.crate import crate_metadata
 from periomics.provenance.environments import AREAS, environment_yaml, locked_versions
-from periomics.provenance.record import claims_digest, git_state, input_checksums, run_record, software_versions
+from periomics.provenance.record import (
+    claims_digest,
+    git_state,
+    input_checksums,
+    run_record,
+    software_versions,
+)
 from periomics.study.study import load_study
 
 
@@ -18,7 +24,11 @@ def study(tmp_path):
     (tmp_path / "raw/a.tif").write_bytes(b"pixels")
     (tmp_path / "animals.tsv").write_text("animal_id\tunit\tgroup\nR1\tanimal\tA\n")
     (tmp_path / "scans.tsv").write_text("specimen_id\tanimal_id\tpath\nR1-ct\tR1\traw/a.tif\n")
-    config = {"study": {"name": "x"}, "seed": 5, "sheets": {"animals": "animals.tsv", "scans": "scans.tsv"}}
+    config = {
+        "study": {"name": "x"},
+        "seed": 5,
+        "sheets": {"animals": "animals.tsv", "scans": "scans.tsv"},
+    }
     return load_study(config, tmp_path)
 
 
@@ -33,7 +43,13 @@ def test_lock_and_opened_key_are_inputs_too(study):
     for name, text in (("claims.lock.tsv", "x"), ("key.tsv", "code\tarm\nA\tCTRL\n")):
         (study.folder / name).write_text(text, encoding="utf-8")
     config = dict(study.config) | {"blinding": {"codes": ["A"], "key": "key.tsv"}}
-    assert list(input_checksums(load_study(config, study.folder))["kind"]) == ["key", "lock", "raw", "sheet", "sheet"]
+    assert list(input_checksums(load_study(config, study.folder))["kind"]) == [
+        "key",
+        "lock",
+        "raw",
+        "sheet",
+        "sheet",
+    ]
 
 
 def test_claims_digest_ignores_layout_but_not_content():
@@ -54,7 +70,9 @@ def test_crate_describes_files_inputs_and_action(study, root, tmp_path):
     (tmp_path / "report").mkdir()
     (tmp_path / "report/report.html").write_text("<html></html>")
     record = run_record(study, root, [], {})
-    metadata = crate_metadata(tmp_path, ["report/report.html"], input_checksums(study), record, "A study")
+    metadata = crate_metadata(
+        tmp_path, ["report/report.html"], input_checksums(study), record, "A study"
+    )
     entities = {e["@id"]: e for e in json.loads(json.dumps(metadata))["@graph"]}
     assert entities["report/report.html"]["encodingFormat"] == "text/html"
     assert entities["#run"]["result"] == [{"@id": "report/report.html"}]
@@ -66,7 +84,9 @@ def test_crate_describes_files_inputs_and_action(study, root, tmp_path):
 @pytest.mark.parametrize("area", sorted(AREAS))
 def test_environment_is_in_step_with_the_lock(area, root):
     versions = locked_versions((root / "requirements.lock").read_text(encoding="utf-8"))
-    assert (root / "envs" / f"{area}.yaml").read_text(encoding="utf-8") == environment_yaml(area, versions)
+    assert (root / "envs" / f"{area}.yaml").read_text(encoding="utf-8") == environment_yaml(
+        area, versions
+    )
 
 
 def test_lock_branches_by_python(root):

@@ -17,7 +17,12 @@ def build(inputs, results):
     page = (folder / "report.html").read_text(encoding="utf-8")
     methods = (folder / "methods.md").read_text(encoding="utf-8")
     return SimpleNamespace(
-        page=page, methods=methods, figures=folder / "figures", path=folder / "report.html", size=size, sources=found
+        page=page,
+        methods=methods,
+        figures=folder / "figures",
+        path=folder / "report.html",
+        size=size,
+        sources=found,
     )
 
 

@@ -10,20 +10,20 @@ import pandas as pd
 import yaml
 from PIL import Image
 
+from periomics.core.results import write_result
 from periomics.linkage.association import COLUMNS as ASSOCIATION_COLUMNS
 from periomics.linkage.routes import EDGE_COLUMNS
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.simulate.design import draw_animals, draw_isolations, draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.statistics.animals import prepare
-from periomics.statistics.calibration import judged
-from periomics.statistics.estimates import batch_table, contrast_table, rescue_table
-from periomics.statistics.judging import verdict_table, with_family_levels
-from periomics.statistics.losses import loss_table
-from periomics.statistics.plan import read_plan
+from periomics.statistics.calibration.rates import judged
+from periomics.statistics.claims.animals import prepare
+from periomics.statistics.claims.estimates import batch_table, contrast_table, rescue_table
+from periomics.statistics.claims.judging import verdict_table, with_family_levels
+from periomics.statistics.claims.losses import loss_table
+from periomics.statistics.claims.plan import read_plan
 from periomics.study import measurements
 from periomics.study.dictionary import load_dictionary
-from periomics.study.results import write_result
 from periomics.study.sheets import read_sheet
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -37,7 +37,11 @@ MODALITIES = {
     "mvd": "histology",
     "neu": "histology",
 }
-SCORES = ("score:signature:EPI_hemidesmosome", "score:signature:ANG_core", "score:signature:IMM_clear")
+SCORES = (
+    "score:signature:EPI_hemidesmosome",
+    "score:signature:ANG_core",
+    "score:signature:IMM_clear",
+)
 
 
 def config() -> dict:
@@ -56,16 +60,29 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
     rng = np.random.default_rng(5)
     rows = []
     for animal in drawn.to_dict("records"):
-        base = {"animal_id": animal["animal_id"], "condition": animal["group"], "time": 28.0, "time_unit": "d"}
+        base = {
+            "animal_id": animal["animal_id"],
+            "condition": animal["group"],
+            "time": 28.0,
+            "time_unit": "d",
+        }
         scanned = animal["animal_id"] in set(sheets["scans"]["animal_id"])
         for outcome, area in MODALITIES.items():
             if area == "microct" and not scanned:
                 continue  # the implant was lost
             value = 0.05 + 0.001 * animal["bvtv"] if outcome == "tbth" else animal[outcome]
-            rows.append(base | {"outcome": outcome, "value": value, "modality": area, "batch": animal["block"]})
+            rows.append(
+                base
+                | {"outcome": outcome, "value": value, "modality": area, "batch": animal["block"]}
+            )
         rows.append(
             base
-            | {"outcome": "bvtv", "variant": "threshold=+10%", "value": animal["bvtv"] * 0.93, "modality": "microct"}
+            | {
+                "outcome": "bvtv",
+                "variant": "threshold=+10%",
+                "value": animal["bvtv"] * 0.93,
+                "modality": "microct",
+            }
         )
         rows.append(
             base
@@ -79,7 +96,12 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
         )
         rows.append(
             base
-            | {"outcome": "impl_surv", "value": float(not animal["lost"]), "modality": "clinical", "source": "reading"}
+            | {
+                "outcome": "impl_surv",
+                "value": float(not animal["lost"]),
+                "modality": "clinical",
+                "source": "reading",
+            }
         )
     sequenced = sheets["libraries"].loc[sheets["libraries"]["assay"] == "bulk", "animal_id"]
     for animal in drawn[drawn["animal_id"].isin(sequenced)].to_dict("records"):
@@ -96,9 +118,13 @@ def value_rows(settings: dict, seed: int, sheets: dict[str, pd.DataFrame]) -> pd
                     "time_unit": "d",
                 }
             )
-    targets = draw_targets(settings, seed, {"animals": drawn, "isolations": draw_isolations(settings, seed), **sheets})
+    targets = draw_targets(
+        settings, seed, {"animals": drawn, "isolations": draw_isolations(settings, seed), **sheets}
+    )
     plates = targets[targets["target"].isin(["scratch_rate", "prol", "surv"])]
-    condition = sheets["cultures"].drop_duplicates("specimen_id").set_index("specimen_id")["condition"]
+    condition = (
+        sheets["cultures"].drop_duplicates("specimen_id").set_index("specimen_id")["condition"]
+    )
     for row in (
         plates.assign(condition=plates["specimen_id"].map(condition))
         .drop_duplicates(["animal_id", "target", "condition"])
@@ -141,7 +167,9 @@ def make_study(
         settings["study"]["title"] = title
     declared = claims() if declared is None else declared
     results = folder / "results"
-    sheets = {n: f for n, f in draw_sheets(settings["simulate"], settings["seed"]).items() if len(f)}
+    sheets = {
+        n: f for n, f in draw_sheets(settings["simulate"], settings["seed"]).items() if len(f)
+    }
     inputs: dict[str, object] = {}
     for name, sheet in sheets.items():
         write_result(sheet, folder / f"{name}.tsv")
@@ -161,9 +189,13 @@ def make_study(
         ]
     ).to_csv(folder / "exclusions.tsv", sep="\t", index=False)
     inputs["exclusions"] = str(folder / "exclusions.tsv")
-    (folder / "claims.yaml").write_text(yaml.safe_dump(declared, allow_unicode=True, sort_keys=False), encoding="utf-8")
+    (folder / "claims.yaml").write_text(
+        yaml.safe_dump(declared, allow_unicode=True, sort_keys=False), encoding="utf-8"
+    )
     sheet = read_sheet("animals", inputs["animals"])
-    values = value_rows(settings["simulate"], settings["seed"], {n: read_sheet(n, f) for n, f in inputs.items()})
+    values = value_rows(
+        settings["simulate"], settings["seed"], {n: read_sheet(n, f) for n, f in inputs.items()}
+    )
     hit = (values["animal_id"] == excluded) & (values["modality"] == "microct")
     values.loc[hit, "value"] = np.nan
     values.loc[hit, ["status", "reason"]] = ["excluded", reason]
@@ -172,7 +204,9 @@ def make_study(
         "dictionary": str(DICTIONARY),
         "signalling": str(ROOT / "resources" / "signalling.tsv"),
     }
-    inputs |= _statistics(results, values, sheet, declared, settings) | _measurements(results, excluded, reason)
+    inputs |= _statistics(results, values, sheet, declared, settings) | _measurements(
+        results, excluded, reason
+    )
     inputs |= _genes(results) | _linkage(results) | _rest(results, settings)
     _pictures(results, sheets)
     return inputs
@@ -216,11 +250,22 @@ def calibration_table() -> pd.DataFrame:
             "claim_id": "C2",
         }
         for outcome, false in (("bvtv", 24), ("mvd", 97 if scenario == "null" else 20)):
-            rows += [base | {"outcome": outcome, "quantity": quantity, "count": count, "bound_low": low if bounded else np.nan,
-                             "bound_high": high if bounded else np.nan}
-                     for quantity, count, low, high in (
-                         ("false_supported", false, np.nan, 0.05), ("coverage", 951, 0.93, 0.97),
-                         ("coverage where the gate passed", 902, np.nan, np.nan), ("verdict: supported", 30, np.nan, np.nan))]  # fmt: skip
+            rows += [
+                base
+                | {
+                    "outcome": outcome,
+                    "quantity": quantity,
+                    "count": count,
+                    "bound_low": low if bounded else np.nan,
+                    "bound_high": high if bounded else np.nan,
+                }
+                for quantity, count, low, high in (
+                    ("false_supported", false, np.nan, 0.05),
+                    ("coverage", 951, 0.93, 0.97),
+                    ("coverage where the gate passed", 902, np.nan, np.nan),
+                    ("verdict: supported", 30, np.nan, np.nan),
+                )
+            ]
     return judged(pd.DataFrame(rows).assign(share=lambda d: d["count"] / d["studies"]))
 
 
@@ -232,7 +277,12 @@ def _write(results: Path, tables: dict[str, tuple[str, pd.DataFrame]]) -> dict[s
 
 def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
     failed = measurements.failed(
-        ["bvtv", "tbth"], reason, specimen_id=f"{animal}-ct", animal_id=animal, modality="microct", level="specimen"
+        ["bvtv", "tbth"],
+        reason,
+        specimen_id=f"{animal}-ct",
+        animal_id=animal,
+        modality="microct",
+        level="specimen",
     )
     fine = measurements.tidy(
         [
@@ -249,7 +299,10 @@ def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
             }
         ]
     )
-    return _write(results, {"measurements": ("outcomes/measurements", measurements.concatenate([failed, fine]))})
+    return _write(
+        results,
+        {"measurements": ("outcomes/measurements", measurements.concatenate([failed, fine]))},
+    )
 
 
 def _genes(results: Path) -> dict[str, object]:
@@ -270,7 +323,9 @@ def _genes(results: Path) -> dict[str, object]:
             "note": "",
         }
     )
-    refused = table.assign(p=np.nan, padj=np.nan, stat=np.nan, note="technical replicates: no inference")
+    refused = table.assign(
+        p=np.nan, padj=np.nan, stat=np.nan, note="technical replicates: no inference"
+    )
     sets = pd.DataFrame(
         {
             "set": [f"SET_{i}" for i in range(30)],
@@ -392,7 +447,9 @@ def _linkage(results: Path) -> dict[str, object]:
             }
         ]
     ).reindex(columns=list(EDGE_COLUMNS))
-    overlap = pd.DataFrame({"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]})
+    overlap = pd.DataFrame(
+        {"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]}
+    )
     out = _write(
         results,
         {
@@ -465,12 +522,18 @@ def _rest(results: Path, settings: dict) -> dict[str, object]:
     figure.write_text(
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20"><rect width="40" height="20"/></svg>'
     )
-    return out | {"record": str(results / "provenance" / "run.json"), "plan": str(plan), "recovery_figure": str(figure)}
+    return out | {
+        "record": str(results / "provenance" / "run.json"),
+        "plan": str(plan),
+        "recovery_figure": str(figure),
+    }
 
 
 def _pictures(results: Path, sheets: dict[str, pd.DataFrame]) -> None:
     rng = np.random.default_rng(0)
-    image = Image.fromarray(rng.integers(0, 255, (60, 180, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1))
+    image = Image.fromarray(
+        rng.integers(0, 255, (60, 180, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    )
     for specimen in sheets["scans"]["specimen_id"][:5]:
         path = results / "microct" / specimen / "overlay.png"
         path.parent.mkdir(parents=True)

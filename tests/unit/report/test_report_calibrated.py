@@ -6,13 +6,13 @@ import pytest
 from report_study import DICTIONARY, claims, config
 from test_report_page import Page, text_of
 
+from periomics.core.results import read_result, write_result
 from periomics.report import calibrated as c
 from periomics.report.sources import sources
-from periomics.statistics import calibration as engine
-from periomics.statistics.plan import read_plan
-from periomics.statistics.scenarios import scenarios
+from periomics.statistics.calibration import rates as engine
+from periomics.statistics.calibration.scenarios import scenarios
+from periomics.statistics.claims.plan import read_plan
 from periomics.study.dictionary import load_dictionary
-from periomics.study.results import read_result, write_result
 
 
 @pytest.fixture(scope="module")
@@ -22,13 +22,18 @@ def table(toy):
     wanted = ("as_planned", "null_treatment", "lost_implants")
     every = [s for s in scenarios(plan, config()["planning"]["R"], 0.7, ()) if s.name in wanted]
     settings = engine.Settings(studies=40, sizes=())
-    parts = [engine.calibrate(s, plan, toy.sources.sheets["animals"], dictionary, settings, 1) for s in every]
+    parts = [
+        engine.calibrate(s, plan, toy.sources.sheets["animals"], dictionary, settings, 1)
+        for s in every
+    ]
     return engine.judged(pd.concat(parts, ignore_index=True))
 
 
 def made(table, folder):
     write_result(table, folder / "counted.tsv", engine.COLUMNS)
-    found = sources({"calibration": str(folder / "counted.tsv"), "dictionary": str(DICTIONARY)}, folder)
+    found = sources(
+        {"calibration": str(folder / "counted.tsv"), "dictionary": str(DICTIONARY)}, folder
+    )
     return c.calibrated(found, folder)
 
 
@@ -36,34 +41,54 @@ def test_one_line_says_that_all_bounds_hold_and_how_many_studies_were_drawn(tabl
     found = made(table, tmp_path)
     bounded = int(table["within"].isin(["yes", "no"]).sum())
     assert (
-        found.line == f"All {bounded:,} bounds on error rates and coverage hold." and found.holds and found.broken == []
+        found.line == f"All {bounded:,} bounds on error rates and coverage hold."
+        and found.holds
+        and found.broken == []
     )
     assert found.drawn_text == "40 studies in each of 3 scenarios"
-    assert found.limits.startswith("Limits reach up to .") and "for coverage; more studies narrow them." in found.limits
+    assert (
+        found.limits.startswith("Limits reach up to .")
+        and "for coverage; more studies narrow them." in found.limits
+    )
     assert list(engine.COLUMNS) == list(c.COLUMNS)
 
 
 def test_bounds_that_do_not_hold_are_named_and_drawn_red(table, tmp_path):
-    k = table.index[(table["quantity"] == "false_supported") & (table["scenario"] == "null_treatment")][0]
+    k = table.index[
+        (table["quantity"] == "false_supported") & (table["scenario"] == "null_treatment")
+    ][0]
     wrong = table.copy()
     wrong.loc[k, ["count", "share", "lower", "upper"]] = [20, 0.5, 0.21, 0.79]
     wrong.loc[k, "within"] = "no"
     found = made(wrong, tmp_path)
-    assert found.line.startswith("1 of ") and found.line.endswith("do not hold.") and not found.holds
+    assert (
+        found.line.startswith("1 of ") and found.line.endswith("do not hold.") and not found.holds
+    )
     assert len(found.broken) == 1 and "null_treatment" in found.broken[0]
     assert "falsely supported .500 [.210, .790], bound at most .050" in found.broken[0]
     assert "#b3261e" in (tmp_path / "calibration.svg").read_text(encoding="utf-8")
     row = dict(zip(found.scenarios.header, found.scenarios.rows[1], strict=True))
-    assert row["Worst false rate, with limits"].startswith(".500 [.210, .790]") and row["Bounds hold"] == "no"
+    assert (
+        row["Worst false rate, with limits"].startswith(".500 [.210, .790]")
+        and row["Bounds hold"] == "no"
+    )
 
 
 def test_a_row_a_scenario_with_coverage_and_what_has_no_bound(table, tmp_path):
     grid = made(table, tmp_path).scenarios
     rows = {r[0]: dict(zip(grid.header, r, strict=True)) for r in grid.rows}
-    part = table[(table["scenario"] == "null_treatment") & (table["quantity"] == "coverage")]["share"]
+    part = table[(table["scenario"] == "null_treatment") & (table["quantity"] == "coverage")][
+        "share"
+    ]
     low, high = (f"{x:.3f}".removeprefix("0") for x in (part.min(), part.max()))
-    assert rows["null_treatment"]["Coverage"] == f"{low} to {high}" and rows["null_treatment"]["n an arm"] == "6"
-    assert rows["lost_implants"]["Bounds hold"] == "no bound" and rows["as_planned"]["after the gate (no bound)"] != "–"
+    assert (
+        rows["null_treatment"]["Coverage"] == f"{low} to {high}"
+        and rows["null_treatment"]["n an arm"] == "6"
+    )
+    assert (
+        rows["lost_implants"]["Bounds hold"] == "no bound"
+        and rows["as_planned"]["after the gate (no bound)"] != "–"
+    )
 
 
 def test_verdicts_by_claim_are_means_over_outcomes_in_percent(table, tmp_path):
@@ -87,8 +112,12 @@ def test_figure_holds_every_bounded_rate_and_the_conditional_ones_apart(table, t
     assert int((rows["within"] == "yes").sum()) == int((table["within"] == "yes").sum())
 
 
-def test_sizes_of_a_scenario_share_a_line_of_the_picture_and_stand_in_order_in_the_table(table, tmp_path):
-    sizes = [table.assign(scenario=table["scenario"] + f"_n{n}", n_per_arm=str(n)) for n in (10, 3, 9)]
+def test_sizes_of_a_scenario_share_a_line_of_the_picture_and_stand_in_order_in_the_table(
+    table, tmp_path
+):
+    sizes = [
+        table.assign(scenario=table["scenario"] + f"_n{n}", n_per_arm=str(n)) for n in (10, 3, 9)
+    ]
     found = made(pd.concat([table, *sizes], ignore_index=True), tmp_path)
     assert [r[0] for r in found.scenarios.rows][:4] == [
         "as_planned",
@@ -101,18 +130,29 @@ def test_sizes_of_a_scenario_share_a_line_of_the_picture_and_stand_in_order_in_t
 
 
 def test_no_calibration_is_said_in_one_sentence(toy):
-    assert "Error rates of this design were not simulated; snakemake calibrate does it." in text_of(toy.page)
-    assert 'id="calibration"' not in toy.page and c.methods_sentence(pd.DataFrame()).endswith("were not simulated.")
+    assert "Error rates of this design were not simulated; snakemake calibrate does it." in text_of(
+        toy.page
+    )
+    assert 'id="calibration"' not in toy.page and c.methods_sentence(pd.DataFrame()).endswith(
+        "were not simulated."
+    )
 
 
 def test_a_study_with_a_calibration_has_its_section_on_the_page(toy, table, write, tmp_path):
     file = tmp_path / "calibration.tsv"
     write_result(table, file, engine.COLUMNS)
-    kept = {k: toy.inputs[k] for k in ("dictionary", "animals", "record", "contrasts", "verdicts", "rescue", "claims")}
+    kept = {
+        k: toy.inputs[k]
+        for k in ("dictionary", "animals", "record", "contrasts", "verdicts", "rescue", "claims")
+    }
     report = write(kept | {"calibration": str(file)}, tmp_path)
     page = Page(report.page)
-    assert "calibration" in page.ids and page.wrong == [] and "were not simulated" not in report.page
-    assert (report.figures / "calibration.svg").is_file() and "40 studies in each of 3 scenarios" in report.methods
+    assert (
+        "calibration" in page.ids and page.wrong == [] and "were not simulated" not in report.page
+    )
+    assert (
+        report.figures / "calibration.svg"
+    ).is_file() and "40 studies in each of 3 scenarios" in report.methods
 
 
 def test_a_calibration_before_any_data_is_shown_alone(toy, table, write, tmp_path):

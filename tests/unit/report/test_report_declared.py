@@ -7,7 +7,7 @@ import pytest
 from periomics.report.declared import declared, methods_sentence
 from periomics.report.page import environment
 from periomics.report.sources import sources
-from periomics.statistics.deviations import COLUMNS
+from periomics.statistics.claims.deviations import COLUMNS
 from periomics.study.claims_lock import Entry, append, canonical, digest
 from periomics.study.frozen import freeze_entries
 
@@ -19,16 +19,24 @@ def study(tmp_path, *, codes=(), key=False, state=None, amended=False, unblinded
     """Sources of a study in some state."""
     record = {"config": {"blinding": {"codes": list(codes), "key": "key.tsv"}}}
     (tmp_path / "run.json").write_text(json.dumps(record), encoding="utf-8")
-    (tmp_path / "deviations.tsv").write_text("\n".join("\t".join(r) for r in (COLUMNS, *rows)) + "\n", encoding="utf-8")
+    (tmp_path / "deviations.tsv").write_text(
+        "\n".join("\t".join(r) for r in (COLUMNS, *rows)) + "\n", encoding="utf-8"
+    )
     inputs = {"record": str(tmp_path / "run.json"), "deviations": str(tmp_path / "deviations.tsv")}
     if key:
         (tmp_path / "key.tsv").write_text("code\tarm\nA\tx\n", encoding="utf-8")
         inputs["key"] = str(tmp_path / "key.tsv")
     entries = (
-        freeze_entries([], {"alpha": 0.05, "claims/C0": {"id": "C0", "text": HOSTILE}}, state, BEFORE) if state else []
+        freeze_entries(
+            [], {"alpha": 0.05, "claims/C0": {"id": "C0", "text": HOSTILE}}, state, BEFORE
+        )
+        if state
+        else []
     )
     if amended:
-        entries += freeze_entries(entries, {"alpha": 0.1, "claims/C0": {"id": "C0", "text": HOSTILE}}, state, AFTER)
+        entries += freeze_entries(
+            entries, {"alpha": 0.1, "claims/C0": {"id": "C0", "text": HOSTILE}}, state, AFTER
+        )
     if unblinded:
         entries += [
             Entry(AFTER, "unblinded", i, digest("x"), "recorded", canonical("x"))
@@ -44,7 +52,11 @@ OPEN = {"verdicts": "none", "key": "groups are not coded"}
 STATES = {
     "never frozen": ({}, "Claims were not frozen before data", True),
     "frozen": ({"state": OPEN}, ", before there was any verdict in the results folder", False),
-    "frozen late": ({"state": OPEN | {"verdicts": "existed"}}, ", when verdicts already existed", True),
+    "frozen late": (
+        {"state": OPEN | {"verdicts": "existed"}},
+        ", when verdicts already existed",
+        True,
+    ),
     "coded": (
         {"state": OPEN | {"key": "not opened"}, "codes": "AB"},
         "before the key was opened; key not opened: groups are coded (A, B) and no claim is judged",
@@ -76,8 +88,15 @@ def test_the_line_says_how_it_stands(tmp_path, state, line, warns):
 
 
 def sources_of(tmp_path):
-    names = {"record": "run.json", "deviations": "deviations.tsv", "key": "key.tsv", "lock": "claims.lock.tsv"}
-    return sources({n: str(tmp_path / f) for n, f in names.items() if (tmp_path / f).is_file()}, tmp_path)
+    names = {
+        "record": "run.json",
+        "deviations": "deviations.tsv",
+        "key": "key.tsv",
+        "lock": "claims.lock.tsv",
+    }
+    return sources(
+        {n: str(tmp_path / f) for n, f in names.items() if (tmp_path / f).is_file()}, tmp_path
+    )
 
 
 def test_time_and_digest_of_the_freeze_are_shown(tmp_path):
@@ -117,7 +136,11 @@ def test_deviations_stand_with_their_effect(tmp_path):
 
 def test_the_section_escapes_what_users_write(tmp_path):
     found = declared(
-        study(tmp_path, state=OPEN, rows=[("", "amended", HOSTILE, "", "", "", "", "", "no verdict changes")])
+        study(
+            tmp_path,
+            state=OPEN,
+            rows=[("", "amended", HOSTILE, "", "", "", "", "", "no verdict changes")],
+        )
     )
     template = '{% from "macros.html.j2" import table %}{% include "declared.html.j2" %}'
     page = environment().from_string(template).render(declared=found)

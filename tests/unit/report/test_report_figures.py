@@ -8,11 +8,18 @@ from hypothesis import strategies as st
 from report_study import DICTIONARY
 from scipy import stats
 
+from periomics.core.results import read_result
 from periomics.report.dots import arm_order, dot_plot, dot_table, last_time, mean_interval, spread
 from periomics.report.drawing import inline, with_tips
-from periomics.report.forest import BETWEEN, WITHIN, forest_table, rescue_panel, rescue_rows, standardised
+from periomics.report.forest import (
+    BETWEEN,
+    WITHIN,
+    forest_table,
+    rescue_panel,
+    rescue_rows,
+    standardised,
+)
 from periomics.study.dictionary import load_dictionary
-from periomics.study.results import read_result
 
 
 @given(st.lists(st.floats(-1e6, 1e6), min_size=2, max_size=12))
@@ -21,7 +28,9 @@ def test_interval_is_the_t_interval(values):
     x = np.asarray(values)
     if x.std() > 0:
         expected = stats.t.interval(0.95, x.size - 1, x.mean(), stats.sem(x))
-        assert np.allclose([mean, lower, upper], [x.mean(), *expected], rtol=1e-9, atol=1e-9 * np.abs(x).max())
+        assert np.allclose(
+            [mean, lower, upper], [x.mean(), *expected], rtol=1e-9, atol=1e-9 * np.abs(x).max()
+        )
 
 
 def test_one_animal_has_no_interval_and_none_has_no_mean():
@@ -30,8 +39,17 @@ def test_one_animal_has_no_interval_and_none_has_no_mean():
 
 
 def values(**columns):
-    base = {"animal_id": ["a", "b", "c", "d"], "condition": ["CTRL", "CTRL", "DRUG", "DRUG"], "value": [1.0, 3.0, 5.0, 7.0], "dose": np.nan,
-            "dose_unit": "", "time": 28.0, "time_unit": "d", "unit": "%", "batch": ""}  # fmt: skip
+    base = {
+        "animal_id": ["a", "b", "c", "d"],
+        "condition": ["CTRL", "CTRL", "DRUG", "DRUG"],
+        "value": [1.0, 3.0, 5.0, 7.0],
+        "dose": np.nan,
+        "dose_unit": "",
+        "time": 28.0,
+        "time_unit": "d",
+        "unit": "%",
+        "batch": "",
+    }
     return pd.DataFrame(base | columns)
 
 
@@ -43,7 +61,9 @@ def test_dot_table_holds_every_animal_and_every_arm():
 
 
 def test_doses_make_arms_of_their_own_and_yes_or_no_has_no_t_interval():
-    table = dot_table(values(condition="medium", dose=[0.0, 0.0, 50.0, 50.0], dose_unit="%"), ["medium"])
+    table = dot_table(
+        values(condition="medium", dose=[0.0, 0.0, 50.0, 50.0], dose_unit="%"), ["medium"]
+    )
     assert list(table.loc[table["kind"] == "arm", "arm"]) == ["medium 0 %", "medium 50 %"]
     binary = dot_table(values(value=[1.0, 0.0, 1.0, 1.0]), ["CTRL", "DRUG"])
     assert binary["lower"].isna().all()
@@ -59,7 +79,13 @@ def test_repeated_measurement_is_drawn_at_its_last_time():
 
 def test_arms_stand_in_the_order_of_their_roles():
     config = {"roles": {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}}
-    assert arm_order(config, ["POST", "zeta", "PRE", "DRUG", "CTRL"]) == ["CTRL", "DRUG", "PRE", "POST", "zeta"]
+    assert arm_order(config, ["POST", "zeta", "PRE", "DRUG", "CTRL"]) == [
+        "CTRL",
+        "DRUG",
+        "PRE",
+        "POST",
+        "zeta",
+    ]
     assert arm_order({}, ["b", "a", "vehicle"], ["vehicle"]) == ["vehicle", "a", "b"]
 
 
@@ -81,7 +107,10 @@ def test_figure_shows_arms_units_and_ids(tmp_path):
     svg = (tmp_path / "one.svg").read_text(encoding="utf-8")
     assert "BV/TV (%)" in svg and "n = 2" in svg
     assert "<title>&lt;b&gt;: 1 %</title>" in svg and "<title>$x$: 7 %</title>" in svg
-    assert 'id="one.' in drawn.svg and list(read_result(tmp_path / "one.tsv")["kind"]).count("animal") == 4
+    assert (
+        'id="one.' in drawn.svg
+        and list(read_result(tmp_path / "one.tsv")["kind"]).count("animal") == 4
+    )
 
 
 def test_tips_go_to_the_markers_of_their_artist_only():
@@ -113,21 +142,28 @@ def test_standardised_effects_against_the_tables(toy):
     assert table.at[("neu", "C0"), "effect"] == -raw.at[("neu", "C0"), "hedges_g"]
     assert table.at[("neu", "C0"), "lower"] == -raw.at[("neu", "C0"), "g_upper"]
     values = read_result(toy.inputs["animals_values"])
-    wide = values[values["outcome"] == "prol"].pivot_table(index="animal_id", columns="condition", values="value")
+    wide = values[values["outcome"] == "prol"].pivot_table(
+        index="animal_id", columns="condition", values="value"
+    )
     difference = np.log(wide["medium"]) - np.log(wide["vehicle"])
-    assert table.at[("prol", "CM"), "effect"] == pytest.approx(difference.mean() / difference.std(ddof=1), rel=1e-7)
+    assert table.at[("prol", "CM"), "effect"] == pytest.approx(
+        difference.mean() / difference.std(ddof=1), rel=1e-7
+    )
     assert (
-        table.at[("prol", "CM"), "standardised_by"] == WITHIN and table.at[("neu", "C0"), "standardised_by"] == BETWEEN
+        table.at[("prol", "CM"), "standardised_by"] == WITHIN
+        and table.at[("neu", "C0"), "standardised_by"] == BETWEEN
     )
     assert (table["lower"] <= table["upper"]).all()
 
 
 def test_band_is_the_declared_share_of_the_deficit_or_sd(toy):
     s = toy.sources
-    table = forest_table(s.table("contrasts"), s.table("verdicts"), s.mapping("claims"), s.dictionary).set_index(
-        ["outcome", "contrast"]
+    table = forest_table(
+        s.table("contrasts"), s.table("verdicts"), s.mapping("claims"), s.dictionary
+    ).set_index(["outcome", "contrast"])
+    assert table.at[("bvtv", "C2"), "margin_to"] == pytest.approx(
+        0.3 * abs(table.at[("bvtv", "C0"), "effect"])
     )
-    assert table.at[("bvtv", "C2"), "margin_to"] == pytest.approx(0.3 * abs(table.at[("bvtv", "C0"), "effect"]))
     assert np.isnan(table.at[("bvtv", "C0"), "margin_to"])
     assert table.at[("prol", "CM"), "margin_to"] == 0.8
     raw = s.mapping("claims") | {"margin": {"kind": "raw", "value": 5}}
@@ -143,7 +179,9 @@ def test_band_is_the_declared_share_of_the_deficit_or_sd(toy):
 def test_rescue_panel_says_which_sets_are_unbounded(toy, tmp_path):
     rescue = read_result(toy.inputs["rescue"])
     rows = rescue_rows(rescue, ["neu", "bvtv"], ["PRE", "POST"])
-    assert list(rows["outcome"][:4]) == ["neu", "neu", "bvtv", "bvtv"] and list(rows["arm"][:2]) == ["PRE", "POST"]
+    assert list(rows["outcome"][:4]) == ["neu", "neu", "bvtv", "bvtv"] and list(
+        rows["arm"][:2]
+    ) == ["PRE", "POST"]
     rescue_panel(rows, load_dictionary(DICTIONARY), tmp_path, "rescue")
     svg = (tmp_path / "rescue.svg").read_text(encoding="utf-8")
     shown = rows[rows["R"].notna()]

@@ -8,8 +8,14 @@ from periomics.report.estimates import CONTRAST_COLUMNS
 from periomics.report.methods_statistics import statistics_sentences
 from periomics.report.sources import sources
 
-ALWAYS = ("α = ", "Smallest effect of interest", "Declared directions", "Claims were judged", "Correction of secondary outcomes",
-          "Error rates of this design were not simulated")  # fmt: skip
+ALWAYS = (
+    "α = ",
+    "Smallest effect of interest",
+    "Declared directions",
+    "Claims were judged",
+    "Correction of secondary outcomes",
+    "Error rates of this design were not simulated",
+)
 
 
 def text(folder, declared, tables=None):
@@ -22,15 +28,32 @@ def text(folder, declared, tables=None):
 
 def contrast(**columns):
     return [
-        dict.fromkeys(CONTRAST_COLUMNS, "") | {"outcome": "bvtv", "scale": "logit", "kind": "confirmatory"} | columns
+        dict.fromkeys(CONTRAST_COLUMNS, "")
+        | {"outcome": "bvtv", "scale": "logit", "kind": "confirmatory"}
+        | columns
     ]
 
 
 def test_a_study_without_claims_gets_no_sentence_on_what_it_does_not_have(tmp_path):
     found = text(tmp_path, {})
     assert all(a in found for a in ALWAYS) and found.count("not reported") >= 4
-    for words in ("Holm", "Benjamini", "Fieller", "healing index", "BF₀₁", "Dunnett", "Grubbs", "lost their implant", "One-sided",
-                  "intersection", "HC2", "Satterthwaite", "natural positions", "Associations", "within units"):  # fmt: skip
+    for words in (
+        "Holm",
+        "Benjamini",
+        "Fieller",
+        "healing index",
+        "BF₀₁",
+        "Dunnett",
+        "Grubbs",
+        "lost their implant",
+        "One-sided",
+        "intersection",
+        "HC2",
+        "Satterthwaite",
+        "natural positions",
+        "Associations",
+        "within units",
+    ):
         assert words not in found, words
 
 
@@ -44,30 +67,51 @@ def test_a_study_without_claims_gets_no_sentence_on_what_it_does_not_have(tmp_pa
         ),
         ("t on differences within units", "differences within units"),
         ("t on slopes over log2(dose + 1) within units", "slopes on log2(dose + 1)"),
-        ("risk difference, exact unconditional score interval and p-value", "exact tests of the risk difference"),
+        (
+            "risk difference, exact unconditional score interval and p-value",
+            "exact tests of the risk difference",
+        ),
         ("ranks: Brunner and Munzel, studentised permutation", "Grades were compared by ranks"),
     ],
 )
 def test_the_estimation_that_was_used_is_named(tmp_path, method, words):
     found = text(tmp_path, {}, {"contrasts": contrast(method=method)})
     assert words in found and "(logit)" in found
-    others = [w for w in ("Satterthwaite", "least squares", "Grades were", "Trends with dose") if w not in words]
+    others = [
+        w
+        for w in ("Satterthwaite", "least squares", "Grades were", "Trends with dose")
+        if w not in words
+    ]
     assert sum(o in found for o in others) <= ("slopes" in method)
 
 
 def test_every_correction_and_kind_of_claim_is_named_with_its_claims(tmp_path):
     found = text(tmp_path, claims())
-    for words in ("Holm's correction over the outcomes that were tested: C1, C2, C4, C3, C3-restored, C5.",
-                  "intervals at the level it gave: C6.", "intersection–union: C1-any.", "One-sided at α: C1, C1-any, C7-1.",
-                  "C2 after C0", "(C0, C7-0) take no part", "of C5, C6, C6-cue: 0.8 SD"):  # fmt: skip
+    for words in (
+        "Holm's correction over the outcomes that were tested: C1, C2, C4, C3, C3-restored, C5.",
+        "intervals at the level it gave: C6.",
+        "intersection–union: C1-any.",
+        "One-sided at α: C1, C1-any, C7-1.",
+        "C2 after C0",
+        "(C0, C7-0) take no part",
+        "of C5, C6, C6-cue: 0.8 SD",
+    ):
         assert words in found, words
-    assert "C8" in text(tmp_path, {"claims": [{"id": "C8", "kind": "association"}]}).split("nothing of causes: ")[1]
+    assert (
+        "C8"
+        in text(tmp_path, {"claims": [{"id": "C8", "kind": "association"}]}).split(
+            "nothing of causes: "
+        )[1]
+    )
 
 
 def test_checks_losses_and_evidence_of_absence_follow_the_tables(tmp_path):
     method = "x; permutation estimates the direction of benefit each time"
-    tables = {"contrasts": contrast(perm_p=0.1, p_dunnett=0.02, outlier_p=0.4, method=method),
-              "losses": [{"outcome": "bvtv"}], "verdicts": [{"outcome": "bvtv", "bf01": 1.2, "kind": "non_superiority"}]}  # fmt: skip
+    tables = {
+        "contrasts": contrast(perm_p=0.1, p_dunnett=0.02, outlier_p=0.4, method=method),
+        "losses": [{"outcome": "bvtv"}],
+        "verdicts": [{"outcome": "bvtv", "bf01": 1.2, "kind": "non_superiority"}],
+    }
     found = text(tmp_path, {}, tables)
     assert (
         "Dunnett's comparison" in found
@@ -80,6 +124,11 @@ def test_checks_losses_and_evidence_of_absence_follow_the_tables(tmp_path):
 
 def test_rescue_and_index_name_thresholds_and_members(toy):
     found = toy.methods
-    assert "C3 R > 0.5 in POST, C3-restored R > 0.8 in POST" in found and "without division" in found
-    assert "The healing index is the mean over domains" in found and "an animal needs 60 % of the domains" in found
+    assert (
+        "C3 R > 0.5 in POST, C3-restored R > 0.8 in POST" in found and "without division" in found
+    )
+    assert (
+        "The healing index is the mean over domains" in found
+        and "an animal needs 60 % of the domains" in found
+    )
     assert "It was repeated without each domain" in found

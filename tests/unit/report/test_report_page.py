@@ -10,7 +10,7 @@ import pandas as pd
 import pytest
 from report_study import HOSTILE, ROOT, make_study
 
-from periomics.study.results import read_result
+from periomics.core.results import read_result
 
 # Elements that HTML leaves open.
 VOID = {"meta", "link", "img", "input", "br", "hr", "col"}
@@ -21,7 +21,15 @@ class Page(HTMLParser):
 
     def __init__(self, text):
         super().__init__()
-        self.ids, self.hrefs, self.loads, self.texts, self.stack, self.wrong, self.events = [], [], [], [], [], [], []
+        self.ids, self.hrefs, self.loads, self.texts, self.stack, self.wrong, self.events = (
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+            [],
+        )
         self.feed(text)
 
     def handle_starttag(self, tag, attrs):
@@ -31,7 +39,9 @@ class Page(HTMLParser):
         if tag == "a":
             self.hrefs.append(found["href"])
         self.loads += [found[k] for k in ("src", "srcset", "data", "poster") if k in found]
-        self.loads += [v for k, v in attrs if k in ("href", "xlink:href") and tag in ("link", "image")]
+        self.loads += [
+            v for k, v in attrs if k in ("href", "xlink:href") and tag in ("link", "image")
+        ]
         self.events += [k for k in found if k.startswith("on")]
         if tag not in VOID:
             self.stack.append(tag)
@@ -102,7 +112,11 @@ def test_first_screen_gives_verdict_estimate_units_and_confounding(toy):
     assert first.count('class="chip') == len(verdicts)
     for word in verdicts["verdict"].unique():
         assert f"</span> {word}</span>" in first
-    assert "not validated on real stain" in first and "confounded with" in first and "n&nbsp;=&nbsp;12" in first
+    assert (
+        "not validated on real stain" in first
+        and "confounded with" in first
+        and "n&nbsp;=&nbsp;12" in first
+    )
 
 
 def test_each_verdict_names_the_line_of_the_row_it_rests_on(toy):
@@ -134,7 +148,11 @@ def test_each_verdict_names_the_line_of_the_row_it_rests_on(toy):
 
 def test_same_study_gives_the_same_bytes(toy, write, tmp_path):
     def digests(folder):
-        return {p.name: hashlib.sha256(p.read_bytes()).hexdigest() for p in sorted(folder.rglob("*")) if p.is_file()}
+        return {
+            p.name: hashlib.sha256(p.read_bytes()).hexdigest()
+            for p in sorted(folder.rglob("*"))
+            if p.is_file()
+        }
 
     before = digests(toy.path.parent)
     write(toy.inputs, toy.folder / "results")
@@ -148,8 +166,16 @@ def test_broken_picture_is_named_and_the_others_are_shown(toy):
 
 def test_reasons_of_refusal_are_shown(toy):
     text = text_of(toy.page)
-    for words in ("technical replicates: no inference", "fewer than half of the set", "no unit has both", "too few reads",
-                  "descriptive ranking, no inference", "two batches hold one arm only", "known from memory", "simulated data"):  # fmt: skip
+    for words in (
+        "technical replicates: no inference",
+        "fewer than half of the set",
+        "no unit has both",
+        "too few reads",
+        "descriptive ranking, no inference",
+        "two batches hold one arm only",
+        "known from memory",
+        "simulated data",
+    ):
         assert words in text, words
 
 
@@ -169,7 +195,10 @@ def test_tables_with_headers_only(plain, write, tmp_path):
     folder, inputs = plain
     shutil.copytree(folder, tmp_path / "s")
     moved = {
-        k: [str(v).replace(str(folder), str(tmp_path / "s")) for v in ([f] if isinstance(f, str) else f)]
+        k: [
+            str(v).replace(str(folder), str(tmp_path / "s"))
+            for v in ([f] if isinstance(f, str) else f)
+        ]
         for k, f in inputs.items()
     }
     for path in (p for paths in moved.values() for p in paths):
@@ -193,7 +222,15 @@ def test_tables_without_even_a_header(plain, write, tmp_path):
     folder, inputs = plain
     empty = tmp_path / "empty.tsv"
     empty.write_text("\n", encoding="utf-8")
-    names = ("overlap", "sc_composition", "bulk_qc", "rescue", "verdicts", "associations", "recovery")
+    names = (
+        "overlap",
+        "sc_composition",
+        "bulk_qc",
+        "rescue",
+        "verdicts",
+        "associations",
+        "recovery",
+    )
     report = write(inputs | {n: str(empty) for n in names}, folder / "results")
     assert Page(report.page).wrong == [] and "No claim could be judged" in report.page
 
@@ -205,7 +242,14 @@ def test_study_without_any_measurement(plain, write, tmp_path):
     page = Page(report.page)
     assert "This study declared no claim" in report.page
     assert {"claims", "study", "methods", "provenance"} <= set(page.ids)
-    assert not {"statistics", "linkage", "recovery", "explorer", "page--microct", "page--bulk"} & set(page.ids)
+    assert not {
+        "statistics",
+        "linkage",
+        "recovery",
+        "explorer",
+        "page--microct",
+        "page--bulk",
+    } & set(page.ids)
     assert {h[1:] for h in page.hrefs if h.startswith("#")} <= set(page.ids)
 
 
@@ -243,11 +287,18 @@ def test_absent_modality_has_no_page(plain, write, tmp_path):
         "clinical",
     )
     report = write(
-        {k: v for k, v in inputs.items() if k not in gone} | {"animals_values": str(path)}, folder / "results"
+        {k: v for k, v in inputs.items() if k not in gone} | {"animals_values": str(path)},
+        folder / "results",
     )
     ids = Page(report.page).ids
     assert "page--culture" in ids
-    assert not {"page--microct", "page--histology", "page--bulk", "page--singlecell", "linkage"} & set(ids)
+    assert not {
+        "page--microct",
+        "page--histology",
+        "page--bulk",
+        "page--singlecell",
+        "linkage",
+    } & set(ids)
 
 
 def test_failed_drawing_leaves_nothing_half_written(plain, write, tmp_path, monkeypatch):
@@ -255,7 +306,10 @@ def test_failed_drawing_leaves_nothing_half_written(plain, write, tmp_path, monk
 
     monkeypatch.setattr(page, "study_sections", lambda sources: 1 / 0)
     with pytest.raises(ZeroDivisionError):
-        write({k: plain[1][k] for k in ("animals_values", "animals", "dictionary", "record")}, tmp_path)
+        write(
+            {k: plain[1][k] for k in ("animals_values", "animals", "dictionary", "record")},
+            tmp_path,
+        )
     assert [p for p in tmp_path.rglob("*") if p.is_file()] == []
 
 

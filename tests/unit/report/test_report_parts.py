@@ -8,7 +8,17 @@ import pytest
 from PIL import Image
 from report_study import DICTIONARY, claims, config
 
-from periomics.report import flow, genes, linked, methods, modality, pictures, recovered, told, words
+from periomics.report import (
+    flow,
+    genes,
+    linked,
+    methods,
+    modality,
+    pictures,
+    recovered,
+    told,
+    words,
+)
 from periomics.report.claims import anchor
 from periomics.report.explorer import explorer
 from periomics.report.sources import sources
@@ -17,9 +27,21 @@ from periomics.study.dictionary import load_dictionary
 
 @pytest.mark.parametrize(
     ("value", "text"),
-    [(0.12345, "0.123"), (-3.0, "−3"), (1234567.0, "1\u202f234\u202f567"), (1234.0, "1234"), (12.345, "12.3"), (4.54e-7, "4.54e−7"),
-     (np.nan, "–"), (True, "yes"), ("a", "a"), (np.inf, "∞"), (0.0, "0"), (2.5e9 + 0.25, "2\u202f500\u202f000\u202f000")],
-)  # fmt: skip
+    [
+        (0.12345, "0.123"),
+        (-3.0, "−3"),
+        (1234567.0, "1\u202f234\u202f567"),
+        (1234.0, "1234"),
+        (12.345, "12.3"),
+        (4.54e-7, "4.54e−7"),
+        (np.nan, "–"),
+        (True, "yes"),
+        ("a", "a"),
+        (np.inf, "∞"),
+        (0.0, "0"),
+        (2.5e9 + 0.25, "2\u202f500\u202f000\u202f000"),
+    ],
+)
 def test_numbers(value, text):
     assert words.number(value) == text
 
@@ -42,13 +64,19 @@ def test_p_values_are_never_zero(p, text):
 
 
 def test_intervals_show_two_digits_of_their_width():
-    assert words.interval(0.1933, 1.2157) == "[0.19, 1.22]" and words.interval(-20.44, 310.9) == "[−20, 311]"
+    assert (
+        words.interval(0.1933, 1.2157) == "[0.19, 1.22]"
+        and words.interval(-20.44, 310.9) == "[−20, 311]"
+    )
     assert (
         words.interval(0.012, 2.81) == "[0.01, 2.81]"
         and words.interval(0, 28) == "[0, 28]"
         and words.interval(-0.3, 40) == "[−0.3, 40.0]"
     )
-    assert words.interval(np.nan, np.nan) == "" and words.interval(-0.001, 0.001) == "[−0.0010, 0.0010]"
+    assert (
+        words.interval(np.nan, np.nan) == ""
+        and words.interval(-0.001, 0.001) == "[−0.0010, 0.0010]"
+    )
 
 
 def test_units_and_marks():
@@ -62,10 +90,16 @@ def test_units_and_marks():
     ]
     dictionary = load_dictionary(DICTIONARY)
     assert words.unvalidated(dictionary, "mvd") == "not validated on real stain"
-    assert words.unvalidated(dictionary, "bvtv") == "" and words.unvalidated(dictionary, "impl_surv") == ""
+    assert (
+        words.unvalidated(dictionary, "bvtv") == ""
+        and words.unvalidated(dictionary, "impl_surv") == ""
+    )
     assert words.unvalidated(dictionary, "prol") == "not validated on real data"
     assert words.symbol(dictionary, "no such outcome") == "no such outcome"
-    assert words.tone("supported")[0] == "good" and words.tone("a word of tomorrow") == words.OTHER_TONE
+    assert (
+        words.tone("supported")[0] == "good"
+        and words.tone("a word of tomorrow") == words.OTHER_TONE
+    )
 
 
 def test_anchors_stay_apart():
@@ -80,7 +114,10 @@ def test_flow_counts_allocated_measured_and_excluded(toy):
     arm = animals[toy.sources.sheets["exclusions"]["id"].iloc[0]]
     assert rows[arm]["Allocated"] == "6" and rows[arm]["Micro-CT"] == "5 of 6 (1 excluded)"
     assert [r[1] for r in grid.rows] == ["CTRL", "DRUG", "PRE", "POST", flow.WITHIN]
-    assert rows[flow.WITHIN]["Cell culture"] == "6 of 6" and rows[flow.WITHIN]["Micro-CT"] == "not planned"
+    assert (
+        rows[flow.WITHIN]["Cell culture"] == "6 of 6"
+        and rows[flow.WITHIN]["Micro-CT"] == "not planned"
+    )
     other = next(a for a in ("CTRL", "DRUG") if a != arm)
     scanned = toy.sources.sheets["scans"]["animal_id"].map(animals)
     assert (
@@ -97,9 +134,7 @@ def test_batches_count_units_once(toy):
 
 
 def test_notes_of_the_plan():
-    text = (
-        "periomics check: x\n\nPlease look at:\n  - a\n  - b\n\nUnderstood as:\n  - c\n\n\nSheets\n  animals: 1 row\n"
-    )
+    text = "periomics check: x\n\nPlease look at:\n  - a\n  - b\n\nUnderstood as:\n  - c\n\n\nSheets\n  animals: 1 row\n"
     assert flow.plan_notes(text) == [("Please look at", ["- a", "- b"]), ("Understood as", ["- c"])]
     assert flow.plan_notes("") == []
 
@@ -120,18 +155,31 @@ def test_agreement_is_bland_and_altman(toy):
     )
     assert row["n"] == "24" and row["Mean difference"] == words.number(difference.mean())
     half = 1.96 * difference.std(ddof=1)
-    assert row["Limits of agreement"] == words.interval(difference.mean() - half, difference.mean() + half)
+    assert row["Limits of agreement"] == words.interval(
+        difference.mean() - half, difference.mean() + half
+    )
 
 
 def test_sensitivity_compares_with_the_default_definition(toy):
     grid = modality.sensitivity(toy.sources, {"bvtv"})
-    assert {row[2] for row in grid.rows} == {"threshold=+10%"} and {row[-1] for row in grid.rows} <= {"yes", "no"}
+    assert {row[2] for row in grid.rows} == {"threshold=+10%"} and {
+        row[-1] for row in grid.rows
+    } <= {"yes", "no"}
     assert modality.sensitivity(toy.sources, {"mvd"}) is None
 
 
 def test_quality_joins_outcomes_of_one_reason():
-    df = pd.DataFrame({"specimen_id": "s", "animal_id": "a", "modality": "microct", "section_id": "", "outcome": ["x", "y", "z"],
-                       "qc": ["fail", "fail", "pass"], "qc_reason": ["r", "r", ""]})  # fmt: skip
+    df = pd.DataFrame(
+        {
+            "specimen_id": "s",
+            "animal_id": "a",
+            "modality": "microct",
+            "section_id": "",
+            "outcome": ["x", "y", "z"],
+            "qc": ["fail", "fail", "pass"],
+            "qc_reason": ["r", "r", ""],
+        }
+    )
     grid = modality.quality(df, "microct")
     assert len(grid.rows) == 1 and grid.rows[0] == ["fail", "1", "s", "1", "x, y", "r"]
     many = pd.concat([df.assign(specimen_id=f"s{i:02d}", animal_id=f"a{i}") for i in range(11)])
@@ -145,7 +193,9 @@ def test_quality_joins_outcomes_of_one_reason():
 
 def noise(path, size):
     path.parent.mkdir(parents=True, exist_ok=True)
-    Image.fromarray(np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8)).save(path)
+    Image.fromarray(np.random.default_rng(1).integers(0, 255, (*size, 3), dtype=np.uint8)).save(
+        path
+    )
     return path
 
 
@@ -157,7 +207,10 @@ def test_pictures_are_made_small_and_stay_within_the_budget(tmp_path):
         and abs(shown[0].width / shown[0].height - 2.5) < 0.02
     )
     assert len(shown) < 4 and "further pictures" in note
-    assert pictures.width_for(1) == pictures.WIDTHS[0] and pictures.width_for(10_000) == pictures.WIDTHS[-1]
+    assert (
+        pictures.width_for(1) == pictures.WIDTHS[0]
+        and pictures.width_for(10_000) == pictures.WIDTHS[-1]
+    )
 
 
 def test_plots_stay_png_where_that_is_smaller(tmp_path):
@@ -169,8 +222,12 @@ def test_plots_stay_png_where_that_is_smaller(tmp_path):
 
 
 def test_ids_that_are_no_file_names_are_not_followed(tmp_path):
-    sheets = {"scans": pd.DataFrame({"specimen_id": ["../secret", "ok"], "animal_id": ["a", "a"], "condition": ["", ""]}),
-              "animals": pd.DataFrame({"animal_id": ["a"], "group": ["CTRL"]})}  # fmt: skip
+    sheets = {
+        "scans": pd.DataFrame(
+            {"specimen_id": ["../secret", "ok"], "animal_id": ["a", "a"], "condition": ["", ""]}
+        ),
+        "animals": pd.DataFrame({"animal_id": ["a"], "group": ["CTRL"]}),
+    }
     noise(tmp_path / "secret" / "overlay.png", (4, 4))
     noise(tmp_path / "microct" / "ok" / "overlay.png", (4, 4))
     assert [f[0] for f in pictures.find("microct", sheets, tmp_path, ["CTRL"])] == ["ok"]
@@ -179,11 +236,19 @@ def test_ids_that_are_no_file_names_are_not_followed(tmp_path):
 def test_changed_genes_are_counted_and_refusals_quoted():
     table = pd.DataFrame({"padj": [0.01, 0.04, 0.2, np.nan], "log2FC": [1, -1, 2, 0]})
     assert genes.changed(table) == "2 of 3 genes changed (q ≤ 0.05): 1 up, 1 down"
-    assert genes.changed(table.assign(padj=np.nan, note="two donors")) == "no test was made: two donors"
+    assert (
+        genes.changed(table.assign(padj=np.nan, note="two donors"))
+        == "no test was made: two donors"
+    )
     assert genes.changed(table.iloc[:0]).startswith("no test was made")
     overview = {"reason": "no library in arm PRE", "n_per_arm": "PRE 0; DRUG 3"}
-    assert genes.changed(table.iloc[:0], overview) == "no test was made: no library in arm PRE (n: PRE 0; DRUG 3)"
-    assert genes.changed(table, {"n_per_arm": "PRE 4; DRUG 3"}).endswith("1 down (n: PRE 4; DRUG 3)")
+    assert (
+        genes.changed(table.iloc[:0], overview)
+        == "no test was made: no library in arm PRE (n: PRE 0; DRUG 3)"
+    )
+    assert genes.changed(table, {"n_per_arm": "PRE 4; DRUG 3"}).endswith(
+        "1 down (n: PRE 4; DRUG 3)"
+    )
 
 
 def test_composition_separates_units_from_contrasts(toy):
@@ -195,7 +260,11 @@ def test_composition_separates_units_from_contrasts(toy):
 
 def test_scores_are_ordered_by_the_variance_between_arms():
     rows = pd.DataFrame(
-        {"outcome": ["a"] * 4 + ["b"] * 4, "condition": ["x", "x", "y", "y"] * 2, "value": [1.0, 1, 5, 5, 1, 5, 1, 5]}
+        {
+            "outcome": ["a"] * 4 + ["b"] * 4,
+            "condition": ["x", "x", "y", "y"] * 2,
+            "value": [1.0, 1, 5, 5, 1, 5, 1, 5],
+        }
     )
     share = genes.separation(rows)
     assert share.to_dict() == {"a": 1.0, "b": 0.0} and list(share.index) == ["a", "b"]
@@ -205,17 +274,22 @@ def test_scores_of_animals_and_isolations_are_drawn_apart(toy):
     names = {p.stem for p in toy.figures.glob("score*.svg")}
     assert names and all(n.endswith("--animal") for n in names)
     first, further = genes.score_plots(toy.sources, "bulk", toy.figures)
-    declared = {p["score"] for p in config()["linkage"]["pairs"]} if config().get("linkage") else set()
+    declared = (
+        {p["score"] for p in config()["linkage"]["pairs"]} if config().get("linkage") else set()
+    )
     drawn = {d.name for d in first}
-    assert drawn == {anchor(s, "animal") for s in declared & set(toy.sources.table("animals_values")["outcome"])}
+    assert drawn == {
+        anchor(s, "animal") for s in declared & set(toy.sources.table("animals_values")["outcome"])
+    }
     assert {d.name for d in [*first, *further]} == names
 
 
 def test_share_of_edges_from_memory(tmp_path):
     path = tmp_path / "signalling.tsv"
     path.write_text("source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\tmemory\n")
-    assert "Of the 4 edges of the team's signed table 75 % are known from memory" in linked.memory_share(
-        sources({"signalling": str(path)}, tmp_path)
+    assert (
+        "Of the 4 edges of the team's signed table 75 % are known from memory"
+        in linked.memory_share(sources({"signalling": str(path)}, tmp_path))
     )
     assert linked.memory_share(sources({}, tmp_path)) == ""
 
@@ -235,17 +309,29 @@ def test_recovery_by_outcome(toy):
 def test_methods_use_only_what_the_config_says(toy):
     settings = config()
     text = toy.methods
-    assert f"scenario {settings['simulate']['scenario']}" in text and f"seed {settings['seed']}" in text
+    assert (
+        f"scenario {settings['simulate']['scenario']}" in text
+        and f"seed {settings['seed']}" in text
+    )
     assert (
         "tube voltage: not reported" in text
         and "Allocation: not reported" in text
         and "Operators: not reported" in text
     )
     assert ", ".join(c["id"] for c in claims()["claims"]) in text
-    for heading in ("Micro-CT", "Histology", "Cell culture", "RNA sequencing", "Statistics", "Linkage"):
+    for heading in (
+        "Micro-CT",
+        "Histology",
+        "Cell culture",
+        "RNA sequencing",
+        "Statistics",
+        "Linkage",
+    ):
         assert f"## {heading}\n" in text
     for heading, sentences in methods.methods(toy.sources, toy.sources.mapping("claims")):
-        assert heading and all(s.strip() and "None" not in s and "nan" not in s.split() for s in sentences)
+        assert heading and all(
+            s.strip() and "None" not in s and "nan" not in s.split() for s in sentences
+        )
 
 
 def test_settings_stand_as_they_were_written(tmp_path):
@@ -259,12 +345,17 @@ def test_settings_stand_as_they_were_written(tmp_path):
         "True",
     ]
     settings = {"a": {"b": [36.0, 54.5], "c": 0.8, "d": None, "e": False}}
-    assert told.value(settings, "a/b", "µm") == "36, 54.5 µm" and told.value(settings, "a/c") == "0.8"
+    assert (
+        told.value(settings, "a/b", "µm") == "36, 54.5 µm" and told.value(settings, "a/c") == "0.8"
+    )
     assert told.value(settings, "a/e") == "no"
     assert (
-        told.value({"vectors": {"blue": [0.65, 0.7], "brown": [0.27]}}, "vectors") == "blue (0.65, 0.7); brown (0.27)"
+        told.value({"vectors": {"blue": [0.65, 0.7], "brown": [0.27]}}, "vectors")
+        == "blue (0.65, 0.7); brown (0.27)"
     )
-    assert {told.value(settings, p) for p in ("a/d", "a/x", "z/y/x", "a/c/d")} == {told.NOT_REPORTED}
+    assert {told.value(settings, p) for p in ("a/d", "a/x", "z/y/x", "a/c/d")} == {
+        told.NOT_REPORTED
+    }
 
 
 def test_plan_is_found_where_the_check_left_it(tmp_path):
@@ -291,7 +382,8 @@ def test_a_changed_setting_changes_its_sentence_and_no_other(toy):
 
 
 @pytest.mark.parametrize(
-    ("told", "word"), [(None, "not reported"), (True, "blinded, as reported"), (False, "not blinded, as reported")]
+    ("told", "word"),
+    [(None, "not reported"), (True, "blinded, as reported"), (False, "not blinded, as reported")],
 )
 def test_blinding_says_who_told(told, word):
     line = methods.blinding({"study": {"operators_blinded": told}})
@@ -299,7 +391,9 @@ def test_blinding_says_who_told(told, word):
 
 
 def test_explorer_cannot_be_broken_out_of(toy):
-    values = toy.sources.table("animals_values", modality.VALUE_COLUMNS).assign(batch="</script><script>x")
+    values = toy.sources.table("animals_values", modality.VALUE_COLUMNS).assign(
+        batch="</script><script>x"
+    )
     spec, library = explorer(values, toy.sources.dictionary, ["CTRL"])
     assert "<" not in spec and "</script" not in library
     assert explorer(values.iloc[:0], toy.sources.dictionary, []) is None
@@ -310,7 +404,9 @@ def test_explorer_shows_whole_outcomes_only(toy, monkeypatch):
 
     values = toy.sources.table("animals_values", modality.VALUE_COLUMNS)
     everything = module.explorer_rows(values, toy.sources.dictionary)
-    assert not everything["what"].str.contains("threshold").any() and everything["value"].notna().all()
+    assert (
+        not everything["what"].str.contains("threshold").any() and everything["value"].notna().all()
+    )
     first = everything["what"].iloc[0]
     monkeypatch.setattr(module, "MOST_ROWS", int((everything["what"] == first).sum()) + 1)
     assert set(module.explorer_rows(values, toy.sources.dictionary)["what"]) == {first}
@@ -323,6 +419,8 @@ def test_sources_read_lists_folders_and_absent_names(tmp_path):
         (folder / f"{name}.tsv").write_text("gene_id\tp\ng\t0.1\n")
     found = sources({"sc_de": str(folder), "de": [str(folder / "a.tsv")], "claims": []}, tmp_path)
     assert [p.stem for p in found.tables("sc_de")] == ["a", "b"] and len(found.tables("de")) == 1
-    assert found.tables("sets") == {} and found.mapping("claims") == {} and found.path("plan") is None
+    assert (
+        found.tables("sets") == {} and found.mapping("claims") == {} and found.path("plan") is None
+    )
     assert list(found.table("verdicts", ("x",)).columns) == ["x"]
     assert io.StringIO(found.text("plan")).read() == ""

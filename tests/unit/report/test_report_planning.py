@@ -3,29 +3,44 @@
 import numpy as np
 import pandas as pd
 
+from periomics.core.results import write_result
 from periomics.report.page import environment
 from periomics.report.planning import POWER_COLUMNS, SAMPLING_COLUMNS, VARIANCE_COLUMNS, next_study
 from periomics.report.sources import sources
-from periomics.study.results import write_result
 
 
 def tables(folder, power=True):
     variance = pd.DataFrame(
-        [["mvd", "identity", "1/mm2", "animal", 4.0, 0.4, 12, 0.6, 1.0, ""],
-         ["mvd", "identity", "1/mm2", "field", 6.0, 0.6, 60, 0.4, 2.6, ""],
-         ["bvtv", "identity", "%", "animal", 9.0, 1.0, 12, 1.0, 1.0, "sampled once"]], columns=list(VARIANCE_COLUMNS)
-    )  # fmt: skip
+        [
+            ["mvd", "identity", "1/mm2", "animal", 4.0, 0.4, 12, 0.6, 1.0, ""],
+            ["mvd", "identity", "1/mm2", "field", 6.0, 0.6, 60, 0.4, 2.6, ""],
+            ["bvtv", "identity", "%", "animal", 9.0, 1.0, 12, 1.0, 1.0, "sampled once"],
+        ],
+        columns=list(VARIANCE_COLUMNS),
+    )
     sampling = pd.DataFrame(
-        [["mvd", "identity", "", np.nan, "field", n, 1 + 1.5 / n] for n in (1, 2, 5)], columns=list(SAMPLING_COLUMNS)
+        [["mvd", "identity", "", np.nan, "field", n, 1 + 1.5 / n] for n in (1, 2, 5)],
+        columns=list(SAMPLING_COLUMNS),
     )
     row = dict.fromkeys(POWER_COLUMNS, "") | {
-        "claim_id": "C0", "outcome": "mvd", "power": 0.47, "power_adjusted": 0.47, "n_needed": 12, "basis": "declared <b>"
-    }  # fmt: skip
-    for name, df in (("variance", variance), ("sampling", sampling), ("power", pd.DataFrame([row]))):
+        "claim_id": "C0",
+        "outcome": "mvd",
+        "power": 0.47,
+        "power_adjusted": 0.47,
+        "n_needed": 12,
+        "basis": "declared <b>",
+    }
+    for name, df in (
+        ("variance", variance),
+        ("sampling", sampling),
+        ("power", pd.DataFrame([row])),
+    ):
         write_result(df, folder / f"{name}.tsv")
     (folder / "power.svg").write_text("<svg/>")
     files = {n: folder / f"{n}.tsv" for n in ("variance", "sampling")}
-    return files | ({"power": folder / "power.tsv", "power_figure": folder / "power.svg"} if power else {})
+    return files | (
+        {"power": folder / "power.tsv", "power_figure": folder / "power.svg"} if power else {}
+    )
 
 
 def drawn(found):

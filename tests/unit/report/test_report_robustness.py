@@ -6,18 +6,22 @@ import pytest
 from report_study import DICTIONARY
 from scipy import stats
 
+from periomics.core.results import read_result
 from periomics.report import robustness
 from periomics.report.estimates import CONTRAST_COLUMNS, statistics_grids, usual_method
 from periomics.report.forest import BETWEEN, with_margins
 from periomics.report.sources import sources
-from periomics.study.results import read_result
 
 
 def test_checks_are_the_table_s_own_and_name_their_line(toy):
     contrasts = toy.sources.table("contrasts", CONTRAST_COLUMNS)
     grid = robustness.checks_grid(contrasts, toy.sources)
     rows = [dict(zip(grid.header, r, strict=True)) for r in grid.rows]
-    lines = (toy.folder / "results" / "statistics" / "contrasts.tsv").read_text(encoding="utf-8").splitlines()
+    lines = (
+        (toy.folder / "results" / "statistics" / "contrasts.tsv")
+        .read_text(encoding="utf-8")
+        .splitlines()
+    )
     for row in rows:
         raw = dict(zip(lines[0].split("\t"), lines[int(row["Line"]) - 1].split("\t"), strict=True))
         assert raw["contrast"] == row["Contrast"] and raw["kind"] == "confirmatory"
@@ -32,14 +36,22 @@ def test_checks_are_the_table_s_own_and_name_their_line(toy):
 
 def test_no_checks_no_table(toy):
     contrasts = toy.sources.table("contrasts", CONTRAST_COLUMNS)
-    assert robustness.checks_grid(contrasts.assign(**dict.fromkeys(robustness.CHECKS, "")), toy.sources) is None
+    assert (
+        robustness.checks_grid(
+            contrasts.assign(**dict.fromkeys(robustness.CHECKS, "")), toy.sources
+        )
+        is None
+    )
     assert robustness.checks_grid(contrasts.iloc[:0], toy.sources) is None
 
 
 def test_the_usual_method_is_said_once(toy):
     contrasts = toy.sources.table("contrasts", CONTRAST_COLUMNS)
     usual = usual_method(contrasts)
-    assert usual.startswith("adjusted for block, HC2") and f"Where nothing else is said: {usual}." in toy.page
+    assert (
+        usual.startswith("adjusted for block, HC2")
+        and f"Where nothing else is said: {usual}." in toy.page
+    )
     confirmatory = statistics_grids(toy.sources)[0]
     remarks = [r[confirmatory.header.index("Remarks")] for r in confirmatory.rows]
     assert not any(usual in r for r in remarks) and "t on differences within units" in remarks
@@ -48,7 +60,10 @@ def test_the_usual_method_is_said_once(toy):
 
 def test_estimates_of_log_outcomes_are_called_log_ratios_and_carry_the_ratio(toy):
     grid = statistics_grids(toy.sources)[0]
-    best = {(r[0], r[1]): r[grid.header.index("Estimate and interval")].replace("\u00a0", " ") for r in grid.rows}
+    best = {
+        (r[0], r[1]): r[grid.header.index("Estimate and interval")].replace("\u00a0", " ")
+        for r in grid.rows
+    }
     assert (
         best["BV/TV", "C0"].endswith("log odds")
         and "log ratio; ratio " in best["MVD", "C2"]
@@ -57,13 +72,28 @@ def test_estimates_of_log_outcomes_are_called_log_ratios_and_carry_the_ratio(toy
 
 
 def losses(tmp_path, **columns):
-    base = {"outcome": ["bvtv", "elac"], "contrast": "C2", "first": "POST", "second": "DRUG", "n_first": 5, "n_second": 5, "lost_first": 0,
-            "lost_second": 1, "effect_available": 0.85, "p_available": 0.04, "effect_worst_rank": 0.8712, "lower": 0.6, "upper": 0.99,
-            "p_worst_rank": 0.03, "reason": "",
-            "bias":
-            "lost 0 of 5 in the first arm, 1 of 6 in the second arm: measured animals alone may flatter the second arm"}  # fmt: skip
+    base = {
+        "outcome": ["bvtv", "elac"],
+        "contrast": "C2",
+        "first": "POST",
+        "second": "DRUG",
+        "n_first": 5,
+        "n_second": 5,
+        "lost_first": 0,
+        "lost_second": 1,
+        "effect_available": 0.85,
+        "p_available": 0.04,
+        "effect_worst_rank": 0.8712,
+        "lower": 0.6,
+        "upper": 0.99,
+        "p_worst_rank": 0.03,
+        "reason": "",
+        "bias": "lost 0 of 5 in the first arm, 1 of 6 in the second arm: measured animals alone may flatter the second arm",
+    }
     pd.DataFrame(base | columns).to_csv(tmp_path / "losses.tsv", sep="\t", index=False)
-    return robustness.losses(sources({"losses": str(tmp_path / "losses.tsv"), "dictionary": str(DICTIONARY)}, tmp_path))
+    return robustness.losses(
+        sources({"losses": str(tmp_path / "losses.tsv"), "dictionary": str(DICTIONARY)}, tmp_path)
+    )
 
 
 def test_losses_name_the_arms_and_the_direction_of_bias(tmp_path):
@@ -76,7 +106,12 @@ def test_losses_name_the_arms_and_the_direction_of_bias(tmp_path):
 
 def test_a_loss_without_direction_of_benefit_says_why(tmp_path):
     row = losses(
-        tmp_path, bias="", effect_worst_rank=np.nan, lower=np.nan, upper=np.nan, reason="no declared direction"
+        tmp_path,
+        bias="",
+        effect_worst_rank=np.nan,
+        lower=np.nan,
+        upper=np.nan,
+        reason="no declared direction",
     ).table.rows[0]
     assert row[4] == "–" and row[-1] == "no declared direction"
 
@@ -99,7 +134,9 @@ def test_the_index_is_shown_in_every_form_at_one_level(toy):
         and len(forms) == 7
     )
     raw = contrasts[
-        (contrasts["outcome"] == "hi") & (contrasts["contrast"] == "C1") & (contrasts["variant"] == "")
+        (contrasts["outcome"] == "hi")
+        & (contrasts["contrast"] == "C1")
+        & (contrasts["variant"] == "")
     ].iloc[0]
     own = rows[(rows["contrast"] == "C1") & (rows["variant"] == "")].iloc[0]
     expected = stats.t.interval(0.95, raw["df"], raw["estimate"], raw["se"])
@@ -109,10 +146,15 @@ def test_the_index_is_shown_in_every_form_at_one_level(toy):
 
 
 def test_index_lines_name_the_forms_that_say_something_else():
-    rows = pd.DataFrame({
-        "contrast": "C2", "form": ["as declared", "without bone", "without vessels"], "variant": ["", "without=bone", "without=vessels"],
-        "estimate": [1.0, 0.5, 1.25], "side": ["above 0", "spanning 0", "above 0"],
-    })  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "contrast": "C2",
+            "form": ["as declared", "without bone", "without vessels"],
+            "variant": ["", "without=bone", "without=vessels"],
+            "estimate": [1.0, 0.5, 1.25],
+            "side": ["above 0", "spanning 0", "above 0"],
+        }
+    )
     assert robustness.index_lines(rows) == [
         "C2: above 0 as declared and in 1 of 2 other forms; estimate 0.50 to 1.25 SD; spanning 0 without bone"
     ]
@@ -124,11 +166,25 @@ def test_no_index_no_picture(toy, tmp_path):
     assert robustness.index_forms(contrasts[contrasts["variant"] == ""], {}, tmp_path) is None
 
 
-@pytest.mark.parametrize(("outcome", "half"), [("bvtv", 0.3 * 2.0), ("score:x", 0.8), ("other", 0.3 * 2.0)])
+@pytest.mark.parametrize(
+    ("outcome", "half"), [("bvtv", 0.3 * 2.0), ("score:x", 0.8), ("other", 0.3 * 2.0)]
+)
 def test_the_band_is_that_of_the_claim_which_judges_the_outcome(outcome, half):
-    claims = {"margin": {"kind": "deficit", "value": 0.3}, "claims": [
-        {"id": "C4", "contrast": "C4"}, {"id": "C6", "contrast": "C4", "margin": {"kind": "sd", "value": 0.8}}]}  # fmt: skip
-    df = pd.DataFrame({"contrast": ["C0", "C4"], "outcome": outcome, "effect": [2.0, 1.0], "standardised_by": BETWEEN})
+    claims = {
+        "margin": {"kind": "deficit", "value": 0.3},
+        "claims": [
+            {"id": "C4", "contrast": "C4"},
+            {"id": "C6", "contrast": "C4", "margin": {"kind": "sd", "value": 0.8}},
+        ],
+    }
+    df = pd.DataFrame(
+        {
+            "contrast": ["C0", "C4"],
+            "outcome": outcome,
+            "effect": [2.0, 1.0],
+            "standardised_by": BETWEEN,
+        }
+    )
     judged = {("C4", "bvtv"): "C4", ("C4", "score:x"): "C6"}
     band = with_margins(df, claims, "C0", judged)
     assert band["margin_to"].iloc[1] == pytest.approx(half) and np.isnan(band["margin_to"].iloc[0])

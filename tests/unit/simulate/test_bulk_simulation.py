@@ -19,12 +19,23 @@ def signatures(root):
 
 
 def facts(n, prefix="R", **more):
-    return [{"specimen_id": f"{prefix}{i:02d}-rna", "animal_id": f"{prefix}{i:02d}", "compartment": "mucosa", "batch": f"lib-{i % 2}",
-             "species": "rat", **more} for i in range(n)]  # fmt: skip
+    return [
+        {
+            "specimen_id": f"{prefix}{i:02d}-rna",
+            "animal_id": f"{prefix}{i:02d}",
+            "compartment": "mucosa",
+            "batch": f"lib-{i % 2}",
+            "species": "rat",
+            **more,
+        }
+        for i in range(n)
+    ]
 
 
 def healing(n, h):
-    return {f"R{i:02d}-rna": dict.fromkeys(HEALING, float(v)) for i, v in zip(range(n), h, strict=True)}
+    return {
+        f"R{i:02d}-rna": dict.fromkeys(HEALING, float(v)) for i, v in zip(range(n), h, strict=True)
+    }
 
 
 def test_most_genes_are_null_and_the_sets_are_perturbed(signatures):
@@ -32,7 +43,9 @@ def test_most_genes_are_null_and_the_sets_are_perturbed(signatures):
     planted = genome.planted
     assert planted["gene_id"].nunique() <= MAX_MOVED * N_GENES
     assert not planted.duplicated(["gene_id", "component"]).any()
-    signed = signatures[(signatures["direction"] != "context") & signatures["set"].isin(planted["set"])]
+    signed = signatures[
+        (signatures["direction"] != "context") & signatures["set"].isin(planted["set"])
+    ]
     signs = {
         (s, g.split("|")[0]): SIGNS[d]
         for s, g, d in zip(signed["set"], signed["gene_rat"], signed["direction"], strict=True)
@@ -43,7 +56,9 @@ def test_most_genes_are_null_and_the_sets_are_perturbed(signatures):
     distinct = listed.drop_duplicates(["set", "gene_id"])
     # sets of several components move in each of them, each time other members
     only_once = [
-        s for s in sum(HEALING.values(), ())[:3] if (planted.loc[planted["set"] == s, "component"].nunique() == 1)
+        s
+        for s in sum(HEALING.values(), ())[:3]
+        if (planted.loc[planted["set"] == s, "component"].nunique() == 1)
     ]
     share = [(distinct["set"] == s).sum() / (signed["set"] == s).sum() for s in only_once]
     assert 0.4 < np.mean(share) < 0.8
@@ -64,10 +79,14 @@ def test_dispersions_follow_the_trend_and_means_are_met(signatures):
     mean, variance = values.mean(axis=1), values.var(axis=1, ddof=1)
     dispersion = (variance - mean) / mean**2
     strong = mean > 200
-    assert np.median(dispersion[strong]) == pytest.approx(np.median(dispersion_trend(genome.mean[strong])), rel=0.2)
+    assert np.median(dispersion[strong]) == pytest.approx(
+        np.median(dispersion_trend(genome.mean[strong])), rel=0.2
+    )
     assert dispersion_trend(np.array([1e9]))[0] == pytest.approx(0.05)
     assert dispersion_trend(np.array([1.0]))[0] == 0.30
-    assert np.polyfit(np.log(genome.mean[strong]), np.log(mean[strong]), 1)[0] == pytest.approx(1, abs=0.05)
+    assert np.polyfit(np.log(genome.mean[strong]), np.log(mean[strong]), 1)[0] == pytest.approx(
+        1, abs=0.05
+    )
 
 
 def test_a_library_does_not_change_when_others_come_or_go(signatures):
@@ -87,7 +106,9 @@ def test_truth_is_the_signed_mean_shift_of_the_listed_genes(signatures):
     genome = draw_genome(signatures, "rat", N_GENES, 6)
     _, shifts = draw_counts(genome, facts(3), healing(3, [0, 0.5, 1]), 6)
     truth = truth_table(signatures, "rat", genome, facts(3), shifts)
-    part = truth[truth["outcome"] == "score:signature:ANG_sprouting"].set_index("specimen_id")["truth"]
+    part = truth[truth["outcome"] == "score:signature:ANG_sprouting"].set_index("specimen_id")[
+        "truth"
+    ]
     assert part["R00-rna"] == 0
     assert part["R01-rna"] == pytest.approx(part["R02-rna"] / 2)
     members = signatures[
@@ -95,7 +116,11 @@ def test_truth_is_the_signed_mean_shift_of_the_listed_genes(signatures):
         & (signatures["direction"] != "context")
         & (signatures["gene_rat"] != "NA")
     ]
-    lfc = genome.planted[genome.planted["component"].isin(list(HEALING))].groupby("gene_id")["lfc"].sum()
+    lfc = (
+        genome.planted[genome.planted["component"].isin(list(HEALING))]
+        .groupby("gene_id")["lfc"]
+        .sum()
+    )
     names = members["gene_rat"].str.split("|").str[0]
     expected = (names.map(lfc).fillna(0) * members["direction"].map(SIGNS)).mean()
     assert part["R02-rna"] == pytest.approx(expected)
@@ -110,11 +135,25 @@ def test_the_model_finds_the_planted_changes_at_its_error_rate(signatures):
         genome = draw_genome(signatures, "rat", N_GENES, seed)
         rows = [{**r, "batch": f"b{i // 2 % 2}"} for i, r in enumerate(facts(n))]
         counts, _ = draw_counts(genome, rows, healing(n, h), seed)
-        samples = pd.DataFrame({"specimen_id": counts.columns, "animal_id": counts.columns, "group": np.where(h > 0, "B", "A"),
-                                "batch": [r["batch"] for r in rows], "time": 28.0, "unit": "animal"})  # fmt: skip
+        samples = pd.DataFrame(
+            {
+                "specimen_id": counts.columns,
+                "animal_id": counts.columns,
+                "group": np.where(h > 0, "B", "A"),
+                "batch": [r["batch"] for r in rows],
+                "time": 28.0,
+                "unit": "animal",
+            }
+        )
         chosen = with_design(samples, "group", ["batch"], "x")
-        table = fit_contrasts(counts, model_matrix(chosen), {"x": {"B": 1.0, "A": -1.0}}, {})["x"].set_index("gene_id")
-        moved = genome.planted[genome.planted["component"].isin(list(HEALING))].groupby("gene_id")["lfc"].sum()
+        table = fit_contrasts(counts, model_matrix(chosen), {"x": {"B": 1.0, "A": -1.0}}, {})[
+            "x"
+        ].set_index("gene_id")
+        moved = (
+            genome.planted[genome.planted["component"].isin(list(HEALING))]
+            .groupby("gene_id")["lfc"]
+            .sum()
+        )
         truth = moved.reindex(table.index).fillna(0)
         big = (truth != 0) & (table["baseMean"] > 10)
         slopes.append(np.polyfit(truth[big], table["log2FC"][big], 1)[0])

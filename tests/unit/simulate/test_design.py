@@ -7,13 +7,23 @@ import pandas as pd
 import pytest
 import yaml
 
-from periomics.simulate.design import OUTCOMES, SCENARIOS, draw_animals, draw_targets, matched_location
+from periomics.simulate.design import (
+    OUTCOMES,
+    SCENARIOS,
+    draw_animals,
+    draw_targets,
+    matched_location,
+)
 from periomics.simulate.sheets import draw_sheets
 from periomics.simulate.write import planned_sheets
 
 ROOT = Path(__file__).resolve().parents[3]
 SETTINGS = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["simulate"]
-SIMULATED = sorted(p for p in (ROOT / "config").rglob("config.yaml") if "\nsimulate:" in p.read_text(encoding="utf-8"))
+SIMULATED = sorted(
+    p
+    for p in (ROOT / "config").rglob("config.yaml")
+    if "\nsimulate:" in p.read_text(encoding="utf-8")
+)
 
 
 @pytest.mark.parametrize("link", ["percent", "log"])
@@ -49,7 +59,9 @@ def test_domains_correlate_within_arms_as_asked():
 
 
 def test_loss_is_more_likely_where_healing_is_poor():
-    animals = draw_animals({**SETTINGS, "scenario": "lost_implants", "n_per_arm": 3000, "loss_intercept": -1.0}, 2)
+    animals = draw_animals(
+        {**SETTINGS, "scenario": "lost_implants", "n_per_arm": 3000, "loss_intercept": -1.0}, 2
+    )
     lost = animals.groupby("group")["lost"].mean()
     assert lost["DRUG"] > lost["CTRL"] + 0.1
 
@@ -64,7 +76,10 @@ def test_targets_cover_every_specimen_once():
 def test_scenarios_shape_the_sheets():
     confounded = draw_sheets({**SETTINGS, "scenario": "confounded"}, 1)
     group = confounded["animals"].set_index("animal_id")["group"]
-    assert (confounded["scans"].groupby(confounded["scans"]["animal_id"].map(group))["batch"].nunique() == 1).all()
+    assert (
+        confounded["scans"].groupby(confounded["scans"]["animal_id"].map(group))["batch"].nunique()
+        == 1
+    ).all()
     disjoint = draw_sheets({**SETTINGS, "scenario": "disjoint_modalities"}, 1)
     rna = set(disjoint["libraries"]["animal_id"]) - set(disjoint["cultures"]["animal_id"])
     assert rna.isdisjoint(disjoint["scans"]["animal_id"]) and len(disjoint["scans"]) > 0
@@ -74,4 +89,6 @@ def test_scenarios_shape_the_sheets():
 def test_committed_sheets_are_what_settings_and_seed_give(file):
     for path, table in planned_sheets(file).items():
         committed = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-        pd.testing.assert_frame_equal(committed, table.reset_index(drop=True), check_index_type=False)
+        pd.testing.assert_frame_equal(
+            committed, table.reset_index(drop=True), check_index_type=False
+        )

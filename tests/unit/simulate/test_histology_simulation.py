@@ -8,18 +8,25 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from shapely.geometry import Point, box
 
+from periomics.core.errors import InputError, PeriomicsError
+from periomics.core.seeds import generator
 from periomics.imaging.readers import probe, read_rgb
 from periomics.simulate import histology as simulated
 from periomics.simulate.histology_optics import draw_optics, render, write_image
 from periomics.simulate.histology_tissue import Canvas, round_at_random, scatter
-from periomics.study.errors import InputError, PeriomicsError
-from periomics.study.seeds import generator
 
 SMALL = {"histology": {"shape": [400, 400], "pixel_um": 0.5}}
 
 
 def fact(stain, section="S1", **more):
-    return {"section_id": section, "specimen_id": "s", "animal_id": "a", "stain": stain, "batch": "A", **more}
+    return {
+        "section_id": section,
+        "specimen_id": "s",
+        "animal_id": "a",
+        "stain": stain,
+        "batch": "A",
+        **more,
+    }
 
 
 @given(st.floats(0.0, 1.0), st.integers(0, 2**31))
@@ -43,7 +50,9 @@ def test_section_noise_stays_inside_its_range_without_clipping(share, cv, seed):
 
 def test_expected_counts_are_kept():
     rng = np.random.default_rng(0)
-    assert np.mean([round_at_random(3.3, rng) for _ in range(20_000)]) == pytest.approx(3.3, abs=0.02)
+    assert np.mean([round_at_random(3.3, rng) for _ in range(20_000)]) == pytest.approx(
+        3.3, abs=0.02
+    )
 
 
 def test_objects_keep_their_distance_or_the_simulation_says_so():
@@ -82,8 +91,16 @@ def test_a_section_depends_on_seed_and_name_only(stain):
 
 
 def test_realised_values_follow_the_target_on_average():
-    for stain, target, rel in (("CD31", 100.0, 0.08), ("MPO", 200.0, 0.06), ("LN332", 40.0, 0.06), ("HE", 30.0, 0.12)):
-        values = [simulated.draw_section(fact(stain, f"S{k}"), target, SMALL, 3).truth[0][2] for k in range(16)]
+    for stain, target, rel in (
+        ("CD31", 100.0, 0.08),
+        ("MPO", 200.0, 0.06),
+        ("LN332", 40.0, 0.06),
+        ("HE", 30.0, 0.12),
+    ):
+        values = [
+            simulated.draw_section(fact(stain, f"S{k}"), target, SMALL, 3).truth[0][2]
+            for k in range(16)
+        ]
         assert np.mean(values) == pytest.approx(target, rel=rel), stain
 
 
@@ -126,6 +143,8 @@ def test_what_cannot_be_simulated_is_named():
 def test_counting_rule_of_the_truth():
     roi = box(0, 0, 100, 100)
     assert simulated._counted(Point(50, 50).buffer(5), roi, 200, 200)
-    assert simulated._counted(Point(50, 2).buffer(5), roi, 200, 200)  # cut above: its lowest point lies inside
+    assert simulated._counted(
+        Point(50, 2).buffer(5), roi, 200, 200
+    )  # cut above: its lowest point lies inside
     assert not simulated._counted(Point(50, 98).buffer(5), roi, 200, 200)
     assert not simulated._counted(Point(50, 98).buffer(5), box(0, 0, 200, 200), 100, 200)

@@ -4,6 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.core.errors import InputError
+from periomics.core.seeds import generator
 from periomics.microct.measure import measure
 from periomics.microct.settings import parse
 from periomics.microct.thickness import local_thickness
@@ -18,15 +20,20 @@ from periomics.simulate.microct import (
 )
 from periomics.simulate.sampled_thickness import sampled_thickness
 from periomics.simulate.trabeculae import bone_mask, draw_implant, implant_mask, random_field
-from periomics.study.errors import InputError
-from periomics.study.seeds import generator
 
 MEASURE = {
-    "bone_threshold": 17000, "implant_threshold": 39000, "prefilter_sigma_voxels": 0.6,
+    "bone_threshold": 17000,
+    "implant_threshold": 39000,
+    "prefilter_sigma_voxels": 0.6,
     "voi": {"inner_um": 90, "outer_um": 500, "axial_um": [0, 1000]},
-    "ovtv_curve_um": [36, 90, 108], "shells_um": [[90, 200], [200, 350], [350, 500]],
-}  # fmt: skip
-SMALL = {**MEASURE, "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]}, "shells_um": [[90, 200]]}
+    "ovtv_curve_um": [36, 90, 108],
+    "shells_um": [[90, 200], [200, 350], [350, 500]],
+}
+SMALL = {
+    **MEASURE,
+    "voi": {"inner_um": 90, "outer_um": 300, "axial_um": [0, 500]},
+    "shells_um": [[90, 200]],
+}
 TARGETS = (20, 30, 40, 50, 57, 65)
 
 
@@ -37,9 +44,15 @@ def recover(model, section, targets, noise=True):
         rng = generator(7, "simulate_microct", f"s{seed}")
         specimen = build(target, model, settings, rng)
         scan = image(specimen, model, rng if noise else None)
-        found = measure(scan, (model.voxel_um,) * 3, settings, {"specimen_id": f"s{seed}", "animal_id": "a"})
+        found = measure(
+            scan, (model.voxel_um,) * 3, settings, {"specimen_id": f"s{seed}", "animal_id": "a"}
+        )
         rows = pd.DataFrame(truth(specimen, settings, model.truth_voxels)).assign(target=target)
-        tables.append(rows.merge(found.table[["outcome", "variant", "value", "qc"]], on=["outcome", "variant"]))
+        tables.append(
+            rows.merge(
+                found.table[["outcome", "variant", "value", "qc"]], on=["outcome", "variant"]
+            )
+        )
         assert len(tables[-1]) == len(rows)
         both = np.count_nonzero(found.regions.implant & specimen.implant)
         overlaps.append(2 * both / (found.regions.implant.sum() + specimen.implant.sum()))
@@ -54,10 +67,23 @@ def noisy():
 def test_recovers_every_outcome_within_its_bound(noisy):
     table, overlaps = noisy
     error = (table["value"] - table["truth"]).abs()
-    bound = table["outcome"].map({
-        "bvtv": 1.5, "ovtv": 2.0, "bic_ct": 2.0, "tbth": 0.018, "tbsp": 0.018, "tbth_sd": 0.018, "tbsp_sd": 0.018, "bv": np.nan,
-        "tv": np.nan,
-    }).fillna(0.05 * table["truth"])  # fmt: skip
+    bound = (
+        table["outcome"]
+        .map(
+            {
+                "bvtv": 1.5,
+                "ovtv": 2.0,
+                "bic_ct": 2.0,
+                "tbth": 0.018,
+                "tbsp": 0.018,
+                "tbth_sd": 0.018,
+                "tbsp_sd": 0.018,
+                "bv": np.nan,
+                "tv": np.nan,
+            }
+        )
+        .fillna(0.05 * table["truth"])
+    )
     assert (error <= bound).all(), table[error > bound]
     relative = (table["value"] / table["truth"] - 1).groupby(table["outcome"]).mean()
     assert relative.abs().max() < 0.05
@@ -82,10 +108,15 @@ def test_noise_free_bone_fraction():
 @pytest.mark.parametrize(("wavelength_um", "bvtv", "voxels"), [(180, 35, 5.1), (216, 40, 6.3)])
 def test_thin_trabeculae_keep_their_thickness(wavelength_um, bvtv, voxels):
     """From five voxels a trabecula on, blurred and noisy: within 3 %."""
-    settings, model = parse({**MEASURE, "anisotropy": False}), ScanModel(wavelength_um=wavelength_um)
+    settings, model = (
+        parse({**MEASURE, "anisotropy": False}),
+        ScanModel(wavelength_um=wavelength_um),
+    )
     specimen = build(bvtv, model, settings, np.random.default_rng(1))
     scan = image(specimen, model, np.random.default_rng(2))
-    found = measure(scan, (model.voxel_um,) * 3, settings, {"specimen_id": "s", "animal_id": "a"}).table
+    found = measure(
+        scan, (model.voxel_um,) * 3, settings, {"specimen_id": "s", "animal_id": "a"}
+    ).table
     got = found.set_index(["outcome", "variant"]).loc[("tbth", ""), "value"]
     true = next(row["truth"] for row in truth(specimen, settings, 4000) if row["outcome"] == "tbth")
     assert true * 1000 / model.voxel_um == pytest.approx(voxels, rel=0.08)
@@ -146,7 +177,9 @@ def test_nothing_is_clipped():
     assert scan.min() > 0
     assert scan.max() < 65535
     with pytest.raises(ValueError, match="leave the range of 16 bits"):
-        image(specimen, ScanModel(shape=(48, 48, 48), implant_level=66000), np.random.default_rng(1))
+        image(
+            specimen, ScanModel(shape=(48, 48, 48), implant_level=66000), np.random.default_rng(1)
+        )
 
 
 def test_metal_artefact_stays_inside_the_band():
@@ -175,7 +208,11 @@ def test_bad_input():
         scan_model({"shape": [8, 8, 8]})
     with pytest.raises(ValueError, match="no bone or no marrow"):
         bone_mask(
-            np.zeros((2, 2, 2)), np.ones((2, 2, 2), bool), np.ones((2, 2, 2), bool), np.zeros((2, 2, 2), bool), 1.0
+            np.zeros((2, 2, 2)),
+            np.ones((2, 2, 2), bool),
+            np.ones((2, 2, 2), bool),
+            np.zeros((2, 2, 2), bool),
+            1.0,
         )
     far = parse({**SMALL, "voi": {"inner_um": 2000, "outer_um": 3000}})
     above = parse({**SMALL, "voi": {"inner_um": 90, "outer_um": 200, "axial_um": [660, 700]}})
@@ -183,4 +220,6 @@ def test_bad_input():
         with pytest.raises(InputError, match="no voxel below its crest in the declared VOI"):
             build(40, ScanModel(shape=(48, 48, 48)), missed, np.random.default_rng(0))
     with pytest.raises(InputError, match="not the simulated one"):
-        simulate_to_file({"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), parse(SMALL), 1)
+        simulate_to_file(
+            {"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), parse(SMALL), 1
+        )

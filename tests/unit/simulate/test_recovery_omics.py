@@ -16,17 +16,24 @@ def test_slopes_of_tests():
     genes = [f"g{i}" for i in range(60)]
     shifts = pd.DataFrame({"A": rng.normal(0, 1, 60), "B": 0.0}, index=genes)
     tests = pd.DataFrame(
-        {"test": ["x.good", "x.shrunk", "x.absent"], "weights": ["A +1; B -1", "A +1; B -1", "C +1; B -1"]}
+        {
+            "test": ["x.good", "x.shrunk", "x.absent"],
+            "weights": ["A +1; B -1", "A +1; B -1", "C +1; B -1"],
+        }
     )
     true = shifts["A"]
-    rows = bulk_rows({"x.good": de_table(true, 1.0, rng), "x.shrunk": de_table(true, 0.8, rng)}, tests, shifts)
+    rows = bulk_rows(
+        {"x.good": de_table(true, 1.0, rng), "x.shrunk": de_table(true, 0.8, rng)}, tests, shifts
+    )
     verdict = {r["variant"]: r["pass"] for r in rows}
     assert verdict == {"x.good": "yes", "x.shrunk": "no"}
     assert parse_weights("medium_cue +1; vehicle -0.5") == {"medium_cue": 1.0, "vehicle": -0.5}
 
 
 def test_labels():
-    truth = pd.DataFrame({"cell": list("abcdefgh"), "type": list("xxxxyyyy"), "doublet": ["no"] * 7 + ["yes"]})
+    truth = pd.DataFrame(
+        {"cell": list("abcdefgh"), "type": list("xxxxyyyy"), "doublet": ["no"] * 7 + ["yes"]}
+    )
     right = pd.DataFrame({"cell": list("abcdefgh"), "label": list("ppppqqqp")})
     assert label_row(right, truth)["pass"] == "yes"
     assert label_row(right.assign(label=list("pqpqpqpq")), truth)["pass"] == "no"

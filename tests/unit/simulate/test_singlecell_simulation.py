@@ -28,7 +28,10 @@ def tissue(root):
 
 def test_every_simulated_type_has_markers_that_the_teams_table_knows(root):
     for species in ("human", "mouse", "rat"):
-        named, drawn = read_markers(root / "resources/cell_types.tsv", species), type_markers(species)
+        named, drawn = (
+            read_markers(root / "resources/cell_types.tsv", species),
+            type_markers(species),
+        )
         for name in TYPES:
             assert len(set(named[name]) & set(drawn[name])) >= 4, (species, name)
 
@@ -51,7 +54,9 @@ def test_healing_moves_shares_and_programmes_as_said(tissue):
     share = [r[1]["type"].value_counts(normalize=True) for r in (ill, well)]
     assert share[1]["neutrophil"] < 0.7 * share[0]["neutrophil"]
     assert share[1]["endothelial"] > 1.2 * share[0]["endothelial"]
-    planted = tissue.planted[tissue.planted["component"] == "h_vessels"].groupby("gene_id")["lfc"].sum()
+    planted = (
+        tissue.planted[tissue.planted["component"] == "h_vessels"].groupby("gene_id")["lfc"].sum()
+    )
     sums = []
     for counts, cells in (ill, well):
         hit = ((cells["type"] == "endothelial") & (cells["doublet"] == "no")).to_numpy()

@@ -7,33 +7,50 @@ import pytest
 import scipy.sparse as sp
 from scipy import stats
 
+from periomics.core.errors import InputError
 from periomics.singlecell.atlas import label_id
-from periomics.singlecell.composition import centred_log_ratios, composition_table, contrast, paired_contrast
+from periomics.singlecell.composition import (
+    centred_log_ratios,
+    composition_table,
+    contrast,
+    paired_contrast,
+)
 from periomics.singlecell.labels import marker_scores, name_clusters, read_markers
 from periomics.singlecell.pseudobulk import pseudobulk
 from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells, quality_table
 from periomics.singlecell.readers import read_cells
 from periomics.singlecell.settings import AtlasSettings, comparison_settings
 from periomics.singlecell.tests import compare_type
-from periomics.study.errors import InputError
 
 
 def cells(n=60, genes=40, seed=1):
     rng = np.random.default_rng(seed)
     names = [f"g{i}" for i in range(genes - 1)] + ["Mt-nd1"]
-    return ad.AnnData(sp.csr_matrix(rng.poisson(3, (n, genes)).astype(np.float32)),
-                      obs=pd.DataFrame({"sample": ["s1", "s2"] * (n // 2)}, index=[f"c{i}" for i in range(n)]),
-                      var=pd.DataFrame(index=names))  # fmt: skip
+    return ad.AnnData(
+        sp.csr_matrix(rng.poisson(3, (n, genes)).astype(np.float32)),
+        obs=pd.DataFrame({"sample": ["s1", "s2"] * (n // 2)}, index=[f"c{i}" for i in range(n)]),
+        var=pd.DataFrame(index=names),
+    )
 
 
 def fact(path, specimen, **more):
-    return {"specimen_id": specimen, "animal_id": f"a-{specimen}", "path": str(path), "species": "rat", **more}
+    return {
+        "specimen_id": specimen,
+        "animal_id": f"a-{specimen}",
+        "path": str(path),
+        "species": "rat",
+        **more,
+    }
 
 
 def test_libraries_of_a_shared_file_are_told_apart(tmp_path):
     cells().write_h5ad(tmp_path / "x.h5ad")
     out = read_cells(
-        [fact(tmp_path / "x.h5ad", "l1", sample="s1"), fact(tmp_path / "x.h5ad", "l2", sample="s2")], "sample"
+        [
+            fact(tmp_path / "x.h5ad", "l1", sample="s1"),
+            fact(tmp_path / "x.h5ad", "l2", sample="s2"),
+        ],
+        "sample",
     )
     assert out.obs["specimen_id"].value_counts().to_dict() == {"l1": 30, "l2": 30}
     assert out.obs_names[0].startswith("l1:")
@@ -50,7 +67,9 @@ def test_a_10x_folder_is_read_with_its_symbols(tmp_path):
     mmwrite(tmp_path / "matrix.mtx", sp.coo_matrix(counts.T))
     (tmp_path / "matrix.mtx.gz").write_bytes(gzip.compress((tmp_path / "matrix.mtx").read_bytes()))
     (tmp_path / "matrix.mtx").unlink()
-    features = "".join(f"ENS{i}\t{s}\tGene Expression\n" for i, s in enumerate(("Kdr", "Flt1", "Mt-nd1")))
+    features = "".join(
+        f"ENS{i}\t{s}\tGene Expression\n" for i, s in enumerate(("Kdr", "Flt1", "Mt-nd1"))
+    )
     (tmp_path / "features.tsv.gz").write_bytes(gzip.compress(features.encode()))
     (tmp_path / "barcodes.tsv.gz").write_bytes(gzip.compress(b"AA-1\nCC-1\n"))
     out = read_cells([fact(tmp_path, "l1")], "sample")
@@ -67,7 +86,10 @@ def test_values_that_are_no_counts_are_refused_and_a_layer_of_counts_is_taken(tm
         read_cells([fact(tmp_path / "x.h5ad", "l1", sample="s1")], "sample")
     table.layers["counts"] = raw
     table.write_h5ad(tmp_path / "y.h5ad")
-    assert read_cells([fact(tmp_path / "y.h5ad", "l1", sample="s1")], "sample").X.max() == raw[::2].max()
+    assert (
+        read_cells([fact(tmp_path / "y.h5ad", "l1", sample="s1")], "sample").X.max()
+        == raw[::2].max()
+    )
     (tmp_path / "bad.h5ad").write_text("no", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read as cells"):
         read_cells([fact(tmp_path / "bad.h5ad", "l1")], "sample")
@@ -130,7 +152,9 @@ def test_markers_exist_for_every_species_and_name_clusters(root):
     rng = np.random.default_rng(1)
     level = np.array([[3.0 if s in markers[k] else 0.2 for s in symbols] for k in kinds])
     clusters = np.repeat(["0", "1", "2"], 30)
-    names = name_clusters(marker_scores(sp.csr_matrix(rng.poisson(level)), symbols, clusters, markers), 0.2)
+    names = name_clusters(
+        marker_scores(sp.csr_matrix(rng.poisson(level)), symbols, clusters, markers), 0.2
+    )
     assert names == {"0": "endothelial", "1": "t_cell", "2": "basal"}
 
 
@@ -161,7 +185,9 @@ def test_the_contrast_of_two_arms_is_welchs_test():
     assert out["p"] == pytest.approx(peer.pvalue)
     assert (out["lower"], out["upper"]) == pytest.approx((interval.low, interval.high))
     wide = pd.DataFrame({"A": a, "B": b[:5]})
-    assert paired_contrast(wide, {"B": 1.0, "A": -1.0})["p"] == pytest.approx(stats.ttest_rel(b[:5], a).pvalue)
+    assert paired_contrast(wide, {"B": 1.0, "A": -1.0})["p"] == pytest.approx(
+        stats.ttest_rel(b[:5], a).pvalue
+    )
 
 
 def groups_of(n_per_arm, shift=0.0, seed=1, cells_each=600):
@@ -170,11 +196,18 @@ def groups_of(n_per_arm, shift=0.0, seed=1, cells_each=600):
     for arm in ("A", "B"):
         for i in range(n_per_arm):
             logs = (
-                np.log([0.4, 0.3, 0.2, 0.1]) + rng.normal(0, 0.2, 4) + np.array([shift if arm == "B" else 0, 0, 0, 0])
+                np.log([0.4, 0.3, 0.2, 0.1])
+                + rng.normal(0, 0.2, 4)
+                + np.array([shift if arm == "B" else 0, 0, 0, 0])
             )
             counts = rng.multinomial(cells_each, np.exp(logs) / np.exp(logs).sum())
-            samples.append({"specimen_id": f"{arm}{i}", "animal_id": f"{arm}{i}", "arm": arm, "unit": "animal"})
-            rows += [{"specimen_id": f"{arm}{i}", "cell_type": f"t{k}", "n_cells": c} for k, c in enumerate(counts)]
+            samples.append(
+                {"specimen_id": f"{arm}{i}", "animal_id": f"{arm}{i}", "arm": arm, "unit": "animal"}
+            )
+            rows += [
+                {"specimen_id": f"{arm}{i}", "cell_type": f"t{k}", "n_cells": c}
+                for k, c in enumerate(counts)
+            ]
     return pd.DataFrame(rows), pd.DataFrame(samples)
 
 
@@ -184,8 +217,12 @@ def test_a_shift_in_composition_is_found_and_none_is_not_invented():
     row = table[(table["row"] == "contrast") & (table["cell_type"] == "t0")].iloc[0]
     assert row["padj"] < 0.01
     assert row["estimate"] == pytest.approx(1.2 * 3 / 4, abs=0.25)
-    p = [composition_table(*groups_of(5, seed=s), weights, False, 3).query("row == 'contrast' and cell_type == 't0'")["p"].iloc[0]
-         for s in range(150)]  # fmt: skip
+    p = [
+        composition_table(*groups_of(5, seed=s), weights, False, 3)
+        .query("row == 'contrast' and cell_type == 't0'")["p"]
+        .iloc[0]
+        for s in range(150)
+    ]
     assert stats.binomtest(sum(v < 0.05 for v in p), 150, 0.05).pvalue > 0.001
 
 
@@ -197,7 +234,9 @@ def test_few_units_and_technical_replicates_get_no_p_values():
     assert table["p"].isna().all()
     assert table["estimate"].notna().all()
     groups, samples = groups_of(4)
-    table = composition_table(groups, samples.assign(unit="technical"), weights, False, 3).query("row == 'contrast'")
+    table = composition_table(groups, samples.assign(unit="technical"), weights, False, 3).query(
+        "row == 'contrast'"
+    )
     assert table["p"].isna().all()
     assert table["reason"].str.contains("technical").all()
 
@@ -229,7 +268,13 @@ def type_case(effect, seed, n=4, genes=300):
                 }
             )
             groups.append(
-                {"column": f"{s}@basal", "specimen_id": s, "animal_id": s, "cell_type": "basal", "n_cells": 50}
+                {
+                    "column": f"{s}@basal",
+                    "specimen_id": s,
+                    "animal_id": s,
+                    "cell_type": "basal",
+                    "n_cells": 50,
+                }
             )
     return pd.DataFrame(columns, index=names), pd.DataFrame(groups), pd.DataFrame(samples)
 
@@ -242,7 +287,10 @@ def test_pseudobulk_finds_what_changed_in_a_type_and_holds_its_rate():
     assert overview["status"].iloc[0] == "tested"
     assert (found.loc[[f"g{i:03d}" for i in range(30)], "padj"] < 0.05).mean() > 0.8
     null = np.concatenate(
-        [compare_type(*type_case(0, s), {}, weights, settings)[0]["x"]["p"].dropna() for s in range(2, 5)]
+        [
+            compare_type(*type_case(0, s), {}, weights, settings)[0]["x"]["p"].dropna()
+            for s in range(2, 5)
+        ]
     )
     assert 0.01 < (null < 0.05).mean() < 0.09
 
@@ -251,14 +299,24 @@ def test_few_cells_refuse_a_type_with_the_reason():
     counts, groups, samples = type_case(0, 1)
     groups["n_cells"] = np.where(groups["specimen_id"].str.startswith("B"), 5, 50)
     tables, overview = compare_type(
-        counts, groups, samples, {}, {"x": {"B": 1.0, "A": -1.0}}, comparison_settings({"arm": "group"})
+        counts,
+        groups,
+        samples,
+        {},
+        {"x": {"B": 1.0, "A": -1.0}},
+        comparison_settings({"arm": "group"}),
     )
     assert tables["x"].empty
     assert overview["status"].iloc[0] == "refused"
     assert "has 20 cells of type basal" in overview["reason"].iloc[0]
     groups["n_cells"] = 5
     tables, overview = compare_type(
-        counts, groups, samples, {}, {"x": {"B": 1.0, "A": -1.0}}, comparison_settings({"arm": "group"})
+        counts,
+        groups,
+        samples,
+        {},
+        {"x": {"B": 1.0, "A": -1.0}},
+        comparison_settings({"arm": "group"}),
     )
     assert "20 cells" in overview["reason"].iloc[0]
 

@@ -7,7 +7,7 @@ import pandas as pd
 import yaml
 
 from periomics.outcomes.aggregate import COLUMNS
-from periomics.statistics.plan import read_plan
+from periomics.statistics.claims.plan import read_plan
 from periomics.study.dictionary import load_dictionary
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -32,10 +32,21 @@ def plan(**changes):
 
 def row(animal, outcome, condition, value, **more):
     base = dict.fromkeys(COLUMNS, "") | {
-        "dose": np.nan, "time": 28.0, "time_unit": "d", "n_sections": 0, "n_fields": 0, "status": "measured",
-        "numerator": np.nan, "denominator": np.nan, "unit": str(DICTIONARY["unit"].get(outcome, "a.u.")),
-    }  # fmt: skip
-    return base | {"animal_id": animal, "outcome": outcome, "condition": condition, "value": value} | more
+        "dose": np.nan,
+        "time": 28.0,
+        "time_unit": "d",
+        "n_sections": 0,
+        "n_fields": 0,
+        "status": "measured",
+        "numerator": np.nan,
+        "denominator": np.nan,
+        "unit": str(DICTIONARY["unit"].get(outcome, "a.u.")),
+    }
+    return (
+        base
+        | {"animal_id": animal, "outcome": outcome, "condition": condition, "value": value}
+        | more
+    )
 
 
 def study(values, unit="animal"):
@@ -46,7 +57,9 @@ def study(values, unit="animal"):
             for i, y in enumerate(ys):
                 rows.append(row(f"{arm}{i}", outcome, arm, float(y)))
                 groups[f"{arm}{i}"] = arm
-    sheet = pd.DataFrame({"animal_id": list(groups), "group": list(groups.values()), "unit": unit, "block": ""})
+    sheet = pd.DataFrame(
+        {"animal_id": list(groups), "group": list(groups.values()), "unit": unit, "block": ""}
+    )
     return pd.DataFrame(rows, columns=list(COLUMNS)), sheet
 
 
@@ -54,7 +67,11 @@ def simulated(seed=1, n=6, cv=0.12, means=MEANS, arms=ARMS):
     rng = np.random.default_rng(seed)
     return study(
         {
-            o: {a: m * np.exp(rng.normal(0, cv, n)) for a, m in zip(ARMS, ms, strict=True) if a in arms}
+            o: {
+                a: m * np.exp(rng.normal(0, cv, n))
+                for a, m in zip(ARMS, ms, strict=True)
+                if a in arms
+            }
             for o, ms in means.items()
         }
     )

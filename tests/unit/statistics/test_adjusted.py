@@ -5,9 +5,9 @@ import pytest
 import statsmodels.api as sm
 from scipy import stats
 
-from periomics.statistics.adjusted import adjust
-from periomics.statistics.contrasts import interval, summarise
-from periomics.statistics.rescue import fieller
+from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.contrasts import interval, summarise
+from periomics.statistics.kernels.rescue import fieller
 
 W = [-0.3, -0.7, 0, 1.0]
 ARM = np.repeat(range(4), 6)
@@ -103,15 +103,24 @@ def test_blocks_and_scale_drop_out():
 
 @pytest.mark.parametrize(
     ("n", "blocks", "sds", "low"),
-    [(3, 3, (1, 1, 1, 1), 0.93), (4, 2, (1, 1, 2, 2), 0.93), (6, 3, (1, 1, 1, 1), 0.93), (6, 3, (1, 3, 1, 1), 0.93),
-     (8, 4, (1, 1, 2, 2), 0.93), (10, 5, (2, 1, 1, 3), 0.93)],
-)  # fmt: skip
+    [
+        (3, 3, (1, 1, 1, 1), 0.93),
+        (4, 2, (1, 1, 2, 2), 0.93),
+        (6, 3, (1, 1, 1, 1), 0.93),
+        (6, 3, (1, 3, 1, 1), 0.93),
+        (8, 4, (1, 1, 2, 2), 0.93),
+        (10, 5, (2, 1, 1, 3), 0.93),
+    ],
+)
 def test_coverage_with_blocks(n, blocks, sds, low):
     """Beside the table in docs/statistics.md: near .95 with unequal variances too, a little more with three animals an arm."""
     rng = np.random.default_rng(6)
     arm, block = np.repeat(range(4), n), np.tile(np.arange(n) * blocks // n, 4)
     studies = 4000
-    y = rng.standard_normal((studies, 4 * n)) * np.asarray(sds)[arm] + rng.standard_normal((studies, blocks))[:, block]
+    y = (
+        rng.standard_normal((studies, 4 * n)) * np.asarray(sds)[arm]
+        + rng.standard_normal((studies, blocks))[:, block]
+    )
     lower, upper = interval(adjust(y, arm, 4, block).form([0, -1, 0, 1]), 0.95)
     hits = int(((lower <= 0) & (upper >= 0)).sum())
     found = stats.binomtest(hits, studies).proportion_ci(0.99)
@@ -126,7 +135,9 @@ def test_fieller_with_blocks_covers_and_agrees_with_the_linear_form():
     fit = adjust(y, ARM, 4, BLOCK)
     found = fieller(fit, 0, 1, 3)
     inside = np.where(
-        found.bounded, (found.lower <= 0.7) & (found.upper >= 0.7), (found.lower >= 0.7) | (found.upper <= 0.7)
+        found.bounded,
+        (found.lower <= 0.7) & (found.upper >= 0.7),
+        (found.lower >= 0.7) | (found.upper <= 0.7),
     )
     inside |= np.isnan(found.lower)
     assert 0.93 <= inside.mean() <= 0.975
@@ -144,7 +155,9 @@ def test_fieller_where_animals_are_missing_and_no_set_or_some_are_unbounded(defi
     assert found.bounded.all() if deficit == 200 else not found.bounded.all()
     alone = [fieller(adjust(one, ARM, 4, BLOCK), 0, 1, 3) for one in y]
     for name in ("R", "lower", "upper", "bounded"):
-        np.testing.assert_allclose(getattr(found, name), [getattr(a, name) for a in alone], rtol=1e-7)
+        np.testing.assert_allclose(
+            getattr(found, name), [getattr(a, name) for a in alone], rtol=1e-7
+        )
 
 
 def test_what_cannot_be_told_apart_has_no_inference():
@@ -168,4 +181,6 @@ def test_many_patterns_of_missing_animals_are_each_their_own_study():
     y[rng.random((60, 24)) < 0.15] = np.nan
     together = adjust(y, ARM, 4, BLOCK).form(W)
     for i, values in enumerate(y):
-        np.testing.assert_allclose(several(adjust(values, ARM, 4, BLOCK).form(W)), [x[i] for x in together], rtol=1e-8)
+        np.testing.assert_allclose(
+            several(adjust(values, ARM, 4, BLOCK).form(W)), [x[i] for x in together], rtol=1e-8
+        )

@@ -7,7 +7,7 @@ import pytest
 from limits import compatible
 from scipy import integrate, stats
 
-from periomics.statistics import bayes as b
+from periomics.statistics.kernels import bayes as b
 
 
 @pytest.fixture(autouse=True)
@@ -36,7 +36,9 @@ def test_equals_its_definition(n1, n2, one_sided):
     t = np.array([-2, -0.5, 0, 1, 2.5])
     size = n1 * n2 / (n1 + n2)
     own = b.bf01(t, size, n1 + n2 - 2, improvement_only=one_sided)
-    np.testing.assert_allclose(own, [by_definition(x, size, n1 + n2 - 2, one_sided) for x in t], rtol=1e-6)
+    np.testing.assert_allclose(
+        own, [by_definition(x, size, n1 + n2 - 2, one_sided) for x in t], rtol=1e-6
+    )
 
 
 def test_ceilings_of_the_specification():
@@ -63,7 +65,9 @@ def test_how_often_one_sided_evidence_for_nothing_is_reached(n, share):
     """BF01 > 3 in studies without any effect: .27 at n = 6, .39 at n = 10 (exactly: a t below the value where BF01 is 3)."""
     rng = np.random.default_rng(n)
     studies = 10_000
-    t = stats.ttest_ind(rng.normal(size=(studies, n)), rng.normal(size=(studies, n)), axis=1).statistic
+    t = stats.ttest_ind(
+        rng.normal(size=(studies, n)), rng.normal(size=(studies, n)), axis=1
+    ).statistic
     hits = (b.bf01(t, n / 2, 2 * n - 2, improvement_only=True) > 3).sum()
     assert compatible(hits, studies, share)
     assert not (b.bf01(t, n / 2, 2 * n - 2) > 3).any()  # two-sided it is out of reach
@@ -73,5 +77,7 @@ def test_signs_sizes_and_nothing():
     assert b.bf01(1.7, 3, 10) == pytest.approx(b.bf01(-1.7, 3, 10))
     np.testing.assert_allclose(b.effective_n([[6, 6], [3, 9]]), [3, 27 / 12])
     assert b.effective_n([6, 6, 0, 6], [0, -1, 0, 1]) == pytest.approx(3)
-    assert np.isnan(b.effective_n([0, 5])) and np.isnan(b.bf01([np.nan, 1.0], [3, np.nan], 10)).all()
+    assert (
+        np.isnan(b.effective_n([0, 5])) and np.isnan(b.bf01([np.nan, 1.0], [3, np.nan], 10)).all()
+    )
     assert (b.bf01([60.0, 1e4], 3, 10) < 1e-8).all()

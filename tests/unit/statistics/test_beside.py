@@ -7,16 +7,16 @@ from scipy import stats
 from studies import CLAIMS, CORE, DICTIONARY, MEANS, plan, row, simulated, study
 
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
-from periomics.statistics import checks
-from periomics.statistics import verdicts as v
-from periomics.statistics.animals import cuts, prepare
-from periomics.statistics.bayes import bf01, ceiling
-from periomics.statistics.dunnett import many_to_one
-from periomics.statistics.estimates import contrast_table
-from periomics.statistics.judging import verdict_table
-from periomics.statistics.losses import loss_table
-from periomics.statistics.plan import Adjustment
-from periomics.statistics.repeated import with_summaries
+from periomics.statistics.claims import checks
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.animals import cuts, prepare
+from periomics.statistics.claims.estimates import contrast_table
+from periomics.statistics.claims.judging import verdict_table
+from periomics.statistics.claims.losses import loss_table
+from periomics.statistics.claims.plan import Adjustment
+from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.kernels.bayes import bf01, ceiling
+from periomics.statistics.kernels.dunnett import many_to_one
 
 CONFIRMATORY = ["C0", "C1", "C2", "C4"]
 
@@ -24,7 +24,9 @@ CONFIRMATORY = ["C0", "C1", "C2", "C4"]
 def tables(table, sheet, the_plan=None, associations=None):
     p = the_plan or plan(claims=CORE)
     prepared = prepare(table, sheet, DICTIONARY)
-    return contrast_table(p, prepared, DICTIONARY, 1), verdict_table(p, prepared, DICTIONARY, associations)
+    return contrast_table(p, prepared, DICTIONARY, 1), verdict_table(
+        p, prepared, DICTIONARY, associations
+    )
 
 
 def test_checks_are_those_of_their_functions():
@@ -35,7 +37,9 @@ def test_checks_are_those_of_their_functions():
         for a in ("DRUG", "POST")
     }
     found = contrasts[
-        (contrasts["outcome"] == "mvd") & (contrasts["contrast"] == "C2") & (contrasts["kind"] == "confirmatory")
+        (contrasts["outcome"] == "mvd")
+        & (contrasts["contrast"] == "C2")
+        & (contrasts["kind"] == "confirmatory")
     ].iloc[0]
     ranks = stats.brunnermunzel(values["DRUG"], values["POST"])
     assert (found["rank_effect"] > 0.5) == (ranks.statistic > 0)
@@ -50,7 +54,9 @@ def test_checks_are_those_of_their_functions():
 def test_dunnett_stands_where_treated_arms_meet_the_diseased_one():
     table, sheet = simulated()
     contrasts, _ = tables(table, sheet)
-    own = contrasts[(contrasts["kind"] == "confirmatory") & (contrasts["outcome"] == "mvd")].set_index("contrast")
+    own = contrasts[
+        (contrasts["kind"] == "confirmatory") & (contrasts["outcome"] == "mvd")
+    ].set_index("contrast")
     assert own["p_dunnett"].notna().to_dict() == {"C0": False, "C1": True, "C2": True, "C4": False}
     p = plan()
     rows = prepare(table, sheet, DICTIONARY)
@@ -71,7 +77,10 @@ def test_largest_residual_flags_one_animal_and_keeps_its_level():
 
     arms = ("CTRL", "DRUG", "PRE", "POST")
     found = np.array([flag({a: rng.normal(5, 1, 6) for a in arms}) for _ in range(300)])
-    assert stats.binomtest(int((found < 0.05).sum()), 300).proportion_ci(0.99).low <= 0.05 and (found < 0.2).any()
+    assert (
+        stats.binomtest(int((found < 0.05).sum()), 300).proportion_ci(0.99).low <= 0.05
+        and (found < 0.2).any()
+    )
     wild = {a: rng.normal(5, 1, 6) for a in arms}
     wild["POST"][2] = 25.0
     assert flag(wild) < 1e-4
@@ -82,7 +91,10 @@ def test_evidence_of_absence_stands_beside_non_superiority():
     table, sheet = simulated()
     _, verdicts = tables(table, sheet)
     c1 = verdicts[(verdicts["claim_id"] == "C1") & (verdicts["verdict"] != v.NOT_JUDGED)]
-    assert c1[["tost_p", "bf01", "bf01_ceiling"]].notna().all(axis=None) and (c1["bf01"] < c1["bf01_ceiling"]).all()
+    assert (
+        c1[["tost_p", "bf01", "bf01_ceiling"]].notna().all(axis=None)
+        and (c1["bf01"] < c1["bf01_ceiling"]).all()
+    )
     assert verdicts.loc[verdicts["kind"] == "superiority", "bf01"].isna().all()
 
 
@@ -94,7 +106,9 @@ def lost_study():
         row(a, "impl_surv", sheet.set_index("animal_id").at[a, "group"], 0.0 if a in gone else 1.0)
         for a in sheet["animal_id"]
     ]
-    return pd.concat([table, pd.DataFrame(kept, columns=list(ANIMAL_COLUMNS))], ignore_index=True), sheet
+    return pd.concat(
+        [table, pd.DataFrame(kept, columns=list(ANIMAL_COLUMNS))], ignore_index=True
+    ), sheet
 
 
 def test_lost_animals_are_ranked_worst_and_the_bias_is_said():
@@ -108,7 +122,12 @@ def test_lost_animals_are_ranked_worst_and_the_bias_is_said():
     # Counting the lost as worst by hand: every POST animal fares better than both.
     assert c2["effect_worst_rank"] == pytest.approx((c2["effect_available"] * 6 * 4 + 12) / 36)
     contrasts, _ = tables(table, sheet)
-    assert (contrasts.loc[(contrasts["contrast"] == "C2") & (contrasts["outcome"] == "mvd"), "n_animals"] == 10).all()
+    assert (
+        contrasts.loc[
+            (contrasts["contrast"] == "C2") & (contrasts["outcome"] == "mvd"), "n_animals"
+        ]
+        == 10
+    ).all()
 
 
 def test_without_losses_the_table_is_empty_with_its_header():
@@ -129,33 +148,70 @@ def test_repeated_times_become_slope_and_mean_level():
                 row(f"{arm}{i}", "weight", arm, 200 + own * t + rng.normal(0, 0.1), time=float(t))
                 for t in (0, 7, 14, 28)
             ]
-    sheet = pd.DataFrame({"animal_id": list(groups), "group": list(groups.values()), "unit": "animal", "block": ""})
+    sheet = pd.DataFrame(
+        {"animal_id": list(groups), "group": list(groups.values()), "unit": "animal", "block": ""}
+    )
     table = pd.DataFrame(rows, columns=list(ANIMAL_COLUMNS))
     prepared = with_summaries(prepare(table, sheet, DICTIONARY))
     slope = prepared[prepared["variant"] == "summary=slope"]
     assert len(slope) == 24 and set(slope["unit"]) == {"g/d"}
     assert slope.groupby("condition")["value"].mean()["DRUG"] == pytest.approx(-3.0, abs=0.3)
     contrasts, _ = tables(table, sheet)
-    own = contrasts[(contrasts["variant"] == "summary=slope") & (contrasts["contrast"] == "C2")].iloc[0]
-    assert own["estimate"] == pytest.approx(2.0, abs=0.4) and own["kind"] == "secondary" and own["n_animals"] == 12
-    claims = [{"id": "W", "kind": "superiority", "contrast": "C2", "outcomes": ["weight"], "variant": "summary=slope"}]
+    own = contrasts[
+        (contrasts["variant"] == "summary=slope") & (contrasts["contrast"] == "C2")
+    ].iloc[0]
+    assert (
+        own["estimate"] == pytest.approx(2.0, abs=0.4)
+        and own["kind"] == "secondary"
+        and own["n_animals"] == 12
+    )
+    claims = [
+        {
+            "id": "W",
+            "kind": "superiority",
+            "contrast": "C2",
+            "outcomes": ["weight"],
+            "variant": "summary=slope",
+        }
+    ]
     declared = plan(claims=claims, directions={"weight": "+"}, margin={"kind": "sd", "value": 0.8})
     assert tables(table, sheet, declared)[1]["verdict"].tolist() == [v.SUPPORTED]
 
 
-ASSOCIATION = {"id": "L", "kind": "association", "score": "score:signature:ANG_sprouting", "outcomes": ["mvd", "neu"]}
+ASSOCIATION = {
+    "id": "L",
+    "kind": "association",
+    "score": "score:signature:ANG_sprouting",
+    "outcomes": ["mvd", "neu"],
+}
 
 
 @pytest.mark.parametrize(
     ("r", "lower", "upper", "p_adj", "expected"),
-    [(0.7, 0.3, 0.9, 0.01, v.SUPPORTED), (0.7, 0.3, 0.9, 0.2, v.INCONCLUSIVE), (0.2, -0.3, 0.6, 0.5, v.INCONCLUSIVE),
-     (-0.7, -0.9, -0.3, 0.01, v.REFUTED), (0.9, np.nan, np.nan, np.nan, v.NOT_JUDGED)],
-)  # fmt: skip
+    [
+        (0.7, 0.3, 0.9, 0.01, v.SUPPORTED),
+        (0.7, 0.3, 0.9, 0.2, v.INCONCLUSIVE),
+        (0.2, -0.3, 0.6, 0.5, v.INCONCLUSIVE),
+        (-0.7, -0.9, -0.3, 0.01, v.REFUTED),
+        (0.9, np.nan, np.nan, np.nan, v.NOT_JUDGED),
+    ],
+)
 def test_association_claims(r, lower, upper, p_adj, expected):
-    linked = pd.DataFrame([
-        {"outcome": "mvd", "score_id": ASSOCIATION["score"], "r": r, "lower": lower, "upper": upper, "p": p_adj, "p_adj": p_adj,
-         "n": 16, "reason": "no test below 12 units" if np.isnan(p_adj) else ""},
-    ])  # fmt: skip
+    linked = pd.DataFrame(
+        [
+            {
+                "outcome": "mvd",
+                "score_id": ASSOCIATION["score"],
+                "r": r,
+                "lower": lower,
+                "upper": upper,
+                "p": p_adj,
+                "p_adj": p_adj,
+                "n": 16,
+                "reason": "no test below 12 units" if np.isnan(p_adj) else "",
+            },
+        ]
+    )
     declared = plan(claims=[*CLAIMS["claims"][:1], ASSOCIATION])
     _, verdicts = tables(*simulated(), declared, linked)
     own = verdicts[verdicts["claim_id"] == "L"].set_index("outcome")
@@ -165,8 +221,21 @@ def test_association_claims(r, lower, upper, p_adj, expected):
 
 
 def test_less_inflammation_is_better_in_associations_too():
-    linked = pd.DataFrame([{"outcome": "neu", "score_id": ASSOCIATION["score"], "r": -0.7, "lower": -0.9, "upper": -0.3, "p": 0.01,
-                            "p_adj": 0.01, "n": 16, "reason": ""}])  # fmt: skip
+    linked = pd.DataFrame(
+        [
+            {
+                "outcome": "neu",
+                "score_id": ASSOCIATION["score"],
+                "r": -0.7,
+                "lower": -0.9,
+                "upper": -0.3,
+                "p": 0.01,
+                "p_adj": 0.01,
+                "n": 16,
+                "reason": "",
+            }
+        ]
+    )
     _, verdicts = tables(*simulated(), plan(claims=[ASSOCIATION]), linked)
     assert verdicts.set_index("outcome").at["neu", "verdict"] == v.SUPPORTED
 
@@ -175,9 +244,14 @@ def blocked(shift=8.0, seed=5):
     """Animals of three surgery days whose levels differ widely."""
     table, sheet = simulated(seed)
     day = np.arange(len(sheet)) % 3
-    sheet = sheet.assign(block=[f"d{d}" for d in day], weight_g=180.0 + np.arange(len(sheet)) % 7, sex="F")
+    sheet = sheet.assign(
+        block=[f"d{d}" for d in day], weight_g=180.0 + np.arange(len(sheet)) % 7, sex="F"
+    )
     of = dict(zip(sheet["animal_id"], day, strict=True))
-    table["value"] = [v * np.exp(shift / 10 * of[a]) for v, a in zip(table["value"], table["animal_id"], strict=True)]
+    table["value"] = [
+        v * np.exp(shift / 10 * of[a])
+        for v, a in zip(table["value"], table["animal_id"], strict=True)
+    ]
     return table[table["outcome"] == "mvd"], sheet
 
 
@@ -185,9 +259,14 @@ def test_blocks_narrow_the_interval_and_are_named():
     table, sheet = blocked()
     with_blocks, _ = tables(table, sheet)
     without, _ = tables(table, sheet, plan(claims=CORE, design={"blocks": False}))
-    own, plain = (t[(t["contrast"] == "C2") & (t["kind"] == "confirmatory")].iloc[0] for t in (with_blocks, without))
+    own, plain = (
+        t[(t["contrast"] == "C2") & (t["kind"] == "confirmatory")].iloc[0]
+        for t in (with_blocks, without)
+    )
     assert (
-        own["se"] < 0.4 * plain["se"] and "adjusted for block" in own["method"] and "Satterthwaite" in plain["method"]
+        own["se"] < 0.4 * plain["se"]
+        and "adjusted for block" in own["method"]
+        and "Satterthwaite" in plain["method"]
     )
 
 
@@ -196,7 +275,9 @@ def test_covariates_enter_and_what_cannot_is_said():
     declared = plan(claims=CORE, design={"blocks": False, "covariates": ["weight_g", "sex"]})
     found = tables(table, sheet, declared)[0]
     own = found[found["kind"] == "confirmatory"].iloc[0]
-    assert "adjusted for weight" in own["method"] and "sex left out: it does not vary" in own["reason"]
+    assert (
+        "adjusted for weight" in own["method"] and "sex left out: it does not vary" in own["reason"]
+    )
     hole = sheet.assign(weight_g=sheet["weight_g"].where(sheet["animal_id"] != "DRUG0"))
     own = tables(table, hole, declared)[0].iloc[0]
     assert "set to the mean of all" in own["reason"]
@@ -210,5 +291,9 @@ def test_contrast_of_arms_that_share_no_block_is_refused_by_name():
     sheet["block"] = sheet["group"].map({"POST": "d9"}).fillna("d1")
     contrasts, verdicts = tables(table, sheet)
     own = contrasts[(contrasts["contrast"] == "C2") & (contrasts["kind"] == "confirmatory")].iloc[0]
-    assert "block and arm" in own["reason"] and "POST only in d9" in own["reason"] and np.isnan(own["p"])
+    assert (
+        "block and arm" in own["reason"]
+        and "POST only in d9" in own["reason"]
+        and np.isnan(own["p"])
+    )
     assert verdicts.set_index(["claim_id", "outcome"]).at[("C2", "mvd"), "verdict"] == v.NOT_JUDGED

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from periomics.statistics import binary as b
+from periomics.statistics.kernels import binary as b
 
 SHARES = np.linspace(0, 1, 101)
 
@@ -43,7 +43,12 @@ def test_level_and_coverage_by_enumeration(n):
     found = coverage(n, lower, upper)
     assert found.min() >= 0.949, found.min()
     fine = np.linspace(0, 1, 1001)
-    null = np.einsum("ax,ay,xy->a", probabilities(n[0], fine), probabilities(n[1], fine), p[grid.size // 2] <= 0.05)
+    null = np.einsum(
+        "ax,ay,xy->a",
+        probabilities(n[0], fine),
+        probabilities(n[1], fine),
+        p[grid.size // 2] <= 0.05,
+    )
     assert null.max() <= 0.0501
 
 
@@ -66,11 +71,15 @@ def test_p_values_are_barnards(n):
     assert far <= own.size * 0.1
 
 
-@pytest.mark.parametrize(("events", "n"), [((5, 1), (6, 6)), ((0, 0), (6, 5)), ((6, 6), (6, 6)), ((3, 9), (10, 12))])
+@pytest.mark.parametrize(
+    ("events", "n"), [((5, 1), (6, 6)), ((0, 0), (6, 5)), ((6, 6), (6, 6)), ((3, 9), (10, 12))]
+)
 def test_newcombe_equals_statsmodels(events, n):
     from statsmodels.stats.proportion import confint_proportions_2indep
 
-    peer = confint_proportions_2indep(events[0], n[0], events[1], n[1], method="newcomb", compare="diff")
+    peer = confint_proportions_2indep(
+        events[0], n[0], events[1], n[1], method="newcomb", compare="diff"
+    )
     np.testing.assert_allclose(b.newcombe(events, n), peer, atol=1e-9)
 
 
@@ -90,11 +99,15 @@ def test_restricted_shares_are_the_likeliest():
                 ).argmax()
             ]
         variance = best * (1 - best) / 5 + (best - difference) * (1 - best + difference) / 7
-        assert own[x, y] == pytest.approx(abs(x / 5 - y / 7 - difference) / np.sqrt(variance), rel=1e-4)
+        assert own[x, y] == pytest.approx(
+            abs(x / 5 - y / 7 - difference) / np.sqrt(variance), rel=1e-4
+        )
 
 
 def test_exchange_complement_and_level():
-    one, two, other = (b.risk_difference(*a) for a in (((5, 1), (6, 7)), ((1, 5), (7, 6)), ((1, 6), (6, 7))))
+    one, two, other = (
+        b.risk_difference(*a) for a in (((5, 1), (6, 7)), ((1, 5), (7, 6)), ((1, 6), (6, 7)))
+    )
     np.testing.assert_allclose(one[:3], [-two[0], -two[2], -two[1]], atol=1e-9)
     np.testing.assert_allclose(one[:3], [-other[0], -other[2], -other[1]], atol=1e-9)
     assert one.p == pytest.approx(two.p) == pytest.approx(other.p)
@@ -120,11 +133,18 @@ def test_conditional_p_is_fishers_and_the_permutation_within_blocks():
         assert b.conditional_p(events, n) == pytest.approx(stats.fisher_exact(table).pvalue)
     # Three blocks of two and two: every way to choose two of four animals in each block.
     y = np.array([[1, 1, 0, 0], [1, 1, 1, 0], [1, 0, 0, 0]])
-    sums = [sum(c) for c in itertools.product(*([sum(pair) for pair in itertools.combinations(row, 2)] for row in y))]
+    sums = [
+        sum(c)
+        for c in itertools.product(
+            *([sum(pair) for pair in itertools.combinations(row, 2)] for row in y)
+        )
+    ]
     chance = {s: sums.count(s) / len(sums) for s in set(sums)}
     observed = int(y[:, :2].sum())
     expected = sum(v for v in chance.values() if v <= chance[observed] * (1 + 1e-9))
-    assert b.conditional_p(np.c_[y[:, :2].sum(1), y[:, 2:].sum(1)], np.full((3, 2), 2)) == pytest.approx(expected)
+    assert b.conditional_p(
+        np.c_[y[:, :2].sum(1), y[:, 2:].sum(1)], np.full((3, 2), 2)
+    ) == pytest.approx(expected)
 
 
 LAYOUTS = [[(2, 1), (1, 2)], [(3, 1), (1, 2)], [(2, 2), (2, 1)], [(1, 2), (1, 1), (1, 1)]]
@@ -134,7 +154,9 @@ LAYOUTS = [[(2, 1), (1, 2)], [(3, 1), (1, 2)], [(2, 2), (2, 1)], [(1, 2), (1, 1)
 def test_blocks_by_enumeration(layout, monkeypatch):
     monkeypatch.setattr(b, "risk_difference", cache(b.risk_difference))
     n = np.array(layout)
-    tables = [np.array(t).reshape(n.shape) for t in itertools.product(*(range(m + 1) for m in n.ravel()))]
+    tables = [
+        np.array(t).reshape(n.shape) for t in itertools.product(*(range(m + 1) for m in n.ravel()))
+    ]
     found = [b.risk_difference_blocks(t, n) for t in tables]
     counts = np.array(tables)
     for base in ([0.5, 0.5, 0.5], [0.05, 0.9, 0.5], [0.02, 0.02, 0.02], [0.3, 0.6, 0.3]):

@@ -10,10 +10,10 @@ from scipy import stats
 from scipy.special import expit, logit
 from studies import CLAIMS, DICTIONARY, ROLES, ROOT, plan
 
-from periomics.statistics import calibration as cal
-from periomics.statistics import scenarios as sc
-from periomics.statistics import verdicts as v
-from periomics.statistics.plan import read_plan
+from periomics.statistics.calibration import rates as cal
+from periomics.statistics.calibration import scenarios as sc
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.plan import read_plan
 from periomics.study.sheets import read_sheet
 
 SHEET = read_sheet("animals", ROOT / "config" / "animals.tsv")
@@ -35,19 +35,48 @@ def scenario(name, the_plan=None):
         ("superiority", 0.5, -0.5, 1.5, {}),
         ("timing", 2, 1, 3, {"false_refuted": {v.REFUTED, v.SMALL}}),
         ("interaction", 2, np.nan, np.nan, {"false_refuted": {v.REFUTED, v.SMALL}}),
-        ("rescue", 0, np.nan, np.nan, {"false_supported": {v.SUPPORTED}, "false_refuted": {v.REFUTED}}),
+        (
+            "rescue",
+            0,
+            np.nan,
+            np.nan,
+            {"false_supported": {v.SUPPORTED}, "false_refuted": {v.REFUTED}},
+        ),
         ("rescue", -1, np.nan, np.nan, {"false_supported": {v.SUPPORTED}}),
-        ("non_superiority", 0, -1, 1, {"false_refuted": {v.REFUTED}, "false_improved": {v.REFUTED, v.BELOW_MARGIN, v.SIZE_UNCLEAR}}),
+        (
+            "non_superiority",
+            0,
+            -1,
+            1,
+            {
+                "false_refuted": {v.REFUTED},
+                "false_improved": {v.REFUTED, v.BELOW_MARGIN, v.SIZE_UNCLEAR},
+            },
+        ),
         ("non_superiority", 0.5, -0.5, 1.5, {"false_refuted": {v.REFUTED}}),
-        ("non_superiority", 1, 0, 2, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}}),
+        (
+            "non_superiority",
+            1,
+            0,
+            2,
+            {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}},
+        ),
         ("non_superiority", 2, 1, 3, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}}),
         ("equivalence", 0, -1, 1, {"false_refuted": {v.REFUTED}}),
         ("equivalence", -2, -3, -1, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}}),
-        ("equivalence", 1, 0, 2, {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}}),
+        (
+            "equivalence",
+            1,
+            0,
+            2,
+            {"false_supported": {v.SUPPORTED, v.BELOW_MARGIN}, "false_refuted": {v.REFUTED}},
+        ),
     ],
-)  # fmt: skip
+)
 def test_false_verdicts(kind, effect, above, below, expected):
-    assert {k: set(w) for k, w in cal.false_verdicts(kind, effect, above, below).items()} == expected
+    assert {
+        k: set(w) for k, w in cal.false_verdicts(kind, effect, above, below).items()
+    } == expected
 
 
 def test_scenarios_follow_from_the_claims():
@@ -86,21 +115,31 @@ def drawn(name, studies=4000):
 
 def test_drawn_arms_lie_where_they_should():
     s, place, known, data = drawn("as_planned")
-    assert place.arms == ("CTRL", "DRUG", "PRE", "POST") and np.bincount(place.arm).tolist() == [6] * 4
+    assert (
+        place.arms == ("CTRL", "DRUG", "PRE", "POST") and np.bincount(place.arm).tolist() == [6] * 4
+    )
     for g, arm in enumerate(place.arms):
         inside = place.arm == g
-        np.testing.assert_allclose(data.analysis[..., inside].mean(axis=(0, 2)), known.location[g], atol=0.02)
+        np.testing.assert_allclose(
+            data.analysis[..., inside].mean(axis=(0, 2)), known.location[g], atol=0.02
+        )
         share = known.natural[g, 0]
         assert share == pytest.approx(33 + s.R[arm] * 15)
         assert known.location[g, 0] == pytest.approx(float(logit(share / 100)))
-        np.testing.assert_allclose(data.analysis[..., inside].std(axis=(0, 2)), known.spread[g], rtol=0.03)
+        np.testing.assert_allclose(
+            data.analysis[..., inside].std(axis=(0, 2)), known.spread[g], rtol=0.03
+        )
     np.testing.assert_allclose(data.natural[:, 0], 100 * expit(data.analysis[:, 0]))
     assert not np.isnan(data.analysis).any()
 
 
 def test_outcomes_of_an_animal_and_animals_of_a_block_go_together():
     _, place, known, data = drawn("null_all")
-    signed = known.sign[:, None] * (data.analysis - known.location[place.arm].T) / known.spread[place.arm].T
+    signed = (
+        known.sign[:, None]
+        * (data.analysis - known.location[place.arm].T)
+        / known.spread[place.arm].T
+    )
     r = np.corrcoef(signed[:, 0].ravel(), signed[:, 3].ravel())[0, 1]
     assert r == pytest.approx(0.7 * 0.4 + 0.3, abs=0.02)
     one, other = np.flatnonzero(place.block == 0)[:2]
@@ -116,7 +155,9 @@ def test_models_of_variation():
     assert healthy.std() / healthy.mean() == pytest.approx(0.3, rel=0.1)
     _, place, known, data = drawn("counts")
     assert (data.natural[:, 3] * known.area[3] % 1 < 1e-9).all() and np.isnan(known.area[0])
-    assert data.analysis[:, 3][:, place.arm == 1].mean() == pytest.approx(known.analysis[1, 3], abs=0.01)
+    assert data.analysis[:, 3][:, place.arm == 1].mean() == pytest.approx(
+        known.analysis[1, 3], abs=0.01
+    )
     _, _, _, data = drawn("missing_at_random")
     assert np.isnan(data.analysis).mean() == pytest.approx(0.1, abs=0.01)
     _, place, _, data = drawn("lost_implants")
@@ -141,7 +182,9 @@ def test_a_block_moves_all_arms_alike_unless_it_is_said_to_interact():
     (diseased, treated), other = spread_of_blocks("unequal")
     assert diseased == pytest.approx(other, rel=0.1) and treated == pytest.approx(other, rel=0.1)
     (diseased, treated), other = spread_of_blocks("block_interaction")
-    assert diseased == pytest.approx(2 * other, rel=0.1) and treated == pytest.approx(other, rel=0.1)
+    assert diseased == pytest.approx(2 * other, rel=0.1) and treated == pytest.approx(
+        other, rel=0.1
+    )
 
 
 def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
@@ -151,7 +194,9 @@ def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
     found = table[table["quantity"].eq("coverage") & table["outcome"].eq("hi")]
     assert len(found) and (found["truth"].abs() > 1).any()
     assert found["share"].between(0.935, 0.965).all(), found[["claim_id", "share"]]
-    missing = cal.calibrate(replace(scenario("as_planned"), lost=0.1), index_plan(), SHEET, DICTIONARY, settings, 1)
+    missing = cal.calibrate(
+        replace(scenario("as_planned"), lost=0.1), index_plan(), SHEET, DICTIONARY, settings, 1
+    )
     found = missing[missing["quantity"].eq("coverage") & missing["outcome"].eq("hi")]
     assert found["share"].between(0.935, 0.965).all(), found[["claim_id", "share"]]
 
@@ -159,14 +204,23 @@ def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
 def test_without_a_diseased_arm_there_is_no_healing_index_to_draw():
     sheet = SHEET[SHEET["group"] != "DRUG"]
     assert "hi" not in cal.case(index_plan(), sheet, DICTIONARY).outcomes
-    cal.calibrate(scenario("null_treatment"), index_plan(), sheet, DICTIONARY, cal.Settings(studies=20, chunk=20), 1)
+    cal.calibrate(
+        scenario("null_treatment"),
+        index_plan(),
+        sheet,
+        DICTIONARY,
+        cal.Settings(studies=20, chunk=20),
+        1,
+    )
 
 
 def test_a_calibration_counts_every_study_once_and_is_repeatable():
     table = cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
     words = table[table["quantity"].str.startswith("verdict: ")]
     each = words.groupby(["claim_id", "outcome"])["count"].sum()
-    assert (each == 300).all() and set(each.index.get_level_values(0)) == {c["id"] for c in CLAIMS["claims"]}
+    assert (each == 300).all() and set(each.index.get_level_values(0)) == {
+        c["id"] for c in CLAIMS["claims"]
+    }
     again = cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
     pd.testing.assert_frame_equal(table, again)
     assert (cal.judged(table)["within"] != "no").all()
@@ -174,9 +228,14 @@ def test_a_calibration_counts_every_study_once_and_is_repeatable():
 
 def test_limits_and_judgement():
     rows = pd.DataFrame(
-        {"quantity": ["a", "b", "c", "d"], "count": [500.0, 700, 9400, 30], "studies": [10_000.0] * 3 + [0],
-         "bound_low": [np.nan, np.nan, 0.93, np.nan], "bound_high": [0.05, 0.05, 0.97, np.nan]}
-    )  # fmt: skip
+        {
+            "quantity": ["a", "b", "c", "d"],
+            "count": [500.0, 700, 9400, 30],
+            "studies": [10_000.0] * 3 + [0],
+            "bound_low": [np.nan, np.nan, 0.93, np.nan],
+            "bound_high": [0.05, 0.05, 0.97, np.nan],
+        }
+    )
     out = cal.judged(rows)
     assert out["within"].tolist() == ["yes", "no", "yes", ""]
     ci = stats.binomtest(500, 10_000).proportion_ci(1 - 0.01 / 3)
@@ -185,21 +244,28 @@ def test_limits_and_judgement():
 
 def test_an_engine_that_lies_is_seen(monkeypatch):
     """Half the standard error: the calibration must say so."""
-    from periomics.statistics import calibration, contrasts
+    from periomics.statistics.calibration import rates as calibration
+    from periomics.statistics.kernels import contrasts
 
     honest = calibration.arm_forms
 
     def bold(*args):
-        return type(honest(*args))(*(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in honest(*args)))
+        return type(honest(*args))(
+            *(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in honest(*args))
+        )
 
     monkeypatch.setattr(calibration, "arm_forms", bold)
-    table = cal.judged(cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1))
+    table = cal.judged(
+        cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
+    )
     broken = table[table["within"] == "no"]
     assert {"coverage", "false_supported"} <= set(broken["quantity"])
 
 
 def test_direction_that_nobody_declared():
-    table = cal.judged(cal.calibrate(scenario("toward_control"), plan(), SHEET, DICTIONARY, QUICK, 1))
+    table = cal.judged(
+        cal.calibrate(scenario("toward_control"), plan(), SHEET, DICTIONARY, QUICK, 1)
+    )
     assert set(table["quantity"]) == {"permutation_false"} and (table["within"] == "yes").all()
     assert len(table) == 2 * 7
 
@@ -219,8 +285,14 @@ def test_composites_whose_sign_is_estimated_from_the_data_would_lie():
 @pytest.mark.parametrize("n", [2, 3])
 def test_small_arms_are_refused_or_judged(n):
     few = SHEET.groupby("group").head(n)
-    table = cal.calibrate(scenario("as_planned"), plan(), few, DICTIONARY, cal.Settings(studies=100), 1)
-    words = table[table["quantity"].str.startswith("verdict: ") & (table["count"] > 0) & (table["claim_id"] == "C0")]
+    table = cal.calibrate(
+        scenario("as_planned"), plan(), few, DICTIONARY, cal.Settings(studies=100), 1
+    )
+    words = table[
+        table["quantity"].str.startswith("verdict: ")
+        & (table["count"] > 0)
+        & (table["claim_id"] == "C0")
+    ]
     assert (set(words["quantity"]) == {"verdict: not judged"}) is (n < 3)
 
 

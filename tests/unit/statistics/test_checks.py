@@ -7,15 +7,15 @@ import pytest
 from scipy import stats
 from studies import DICTIONARY
 
-from periomics.statistics.effects import hedges_correction, hedges_g
-from periomics.statistics.permutation import (
+from periomics.statistics.kernels.effects import hedges_correction, hedges_g
+from periomics.statistics.kernels.permutation import (
     attainable_floor,
     flip_signs,
     permute_two_arms,
     permute_unknown_direction,
     relabellings,
 )
-from periomics.statistics.transform import to_scale
+from periomics.statistics.kernels.transform import to_scale
 
 RNG = np.random.default_rng(5)
 NO_BLOCK = np.zeros(12)
@@ -29,7 +29,9 @@ def test_exact_permutation_equals_a_plain_enumeration():
     observed = abs(stats.ttest_ind(y[first], y[~first], equal_var=False).statistic)
     for chosen in combinations(range(9), 4):
         mask = np.isin(range(9), chosen)
-        hits += abs(stats.ttest_ind(y[mask], y[~mask], equal_var=False).statistic) >= observed - 1e-9
+        hits += (
+            abs(stats.ttest_ind(y[mask], y[~mask], equal_var=False).statistic) >= observed - 1e-9
+        )
         total += 1
     found = permute_two_arms(y, first, np.zeros(9), RNG)
     assert found.exact and found.n == total and found.p == pytest.approx(hits / total)
@@ -38,7 +40,9 @@ def test_exact_permutation_equals_a_plain_enumeration():
 def test_floor_of_one_animal_an_arm_a_block():
     block = np.tile(np.arange(6), 2)
     assert relabellings(FIRST, block) == 64 and attainable_floor(FIRST, block) == 2 / 64
-    far = permute_two_arms(np.where(FIRST, 10.0, 0.0) + 0.01 * RNG.normal(size=12), FIRST, block, RNG)
+    far = permute_two_arms(
+        np.where(FIRST, 10.0, 0.0) + 0.01 * RNG.normal(size=12), FIRST, block, RNG
+    )
     assert far.p == pytest.approx(2 / 64)
     assert attainable_floor(FIRST, NO_BLOCK) == 2 / 924
     assert attainable_floor(np.array([True, False, False]), np.zeros(3)) == 1 / 3
@@ -47,13 +51,17 @@ def test_floor_of_one_animal_an_arm_a_block():
 def test_drawn_permutations_agree_with_all_of_them_and_are_seeded():
     y = RNG.normal(size=12) + FIRST * 0.8
     every = permute_two_arms(y, FIRST, NO_BLOCK, RNG)
-    drawn = [permute_two_arms(y, FIRST, NO_BLOCK, np.random.default_rng(1), exact=10) for _ in range(2)]
+    drawn = [
+        permute_two_arms(y, FIRST, NO_BLOCK, np.random.default_rng(1), exact=10) for _ in range(2)
+    ]
     assert drawn[0] == drawn[1] and not drawn[0].exact
     assert drawn[0].p == pytest.approx(every.p, abs=0.02)
 
 
 def test_permutation_p_is_uniform_under_the_null():
-    p = np.array([permute_two_arms(RNG.normal(size=8), FIRST[2:10], np.zeros(8), RNG).p for _ in range(1500)])
+    p = np.array(
+        [permute_two_arms(RNG.normal(size=8), FIRST[2:10], np.zeros(8), RNG).p for _ in range(1500)]
+    )
     assert (p <= 0.05).mean() <= 0.065 and (p <= 0.5).mean() == pytest.approx(0.5, abs=0.05)
 
 
@@ -74,7 +82,10 @@ def test_estimated_direction_holds_its_level():
     for _ in range(600):
         y = rng.normal(size=18)
         sign = np.sign(y[arm == 2].mean() - y[arm == 0].mean())
-        naive += stats.ttest_ind(sign * y[arm == 1], sign * y[arm == 0], alternative="greater").pvalue <= 0.05
+        naive += (
+            stats.ttest_ind(sign * y[arm == 1], sign * y[arm == 0], alternative="greater").pvalue
+            <= 0.05
+        )
         honest += permute_unknown_direction(y, arm, np.zeros(18), rng, draws=299).p <= 0.05
     assert honest / 600 <= 0.05 + 2.6 * np.sqrt(0.05 * 0.95 / 600)
     assert naive > honest
@@ -82,14 +93,16 @@ def test_estimated_direction_holds_its_level():
 
 def test_hedges_g_by_hand_and_its_interval_covers():
     g, low, high = hedges_g((3.0, 1.0), (4.0, 4.0), (8, 8))
-    assert g == pytest.approx(hedges_correction(14) * 1.0) and hedges_correction(14) == pytest.approx(
-        1 - 3 / 55, abs=1e-3
-    )
+    assert g == pytest.approx(hedges_correction(14) * 1.0) and hedges_correction(
+        14
+    ) == pytest.approx(1 - 3 / 55, abs=1e-3)
     d = g / hedges_correction(14)
     # At its ends the observed t is the 97.5th and the 2.5th percentile.
     for end, p in ((low, 0.975), (high, 0.025)):
         assert stats.nct.cdf(d * 2, 14, end * 2) == pytest.approx(p, abs=1e-6)
-    assert np.isnan(hedges_g((1.0, 1.0), (0.0, 0.0), (4, 4))[0]) and np.isnan(hedges_g((1, 2), (1, 1), (1, 4))[0])
+    assert np.isnan(hedges_g((1.0, 1.0), (0.0, 0.0), (4, 4))[0]) and np.isnan(
+        hedges_g((1, 2), (1, 1), (1, 4))[0]
+    )
 
 
 def test_hedges_interval_is_symmetric_under_exchange():

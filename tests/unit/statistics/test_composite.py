@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 from studies import CLAIMS, DICTIONARY, plan, simulated
 
-from periomics.statistics import composite as h
-from periomics.statistics.animals import prepare
-from periomics.statistics.contrasts import interval, summarise
+from periomics.statistics.claims import composite as h
+from periomics.statistics.claims.animals import prepare
+from periomics.statistics.kernels.contrasts import interval, summarise
 
 ARM = np.repeat(range(4), 6)
 
@@ -51,7 +51,9 @@ def test_weights_do_not_follow_the_effect():
     rng = np.random.default_rng(2)
     y = rng.normal(0, 1, (3, 24))
     effect = np.array([[10.0], [0], [0]]) * (ARM == 0)
-    np.testing.assert_allclose(h.first_component(y, ARM), h.first_component(y + effect, ARM), rtol=1e-8)
+    np.testing.assert_allclose(
+        h.first_component(y, ARM), h.first_component(y + effect, ARM), rtol=1e-8
+    )
     assert h.first_component(y[:, :3], ARM[:3]).tolist() == pytest.approx([1 / 3] * 3)
 
 
@@ -75,8 +77,12 @@ def test_null_rate_and_power_of_the_composite():
 def test_the_scale_does_not_shrink_with_the_residuals_of_a_variable_arm():
     """Diseased arm with twice the SD, four an arm: one-sided rate at .05; .065 when scaled by the SD within arms."""
     rng, arm = np.random.default_rng(4), np.repeat(range(4), 4)
-    y = np.sqrt(0.4) * rng.standard_normal((20_000, 1, 16)) + np.sqrt(0.6) * rng.standard_normal((20_000, 5, 16))
-    index = h.healing_index(h.z_scores(y * np.array([1, 2, 1, 1])[arm], arm, 4, np.ones(5), 1), np.arange(5), 0.6)
+    y = np.sqrt(0.4) * rng.standard_normal((20_000, 1, 16)) + np.sqrt(0.6) * rng.standard_normal(
+        (20_000, 5, 16)
+    )
+    index = h.healing_index(
+        h.z_scores(y * np.array([1, 2, 1, 1])[arm], arm, 4, np.ones(5), 1), np.arange(5), 0.6
+    )
     form = summarise(index, arm, 4).form([0, -1, 1, 0])
     assert (stats.t.sf(form.estimate / form.se, form.df) <= 0.05).mean() < 0.056
 
@@ -88,7 +94,9 @@ def test_rows_of_a_study():
     own = rows[rows["outcome"] == "hi"]
     assert set(own["variant"]) == {"", "weights=pca", *(f"without={d}" for d in p.domains)}
     main = own[own["variant"] == ""]
-    assert len(main) == 24 and main.groupby("condition")["value"].mean()["DRUG"] == pytest.approx(0, abs=1e-9)
+    assert len(main) == 24 and main.groupby("condition")["value"].mean()["DRUG"] == pytest.approx(
+        0, abs=1e-9
+    )
     assert main.groupby("condition")["value"].mean().idxmax() == "CTRL"
     assert h.with_index(p, rows, DICTIONARY) is rows
 
@@ -104,7 +112,12 @@ def test_no_index_without_diseased_arm_or_with_one_outcome():
 
 def test_an_outcome_that_its_batches_confound_stays_out():
     table, sheet = simulated()
-    table["batch"] = np.where(table["outcome"] == "mvd", np.where(table["condition"] == "POST", "b2", "b1"), "b1")
+    table["batch"] = np.where(
+        table["outcome"] == "mvd", np.where(table["condition"] == "POST", "b2", "b1"), "b1"
+    )
     rows = h.with_index(plan(), prepare(table, sheet, DICTIONARY), DICTIONARY)
     own = rows[rows["outcome"] == "hi"]
-    assert "without=vessels" not in set(own["variant"]) and own["scale_note"].str.contains("mvd left out").all()
+    assert (
+        "without=vessels" not in set(own["variant"])
+        and own["scale_note"].str.contains("mvd left out").all()
+    )

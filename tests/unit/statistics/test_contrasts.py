@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from periomics.statistics import contrasts as c
+from periomics.statistics.kernels import contrasts as c
 
 RNG = np.random.default_rng(7)
 
@@ -27,7 +27,9 @@ def test_two_groups_equal_welch(n1, n2):
     assert c.p_above(form) == pytest.approx(
         stats.ttest_ind(a, b, equal_var=False, alternative="greater").pvalue, rel=1e-9
     )
-    assert c.p_below(form) == pytest.approx(stats.ttest_ind(a, b, equal_var=False, alternative="less").pvalue, rel=1e-9)
+    assert c.p_below(form) == pytest.approx(
+        stats.ttest_ind(a, b, equal_var=False, alternative="less").pvalue, rel=1e-9
+    )
 
 
 def test_linear_form_by_hand():
@@ -45,7 +47,8 @@ def test_arms_of_weight_zero_may_be_empty():
 
 
 @pytest.mark.parametrize(
-    "values", [[5.0, 5, 5, 5], [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2], [1.0, 2.0, np.nan, 3.0], [np.nan] * 4]
+    "values",
+    [[5.0, 5, 5, 5], [0.1 + 0.2, 0.3, 0.3, 0.1 + 0.2], [1.0, 2.0, np.nan, 3.0], [np.nan] * 4],
 )
 def test_degenerate_arms_are_refused_without_a_warning(values):
     with np.errstate(all="raise"):
@@ -62,7 +65,9 @@ def test_many_studies_at_once_equal_one_by_one():
     whole = c.linear_form(c.summarise(y, arm, 4), [0, -1, 0, 1])
     for i in (0, 17, 49):
         one = c.linear_form(c.summarise(y[i, 2], arm, 4), [0, -1, 0, 1])
-        np.testing.assert_array_equal([whole.estimate[i, 2], whole.se[i, 2], whole.df[i, 2]], list(one))
+        np.testing.assert_array_equal(
+            [whole.estimate[i, 2], whole.se[i, 2], whole.df[i, 2]], list(one)
+        )
 
 
 def test_within_units_equals_the_paired_t_test():
@@ -72,7 +77,9 @@ def test_within_units_equals_the_paired_t_test():
     d, complete = c.within_units(np.r_[a, b, 99.0], arm, unit, [1, -1])
     assert complete.tolist() == list(range(7)) and np.isnan(d[7])
     form = c.one_sample(d)
-    assert c.p_two_sided(form) == pytest.approx(stats.ttest_rel(a, b).pvalue, rel=1e-9) and form.df == pytest.approx(6)
+    assert c.p_two_sided(form) == pytest.approx(
+        stats.ttest_rel(a, b).pvalue, rel=1e-9
+    ) and form.df == pytest.approx(6)
 
 
 def test_slopes_within_units():
@@ -83,9 +90,13 @@ def test_slopes_within_units():
 
 
 POWERS = {  # spec/study.md 1.3: true R_pre .05, R_post .7; power of C0, C1 supported, C2, C4
-    (6, 2.5): (0.98, 0.32, 0.82, 0.75), (8, 2.5): (1, 0.38, 0.92, 0.87), (6, 1.2): (0.51, 0.15, 0.27, 0.26),
-    (10, 1.2): (0.74, 0.19, 0.43, 0.39), (40, 2.5): (1, 0.94, 1, 1), (60, 2.5): (1, 0.99, 1, 1),
-}  # fmt: skip
+    (6, 2.5): (0.98, 0.32, 0.82, 0.75),
+    (8, 2.5): (1, 0.38, 0.92, 0.87),
+    (6, 1.2): (0.51, 0.15, 0.27, 0.26),
+    (10, 1.2): (0.74, 0.19, 0.43, 0.39),
+    (40, 2.5): (1, 0.94, 1, 1),
+    (60, 2.5): (1, 0.99, 1, 1),
+}
 
 
 @pytest.mark.parametrize(("n", "d"), POWERS)
@@ -112,4 +123,6 @@ def test_group_wise_variances_cost_what_the_noncentral_t_says():
     arms = c.summarise(y, np.repeat(range(4), 6), 4)
     for weights, d in (([1, -1, 0, 0], 2.5), ([0, -1, 0, 1], 1.75), ([0, 0, -1, 1], 1.625)):
         own = (c.interval(c.linear_form(arms, weights), 0.95)[0] > 0).mean()
-        assert own == pytest.approx(stats.nct.sf(stats.t.ppf(0.975, 10), 10, d * np.sqrt(3)), abs=0.02)
+        assert own == pytest.approx(
+            stats.nct.sf(stats.t.ppf(0.975, 10), 10, d * np.sqrt(3)), abs=0.02
+        )

@@ -10,9 +10,9 @@ import pytest
 from limits import clopper_pearson, compatible
 from scipy import stats
 
-from periomics.statistics.contrasts import interval, linear_form, p_two_sided, summarise
-from periomics.statistics.effects import ratio_of_means
-from periomics.statistics.transform import to_scale
+from periomics.statistics.kernels.contrasts import interval, linear_form, p_two_sided, summarise
+from periomics.statistics.kernels.effects import ratio_of_means
+from periomics.statistics.kernels.transform import to_scale
 
 STUDIES = 4000
 
@@ -60,6 +60,8 @@ def test_unequal_areas_and_a_change_of_unit():
     one, _ = to_scale(counts[0] / area, "count", "1/mm2", counts[0], area)
     two, _ = to_scale(counts[0] / area, "count", "1/mm2", counts[0], area * 1e6)
     arm = np.repeat([0, 1], 6)
-    ratios = [ratio_of_means(linear_form(summarise(y, arm, 2), [1, -1])) for y in (one, two, log[0])]
+    ratios = [
+        ratio_of_means(linear_form(summarise(y, arm, 2), [1, -1])) for y in (one, two, log[0])
+    ]
     np.testing.assert_allclose(ratios[1], ratios[0], rtol=1e-9)
     np.testing.assert_allclose(ratios[2], ratios[0], rtol=1e-9)

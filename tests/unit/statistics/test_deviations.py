@@ -5,17 +5,19 @@ import pytest
 from studies import CLAIMS as DEFAULT
 from studies import DICTIONARY, ROLES, simulated
 
-from periomics.statistics.animals import prepare
-from periomics.statistics.blinded import judged, visible
-from periomics.statistics.deviations import COLUMNS, declaration_deviations, input_deviations
-from periomics.statistics.judging import verdict_table
-from periomics.statistics.plan import read_plan
+from periomics.statistics.claims.animals import prepare
+from periomics.statistics.claims.blinded import judged, visible
+from periomics.statistics.claims.deviations import COLUMNS, declaration_deviations, input_deviations
+from periomics.statistics.claims.judging import verdict_table
+from periomics.statistics.claims.plan import read_plan
 from periomics.study.blinding import WITHHELD
 from periomics.study.claims_lock import Entry, canonical
 from periomics.study.frozen import Change, freeze_entries, items
 
 # Of the default claims those that speak of animals.
-CLAIMS = DEFAULT | {"claims": [c for c in DEFAULT["claims"] if c["id"] in ("C0", "C1", "C2", "C3", "C4")]}
+CLAIMS = DEFAULT | {
+    "claims": [c for c in DEFAULT["claims"] if c["id"] in ("C0", "C1", "C2", "C3", "C4")]
+}
 STATE = {"verdicts": "none", "key": "groups are not coded"}
 
 
@@ -37,13 +39,22 @@ def freezes(*declarations):
 
 
 def unblinded(when, verdict="supported"):
-    content = {"claim_id": "C0", "outcome": "bvtv", "verdict": verdict, "estimate": 1.0, "lower": 0.5, "upper": 1.5}
+    content = {
+        "claim_id": "C0",
+        "outcome": "bvtv",
+        "verdict": verdict,
+        "estimate": 1.0,
+        "lower": 0.5,
+        "upper": 1.5,
+    }
     return [Entry(when, "unblinded", "verdicts/C0/bvtv", "", "recorded", canonical(content))]
 
 
 def verdicts(**changes):
     table, sheet = simulated(seed=4)
-    return verdict_table(read_plan(CLAIMS | changes, ROLES), prepare(table, sheet, DICTIONARY), DICTIONARY)
+    return verdict_table(
+        read_plan(CLAIMS | changes, ROLES), prepare(table, sheet, DICTIONARY), DICTIONARY
+    )
 
 
 HUGE = {"kind": "sd", "value": 50.0}
@@ -60,28 +71,41 @@ def test_claims_that_were_never_frozen_have_none(prepared):
 
 def test_a_changed_margin_is_listed_with_every_verdict_that_differs(prepared):
     found = declaration_deviations(freezes(declared()), declared(margin=HUGE), prepared, DICTIONARY)
-    now, then = (v.set_index(["claim_id", "outcome"])["verdict"] for v in (verdicts(margin=HUGE), verdicts()))
+    now, then = (
+        v.set_index(["claim_id", "outcome"])["verdict"] for v in (verdicts(margin=HUGE), verdicts())
+    )
     differs = now[now != then]
     assert len(differs) and len(found) == len(differs)
     for row in found.itertuples():
         assert (
-            row.verdict_now == now[row.claim_id, row.outcome] and row.verdict_frozen == then[row.claim_id, row.outcome]
+            row.verdict_now == now[row.claim_id, row.outcome]
+            and row.verdict_frozen == then[row.claim_id, row.outcome]
         )
-    assert set(found["change"]) == {'kind changed from "deficit" to "sd"; value changed from 0.3 to 50'}
+    assert set(found["change"]) == {
+        'kind changed from "deficit" to "sd"; value changed from 0.3 to 50'
+    }
     assert set(found["kind"]) == {"changed, not frozen"} and set(found["item"]) == {"margin"}
     assert set(found["effect"]) == {"the verdict differs"} and set(found["when"]) == {""}
 
 
 def test_a_change_of_words_changes_no_verdict(prepared):
     contrasts = CLAIMS["contrasts"] | {"C0": CLAIMS["contrasts"]["C0"] | {"text": "other words"}}
-    found = declaration_deviations(freezes(declared()), declared(contrasts=contrasts), prepared, DICTIONARY)
-    assert list(found["effect"]) == ["no verdict changes"] and list(found["item"]) == ["contrasts/C0"]
+    found = declaration_deviations(
+        freezes(declared()), declared(contrasts=contrasts), prepared, DICTIONARY
+    )
+    assert list(found["effect"]) == ["no verdict changes"] and list(found["item"]) == [
+        "contrasts/C0"
+    ]
 
 
 def test_freezing_again_after_the_results_hides_nothing(prepared):
     rows = freezes(declared(), declared(margin=HUGE))
     found = declaration_deviations(rows, declared(margin=HUGE), prepared, DICTIONARY)
-    assert set(found["kind"]) == {"amended"} and set(found["when"]) == {"2026-01-02T00:00:00Z"} and len(found) > 1
+    assert (
+        set(found["kind"]) == {"amended"}
+        and set(found["when"]) == {"2026-01-02T00:00:00Z"}
+        and len(found) > 1
+    )
     late = declaration_deviations(
         [*rows, *unblinded("2026-01-01T12:00:00Z")], declared(margin=HUGE), prepared, DICTIONARY
     )
@@ -92,7 +116,9 @@ def test_freezing_again_after_the_results_hides_nothing(prepared):
 
 def test_several_changes_are_undone_one_by_one_and_together(prepared):
     dropped = [c for c in CLAIMS["claims"] if c["id"] != "C1"]
-    found = declaration_deviations(freezes(declared()), declared(margin=HUGE, claims=dropped), prepared, DICTIONARY)
+    found = declaration_deviations(
+        freezes(declared()), declared(margin=HUGE, claims=dropped), prepared, DICTIONARY
+    )
     assert list(dict.fromkeys(found["item"])) == ["margin", "claims/C1", "all together"]
     gone = found[found["item"] == "claims/C1"]
     assert (
@@ -103,8 +129,13 @@ def test_several_changes_are_undone_one_by_one_and_together(prepared):
 
 
 def test_an_added_claim_is_judged_now_only(prepared):
-    added = [*CLAIMS["claims"], {"id": "X", "kind": "superiority", "contrast": "C2", "outcomes": ["bvtv"]}]
-    found = declaration_deviations(freezes(declared()), declared(claims=added), prepared, DICTIONARY)
+    added = [
+        *CLAIMS["claims"],
+        {"id": "X", "kind": "superiority", "contrast": "C2", "outcomes": ["bvtv"]},
+    ]
+    found = declaration_deviations(
+        freezes(declared()), declared(claims=added), prepared, DICTIONARY
+    )
     assert found[["item", "claim_id", "outcome", "effect"]].to_numpy().tolist() == [
         ["claims/X", "X", "bvtv", "judged now only"]
     ]
@@ -112,7 +143,9 @@ def test_an_added_claim_is_judged_now_only(prepared):
 
 def test_what_cannot_be_undone_alone_is_judged_together(prepared):
     contrasts = {("Z" if k == "C2" else k): w for k, w in CLAIMS["contrasts"].items()}
-    claims = [c | ({"contrast": "Z"} if c.get("contrast") == "C2" else {}) for c in CLAIMS["claims"]]
+    claims = [
+        c | ({"contrast": "Z"} if c.get("contrast") == "C2" else {}) for c in CLAIMS["claims"]
+    ]
     found = declaration_deviations(
         freezes(declared()), declared(contrasts=contrasts, claims=claims), prepared, DICTIONARY
     )
@@ -126,22 +159,32 @@ def test_roles_and_order_are_part_of_the_declaration(prepared):
     found = declaration_deviations(freezes(declared()), items(CLAIMS, roles), prepared, DICTIONARY)
     assert list(found["item"]) == ["roles"]
     last_first = sorted(CLAIMS["claims"], key=lambda c: c["id"] != "C1")
-    found = declaration_deviations(freezes(declared()), declared(claims=last_first), prepared, DICTIONARY)
+    found = declaration_deviations(
+        freezes(declared()), declared(claims=last_first), prepared, DICTIONARY
+    )
     assert set(found["item"]) == {"order/claims"}
 
 
 def test_changes_behind_codes_are_listed_without_effect(prepared):
-    found = declaration_deviations(freezes(declared()), declared(margin=HUGE), prepared, DICTIONARY, WITHHELD)
+    found = declaration_deviations(
+        freezes(declared()), declared(margin=HUGE), prepared, DICTIONARY, WITHHELD
+    )
     assert list(found["effect"]) == [WITHHELD] and list(found["item"]) == ["margin"]
 
 
 def test_nothing_is_judged_behind_codes(prepared):
     plan = read_plan(CLAIMS, ROLES)
     table = judged(plan, prepared, DICTIONARY, WITHHELD)
-    assert set(table["verdict"]) == {"not judged"} and set(table["reason"]) == {WITHHELD} and len(table)
+    assert (
+        set(table["verdict"]) == {"not judged"}
+        and set(table["reason"]) == {WITHHELD}
+        and len(table)
+    )
     assert table[["estimate", "lower", "upper", "p_adj"]].isna().all(axis=None)
     assert visible(prepared, WITHHELD).empty and visible(prepared, "") is prepared
-    pd.testing.assert_frame_equal(judged(plan, prepared, DICTIONARY, ""), verdict_table(plan, prepared, DICTIONARY))
+    pd.testing.assert_frame_equal(
+        judged(plan, prepared, DICTIONARY, ""), verdict_table(plan, prepared, DICTIONARY)
+    )
 
 
 def now(verdict):

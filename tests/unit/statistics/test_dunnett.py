@@ -7,10 +7,10 @@ import pytest
 from limits import at_most, clopper_pearson
 from scipy import stats
 
-from periomics.statistics import dunnett as d
-from periomics.statistics.adjusted import adjust
-from periomics.statistics.contrasts import summarise
-from periomics.study.seeds import generator
+from periomics.core.seeds import generator
+from periomics.statistics.kernels import dunnett as d
+from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.contrasts import summarise
 
 
 @pytest.fixture(autouse=True)
@@ -49,7 +49,9 @@ def test_one_comparison_is_a_t_test():
     found = d.many_to_one(summarise(y, arm, 2), 0, [1])
     peer = stats.ttest_ind(y[arm == 1], y[arm == 0], equal_var=False)
     ci = peer.confidence_interval()
-    np.testing.assert_allclose([found.p[0], found.lower[0], found.upper[0]], [peer.pvalue, ci.low, ci.high], atol=1e-5)
+    np.testing.assert_allclose(
+        [found.p[0], found.lower[0], found.upper[0]], [peer.pvalue, ci.low, ci.high], atol=1e-5
+    )
 
 
 def test_equals_scipy_where_the_variance_is_pooled():
@@ -58,9 +60,13 @@ def test_equals_scipy_where_the_variance_is_pooled():
     found = d.dunnett_pooled([y[arm == g] for g in (1, 2, 3)], y[arm == 0], generator(1, "test"))
     n = np.array([5, 7, 6])
     load = np.sqrt((1 / 6) / (1 / 6 + 1 / n))
-    np.testing.assert_allclose(1 - d.joint_probability(np.abs(found.t), found.df, load), found.p, atol=2e-4)
+    np.testing.assert_allclose(
+        1 - d.joint_probability(np.abs(found.t), found.df, load), found.p, atol=2e-4
+    )
     half = d.critical_value(0.95, found.df, load) * found.se
-    np.testing.assert_allclose([found.estimate - half, found.estimate + half], [found.lower, found.upper], atol=5e-3)
+    np.testing.assert_allclose(
+        [found.estimate - half, found.estimate + half], [found.lower, found.upper], atol=5e-3
+    )
     again = d.dunnett_pooled([y[arm == g] for g in (1, 2, 3)], y[arm == 0], generator(1, "test"))
     np.testing.assert_array_equal(found, again)
 
@@ -71,7 +77,9 @@ def test_interval_and_p_agree_and_units_do_not_matter():
     assert (((one.lower > 0) | (one.upper < 0)) == (one.p < 0.05)).all()
     two = d.many_to_one(summarise(1e3 * y + 5e3, arm, 4), 0, [1, 2, 3])
     np.testing.assert_allclose(two.p, one.p, atol=1e-9)
-    np.testing.assert_allclose([two.estimate, two.lower], [1e3 * one.estimate, 1e3 * one.lower], rtol=1e-7)
+    np.testing.assert_allclose(
+        [two.estimate, two.lower], [1e3 * one.estimate, 1e3 * one.lower], rtol=1e-7
+    )
     swapped = d.many_to_one(summarise(y, arm, 4), 0, [3, 1, 2])
     np.testing.assert_allclose(swapped.p, one.p[[2, 0, 1]], atol=1e-12)
     assert np.unique(one.df).size == 1
@@ -101,17 +109,27 @@ def test_family_wise_error(n, sd, monkeypatch):
     arm, studies = np.repeat(range(4), n), 1000
     y = rng.normal(size=(studies, sum(n))) * np.array(sd, float)[arm]
     hits = sum(
-        (d.many_to_one(summarise(part, arm, 4), 0, [1, 2, 3]).p <= 0.05).any(axis=1).sum() for part in np.split(y, 4)
+        (d.many_to_one(summarise(part, arm, 4), 0, [1, 2, 3]).p <= 0.05).any(axis=1).sum()
+        for part in np.split(y, 4)
     )
     assert at_most(hits, studies, 0.05), hits / studies
     if n == (5, 10, 10, 10):  # what pooling would do
-        pooled = sum(stats.f_oneway(*(row[arm == g] for g in range(4))).pvalue <= 0.05 for row in y[:300]) / 300
+        pooled = (
+            sum(
+                stats.f_oneway(*(row[arm == g] for g in range(4))).pvalue <= 0.05 for row in y[:300]
+            )
+            / 300
+        )
         assert pooled > 0.1
 
 
 def test_family_wise_error_with_blocks(monkeypatch):
     monkeypatch.setattr(d, "critical_value", lambda level, df, load: np.full(df.shape, np.nan))
-    rng, arm, block = np.random.default_rng(2), np.repeat(range(4), 6), np.tile([0, 0, 1, 1, 2, 2], 4)
+    rng, arm, block = (
+        np.random.default_rng(2),
+        np.repeat(range(4), 6),
+        np.tile([0, 0, 1, 1, 2, 2], 4),
+    )
     y = rng.normal(size=(600, 24)) * np.array([1, 2, 2, 2])[arm]
     fits = [adjust(part, arm, 4, block) for part in np.split(y, 6)]
     hits = sum((d.many_to_one(fit, 0, [1, 2, 3]).p <= 0.05).any(axis=1).sum() for fit in fits)
@@ -131,5 +149,7 @@ def test_degenerate_arms_leave_the_family():
     assert np.isnan(d.dunnett_pooled([[1.0, 1.0], [1.0, 1.0]], [1.0, 1.0], rng).p).all()
     few = d.dunnett_pooled([[1.0], [np.nan, np.nan]], [1.0, 2.0], rng)
     assert np.isnan(few.p).all() and few.estimate[0] == -0.5
-    pairs = d.many_to_one(summarise(np.array([1.0, 2, 4, 5.5, 7, 7.1]), np.repeat(range(3), 2), 3), 0, [1, 2])
+    pairs = d.many_to_one(
+        summarise(np.array([1.0, 2, 4, 5.5, 7, 7.1]), np.repeat(range(3), 2), 3), 0, [1, 2]
+    )
     assert np.isfinite(pairs.p).all() and np.isfinite(pairs.lower).all()

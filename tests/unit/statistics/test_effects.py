@@ -7,8 +7,8 @@ import pytest
 from limits import compatible
 from scipy import stats
 
-from periomics.statistics import effects as e
-from periomics.statistics.contrasts import Estimate, linear_form, summarise
+from periomics.statistics.kernels import effects as e
+from periomics.statistics.kernels.contrasts import Estimate, linear_form, summarise
 
 
 @pytest.fixture(autouse=True)
@@ -43,7 +43,9 @@ def test_noncentral_t_against_draws_far_out():
 def test_ends_are_finite_and_are_percentiles(df):
     t = np.r_[np.linspace(-60, 60, 61), 500.0]
     low, high = e.noncentrality_interval(t, df)
-    assert np.isfinite(low).all() and np.isfinite(high).all() and (low < t).all() and (t < high).all()
+    assert (
+        np.isfinite(low).all() and np.isfinite(high).all() and (low < t).all() and (t < high).all()
+    )
     np.testing.assert_allclose(e.noncentral_t_cdf(t, df, low), 0.975, atol=1e-9)
     np.testing.assert_allclose(e.noncentral_t_cdf(t, df, high), 0.025, atol=1e-9)
     np.testing.assert_allclose(low[:61], -high[60::-1], rtol=1e-9)
@@ -62,7 +64,11 @@ def test_coverage_of_hedges_interval(n):
 
 def test_arrays_equal_one_by_one_and_scaling_changes_nothing():
     rng = np.random.default_rng(3)
-    mean, var, n = rng.normal(size=(2, 5)), rng.uniform(1, 4, (2, 5)), np.array([[3, 4, 5, 6, 9], [2, 4, 8, 6, 3]])
+    mean, var, n = (
+        rng.normal(size=(2, 5)),
+        rng.uniform(1, 4, (2, 5)),
+        np.array([[3, 4, 5, 6, 9], [2, 4, 8, 6, 3]]),
+    )
     whole = e.hedges_g(tuple(mean), tuple(var), tuple(n))
     for i in range(5):
         one = e.hedges_g(tuple(mean[:, i]), tuple(var[:, i]), tuple(n[:, i]))
@@ -100,7 +106,10 @@ def test_ratio_of_means():
     found = e.ratio_of_means(form, 0.9)
     assert found.size == pytest.approx(stats.gmean(y[:6]) / stats.gmean(y[6:]))
     ci = stats.ttest_ind(np.log(y[:6]), np.log(y[6:]), equal_var=False).confidence_interval(0.9)
-    assert (found.lower, found.upper) == (pytest.approx(np.exp(ci.low)), pytest.approx(np.exp(ci.high)))
+    assert (found.lower, found.upper) == (
+        pytest.approx(np.exp(ci.low)),
+        pytest.approx(np.exp(ci.high)),
+    )
     other = e.ratio_of_means(linear_form(summarise(np.log(1e3 * y), arm, 2), [1, -1]), 0.9)
     np.testing.assert_allclose(found, other, rtol=1e-9)  # a change of unit leaves a ratio as it is
     none = e.ratio_of_means(Estimate(np.array(0.5), np.array(np.nan), np.array(np.nan)))

@@ -6,11 +6,11 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 from studies import ARMS, CLAIMS, CORE, ROLES, plan
 
-from periomics.statistics import graph as g
-from periomics.statistics import verdicts as v
-from periomics.statistics.contrasts import summarise
-from periomics.statistics.plan import read_plan
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
+from periomics.statistics.claims import graph as g
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.plan import read_plan
+from periomics.statistics.kernels.contrasts import summarise
 
 K = 5
 
@@ -19,11 +19,17 @@ def run(mu, studies=4000, n=6, rho=0.4, seed=1, changes=None):
     """Decisions over simulated studies of five outcomes that are correlated within animals; mu: (4,) or (5, 4) in SD."""
     rng = np.random.default_rng(seed)
     own = rng.standard_normal((studies, K, 4 * n)) * np.sqrt(1 - rho)
-    y = own + rng.standard_normal((studies, 1, 4 * n)) * np.sqrt(rho) + np.repeat(np.asarray(mu, float), n, axis=-1)
+    y = (
+        own
+        + rng.standard_normal((studies, 1, 4 * n)) * np.sqrt(rho)
+        + np.repeat(np.asarray(mu, float), n, axis=-1)
+    )
     arms = summarise(y, np.repeat(range(4), n), 4)
     claims = CORE
     p = plan(claims=claims, **(changes or {}))
-    return g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims})
+    return g.decide(
+        p, {c.id: g.arm_forms(p, c, list(ARMS), arms, arms, np.ones(K)) for c in p.claims}
+    )
 
 
 def upper_limit(hits, n, confidence=0.99):
@@ -40,7 +46,9 @@ def test_holm_and_bh_equal_statsmodels(size):
         reject, peer, _, _ = multipletests(p, 0.05, "holm")
         np.testing.assert_allclose(adjusted, peer, rtol=1e-12)
         assert ((p <= level) == reject).all()
-        np.testing.assert_allclose(g.benjamini_hochberg(p), multipletests(p, 0.05, "fdr_bh")[1], rtol=1e-12)
+        np.testing.assert_allclose(
+            g.benjamini_hochberg(p), multipletests(p, 0.05, "fdr_bh")[1], rtol=1e-12
+        )
 
 
 def test_missing_hypotheses_leave_the_family():
@@ -58,7 +66,9 @@ def test_nothing_passes_a_gate_that_is_shut():
     for claim in ("C1", "C2", "C3", "C4"):
         assert (d[claim].verdict[shut] == v.NO_DEFICIT).all()
     late = ~shut & ~v.passed(d["C2"].verdict)
-    assert (d["C4"].verdict[late] == v.NOT_TESTED).all() and (d["C3"].verdict[late] == v.NOT_TESTED).all()
+    assert (d["C4"].verdict[late] == v.NOT_TESTED).all() and (
+        d["C3"].verdict[late] == v.NOT_TESTED
+    ).all()
     assert not v.passed(d["C3"].verdict)[~v.passed(d["C4"].verdict)].any()
 
 
@@ -67,28 +77,38 @@ def test_verdict_and_adjusted_p_agree():
     for claim in ("C2", "C4", "C3"):
         tested = ~np.isnan(d[claim].p_adj)
         supported = v.passed(d[claim].verdict) & tested
-        assert ((d[claim].p_adj <= 0.05) & (d[claim].lower > 0))[tested].tolist() == supported[tested].tolist()
+        assert ((d[claim].p_adj <= 0.05) & (d[claim].lower > 0))[tested].tolist() == supported[
+            tested
+        ].tolist()
 
 
 @pytest.mark.parametrize("n", [3, 5, 6, 10])
 def test_no_claim_when_all_arms_are_equal(n):
     d = run([0, 0, 0, 0], n=n, seed=n)
-    false = (v.passed(d["C2"].verdict) | v.passed(d["C4"].verdict) | v.passed(d["C3"].verdict)).any(axis=-1)
+    false = (v.passed(d["C2"].verdict) | v.passed(d["C4"].verdict) | v.passed(d["C3"].verdict)).any(
+        axis=-1
+    )
     assert upper_limit(false.sum(), false.size) <= 0.05
-    assert upper_limit(v.passed(d["C0"].verdict).sum(), d["C0"].verdict.size) <= 0.025  # declared side only
+    assert (
+        upper_limit(v.passed(d["C0"].verdict).sum(), d["C0"].verdict.size) <= 0.025
+    )  # declared side only
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.8])
 def test_no_claim_when_treatment_does_nothing(rho):
     d = run([2.5, 0, 0, 0], rho=rho, seed=3)
-    false = (v.passed(d["C2"].verdict) | v.passed(d["C4"].verdict) | v.passed(d["C3"].verdict)).any(axis=-1)
+    false = (v.passed(d["C2"].verdict) | v.passed(d["C4"].verdict) | v.passed(d["C3"].verdict)).any(
+        axis=-1
+    )
     assert upper_limit(false.sum(), false.size) <= 0.025
 
 
 def test_family_error_when_null_claims_stand_at_different_steps():
     """C2 is null in two domains, C4 in the other three: the worst mixture for a graph of two Holm families."""
     d = run(np.array([[2.5, 0, 0, 0]] * 2 + [[6, 0, 4.2, 4.2]] * 3), studies=8000, rho=0.0, seed=5)
-    false = v.passed(d["C2"].verdict)[:, :2].any(axis=-1) | v.passed(d["C4"].verdict)[:, 2:].any(axis=-1)
+    false = v.passed(d["C2"].verdict)[:, :2].any(axis=-1) | v.passed(d["C4"].verdict)[:, 2:].any(
+        axis=-1
+    )
     assert upper_limit(false.sum(), false.size) <= 0.05
 
 
@@ -110,7 +130,9 @@ def test_large_studies_reach_every_verdict():
     d = run([2.5, 0, 0.125, 1.75], n=60, studies=500, seed=8)
     # A true R of .05 is a small improvement: at this size it is often seen, and said.
     assert np.isin(d["C1"].verdict, (v.SUPPORTED, v.BELOW_MARGIN)).mean() > 0.96
-    assert np.isin(d["C1-any"].verdict, (v.SUPPORTED, v.BELOW_MARGIN)).mean() > 0.98  # the same, unadjusted: spec .99
+    assert (
+        np.isin(d["C1-any"].verdict, (v.SUPPORTED, v.BELOW_MARGIN)).mean() > 0.98
+    )  # the same, unadjusted: spec .99
     assert (d["C1"].verdict == v.SUPPORTED).mean() > 0.8
     assert v.passed(d["C2"].verdict).mean() > 0.99 and v.passed(d["C4"].verdict).mean() > 0.99
 
@@ -134,7 +156,9 @@ def test_the_other_sign_of_an_outcome_gives_the_same_verdicts():
     arm, p = np.repeat(range(4), 6), plan(claims=CORE)
     up, down = (summarise(s * y, arm, 4) for s in (1, -1))
     a = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), up, up, np.ones(K)) for c in p.claims})
-    b = g.decide(p, {c.id: g.arm_forms(p, c, list(ARMS), down, down, -np.ones(K)) for c in p.claims})
+    b = g.decide(
+        p, {c.id: g.arm_forms(p, c, list(ARMS), down, down, -np.ones(K)) for c in p.claims}
+    )
     for claim in a:
         assert (a[claim].verdict == b[claim].verdict).all()
 
@@ -145,11 +169,20 @@ def test_the_other_sign_of_an_outcome_gives_the_same_verdicts():
         ({"alpha": 2}, "alpha"),
         ({"margin": {"kind": "percent", "value": 1}}, "margin/kind"),
         ({"contrasts": {"C0": {"weights": {"healthy": 1, "disease": 1}}}}, "sum to 0"),
-        ({"claims": [{"id": "x", "kind": "superority", "contrast": "C0"}]}, "did you mean 'superiority'"),
+        (
+            {"claims": [{"id": "x", "kind": "superority", "contrast": "C0"}]},
+            "did you mean 'superiority'",
+        ),
         ({"claims": [{"id": "x", "kind": "superiority", "contrast": "C9"}]}, "unknown contrast"),
-        ({"claims": [{"id": "x", "kind": "superiority", "contrast": "C2", "after": ["C0"]}]}, "does not stand before"),
+        (
+            {"claims": [{"id": "x", "kind": "superiority", "contrast": "C2", "after": ["C0"]}]},
+            "does not stand before",
+        ),
         ({"claims": [{"id": "x", "kind": "rescue"}]}, "names its arm"),
-        ({"claims": [{"id": "x", "kind": "gate", "contrast": "C0", "correction": "tukey"}]}, "none, holm"),
+        (
+            {"claims": [{"id": "x", "kind": "gate", "contrast": "C0", "correction": "tukey"}]},
+            "none, holm",
+        ),
         ({"directions": {"bvtv": "up"}}, "directions/bvtv"),
         ({"secondary": {"correction": "fdr"}}, "secondary/correction"),
     ],

@@ -8,9 +8,9 @@ import pytest
 from limits import at_most, clopper_pearson
 from scipy import stats
 
-from periomics.statistics import lost as k
-from periomics.statistics import ordinal as o
-from periomics.statistics.permutation import attainable_floor, judge, labellings
+from periomics.statistics.kernels import lost as k
+from periomics.statistics.kernels import ordinal as o
+from periomics.statistics.kernels.permutation import attainable_floor, judge, labellings
 
 RNG = np.random.default_rng(8)
 
@@ -27,7 +27,9 @@ def arms(m, n):
 
 
 def compare(y, first, block=None, **more):
-    return o.compare_ranks(y, first, np.zeros(len(y)) if block is None else block, np.random.default_rng(1), **more)
+    return o.compare_ranks(
+        y, first, np.zeros(len(y)) if block is None else block, np.random.default_rng(1), **more
+    )
 
 
 @pytest.mark.parametrize(("m", "n"), [(4, 5), (6, 3)])
@@ -54,10 +56,16 @@ def test_complete_separation_is_the_floor_with_a_finite_interval():
     for n in (2, 3, 5, 8):
         first, block = arms(n, n)
         found = compare(np.r_[np.arange(n) + 100.0, np.arange(n)], first)
-        assert found.effect == 1 == found.upper and found.p == pytest.approx(attainable_floor(first, block))
+        assert found.effect == 1 == found.upper and found.p == pytest.approx(
+            attainable_floor(first, block)
+        )
         assert 0 < found.lower < 1 and not found.reason
         other = compare(-np.r_[np.arange(n) + 100.0, np.arange(n)], first)
-        assert other.effect == 0 and other.lower == 0 and other.upper == pytest.approx(1 - found.lower, abs=1e-3)
+        assert (
+            other.effect == 0
+            and other.lower == 0
+            and other.upper == pytest.approx(1 - found.lower, abs=1e-3)
+        )
 
 
 def test_only_the_order_counts_and_arms_exchange():
@@ -78,7 +86,9 @@ def test_blocks():
     pairs = np.tile(np.arange(6), 2)  # one animal an arm a block: a sign test of blocks
     paired = compare(y, first, pairs)
     wins = int((y[:6] > y[6:]).sum())
-    assert paired.p == pytest.approx(stats.binomtest(wins, 6).pvalue) and paired.effect == pytest.approx(wins / 6)
+    assert paired.p == pytest.approx(
+        stats.binomtest(wins, 6).pvalue
+    ) and paired.effect == pytest.approx(wins / 6)
     more = compare(np.r_[y, 5.0], np.r_[first, True], np.r_[block, 9])
     assert more == one  # a block without the other arm takes no part
 
@@ -109,7 +119,10 @@ def test_type_one_error_with_four_grades(n):
         hits = 0
         for _ in range(studies):
             y = np.clip(np.round(rng.normal(1.5, np.repeat(spread, n))), 0, 3)
-            found, seen = o._statistic(y, masks, where)[1], o._statistic(y, first[None], where)[1][0]
+            found, seen = (
+                o._statistic(y, masks, where)[1],
+                o._statistic(y, first[None], where)[1][0],
+            )
             hits += judge(found, seen, 0, every).p <= 0.05
         assert at_most(hits, studies, bound), (hits, spread)
 
@@ -124,13 +137,24 @@ def test_coverage_of_the_relative_effect(m, n):
         effects = (x[:, :, None] > y[:, None]).mean(axis=(1, 2)).round(9)
         ends = {e: o.relative_effect_interval(e, (m, n)) for e in np.unique(effects)}
         held = sum(ends[e][0] <= truth <= ends[e][1] for e in effects)
-        assert clopper_pearson(held, studies)[1] >= 0.95 and held / studies >= 0.93, (shift, spread, held / studies)
+        assert clopper_pearson(held, studies)[1] >= 0.95 and held / studies >= 0.93, (
+            shift,
+            spread,
+            held / studies,
+        )
 
 
 def test_worst_ranks_by_hand():
     y, lost = [3.0, np.nan, 5, 3, np.nan, 9], [0, 1, 0, 0, 0, 1]
     np.testing.assert_allclose(k.worst_rank_scores(y, lost), [3.5, 1.5, 5, 3.5, np.nan, 1.5])
-    times = [np.nan, 20, np.nan, np.nan, np.nan, 7]  # the one lost on day 7 fared worse than the one lost on day 20
+    times = [
+        np.nan,
+        20,
+        np.nan,
+        np.nan,
+        np.nan,
+        7,
+    ]  # the one lost on day 7 fared worse than the one lost on day 20
     np.testing.assert_allclose(k.worst_rank_scores(y, lost, times), [3.5, 2, 5, 3.5, np.nan, 1])
     assert np.isnan(k.worst_rank_scores([np.nan], [0])).all()
     np.testing.assert_allclose(k.worst_rank_scores([np.nan] * 3, [1, 1, 1], [np.nan] * 3), 2)
@@ -143,18 +167,29 @@ def test_losses_turn_a_flattered_arm():
     found = k.compare_with_losses(y, np.isnan(y), first, block, np.random.default_rng(1))
     assert found.available.effect == 1 and found.worst_rank.effect == pytest.approx(4 / 6)
     assert found.worst_rank.p > found.available.p
-    assert (found.n_measured, found.n_lost) == ((4, 6), (2, 0)) and "may flatter the first arm" in found.bias
-    same = k.compare_with_losses(y[2:], np.zeros(10, bool), first[2:], block[2:], np.random.default_rng(1))
+    assert (found.n_measured, found.n_lost) == (
+        (4, 6),
+        (2, 0),
+    ) and "may flatter the first arm" in found.bias
+    same = k.compare_with_losses(
+        y[2:], np.zeros(10, bool), first[2:], block[2:], np.random.default_rng(1)
+    )
     assert same.worst_rank == same.available and same.bias == "no animal was lost"
 
 
 def test_losses_everywhere_and_nowhere():
     first, block = arms(3, 3)
-    gone = k.compare_with_losses(np.full(6, np.nan), np.ones(6, bool), first, block, np.random.default_rng(1))
+    gone = k.compare_with_losses(
+        np.full(6, np.nan), np.ones(6, bool), first, block, np.random.default_rng(1)
+    )
     assert gone.worst_rank.effect == 0.5 and gone.worst_rank.p == 1 and np.isnan(gone.available.p)
     assert "equal shares" in gone.bias
     empty = k.compare_with_losses(
-        np.full(3, np.nan), np.r_[True, False, False], first[:3], block[:3], np.random.default_rng(1)
+        np.full(3, np.nan),
+        np.r_[True, False, False],
+        first[:3],
+        block[:3],
+        np.random.default_rng(1),
     )
     assert "no direction can be given" in empty.bias and np.isnan(empty.worst_rank.p)
 

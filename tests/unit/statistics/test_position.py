@@ -5,10 +5,10 @@ import pytest
 from scipy import stats
 from scipy.special import expit, logit
 
-from periomics.statistics import position
-from periomics.statistics.adjusted import adjust
-from periomics.statistics.contrasts import Arms, interval, summarise
-from periomics.statistics.rescue import fieller, rescue_weights
+from periomics.statistics.kernels import position
+from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.contrasts import Arms, interval, summarise
+from periomics.statistics.kernels.rescue import fieller, rescue_weights
 
 ARM = np.repeat(range(3), 6)
 BACK = {position.IDENTITY: lambda x: x, position.LOG: np.exp, position.LOGIT: expit}
@@ -32,7 +32,9 @@ def test_scaled_and_natural_are_inverse_and_slope_is_the_derivative(code):
 
 
 @pytest.mark.parametrize("code", [position.IDENTITY, position.LOG, position.LOGIT])
-@pytest.mark.parametrize("weights", [(-0.3, -0.7, 1), (-1.4, 0.4, 1), (0.5, -1.5, 1), (1, -1, 0), (-3, -7, 10)])
+@pytest.mark.parametrize(
+    "weights", [(-0.3, -0.7, 1), (-1.4, 0.4, 1), (0.5, -1.5, 1), (1, -1, 0), (-3, -7, 10)]
+)
 def test_the_sign_is_that_of_the_natural_form(code, weights):
     rng = np.random.default_rng(1)
     y = rng.normal(0, 1, (200, 18))
@@ -41,14 +43,18 @@ def test_the_sign_is_that_of_the_natural_form(code, weights):
     found = position.form(arms, weights, code).estimate
     assert (np.sign(found) == np.sign(natural)).all()
     for a, b in zip(
-        position.form(arms, weights, code), position.form(arms, 7 * np.asarray(weights), code), strict=True
+        position.form(arms, weights, code),
+        position.form(arms, 7 * np.asarray(weights), code),
+        strict=True,
     ):
         np.testing.assert_allclose(a, b, rtol=1e-9)
 
 
 def test_on_the_identity_scale_it_is_the_contrast():
     arms = summarise(np.random.default_rng(2).normal(0, 1, (5, 18)), ARM, 3)
-    for a, b in zip(position.form(arms, (-0.3, -0.7, 1), 0), arms.form([-0.3, -0.7, 1]), strict=True):
+    for a, b in zip(
+        position.form(arms, (-0.3, -0.7, 1), 0), arms.form([-0.3, -0.7, 1]), strict=True
+    ):
         np.testing.assert_allclose(a, b, rtol=1e-12)
 
 
@@ -69,7 +75,10 @@ def test_level_holds_where_raw_means_do_not(code, n, d, R):
     mean, gap = located(code, R)
     y = mean[arm] + gap / d * rng.standard_normal((studies, arm.size))
     form = position.form(summarise(y, arm, 3), rescue_weights(R, 3, 0, 1, 2), code)
-    for p in (stats.t.sf(form.estimate / form.se, form.df), stats.t.cdf(form.estimate / form.se, form.df)):
+    for p in (
+        stats.t.sf(form.estimate / form.se, form.df),
+        stats.t.cdf(form.estimate / form.se, form.df),
+    ):
         limits = stats.binomtest(int((p < 0.05).sum()), studies).proportion_ci(0.999)
         assert limits.low <= 0.05, (p < 0.05).mean()
     lower, upper = interval(form, 0.95)
@@ -100,13 +109,16 @@ def test_fieller_says_what_the_form_says_at_every_threshold(code, blocks):
     for R in (-0.4, 0.2, 0.5, 0.8, 1.3):
         lower, upper = interval(position.form(fit, rescue_weights(R, 3, 0, 1, 2), code), 0.95)
         inside = np.where(
-            found.bounded, (found.lower <= R) & (found.upper >= R), (found.lower >= R) | (found.upper <= R)
+            found.bounded,
+            (found.lower <= R) & (found.upper >= R),
+            (found.lower >= R) | (found.upper <= R),
         )
         inside |= np.isnan(found.lower)
         assert ((lower <= 0) & (upper >= 0) == inside).mean() > 0.995
     p = (
         stats.t.sf(
-            np.abs(position.form(fit, (1, -1, 0), code).estimate / fit.form([1, -1, 0]).se), fit.form([1, -1, 0]).df
+            np.abs(position.form(fit, (1, -1, 0), code).estimate / fit.form([1, -1, 0]).se),
+            fit.form([1, -1, 0]).df,
         )
         * 2
     )
@@ -118,7 +130,10 @@ def test_rescue_in_shares_is_not_rescue_on_the_logit():
     mean = logit(np.array([0.03, 0.22, 0.22 - 0.7 * 0.19]))
     arms = Arms(mean, np.full(3, 1e-6), np.full(3, 6.0))
     assert pytest.approx(0.7) == fieller(arms, 0, 1, 2, 0.95, position.LOGIT).R
-    assert pytest.approx((mean[2] - mean[1]) / (mean[0] - mean[1])) == fieller(arms, 0, 1, 2, 0.95, position.IDENTITY).R
+    assert (
+        pytest.approx((mean[2] - mean[1]) / (mean[0] - mean[1]))
+        == fieller(arms, 0, 1, 2, 0.95, position.IDENTITY).R
+    )
     assert pytest.approx(0.49, abs=0.01) == fieller(arms, 0, 1, 2, 0.95, position.IDENTITY).R
 
 

@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from periomics.statistics.contrasts import Arms, interval, linear_form, summarise
-from periomics.statistics.rescue import describe, fieller, rescue_weights
+from periomics.statistics.kernels.contrasts import Arms, interval, linear_form, summarise
+from periomics.statistics.kernels.rescue import describe, fieller, rescue_weights
 
 BIG = 1e9
 
@@ -28,7 +28,9 @@ def test_hand_value():
 def test_ends_agree_with_linear_forms():
     rng = np.random.default_rng(1)
     arms = summarise(
-        rng.normal(size=(500, 18)) * np.repeat([1, 2.5, 0.6], 6) + np.repeat([4, 0, 2.4], 6), np.repeat(range(3), 6), 3
+        rng.normal(size=(500, 18)) * np.repeat([1, 2.5, 0.6], 6) + np.repeat([4, 0, 2.4], 6),
+        np.repeat(range(3), 6),
+        3,
     )
     found = fieller(arms, 0, 1, 2)
     for threshold in (0.3, 0.5, 0.8):
@@ -38,7 +40,9 @@ def test_ends_agree_with_linear_forms():
         assert ((high < 0) == (found.upper < threshold))[ok].all()
 
 
-@pytest.mark.parametrize(("d", "spread"), [(2.5, (1, 1, 1)), (1.5, (1, 1, 1)), (2.5, (0.5, 1.5, 1.0))])
+@pytest.mark.parametrize(
+    ("d", "spread"), [(2.5, (1, 1, 1)), (1.5, (1, 1, 1)), (2.5, (0.5, 1.5, 1.0))]
+)
 def test_coverage(d, spread):
     rng = np.random.default_rng(2)
     studies = 6000
@@ -55,7 +59,9 @@ def test_coverage(d, spread):
 
 def test_unbounded_exactly_when_the_deficit_is_not_shown():
     rng = np.random.default_rng(3)
-    arms = summarise(rng.normal(size=(800, 15)) + np.repeat([1, 0, 0.5], 5), np.repeat(range(3), 5), 3)
+    arms = summarise(
+        rng.normal(size=(800, 15)) + np.repeat([1, 0, 0.5], 5), np.repeat(range(3), 5), 3
+    )
     found = fieller(arms, 0, 1, 2)
     assert ((found.deficit_p < 0.05) == found.bounded).all()
     assert "deficit not established" in describe(float("nan"), float("nan"), False)

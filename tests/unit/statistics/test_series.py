@@ -5,7 +5,7 @@ import warnings
 import numpy as np
 import pytest
 
-from periomics.statistics import series as s
+from periomics.statistics.kernels import series as s
 
 
 @pytest.fixture(autouse=True)
@@ -35,7 +35,9 @@ def test_ragged_times_are_compared_over_the_common_window():
     np.testing.assert_allclose(got["auc"], [30, 24])
     np.testing.assert_allclose(got["change"], [6, 0])
     wide = s.summarise_series([0, 0, 1, 1, 1], [0, 10, 2, 6, 8], [0, 10, 4, 4, 4], window=(0, 10))
-    assert wide["auc"].tolist()[0] == 50 and np.isnan(wide["auc"][1]) and s.SHORT in wide["reason"][1]
+    assert (
+        wide["auc"].tolist()[0] == 50 and np.isnan(wide["auc"][1]) and s.SHORT in wide["reason"][1]
+    )
     assert wide["slope"][1] == 0  # what needs no window stays
 
 
@@ -74,13 +76,18 @@ def test_units_constants_and_order():
     unit, time = np.repeat(range(5), 6), np.tile(np.arange(6.0), 5)
     value = rng.normal(size=30)
     base = s.summarise_series(unit, time, value)
-    plus, scaled = s.summarise_series(unit, time, value + 7), s.summarise_series(unit, 24 * time, 10 * value)
+    plus, scaled = (
+        s.summarise_series(unit, time, value + 7),
+        s.summarise_series(unit, 24 * time, 10 * value),
+    )
     np.testing.assert_allclose(plus[["slope", "change"]], base[["slope", "change"]], atol=1e-12)
     np.testing.assert_allclose(plus["mean_level"], base["mean_level"] + 7)
     np.testing.assert_allclose(scaled["slope"], base["slope"] * 10 / 24)
     np.testing.assert_allclose(scaled["auc"], base["auc"] * 240)
     order = rng.permutation(30)
     again = s.summarise_series(unit[order], time[order], value[order])
-    np.testing.assert_allclose(again.drop(columns="reason").astype(float), base.drop(columns="reason").astype(float))
+    np.testing.assert_allclose(
+        again.drop(columns="reason").astype(float), base.drop(columns="reason").astype(float)
+    )
     for u in range(5):
         assert base["slope"][u] == pytest.approx(np.polyfit(time[:6], value[unit == u], 1)[0])

@@ -5,7 +5,7 @@ from itertools import product
 import numpy as np
 import pytest
 
-from periomics.statistics import verdicts as v
+from periomics.statistics.claims import verdicts as v
 from periomics.study.claims import CLAIM_KINDS, DIFFERENCE
 
 M = 1.0
@@ -50,7 +50,11 @@ def test_a_verdict_is_never_empty(kind):
 
 
 def test_superiority_without_a_margin_decides_by_sign_only():
-    assert v.judge("superiority", [0.1, -1, -3], [2.0, 1, -1]).tolist() == ["supported", "inconclusive", "refuted"]
+    assert v.judge("superiority", [0.1, -1, -3], [2.0, 1, -1]).tolist() == [
+        "supported",
+        "inconclusive",
+        "refuted",
+    ]
 
 
 def test_unknown_kind_is_refused():

@@ -10,7 +10,7 @@ import pytest
 import tifffile
 import yaml
 
-from periomics.study.check import find_problems, report
+from periomics.study.check.study import find_problems, report
 from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
 
@@ -42,10 +42,16 @@ ARMS = ("CTRL", "DRUG", "POST")
 
 
 def _probes():
-    spec = importlib.util.spec_from_file_location("check_study", ROOT / "workflow/scripts/study/check_study.py")
+    spec = importlib.util.spec_from_file_location(
+        "check_study", ROOT / "workflow/scripts/study/check_study.py"
+    )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {"scans": module.probe_scan, "sections": module.probe_image, "cultures": module.probe_image}
+    return {
+        "scans": module.probe_scan,
+        "sections": module.probe_image,
+        "cultures": module.probe_image,
+    }
 
 
 @dataclass
@@ -83,14 +89,22 @@ def small(tmp_path: Path) -> SmallStudy:
         name = f"R{i + 1}"
         animals.append(f"{name}\tanimal\t{ARMS[i % 3]}\tday{i // 3 + 1}\t{180 + i}")
         scans.append(f"{name}-ct\t{name}\traw/{name}.tif\tday{i // 3 + 1}\t18")
-        sections.append(f"{name}-s\t{name}-t\t{name}\traw/{name}.png.tif\tCD31\trun{i % 2}\t0.5\traw/{name}.geojson")
-        tifffile.imwrite(
-            tmp_path / "raw" / f"{name}.tif", rng.integers(0, 255, (4, 5, 6)).astype(np.uint8), photometric="minisblack"
+        sections.append(
+            f"{name}-s\t{name}-t\t{name}\traw/{name}.png.tif\tCD31\trun{i % 2}\t0.5\traw/{name}.geojson"
         )
         tifffile.imwrite(
-            tmp_path / "raw" / f"{name}.png.tif", rng.integers(0, 255, (8, 8, 3)).astype(np.uint8), photometric="rgb"
+            tmp_path / "raw" / f"{name}.tif",
+            rng.integers(0, 255, (4, 5, 6)).astype(np.uint8),
+            photometric="minisblack",
         )
-        (tmp_path / "raw" / f"{name}.geojson").write_text(json.dumps({"type": "FeatureCollection", "features": []}))
+        tifffile.imwrite(
+            tmp_path / "raw" / f"{name}.png.tif",
+            rng.integers(0, 255, (8, 8, 3)).astype(np.uint8),
+            photometric="rgb",
+        )
+        (tmp_path / "raw" / f"{name}.geojson").write_text(
+            json.dumps({"type": "FeatureCollection", "features": []})
+        )
     for name, lines in (("animals", animals), ("scans", scans), ("sections", sections)):
         (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")
     return SmallStudy(tmp_path, json.loads(json.dumps(CONFIG)), json.loads(json.dumps(CLAIMS)))

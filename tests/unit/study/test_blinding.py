@@ -4,8 +4,8 @@ import pandas as pd
 import pytest
 import yaml
 
+from periomics.core.errors import PeriomicsError
 from periomics.study.blinding import Coding, check_key
-from periomics.study.errors import PeriomicsError
 from periomics.study.frozen import freeze_entries, state_of, unblind_entries
 from periomics.study.plan import decoded_sheets, job_counts
 from periomics.study.study import load_study
@@ -54,14 +54,22 @@ def test_weights_are_checked_behind_codes_too(coded):
 def test_a_group_that_is_neither_code_nor_arm_is_named(coded):
     coded.sheet("animals", "\tA\t", "\tE\t", 1)
     text, usable = coded.check()
-    assert not usable and "animals.tsv, row 2, column group: no role and no contrast names this arm (found 'E')" in text
+    assert (
+        not usable
+        and "animals.tsv, row 2, column group: no role and no contrast names this arm (found 'E')"
+        in text
+    )
 
 
 def test_the_key_puts_arms_in_the_place_of_codes(coded):
     before = load(coded)
     key(coded)
     after = load(coded)
-    assert list(after.sheets["animals"]["group"][:3]) == ["CTRL", "DRUG", "POST"] and after.arms == (
+    assert list(after.sheets["animals"]["group"][:3]) == [
+        "CTRL",
+        "DRUG",
+        "POST",
+    ] and after.arms == (
         "CTRL",
         "DRUG",
         "POST",
@@ -94,16 +102,28 @@ def test_arms_that_the_key_spells_differently_are_named(coded):
 
 
 BROKEN = {
-    "unknown code": (["A\tx", "b\ty", "C\tz"], "row 3, column code: unknown code - did you mean 'B'? (found 'b'); allowed: A, B, C"),
-    "code missing": (["A\tCTRL", "B\tDRUG"], "key.tsv, column code: every code needs a row; without one (found 'C')"),
-    "code twice": (["A\tCTRL", "B\tDRUG", "C\tPOST", "A\tPRE"], "key.tsv, row 5, column code: this code stands here twice (found 'A')"),
+    "unknown code": (
+        ["A\tx", "b\ty", "C\tz"],
+        "row 3, column code: unknown code - did you mean 'B'? (found 'b'); allowed: A, B, C",
+    ),
+    "code missing": (
+        ["A\tCTRL", "B\tDRUG"],
+        "key.tsv, column code: every code needs a row; without one (found 'C')",
+    ),
+    "code twice": (
+        ["A\tCTRL", "B\tDRUG", "C\tPOST", "A\tPRE"],
+        "key.tsv, row 5, column code: this code stands here twice (found 'A')",
+    ),
     "no arm": (["A\tCTRL", "B\t", "C\tPOST"], "key.tsv, row 3, column arm: code B has no arm"),
     "one arm": (
         ["A\tCTRL", "B\tDRUG", "C\tDRUG"],
         "row 4, column arm: two codes stand for one arm (B and C) (found 'DRUG'); allowed: distinct arms, or blinding/shared_arms: true",
     ),
-    "an arm like a code": (["A\tB", "B\tDRUG", "C\tPOST"], "key.tsv, row 2, column arm: an arm cannot be called like a code (found 'B')"),
-}  # fmt: skip
+    "an arm like a code": (
+        ["A\tB", "B\tDRUG", "C\tPOST"],
+        "key.tsv, row 2, column arm: an arm cannot be called like a code (found 'B')",
+    ),
+}
 
 
 @pytest.mark.parametrize(("rows", "line"), BROKEN.values(), ids=list(BROKEN))
@@ -130,9 +150,18 @@ def test_several_codes_may_stand_for_one_arm_where_it_is_said():
     ("change", "line"),
     [
         ({"codes": []}, "blinding/codes: a key needs the codes that stand in the sheets"),
-        ({"codes": ["A", "B", "C", "C"]}, "blinding/codes: this code stands here twice (found 'C')"),
-        ({"codes": ["A", "B", "C", "DRUG"]}, "blinding/codes: roles and claims name arms, never codes (found 'DRUG')"),
-        ({"codes": ["A", "B", "C", "D"]}, "blinding/codes: codes that no animal and no specimen has (found 'D')"),
+        (
+            {"codes": ["A", "B", "C", "C"]},
+            "blinding/codes: this code stands here twice (found 'C')",
+        ),
+        (
+            {"codes": ["A", "B", "C", "DRUG"]},
+            "blinding/codes: roles and claims name arms, never codes (found 'DRUG')",
+        ),
+        (
+            {"codes": ["A", "B", "C", "D"]},
+            "blinding/codes: codes that no animal and no specimen has (found 'D')",
+        ),
         ({"keys": "key.tsv"}, "unknown key - did you mean 'key'?"),
     ],
 )

@@ -68,7 +68,9 @@ def quoted_newline(s):
 
 BROKEN = {
     "semicolons in a tsv": (
-        lambda s: (s.folder / "animals.tsv").write_text((s.folder / "animals.tsv").read_text().replace("\t", ";")),
+        lambda s: (s.folder / "animals.tsv").write_text(
+            (s.folder / "animals.tsv").read_text().replace("\t", ";")
+        ),
         "animals.tsv, row 1: columns are separated by semicolon, not by tab: save it as .tsv, or rename it to .csv",
     ),
     "sheet missing": (remove("scans.tsv"), "scans.tsv: file does not exist"),
@@ -154,9 +156,18 @@ BROKEN = {
         edit("scans", "R1-ct\t", "R1'ct\t"),
         'scans.tsv, row 2, column specimen_id: not a usable name (found "R1\'ct")',
     ),
-    "semicolon in a name": (edit("scans", "R1-ct\t", "R1;ct\t"), "not a usable name (found 'R1;ct')"),
-    "shell in a name": (edit("scans", "R1-ct\t", "$(rm -rf x)\t"), "not a usable name (found '$(rm -rf x)')"),
-    "a way out of the folder": (edit("scans", "R1-ct\t", "../R1\t"), "not a usable name (found '../R1')"),
+    "semicolon in a name": (
+        edit("scans", "R1-ct\t", "R1;ct\t"),
+        "not a usable name (found 'R1;ct')",
+    ),
+    "shell in a name": (
+        edit("scans", "R1-ct\t", "$(rm -rf x)\t"),
+        "not a usable name (found '$(rm -rf x)')",
+    ),
+    "a way out of the folder": (
+        edit("scans", "R1-ct\t", "../R1\t"),
+        "not a usable name (found '../R1')",
+    ),
     "dots that climb": (edit("scans", "R1-ct\t", "R1..ct\t"), "not a usable name (found 'R1..ct')"),
     "unknown column": (
         edit("scans", "voxel_um", "voxel_size_um"),
@@ -191,9 +202,14 @@ BROKEN = {
         config(on_broken_specimens="flag"),
         "config, column on_broken_specimens: unknown key - did you mean 'on_broken_specimen'?",
     ),
-    "key of the config missing": (lambda s: s.config.pop("seed"), "config, column seed: this key is needed"),
+    "key of the config missing": (
+        lambda s: s.config.pop("seed"),
+        "config, column seed: this key is needed",
+    ),
     "claims are no YAML": (
-        lambda s: s.config.update(claims="broken.yaml") or (s.folder / "broken.yaml").write_text("a: [1,"),
+        lambda s: (
+            s.config.update(claims="broken.yaml") or (s.folder / "broken.yaml").write_text("a: [1,")
+        ),
         "broken.yaml: is not valid YAML",
     ),
     "no thresholds declared": (
@@ -222,11 +238,21 @@ def test_broken_study_is_explained(small, name):
 
 
 def test_all_problems_come_at_once(small):
-    for name in ("typo in a group", "duplicate animal", "voxel size missing", "contrast does not sum to zero"):
+    for name in (
+        "typo in a group",
+        "duplicate animal",
+        "voxel size missing",
+        "contrast does not sum to zero",
+    ):
         BROKEN[name][0](small)
     text, usable = small.check()
     assert not usable
-    for name in ("typo in a group", "duplicate animal", "voxel size missing", "contrast does not sum to zero"):
+    for name in (
+        "typo in a group",
+        "duplicate animal",
+        "voxel size missing",
+        "contrast does not sum to zero",
+    ):
         assert BROKEN[name][1] in text, name
 
 

@@ -9,10 +9,10 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
+from periomics.core.errors import InputError, PeriomicsError
 from periomics.study import claims_lock, frozen
-from periomics.study.check_frozen import check_lock, declaration_problems
+from periomics.study.check.frozen import check_lock, declaration_problems
 from periomics.study.dictionary import load_dictionary
-from periomics.study.errors import InputError, PeriomicsError
 from periomics.study.study import load_study
 
 STATE = {"verdicts": "none", "key": "groups are not coded"}
@@ -38,7 +38,9 @@ def frozen_at(*declarations):
     """Rows after one freeze a declaration."""
     rows = []
     for day, claims in enumerate(declarations, start=1):
-        rows += frozen.freeze_entries(rows, frozen.items(claims, ROLES), STATE, f"2026-01-0{day}T00:00:00Z")
+        rows += frozen.freeze_entries(
+            rows, frozen.items(claims, ROLES), STATE, f"2026-01-0{day}T00:00:00Z"
+        )
     return rows
 
 
@@ -46,9 +48,18 @@ def test_the_first_freeze_writes_every_item():
     rows = frozen_at(CLAIMS)
     found = {r.item for r in rows}
     assert found == {
-        "alpha", "margin", "domains/bone", "domains/vessels", "directions/bvtv", "contrasts/C0", "contrasts/C2", "claims/C0",
-        "claims/C2", "roles", "state",
-    }  # fmt: skip
+        "alpha",
+        "margin",
+        "domains/bone",
+        "domains/vessels",
+        "directions/bvtv",
+        "contrasts/C0",
+        "contrasts/C2",
+        "claims/C0",
+        "claims/C2",
+        "roles",
+        "state",
+    }
     assert {r.event for r in rows} == {"frozen"}
     assert all(r.sha256 == claims_lock.digest(r.content) for r in rows)
 
@@ -96,12 +107,18 @@ def test_a_claim_put_first_is_one_added_item_and_an_order():
 
 NAMES = st.text("abcC0123456789_é", min_size=1, max_size=5)
 VALUES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.text(max_size=8), lambda v: st.lists(v, max_size=3), max_leaves=4
+    st.none() | st.booleans() | st.integers() | st.text(max_size=8),
+    lambda v: st.lists(v, max_size=3),
+    max_leaves=4,
 )
 
 
 @given(
-    st.dictionaries(NAMES, st.dictionaries(NAMES, VALUES.filter(lambda v: v is not None), min_size=1), max_size=4),
+    st.dictionaries(
+        NAMES,
+        st.dictionaries(NAMES, VALUES.filter(lambda v: v is not None), min_size=1),
+        max_size=4,
+    ),
     st.lists(NAMES, unique=True, max_size=5),
 )
 def test_declared_claims_can_be_made_again_from_the_record(tables, ids):
@@ -129,7 +146,11 @@ def test_no_file_is_made_where_there_is_nothing_to_write(tmp_path):
     ("old", "new", "words"),
     [
         ("0.05", "0.1", "row 2, column sha256: the content does not fit its digest"),
-        ("\tfrozen\talpha", "\tfrosen\talpha", "row 2, column event: unknown event - did you mean 'frozen'?"),
+        (
+            "\tfrozen\talpha",
+            "\tfrosen\talpha",
+            "row 2, column event: unknown event - did you mean 'frozen'?",
+        ),
         ("\tadded\t0.05", "\tadded", "row 2: a row was edited or cut"),
         ("when\tevent", "time\tevent", "row 1: is no lock of claims"),
     ],
@@ -146,7 +167,10 @@ def test_an_edited_record_is_noticed(tmp_path, old, new, words):
 
 
 def _append_one(path, i):
-    claims_lock.append(path, lambda before: [claims_lock.Entry("t", "frozen", f"i{i}.{len(before)}", "", "added", "")])
+    claims_lock.append(
+        path,
+        lambda before: [claims_lock.Entry("t", "frozen", f"i{i}.{len(before)}", "", "added", "")],
+    )
 
 
 def test_two_processes_that_append_at_once_lose_nothing(tmp_path):
@@ -182,9 +206,18 @@ def test_claims_can_be_frozen_before_there_are_files(small, dictionary):
 @pytest.mark.parametrize(
     ("breaks", "words"),
     [
-        (lambda s: s.claims["contrasts"]["C2"]["weights"].update(POST=2), "weights must sum to zero"),
-        (lambda s: s.claims["contrasts"]["C2"].update(weights={"PSOT": 1, "disease": -1}), "did you mean 'POST'?"),
-        (lambda s: s.config["roles"].update(healthy="CTLR"), "no animal is in arm CTLR - did you mean 'CTRL'?"),
+        (
+            lambda s: s.claims["contrasts"]["C2"]["weights"].update(POST=2),
+            "weights must sum to zero",
+        ),
+        (
+            lambda s: s.claims["contrasts"]["C2"].update(weights={"PSOT": 1, "disease": -1}),
+            "did you mean 'POST'?",
+        ),
+        (
+            lambda s: s.config["roles"].update(healthy="CTLR"),
+            "no animal is in arm CTLR - did you mean 'CTRL'?",
+        ),
         (lambda s: s.config.update(claims=None), "there are no claims to be frozen"),
         (lambda s: s.config.update(claims="clams.yaml"), "file does not exist"),
         (lambda s: s.claims.update(state={"a": 1}), "this name is taken by the lock of claims"),
@@ -217,7 +250,9 @@ VERDICTS = pd.DataFrame(
 
 
 def freeze(study):
-    return frozen.freeze_entries([], frozen.declared_items(study), frozen.state_of(study), "2026-01-01T00:00:00Z")
+    return frozen.freeze_entries(
+        [], frozen.declared_items(study), frozen.state_of(study), "2026-01-01T00:00:00Z"
+    )
 
 
 def test_unblinding_records_inputs_and_verdicts_once(small):
@@ -244,15 +279,22 @@ def test_unblinding_records_inputs_and_verdicts_once(small):
 
 def test_what_changed_after_unblinding_is_named(small):
     study = written(small)
-    rows = [*freeze(study), *frozen.unblind_entries(freeze(study), study, VERDICTS, "2026-02-01T00:00:00Z")]
+    rows = [
+        *freeze(study),
+        *frozen.unblind_entries(freeze(study), study, VERDICTS, "2026-02-01T00:00:00Z"),
+    ]
     small.sheet("animals", "\tday1\t", "\tday9\t")
     small.config["microct"]["bone_threshold"] = 110
     (small.folder / "raw/R3.geojson").unlink()
     small.config["sheets"]["exclusions"] = "exclusions.tsv"
-    (small.folder / "exclusions.tsv").write_text("level\tid\treason\tdate\tby\tblind\n", encoding="utf-8")
+    (small.folder / "exclusions.tsv").write_text(
+        "level\tid\treason\tdate\tby\tblind\n", encoding="utf-8"
+    )
     found = {c.item: c.words for c in frozen.inputs_changed(rows, written(small))}
     assert found["config/microct"] == "bone_threshold changed from 100 to 110"
-    assert found["annotations/raw/R3.geojson"] == "removed" and found["sheets/exclusions"] == "added"
+    assert (
+        found["annotations/raw/R3.geojson"] == "removed" and found["sheets/exclusions"] == "added"
+    )
     assert found["sheets/animals"].startswith("the content changed")
     assert set(found) == {
         "config/microct",

@@ -8,22 +8,36 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from periomics.core.code import code_digest, reached, scripts_folder
+from periomics.core.errors import InputError, PeriomicsError
+from periomics.core.files import atomic, sha256
+from periomics.core.results import read_result, write_result
+from periomics.core.seeds import derive_seed, generator
 from periomics.study import measurements
-from periomics.study.code import code_digest, reached, scripts_folder
 from periomics.study.dictionary import entry, load_dictionary
-from periomics.study.errors import InputError, PeriomicsError
-from periomics.study.files import atomic, sha256
-from periomics.study.results import read_result, write_result
-from periomics.study.seeds import derive_seed, generator
 
-ROW = {"specimen_id": "R1-ct", "animal_id": "R1", "modality": "microct", "outcome": "bvtv", "value": 40.0, "unit": "%",
-       "numerator": 4.0, "denominator": 10.0, "denominator_unit": "mm3", "level": "specimen"}  # fmt: skip
+ROW = {
+    "specimen_id": "R1-ct",
+    "animal_id": "R1",
+    "modality": "microct",
+    "outcome": "bvtv",
+    "value": 40.0,
+    "unit": "%",
+    "numerator": 4.0,
+    "denominator": 10.0,
+    "denominator_unit": "mm3",
+    "level": "specimen",
+}
 
 
 def test_measurements_have_all_columns_in_order():
     df = measurements.tidy([ROW])
     assert tuple(df.columns) == measurements.COLUMNS
-    assert df.loc[0, "qc"] == "pass" and df.loc[0, "source"] == "measured" and df.loc[0, "variant"] == ""
+    assert (
+        df.loc[0, "qc"] == "pass"
+        and df.loc[0, "source"] == "measured"
+        and df.loc[0, "variant"] == ""
+    )
 
 
 @pytest.mark.parametrize(
@@ -43,17 +57,27 @@ def test_measurements_refuse_what_breaks_the_interface(change, words):
 
 def test_measurements_refuse_a_duplicate_key():
     with pytest.raises(PeriomicsError, match="share a key"):
-        measurements.concatenate([measurements.tidy([ROW]), measurements.tidy([{**ROW, "value": 1.0}])])
+        measurements.concatenate(
+            [measurements.tidy([ROW]), measurements.tidy([{**ROW, "value": 1.0}])]
+        )
 
 
 def test_concatenation_does_not_depend_on_the_order_of_jobs():
     a, b = measurements.tidy([ROW]), measurements.tidy([{**ROW, "specimen_id": "R0-ct"}])
-    pd.testing.assert_frame_equal(measurements.concatenate([a, b]), measurements.concatenate([b, a]))
+    pd.testing.assert_frame_equal(
+        measurements.concatenate([a, b]), measurements.concatenate([b, a])
+    )
 
 
 def test_failed_specimens_say_why():
-    df = measurements.failed(["bvtv", "tbth"], "no implant\nfound", specimen_id="R1-ct", animal_id="R1",
-                             modality="microct", level="specimen")  # fmt: skip
+    df = measurements.failed(
+        ["bvtv", "tbth"],
+        "no implant\nfound",
+        specimen_id="R1-ct",
+        animal_id="R1",
+        modality="microct",
+        level="specimen",
+    )
     assert list(df["qc"]) == ["fail", "fail"]
     assert set(df["qc_reason"]) == {"no implant found"}
     assert df["value"].isna().all()
@@ -76,7 +100,9 @@ def test_result_tables_keep_ten_digits_and_missing_stays_missing(values):
         write_result(df, path)
         back = read_result(path)
         assert list(back["animal_id"]) == list(df["animal_id"])
-        np.testing.assert_allclose(back["value"].to_numpy(float), df["value"].to_numpy(float), rtol=1e-9, atol=0)
+        np.testing.assert_allclose(
+            back["value"].to_numpy(float), df["value"].to_numpy(float), rtol=1e-9, atol=0
+        )
         assert b"\r" not in path.read_bytes()
 
 
@@ -112,7 +138,9 @@ def test_dictionary_is_valid_and_scores_share_an_entry(root):
 
 def test_digest_follows_imports_only(tmp_path):
     stem = "study/check_study"
-    names = {p.relative_to(scripts_folder()).as_posix() for p in reached(scripts_folder() / f"{stem}.py")}
-    assert "periomics/study/check_claims.py" in names
+    names = {
+        p.relative_to(scripts_folder()).as_posix() for p in reached(scripts_folder() / f"{stem}.py")
+    }
+    assert "periomics/study/check/claims.py" in names
     assert "periomics/report/__init__.py" not in names
     assert code_digest(stem).startswith(f"{stem}@")

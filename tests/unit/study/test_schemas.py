@@ -16,7 +16,9 @@ def test_schemas_and_reference_are_in_step(root):
 
 
 def test_every_study_satisfies_the_generated_schema(root):
-    schema = yaml.safe_load((root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8"))
+    schema = yaml.safe_load(
+        (root / "workflow/schemas/config.schema.yaml").read_text(encoding="utf-8")
+    )
     files = sorted((root / "config").rglob("config.yaml"))
     assert len(files) > 10
     for file in files:
@@ -27,7 +29,15 @@ def test_every_study_satisfies_the_generated_schema(root):
 
 def test_measurements_satisfy_their_schema():
     row = tidy(
-        [{"specimen_id": "a", "modality": "microct", "outcome": "bvtv", "value": 1.0, "level": "specimen"}]
+        [
+            {
+                "specimen_id": "a",
+                "modality": "microct",
+                "outcome": "bvtv",
+                "value": 1.0,
+                "level": "specimen",
+            }
+        ]
     ).iloc[0]
     record = {k: v for k, v in row.items() if v == v}
     jsonschema.validate(record, {**measurements_schema(), "required": []})

@@ -3,8 +3,8 @@
 import pandas as pd
 import pytest
 
+from periomics.core.tables import decimal_commas, read_table
 from periomics.study.sheets import read_sheet, read_sheet_with_problems
-from periomics.study.tables import decimal_commas, read_table
 
 
 def write(path, text, encoding="utf-8"):
@@ -19,7 +19,9 @@ def test_rows_are_numbered_as_a_spreadsheet_counts(tmp_path):
     assert table.problems == []
 
 
-@pytest.mark.parametrize(("text", "separator"), [("a;b\n1;2\n", "semicolon"), ("a,b\n1,2\n", "comma")])
+@pytest.mark.parametrize(
+    ("text", "separator"), [("a;b\n1;2\n", "semicolon"), ("a,b\n1,2\n", "comma")]
+)
 def test_a_tsv_with_another_separator_is_refused_by_name(tmp_path, text, separator):
     table = read_table(write(tmp_path / "a.tsv", text))
     assert table.data.empty

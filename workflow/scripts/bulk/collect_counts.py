@@ -9,10 +9,10 @@ Outputs
 from periomics.bulk.qc import COLUMNS, qc_figure, qc_table, refuse_duplicates
 from periomics.bulk.readers import collect
 from periomics.bulk.settings import Quality, section
+from periomics.core.figures import save
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.genes.symbols import symbol_table
-from periomics.study.figures import save
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -35,7 +35,11 @@ def main(snakemake):
     write_result(genes, snakemake.output.genes)
     write_result(table, snakemake.output.qc, COLUMNS)
     save(qc_figure(counts.data, table, facts), snakemake.output.figure)
-    log.info("%d genes in %d libraries, %d failed", *counts.data.shape, int((table["qc"] == "fail").sum()))
+    log.info(
+        "%d genes in %d libraries, %d failed",
+        *counts.data.shape,
+        int((table["qc"] == "fail").sum()),
+    )
 
 
 if "snakemake" in globals():

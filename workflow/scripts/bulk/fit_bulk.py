@@ -13,11 +13,11 @@ import yaml
 
 from periomics.bulk.settings import Testing, analyses, section
 from periomics.bulk.tests import TEST_COLUMNS, run_analysis, tests_figure
+from periomics.core.figures import save
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.genes.design import sample_table
 from periomics.genes.model import COLUMNS
-from periomics.study.figures import save
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import read_sheet
 
 
@@ -27,19 +27,27 @@ def main(snakemake):
     counts = read_result(snakemake.input.counts).set_index("gene_id")
     symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"]
     passed = set(read_result(snakemake.input.qc).query("qc == 'pass'")["specimen_id"])
-    sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in ("libraries", "animals", "exclusions")}
+    sheets = {
+        n: read_sheet(n, snakemake.input.get(n) or None)
+        for n in ("libraries", "animals", "exclusions")
+    }
     samples = sample_table(sheets["libraries"], sheets["animals"], sheets["exclusions"], "bulk")
     samples = samples[samples["specimen_id"].isin(passed)]
     claims = yaml.safe_load(Path(snakemake.input.claims).read_text(encoding="utf-8"))
     tables, overviews = {}, []
     for analysis in analyses(snakemake.params.analyses):
-        found, overview = run_analysis(analysis, counts, symbols, samples, claims, snakemake.params.roles, settings)
+        found, overview = run_analysis(
+            analysis, counts, symbols, samples, claims, snakemake.params.roles, settings
+        )
         tables |= found
         overviews.append(overview)
     overview = pd.concat(overviews, ignore_index=True)
     for row in overview.itertuples():
         log.info(
-            "%s: %s %s", row.test, row.status, row.reason or f"{row.n_significant} of {row.n_genes} genes significant"
+            "%s: %s %s",
+            row.test,
+            row.status,
+            row.reason or f"{row.n_significant} of {row.n_genes} genes significant",
         )
     for path in snakemake.output.de:
         write_result(tables[Path(path).name.removesuffix(".tsv")], path, COLUMNS)

@@ -9,30 +9,40 @@ Outputs
 from pathlib import Path
 
 from periomics.bulk.settings import Ranking, section
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
+from periomics.core.seeds import derive_seed
 from periomics.genes.orthologs import between
 from periomics.genes.ranking import COLUMNS, rank_sets, ranked
 from periomics.genes.signatures import read_gmt, read_signatures, signed_sets, translated
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
-from periomics.study.seeds import derive_seed
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings, species = section(Ranking, snakemake.params.settings, "bulk/sets"), snakemake.params.species
+    settings, species = (
+        section(Ranking, snakemake.params.settings, "bulk/sets"),
+        snakemake.params.species,
+    )
     team = signed_sets(read_signatures(snakemake.input.signatures), species)
     sets = [("signatures", s) for s in team if not s.name.startswith("QC_")]
     if path := snakemake.input.get("gene_sets"):
         orthologs = between(
-            {s: snakemake.input.get(f"orthologs_{s}") or None for s in ("mouse", "rat")}, settings.species, species
+            {s: snakemake.input.get(f"orthologs_{s}") or None for s in ("mouse", "rat")},
+            settings.species,
+            species,
         )
         more = read_gmt(path)
-        sets += [(Path(path).name, s) for s in (more if orthologs is None else translated(more, orthologs))]
+        sets += [
+            (Path(path).name, s)
+            for s in (more if orthologs is None else translated(more, orthologs))
+        ]
     for source, target in zip(snakemake.input.de, snakemake.output.sets, strict=True):
         name = Path(target).name.removesuffix(".tsv")
         seed = derive_seed(snakemake.params.seed, "rank_sets", name)
         statistic = ranked(read_result(source))
-        table = rank_sets(statistic, sets, seed, settings.permutations, settings.min_size, settings.max_size)
+        table = rank_sets(
+            statistic, sets, seed, settings.permutations, settings.min_size, settings.max_size
+        )
         write_result(table, target, COLUMNS)
         log.info("%s: %d sets in a list of %d genes", name, len(table), len(statistic))
 

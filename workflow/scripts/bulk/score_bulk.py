@@ -8,27 +8,36 @@ Outputs
 
 from periomics.bulk.scoring import COLUMNS, score_libraries
 from periomics.bulk.settings import Scoring, section
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.genes.signatures import read_signatures
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 
 
 def main(snakemake):
     log = start_log(snakemake)
     settings = section(Scoring, snakemake.params.settings, "bulk/scores")
     counts = read_result(snakemake.input.counts).set_index("gene_id")
-    symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"].reindex(counts.index)
+    symbols = (
+        read_result(snakemake.input.genes).set_index("gene_id")["symbol"].reindex(counts.index)
+    )
     passed = read_result(snakemake.input.qc).query("qc == 'pass'")["specimen_id"]
     facts = [f for f in snakemake.params.facts if f["specimen_id"] in set(passed)]
     tables = {s: snakemake.input.get(f"orthologs_{s}") or None for s in ("mouse", "rat")}
     table, notes = score_libraries(
-        counts, symbols, facts, read_signatures(snakemake.input.signatures), settings,
-        snakemake.input.get("progeny") or None, tables,
-    )  # fmt: skip
+        counts,
+        symbols,
+        facts,
+        read_signatures(snakemake.input.signatures),
+        settings,
+        snakemake.input.get("progeny") or None,
+        tables,
+    )
     for note in notes:
         log.warning("%s", note)
     write_result(table, snakemake.output.scores, COLUMNS)
-    log.info("%d scores of %d libraries", table["score_id"].nunique(), table["library_id"].nunique())
+    log.info(
+        "%d scores of %d libraries", table["score_id"].nunique(), table["library_id"].nunique()
+    )
 
 
 if "snakemake" in globals():

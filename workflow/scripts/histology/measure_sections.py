@@ -9,16 +9,16 @@ Outputs
 
 from pathlib import Path
 
+from periomics.core.files import atomic
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.histology import pictures
 from periomics.histology.animal import measure_animal
 from periomics.histology.batch import batch_rows
 from periomics.histology.settings import stain_settings
 from periomics.imaging.rois import write_geojson
 from periomics.imaging.stains import load_stains
-from periomics.study.files import atomic
-from periomics.study.logs import start_log
 from periomics.study.measurements import COLUMNS
-from periomics.study.results import read_result, write_result
 
 
 def main(snakemake):
@@ -35,7 +35,9 @@ def main(snakemake):
         for name, features, picture, label in animal.sections:
             write_geojson(features, part / f"{name}.geojson", section=name)
             pictures.save(picture or pictures.blank(label), part / f"{name}.png")
-    pictures.save(pictures.contact_sheet([(label, p) for _, _, p, label in animal.sections]), out.overlay)
+    pictures.save(
+        pictures.contact_sheet([(label, p) for _, _, p, label in animal.sections]), out.overlay
+    )
     write_result(animal.measurements, out.measurements, COLUMNS)
     log.info("%d sections, %d objects", len(animal.sections), len(animal.objects))
 

@@ -6,11 +6,11 @@ Outputs
     <results>/histology/batches/<batch>.tsv: one row a stain. Sections depend on this file only.
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.histology.settings import stain_settings
 from periomics.histology.stain_batch import batch_table
 from periomics.imaging.stains import load_stains
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -19,7 +19,11 @@ def main(snakemake):
     table = batch_table(snakemake.params.facts, settings, log.warning)
     for row in table.to_dict("records"):
         log.info(
-            "%s: threshold %.4f by %s, %d sections", row["stain"], row["threshold"], row["rule"], row["n_sections"]
+            "%s: threshold %.4f by %s, %d sections",
+            row["stain"],
+            row["threshold"],
+            row["rule"],
+            row["n_sections"],
         )
         if row["reason"]:
             log.warning("%s: %s", row["stain"], row["reason"])

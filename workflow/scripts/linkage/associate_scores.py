@@ -8,12 +8,12 @@ Outputs
 
 import pandas as pd
 
+from periomics.core.figures import save
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.linkage.figures import association_figure
 from periomics.linkage.pairs import associate, overlap_table
 from periomics.study.dictionary import load_dictionary
-from periomics.study.figures import save
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import read_sheet
 
 
@@ -27,7 +27,11 @@ def main(snakemake):
     settings = snakemake.params.settings or {}
     dictionary = load_dictionary(snakemake.input.dictionary)
     animals = read_result(snakemake.input.outcomes)
-    group = read_sheet("animals", snakemake.input.animals).drop_duplicates("animal_id").set_index("animal_id")["group"]
+    group = (
+        read_sheet("animals", snakemake.input.animals)
+        .drop_duplicates("animal_id")
+        .set_index("animal_id")["group"]
+    )
     assay = genes_by(snakemake.input.assays, "outcome", "gene_human")
     sets = genes_by(snakemake.input.signatures, "set", "gene_human")
     pairs = settings.get("pairs") or []

@@ -9,6 +9,9 @@ Outputs
 
 import pandas as pd
 
+from periomics.core.figures import message, save
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.linkage.routes import (
     EDGE_COLUMNS,
     changed_genes,
@@ -17,23 +20,37 @@ from periomics.linkage.routes import (
     route_figure,
     signalling_table,
 )
-from periomics.study.figures import message, save
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings, species, name = snakemake.params.settings, snakemake.params.species, snakemake.wildcards.network
+    settings, species, name = (
+        snakemake.params.settings,
+        snakemake.params.species,
+        snakemake.wildcards.network,
+    )
     human = signalling_table(snakemake.input.signalling, "human")
     edges = signalling_table(snakemake.input.signalling, species)
     inputs = named_inputs(settings["inputs"], human, edges, species)
-    genes = changed_genes(read_result(snakemake.input.de), edges, float(settings["q"]), int(settings["genes"]))
+    genes = changed_genes(
+        read_result(snakemake.input.de), edges, float(settings["q"]), int(settings["genes"])
+    )
     table, pool, n_edges = find_routes(edges, inputs, genes, settings, snakemake.params.seed, name)
     write_result(table, snakemake.output.edges, EDGE_COLUMNS)
-    write_result(pd.DataFrame({"symbol": list(genes), "weight": list(genes.values())}), snakemake.output.genes)
-    text = f"{len(genes)} changed genes, {n_edges} edges after pruning, {len(pool.solutions)} optima"
-    log.info("%s, pool complete: %s, solver %s %s", text, pool.complete, pool.solver, "; ".join(pool.notes))
+    write_result(
+        pd.DataFrame({"symbol": list(genes), "weight": list(genes.values())}),
+        snakemake.output.genes,
+    )
+    text = (
+        f"{len(genes)} changed genes, {n_edges} edges after pruning, {len(pool.solutions)} optima"
+    )
+    log.info(
+        "%s, pool complete: %s, solver %s %s",
+        text,
+        pool.complete,
+        pool.solver,
+        "; ".join(pool.notes),
+    )
     if len(table):
         save(route_figure(table, genes, f"{name}: {text}"), snakemake.output.figure)
     else:

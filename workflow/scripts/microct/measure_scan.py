@@ -1,17 +1,17 @@
 """Measure bone around the implant in one micro-CT scan.
 
-Input: a scan in any format that `periomics.microct.readers` knows, a corrected mask and the batch's table where there are
+Input: a scan in any format that `periomics.microct.formats.readers` knows, a corrected mask and the batch's table where there are
 any, the sheet's row, the study's settings. Output: the measurements, curves around the implant, a picture, label map, maps
 of thickness and separation, facts of the scan. What cannot be measured gives rows with `qc = fail` and the reason.
 """
 
+from periomics.core.errors import InputError, SpecimenError
+from periomics.core.logs import start_log
+from periomics.core.results import read_result
 from periomics.microct.measure import outcomes
 from periomics.microct.results import write_nothing, write_scan
 from periomics.microct.scan import measure_file
 from periomics.microct.settings import parse
-from periomics.study.errors import InputError, SpecimenError
-from periomics.study.logs import start_log
-from periomics.study.results import read_result
 
 FROM_SHEET = ("specimen_id", "animal_id", "roi", "time", "time_unit", "role")
 

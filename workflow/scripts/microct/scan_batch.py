@@ -4,11 +4,11 @@ Input: all scans of the batch, their rows (never arms), the study's settings. Ou
 planned where the settings ask for it (`threshold_rule: otsu`, `calibration: phantom`).
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.microct.batch import COLUMNS, batch_row
-from periomics.microct.lazy import open_volume
+from periomics.microct.formats.lazy import open_volume
 from periomics.microct.settings import parse
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):

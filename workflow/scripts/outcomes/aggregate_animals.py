@@ -7,6 +7,8 @@ sections and fields; outcomes/sampling.tsv, what more sections and fields would 
 
 import pandas as pd
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.outcomes.aggregate import COLUMNS, Rules, add_missing, aggregate
 from periomics.outcomes.collect import join_design, read_measurements, specimen_table
 from periomics.outcomes.normalise import normalise_cultures
@@ -14,8 +16,6 @@ from periomics.outcomes.scores import read_scores, score_outcomes
 from periomics.outcomes.variance import COLUMNS as VARIANCE_COLUMNS
 from periomics.outcomes.variance import SAMPLING_COLUMNS, variance_tables
 from periomics.study.dictionary import load_dictionary
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 from periomics.study.sheets import SPECIMEN_SHEETS, read_sheet
 
 
@@ -25,7 +25,9 @@ def main(snakemake):
     sheets = {name: read_sheet(name, snakemake.input.get(name) or None) for name in names}
     dictionary = load_dictionary(snakemake.input.dictionary)
     specimens = specimen_table(sheets)
-    joined = join_design(read_measurements(snakemake.input.measurements), sheets["animals"], specimens)
+    joined = join_design(
+        read_measurements(snakemake.input.measurements), sheets["animals"], specimens
+    )
     joined, notes = normalise_cultures(joined, dictionary)
     for note in notes:
         log.info("%s", note)

@@ -3,11 +3,11 @@
 Inputs: every measurements.tsv and the outcome dictionary. Output: outcomes/measurements.tsv, sorted by its key.
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.outcomes.collect import collect, read_measurements
 from periomics.study.dictionary import load_dictionary
-from periomics.study.logs import start_log
 from periomics.study.measurements import COLUMNS
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -15,7 +15,12 @@ def main(snakemake):
     dictionary = load_dictionary(snakemake.input.dictionary)
     tables = [(str(path), read_measurements(path)) for path in snakemake.input.get("tables", [])]
     df = collect(tables, dictionary)
-    log.info("%d measurements of %d specimens from %d tables", len(df), df["specimen_id"].nunique(), len(tables))
+    log.info(
+        "%d measurements of %d specimens from %d tables",
+        len(df),
+        df["specimen_id"].nunique(),
+        len(tables),
+    )
     write_result(df, snakemake.output.measurements, COLUMNS)
 
 

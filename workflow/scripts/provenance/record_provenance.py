@@ -8,10 +8,10 @@ import json
 import shutil
 from pathlib import Path
 
+from periomics.core.files import atomic, write_text
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.provenance.record import config_text, input_checksums, run_record, software_versions
-from periomics.study.files import atomic, write_text
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 from periomics.study.study import load_study
 
 
@@ -26,7 +26,12 @@ def main(snakemake):
         part.mkdir()
         for row in inputs[inputs["kind"].isin(["sheet", "claims", "lock", "key"])].itertuples():
             shutil.copyfile(row.path, part / Path(row.path).name)
-    record = run_record(study, Path(__file__).resolve().parents[3], snakemake.params.rules, snakemake.params.resources)
+    record = run_record(
+        study,
+        Path(__file__).resolve().parents[3],
+        snakemake.params.rules,
+        snakemake.params.resources,
+    )
     write_text(json.dumps(record, indent=1, sort_keys=True) + "\n", snakemake.output.record)
     log.info("%d inputs, %d third-party tables", len(inputs), len(record["third_party_tables"]))
 

@@ -10,10 +10,10 @@ import json
 import os
 from pathlib import Path
 
+from periomics.core.files import write_text
+from periomics.core.logs import start_log
+from periomics.core.results import read_result
 from periomics.provenance.crate import crate_metadata
-from periomics.study.files import write_text
-from periomics.study.logs import start_log
-from periomics.study.results import read_result
 
 
 def main(snakemake):
@@ -21,7 +21,9 @@ def main(snakemake):
     results = Path(snakemake.output.crate).parent
     files = [os.path.relpath(f, results) for f in snakemake.input.files]
     record = json.loads(Path(snakemake.input.record).read_text(encoding="utf-8"))
-    metadata = crate_metadata(results, files, read_result(snakemake.input.inputs), record, snakemake.params.title)
+    metadata = crate_metadata(
+        results, files, read_result(snakemake.input.inputs), record, snakemake.params.title
+    )
     write_text(json.dumps(metadata, indent=1) + "\n", snakemake.output.crate)
 
 

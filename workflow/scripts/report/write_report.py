@@ -10,16 +10,18 @@ Outputs
 
 from pathlib import Path
 
+from periomics.core.logs import start_log
 from periomics.report.page import write_report
 from periomics.report.sources import sources
-from periomics.study.logs import start_log
 
 
 def main(snakemake):
     log = start_log(snakemake)
     page = Path(str(snakemake.output.report))
     found = sources(dict(snakemake.input.items()), page.parent.parent)
-    size = write_report(found, page, Path(str(snakemake.output.methods)), Path(str(snakemake.output.figures)))
+    size = write_report(
+        found, page, Path(str(snakemake.output.methods)), Path(str(snakemake.output.figures))
+    )
     log.info("%s: %.1f MB", page, size / 1e6)
 
 

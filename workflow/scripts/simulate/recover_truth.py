@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.core.figures import save
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.simulate import recovery, recovery_omics
 from periomics.study.dictionary import load_dictionary
-from periomics.study.figures import save
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import read_sheet
 
 
@@ -24,10 +24,15 @@ def omics_rows(inputs, group):
     if inputs.get("genes"):
         libraries = read_sheet("libraries", inputs.libraries)
         shifts = recovery_omics.arm_shifts(
-            read_result(inputs.genes), read_result(inputs.targets), libraries[libraries["assay"] == "bulk"], group
+            read_result(inputs.genes),
+            read_result(inputs.targets),
+            libraries[libraries["assay"] == "bulk"],
+            group,
         )
         rows += recovery_omics.bulk_rows(
-            {Path(f).stem: read_result(f) for f in inputs.get("de", [])}, read_result(inputs.tests), shifts
+            {Path(f).stem: read_result(f) for f in inputs.get("de", [])},
+            read_result(inputs.tests),
+            shifts,
         )
     if inputs.get("cells"):
         rows.append(recovery_omics.label_row(read_result(inputs.cells), read_result(inputs.types)))
@@ -42,12 +47,19 @@ def main(snakemake):
     joined = recovery.join_truth(read_result(snakemake.input.measurements), truth[~relative])
     if relative.any():
         cultures = read_sheet("cultures", snakemake.input.cultures)
-        wells = recovery.vehicle_truth(truth[relative], cultures, read_result(snakemake.input.outcomes))
+        wells = recovery.vehicle_truth(
+            truth[relative], cultures, read_result(snakemake.input.outcomes)
+        )
         joined = pd.concat([joined, wells], ignore_index=True)
     animals = read_sheet("animals", snakemake.input.animals).set_index("animal_id")
     table = recovery.recovery_table(joined, dictionary, animals["group"])
     table = pd.concat(
-        [table, pd.DataFrame(omics_rows(snakemake.input, animals["group"]), columns=list(recovery.COLUMNS))]
+        [
+            table,
+            pd.DataFrame(
+                omics_rows(snakemake.input, animals["group"]), columns=list(recovery.COLUMNS)
+            ),
+        ]
     )
     write_result(table, snakemake.output.recovery, recovery.COLUMNS)
     save(recovery.recovery_figure(table), snakemake.output.figure)

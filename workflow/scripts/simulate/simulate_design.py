@@ -8,10 +8,10 @@ Outputs
     truth/targets.tsv: specimen_id, animal_id, target, value. truth/animals.tsv: the animals with their healing per domain.
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.simulate.design import draw_animals, draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -21,7 +21,9 @@ def main(snakemake):
     write_result(targets, snakemake.output.targets)
     animals = draw_animals(settings, seed)
     write_result(animals, snakemake.output.animals, ["animal_id", "group", "block"])
-    log.info("scenario %s: %d animals, %d targets", settings["scenario"], len(animals), len(targets))
+    log.info(
+        "scenario %s: %d animals, %d targets", settings["scenario"], len(animals), len(targets)
+    )
 
 
 if "snakemake" in globals():

@@ -9,10 +9,10 @@ Outputs
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
 
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.simulate.histology import truth_table
 from periomics.simulate.histology_files import section_jobs, write_section
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 
 
 def main(snakemake):

@@ -10,26 +10,46 @@ from functools import partial
 
 import pandas as pd
 
+from periomics.core.errors import InputError
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.microct.settings import parse
 from periomics.simulate.microct import scan_model, simulate_to_file
-from periomics.study.errors import InputError
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 
-COLUMNS = ("specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "truth")
+COLUMNS = (
+    "specimen_id",
+    "animal_id",
+    "section_id",
+    "field_id",
+    "roi",
+    "outcome",
+    "variant",
+    "time",
+    "truth",
+)
 
 
 def main(snakemake):
     log = start_log(snakemake)
     wanted = {str(path) for path in snakemake.output.raw}
     rows = [facts for facts in snakemake.params.facts if str(facts["path"]) in wanted]
-    targets = read_result(snakemake.input.targets).query("target == 'bvtv'").set_index("specimen_id")["value"]
+    targets = (
+        read_result(snakemake.input.targets)
+        .query("target == 'bvtv'")
+        .set_index("specimen_id")["value"]
+    )
     missing = [r["specimen_id"] for r in rows if r["specimen_id"] not in targets.index]
     if missing:
-        raise InputError("no bvtv target for some scans", file=snakemake.input.targets, value=", ".join(missing[:5]))
+        raise InputError(
+            "no bvtv target for some scans",
+            file=snakemake.input.targets,
+            value=", ".join(missing[:5]),
+        )
     model = scan_model(snakemake.params.settings.get("microct") or {})
     definitions = parse(snakemake.params.definitions)
-    one = partial(simulate_to_file, model=model, definitions=definitions, seed=snakemake.params.seed)
+    one = partial(
+        simulate_to_file, model=model, definitions=definitions, seed=snakemake.params.seed
+    )
     shares = [float(targets[r["specimen_id"]]) for r in rows]
     if snakemake.threads > 1:
         # fork: a spawned process would run this script again

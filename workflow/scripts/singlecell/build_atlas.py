@@ -6,16 +6,22 @@ Outputs
     atlas.h5ad (raw counts in layers["counts"]), cells.tsv, qc.tsv, markers.tsv (cluster × type), and two pictures.
 """
 
+from periomics.core.errors import InputError
+from periomics.core.figures import save
+from periomics.core.files import atomic
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.singlecell.atlas import embed, label, map_figure
 from periomics.singlecell.labels import read_markers
-from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells, quality_figure, quality_table
+from periomics.singlecell.quality import (
+    add_metrics,
+    find_doublets,
+    flag_cells,
+    quality_figure,
+    quality_table,
+)
 from periomics.singlecell.readers import read_cells
 from periomics.singlecell.settings import atlas_settings
-from periomics.study.errors import InputError
-from periomics.study.figures import save
-from periomics.study.files import atomic
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -24,7 +30,12 @@ def main(snakemake):
     settings, seed = atlas_settings(snakemake.params.settings), snakemake.params.seed
     species = sorted({str(f["species"]) for f in facts})
     if len(species) > 1:
-        raise InputError("one atlas holds one species", file="libraries", column="species", value=", ".join(species))
+        raise InputError(
+            "one atlas holds one species",
+            file="libraries",
+            column="species",
+            value=", ".join(species),
+        )
     cells = read_cells(facts, settings.sample_column, settings.label_column)
     add_metrics(cells)
     flag_cells(cells, settings)
@@ -37,7 +48,8 @@ def main(snakemake):
     kept = cells[(cells.obs["drop"] == "").to_numpy()].copy()
     if not kept.n_obs:
         raise InputError(
-            "no cell passes quality control: see qc.tsv and the thresholds in singlecell/atlas", file="libraries"
+            "no cell passes quality control: see qc.tsv and the thresholds in singlecell/atlas",
+            file="libraries",
         )
     atlas = embed(kept, settings, seed)
     scores = label(atlas, read_markers(snakemake.input.markers, species[0]), settings)

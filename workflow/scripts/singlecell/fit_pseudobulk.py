@@ -11,13 +11,13 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from periomics.core.files import atomic
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.genes.design import contrast_weights, sample_table, select
 from periomics.genes.model import COLUMNS
 from periomics.singlecell.settings import comparison_settings
 from periomics.singlecell.tests import TEST_COLUMNS, compare_type
-from periomics.study.files import atomic
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import read_sheet
 
 
@@ -26,8 +26,13 @@ def main(snakemake):
     settings = comparison_settings(snakemake.params.settings)
     counts = read_result(snakemake.input.counts).set_index("gene_id")
     symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"]
-    sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in ("libraries", "animals", "exclusions")}
-    samples = sample_table(sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell")
+    sheets = {
+        n: read_sheet(n, snakemake.input.get(n) or None)
+        for n in ("libraries", "animals", "exclusions")
+    }
+    samples = sample_table(
+        sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell"
+    )
     samples = select(samples, settings.select or {}, "singlecell")
     path = snakemake.input.get("claims")
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
@@ -35,7 +40,9 @@ def main(snakemake):
     overviews = [pd.DataFrame(columns=list(TEST_COLUMNS))]
     with atomic(snakemake.output.de) as folder:
         folder.mkdir()
-        groups = read_result(snakemake.input.groups) if contrasts else pd.DataFrame({"cell_type": []})
+        groups = (
+            read_result(snakemake.input.groups) if contrasts else pd.DataFrame({"cell_type": []})
+        )
         for cell_type, part in groups.groupby("cell_type", sort=True):
             tables, overview = compare_type(counts, part, samples, symbols, contrasts, settings)
             for contrast, table in tables.items():
@@ -45,7 +52,12 @@ def main(snakemake):
     write_result(table, snakemake.output.tests, TEST_COLUMNS)
     for row in table.itertuples():
         log.info(
-            "%s: %s, %s genes, %s significant %s", row.test, row.status, row.n_genes, row.n_significant, row.reason
+            "%s: %s, %s genes, %s significant %s",
+            row.test,
+            row.status,
+            row.n_genes,
+            row.n_significant,
+            row.reason,
         )
 
 

@@ -9,11 +9,11 @@ Outputs
 import anndata as ad
 import pandas as pd
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.genes.signatures import read_signatures, signed_sets
 from periomics.singlecell.atlas import label_id
 from periomics.singlecell.pseudobulk import COLUMNS, pseudobulk, score_types
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 
 
 def main(snakemake):
@@ -21,10 +21,14 @@ def main(snakemake):
     atlas = ad.read_h5ad(snakemake.input.atlas)
     atlas.obs["label"] = atlas.obs["label"].astype(str).map(label_id)
     counts, groups = pseudobulk(atlas)
-    genes = pd.DataFrame({"gene_id": atlas.var_names, "symbol": atlas.var["symbol"].astype(str).to_numpy()})
+    genes = pd.DataFrame(
+        {"gene_id": atlas.var_names, "symbol": atlas.var["symbol"].astype(str).to_numpy()}
+    )
     species = str(snakemake.params.facts[0]["species"])
     sets = [
-        s for s in signed_sets(read_signatures(snakemake.input.signatures), species) if not s.name.startswith("QC_")
+        s
+        for s in signed_sets(read_signatures(snakemake.input.signatures), species)
+        if not s.name.startswith("QC_")
     ]
     symbols = dict(zip(genes["gene_id"], genes["symbol"], strict=True))
     scores = score_types(counts, groups, symbols, sets, int(snakemake.params.min_cells or 20))

@@ -10,28 +10,37 @@ from pathlib import Path
 
 import yaml
 
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
 from periomics.genes.design import contrast_weights, sample_table, select, with_design
 from periomics.singlecell.composition import COLUMNS, composition_table
 from periomics.singlecell.settings import comparison_settings
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
     settings = comparison_settings(snakemake.params.settings)
-    sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in ("libraries", "animals", "exclusions")}
-    samples = sample_table(sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell")
+    sheets = {
+        n: read_sheet(n, snakemake.input.get(n) or None)
+        for n in ("libraries", "animals", "exclusions")
+    }
+    samples = sample_table(
+        sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell"
+    )
     samples = select(samples, settings.select or {}, "singlecell")
     samples = with_design(samples, settings.arm, settings.block, "singlecell")
     path = snakemake.input.get("claims")
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
     contrasts = {c: contrast_weights(claims, snakemake.params.roles, c) for c in settings.contrasts}
     groups = read_result(snakemake.input.groups)
-    table = composition_table(groups, samples, contrasts, "animal_id" in settings.block, settings.min_per_arm)
+    table = composition_table(
+        groups, samples, contrasts, "animal_id" in settings.block, settings.min_per_arm
+    )
     write_result(table, snakemake.output.composition, COLUMNS)
-    for (contrast, status, reason), part in table[table["row"] == "contrast"].groupby(["contrast", "status", "reason"]):
+    for (contrast, status, reason), part in table[table["row"] == "contrast"].groupby(
+        ["contrast", "status", "reason"]
+    ):
         log.info("%s: %s for %d types %s", contrast, status, len(part), reason)
 
 

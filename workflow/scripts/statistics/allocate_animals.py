@@ -4,7 +4,9 @@ Inputs: the animals sheet and the sheets of specimens. Outputs: planning/allocat
 operator is given: no arm, block or animal), planning/layout_key.tsv (kept apart from it) and planning/balance.tsv.
 """
 
-from periomics.statistics.allocation_tables import (
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
+from periomics.statistics.planning.allocation_tables import (
     ALLOCATION_COLUMNS,
     BALANCE_COLUMNS,
     allocation_table,
@@ -12,9 +14,7 @@ from periomics.statistics.allocation_tables import (
     layout_key,
     planned_arms,
 )
-from periomics.statistics.layout import KEY_COLUMNS, LAYOUT_COLUMNS, operator_sheet
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
+from periomics.statistics.planning.layout import KEY_COLUMNS, LAYOUT_COLUMNS, operator_sheet
 from periomics.study.sheets import read_sheet
 
 
@@ -29,10 +29,19 @@ def main(snakemake):
     key = layout_key(table, settings.get("batches") or [], sheets, seed)
     balance = balance_table(table, allocation, key, arms)
     for row in balance[balance["reason"] != ""].to_dict("records"):
-        log.info("%s, %s: %.4g %s (%s)", row["part"], row["what"], row["value"], row["unit"], row["reason"])
+        log.info(
+            "%s, %s: %.4g %s (%s)",
+            row["part"],
+            row["what"],
+            row["value"],
+            row["unit"],
+            row["reason"],
+        )
     log.info("%d animals, %d specimens in batches", len(table), len(key))
     write_result(table, snakemake.output.allocation, ALLOCATION_COLUMNS)
-    write_result(operator_sheet(key, [*arms, *set(table["arm"])]), snakemake.output.layout, LAYOUT_COLUMNS)
+    write_result(
+        operator_sheet(key, [*arms, *set(table["arm"])]), snakemake.output.layout, LAYOUT_COLUMNS
+    )
     write_result(key, snakemake.output.key, KEY_COLUMNS)
     write_result(balance, snakemake.output.balance, BALANCE_COLUMNS)
 

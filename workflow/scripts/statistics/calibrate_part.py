@@ -6,11 +6,11 @@ quantity (verdicts, false ones, coverage). The log shows progress.
 
 import pandas as pd
 
-from periomics.statistics.calibration import COLUMNS, calibrate, read_settings
-from periomics.statistics.inputs import load_design
-from periomics.statistics.scenarios import scenarios
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
+from periomics.statistics.calibration.rates import COLUMNS, calibrate, read_settings
+from periomics.statistics.calibration.scenarios import scenarios
+from periomics.statistics.claims.inputs import load_design
 
 
 def main(snakemake):
@@ -23,10 +23,17 @@ def main(snakemake):
     for scenario in every[int(snakemake.wildcards.part) - 1 :: int(snakemake.params.parts)]:
         tables.append(
             calibrate(
-                scenario, plan, sheet, dictionary, settings, int(snakemake.params.seed),
-                lambda done, name=scenario.name: log.info("%s: %d of %d studies", name, done, settings.studies),
+                scenario,
+                plan,
+                sheet,
+                dictionary,
+                settings,
+                int(snakemake.params.seed),
+                lambda done, name=scenario.name: log.info(
+                    "%s: %d of %d studies", name, done, settings.studies
+                ),
             )
-        )  # fmt: skip
+        )
     full = [t for t in tables if len(t)] or tables[:1]
     write_result(pd.concat(full, ignore_index=True), snakemake.output.table, COLUMNS)
 

@@ -5,9 +5,9 @@ Inputs: the parts. Output: statistics/calibration.tsv with Clopper-Pearson limit
 
 import pandas as pd
 
-from periomics.statistics.calibration import COLUMNS, judged
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
+from periomics.statistics.calibration.rates import COLUMNS, judged
 
 
 def main(snakemake):
@@ -18,10 +18,16 @@ def main(snakemake):
         ["scenario", "quantity", "claim_id", "outcome"], kind="stable"
     )
     broken = table[table["within"] == "no"]
-    log.info("%d rates, %d of them bounded, %d outside", len(table), int((table["within"] != "").sum()), len(broken))
+    log.info(
+        "%d rates, %d of them bounded, %d outside",
+        len(table),
+        int((table["within"] != "").sum()),
+        len(broken),
+    )
     for row in broken.to_dict("records"):
         log.warning(
-            "%(scenario)s, %(quantity)s of %(claim_id)s %(outcome)s: %(share).4f (%(lower).4f to %(upper).4f)", row
+            "%(scenario)s, %(quantity)s of %(claim_id)s %(outcome)s: %(share).4f (%(lower).4f to %(upper).4f)",
+            row,
         )
     write_result(table, snakemake.output.calibration, COLUMNS)
 

@@ -9,12 +9,12 @@ Outputs
 
 import pandas as pd
 
-from periomics.statistics.deviations import COLUMNS, declaration_deviations, input_deviations
-from periomics.statistics.inputs import load
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
+from periomics.statistics.claims.deviations import COLUMNS, declaration_deviations, input_deviations
+from periomics.statistics.claims.inputs import load
 from periomics.study.claims_lock import read_lock
 from periomics.study.frozen import declared_items, inputs_changed
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
 from periomics.study.study import load_study
 
 
@@ -23,14 +23,25 @@ def main(snakemake):
     study = load_study(snakemake.params.config, snakemake.params.config["study_dir"])
     entries = read_lock(snakemake.input.get("lock") or None)
     _, prepared, dictionary = load(snakemake.input, snakemake.params.config.get("roles"))
-    declared = declaration_deviations(entries, declared_items(study), prepared, dictionary, study.withheld)
+    declared = declaration_deviations(
+        entries, declared_items(study), prepared, dictionary, study.withheld
+    )
     verdicts = read_result(snakemake.input.verdicts)
     parts = [declared, input_deviations(entries, inputs_changed(entries, study), verdicts)]
     table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)
     if not entries:
-        log.info("the claims were never frozen (`snakemake freeze`): there is nothing to compare them with")
+        log.info(
+            "the claims were never frozen (`snakemake freeze`): there is nothing to compare them with"
+        )
     for row in table.to_dict("records"):
-        log.info("%s: %s: %s %s %s", row["item"], row["change"], row["claim_id"], row["outcome"], row["effect"])
+        log.info(
+            "%s: %s: %s %s %s",
+            row["item"],
+            row["change"],
+            row["claim_id"],
+            row["outcome"],
+            row["effect"],
+        )
     write_result(table, snakemake.output.deviations, COLUMNS)
 
 

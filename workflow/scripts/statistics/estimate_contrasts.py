@@ -5,8 +5,10 @@ statistics/rescue.tsv, statistics/losses.tsv (lost animals ranked worst) and sta
 batch). While groups are coded all but the last are empty.
 """
 
-from periomics.statistics.blinded import visible
-from periomics.statistics.estimates import (
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
+from periomics.statistics.claims.blinded import visible
+from periomics.statistics.claims.estimates import (
     BATCH_COLUMNS,
     CONTRAST_COLUMNS,
     RESCUE_COLUMNS,
@@ -14,12 +16,10 @@ from periomics.statistics.estimates import (
     contrast_table,
     rescue_table,
 )
-from periomics.statistics.inputs import load
-from periomics.statistics.judging import verdict_table, with_family_levels
-from periomics.statistics.losses import COLUMNS as LOSS_COLUMNS
-from periomics.statistics.losses import loss_table
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
+from periomics.statistics.claims.inputs import load
+from periomics.statistics.claims.judging import verdict_table, with_family_levels
+from periomics.statistics.claims.losses import COLUMNS as LOSS_COLUMNS
+from periomics.statistics.claims.losses import loss_table
 
 
 def main(snakemake):
@@ -28,7 +28,11 @@ def main(snakemake):
     compared = visible(prepared, snakemake.params.get("withheld"))
     contrasts = contrast_table(plan, compared, dictionary, int(snakemake.params.seed))
     contrasts = with_family_levels(contrasts, verdict_table(plan, compared, dictionary))
-    log.info("%d contrasts, %d of them without inference", len(contrasts), int(contrasts["p"].isna().sum()))
+    log.info(
+        "%d contrasts, %d of them without inference",
+        len(contrasts),
+        int(contrasts["p"].isna().sum()),
+    )
     write_result(contrasts, snakemake.output.contrasts, CONTRAST_COLUMNS)
     write_result(rescue_table(plan, compared, dictionary), snakemake.output.rescue, RESCUE_COLUMNS)
     losses = loss_table(plan, compared, dictionary, int(snakemake.params.seed))

@@ -4,31 +4,44 @@ Inputs: the animals sheet, the claims, the outcome dictionary and, where the stu
 animals; never the effect that was observed). Outputs: statistics/power.tsv, statistics/power_curves.tsv and a figure.
 """
 
-from periomics.statistics.animals import prepare
-from periomics.statistics.composite import with_index
-from periomics.statistics.inputs import load_design
-from periomics.statistics.planned_truth import settings
-from periomics.statistics.power_figure import power_figure
-from periomics.statistics.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
-from periomics.study.figures import message, save
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
+from periomics.core.figures import message, save
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
+from periomics.statistics.claims.animals import prepare
+from periomics.statistics.claims.composite import with_index
+from periomics.statistics.claims.inputs import load_design
+from periomics.statistics.planning.planned_truth import settings
+from periomics.statistics.planning.power_figure import power_figure
+from periomics.statistics.planning.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
 
 
 def main(snakemake):
     log = start_log(snakemake)
     plan, sheet, dictionary = load_design(snakemake.input, snakemake.params.get("roles"))
     measured = snakemake.input.get("outcomes")
-    prepared = with_index(plan, prepare(read_result(measured), sheet, dictionary), dictionary) if measured else None
+    prepared = (
+        with_index(plan, prepare(read_result(measured), sheet, dictionary), dictionary)
+        if measured
+        else None
+    )
     planned = settings(snakemake.params.settings)
-    power, curves = power_tables(plan, planned, sheet, dictionary, int(snakemake.params.seed), prepared)
-    log.info("%d claims x outcomes, SD from %s", len(power), measured or "the config: nothing is measured yet")
+    power, curves = power_tables(
+        plan, planned, sheet, dictionary, int(snakemake.params.seed), prepared
+    )
+    log.info(
+        "%d claims x outcomes, SD from %s",
+        len(power),
+        measured or "the config: nothing is measured yet",
+    )
     write_result(power, snakemake.output.power, COLUMNS)
     write_result(curves, snakemake.output.curves, CURVE_COLUMNS)
     if len(curves):
         save(power_figure(curves, planned.power), snakemake.output.figure)
     else:
-        message(snakemake.output.figure, "No power curves: no claim can be planned, see power.tsv for reasons.")
+        message(
+            snakemake.output.figure,
+            "No power curves: no claim can be planned, see power.tsv for reasons.",
+        )
 
 
 if "snakemake" in globals():

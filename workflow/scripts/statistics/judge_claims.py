@@ -5,11 +5,11 @@ linkage/associations.tsv. Output: statistics/verdicts.tsv, one row a
 claim and outcome, with the interval at the adjusted level, the verdict and the reason. While groups are coded nothing is judged.
 """
 
-from periomics.statistics.blinded import judged
-from periomics.statistics.inputs import load
-from periomics.statistics.judging import COLUMNS
-from periomics.study.logs import start_log
-from periomics.study.results import read_result, write_result
+from periomics.core.logs import start_log
+from periomics.core.results import read_result, write_result
+from periomics.statistics.claims.blinded import judged
+from periomics.statistics.claims.inputs import load
+from periomics.statistics.claims.judging import COLUMNS
 
 
 def main(snakemake):

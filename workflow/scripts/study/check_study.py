@@ -17,15 +17,15 @@ from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
-from periomics.study.check import gate
-from periomics.study.code import code_digest
+from periomics.core.code import code_digest
+from periomics.study.check.study import gate
 from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
 
 
 def probe_scan(path, record):
     """Voxel size in µm that the header of a volume states."""
-    from periomics.microct.readers import probe
+    from periomics.microct.formats.readers import probe
 
     spacing = probe(path).spacing_um
     return None if spacing is None else float(min(spacing))
@@ -43,7 +43,13 @@ def main(request):
     study = load_study(request["config"], request["folder"])
     probes = {"scans": probe_scan, "sections": probe_image, "cultures": probe_image}
     dictionary = load_dictionary(request["dictionary"])
-    text, usable = gate(study, Path(request["results"]) / "check", dictionary, probes, code_digest("study/check_study"))
+    text, usable = gate(
+        study,
+        Path(request["results"]) / "check",
+        dictionary,
+        probes,
+        code_digest("study/check_study"),
+    )
     if text:
         print(text, file=sys.stderr)
     return 0 if usable else 1

@@ -6,9 +6,9 @@ Outputs
     study/decoded/<sheet>.tsv, one a sheet.
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import write_result
 from periomics.study.blinding import Coding
-from periomics.study.logs import start_log
-from periomics.study.results import write_result
 from periomics.study.sheets import read_sheet
 
 

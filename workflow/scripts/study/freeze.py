@@ -9,13 +9,13 @@ Outputs
 
 from pathlib import Path
 
-from periomics.study.check_frozen import declaration_problems
+from periomics.core.errors import PeriomicsError
+from periomics.core.logs import start_log
+from periomics.core.problems import listing
+from periomics.study.check.frozen import declaration_problems
 from periomics.study.claims_lock import append, now
 from periomics.study.dictionary import load_dictionary
-from periomics.study.errors import PeriomicsError
 from periomics.study.frozen import declared_items, freeze_entries, state_of
-from periomics.study.logs import start_log
-from periomics.study.problems import listing
 from periomics.study.study import load_study
 
 
@@ -23,10 +23,17 @@ def main(snakemake):
     log = start_log(snakemake)
     study = load_study(snakemake.params.config, snakemake.params.config["study_dir"])
     lock = Path(study.lock_file())
-    errors = listing(declaration_problems(study, load_dictionary(snakemake.input.dictionary)), "error")
+    errors = listing(
+        declaration_problems(study, load_dictionary(snakemake.input.dictionary)), "error"
+    )
     if errors:
-        raise PeriomicsError("the claims cannot be frozen; to be mended first:\n" + "\n".join(f"  {e}" for e in errors))
-    added = append(lock, lambda before: freeze_entries(before, declared_items(study), state_of(study), now()))
+        raise PeriomicsError(
+            "the claims cannot be frozen; to be mended first:\n"
+            + "\n".join(f"  {e}" for e in errors)
+        )
+    added = append(
+        lock, lambda before: freeze_entries(before, declared_items(study), state_of(study), now())
+    )
     if not added:
         log.info("nothing changed since the claims were last frozen; %s stays as it is", lock)
     for entry in added:

@@ -7,10 +7,10 @@ Outputs
     and every verdict. Later changes are listed against them in statistics/deviations.tsv.
 """
 
+from periomics.core.logs import start_log
+from periomics.core.results import read_result
 from periomics.study.claims_lock import append, now, read_lock
 from periomics.study.frozen import unblind_entries, unblinded
-from periomics.study.logs import start_log
-from periomics.study.results import read_result
 from periomics.study.study import load_study
 
 
@@ -22,7 +22,11 @@ def main(snakemake):
     if added:
         log.info("unblinded at %s: %d rows appended to %s", added[0].when, len(added), lock)
     else:
-        log.info("unblinded before, at %s; the first time counts, %s stays as it is", unblinded(read_lock(lock)), lock)
+        log.info(
+            "unblinded before, at %s; the first time counts, %s stays as it is",
+            unblinded(read_lock(lock)),
+            lock,
+        )
 
 
 if "snakemake" in globals():

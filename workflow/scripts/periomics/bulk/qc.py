@@ -7,11 +7,22 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError
 from periomics.genes.normalise import log_cpm, size_factors
-from periomics.study.errors import InputError
 
-COLUMNS = ("specimen_id", "animal_id", "batch", "library_size", "detected", "top_share", "size_factor", "median_correlation", "same_as",
-           "qc", "qc_reason")  # fmt: skip
+COLUMNS = (
+    "specimen_id",
+    "animal_id",
+    "batch",
+    "library_size",
+    "detected",
+    "top_share",
+    "size_factor",
+    "median_correlation",
+    "same_as",
+    "qc",
+    "qc_reason",
+)
 
 
 def identical(counts: pd.DataFrame) -> dict[str, list[str]]:
@@ -21,7 +32,12 @@ def identical(counts: pd.DataFrame) -> dict[str, list[str]]:
         values = counts[name].to_numpy()
         if values.any():
             digests.setdefault(values.tobytes(), []).append(name)
-    return {n: [m for m in names if m != n] for names in digests.values() if len(names) > 1 for n in names}
+    return {
+        n: [m for m in names if m != n]
+        for names in digests.values()
+        if len(names) > 1
+        for n in names
+    }
 
 
 def qc_table(
@@ -60,14 +76,30 @@ def qc_table(
         if s in same:
             reasons.append(f"same counts as {', '.join(same[s])}")
         fail = sizes[s] < min_size or detected[s] < min_detected or s in same
-        rows.append({"specimen_id": s, "animal_id": fact.get("animal_id", ""), "batch": fact.get("batch", ""), "library_size": sizes[s],
-                     "detected": detected[s], "top_share": top[s], "same_as": "|".join(same.get(s, [])),
-                     "qc": "fail" if fail else "pass", "qc_reason": "; ".join(reasons)})  # fmt: skip
+        rows.append(
+            {
+                "specimen_id": s,
+                "animal_id": fact.get("animal_id", ""),
+                "batch": fact.get("batch", ""),
+                "library_size": sizes[s],
+                "detected": detected[s],
+                "top_share": top[s],
+                "same_as": "|".join(same.get(s, [])),
+                "qc": "fail" if fail else "pass",
+                "qc_reason": "; ".join(reasons),
+            }
+        )
     table = pd.DataFrame(rows)
     good = table.loc[table["qc"] == "pass", "specimen_id"]
-    factors = pd.Series(size_factors(counts[good].to_numpy()), index=good) if len(good) else pd.Series(dtype=float)
+    factors = (
+        pd.Series(size_factors(counts[good].to_numpy()), index=good)
+        if len(good)
+        else pd.Series(dtype=float)
+    )
     table["size_factor"] = table["specimen_id"].map(factors)
-    table["median_correlation"] = table["specimen_id"].map(median_correlations(counts, facts, list(good)))
+    table["median_correlation"] = table["specimen_id"].map(
+        median_correlations(counts, facts, list(good))
+    )
     return table[list(COLUMNS)]
 
 
@@ -107,11 +139,17 @@ def refuse_duplicates(table: pd.DataFrame, policy: str) -> None:
     twice = table[table["same_as"] != ""]
     if policy == "stop" and len(twice):
         first = twice.iloc[0]
-        raise InputError("two libraries have exactly the same counts", file="libraries", column="specimen_id",
-                         value=f"{first['specimen_id']}, {first['same_as']}")  # fmt: skip
+        raise InputError(
+            "two libraries have exactly the same counts",
+            file="libraries",
+            column="specimen_id",
+            value=f"{first['specimen_id']}, {first['same_as']}",
+        )
 
 
-def principal_components(counts: pd.DataFrame, n_genes: int = 500) -> tuple[pd.DataFrame, np.ndarray]:
+def principal_components(
+    counts: pd.DataFrame, n_genes: int = 500
+) -> tuple[pd.DataFrame, np.ndarray]:
     """First two principal components of libraries (most variable genes, log counts per million) and their share of variance.
 
     The sign of a component is fixed: the library with the largest value has a positive one.
@@ -121,15 +159,17 @@ def principal_components(counts: pd.DataFrame, n_genes: int = 500) -> tuple[pd.D
     centred = (values[order] - values[order].mean(axis=1, keepdims=True)).T
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     points = u[:, :2] * s[:2]
-    points = points * np.where(points[np.abs(points).argmax(axis=0), range(points.shape[1])] < 0, -1, 1)
-    return pd.DataFrame(points, index=counts.columns, columns=["PC1", "PC2"][: points.shape[1]]), (s**2 / (s**2).sum())[
-        :2
-    ]
+    points = points * np.where(
+        points[np.abs(points).argmax(axis=0), range(points.shape[1])] < 0, -1, 1
+    )
+    return pd.DataFrame(points, index=counts.columns, columns=["PC1", "PC2"][: points.shape[1]]), (
+        s**2 / (s**2).sum()
+    )[:2]
 
 
 def qc_figure(counts: pd.DataFrame, table: pd.DataFrame, facts: Sequence[Mapping[str, object]]):
     """Library sizes, detected genes and one plane a compartment, coloured by batch; no arms are known here."""
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     together = groups(facts)
     fig, axes = new_figure(4 * (1 + len(together)), 4, ncols=1 + len(together), squeeze=False)
@@ -137,10 +177,27 @@ def qc_figure(counts: pd.DataFrame, table: pd.DataFrame, facts: Sequence[Mapping
     colour = {b: PALETTE[i % len(PALETTE)] for i, b in enumerate(batches)}
     ax = axes[0, 0]
     for batch, part in table.groupby(table["batch"].astype(str)):
-        ax.scatter(part["library_size"], part["detected"], s=14, color=colour[batch], label=batch or "no batch")
+        ax.scatter(
+            part["library_size"],
+            part["detected"],
+            s=14,
+            color=colour[batch],
+            label=batch or "no batch",
+        )
     bad = table[table["qc"] == "fail"]
-    ax.scatter(bad["library_size"], bad["detected"], s=50, facecolors="none", edgecolors="k", label="failed")
-    ax.set(xscale="log" if (table["library_size"] > 0).all() else "linear", xlabel="reads", ylabel="genes detected")
+    ax.scatter(
+        bad["library_size"],
+        bad["detected"],
+        s=50,
+        facecolors="none",
+        edgecolors="k",
+        label="failed",
+    )
+    ax.set(
+        xscale="log" if (table["library_size"] > 0).all() else "linear",
+        xlabel="reads",
+        ylabel="genes detected",
+    )
     ax.legend(fontsize=6)
     good, batch_of = (
         set(table.loc[table["qc"] == "pass", "specimen_id"]),
@@ -150,7 +207,9 @@ def qc_figure(counts: pd.DataFrame, table: pd.DataFrame, facts: Sequence[Mapping
         ax.set_title(" / ".join(k for k in key if k) or "libraries", fontsize=8)
         names = [n for n in names if n in good]
         if len(names) < 3:
-            ax.text(0.5, 0.5, f"{len(names)} libraries: no plane", ha="center", transform=ax.transAxes)
+            ax.text(
+                0.5, 0.5, f"{len(names)} libraries: no plane", ha="center", transform=ax.transAxes
+            )
             continue
         points, share = principal_components(counts[names])
         ax.scatter(points["PC1"], points["PC2"], s=18, color=[colour[batch_of[n]] for n in names])

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 GENE_COLUMNS = (
@@ -54,7 +54,9 @@ def file_format(path: str | os.PathLike[str], stated: str = "") -> str:
 
 def _open(path: Path):
     return (
-        gzip.open(path, "rt", encoding="utf-8-sig") if path.suffix == ".gz" else path.open("rt", encoding="utf-8-sig")
+        gzip.open(path, "rt", encoding="utf-8-sig")
+        if path.suffix == ".gz"
+        else path.open("rt", encoding="utf-8-sig")
     )
 
 
@@ -122,15 +124,26 @@ def _table(path: Path) -> pd.DataFrame:
     head = text.split("\n", 1)[0]
     separator = max("\t,;", key=head.count)
     if head.count(separator) == 0:
-        raise InputError("columns are separated by neither tab, comma nor semicolon", file=path, row=1, value=head[:40])
+        raise InputError(
+            "columns are separated by neither tab, comma nor semicolon",
+            file=path,
+            row=1,
+            value=head[:40],
+        )
     # R writes no name above the row names; the header then has one field fewer than the rows.
-    rows = csv.reader(io.StringIO(text.split("\n", 2)[1] if "\n" in text else ""), delimiter=separator)
+    rows = csv.reader(
+        io.StringIO(text.split("\n", 2)[1] if "\n" in text else ""), delimiter=separator
+    )
     header = next(csv.reader([head], delimiter=separator))
     if len(next(rows, [])) == len(header) + 1:
         header = ["", *header]
-    df = pd.read_csv(io.StringIO(text), sep=separator, skiprows=1, header=None, dtype=str, keep_default_na=False)
+    df = pd.read_csv(
+        io.StringIO(text), sep=separator, skiprows=1, header=None, dtype=str, keep_default_na=False
+    )
     if df.shape[1] != len(header):
-        raise InputError(f"{len(header)} columns in the header, {df.shape[1]} in the rows", file=path)
+        raise InputError(
+            f"{len(header)} columns in the header, {df.shape[1]} in the rows", file=path
+        )
     twice = sorted({h for h in header if header.count(h) > 1})
     if twice:
         raise InputError("two columns have the same name", file=path, column=twice[0])
@@ -147,7 +160,10 @@ def _counts(genes: pd.Series, samples: pd.DataFrame, names: Sequence[str], path:
     data = {}
     for column in samples.columns.difference(list(names), sort=False):
         data[column] = _integers(samples[column], str(column), path)
-    return Counts(pd.DataFrame(data, index=pd.Index(genes, name="gene_id")), {g: s for g, s in symbols.items() if s})
+    return Counts(
+        pd.DataFrame(data, index=pd.Index(genes, name="gene_id")),
+        {g: s for g, s in symbols.items() if s},
+    )
 
 
 def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
@@ -156,7 +172,12 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            "is no count", file=path, row=row + 2, column=column, value=cells.iloc[row], allowed="whole numbers from 0"
+            "is no count",
+            file=path,
+            row=row + 2,
+            column=column,
+            value=cells.iloc[row],
+            allowed="whole numbers from 0",
         )
     if (numbers < 0).any():
         row = int((numbers < 0).argmax())
@@ -184,7 +205,9 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
 def _salmon(path: Path) -> Counts:
     file = path
     if path.is_dir():
-        found = [path / n for n in ("quant.genes.sf", "quant.sf", "quant.sf.gz") if (path / n).is_file()]
+        found = [
+            path / n for n in ("quant.genes.sf", "quant.sf", "quant.sf.gz") if (path / n).is_file()
+        ]
         if not found:
             raise InputError("the folder holds no quant.sf", file=path)
         file = found[0]
@@ -197,11 +220,22 @@ def _salmon(path: Path) -> Counts:
     if bad.any():
         row = int(bad.argmax())
         raise InputError(
-            "is no number of reads", file=file, row=row + 2, column="NumReads", value=table["NumReads"].iloc[row]
+            "is no number of reads",
+            file=file,
+            row=row + 2,
+            column="NumReads",
+            value=table["NumReads"].iloc[row],
         )
-    data = pd.DataFrame({"NumReads": np.rint(reads).astype(np.int64)}, index=pd.Index(table["Name"], name="gene_id"))
+    data = pd.DataFrame(
+        {"NumReads": np.rint(reads).astype(np.int64)}, index=pd.Index(table["Name"], name="gene_id")
+    )
     if data.index.duplicated().any():
-        raise InputError("gene stands twice", file=file, column="Name", value=data.index[data.index.duplicated()][0])
+        raise InputError(
+            "gene stands twice",
+            file=file,
+            column="Name",
+            value=data.index[data.index.duplicated()][0],
+        )
     change = abs(float(data["NumReads"].sum()) - reads.sum())
     note = f"{file.name}: estimated counts were rounded (the sum changes by {change:.1f} of {reads.sum():.0f} reads)"
     return Counts(data, notes=[note])
@@ -243,7 +277,9 @@ def collect(facts: Sequence[Mapping[str, object]]) -> Counts:
             )
         columns[specimen] = data[sample]
     genes = sorted(set().union(*(c.index for c in columns.values())))
-    out = pd.DataFrame({s: c.reindex(genes) for s, c in columns.items()}, index=pd.Index(genes, name="gene_id"))
+    out = pd.DataFrame(
+        {s: c.reindex(genes) for s, c in columns.items()}, index=pd.Index(genes, name="gene_id")
+    )
     lacking = out.isna().any(axis=1)
     if lacking.all() and len(genes):
         raise InputError(

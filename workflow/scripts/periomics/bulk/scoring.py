@@ -13,8 +13,19 @@ from periomics.genes.orthologs import between
 from periomics.genes.scores import WARN_SHARE, footprint_scores, read_footprints, signature_scores
 from periomics.genes.signatures import signed_sets
 
-COLUMNS = ("library_id", "animal_id", "cell_type", "score_id", "kind", "method", "value", "n_genes", "share_mapped",
-           "reason", "compared_with")  # fmt: skip
+COLUMNS = (
+    "library_id",
+    "animal_id",
+    "cell_type",
+    "score_id",
+    "kind",
+    "method",
+    "value",
+    "n_genes",
+    "share_mapped",
+    "reason",
+    "compared_with",
+)
 
 
 def score_libraries(
@@ -47,14 +58,18 @@ def score_libraries(
     parts, notes = [], []
     for (compartment, source, species), names in groups(facts).items():
         label = " / ".join(x for x in (compartment, source, species) if x)
-        found = score_matrix(counts[names], symbols, species, signatures, settings, footprints, orthologs)
+        found = score_matrix(
+            counts[names], symbols, species, signatures, settings, footprints, orthologs
+        )
         found["library_id"] = [names[c] for c in found.pop("column")]
         found["compared_with"] = f"{len(names)} libraries: {label}"
         notes += [f"{label}: {n}" for n in poorly_mapped(found)]
         parts.append(found)
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(COLUMNS))
     table["animal_id"], table["cell_type"] = table["library_id"].map(animal), ""
-    return table[list(COLUMNS)].sort_values(["kind", "score_id", "library_id"]).reset_index(drop=True), notes
+    return table[list(COLUMNS)].sort_values(["kind", "score_id", "library_id"]).reset_index(
+        drop=True
+    ), notes
 
 
 def score_matrix(
@@ -73,9 +88,13 @@ def score_matrix(
     parts = [first.assign(kind=_kind(first["score_id"]), method="mean_z")]
     if footprints:
         weights = read_footprints(
-            footprints, settings.footprint_top, between(orthologs or {}, settings.footprint_species, species)
+            footprints,
+            settings.footprint_top,
+            between(orthologs or {}, settings.footprint_species, species),
         )
-        parts.append(footprint_scores(expression, names, weights).assign(kind="footprint", method="mlm"))
+        parts.append(
+            footprint_scores(expression, names, weights).assign(kind="footprint", method="mlm")
+        )
     return pd.concat(parts, ignore_index=True)
 
 

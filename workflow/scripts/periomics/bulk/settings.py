@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -70,17 +70,25 @@ def section(kind: type, values: Mapping[str, object] | None, where: str):
     for key in values:
         if key not in known:
             raise InputError(
-                f"unknown key{nearest(key, known)}", file="config", column=f"{where}/{key}", allowed=", ".join(known)
+                f"unknown key{nearest(key, known)}",
+                file="config",
+                column=f"{where}/{key}",
+                allowed=", ".join(known),
             )
     try:
         return kind(**values)
     except TypeError as error:
         raise InputError(
-            f"this section lacks a key: {error}", file="config", column=where, allowed=", ".join(known)
+            f"this section lacks a key: {error}",
+            file="config",
+            column=where,
+            allowed=", ".join(known),
         ) from error
 
 
-def analyses(values: list[Mapping[str, object]] | None, where: str = "bulk/analyses") -> list[Analysis]:
+def analyses(
+    values: list[Mapping[str, object]] | None, where: str = "bulk/analyses"
+) -> list[Analysis]:
     """Analyses of the config; `block` may be one column or a list."""
     out = []
     for i, entry in enumerate(values or []):
@@ -88,5 +96,7 @@ def analyses(values: list[Mapping[str, object]] | None, where: str = "bulk/analy
         block = entry.get("block") or []
         entry["block"] = (block,) if isinstance(block, str) else tuple(block)
         entry["contrasts"] = tuple(str(c) for c in entry.get("contrasts") or [])
-        out.append(section(Analysis, {**entry, "select": entry.get("select") or {}}, f"{where}/{i}"))
+        out.append(
+            section(Analysis, {**entry, "select": entry.get("select") or {}}, f"{where}/{i}")
+        )
     return out

@@ -7,11 +7,30 @@ from collections.abc import Mapping
 import pandas as pd
 
 from periomics.bulk.settings import Analysis, Testing
-from periomics.genes.design import collapse, contrast_weights, model_matrix, select, standing, with_design
+from periomics.genes.design import (
+    collapse,
+    contrast_weights,
+    model_matrix,
+    select,
+    standing,
+    with_design,
+)
 from periomics.genes.model import empty_table, fit_contrasts, without_inference
 
-TEST_COLUMNS = ("test", "analysis", "contrast", "weights", "n_units", "n_per_arm", "blocks", "residual_df", "status", "reason", "n_genes",
-                "n_significant")  # fmt: skip
+TEST_COLUMNS = (
+    "test",
+    "analysis",
+    "contrast",
+    "weights",
+    "n_units",
+    "n_per_arm",
+    "blocks",
+    "residual_df",
+    "status",
+    "reason",
+    "n_genes",
+    "n_significant",
+)
 
 
 def run_analysis(
@@ -47,14 +66,18 @@ def run_analysis(
     overview
         TEST_COLUMNS, a row a contrast: what was tested, how many units, and why not where not.
     """
-    chosen = with_design(select(samples, analysis.select, analysis.name), analysis.arm, analysis.block, analysis.name)
+    chosen = with_design(
+        select(samples, analysis.select, analysis.name), analysis.arm, analysis.block, analysis.name
+    )
     summed, units = collapse(counts, chosen)
     model = model_matrix(units)
     weights = {c: contrast_weights(claims, roles, c) for c in analysis.contrasts}
     status = {c: standing(units, model, w, settings.min_per_arm) for c, w in weights.items()}
     wanted = {c: w for c, w in weights.items() if status[c][0] != "refused"}
     fitted = (
-        fit_contrasts(summed, model, wanted, symbols, settings.alpha, settings.min_total, settings.reference)
+        fit_contrasts(
+            summed, model, wanted, symbols, settings.alpha, settings.min_total, settings.reference
+        )
         if wanted
         else {}
     )
@@ -65,23 +88,36 @@ def run_analysis(
         table = without_inference(table, reason) if kind == "descriptive" else table
         tables[f"{analysis.name}.{contrast}"] = table
         sizes = units.groupby("arm")["animal_id"].nunique()
-        rows.append({
-            "test": f"{analysis.name}.{contrast}", "analysis": analysis.name, "contrast": contrast,
-            "weights": "; ".join(f"{a} {v:+g}" for a, v in w.items()), "n_units": units["animal_id"].nunique(),
-            "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in w), "blocks": "; ".join(analysis.block),
-            "residual_df": model.freedom, "status": kind, "reason": reason, "n_genes": len(table),
-            "n_significant": int((table["padj"] < settings.alpha).sum()) if kind == "tested" else "",
-        })  # fmt: skip
+        rows.append(
+            {
+                "test": f"{analysis.name}.{contrast}",
+                "analysis": analysis.name,
+                "contrast": contrast,
+                "weights": "; ".join(f"{a} {v:+g}" for a, v in w.items()),
+                "n_units": units["animal_id"].nunique(),
+                "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in w),
+                "blocks": "; ".join(analysis.block),
+                "residual_df": model.freedom,
+                "status": kind,
+                "reason": reason,
+                "n_genes": len(table),
+                "n_significant": int((table["padj"] < settings.alpha).sum())
+                if kind == "tested"
+                else "",
+            }
+        )
     return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))
 
 
 def tests_figure(tables: Mapping[str, pd.DataFrame], overview: pd.DataFrame, alpha: float):
     """Change against mean count for every test; significant genes in colour, the strongest named."""
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     n = max(1, len(tables))
     columns = min(4, n)
-    fig, axes = new_figure(3.4 * columns, 3 * -(-n // columns), nrows=-(-n // columns), ncols=columns, squeeze=False)
+    fig, axes = new_figure(
+        3.4 * columns, 3 * -(-n // columns), nrows=-(-n // columns), ncols=columns, squeeze=False
+    )
     for ax in axes.ravel()[len(tables) :]:
         ax.axis("off")
     status = overview.set_index("test")
@@ -101,8 +137,12 @@ def tests_figure(tables: Mapping[str, pd.DataFrame], overview: pd.DataFrame, alp
             ax.axis("off")
             continue
         hit = table["padj"] < alpha
-        ax.scatter(table["baseMean"][~hit], table["log2FC"][~hit], s=2, color="0.75", rasterized=True)
-        ax.scatter(table["baseMean"][hit], table["log2FC"][hit], s=4, color=PALETTE[1], rasterized=True)
+        ax.scatter(
+            table["baseMean"][~hit], table["log2FC"][~hit], s=2, color="0.75", rasterized=True
+        )
+        ax.scatter(
+            table["baseMean"][hit], table["log2FC"][hit], s=4, color=PALETTE[1], rasterized=True
+        )
         for row in table.assign(size=table["stat"].abs()).nlargest(6, "size").itertuples():
             ax.annotate(row.symbol or row.gene_id, (row.baseMean, row.log2FC), fontsize=5)
         ax.axhline(0, color="k", lw=0.5)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError, PeriomicsError
 from periomics.culture.plates import edge_well, read_plate, well_name
 from periomics.culture.scratch import (
     Gap,
@@ -18,7 +19,6 @@ from periomics.culture.scratch import (
     half_time,
 )
 from periomics.study import measurements
-from periomics.study.errors import InputError, PeriomicsError
 
 SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
 NO_SIZE = "the pixel size is not known: no lengths, no speeds"
@@ -62,12 +62,16 @@ def read_series(
                 allowed="min, h or d",
             )
         frame, pixel = read_frames(str(fact["path"]), _number(fact, "pixel_um"), needs_size)
-        times.append(float(fact["time"]) * {"min": 1 / 60, "h": 1.0, "d": 24.0}[str(fact["time_unit"])])
+        times.append(
+            float(fact["time"]) * {"min": 1 / 60, "h": 1.0, "d": 24.0}[str(fact["time_unit"])]
+        )
         parts.append(frame[0])
         pixels.append(pixel)
     known = [p for p in pixels if p is not None]
     if len({p.shape for p in parts}) > 1 or len(known) not in (0, len(pixels)):
-        raise InputError("frames differ in size, or only some state a pixel size", file=rows[0]["path"])
+        raise InputError(
+            "frames differ in size, or only some state a pixel size", file=rows[0]["path"]
+        )
     if known and max(known) - min(known) > 0.01 * known[0]:
         raise InputError("frames differ in pixel size", file=rows[0]["path"])
     return np.stack(parts), np.asarray(times) - times[0], pixels[0]
@@ -89,7 +93,11 @@ def working_size(pixel_um: float | None, settings: Mapping[str, object]) -> floa
     The second is no guess of the scale: it only says how large a window, a piece of debris and a regrowth are in pixels, and no
     length that follows from it is written.
     """
-    return pixel_um if pixel_um is not None else float(settings["window_um"]) / float(settings["window_px"])
+    return (
+        pixel_um
+        if pixel_um is not None
+        else float(settings["window_um"]) / float(settings["window_px"])
+    )
 
 
 def scratch_rows(
@@ -112,8 +120,20 @@ def scratch_rows(
         "denominator_unit": "mm2" if pixel_um is not None else "px",
     }
     # A line through two points says nothing of what lies between them.
-    over_time = common | _quality([*gap.warnings, *(["two frames only"] if len(time_h) == 2 else [])])
-    rows = [_row("scratch", at_value, "%", time=at, numerator=first * at_value / 100, denominator=first, **common)]
+    over_time = common | _quality(
+        [*gap.warnings, *(["two frames only"] if len(time_h) == 2 else [])]
+    )
+    rows = [
+        _row(
+            "scratch",
+            at_value,
+            "%",
+            time=at,
+            numerator=first * at_value / 100,
+            denominator=first,
+            **common,
+        )
+    ]
     for t, value in zip(time_h, closed, strict=True):
         rows.append(
             _row(
@@ -142,7 +162,13 @@ def _quality(warnings: Sequence[str]) -> dict[str, str]:
 
 def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, object]:
     """A row; without a value (the series ended before half closure, say) it is flagged, not dropped."""
-    row = {"outcome": outcome, "value": value, "unit": unit, "time_unit": "h" if "time" in more else "", **more}
+    row = {
+        "outcome": outcome,
+        "value": value,
+        "unit": unit,
+        "time_unit": "h" if "time" in more else "",
+        **more,
+    }
     if "denominator" not in row:
         row["denominator_unit"] = ""
     if value != value:
@@ -171,22 +197,41 @@ def plate_rows(facts: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
                 "not a well", file=path, column="well", value=fact.get("well"), allowed="A1 to P24"
             ) from None
         if well not in signals.index:
-            raise InputError("the plate's file has no such well", file=path, column="well", value=well)
+            raise InputError(
+                "the plate's file has no such well", file=path, column="well", value=well
+            )
         key = f"{well}/{fact.get('readout')}"
         if key in seen:
             raise InputError(
-                f"well is claimed by {seen[key]} and {fact['specimen_id']}", file=path, column="well", value=well
+                f"well is claimed by {seen[key]} and {fact['specimen_id']}",
+                file=path,
+                column="well",
+                value=well,
             )
         seen[key] = str(fact["specimen_id"])
         edge = edge_well(well, signals.index)
-        rows.append({"specimen_id": fact["specimen_id"], "outcome": fact.get("readout"), "value": float(signals[well]),
-                     "unit": "signal", "level": "well", "method": "plate reader", "role": fact.get("role", "sample"),
-                     "time": fact.get("time"), "time_unit": fact.get("time_unit", ""), "field_id": well,
-                     "qc": "warn" if edge else "pass", "qc_reason": "well on the rim of the plate" if edge else ""})  # fmt: skip
+        rows.append(
+            {
+                "specimen_id": fact["specimen_id"],
+                "outcome": fact.get("readout"),
+                "value": float(signals[well]),
+                "unit": "signal",
+                "level": "well",
+                "method": "plate reader",
+                "role": fact.get("role", "sample"),
+                "time": fact.get("time"),
+                "time_unit": fact.get("time_unit", ""),
+                "field_id": well,
+                "qc": "warn" if edge else "pass",
+                "qc_reason": "well on the rim of the plate" if edge else "",
+            }
+        )
     return rows
 
 
-def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str, object], on_broken: str = "flag"):
+def measure_culture(
+    facts: Sequence[Mapping[str, object]], settings: Mapping[str, object], on_broken: str = "flag"
+):
     """Measure everything of one isolation.
 
     Parameters
@@ -219,7 +264,9 @@ def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str
         except (PeriomicsError, OSError, ValueError) as error:
             if on_broken == "stop":
                 raise
-            tables.append(measurements.failed(SCRATCH_OUTCOMES, str(error), level="well", **common_here))
+            tables.append(
+                measurements.failed(SCRATCH_OUTCOMES, str(error), level="well", **common_here)
+            )
             continue
         series[specimen] = (frames, time_h, gap, pixel)
         tables.append(measurements.tidy(scratch_rows(gap, time_h, settings, pixel), **common_here))
@@ -235,8 +282,18 @@ def measure_culture(facts: Sequence[Mapping[str, object]], settings: Mapping[str
     return measurements.concatenate(tables), series, plates
 
 
-def _failed_well(fact: Mapping[str, object], error: Exception, common: Mapping[str, object]) -> pd.DataFrame:
+def _failed_well(
+    fact: Mapping[str, object], error: Exception, common: Mapping[str, object]
+) -> pd.DataFrame:
     reason = str(error) or type(error).__name__
-    return measurements.failed([str(fact.get("readout", "plate"))], reason, level="well", specimen_id=fact["specimen_id"],
-                               role=fact.get("role", "sample"), field_id=str(fact.get("well", "")), time=fact.get("time"),
-                               time_unit=fact.get("time_unit", ""), **common)  # fmt: skip
+    return measurements.failed(
+        [str(fact.get("readout", "plate"))],
+        reason,
+        level="well",
+        specimen_id=fact["specimen_id"],
+        role=fact.get("role", "sample"),
+        field_id=str(fact.get("well", "")),
+        time=fact.get("time"),
+        time_unit=fact.get("time_unit", ""),
+        **common,
+    )

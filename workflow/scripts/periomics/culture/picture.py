@@ -7,8 +7,8 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from periomics.core.figures import PALETTE, new_figure
 from periomics.culture.scratch import Gap, closure_percent
-from periomics.study.figures import PALETTE, new_figure
 
 Measured = tuple[np.ndarray, np.ndarray, Gap, float | None]
 
@@ -16,20 +16,30 @@ Measured = tuple[np.ndarray, np.ndarray, Gap, float | None]
 def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
     """Frames of every series with the gap's outline, the time and, where the pixel size is known, a scale bar; a row a series."""
     names = sorted(series)
-    fig, axes = new_figure(2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False)
+    fig, axes = new_figure(
+        2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False
+    )
     for row, name in zip(axes, names, strict=True):
         frames, time_h, gap, pixel_um = series[name]
         for ax in row:
             ax.axis("off")
-        for ax, i in zip(row, np.unique(np.linspace(0, len(frames) - 1, n_frames).round().astype(int)), strict=False):
+        for ax, i in zip(
+            row,
+            np.unique(np.linspace(0, len(frames) - 1, n_frames).round().astype(int)),
+            strict=False,
+        ):
             step = max(1, frames.shape[2] // 480)
             ax.imshow(frames[i][::step, ::step], cmap="gray", interpolation="nearest")
             if gap.masks[i].any():
-                ax.contour(gap.masks[i][::step, ::step], levels=[0.5], colors=[PALETTE[1]], linewidths=0.8)
+                ax.contour(
+                    gap.masks[i][::step, ::step], levels=[0.5], colors=[PALETTE[1]], linewidths=0.8
+                )
             ax.set_title(f"{name}  {time_h[i]:g} h", fontsize=6)
             if pixel_um is not None:
                 bar = 200 / pixel_um / step
-                ax.plot([8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2)
+                ax.plot(
+                    [8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2
+                )
     scale = "white bar 200 µm; no bar: pixel size not known"
     fig.suptitle(f"Cell-free gap (orange outline); {scale}", fontsize=7)
     return fig
@@ -40,7 +50,15 @@ def curve_figure(series: Mapping[str, Measured]):
     fig, ax = new_figure(5, 3.2)
     for i, name in enumerate(sorted(series)):
         _, time_h, gap, _ = series[name]
-        ax.plot(time_h, closure_percent(gap.area_mm2), "o-", ms=3, lw=1, color=PALETTE[i % len(PALETTE)], label=name)
+        ax.plot(
+            time_h,
+            closure_percent(gap.area_mm2),
+            "o-",
+            ms=3,
+            lw=1,
+            color=PALETTE[i % len(PALETTE)],
+            label=name,
+        )
     ax.set(xlabel="time (h)", ylabel="closure (% of the first cell-free area)")
     ax.legend(fontsize=6, frameon=False)
     return fig

@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.study.errors import InputError
-from periomics.study.tables import read_table
+from periomics.core.errors import InputError
+from periomics.core.tables import read_table
 
 WELL = re.compile(r"^([A-Pa-p])0*([1-9]|1[0-9]|2[0-4])$")
 
@@ -50,9 +50,17 @@ def read_plate(path: str | Path) -> pd.Series:
         first = data.columns[0]
         numbers = [c for c in data.columns[1:] if c.isdigit()]
         if not numbers:
-            raise InputError("neither a grid of wells nor a list", file=path, row=1,
-                             allowed="columns well and value, or a grid with numbers above and letters before")  # fmt: skip
-        cells = [(row, f"{data.at[row, first]}{c}", data.at[row, c]) for row in data.index for c in numbers]
+            raise InputError(
+                "neither a grid of wells nor a list",
+                file=path,
+                row=1,
+                allowed="columns well and value, or a grid with numbers above and letters before",
+            )
+        cells = [
+            (row, f"{data.at[row, first]}{c}", data.at[row, c])
+            for row in data.index
+            for c in numbers
+        ]
     signals: dict[str, float] = {}
     for row, name, text in cells:
         if text == "":
@@ -60,7 +68,9 @@ def read_plate(path: str | Path) -> pd.Series:
         try:
             well = well_name(name)
         except ValueError:
-            raise InputError("not a well", file=path, row=row, value=name, allowed="A1 to P24") from None
+            raise InputError(
+                "not a well", file=path, row=row, value=name, allowed="A1 to P24"
+            ) from None
         try:
             signals[well] = float(text)
         except ValueError:
@@ -81,4 +91,6 @@ def z_prime(high: np.ndarray, low: np.ndarray) -> float:
     """Z' = 1 − 3 (sd_high + sd_low) / |mean_high − mean_low|, missing with fewer than two wells a side [from memory]."""
     if len(high) < 2 or len(low) < 2 or np.mean(high) == np.mean(low):
         return float("nan")
-    return float(1 - 3 * (np.std(high, ddof=1) + np.std(low, ddof=1)) / abs(np.mean(high) - np.mean(low)))
+    return float(
+        1 - 3 * (np.std(high, ddof=1) + np.std(low, ddof=1)) / abs(np.mean(high) - np.mean(low))
+    )

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage as ndi
 
-from periomics.study.errors import SpecimenError
+from periomics.core.errors import SpecimenError
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def split(values: np.ndarray) -> tuple[float, float, float]:
     for _ in range(3):
         low, high = sample[sample < threshold], sample[sample >= threshold]
         if low.size == 0 or high.size == 0:
-            raise SpecimenError("texture has one class only: no cell-free gap can be told from cells")
+            raise SpecimenError(
+                "texture has one class only: no cell-free gap can be told from cells"
+            )
         threshold = 0.5 * (float(np.median(low)) + float(np.median(high)))
     return threshold, float(np.median(low)), float(np.median(high))
 
@@ -125,7 +127,10 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: ScratchSettings | No
             mask = ndi.distance_transform_edt(~mask) <= shift
         if before is not None:
             grown = mask & ~before
-            if grown.sum() > 0.02 * before.sum() and _reach(grown, before) * pixel_um > settings.regrowth_um:
+            if (
+                grown.sum() > 0.02 * before.sum()
+                and _reach(grown, before) * pixel_um > settings.regrowth_um
+            ):
                 # What both frames share of a gap that was shifted is narrower than either: the frame stands on its own.
                 warnings.append(f"frame {i + 1}: the gap grew, the field may have moved")
             else:
@@ -143,7 +148,9 @@ def _clean(mask: np.ndarray, debris_px: float, speck_px: float) -> np.ndarray:
     """Fill islands of texture that are debris, and drop smooth specks between cells that are smaller than the window."""
     from skimage.morphology import remove_small_holes, remove_small_objects
 
-    return remove_small_objects(remove_small_holes(mask, max_size=int(debris_px)), max_size=int(speck_px))
+    return remove_small_objects(
+        remove_small_holes(mask, max_size=int(debris_px)), max_size=int(speck_px)
+    )
 
 
 def _largest(mask: np.ndarray) -> np.ndarray:
@@ -176,7 +183,8 @@ def _spans(mask: np.ndarray) -> bool:
 def _width(masks: np.ndarray, pixel_um: float) -> np.ndarray:
     """Mean width in µm across the direction that the first gap spans."""
     vertical = masks[0].any(axis=1).all() and not (
-        masks[0].any(axis=0).all() and masks[0].shape[1] * masks[0].any(axis=0).mean() < masks[0].shape[0]
+        masks[0].any(axis=0).all()
+        and masks[0].shape[1] * masks[0].any(axis=0).mean() < masks[0].shape[0]
     )
     length = masks.shape[1] if vertical else masks.shape[2]
     return masks.sum(axis=(1, 2)) / length * pixel_um
@@ -194,7 +202,9 @@ def closure_at(time_h: np.ndarray, area: np.ndarray, at_h: float) -> float:
     return float(np.interp(at_h, time_h, closure_percent(area)))
 
 
-def front_speed(time_h: np.ndarray, width_um: np.ndarray, closed_share: float = 0.8) -> tuple[float, int]:
+def front_speed(
+    time_h: np.ndarray, width_um: np.ndarray, closed_share: float = 0.8
+) -> tuple[float, int]:
     """Speed of one front in µm/h = half the (negative) slope of the mean width, and the number of frames used.
 
     A Theil–Sen line over the frames before `closed_share` of the width is closed: robust to a single bad frame.

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 MIN_PER_ARM = 3
 
@@ -64,7 +64,11 @@ def sample_table(
             gone |= set(df.loc[df[column] == rule["id"], "specimen_id"])
     df = df[~df["specimen_id"].isin(gone)]
     units = animals.drop_duplicates("animal_id").set_index("animal_id")[["unit", "group", "block"]]
-    return df.join(units, on="animal_id").fillna({"unit": "", "group": "", "block": ""}).reset_index(drop=True)
+    return (
+        df.join(units, on="animal_id")
+        .fillna({"unit": "", "group": "", "block": ""})
+        .reset_index(drop=True)
+    )
 
 
 def select(samples: pd.DataFrame, where: Mapping[str, object], name: str) -> pd.DataFrame:
@@ -78,7 +82,11 @@ def select(samples: pd.DataFrame, where: Mapping[str, object], name: str) -> pd.
     for column, wanted in where.items():
         if column not in samples.columns:
             known = nearest(str(column), samples.columns)
-            raise InputError(f"analysis {name} selects by an unknown column{known}", column="select", value=column)
+            raise InputError(
+                f"analysis {name} selects by an unknown column{known}",
+                column="select",
+                value=column,
+            )
         values = [str(v) for v in (wanted if isinstance(wanted, list | tuple) else [wanted])]
         cells = samples[column].map(_text)
         hit = cells.isin(values)
@@ -170,8 +178,12 @@ def collapse(counts: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame,
         # A unit that was sequenced in two batches belongs to neither: it forms a block with others like it.
         first[block] = grouped[block].agg(lambda values: "|".join(sorted(set(values))))
     first = first.reset_index()
-    summed = {row.specimen_id: counts[list(grouped.get_group((row.animal_id, row.arm))["specimen_id"])].sum(axis=1)
-              for row in first.itertuples()}  # fmt: skip
+    summed = {
+        row.specimen_id: counts[
+            list(grouped.get_group((row.animal_id, row.arm))["specimen_id"])
+        ].sum(axis=1)
+        for row in first.itertuples()
+    }
     return pd.DataFrame(summed, index=counts.index), first
 
 
@@ -196,13 +208,21 @@ def model_matrix(samples: pd.DataFrame) -> Model:
 def estimable(model: Model, samples: pd.DataFrame, weights: Mapping[str, float]) -> bool:
     """Whether a contrast of arms can be told apart from the blocks (it lies in the row space of the full design)."""
     arm = np.column_stack([(samples["arm"] == a).to_numpy(float) for a in model.arms])
-    blocks = [pd.get_dummies(samples[c], dtype=float).to_numpy() for c in samples.columns if c.startswith("block_")]
+    blocks = [
+        pd.get_dummies(samples[c], dtype=float).to_numpy()
+        for c in samples.columns
+        if c.startswith("block_")
+    ]
     full = np.hstack([arm, *blocks])
-    row = np.concatenate([[weights.get(a, 0.0) for a in model.arms], np.zeros(full.shape[1] - len(model.arms))])
+    row = np.concatenate(
+        [[weights.get(a, 0.0) for a in model.arms], np.zeros(full.shape[1] - len(model.arms))]
+    )
     return int(np.linalg.matrix_rank(np.vstack([full, row]))) == int(np.linalg.matrix_rank(full))
 
 
-def contrast_weights(claims: Mapping[str, object], roles: Mapping[str, object] | None, name: str) -> dict[str, float]:
+def contrast_weights(
+    claims: Mapping[str, object], roles: Mapping[str, object] | None, name: str
+) -> dict[str, float]:
     """Weights of a named contrast of claims.yaml with the roles healthy and disease replaced by their arms.
 
     Raises
@@ -225,7 +245,10 @@ def contrast_weights(claims: Mapping[str, object], roles: Mapping[str, object] |
 
 
 def standing(
-    samples: pd.DataFrame, model: Model, weights: Mapping[str, float], min_per_arm: int = MIN_PER_ARM
+    samples: pd.DataFrame,
+    model: Model,
+    weights: Mapping[str, float],
+    min_per_arm: int = MIN_PER_ARM,
 ) -> tuple[str, str]:
     """What a contrast may be called: `tested`, `descriptive` (estimates without p-values) or `refused`, with the reason."""
     missing = [a for a in weights if a not in model.arms]
@@ -234,7 +257,10 @@ def standing(
     if not estimable(model, samples, weights):
         return "refused", "blocks and arms are confounded: the contrast cannot be estimated"
     if model.freedom < 1:
-        return "refused", f"{len(samples)} samples for {model.matrix.shape[1]} coefficients leave no degrees of freedom"
+        return (
+            "refused",
+            f"{len(samples)} samples for {model.matrix.shape[1]} coefficients leave no degrees of freedom",
+        )
     if (samples["unit"] == "technical").any():
         return "descriptive", "technical replicates: no inference beyond this one biological sample"
     sizes = samples.groupby("arm")["animal_id"].nunique().reindex(list(weights))

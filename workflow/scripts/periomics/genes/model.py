@@ -85,13 +85,19 @@ def fit_contrasts(
         dds.deseq2()
         out = {}
         for name, weights in contrasts.items():
-            test = DeseqStats(dds, contrast=model.vector(weights), alpha=alpha, inference=inference, quiet=True)
+            test = DeseqStats(
+                dds, contrast=model.vector(weights), alpha=alpha, inference=inference, quiet=True
+            )
             test.summary()
             results = test.results_df
             if reference == "t":
                 prior = float(np.asarray(dds.uns["prior_disp_var"]))
-                excess = float(dds.uns["_squared_logres"]) - float(special.polygamma(1, model.freedom / 2))
-                results = with_t_reference(results, equivalent_freedom(model.freedom, prior, max(excess, 0.0)))
+                excess = float(dds.uns["_squared_logres"]) - float(
+                    special.polygamma(1, model.freedom / 2)
+                )
+                results = with_t_reference(
+                    results, equivalent_freedom(model.freedom, prior, max(excess, 0.0))
+                )
             out[name] = _table(results, symbols)
     return out
 
@@ -122,7 +128,9 @@ def equivalent_freedom(residual: float, prior: float, spread: float) -> float:
 
 def with_t_reference(results: pd.DataFrame, freedom: float) -> pd.DataFrame:
     """Results with p from a t distribution, and padj by Benjamini and Hochberg over the genes that filtering kept."""
-    p = pd.Series(2 * stats.t.sf(results["stat"].abs(), freedom), index=results.index).where(results["pvalue"].notna())
+    p = pd.Series(2 * stats.t.sf(results["stat"].abs(), freedom), index=results.index).where(
+        results["pvalue"].notna()
+    )
     kept = results["padj"].notna() & p.notna()
     adjusted = pd.Series(np.nan, index=results.index)
     if kept.any():
@@ -136,7 +144,9 @@ def _table(results: pd.DataFrame, symbols: Mapping[str, str] | pd.Series) -> pd.
     df["symbol"] = df["gene_id"].map(symbols).fillna("")
     df["log2FC_shrunk"] = shrunken(df["log2FC"].to_numpy(float), df["lfcSE"].to_numpy(float))
     df["note"] = np.where(
-        df["p"].isna(), "outlier count or no estimate", np.where(df["padj"].isna(), "low mean, filtered", "")
+        df["p"].isna(),
+        "outlier count or no estimate",
+        np.where(df["padj"].isna(), "low mean, filtered", ""),
     )
     return df[[*COLUMNS, "note"]].sort_values("gene_id").reset_index(drop=True)
 

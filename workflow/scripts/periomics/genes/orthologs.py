@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
 
 
 def read_orthologs(path: str | os.PathLike[str], species: str, support: int = 3) -> dict[str, str]:
@@ -36,12 +36,16 @@ def read_orthologs(path: str | os.PathLike[str], species: str, support: int = 3)
     column = f"{species}_symbol"
     missing = [c for c in ("human_symbol", column, "support_n") if c not in df.columns]
     if missing:
-        raise InputError(f"is not an ortholog table of {species}: lacks columns {missing}", file=path)
+        raise InputError(
+            f"is not an ortholog table of {species}: lacks columns {missing}", file=path
+        )
     df["support_n"] = pd.to_numeric(df["support_n"], errors="coerce").fillna(0).astype(int)
     df = df[(df["support_n"] >= support) & (df["human_symbol"] != "") & (df[column] != "")]
     # The pair whose symbols agree apart from case is the likeliest of equally supported ones.
     df["same"] = df["human_symbol"].str.casefold() == df[column].str.casefold()
-    df = df.sort_values(["support_n", "same", "human_symbol", column], ascending=[False, False, True, True])
+    df = df.sort_values(
+        ["support_n", "same", "human_symbol", column], ascending=[False, False, True, True]
+    )
     out: dict[str, str] = {}
     taken: set[str] = set()
     for human, other in zip(df["human_symbol"], df[column], strict=True):

@@ -80,10 +80,24 @@ def rank_sets(
     rows = []
     for r in result.to_dict("records"):
         source, n, share = facts[r["Term"]]
-        rows.append({"set": r["Term"], "source": source, "n_genes": n, "share_mapped": share, "ES": float(r["ES"]),
-                     "NES": float(r["NES"]), "leading": str(r["Lead_genes"]).replace(";", "|"), "evidence": EVIDENCE})  # fmt: skip
+        rows.append(
+            {
+                "set": r["Term"],
+                "source": source,
+                "n_genes": n,
+                "share_mapped": share,
+                "ES": float(r["ES"]),
+                "NES": float(r["NES"]),
+                "leading": str(r["Lead_genes"]).replace(";", "|"),
+                "evidence": EVIDENCE,
+            }
+        )
     df = pd.DataFrame(rows)
-    df = df.assign(size=df["NES"].abs()).sort_values(["size", "set"], ascending=[False, True]).drop(columns="size")
+    df = (
+        df.assign(size=df["NES"].abs())
+        .sort_values(["size", "set"], ascending=[False, True])
+        .drop(columns="size")
+    )
     return df.assign(place=range(1, len(df) + 1))[list(COLUMNS)].reset_index(drop=True)
 
 

@@ -30,10 +30,14 @@ def standardised(expression: np.ndarray) -> np.ndarray:
         return np.full(expression.shape, np.nan)
     sd = expression.std(axis=1, ddof=1, keepdims=True)
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.where(sd > 1e-9, (expression - expression.mean(axis=1, keepdims=True)) / sd, np.nan)
+        return np.where(
+            sd > 1e-9, (expression - expression.mean(axis=1, keepdims=True)) / sd, np.nan
+        )
 
 
-def signature_scores(expression: np.ndarray, symbols: Sequence[str], sets: Sequence[GeneSet]) -> pd.DataFrame:
+def signature_scores(
+    expression: np.ndarray, symbols: Sequence[str], sets: Sequence[GeneSet]
+) -> pd.DataFrame:
     """Signed mean z of every set in every library.
 
     Parameters
@@ -62,9 +66,17 @@ def signature_scores(expression: np.ndarray, symbols: Sequence[str], sets: Seque
         if not reason:
             value = np.mean(np.array(signs)[keep, None] * z[np.array(rows)[keep]], axis=0)
         parts.append(
-            pd.DataFrame({"score_id": s.name, "column": range(n), "value": value, "n_genes": len(keep), "share_mapped": share,
-                          "reason": reason})
-        )  # fmt: skip
+            pd.DataFrame(
+                {
+                    "score_id": s.name,
+                    "column": range(n),
+                    "value": value,
+                    "n_genes": len(keep),
+                    "share_mapped": share,
+                    "reason": reason,
+                }
+            )
+        )
     columns = ["score_id", "column", "value", "n_genes", "share_mapped", "reason"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
@@ -101,10 +113,14 @@ def read_footprints(path: str, top: int, orthologs: dict[str, str] | None = None
         df["gene"] = df["gene"].map(orthologs)
         df = df.dropna(subset=["gene"])
     df = df.sort_values(["pathway", "p_value", "gene"]).groupby("pathway").head(top)
-    return df.pivot_table(index="gene", columns="pathway", values="weight", aggfunc="mean", fill_value=0.0)
+    return df.pivot_table(
+        index="gene", columns="pathway", values="weight", aggfunc="mean", fill_value=0.0
+    )
 
 
-def footprint_scores(expression: np.ndarray, symbols: Sequence[str], weights: pd.DataFrame) -> pd.DataFrame:
+def footprint_scores(
+    expression: np.ndarray, symbols: Sequence[str], weights: pd.DataFrame
+) -> pd.DataFrame:
     """Activity of every pathway in every library: t value of its weights in one linear model of the library's expression.
 
     Parameters
@@ -148,8 +164,20 @@ def footprint_scores(expression: np.ndarray, symbols: Sequence[str], weights: pd
         values = (solved / (root[:, None] * spread[None, :]))[1:]
     low = found < REFUSE_SHARE
     values[low] = np.nan
-    return pd.DataFrame({
-        "score_id": np.repeat([str(p).replace(" ", "_") for p in weights.columns], n), "column": np.tile(np.arange(n), x.shape[1]),
-        "value": values.ravel(), "n_genes": np.repeat(used, n), "share_mapped": np.repeat(found, n),
-        "reason": np.repeat([reason or (f"only {100 * f:.0f} % of the genes were found" if f < REFUSE_SHARE else "") for f in found], n),
-    })  # fmt: skip
+    return pd.DataFrame(
+        {
+            "score_id": np.repeat([str(p).replace(" ", "_") for p in weights.columns], n),
+            "column": np.tile(np.arange(n), x.shape[1]),
+            "value": values.ravel(),
+            "n_genes": np.repeat(used, n),
+            "share_mapped": np.repeat(found, n),
+            "reason": np.repeat(
+                [
+                    reason
+                    or (f"only {100 * f:.0f} % of the genes were found" if f < REFUSE_SHARE else "")
+                    for f in found
+                ],
+                n,
+            ),
+        }
+    )

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
 
 COLUMNS = ("set", "gene_human", "gene_mouse", "gene_rat", "role", "direction", "citation")
 SIGNS = {"up": 1, "down": -1, "context": 0}
@@ -92,7 +92,9 @@ def signed_sets(table: pd.DataFrame, species: str) -> list[GeneSet]:
         signs = part["direction"].map(SIGNS)
         keep = signs != 0 if signs.any() else ~part["role"].isin(NEGATIVE_ROLES)
         chosen = part[keep].assign(sign=signs[keep].where(signs[keep] != 0, 1))
-        members = tuple(Member(_names(g), int(s)) for g, s in zip(chosen[column], chosen["sign"], strict=True))
+        members = tuple(
+            Member(_names(g), int(s)) for g, s in zip(chosen[column], chosen["sign"], strict=True)
+        )
         out.append(GeneSet(str(key), members))
     return out
 
@@ -112,7 +114,9 @@ def read_gmt(path: str | os.PathLike[str]) -> list[GeneSet]:
             cells = line.rstrip("\n").split("\t")
             genes = list(dict.fromkeys(g for g in cells[2:] if g))
             if len(cells) < 3 or not genes:
-                raise InputError("is not a gene set in GMT form", file=path, row=number, value=line[:40])
+                raise InputError(
+                    "is not a gene set in GMT form", file=path, row=number, value=line[:40]
+                )
             out.append(GeneSet(cells[0], tuple(Member((g,), 1) for g in genes)))
     return out
 
@@ -121,7 +125,11 @@ def translated(sets: Iterable[GeneSet], orthologs: Mapping[str, str]) -> list[Ge
     """Sets with every name replaced by its ortholog; names without one are dropped (and lower the mapped share)."""
     return [
         GeneSet(
-            s.name, tuple(Member(tuple(orthologs[n] for n in m.names if n in orthologs), m.sign) for m in s.members)
+            s.name,
+            tuple(
+                Member(tuple(orthologs[n] for n in m.names if n in orthologs), m.sign)
+                for m in s.members
+            ),
         )
         for s in sets
     ]
@@ -149,7 +157,11 @@ def mapped(gene_set: GeneSet, position: Mapping[str, int]) -> tuple[list[int], l
         if hit is not None:
             found += 1
             rows.setdefault(hit, member.sign)
-    return list(rows), list(rows.values()), found / len(gene_set.members) if gene_set.members else 0.0
+    return (
+        list(rows),
+        list(rows.values()),
+        found / len(gene_set.members) if gene_set.members else 0.0,
+    )
 
 
 def positions(symbols: Sequence[str]) -> dict[str, int]:

@@ -11,7 +11,10 @@ ENSEMBL = re.compile(r"^(ENS(?:RNO|MUS)?[GT]\d{6,})(\.\d+)?$")
 
 
 def symbol_table(
-    genes: Sequence[str], stated: Mapping[str, str], orthologs: Sequence[str] = (), species: Sequence[str] = ()
+    genes: Sequence[str],
+    stated: Mapping[str, str],
+    orthologs: Sequence[str] = (),
+    species: Sequence[str] = (),
 ) -> pd.DataFrame:
     """Symbol of every gene id.
 

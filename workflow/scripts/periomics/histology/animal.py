@@ -9,13 +9,19 @@ from dataclasses import dataclass, field
 import pandas as pd
 from PIL import Image
 
+from periomics.core.errors import InputError, SpecimenError, nearest
 from periomics.histology.batch import BatchRow
-from periomics.histology.measure import OBJECT_COLUMNS, Measured, common_columns, measure_section, measured_outcomes
+from periomics.histology.measure import (
+    OBJECT_COLUMNS,
+    Measured,
+    common_columns,
+    measure_section,
+    measured_outcomes,
+)
 from periomics.histology.pictures import overlay
 from periomics.histology.sections import open_section
 from periomics.histology.settings import StainSettings
 from periomics.study import measurements
-from periomics.study.errors import InputError, SpecimenError, nearest
 
 
 @dataclass
@@ -56,7 +62,9 @@ def measure_animal(
         With `stop`, of the first section that cannot be measured.
     """
     tables, objects, shown = [], [], []
-    for fact in sorted(facts, key=lambda f: (str(f["stain"]), str(f["section_id"]), str(f.get("field_id", "")))):
+    for fact in sorted(
+        facts, key=lambda f: (str(f["stain"]), str(f["section_id"]), str(f.get("field_id", "")))
+    ):
         stain = _known_stain(fact, settings)
         row = _batch_row(fact, batches)
         name = section_name(fact)
@@ -73,7 +81,11 @@ def measure_animal(
         objects.append(measured.objects)
         shown.append((name, measured.features, picture, _label(name, measured)))
         gc.collect()
-    found = pd.concat(objects, ignore_index=True) if objects else pd.DataFrame(columns=list(OBJECT_COLUMNS))
+    found = (
+        pd.concat(objects, ignore_index=True)
+        if objects
+        else pd.DataFrame(columns=list(OBJECT_COLUMNS))
+    )
     return Animal(measurements.concatenate(tables), found, shown)
 
 
@@ -85,12 +97,16 @@ def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Image.Ima
 
 def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:
     """Rows without values for a section that cannot be measured."""
-    return measurements.failed(measured_outcomes(stain), reason, roi=stain.roi, **common_columns(fact))
+    return measurements.failed(
+        measured_outcomes(stain), reason, roi=stain.roi, **common_columns(fact)
+    )
 
 
 def section_name(fact: Mapping[str, object]) -> str:
     """File name of a section or of one of its fields."""
-    return "_".join(str(fact[k]) for k in ("section_id", "field_id") if fact.get(k) not in (None, ""))
+    return "_".join(
+        str(fact[k]) for k in ("section_id", "field_id") if fact.get(k) not in (None, "")
+    )
 
 
 def _known_stain(fact, settings: Mapping[str, StainSettings]) -> StainSettings:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from periomics.core.errors import InputError
 from periomics.histology.detection import (
     Prepared,
     Readout,
@@ -18,7 +19,6 @@ from periomics.histology.detection import (
 )
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
-from periomics.study.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,9 @@ class Options:
     glass_um2: float = 150.0
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Stained area over tissue area (%), as the outcome that the config names under `outcomes: {share: …}`.
 
     Raises
@@ -41,7 +43,8 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     name = outcome_name(settings, "share", "")
     if not name:
         raise InputError(
-            "needs the name of its outcome", file=f"config, histology/stains/{settings.stain}/outcomes/share"
+            "needs the name of its outcome",
+            file=f"config, histology/stains/{settings.stain}/outcomes/share",
         )
     tissue = tissue_mask(prepared, options.glass_um2)
     labels = label((prepared.target >= prepared.threshold * factor) & tissue)
@@ -49,12 +52,30 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     labels = keep_labels(labels, size >= options.smallest_um2)
     area, stained = (float(m.sum()) * prepared.pixel_um**2 * 1e-6 for m in (tissue, labels > 0))
     n = int(labels.max())
-    method = f"{settings.pair.stains[settings.target]} at or above {prepared.threshold * factor:.4f} OD"
-    rows = [measurement(name, roi, 100 * stained / area if area else 0, "%", stained, area, "mm2", n, method, variant)]
+    method = (
+        f"{settings.pair.stains[settings.target]} at or above {prepared.threshold * factor:.4f} OD"
+    )
+    rows = [
+        measurement(
+            name,
+            roi,
+            100 * stained / area if area else 0,
+            "%",
+            stained,
+            area,
+            "mm2",
+            n,
+            method,
+            variant,
+        )
+    ]
     if variant:
         return Readout(rows)
     # A texture falls into thousands of specks: only parts a person could point at become objects.
-    labels = keep_labels(labels, np.bincount(labels.ravel()) * prepared.pixel_um**2 >= max(options.smallest_um2, 20.0))
+    labels = keep_labels(
+        labels,
+        np.bincount(labels.ravel()) * prepared.pixel_um**2 >= max(options.smallest_um2, 20.0),
+    )
     objects = object_table(labels, prepared, od=prepared.target)
     objects["counted"] = counted(labels, tissue, prepared.opened.frame)
     objects["class"] = "positive"

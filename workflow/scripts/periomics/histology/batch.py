@@ -8,14 +8,32 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError
 from periomics.histology import thresholds
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
 from periomics.imaging import stains
-from periomics.study.errors import InputError
 
-COLUMNS = ("stain", "white_r", "white_g", "white_b", "vectors", "threshold", "rule", "n_sections", "source")
-FURTHER = ("threshold_second", "rule_second", "tissue_od", "clipped_percent", "angle_deg", "n_pixels", "reason")
+COLUMNS = (
+    "stain",
+    "white_r",
+    "white_g",
+    "white_b",
+    "vectors",
+    "threshold",
+    "rule",
+    "n_sections",
+    "source",
+)
+FURTHER = (
+    "threshold_second",
+    "rule_second",
+    "tissue_od",
+    "clipped_percent",
+    "angle_deg",
+    "n_pixels",
+    "reason",
+)
 # Pixels that one section gives to the pool, at most.
 SAMPLE = 40_000
 
@@ -41,7 +59,9 @@ class BatchRow:
     tissue_od: float
 
 
-def sample_section(opened: Opened, control: bool = False, overview: np.ndarray | None = None) -> Sample:
+def sample_section(
+    opened: Opened, control: bool = False, overview: np.ndarray | None = None
+) -> Sample:
     """A regular sample of a section's region, at most SAMPLE pixels, and the histogram of its pixels.
 
     Where only a part of a slide was opened, `overview` (height, width, 3) is the whole slide in coarse pixels: the part may
@@ -101,17 +121,31 @@ def pool(
         found.append(value if rule == "fixed" else number)
         rules.append(rule)
     return {
-        "stain": settings.stain, "white_r": white[0], "white_g": white[1], "white_b": white[2],
-        "vectors": stains.format_vectors(pair.vectors), "threshold": found[0], "rule": rules[0],
-        "n_sections": len(sections), "source": "config" if settings.white else pair.source,
-        "threshold_second": found[1], "rule_second": rules[1], "tissue_od": float(np.median(od.mean(axis=1))),
-        "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])), "angle_deg": angle,
-        "n_pixels": len(colours), "reason": "; ".join(reasons),
-    }  # fmt: skip
+        "stain": settings.stain,
+        "white_r": white[0],
+        "white_g": white[1],
+        "white_b": white[2],
+        "vectors": stains.format_vectors(pair.vectors),
+        "threshold": found[0],
+        "rule": rules[0],
+        "n_sections": len(sections),
+        "source": "config" if settings.white else pair.source,
+        "threshold_second": found[1],
+        "rule_second": rules[1],
+        "tissue_od": float(np.median(od.mean(axis=1))),
+        "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
+        "angle_deg": angle,
+        "n_pixels": len(colours),
+        "reason": "; ".join(reasons),
+    }
 
 
 def _threshold(
-    rule: str, values: np.ndarray, other: np.ndarray, control: np.ndarray | None, peaks: np.ndarray | None
+    rule: str,
+    values: np.ndarray,
+    other: np.ndarray,
+    control: np.ndarray | None,
+    peaks: np.ndarray | None,
 ) -> tuple[float, str]:
     if rule == "otsu":
         return thresholds.otsu(values, other)

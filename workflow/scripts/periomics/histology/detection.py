@@ -47,7 +47,9 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
     amounts = stains.separate(opened.rgb, batch.white, pair)
     smooth = smooth_beside(amounts, opened.implant, settings.smooth_um / opened.pixel_um)
     table = stains.od_table(batch.white) / np.float32(3)
-    mean_od = table[0][opened.rgb[..., 0]] + table[1][opened.rgb[..., 1]] + table[2][opened.rgb[..., 2]]
+    mean_od = (
+        table[0][opened.rgb[..., 0]] + table[1][opened.rgb[..., 1]] + table[2][opened.rgb[..., 2]]
+    )
     return Prepared(
         opened,
         settings,
@@ -60,7 +62,9 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
     )
 
 
-def smooth_beside(images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float) -> list[np.ndarray]:
+def smooth_beside(
+    images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float
+) -> list[np.ndarray]:
     """Gaussian means of images over the pixels that are not left out: metal is black in every stain and must not bleed into
     the tissue beside it. Left-out pixels become 0."""
     from scipy.ndimage import gaussian_filter
@@ -69,20 +73,42 @@ def smooth_beside(images: Sequence[np.ndarray], left_out: np.ndarray, sigma: flo
         return [gaussian_filter(i, sigma, mode="nearest", truncate=3) for i in images]
     free = (~left_out).astype(np.float32)
     weight = np.maximum(gaussian_filter(free, sigma, mode="nearest", truncate=3), np.float32(1e-3))
-    return [gaussian_filter(i * free, sigma, mode="nearest", truncate=3) / weight * free for i in images]
+    return [
+        gaussian_filter(i * free, sigma, mode="nearest", truncate=3) / weight * free for i in images
+    ]
 
 
 def measurement(
-    outcome: str, roi: str, value: float, unit: str, numerator: float, denominator: float, denominator_unit: str,
-    n_sub: float, method: str, variant: str = "",
-) -> dict[str, object]:  # fmt: skip
+    outcome: str,
+    roi: str,
+    value: float,
+    unit: str,
+    numerator: float,
+    denominator: float,
+    denominator_unit: str,
+    n_sub: float,
+    method: str,
+    variant: str = "",
+) -> dict[str, object]:
     """A row of measurements; a value that cannot be formed is empty and says so."""
     row = {
-        "outcome": outcome, "roi": roi, "variant": variant, "unit": unit, "numerator": numerator,
-        "denominator": denominator, "denominator_unit": denominator_unit, "n_sub": n_sub, "method": method,
-    }  # fmt: skip
+        "outcome": outcome,
+        "roi": roi,
+        "variant": variant,
+        "unit": unit,
+        "numerator": numerator,
+        "denominator": denominator,
+        "denominator_unit": denominator_unit,
+        "n_sub": n_sub,
+        "method": method,
+    }
     if not denominator > 0:
-        return {**row, "value": float("nan"), "qc": "fail", "qc_reason": f"no {denominator_unit} to divide by in {roi}"}
+        return {
+            **row,
+            "value": float("nan"),
+            "qc": "fail",
+            "qc_reason": f"no {denominator_unit} to divide by in {roi}",
+        }
     return {**row, "value": value}
 
 
@@ -104,7 +130,9 @@ def erode(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
     return edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False) > radius_um
 
 
-def close_and_fill(mask: np.ndarray, gap_um: float, largest_um2: float, pixel_um: float) -> np.ndarray:
+def close_and_fill(
+    mask: np.ndarray, gap_um: float, largest_um2: float, pixel_um: float
+) -> np.ndarray:
     """Close gaps of `gap_um` and fill what is then enclosed: filling before eroding keeps thin bridges across a gap."""
     wide, pad = _widened(mask, gap_um, pixel_um)
     return mask | _narrowed(fill_holes(wide, largest_um2, pixel_um), pad, gap_um, pixel_um)
@@ -135,7 +163,9 @@ def label(mask: np.ndarray, connectivity: int = 8) -> np.ndarray:
     """Connected parts, numbered 1..N in raster order, int32."""
     import cc3d
 
-    return cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity).astype(np.int32)
+    return cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity).astype(
+        np.int32
+    )
 
 
 def fill_holes(mask: np.ndarray, largest_um2: float, pixel_um: float) -> np.ndarray:
@@ -163,14 +193,18 @@ def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
     from scipy.ndimage import uniform_filter
 
     size = max(1, round(3.0 / prepared.pixel_um))
-    glass = (uniform_filter(prepared.mean_od, size) < 0.4 * prepared.tissue_od) & prepared.opened.region
+    glass = (
+        uniform_filter(prepared.mean_od, size) < 0.4 * prepared.tissue_od
+    ) & prepared.opened.region
     parts = label(glass, connectivity=4)
     large = np.bincount(parts.ravel()) * prepared.pixel_um**2 >= smallest_um2
     large[0] = False
     return prepared.opened.region & ~large[parts]
 
 
-def counted(labels: np.ndarray, inside: np.ndarray, frame: tuple[bool, bool] = (True, True)) -> np.ndarray:
+def counted(
+    labels: np.ndarray, inside: np.ndarray, frame: tuple[bool, bool] = (True, True)
+) -> np.ndarray:
     """Which objects a counting frame counts, bool (N,): each profile belongs to where the middle of its lowest row lies,
     and what the right or lower frame of the image cuts is out (`frame`: whether those edges are the image's own).
 
@@ -207,5 +241,7 @@ def object_table(labels: np.ndarray, prepared: Prepared, **means: np.ndarray) ->
         "area_um2": area * pixel**2,
     }
     for name, image in means.items():
-        table[name] = np.bincount(which, image.ravel()[where].astype(np.float64), n + 1)[1:] / np.maximum(area, 1)
+        table[name] = np.bincount(which, image.ravel()[where].astype(np.float64), n + 1)[
+            1:
+        ] / np.maximum(area, 1)
     return pd.DataFrame(table)

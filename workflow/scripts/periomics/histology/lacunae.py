@@ -35,7 +35,9 @@ class Options:
     cluster_um: float = 100.0
 
 
-def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.ndarray, pd.DataFrame]:
+def find(
+    prepared: Prepared, options: Options, factor: float = 1.0
+) -> tuple[np.ndarray, pd.DataFrame]:
     """Labels of lacunae that lie wholly inside the bone, and their table with nuclear areas and class."""
     pixel, bone = prepared.pixel_um, prepared.opened.region
     nuclear = prepared.target >= prepared.threshold * factor
@@ -67,7 +69,9 @@ def _solidity(labels: np.ndarray) -> np.ndarray:
     return np.array([p.solidity for p in regionprops(labels)])
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Empty lacunae `elac` (% of empty and occupied), `elac_area` (1/mm² bone), necrotic bone `necr` (% of bone area).
 
     A lacuna is a hole in the eosin of the matrix, or a nucleus, of a lacuna's size and shape, wholly inside the bone. It is
@@ -79,16 +83,33 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     empty, occupied = (int((table["class"] == c).sum()) for c in ("empty", "occupied"))
     both = empty + occupied
     area = float(prepared.opened.region.sum() * prepared.pixel_um**2) * 1e-6
-    method = f"nucleus at or above {prepared.threshold * factor:.4f} OD over {options.nucleus_um2:g} um2"
+    method = (
+        f"nucleus at or above {prepared.threshold * factor:.4f} OD over {options.nucleus_um2:g} um2"
+    )
     rows = []
     if name := outcome_name(settings, "share", "elac"):
         rows.append(
-            measurement(name, roi, 100 * empty / max(both, 1), "%", empty, both, "lacunae", both, method, variant)
+            measurement(
+                name,
+                roi,
+                100 * empty / max(both, 1),
+                "%",
+                empty,
+                both,
+                "lacunae",
+                both,
+                method,
+                variant,
+            )
         )
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "density", "elac_area"):
-        rows.append(measurement(name, roi, empty / area if area else 0, "1/mm2", empty, area, "mm2", both, method))
+        rows.append(
+            measurement(
+                name, roi, empty / area if area else 0, "1/mm2", empty, area, "mm2", both, method
+            )
+        )
     if name := outcome_name(settings, "necrosis", "necr"):
         points = table.loc[table["class"] == "empty", ["x_um", "y_um"]].to_numpy()
         bone = _bone_um(prepared)
@@ -97,7 +118,11 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
             how = f"clusters of {k} empty lacunae within {options.cluster_um:g} um"
             label_k = "" if k == options.cluster_k else f"k={k}"
             share = 100 * dead / bone.area if bone.area else 0
-            rows.append(measurement(name, roi, share, "%", dead * 1e-6, bone.area * 1e-6, "mm2", empty, how, label_k))
+            rows.append(
+                measurement(
+                    name, roi, share, "%", dead * 1e-6, bone.area * 1e-6, "mm2", empty, how, label_k
+                )
+            )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
 
 
@@ -111,7 +136,9 @@ def _bone_um(prepared: Prepared):
     bone = unary_union(need(opened.annotations, prepared.settings.roi, "Polygon"))
     implants = [a.geometry for a in opened.annotations if a.name == "implant"]
     if implants:
-        bone = bone.difference(unary_union(implants).buffer(prepared.settings.implant_margin_um / factor))
+        bone = bone.difference(
+            unary_union(implants).buffer(prepared.settings.implant_margin_um / factor)
+        )
     return scale(bone, factor, factor, origin=(0, 0))
 
 
@@ -130,7 +157,12 @@ def necrotic_area(points: np.ndarray, bone, k: int, reach_um: float) -> float:
     if len(points) < k:
         return 0.0
     pairs = cKDTree(points).query_pairs(reach_um, output_type="ndarray")
-    links = coo_array((np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points)))
+    links = coo_array(
+        (np.ones(len(pairs)), (pairs[:, 0], pairs[:, 1])), shape=(len(points), len(points))
+    )
     _, group = connected_components(links, directed=False)
-    hulls = [concave_hull(MultiPoint(points[group == g]), ratio=0.5) for g in np.flatnonzero(np.bincount(group) >= k)]
+    hulls = [
+        concave_hull(MultiPoint(points[group == g]), ratio=0.5)
+        for g in np.flatnonzero(np.bincount(group) >= k)
+    ]
     return float(unary_union(hulls).intersection(bone).area) if hulls else 0.0

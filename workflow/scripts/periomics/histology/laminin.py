@@ -27,21 +27,27 @@ class Options:
     edge_um: float = 0.75
 
 
-def find(prepared: Prepared, options: Options, factor: float = 1.0) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
+def find(
+    prepared: Prepared, options: Options, factor: float = 1.0
+) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Per interface line: its points (n, 2) in pixels, arc (n,) in µm from the gingival margin, stained (n,).
 
     A position is stained if the band's maximum across the line reaches the threshold, in runs of at least `run_um`;
     unstained runs below `run_um` are bridged. The implant's own pixels are left out.
     """
     pixel = prepared.pixel_um
-    amount = np.where(dilate(prepared.opened.implant, options.edge_um, pixel), np.float32(np.nan), prepared.target)
+    amount = np.where(
+        dilate(prepared.opened.implant, options.edge_um, pixel), np.float32(np.nan), prepared.target
+    )
     found = []
     for line in lines(prepared.opened, prepared.settings.roi):
         line = _from_margin(line, prepared)
         band = unroll(amount, line, options.band_um / pixel, options.step_um / pixel)
         best = band_maximum(band.values)
         step = band.length * pixel / len(best)
-        stained = long_runs(best >= prepared.threshold * factor, max(1, int(np.ceil(options.run_um / step - 1e-9))))
+        stained = long_runs(
+            best >= prepared.threshold * factor, max(1, int(np.ceil(options.run_um / step - 1e-9)))
+        )
         points = resample(line, options.step_um / pixel)[0]
         found.append((points, band.arc * pixel, stained))
     return found
@@ -52,15 +58,20 @@ def band_maximum(values: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(values), values, -np.inf).max(axis=1)
 
 
-def band_peaks(opened: Opened, settings: StainSettings, white: np.ndarray, pair: StainPair) -> np.ndarray:
+def band_peaks(
+    opened: Opened, settings: StainSettings, white: np.ndarray, pair: StainPair
+) -> np.ndarray:
     """Maxima across the band along all interface lines of a section, from which a batch takes the stained level."""
-    options = options_from(Options, settings.options, f"config, histology/stains/{settings.stain}/options")
+    options = options_from(
+        Options, settings.options, f"config, histology/stains/{settings.stain}/options"
+    )
     pixel = opened.pixel_um
     amount = separate(opened.rgb, white, pair)[settings.target]
     (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / pixel)
     smooth[dilate(opened.implant, options.edge_um, pixel)] = np.nan
     bands = [
-        unroll(smooth, line, options.band_um / pixel, options.step_um / pixel) for line in lines(opened, settings.roi)
+        unroll(smooth, line, options.band_um / pixel, options.step_um / pixel)
+        for line in lines(opened, settings.roi)
     ]
     return np.concatenate([band_maximum(b.values) for b in bands])
 
@@ -90,11 +101,15 @@ def _from_margin(line: np.ndarray, prepared: Prepared) -> np.ndarray:
     margins = [g for g in named(prepared.opened.annotations, "margin") if g.geom_type == "Point"]
     if not margins:
         return line
-    margin = (np.array([margins[0].x, margins[0].y]) - prepared.opened.offset) / prepared.opened.scale
+    margin = (
+        np.array([margins[0].x, margins[0].y]) - prepared.opened.offset
+    ) / prepared.opened.scale
     return line if np.hypot(*(line[0] - margin)) <= np.hypot(*(line[-1] - margin)) else line[::-1]
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Stained length `ln332` (% of the interface), its coronal, middle and apical thirds and longest run as variants,
     and unstained runs per length `ln332_gaps` (1/mm).
 
@@ -112,7 +127,18 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     share = outcome_name(settings, "share", "ln332")
     if share:
         rows.append(
-            measurement(share, roi, 100 * covered / max(total, 1e-9), "%", covered, total, "um", n, method, variant)
+            measurement(
+                share,
+                roi,
+                100 * covered / max(total, 1e-9),
+                "%",
+                covered,
+                total,
+                "um",
+                n,
+                method,
+                variant,
+            )
         )
     if variant:
         return Readout(rows)
@@ -121,15 +147,54 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
             part = [(length / 3, _third(stained, k)) for length, stained in lengths]
             on, whole = sum(a * s.mean() for a, s in part), sum(a for a, _ in part)
             rows.append(
-                measurement(share, roi, 100 * on / max(whole, 1e-9), "%", on, whole, "um", n, method, f"third={third}")
+                measurement(
+                    share,
+                    roi,
+                    100 * on / max(whole, 1e-9),
+                    "%",
+                    on,
+                    whole,
+                    "um",
+                    n,
+                    method,
+                    f"third={third}",
+                )
             )
-        run = max(length * (b - a) / len(s) for length, s in lengths for a, b, on in [*runs(s), (0, 0, True)] if on)
+        run = max(
+            length * (b - a) / len(s)
+            for length, s in lengths
+            for a, b, on in [*runs(s), (0, 0, True)]
+            if on
+        )
         rows.append(
-            measurement(share, roi, 100 * run / max(total, 1e-9), "%", run, total, "um", n, method, "longest run")
+            measurement(
+                share,
+                roi,
+                100 * run / max(total, 1e-9),
+                "%",
+                run,
+                total,
+                "um",
+                n,
+                method,
+                "longest run",
+            )
         )
     if name := outcome_name(settings, "gaps", "ln332_gaps"):
         gaps = sum(1 for _, stained in lengths for _, _, on in runs(stained) if not on)
-        rows.append(measurement(name, roi, 1000 * gaps / max(total, 1e-9), "1/mm", gaps, total * 1e-3, "mm", n, method))
+        rows.append(
+            measurement(
+                name,
+                roi,
+                1000 * gaps / max(total, 1e-9),
+                "1/mm",
+                gaps,
+                total * 1e-3,
+                "mm",
+                n,
+                method,
+            )
+        )
     objects, shapes = _pieces(found, prepared)
     return Readout(rows, objects, shapes)
 
@@ -148,9 +213,20 @@ def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
         for start, stop, on in runs(stained):
             x, y = (points[start:stop].mean(axis=0) + corner) * prepared.pixel_um
             rows.append(
-                {"object_id": len(rows) + 1, "x_um": x, "y_um": y, "length_um": (stop - start) * step,
-                 "arc_um": arc[start] - step / 2, "class": "positive" if on else "negative", "counted": True}
-            )  # fmt: skip
-            piece = points[start : max(stop, start + 1) + 1] if stop < len(points) else points[max(start - 1, 0) : stop]
+                {
+                    "object_id": len(rows) + 1,
+                    "x_um": x,
+                    "y_um": y,
+                    "length_um": (stop - start) * step,
+                    "arc_um": arc[start] - step / 2,
+                    "class": "positive" if on else "negative",
+                    "counted": True,
+                }
+            )
+            piece = (
+                points[start : max(stop, start + 1) + 1]
+                if stop < len(points)
+                else points[max(start - 1, 0) : stop]
+            )
             shapes.append((piece + corner) * prepared.opened.scale)
     return pd.DataFrame(rows), shapes

@@ -33,8 +33,19 @@ RESULTS = {
     "area": {"share": ""},
 }
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
-OBJECT_COLUMNS = ("specimen_id", "animal_id", "section_id", "field_id", "stain", "object_id", "class", "counted",
-                  "x_um", "y_um", "area_um2")  # fmt: skip
+OBJECT_COLUMNS = (
+    "specimen_id",
+    "animal_id",
+    "section_id",
+    "field_id",
+    "stain",
+    "object_id",
+    "class",
+    "counted",
+    "x_um",
+    "y_um",
+    "area_um2",
+)
 
 
 @dataclass(frozen=True)
@@ -59,11 +70,15 @@ def common_columns(fact: Mapping[str, object]) -> dict[str, object]:
 
 def measured_outcomes(settings: StainSettings) -> list[str]:
     """Outcomes that a stain gives, main one first."""
-    named = {k: settings.outcomes.get(k, default) for k, default in RESULTS[settings.detector].items()}
+    named = {
+        k: settings.outcomes.get(k, default) for k, default in RESULTS[settings.detector].items()
+    }
     return [str(v) for v in named.values() if v not in ("", None, "none")]
 
 
-def measure_section(opened: Opened, settings: StainSettings, batch: BatchRow, fact: Mapping[str, object]) -> Measured:
+def measure_section(
+    opened: Opened, settings: StainSettings, batch: BatchRow, fact: Mapping[str, object]
+) -> Measured:
     """Measure one section.
 
     Parameters
@@ -83,7 +98,9 @@ def measure_section(opened: Opened, settings: StainSettings, batch: BatchRow, fa
         The main outcome also stands at the threshold ± `sweep_percent`, as variants `threshold=-10%`, `threshold=+10%`.
     """
     kind, function = DETECTORS[settings.detector]
-    options = options_from(kind, settings.options, f"config, histology/stains/{settings.stain}/options")
+    options = options_from(
+        kind, settings.options, f"config, histology/stains/{settings.stain}/options"
+    )
     prepared = prepare(opened, settings, batch)
     readout = function(prepared, options)
     rows = list(readout.rows)
@@ -95,7 +112,9 @@ def measure_section(opened: Opened, settings: StainSettings, batch: BatchRow, fa
     share = 100 * clipped_share(opened.rgb, opened.region)
     if share > settings.max_clipped_percent:
         reason = f"{share:.1f} % of the region's pixels have a channel at 0, where density is only known to be high"
-        rows = [{**r, "qc": "warn", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows]
+        rows = [
+            {**r, "qc": "warn", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows
+        ]
     return Measured(
         [{**common, **r} for r in rows],
         _objects(readout.objects, settings, fact),
@@ -103,10 +122,14 @@ def measure_section(opened: Opened, settings: StainSettings, batch: BatchRow, fa
     )
 
 
-def _objects(table: pd.DataFrame, settings: StainSettings, fact: Mapping[str, object]) -> pd.DataFrame:
+def _objects(
+    table: pd.DataFrame, settings: StainSettings, fact: Mapping[str, object]
+) -> pd.DataFrame:
     ids = {k: str(fact.get(k, "")) for k in ("specimen_id", "animal_id", "section_id", "field_id")}
     out = table.assign(**ids, stain=settings.stain)
-    return out.reindex(columns=[*OBJECT_COLUMNS, *(c for c in table.columns if c not in OBJECT_COLUMNS)])
+    return out.reindex(
+        columns=[*OBJECT_COLUMNS, *(c for c in table.columns if c not in OBJECT_COLUMNS)]
+    )
 
 
 def _features(readout: Readout, fact: Mapping[str, object], stain: str) -> list[dict]:
@@ -117,7 +140,10 @@ def _features(readout: Readout, fact: Mapping[str, object], stain: str) -> list[
         numbers = {
             labels.get(k, k): v
             for k, v in record.items()
-            if k not in ("object_id", "class", "counted", "x_um", "y_um") and isinstance(v, int | float)
+            if k not in ("object_id", "class", "counted", "x_um", "y_um")
+            and isinstance(v, int | float)
         }
-        found.append(detection(outline, str(record["class"]), numbers, f"{key}:{record['object_id']}"))
+        found.append(
+            detection(outline, str(record["class"]), numbers, f"{key}:{record['object_id']}")
+        )
     return found

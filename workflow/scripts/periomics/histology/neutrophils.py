@@ -36,7 +36,9 @@ class Options:
     glass_um2: float = 150.0
 
 
-def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def find(
+    prepared: Prepared, options: Options, factor: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels of positive cells and the stained pixels, in the whole image."""
     pixel = prepared.pixel_um
     free = ~prepared.opened.implant
@@ -44,14 +46,18 @@ def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.
     # A dark nucleus can hide the brown above it: nuclei whose ring is brown belong to the cell.
     nuclei = label((prepared.other >= prepared.second) & free)
     body = stained | _with_brown_ring(nuclei, stained, options.expand_um, pixel)
-    body = fill_holes(close_gaps(body, options.lobes_um, pixel), np.pi * options.cell_um**2 / 4, pixel)
+    body = fill_holes(
+        close_gaps(body, options.lobes_um, pixel), np.pi * options.cell_um**2 / 4, pixel
+    )
     body = opening(body, options.cell_um / 6, pixel)
     labels = split_touching(body, options.cell_um, pixel)
     area = np.bincount(labels.ravel()) * pixel**2
     return keep_labels(labels, area >= options.smallest_um2), stained
 
 
-def _with_brown_ring(nuclei: np.ndarray, stained: np.ndarray, expand_um: float, pixel: float) -> np.ndarray:
+def _with_brown_ring(
+    nuclei: np.ndarray, stained: np.ndarray, expand_um: float, pixel: float
+) -> np.ndarray:
     """Nuclei at least 60 % of whose surrounding ring is stained."""
     from skimage.segmentation import expand_labels
 
@@ -79,10 +85,15 @@ def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndar
 
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
-    depth = gaussian_filter(edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False), 0.1 * cell_um / pixel_um)
+    depth = gaussian_filter(
+        edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False), 0.1 * cell_um / pixel_um
+    )
     parts = label(mask)
     peaks = peak_local_max(
-        depth, min_distance=max(1, round(0.4 * cell_um / pixel_um)), labels=parts, exclude_border=False
+        depth,
+        min_distance=max(1, round(0.4 * cell_um / pixel_um)),
+        labels=parts,
+        exclude_border=False,
     )
     peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
     seeds = np.zeros(mask.shape, np.int32)
@@ -90,7 +101,9 @@ def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndar
     return watershed(-depth, seeds, mask=mask).astype(np.int32)
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Density `neu` (1/mm²: cells over tissue area) and stained area `neu_area` (%).
 
     Tissue is the region without implant, its margin, and holes of the section. Lobes within `lobes_um` are one cell.
@@ -106,7 +119,18 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     rows = []
     if name := outcome_name(settings, "density", "neu"):
         rows.append(
-            measurement(name, roi, n / (area * 1e-6) if area else 0, "1/mm2", n, area * 1e-6, "mm2", n, method, variant)
+            measurement(
+                name,
+                roi,
+                n / (area * 1e-6) if area else 0,
+                "1/mm2",
+                n,
+                area * 1e-6,
+                "mm2",
+                n,
+                method,
+                variant,
+            )
         )
     if variant:
         return Readout(rows)

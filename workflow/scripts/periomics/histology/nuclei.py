@@ -55,7 +55,9 @@ def find(prepared: Prepared, options: Options) -> np.ndarray:
     mask = ((blue > prepared.second) & local | brown) & free
     mask = opening(mask, 0.5, pixel)
     mask = fill_holes(close_gaps(mask, 0.5, pixel), options.largest_um2 / 4, pixel)
-    seeds = _seeds(blue + brown_amount, mask, options.nucleus_um / 2, pixel, gaussian_filter, gaussian_laplace)
+    seeds = _seeds(
+        blue + brown_amount, mask, options.nucleus_um / 2, pixel, gaussian_filter, gaussian_laplace
+    )
     labels = _grow(seeds, mask, pixel)
     labels = expand_labels(labels, options.expand_um / pixel)
     size = np.bincount(labels.ravel()) * pixel**2
@@ -73,7 +75,10 @@ def _seeds(amount, mask, radius, pixel, gaussian_filter, gaussian_laplace) -> np
     spread = np.std(blob[mask]) if mask.any() else 1.0
     score = gaussian_filter(depth + 0.5 * blob / max(float(spread), 1e-6), 0.5 / pixel)
     peaks = peak_local_max(
-        score, min_distance=max(1, round(0.9 * radius / pixel)), labels=label(mask), exclude_border=False
+        score,
+        min_distance=max(1, round(0.9 * radius / pixel)),
+        labels=label(mask),
+        exclude_border=False,
     )
     peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
     seeds = np.zeros(mask.shape, np.int32)
@@ -89,7 +94,9 @@ def _grow(seeds: np.ndarray, mask: np.ndarray, pixel: float) -> np.ndarray:
     return watershed(-depth, seeds, mask=mask).astype(np.int32)
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Positive nuclei (% of all), as the outcome that the config names under `outcomes: {positive: …}`; H-score (0-300,
     100 × (weak + 2 moderate + 3 strong) / all) where `outcomes: {h_score: …}` names one.
 
@@ -100,18 +107,39 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     level = prepared.threshold * factor
     od = table["dab_od"].to_numpy()
-    table["grade"] = (od >= level).astype(int) + (od >= level * options.moderate) + (od >= level * options.strong)
+    table["grade"] = (
+        (od >= level).astype(int)
+        + (od >= level * options.moderate)
+        + (od >= level * options.strong)
+    )
     table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame)
-    table["class"] = np.where(~table["counted"], "excluded", np.where(table["grade"] > 0, "positive", "negative"))
+    table["class"] = np.where(
+        ~table["counted"], "excluded", np.where(table["grade"] > 0, "positive", "negative")
+    )
     grades = table.loc[table["counted"], "grade"]
     n, positive = len(grades), int((grades > 0).sum())
     method = f"mean DAB of the nucleus at or above {level:.4f} OD"
     rows = []
     if name := outcome_name(settings, "positive", ""):
-        rows.append(measurement(name, roi, 100 * positive / max(n, 1), "%", positive, n, "nuclei", n, method, variant))
+        rows.append(
+            measurement(
+                name,
+                roi,
+                100 * positive / max(n, 1),
+                "%",
+                positive,
+                n,
+                "nuclei",
+                n,
+                method,
+                variant,
+            )
+        )
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "h_score", ""):
         total = int(grades.sum())
-        rows.append(measurement(name, roi, 100 * total / max(n, 1), "1", total, n, "nuclei", n, method))
+        rows.append(
+            measurement(name, roi, 100 * total / max(n, 1), "1", total, n, "nuclei", n, method)
+        )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))

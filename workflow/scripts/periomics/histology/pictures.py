@@ -33,24 +33,38 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
         for part in getattr(annotation.geometry, "geoms", [annotation.geometry]):
             line = part.exterior if part.geom_type == "Polygon" else part
             if line.geom_type in ("LinearRing", "LineString"):
-                draw.line([((x - left) * factor, (y - top) * factor) for x, y, *_ in line.coords], fill=REGION, width=1)
+                draw.line(
+                    [((x - left) * factor, (y - top) * factor) for x, y, *_ in line.coords],
+                    fill=REGION,
+                    width=1,
+                )
     for feature in features:
         _outline(draw, feature, factor, opened.offset)
     _scale_bar(draw, size, opened.pixel_um / shrink)
     return image
 
 
-def _outline(draw: ImageDraw.ImageDraw, feature: Mapping, factor: float, offset: tuple[float, float]) -> None:
+def _outline(
+    draw: ImageDraw.ImageDraw, feature: Mapping, factor: float, offset: tuple[float, float]
+) -> None:
     geometry = feature["geometry"]
-    points = geometry["coordinates"][0] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    points = (
+        geometry["coordinates"][0] if geometry["type"] == "Polygon" else geometry["coordinates"]
+    )
     if geometry["type"] == "Point":
         return
     colour = COLOURS.get(feature["properties"]["classification"]["name"], (240, 200, 0))
-    draw.line([((x - offset[0]) * factor, (y - offset[1]) * factor) for x, y in points], fill=tuple(colour), width=2)
+    draw.line(
+        [((x - offset[0]) * factor, (y - offset[1]) * factor) for x, y in points],
+        fill=tuple(colour),
+        width=2,
+    )
 
 
 def _scale_bar(draw: ImageDraw.ImageDraw, size: tuple[int, int], pixel_um: float) -> None:
-    length = max(v for v in (10, 20, 50, 100, 200, 500, 1000, 5) if v <= max(5, size[0] * pixel_um / 4))
+    length = max(
+        v for v in (10, 20, 50, 100, 200, 500, 1000, 5) if v <= max(5, size[0] * pixel_um / 4)
+    )
     x, y, long = 10, size[1] - 14, length / pixel_um
     draw.rectangle((x - 4, y - 16, x + max(long, 50) + 4, y + 8), fill=(255, 255, 255))
     draw.rectangle((x, y, x + long, y + 3), fill=(0, 0, 0))
@@ -79,7 +93,7 @@ def contact_sheet(tiles: Sequence[tuple[str, Image.Image | None]], columns: int 
 
 def save(image: Image.Image, path: str | Path) -> None:
     """Write a PNG, whole or not at all, with colours reduced to what fits into a report."""
-    from periomics.study.files import atomic
+    from periomics.core.files import atomic
 
     with atomic(path) as part:
         image.save(part, compress_level=3)

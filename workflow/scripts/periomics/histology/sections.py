@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from periomics.core.errors import InputError
 from periomics.histology.settings import StainSettings
 from periomics.imaging import readers, rois
-from periomics.study.errors import InputError
 
 # A line stands for a region of this half-width where a batch pools pixels around it.
 LINE_REGION_UM = 8.0
@@ -56,28 +56,45 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         If the image, its pixel size or a region is missing or broken.
     """
     if not fact.get("rois"):
-        raise InputError("the section has no annotation file", file=fact.get("path", ""), column="rois")
+        raise InputError(
+            "the section has no annotation file", file=fact.get("path", ""), column="rois"
+        )
     sheet_um = sheet_pixel(fact)
     annotations = rois.read_geojson(str(fact["rois"]))
     info = readers.probe(str(fact["path"]))
     source_um = readers.pixel_size(info, sheet_um)
     part = None
-    if info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2 > LARGE_PIXELS:
+    if (
+        info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2
+        > LARGE_PIXELS
+    ):
         part = _part(info, annotations, settings, source_um, str(fact["rois"]))
     rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part)
     x, y, width, height = part or (0, 0, info.width, info.height)
     return with_masks(
-        rgb, pixel_um, pixel_um / source_um, annotations, settings, str(fact["rois"]), (float(x), float(y)),
+        rgb,
+        pixel_um,
+        pixel_um / source_um,
+        annotations,
+        settings,
+        str(fact["rois"]),
+        (float(x), float(y)),
         (x + width == info.width, y + height == info.height),
-    )  # fmt: skip
+    )
 
 
 def sheet_pixel(fact: Mapping[str, object]) -> float | None:
     """The sheet's pixel size of a section in µm, None where it states none."""
-    return float(str(fact["pixel_um"]).replace(",", ".")) if fact.get("pixel_um") not in (None, "") else None
+    return (
+        float(str(fact["pixel_um"]).replace(",", "."))
+        if fact.get("pixel_um") not in (None, "")
+        else None
+    )
 
 
-def _part(info, annotations, settings: StainSettings, source_um: float, where: str) -> tuple[int, int, int, int]:
+def _part(
+    info, annotations, settings: StainSettings, source_um: float, where: str
+) -> tuple[int, int, int, int]:
     """Finest-level x, y, width, height around the stain's regions, starting on the grid of the wanted pixel size."""
     kind = "LineString" if settings.detector == "laminin" else "Polygon"
     found = [g.bounds for g in rois.need(annotations, settings.roi, kind, where)]

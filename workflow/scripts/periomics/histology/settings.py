@@ -6,8 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
+from periomics.core.errors import InputError, nearest
 from periomics.imaging.stains import StainPair, choose_pair
-from periomics.study.errors import InputError, nearest
 
 DETECTOR_NAMES = ("vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area")
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
@@ -17,10 +17,28 @@ THRESHOLD_RULES = ("half_maximum", "otsu", "half_median", "negative_control", "f
 # fixed 0.2 OD that pathologists know from QuPath; the eosin of bone is a matrix with holes.
 RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")}
 _KNOWN = (
-    "detector", "vectors", "estimate_vectors", "white", "roi", "pixel_um", "threshold", "threshold_value",
-    "second_threshold", "second_value", "outcomes", "options", "antibody",
-)  # fmt: skip
-_COMMON = ("stains", "implant_margin_um", "sweep_percent", "smooth_um", "max_clipped_percent", "on_broken_specimen")
+    "detector",
+    "vectors",
+    "estimate_vectors",
+    "white",
+    "roi",
+    "pixel_um",
+    "threshold",
+    "threshold_value",
+    "second_threshold",
+    "second_value",
+    "outcomes",
+    "options",
+    "antibody",
+)
+_COMMON = (
+    "stains",
+    "implant_margin_um",
+    "sweep_percent",
+    "smooth_um",
+    "max_clipped_percent",
+    "on_broken_specimen",
+)
 T = TypeVar("T")
 
 
@@ -52,7 +70,9 @@ class StainSettings:
     max_clipped_percent: float = 1.0
 
 
-def stain_settings(settings: Mapping[str, object], pairs: Mapping[str, StainPair]) -> dict[str, StainSettings]:
+def stain_settings(
+    settings: Mapping[str, object], pairs: Mapping[str, StainPair]
+) -> dict[str, StainSettings]:
     """Every stain of the config's `histology` block.
 
     Raises
@@ -62,7 +82,10 @@ def stain_settings(settings: Mapping[str, object], pairs: Mapping[str, StainPair
     """
     for name in settings:
         if name not in _COMMON:
-            raise InputError(f"unknown setting histology/{name}{nearest(name, _COMMON)}", allowed=", ".join(_COMMON))
+            raise InputError(
+                f"unknown setting histology/{name}{nearest(name, _COMMON)}",
+                allowed=", ".join(_COMMON),
+            )
     common = {
         k: float(settings[k])
         for k in ("implant_margin_um", "sweep_percent", "smooth_um", "max_clipped_percent")
@@ -72,11 +95,17 @@ def stain_settings(settings: Mapping[str, object], pairs: Mapping[str, StainPair
     return {str(stain): _one(str(stain), block, pairs, common) for stain, block in blocks.items()}
 
 
-def _one(stain: str, block: Mapping[str, object], pairs: Mapping[str, StainPair], common: Mapping) -> StainSettings:
+def _one(
+    stain: str, block: Mapping[str, object], pairs: Mapping[str, StainPair], common: Mapping
+) -> StainSettings:
     where = f"config, histology/stains/{stain}"
     for name in block:
         if name not in _KNOWN:
-            raise InputError(f"unknown setting {name}{nearest(name, _KNOWN)}", file=where, allowed=", ".join(_KNOWN))
+            raise InputError(
+                f"unknown setting {name}{nearest(name, _KNOWN)}",
+                file=where,
+                allowed=", ".join(_KNOWN),
+            )
     detector = str(block.get("detector", ""))
     if detector not in DETECTOR_NAMES:
         raise InputError(
@@ -92,13 +121,19 @@ def _one(stain: str, block: Mapping[str, object], pairs: Mapping[str, StainPair]
         rules[key] = str(block.get(key, default))
         if rules[key] not in THRESHOLD_RULES:
             raise InputError(
-                "unknown rule", file=where, column=key, value=rules[key], allowed=", ".join(THRESHOLD_RULES)
+                "unknown rule",
+                file=where,
+                column=key,
+                value=rules[key],
+                allowed=", ".join(THRESHOLD_RULES),
             )
     white = block.get("white")
     return StainSettings(
         stain=stain,
         detector=detector,
-        pair=choose_pair(pairs, block.get("vectors", "H-E" if detector == "lacunae" else "H-DAB"), where),
+        pair=choose_pair(
+            pairs, block.get("vectors", "H-E" if detector == "lacunae" else "H-DAB"), where
+        ),
         target=TARGET.get(detector, 1),
         roi=str(block.get("roi", _ROI[detector])),
         pixel_um=_positive(block.get("pixel_um", 0.5), where, "pixel_um"),
@@ -139,7 +174,9 @@ def options_from(kind: type[T], given: Mapping[str, object], where: str) -> T:
     values = {}
     for name, value in given.items():
         if name not in known:
-            raise InputError(f"unknown option {name}{nearest(name, known)}", file=where, allowed=", ".join(known))
+            raise InputError(
+                f"unknown option {name}{nearest(name, known)}", file=where, allowed=", ".join(known)
+            )
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or value < 0:
             raise InputError("is not a number from 0 up", file=where, column=name, value=value)

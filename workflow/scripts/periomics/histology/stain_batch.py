@@ -7,19 +7,21 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError, SpecimenError, nearest
 from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section
 from periomics.histology.laminin import band_peaks
 from periomics.histology.sections import open_section, sheet_pixel
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
-from periomics.study.errors import InputError, SpecimenError, nearest
 
 # Pixel size at which a whole slide is looked at for its white point.
 OVERVIEW_UM = 8.0
 
 
 def batch_table(
-    facts: Sequence[Mapping[str, object]], settings: Mapping[str, StainSettings], warn: Callable[[str], None]
+    facts: Sequence[Mapping[str, object]],
+    settings: Mapping[str, StainSettings],
+    warn: Callable[[str], None],
 ) -> pd.DataFrame:
     """One row a stain: see `batch.pool`.
 
@@ -46,7 +48,9 @@ def batch_table(
                 value=stain,
                 allowed=", ".join(settings),
             )
-        rows.append(_stain_row([f for f in facts if str(f["stain"]) == stain], settings[stain], warn))
+        rows.append(
+            _stain_row([f for f in facts if str(f["stain"]) == stain], settings[stain], warn)
+        )
     return pd.DataFrame(rows, columns=[*COLUMNS, *FURTHER])
 
 
@@ -56,7 +60,11 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
         try:
             control = str(fact.get("role", "")) == "negative_control"
             opened = open_section(fact, settings)
-            overview = read_rgb(str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact))[0] if opened.in_part else None
+            overview = (
+                read_rgb(str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact))[0]
+                if opened.in_part
+                else None
+            )
             samples.append(sample_section(opened, control, overview))
         except (InputError, SpecimenError) as error:
             warn(f"section {fact['section_id']} is left out of its batch: {error}")
@@ -65,6 +73,8 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
             readable.append(fact)
 
     def peaks(white, pair):
-        return np.concatenate([band_peaks(open_section(f, settings), settings, white, pair) for f in readable])
+        return np.concatenate(
+            [band_peaks(open_section(f, settings), settings, white, pair) for f in readable]
+        )
 
     return pool(samples, settings, peaks if settings.detector == "laminin" else None)

@@ -8,7 +8,10 @@ MIN_PIXELS = 200
 
 
 def half_maximum(
-    values: np.ndarray, floor: float = 0.08, peaks: np.ndarray | None = None, other: np.ndarray | None = None
+    values: np.ndarray,
+    floor: float = 0.08,
+    peaks: np.ndarray | None = None,
+    other: np.ndarray | None = None,
 ) -> tuple[float, str]:
     """Half-way between the background and the typical amount of what is clearly stained.
 
@@ -33,7 +36,9 @@ def half_maximum(
     reason : why there is none, else empty
     """
     finite = np.isfinite(values)
-    own = np.ones(int(finite.sum()), bool) if other is None else values[finite] > 0.5 * other[finite]
+    own = (
+        np.ones(int(finite.sum()), bool) if other is None else values[finite] > 0.5 * other[finite]
+    )
     values = values[finite]
     if len(values) < MIN_PIXELS:
         return float("nan"), f"{len(values)} pixels"

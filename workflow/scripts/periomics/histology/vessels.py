@@ -32,7 +32,9 @@ class Options:
     tear_um2: float = 20000.0
 
 
-def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.ndarray, np.ndarray]:
+def find(
+    prepared: Prepared, options: Options, factor: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels of vessel profiles (lumen filled) and the stained pixels, in the whole image; `factor` scales the threshold."""
     pixel = prepared.pixel_um
     stained = (prepared.target >= prepared.threshold * factor) & ~prepared.opened.implant
@@ -41,10 +43,14 @@ def find(prepared: Prepared, options: Options, factor: float = 1.0) -> tuple[np.
     # Closing rounds off small parts: the size that counts is of the stain and what it encloses.
     area = np.bincount(labels.ravel()) * pixel**2
     stain = np.bincount(labels.ravel(), stained.ravel()) * pixel**2
-    return keep_labels(labels, (area >= options.smallest_um2) & (stain >= options.smallest_um2 / 2)), stained
+    return keep_labels(
+        labels, (area >= options.smallest_um2) & (stain >= options.smallest_um2 / 2)
+    ), stained
 
 
-def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: str = "") -> Readout:
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
     """Density `mvd` (1/mm²: profiles over the region's area), area `va` and stained area `va` variant stained (%),
     mean equivalent diameter `vd` (µm).
 
@@ -58,12 +64,26 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     inside = counted(labels, tissue, prepared.opened.frame)
     pixel2 = prepared.pixel_um**2
     area, n = float(tissue.sum() * pixel2), int(inside.sum())
-    filled, brown = float(((labels > 0) & tissue).sum() * pixel2), float((stained & tissue).sum() * pixel2)
+    filled, brown = (
+        float(((labels > 0) & tissue).sum() * pixel2),
+        float((stained & tissue).sum() * pixel2),
+    )
     method = f"DAB at or above {prepared.threshold * factor:.4f} OD, gaps of {options.gap_um:g} um closed, lumen filled"
     rows = []
     if name := outcome_name(settings, "density", "mvd"):
         rows.append(
-            measurement(name, roi, n / (area * 1e-6) if area else 0, "1/mm2", n, area * 1e-6, "mm2", n, method, variant)
+            measurement(
+                name,
+                roi,
+                n / (area * 1e-6) if area else 0,
+                "1/mm2",
+                n,
+                area * 1e-6,
+                "mm2",
+                n,
+                method,
+                variant,
+            )
         )
     if variant:
         return Readout(rows)
@@ -75,9 +95,15 @@ def measure(prepared: Prepared, options: Options, factor: float = 1.0, variant: 
     objects["diameter_um"] = 2 * np.sqrt(objects["area_um2"] / np.pi)
     if name := outcome_name(settings, "area", "va"):
         share = 100 * filled / area if area else 0
-        rows.append(measurement(name, roi, share, "%", filled * 1e-6, area * 1e-6, "mm2", n, method))
+        rows.append(
+            measurement(name, roi, share, "%", filled * 1e-6, area * 1e-6, "mm2", n, method)
+        )
         share = 100 * brown / area if area else 0
-        rows.append(measurement(name, roi, share, "%", brown * 1e-6, area * 1e-6, "mm2", n, method, "stained"))
+        rows.append(
+            measurement(
+                name, roi, share, "%", brown * 1e-6, area * 1e-6, "mm2", n, method, "stained"
+            )
+        )
     if (name := outcome_name(settings, "diameter", "vd")) and n:
         total = float(objects.loc[inside, "diameter_um"].sum())
         rows.append(measurement(name, roi, total / n, "um", total, n, "vessels", n, method))

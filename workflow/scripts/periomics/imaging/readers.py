@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from periomics.study.errors import InputError, SpecimenError
+from periomics.core.errors import InputError, SpecimenError
 
 SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif")
 TIFFS = (".tif", ".tiff")
@@ -19,7 +19,16 @@ SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
 DISPLAY_UM = 25.0
 # File and sheet, or x and y, may differ by rounding, not by more.
 AGREE = 0.01
-_TO_UM = {"m": 1e6, "cm": 1e4, "mm": 1e3, "µm": 1.0, "μm": 1.0, "um": 1.0, "micron": 1.0, "nm": 1e-3}
+_TO_UM = {
+    "m": 1e6,
+    "cm": 1e4,
+    "mm": 1e3,
+    "µm": 1.0,
+    "μm": 1.0,
+    "um": 1.0,
+    "micron": 1.0,
+    "nm": 1e-3,
+}
 
 
 @dataclass(frozen=True)
@@ -47,10 +56,17 @@ def probe(path: str | os.PathLike[str]) -> ImageInfo:
     path = Path(path)
     suffix = path.suffix.lower()
     if suffix not in SUFFIXES:
-        raise InputError("not an image format that is read here", file=path, value=suffix, allowed=", ".join(SUFFIXES))
+        raise InputError(
+            "not an image format that is read here",
+            file=path,
+            value=suffix,
+            allowed=", ".join(SUFFIXES),
+        )
     if not path.exists():
         raise InputError("image does not exist", file=path)
-    reader = _probe_tiff if suffix in TIFFS else _probe_picture if suffix in PICTURES else _probe_slide
+    reader = (
+        _probe_tiff if suffix in TIFFS else _probe_picture if suffix in PICTURES else _probe_slide
+    )
     try:
         return reader(path)
     except (InputError, SpecimenError):
@@ -69,10 +85,19 @@ def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
     """
     stated = None if sheet_um is None or np.isnan(float(sheet_um)) else float(sheet_um)
     if stated is not None and not 0 < stated < np.inf:
-        raise InputError("is not a pixel size", file=info.path, column="pixel_um", value=stated, allowed="above 0")
+        raise InputError(
+            "is not a pixel size",
+            file=info.path,
+            column="pixel_um",
+            value=stated,
+            allowed="above 0",
+        )
     if stated is None and info.pixel_um is None:
         raise InputError(
-            "no pixel size in the file and none in the sheet", file=info.path, column="pixel_um", allowed="µm per pixel"
+            "no pixel size in the file and none in the sheet",
+            file=info.path,
+            column="pixel_um",
+            allowed="µm per pixel",
         )
     if stated is None or info.pixel_um is None:
         return stated if info.pixel_um is None else info.pixel_um
@@ -141,11 +166,20 @@ def _read(path, target, sheet_um, region):
     info = probe(path)
     source_um = pixel_size(info, sheet_um)
     x, y, width, height = region or (0, 0, info.width, info.height)
-    if x < 0 or y < 0 or width < 1 or height < 1 or x + width > info.width or y + height > info.height:
+    if (
+        x < 0
+        or y < 0
+        or width < 1
+        or height < 1
+        or x + width > info.width
+        or y + height > info.height
+    ):
         raise InputError("region lies outside the image", file=info.path, value=region)
     ratio = max(1.0, (target or source_um) / source_um)
     ratio = 1.0 if ratio < 1 + AGREE else ratio
-    level = max((i for i, (down, _, _) in enumerate(info.levels) if down <= ratio * (1 + AGREE)), default=0)
+    level = max(
+        (i for i, (down, _, _) in enumerate(info.levels) if down <= ratio * (1 + AGREE)), default=0
+    )
     try:
         array = _pixels(info, level, (x, y, width, height))
     except Exception as error:  # every decoder has its own exceptions
@@ -168,9 +202,9 @@ def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> n
         from PIL import Image
 
         with Image.open(info.path) as image:
-            return np.asarray(image if image.mode in ("L", "RGB", "I;16", "I") else image.convert("RGB"))[
-                top : top + high, left : left + wide
-            ]
+            return np.asarray(
+                image if image.mode in ("L", "RGB", "I;16", "I") else image.convert("RGB")
+            )[top : top + high, left : left + wide]
     import tifffile
 
     with tifffile.TiffFile(info.path) as tif:
@@ -185,7 +219,9 @@ def _eight_bit(array: np.ndarray, path: Path) -> np.ndarray:
         return array
     if array.dtype == np.uint16:
         return (array.astype(np.float32) / 257.0 + 0.5).astype(np.uint8)
-    raise SpecimenError(f"{path.name}: pixels of type {array.dtype}; 8 or 16 bits a channel are read")
+    raise SpecimenError(
+        f"{path.name}: pixels of type {array.dtype}; 8 or 16 bits a channel are read"
+    )
 
 
 def _resample(array: np.ndarray, wide: int, high: int) -> np.ndarray:
@@ -205,7 +241,9 @@ def _channels_last(array: np.ndarray, axes: str) -> np.ndarray:
     array = array.transpose(order)
     if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)):
         return array
-    raise SpecimenError(f"an image with axes {axes} and shape {array.shape}: a grey or RGB plane is read")
+    raise SpecimenError(
+        f"an image with axes {axes} and shape {array.shape}: a grey or RGB plane is read"
+    )
 
 
 def _probe_tiff(path: Path) -> ImageInfo:
@@ -283,8 +321,15 @@ def _ome_um(xml: str, path: Path) -> float | None:
     for axis in "XY":
         unit = found.get(f"PhysicalSize{axis}Unit", "µm").replace("&#181;", "µ")
         if unit not in _TO_UM:
-            raise InputError("unit of the pixel size is not known", file=path, value=unit, allowed=", ".join(_TO_UM))
-        values.append(float(found.get(f"PhysicalSize{axis}", found["PhysicalSizeX"])) * _TO_UM[unit])
+            raise InputError(
+                "unit of the pixel size is not known",
+                file=path,
+                value=unit,
+                allowed=", ".join(_TO_UM),
+            )
+        values.append(
+            float(found.get(f"PhysicalSize{axis}", found["PhysicalSizeX"])) * _TO_UM[unit]
+        )
     return _square(values[0], values[1], path)
 
 
@@ -300,7 +345,9 @@ def _tag_um(tif, path: Path) -> float | None:
         if unit not in _TO_UM:
             return None
         return _square(_TO_UM[unit] / per_x, _TO_UM[unit] / per_y, path)
-    length = {2: 25400.0, 3: 10000.0}.get(int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2)
+    length = {2: 25400.0, 3: 10000.0}.get(
+        int(tags["ResolutionUnit"].value) if "ResolutionUnit" in tags else 2
+    )
     if length is None or length / per_x > DISPLAY_UM:
         return None
     return _square(length / per_x, length / per_y, path)

@@ -13,8 +13,8 @@ from typing import Any
 
 import numpy as np
 
-from periomics.study.errors import InputError, nearest
-from periomics.study.files import write_text
+from periomics.core.errors import InputError, nearest
+from periomics.core.files import write_text
 
 _NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
 COLOURS = {
@@ -53,7 +53,13 @@ def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
         data = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, UnicodeDecodeError) as error:
         raise InputError(f"is not JSON: {error}", file=path) from error
-    features = data if isinstance(data, list) else data.get("features", [data]) if isinstance(data, dict) else None
+    features = (
+        data
+        if isinstance(data, list)
+        else data.get("features", [data])
+        if isinstance(data, dict)
+        else None
+    )
     if features is None:
         raise InputError("holds no features", file=path, value=type(data).__name__)
     found = []
@@ -70,14 +76,20 @@ def _annotation(feature: Mapping, properties: Mapping, number: int, path: Path) 
     from shapely.geometry import shape
 
     label = properties.get("classification") or {}
-    name = label.get("name") or ": ".join(label.get("names", [])) if isinstance(label, Mapping) else str(label)
+    name = (
+        label.get("name") or ": ".join(label.get("names", []))
+        if isinstance(label, Mapping)
+        else str(label)
+    )
     name = name or properties.get("name")
     if not name:
         raise InputError(f"feature {number} has neither a classification nor a name", file=path)
     try:
         geometry = shape(feature["geometry"])
     except Exception as error:  # shapely raises many kinds for a malformed geometry
-        raise InputError(f"feature {number} ({name}) has no usable geometry", file=path, value=str(error)) from error
+        raise InputError(
+            f"feature {number} ({name}) has no usable geometry", file=path, value=str(error)
+        ) from error
     if geometry.is_empty:
         raise InputError(f"feature {number} ({name}) is empty", file=path)
     return Annotation(str(name), geometry if geometry.is_valid else make_valid(geometry))
@@ -96,17 +108,24 @@ def need(annotations: Sequence[Annotation], name: str, kind: str, where: object 
     InputError
         Naming the class that is missing and the nearest that is there.
     """
-    found = [p for g in named(annotations, name) for p in getattr(g, "geoms", [g]) if p.geom_type == kind]
+    found = [
+        p for g in named(annotations, name) for p in getattr(g, "geoms", [g]) if p.geom_type == kind
+    ]
     if not found:
         known = sorted({a.name for a in annotations})
         raise InputError(
-            f"no {kind} annotation {name!r}{nearest(name, known)}", file=where, allowed=f"found: {', '.join(known)}"
+            f"no {kind} annotation {name!r}{nearest(name, known)}",
+            file=where,
+            allowed=f"found: {', '.join(known)}",
         )
     return found
 
 
 def polygon_mask(
-    geometries: Iterable[Any], shape: tuple[int, int], scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
+    geometries: Iterable[Any],
+    shape: tuple[int, int],
+    scale: float = 1.0,
+    offset: tuple[float, float] = (0.0, 0.0),
 ) -> np.ndarray:
     """Pixels whose centres lie inside polygons (their union), bool (height, width).
 
@@ -139,14 +158,18 @@ def _fill(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
             if y0 == y1:
                 continue
             first, last = sorted((y0, y1))
-            rows = np.arange(max(0, int(np.ceil(first - 0.5))), min(height, int(np.ceil(last - 0.5))))
+            rows = np.arange(
+                max(0, int(np.ceil(first - 0.5))), min(height, int(np.ceil(last - 0.5)))
+            )
             x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
             columns = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
             flips[rows, columns] ^= 1
     return np.logical_xor.accumulate(flips[:, :width].astype(bool), axis=1)
 
 
-def outlines(labels: np.ndarray, scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)) -> list[np.ndarray]:
+def outlines(
+    labels: np.ndarray, scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
+) -> list[np.ndarray]:
     """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels.
 
     Labels must be dense; an object's outline is the half-way contour of its pixels, so its area is slightly below the
@@ -159,13 +182,19 @@ def outlines(labels: np.ndarray, scale: float = 1.0, offset: tuple[float, float]
     for number, box in enumerate(find_objects(labels), start=1):
         crop = np.pad(labels[box] == number, 1)
         contour = max(find_contours(crop.astype(np.float32), 0.5), key=len)
-        corner = np.array([box[1].start, box[0].start]) - 0.5  # the pad is 1, a pixel's centre lies at .5
+        corner = (
+            np.array([box[1].start, box[0].start]) - 0.5
+        )  # the pad is 1, a pixel's centre lies at .5
         found.append((contour[:, ::-1] + corner) * scale + offset)
     return found
 
 
 def detection(
-    outline: np.ndarray, label: str, measurements: Mapping[str, float], identity: str, kind: str = "detection"
+    outline: np.ndarray,
+    label: str,
+    measurements: Mapping[str, float],
+    identity: str,
+    kind: str = "detection",
 ) -> dict:
     """A GeoJSON feature that QuPath opens; `identity` makes its id, the same in every run."""
     points = np.round(np.asarray(outline, dtype=float), 2).tolist()
@@ -184,7 +213,9 @@ def detection(
             "classification": {"name": label, "color": list(COLOURS.get(label, (0, 158, 115)))},
             # A list of name and value is read by QuPath before and after 0.4, which itself writes an object.
             "measurements": [
-                {"name": k, "value": round(float(v), 6)} for k, v in measurements.items() if np.isfinite(v)
+                {"name": k, "value": round(float(v), 6)}
+                for k, v in measurements.items()
+                if np.isfinite(v)
             ],
         },
     }
@@ -198,11 +229,16 @@ def annotation_feature(geometry: Any, name: str, identity: str) -> dict:
         "type": "Feature",
         "id": str(uuid.uuid5(_NAMESPACE, identity)),
         "geometry": mapping(geometry),
-        "properties": {"objectType": "annotation", "classification": {"name": name, "color": [0, 158, 115]}},
+        "properties": {
+            "objectType": "annotation",
+            "classification": {"name": name, "color": [0, 158, 115]},
+        },
     }
 
 
-def write_geojson(features: Sequence[Mapping], path: str | os.PathLike[str], **metadata: object) -> None:
+def write_geojson(
+    features: Sequence[Mapping], path: str | os.PathLike[str], **metadata: object
+) -> None:
     """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest level."""
     collection = {
         "type": "FeatureCollection",

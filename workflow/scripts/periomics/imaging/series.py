@@ -8,8 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.imaging.readers import SUFFIXES, ImageInfo, pixel_size, probe, read_grey
-from periomics.study.errors import InputError, SpecimenError
 
 
 def _natural(path: Path) -> list[object]:
@@ -24,7 +24,9 @@ def frame_files(folder: str | os.PathLike[str]) -> list[Path]:
     InputError
         If the folder holds no image.
     """
-    files = sorted((p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES), key=_natural)
+    files = sorted(
+        (p for p in Path(folder).iterdir() if p.suffix.lower() in SUFFIXES), key=_natural
+    )
     if not files:
         raise InputError("folder holds no image", file=folder, allowed=", ".join(SUFFIXES))
     return files
@@ -51,11 +53,17 @@ def read_frames(
     """
     path = Path(path)
     if not needs_size and sheet_pixel_um is None and header(path).pixel_um is None:
-        return read_frames(path, 1.0)[0], None  # full resolution is read, so any size gives the same pixels
+        return read_frames(path, 1.0)[
+            0
+        ], None  # full resolution is read, so any size gives the same pixels
     if path.is_dir():
-        frames, sizes = zip(*(read_grey(f, None, sheet_pixel_um) for f in frame_files(path)), strict=True)
+        frames, sizes = zip(
+            *(read_grey(f, None, sheet_pixel_um) for f in frame_files(path)), strict=True
+        )
         if len({f.shape for f in frames}) > 1:
-            raise InputError("frames differ in size", file=path, value=sorted({f.shape for f in frames}))
+            raise InputError(
+                "frames differ in size", file=path, value=sorted({f.shape for f in frames})
+            )
         return np.stack(frames), float(sizes[0])
     if path.suffix.lower() in (".tif", ".tiff"):
         pages = _pages(path)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 LN10 = float(np.log(10))
 
@@ -39,12 +39,17 @@ def load_stains(path: str | os.PathLike[str]) -> dict[str, StainPair]:
     for name, entry in table.items():
         if entry.get("evidence") not in ("seen", "memory"):
             raise InputError("states no evidence", file=path, column=name, allowed="seen, memory")
-        pairs[name] = stain_pair(entry.get("stains", ()), entry.get("vectors", ()), where=f"{path}, {name}")
+        pairs[name] = stain_pair(
+            entry.get("stains", ()), entry.get("vectors", ()), where=f"{path}, {name}"
+        )
     return pairs
 
 
 def stain_pair(
-    stains: Sequence[str], vectors: Sequence[Sequence[float]], where: str = "", source: str = "fixed"
+    stains: Sequence[str],
+    vectors: Sequence[Sequence[float]],
+    where: str = "",
+    source: str = "fixed",
 ) -> StainPair:
     """A checked StainPair with unit vectors.
 
@@ -57,11 +62,22 @@ def stain_pair(
         array = np.asarray(vectors, dtype=float)
     except (TypeError, ValueError):
         array = np.empty(0)
-    if len(stains) != 2 or array.shape != (2, 3) or not np.isfinite(array).all() or (array < 0).any():
-        raise InputError("two stains with three OD values each are needed", file=where, value=str(vectors)[:80])
+    if (
+        len(stains) != 2
+        or array.shape != (2, 3)
+        or not np.isfinite(array).all()
+        or (array < 0).any()
+    ):
+        raise InputError(
+            "two stains with three OD values each are needed", file=where, value=str(vectors)[:80]
+        )
     array = array / np.linalg.norm(array, axis=1, keepdims=True)
     if angle_between(array[0], array[1]) < 5:
-        raise InputError("the two stain vectors are less than 5° apart", file=where, value=np.round(array, 3).tolist())
+        raise InputError(
+            "the two stain vectors are less than 5° apart",
+            file=where,
+            value=np.round(array, 3).tolist(),
+        )
     return StainPair((str(stains[0]), str(stains[1])), array, source)
 
 
@@ -72,7 +88,10 @@ def choose_pair(pairs: Mapping[str, StainPair], vectors: object, where: str = ""
         return stain_pair(list(vectors), list(vectors.values()), where=where, source="config")
     if vectors not in pairs:
         raise InputError(
-            f"unknown stain vectors{nearest(str(vectors), pairs)}", file=where, value=vectors, allowed=", ".join(pairs)
+            f"unknown stain vectors{nearest(str(vectors), pairs)}",
+            file=where,
+            value=vectors,
+            allowed=", ".join(pairs),
         )
     return pairs[vectors]
 
@@ -109,7 +128,9 @@ def clipped_share(rgb: np.ndarray, mask: np.ndarray | None = None) -> float:
     return float(zero.mean()) if zero.size else 0.0
 
 
-def separate(rgb: np.ndarray, white: Sequence[float], pair: StainPair) -> tuple[np.ndarray, np.ndarray]:
+def separate(
+    rgb: np.ndarray, white: Sequence[float], pair: StainPair
+) -> tuple[np.ndarray, np.ndarray]:
     """Amount of each of two stains, in OD of its own unit vector (QuPath's units, six times `skimage.color.rgb2hed`'s).
 
     The third component of the inverse is the residual (cross product of the two vectors) and is not returned; see
@@ -160,7 +181,11 @@ def white_from_histogram(histogram: np.ndarray, percentile: float = 98.0) -> np.
 
 
 def estimate_vectors(
-    od: np.ndarray, reference: StainPair, min_od: float = 0.15, percentile: float = 1.0, min_angle: float = 15.0
+    od: np.ndarray,
+    reference: StainPair,
+    min_od: float = 0.15,
+    percentile: float = 1.0,
+    min_angle: float = 15.0,
 ) -> tuple[StainPair, float, str]:
     """Stain vectors of pooled tissue pixels, by the extreme directions in their main plane (after Macenko).
 

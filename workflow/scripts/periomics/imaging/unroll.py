@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,11 @@ class Band:
 
 
 def unroll(
-    image: np.ndarray, polyline: np.ndarray, width: float, step: float, depths: tuple[float, float] | None = None
+    image: np.ndarray,
+    polyline: np.ndarray,
+    width: float,
+    step: float,
+    depths: tuple[float, float] | None = None,
 ) -> Band:
     """Sample an image in a band normal to a polyline (arc length by depth), by linear interpolation.
 
@@ -96,7 +100,10 @@ def _bilinear(image: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     height, width = image.shape
     outside = (x < -0.5) | (y < -0.5) | (x > width - 0.5) | (y > height - 0.5)
     x, y = np.clip(x, 0, width - 1), np.clip(y, 0, height - 1)
-    left, top = np.minimum(x.astype(int), max(width - 2, 0)), np.minimum(y.astype(int), max(height - 2, 0))
+    left, top = (
+        np.minimum(x.astype(int), max(width - 2, 0)),
+        np.minimum(y.astype(int), max(height - 2, 0)),
+    )
     fx, fy = x - left, y - top
     right, below = np.minimum(left + 1, width - 1), np.minimum(top + 1, height - 1)
     upper = image[top, left] * (1 - fx) + image[top, right] * fx

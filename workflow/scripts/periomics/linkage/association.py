@@ -14,8 +14,22 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-COLUMNS = ("outcome", "score_id", "r", "lower", "upper", "p", "p_adj", "n", "family", "method", "adjusted_for", "p_floor", "r_pooled",
-           "reason")  # fmt: skip
+COLUMNS = (
+    "outcome",
+    "score_id",
+    "r",
+    "lower",
+    "upper",
+    "p",
+    "p_adj",
+    "n",
+    "family",
+    "method",
+    "adjusted_for",
+    "p_floor",
+    "r_pooled",
+    "reason",
+)
 MIN_UNITS = 12
 _BATCH = 4096
 
@@ -51,8 +65,14 @@ def correlation(x: np.ndarray, y: np.ndarray) -> np.ndarray:
         return np.where(bottom > 1e-12, top / bottom, np.nan)
 
 
-def within(x: np.ndarray, y: np.ndarray, strata: np.ndarray, seed_rng: np.random.Generator, n_permutations: int = 9999,
-           min_units: int = MIN_UNITS) -> Association:  # fmt: skip
+def within(
+    x: np.ndarray,
+    y: np.ndarray,
+    strata: np.ndarray,
+    seed_rng: np.random.Generator,
+    n_permutations: int = 9999,
+    min_units: int = MIN_UNITS,
+) -> Association:
     """Association of two variables within strata.
 
     Parameters
@@ -78,20 +98,36 @@ def within(x: np.ndarray, y: np.ndarray, strata: np.ndarray, seed_rng: np.random
     n, groups = len(x), len(np.unique(strata))
     missing = float("nan")
     if n < 4 or n - groups < 3:
-        return Association(missing, missing, missing, missing, missing, n, missing, "too few units that share both")
+        return Association(
+            missing, missing, missing, missing, missing, n, missing, "too few units that share both"
+        )
     pooled = float(correlation(x - x.mean(), y - y.mean()))
     cx, cy = centre(x, strata), centre(y, strata)
     r = float(correlation(cx, cy))
     if np.isnan(r):
         return Association(
-            missing, missing, missing, missing, missing, n, pooled, "score or outcome does not vary within arms"
+            missing,
+            missing,
+            missing,
+            missing,
+            missing,
+            n,
+            pooled,
+            "score or outcome does not vary within arms",
         )
     sizes = [int((strata == g).sum()) for g in np.unique(strata)]
     floor = max(1 / (n_permutations + 1), 1 / prod(factorial(s) for s in sizes))
     lower, upper = fisher_interval(r, n - groups)
     if n < min_units:
         return Association(
-            r, lower, upper, missing, floor, n, pooled, f"no test below {min_units} units that share both"
+            r,
+            lower,
+            upper,
+            missing,
+            floor,
+            n,
+            pooled,
+            f"no test below {min_units} units that share both",
         )
     p = permutation_p(cx, cy, strata, r, seed_rng, n_permutations)
     return Association(r, lower, upper, p, floor, n, pooled)
@@ -107,7 +143,12 @@ def fisher_interval(r: float, df: int, level: float = 0.95) -> tuple[float, floa
 
 
 def permutation_p(
-    cx: np.ndarray, cy: np.ndarray, strata: np.ndarray, r: float, rng: np.random.Generator, n_permutations: int
+    cx: np.ndarray,
+    cy: np.ndarray,
+    strata: np.ndarray,
+    r: float,
+    rng: np.random.Generator,
+    n_permutations: int,
 ) -> float:
     """Two-sided p of |r| against permutations of centred y within strata, (b + 1) / (m + 1)."""
     beyond, done = 0, 0

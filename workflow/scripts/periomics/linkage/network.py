@@ -14,8 +14,8 @@ import numpy as np
 import pandas as pd
 import pulp
 
-from periomics.study.errors import PeriomicsError
-from periomics.study.solver import choose_solver, solve
+from periomics.core.errors import PeriomicsError
+from periomics.core.solver import choose_solver, solve
 
 
 @dataclass(frozen=True)
@@ -38,14 +38,20 @@ class Pool:
     notes: tuple[str, ...] = field(default=())
 
 
-def prune(edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], depth: int) -> pd.DataFrame:
+def prune(
+    edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], depth: int
+) -> pd.DataFrame:
     """Edges on a path of at most `depth` steps from an input to a measured gene, without self-loops and edges into inputs."""
     df = edges[(edges["source"] != edges["target"]) & ~edges["target"].isin(list(inputs))]
     df = df.drop_duplicates(["source", "sign", "target"])
     down = _distance(df, set(inputs), "source", "target")
     up = _distance(df, set(measured), "target", "source")
     far = 10**9
-    length = df["source"].map(lambda v: down.get(v, far)) + 1 + df["target"].map(lambda v: up.get(v, far))
+    length = (
+        df["source"].map(lambda v: down.get(v, far))
+        + 1
+        + df["target"].map(lambda v: up.get(v, far))
+    )
     return df[length <= depth].sort_values(["source", "target", "sign"]).reset_index(drop=True)
 
 
@@ -75,12 +81,19 @@ class Model:
     """
 
     def __init__(
-        self, edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], beta: float
+        self,
+        edges: pd.DataFrame,
+        inputs: Mapping[str, int],
+        measured: Mapping[str, float],
+        beta: float,
     ) -> None:
         self.edges = [
-            (str(s), int(g), str(t)) for s, g, t in edges[["source", "sign", "target"]].itertuples(index=False)
+            (str(s), int(g), str(t))
+            for s, g, t in edges[["source", "sign", "target"]].itertuples(index=False)
         ]
-        self.nodes = sorted({s for s, _, _ in self.edges} | {t for _, _, t in self.edges} | set(inputs))
+        self.nodes = sorted(
+            {s for s, _, _ in self.edges} | {t for _, _, t in self.edges} | set(inputs)
+        )
         self.inputs = {k: int(v) for k, v in inputs.items()}
         self.measured = {k: float(v) for k, v in measured.items() if k in set(self.nodes)}
         self.beta = float(beta)
@@ -129,7 +142,9 @@ class Model:
         distance = [pulp.LpVariable(f"t{i}", lowBound=0, upBound=longest) for i in range(longest)]
         for k, (s, _, t) in enumerate(self.edges):
             for carried in (self.edge_up[k], self.edge_down[k]):
-                self.problem += distance[index[s]] - distance[index[t]] + (longest + 1) * carried <= longest
+                self.problem += (
+                    distance[index[s]] - distance[index[t]] + (longest + 1) * carried <= longest
+                )
 
     def solve(self, solver: pulp.LpSolver) -> Solution:
         """Solve once and read the states; edges count as used where they carry a state that needs them.
@@ -145,7 +160,11 @@ class Model:
             for v, u, d in zip(self.nodes, self.up, self.down, strict=True)
         }
         states = {v: s for v, s in states.items() if s}
-        used = tuple(e for e in self.edges if e[0] in states and e[2] in states and states[e[0]] * e[1] == states[e[2]])
+        used = tuple(
+            e
+            for e in self.edges
+            if e[0] in states and e[2] in states and states[e[0]] * e[1] == states[e[2]]
+        )
         return Solution(float(pulp.value(self.problem.objective)), states, used, status)
 
     def forbid(self, solution: Solution) -> None:
@@ -159,8 +178,14 @@ class Model:
         self.problem += pulp.lpSum(on) - pulp.lpSum(off) <= len(on) - 1
 
 
-def solve_pool(edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], beta: float, limit: int = 50,
-               solver_name: str = "HiGHS") -> Pool:  # fmt: skip
+def solve_pool(
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    measured: Mapping[str, float],
+    beta: float,
+    limit: int = 50,
+    solver_name: str = "HiGHS",
+) -> Pool:
     """All optima of the network up to `limit`, by cutting each off and solving again until the objective rises.
 
     An empty network (the input alone) is a valid optimum: a path can cost more than the genes it explains are worth.
@@ -195,8 +220,11 @@ def edge_frequencies(pools: list[Pool]) -> pd.Series:
         for solution in pool.solutions:
             for edge in solution.edges:
                 totals[edge] = totals.get(edge, 0.0) + 1 / len(pool.solutions)
-    index = pd.MultiIndex.from_tuples(sorted(totals), names=["source", "sign", "target"]) if totals else pd.MultiIndex.from_arrays(
-        [[], [], []], names=["source", "sign", "target"])  # fmt: skip
+    index = (
+        pd.MultiIndex.from_tuples(sorted(totals), names=["source", "sign", "target"])
+        if totals
+        else pd.MultiIndex.from_arrays([[], [], []], names=["source", "sign", "target"])
+    )
     return pd.Series([totals[e] / len(pools) for e in sorted(totals)], index=index, dtype=float)
 
 

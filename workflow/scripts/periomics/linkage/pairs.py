@@ -7,9 +7,9 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import generator
 from periomics.linkage.association import COLUMNS, holm, within
 from periomics.study.dictionary import entry
-from periomics.study.seeds import generator
 
 CONCORDANCE = "assay concordance"
 
@@ -21,8 +21,12 @@ def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
     of its range is moved half a unit of its table's resolution (0.1 percentage points) inside.
     """
     df = animals[(animals["status"] == "measured") & (animals["variant"] == "")].copy()
-    df = df.sort_values("time", na_position="first").drop_duplicates(["animal_id", "condition", "outcome"], keep="last")
-    table = df.pivot_table(index=["animal_id", "condition"], columns="outcome", values="value", aggfunc="first")
+    df = df.sort_values("time", na_position="first").drop_duplicates(
+        ["animal_id", "condition", "outcome"], keep="last"
+    )
+    table = df.pivot_table(
+        index=["animal_id", "condition"], columns="outcome", values="value", aggfunc="first"
+    )
     for outcome in table.columns:
         table[outcome] = to_scale(table[outcome], str(entry(dictionary, outcome)["scale"]))
     return table.reset_index()
@@ -91,11 +95,23 @@ def associate(
     table = wide(animals, dictionary)
     rows = []
     for pair in pairs:
-        score, outcome, units = str(pair["score"]), str(pair["outcome"]), str(pair.get("units", "animal"))
-        own = assay_genes.get(outcome, set()) & set_genes.get(score.split(":")[-1].split("@")[0], set())
+        score, outcome, units = (
+            str(pair["score"]),
+            str(pair["outcome"]),
+            str(pair.get("units", "animal")),
+        )
+        own = assay_genes.get(outcome, set()) & set_genes.get(
+            score.split(":")[-1].split("@")[0], set()
+        )
         family = CONCORDANCE if own else f"declared pairs ({units}s)"
-        row = {"outcome": outcome, "score_id": score, "family": family, "adjusted_for": "arm" if units == "animal" else "isolation",
-               "method": "Pearson within strata, permutation within strata", "reason": ""}  # fmt: skip
+        row = {
+            "outcome": outcome,
+            "score_id": score,
+            "family": family,
+            "adjusted_for": "arm" if units == "animal" else "isolation",
+            "method": "Pearson within strata, permutation within strata",
+            "reason": "",
+        }
         if score not in table or outcome not in table:
             absent = score if score not in table else outcome
             rows.append({**row, "n": 0, "reason": f"{absent} was not measured in any unit"})
@@ -104,10 +120,25 @@ def associate(
         part = table[inside == (units != "animal")].dropna(subset=[score, outcome])
         strata = _strata(part, group, units != "animal")
         rng = generator(seed, "associate_scores", f"{score}~{outcome}")
-        found = within(part[score].to_numpy(), part[outcome].to_numpy(), strata, rng, n_permutations)
-        reason = found.reason or (f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else "")
-        rows.append({**row, "r": found.r, "lower": found.lower, "upper": found.upper, "p": found.p, "n": found.n,
-                     "p_floor": found.p_floor, "r_pooled": found.r_pooled, "reason": reason})  # fmt: skip
+        found = within(
+            part[score].to_numpy(), part[outcome].to_numpy(), strata, rng, n_permutations
+        )
+        reason = found.reason or (
+            f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else ""
+        )
+        rows.append(
+            {
+                **row,
+                "r": found.r,
+                "lower": found.lower,
+                "upper": found.upper,
+                "p": found.p,
+                "n": found.n,
+                "p_floor": found.p_floor,
+                "r_pooled": found.r_pooled,
+                "reason": reason,
+            }
+        )
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     out["p_adj"] = np.nan
     for family, part in out.groupby("family"):

@@ -7,12 +7,22 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError, nearest
+from periomics.core.seeds import generator
 from periomics.linkage.network import Pool, edge_frequencies, prune, shuffled, solve_pool
-from periomics.study.errors import InputError, nearest
-from periomics.study.seeds import generator
 
-EDGE_COLUMNS = ("source", "sign", "target", "frequency", "null_frequency", "pool_complete", "layer", "evidence", "source_state",
-                "target_state")  # fmt: skip
+EDGE_COLUMNS = (
+    "source",
+    "sign",
+    "target",
+    "frequency",
+    "null_frequency",
+    "pool_complete",
+    "layer",
+    "evidence",
+    "source_state",
+    "target_state",
+)
 
 
 def signalling_table(path: str, species: str) -> pd.DataFrame:
@@ -33,8 +43,15 @@ def changed_genes(de: pd.DataFrame, edges: pd.DataFrame, q: float, most: int) ->
     reached = set(edges.loc[edges["layer"] == "transcription", "target"])
     hit = de[de["symbol"].isin(reached) & (de["padj"] < q)].copy()
     hit["size"] = hit["stat"].abs()
-    hit = hit.sort_values(["size", "symbol"], ascending=[False, True]).drop_duplicates("symbol").head(most)
-    return {s: float(np.sign(t) * min(abs(t) / 5, 2.0)) for s, t in zip(hit["symbol"], hit["stat"], strict=True)}
+    hit = (
+        hit.sort_values(["size", "symbol"], ascending=[False, True])
+        .drop_duplicates("symbol")
+        .head(most)
+    )
+    return {
+        s: float(np.sign(t) * min(abs(t) / 5, 2.0))
+        for s, t in zip(hit["symbol"], hit["stat"], strict=True)
+    }
 
 
 def named_inputs(
@@ -53,14 +70,22 @@ def named_inputs(
         if row.empty:
             known = sorted(set(edges_human["source"]))
             raise InputError(
-                f"the signalling table has no such input{nearest(name, known)}", column="linkage/networks", value=name
+                f"the signalling table has no such input{nearest(name, known)}",
+                column="linkage/networks",
+                value=name,
             )
         out[str(row["source" if species == "human" else f"source_{species}"].iloc[0])] = int(sign)
     return {k: v for k, v in out.items() if k in set(edges["source"])}
 
 
-def find_routes(edges: pd.DataFrame, inputs: Mapping[str, int], genes: Mapping[str, float], settings: Mapping[str, object],
-                seed: int, name: str) -> tuple[pd.DataFrame, Pool, int]:  # fmt: skip
+def find_routes(
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    genes: Mapping[str, float],
+    settings: Mapping[str, object],
+    seed: int,
+    name: str,
+) -> tuple[pd.DataFrame, Pool, int]:
     """Optimal routes with their frequency in the pool of optima and in a null where the genes' changes are dealt anew.
 
     Parameters
@@ -86,22 +111,37 @@ def find_routes(edges: pd.DataFrame, inputs: Mapping[str, int], genes: Mapping[s
         Edges after pruning.
     """
     pruned = prune(edges, inputs, genes, int(settings["depth"]))
-    beta, limit, solver = float(settings["beta"]), int(settings["pool"]), str(settings.get("solver", "HiGHS"))
+    beta, limit, solver = (
+        float(settings["beta"]),
+        int(settings["pool"]),
+        str(settings.get("solver", "HiGHS")),
+    )
     pool = solve_pool(pruned, inputs, genes, beta, limit, solver)
     table = edge_frequencies([pool]).rename("frequency").reset_index()
     if len(table):
         rng = generator(seed, "solve_network", name)
         nulls = [
-            solve_pool(pruned, inputs, shuffled(genes, rng), beta, 5, solver) for _ in range(int(settings["nulls"]))
+            solve_pool(pruned, inputs, shuffled(genes, rng), beta, 5, solver)
+            for _ in range(int(settings["nulls"]))
         ]
         null = (
-            edge_frequencies(nulls).rename("null_frequency") if nulls else pd.Series(dtype=float, name="null_frequency")
+            edge_frequencies(nulls).rename("null_frequency")
+            if nulls
+            else pd.Series(dtype=float, name="null_frequency")
         )
-        table = table.merge(null.reset_index(), on=["source", "sign", "target"], how="left") if len(null) else table
+        table = (
+            table.merge(null.reset_index(), on=["source", "sign", "target"], how="left")
+            if len(null)
+            else table
+        )
     table = table.reindex(columns=["source", "sign", "target", "frequency", "null_frequency"])
-    table["null_frequency"] = table["null_frequency"].fillna(0.0) if int(settings["nulls"]) else np.nan
+    table["null_frequency"] = (
+        table["null_frequency"].fillna(0.0) if int(settings["nulls"]) else np.nan
+    )
     table["pool_complete"] = "yes" if pool.complete else "no"
-    facts = edges.drop_duplicates(["source", "sign", "target"])[["source", "sign", "target", "layer", "evidence"]]
+    facts = edges.drop_duplicates(["source", "sign", "target"])[
+        ["source", "sign", "target", "layer", "evidence"]
+    ]
     table = table.merge(facts, on=["source", "sign", "target"], how="left")
     states = pool.solutions[0].states if pool.solutions else {}
     table["source_state"] = [states.get(s, 0) for s in table["source"]]
@@ -113,7 +153,7 @@ def route_figure(table: pd.DataFrame, genes: Mapping[str, float], title: str):
     """The routes as a layered graph: receptor on top, genes at the bottom; width is frequency, colour is the state."""
     import networkx as nx
 
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     fig, ax = new_figure(8, 6)
     ax.axis("off")
@@ -132,17 +172,33 @@ def route_figure(table: pd.DataFrame, genes: Mapping[str, float], title: str):
     layers: dict[int, list[str]] = {}
     for node in sorted(graph):
         layers.setdefault(depth.get(node, 0), []).append(node)
-    place = {n: ((i + 1) / (len(names) + 1), -d) for d, names in layers.items() for i, n in enumerate(names)}
+    place = {
+        n: ((i + 1) / (len(names) + 1), -d)
+        for d, names in layers.items()
+        for i, n in enumerate(names)
+    }
     for a, b, data in graph.edges(data=True):
         style = "-|>" if data["sign"] > 0 else "-["
         ax.annotate(
             "",
             place[b],
             place[a],
-            arrowprops={"arrowstyle": style, "lw": data["width"], "color": "0.4", "shrinkA": 9, "shrinkB": 9},
+            arrowprops={
+                "arrowstyle": style,
+                "lw": data["width"],
+                "color": "0.4",
+                "shrinkA": 9,
+                "shrinkB": 9,
+            },
         )
     for node, (x, y) in place.items():
-        colour = PALETTE[2] if state.get(node, 0) > 0 else PALETTE[1] if state.get(node, 0) < 0 else "0.8"
+        colour = (
+            PALETTE[2]
+            if state.get(node, 0) > 0
+            else PALETTE[1]
+            if state.get(node, 0) < 0
+            else "0.8"
+        )
         shape = "square,pad=0.25" if node in genes else "round,pad=0.25"
         ax.text(
             x,

@@ -83,7 +83,11 @@ def anisotropy(bone: Mask, voi: Mask, threads: int = 1) -> Anisotropy | None:
 
 
 def anisotropy_of_bits(
-    bone: NDArray[np.uint8], voi: NDArray[np.uint8] | None, low: Shape, shape: Shape, threads: int = 1
+    bone: NDArray[np.uint8],
+    voi: NDArray[np.uint8] | None,
+    low: Shape,
+    shape: Shape,
+    threads: int = 1,
 ) -> Anisotropy | None:
     """MIL ellipsoid of bone in the VOI inside a box, both as bits, which rays cross in any direction.
 
@@ -99,9 +103,19 @@ def anisotropy_of_bits(
     vectors = directions()
     lengths, changes = np.zeros(len(vectors)), np.zeros(len(vectors), np.int64)
     count = partial(
-        _intercepts, bone, bone if voi is None else voi, voi is None, low, shape, vectors, _frames(vectors),
-        _spacing(shape), _shifts(len(vectors)), lengths, changes,
-    )  # fmt: skip
+        _intercepts,
+        bone,
+        bone if voi is None else voi,
+        voi is None,
+        low,
+        shape,
+        vectors,
+        _frames(vectors),
+        _spacing(shape),
+        _shifts(len(vectors)),
+        lengths,
+        changes,
+    )
     in_parts(count, len(vectors), threads)
     if changes.sum() < LEAST_CHANGES * len(vectors) or not lengths.all():
         return None
@@ -131,36 +145,54 @@ def noise_floors(bone: Mask, voi: Mask, n: int = 1, threads: int = 1) -> tuple[A
     box = _box(voi)
     if box is None:
         return ()
-    return floors_of_bits(bits_of(bone[box]), bits_of(voi[box]), n, Plan(voi[box].shape, threads=threads))
+    return floors_of_bits(
+        bits_of(bone[box]), bits_of(voi[box]), n, Plan(voi[box].shape, threads=threads)
+    )
 
 
 def floors_of_bits(bone: BitVolume, voi: BitVolume, n: int, plan: Plan) -> tuple[Anisotropy, ...]:
     """`noise_floors` of bits on the VOI's bounding box, with transforms cut up as planned."""
-    inside = sum(int(np.bitwise_count(a & b).sum()) for a, b in zip(bone.bits, voi.bits, strict=True))
+    inside = sum(
+        int(np.bitwise_count(a & b).sum()) for a, b in zip(bone.bits, voi.bits, strict=True)
+    )
     total = voi.count()
     if n == 0 or inside in (0, total):
         return ()
     amplitude = radial_amplitude(bone.read, voi.read, inside / total, plan)
     fields = (field_mask(amplitude, voi.read, inside, total, seed, plan) for seed in range(n))
-    found = (anisotropy_of_bits(f.bits, voi.bits, (0, 0, 0), plan.shape, plan.threads) for f in fields)
+    found = (
+        anisotropy_of_bits(f.bits, voi.bits, (0, 0, 0), plan.shape, plan.threads) for f in fields
+    )
     return tuple(f for f in found if f is not None)
 
 
 def directions() -> NDArray[np.float64]:
     """(81, 3) unit vectors: an icosahedron divided twice, one of each opposite pair."""
     golden = (1 + 5**0.5) / 2
-    points = [p for a in (-1, 1) for b in (-golden, golden) for p in ((0, a, b), (a, b, 0), (b, 0, a))]
+    points = [
+        p for a in (-1, 1) for b in (-golden, golden) for p in ((0, a, b), (a, b, 0), (b, 0, a))
+    ]
     found = np.array(points, float)
     edge = 2.0
     for _ in range(2):
         gaps = np.linalg.norm(found[:, None] - found[None], axis=2)
         pairs = np.argwhere(np.triu((gaps > 0) & (gaps < 1.3 * edge), 1))
         middles = found[pairs[:, 0]] + found[pairs[:, 1]]
-        found = np.concatenate([found / np.linalg.norm(found, axis=1)[:, None],
-                                middles / np.linalg.norm(middles, axis=1)[:, None]])  # fmt: skip
-        edge = float(np.linalg.norm(found[:, None] - found[None], axis=2)[np.triu_indices(len(found), 1)].min())
+        found = np.concatenate(
+            [
+                found / np.linalg.norm(found, axis=1)[:, None],
+                middles / np.linalg.norm(middles, axis=1)[:, None],
+            ]
+        )
+        edge = float(
+            np.linalg.norm(found[:, None] - found[None], axis=2)[
+                np.triu_indices(len(found), 1)
+            ].min()
+        )
     sign = np.where(
-        np.abs(found[:, 0]) > 1e-9, found[:, 0], np.where(np.abs(found[:, 1]) > 1e-9, found[:, 1], found[:, 2])
+        np.abs(found[:, 0]) > 1e-9,
+        found[:, 0],
+        np.where(np.abs(found[:, 1]) > 1e-9, found[:, 1], found[:, 2]),
     )
     return found[sign > 0]
 
@@ -184,7 +216,9 @@ def _shifts(n: int) -> NDArray[np.float64]:
 
 
 @numba.njit(cache=True, nogil=True)
-def _intercepts(bone, voi, whole, low, shape, vectors, frames, spacing, shifts, lengths, changes, first, last):
+def _intercepts(
+    bone, voi, whole, low, shape, vectors, frames, spacing, shifts, lengths, changes, first, last
+):
     """Length (voxels) of rays inside the VOI and changes of phase on them, for directions first to last."""
     reach = np.sqrt(float(shape[0] * shape[0] + shape[1] * shape[1] + shape[2] * shape[2])) / 2.0
     half = int(reach / spacing) + 1
@@ -196,7 +230,19 @@ def _intercepts(bone, voi, whole, low, shape, vectors, frames, spacing, shifts, 
             for j in range(-half, half + 1):
                 b = (j + shifts[k, 1]) * spacing
                 if a * a + b * b <= reach * reach:
-                    n, c = _ray(bone, voi, whole, low, shape, vectors[k], frames[k], a, b, shifts[k, 2], reach)
+                    n, c = _ray(
+                        bone,
+                        voi,
+                        whole,
+                        low,
+                        shape,
+                        vectors[k],
+                        frames[k],
+                        a,
+                        b,
+                        shifts[k, 2],
+                        reach,
+                    )
                     inside += n
                     crossed += c
         lengths[k] = inside * STEP

@@ -20,7 +20,9 @@ from periomics.microct.slabs import BitVolume, Mask, Reader, Shape, empty_bits
 SLAB_BYTES, HALO_BYTES = 5.0, 2.5
 
 
-def close(read: Reader, shape: Shape, radius: float, planes: int = 64, threads: int = 1) -> BitVolume:
+def close(
+    read: Reader, shape: Shape, radius: float, planes: int = 64, threads: int = 1
+) -> BitVolume:
     """Closing of a mask by a ball.
 
     Parameters
@@ -42,20 +44,31 @@ def close(read: Reader, shape: Shape, radius: float, planes: int = 64, threads: 
     def outside(low: int, high: int) -> Mask:
         return ~_continued(read, n, low - pad, high - pad, pad)
 
-    grown = filled(wide, planes, "grow", lambda a, b: ~core(outside, wide[0], a, b, radius, threads))
+    grown = filled(
+        wide, planes, "grow", lambda a, b: ~core(outside, wide[0], a, b, radius, threads)
+    )
 
     def shrunk(low: int, high: int) -> Mask:
-        return core(grown.read, wide[0], low + pad, high + pad, radius, threads)[:, pad:-pad, pad:-pad]
+        return core(grown.read, wide[0], low + pad, high + pad, radius, threads)[
+            :, pad:-pad, pad:-pad
+        ]
 
     return filled(shape, planes, "shrink", shrunk)
 
 
-def open_(read: Reader, shape: Shape, radius: float, planes: int = 64, threads: int = 1) -> BitVolume:
+def open_(
+    read: Reader, shape: Shape, radius: float, planes: int = 64, threads: int = 1
+) -> BitVolume:
     """Opening of a mask by a ball; arguments as of `close`."""
-    inner = filled(shape, planes, "shrink", lambda a, b: core(read, shape[0], a, b, radius, threads))
+    inner = filled(
+        shape, planes, "shrink", lambda a, b: core(read, shape[0], a, b, radius, threads)
+    )
     return filled(
-        shape, planes, "grow", lambda a, b: near(inner.read, shape[0], a, b, radius, threads) & read(a, b)
-    )  # fmt: skip
+        shape,
+        planes,
+        "grow",
+        lambda a, b: near(inner.read, shape[0], a, b, radius, threads) & read(a, b),
+    )
 
 
 def core(read: Reader, n: int, low: int, high: int, radius: float, threads: int = 1) -> Mask:
@@ -63,7 +76,10 @@ def core(read: Reader, n: int, low: int, high: int, radius: float, threads: int 
     limit = _limit(radius)
     reach = max(1, math.ceil(math.sqrt(limit)))
     first, last = max(0, low - reach), min(n, high + reach)
-    return squared_distance(read(first, last), threads, reach, slice(low - first, high - first)) > limit
+    return (
+        squared_distance(read(first, last), threads, reach, slice(low - first, high - first))
+        > limit
+    )
 
 
 def near(read: Reader, n: int, low: int, high: int, radius: float, threads: int = 1) -> Mask:
@@ -83,7 +99,9 @@ def planes_for(memory_mb: float, shape: Shape, radius: float) -> int:
     """Planes of a slab of closings and openings up to a radius; raises ValueError as `slabs.planes_for`."""
     pad = _margin(radius)
     width = 1 if pad < NARROW else 2
-    return slabs.planes_for(memory_mb, _wide(shape, pad), width * SLAB_BYTES, 2 * pad, width * HALO_BYTES)
+    return slabs.planes_for(
+        memory_mb, _wide(shape, pad), width * SLAB_BYTES, 2 * pad, width * HALO_BYTES
+    )
 
 
 def _limit(radius: float) -> int:

@@ -8,21 +8,33 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from periomics.core.errors import InputError, PeriomicsError
 from periomics.microct.density import fit_phantom
 from periomics.microct.distance import squared_distance
+from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.large import slab_planes
-from periomics.microct.lazy import SlabReader
 from periomics.microct.measure import isotropic_voxel
 from periomics.microct.settings import Settings
 from periomics.microct.slabs import slabs, smoothed_slabs
-from periomics.study.errors import InputError, PeriomicsError
 
-COLUMNS = ("batch", "bone_threshold", "rule", "n_scans", "slope", "intercept", "residual", "phantom", "reason")
+COLUMNS = (
+    "batch",
+    "bone_threshold",
+    "rule",
+    "n_scans",
+    "slope",
+    "intercept",
+    "residual",
+    "phantom",
+    "reason",
+)
 BINS = 2048
 Read = Callable[[Mapping[str, object]], SlabReader]
 
 
-def batch_row(batch: str, rows: Sequence[Mapping[str, object]], settings: Settings, read: Read) -> pd.DataFrame:
+def batch_row(
+    batch: str, rows: Sequence[Mapping[str, object]], settings: Settings, read: Read
+) -> pd.DataFrame:
     """The one row of a scan batch.
 
     Parameters
@@ -44,7 +56,9 @@ def batch_row(batch: str, rows: Sequence[Mapping[str, object]], settings: Settin
     found: dict[str, object] = {"batch": batch, "rule": settings.threshold_rule}
     reasons: list[str] = []
     if settings.threshold_rule == "otsu":
-        threshold, used = pooled_otsu([r for r in rows if r.get("role") != "phantom"], settings, read, reasons)
+        threshold, used = pooled_otsu(
+            [r for r in rows if r.get("role") != "phantom"], settings, read, reasons
+        )
         found |= {"bone_threshold": threshold, "n_scans": used}
     if settings.calibration == "phantom":
         found |= _phantom([r for r in rows if r.get("role") == "phantom"], settings, read, reasons)
@@ -74,8 +88,13 @@ def pooled_otsu(
     total = np.zeros(BINS)
     for counts, a, b in pools:
         cumulative = np.concatenate([[0.0], np.cumsum(counts)])
-        total += np.diff(np.interp(edges, np.linspace(a, b, BINS + 1) if b > a else [a, a + 1e-9], cumulative[: BINS + 1]
-                                   if b > a else [0.0, 1.0]))  # fmt: skip
+        total += np.diff(
+            np.interp(
+                edges,
+                np.linspace(a, b, BINS + 1) if b > a else [a, a + 1e-9],
+                cumulative[: BINS + 1] if b > a else [0.0, 1.0],
+            )
+        )
     return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(pools)
 
 
@@ -84,7 +103,11 @@ def _pool(scan: SlabReader, settings: Settings) -> list[tuple[NDArray[np.float64
     low, high, n = np.inf, -np.inf, 0
     for values in _tissue(scan, settings):
         if values.size:
-            low, high, n = min(low, float(values.min())), max(high, float(values.max())), n + values.size
+            low, high, n = (
+                min(low, float(values.min())),
+                max(high, float(values.max())),
+                n + values.size,
+            )
     if not n:
         return []
     counts = np.zeros(BINS, np.int64)
@@ -96,9 +119,13 @@ def _pool(scan: SlabReader, settings: Settings) -> list[tuple[NDArray[np.float64
 def _tissue(scan: SlabReader, settings: Settings) -> Iterator[NDArray[np.float32]]:
     """Smoothed grey values outside metal and band, and not air, slab by slab."""
     voxel_um, sigma = isotropic_voxel(scan.spacing_um), settings.prefilter_sigma_voxels
-    reach = int(np.ceil(settings.voi.inner_um / voxel_um)) + 1 if settings.implant == "required" else 0
+    reach = (
+        int(np.ceil(settings.voi.inner_um / voxel_um)) + 1 if settings.implant == "required" else 0
+    )
     planes = slab_planes(settings.memory_mb, scan.shape, 2 * reach)
-    for low, grey in smoothed_slabs(scan.slab, scan.shape, sigma, planes, "grey values of the batch"):
+    for low, grey in smoothed_slabs(
+        scan.slab, scan.shape, sigma, planes, "grey values of the batch"
+    ):
         keep = np.ones(grey.shape, bool)
         if reach:
             first, last = max(0, low - reach), min(scan.shape[0], low + len(grey) + reach)
@@ -119,8 +146,14 @@ def _phantom(
         try:
             scan = read(row)
             planes = slab_planes(settings.memory_mb, scan.shape)
-            mean = sum(plane for low, high in slabs(scan.shape[0], planes, "phantom") for plane in
-                       scan.slab(low, high).astype(np.float64)) / scan.shape[0]  # fmt: skip
+            mean = (
+                sum(
+                    plane
+                    for low, high in slabs(scan.shape[0], planes, "phantom")
+                    for plane in scan.slab(low, high).astype(np.float64)
+                )
+                / scan.shape[0]
+            )
             lines.append(fit_phantom(mean, settings.phantom_rods_mgha, row.get("specimen_id")))
         except InputError as error:
             reasons.append(f"phantom {row.get('specimen_id')}: {' '.join(str(error).split())}")
@@ -129,4 +162,9 @@ def _phantom(
         return {}
     slope, intercept, _ = np.mean(lines, axis=0)
     names = " ".join(str(r.get("specimen_id")) for r in rows)
-    return {"slope": slope, "intercept": intercept, "residual": max(line[2] for line in lines), "phantom": names}
+    return {
+        "slope": slope,
+        "intercept": intercept,
+        "residual": max(line[2] for line in lines),
+        "phantom": names,
+    }

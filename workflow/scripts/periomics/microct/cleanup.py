@@ -47,7 +47,11 @@ def bonej_thickness(
 
 
 def cleaned(
-    levels: NDArray[np.unsignedinteger], diameters: NDArray[np.float32], phase: Mask, planes: slice, threads: int = 1
+    levels: NDArray[np.unsignedinteger],
+    diameters: NDArray[np.float32],
+    phase: Mask,
+    planes: slice,
+    threads: int = 1,
 ) -> NDArray[np.float32]:
     """Some planes of `bonej_thickness`.
 
@@ -63,7 +67,11 @@ def cleaned(
         The planes wanted; right where AROUND planes more are given on either side, or the scan ends.
     """
     out = np.empty((planes.stop - planes.start, *phase.shape[1:]), np.float32)
-    in_parts(partial(_clean, levels, np.ascontiguousarray(phase), diameters, out, planes.start), len(out), threads)
+    in_parts(
+        partial(_clean, levels, np.ascontiguousarray(phase), diameters, out, planes.start),
+        len(out),
+        threads,
+    )
     return out
 
 
@@ -103,7 +111,9 @@ def _inner_plane(levels, z, inner):
                 for x in range(nx):
                     lowest[x] = min(lowest[x], levels[k, j, x])
         for x in range(nx):
-            inner[y, x] = min(lowest[max(0, x - 1)], lowest[x]) > 0 and lowest[min(nx - 1, x + 1)] > 0
+            inner[y, x] = (
+                min(lowest[max(0, x - 1)], lowest[x]) > 0 and lowest[min(nx - 1, x + 1)] > 0
+            )
 
 
 @numba.njit(cache=True, nogil=True)

@@ -96,7 +96,9 @@ def touching(read: Reader, other: Reader, shape: Shape, found: Parts) -> Mask:
 
 
 def _labels(mask: Mask, neighbours: int) -> tuple[NDArray, int]:
-    labels, n = cc3d.connected_components(np.ascontiguousarray(mask), connectivity=neighbours, return_N=True)
+    labels, n = cc3d.connected_components(
+        np.ascontiguousarray(mask), connectivity=neighbours, return_N=True
+    )
     return labels, int(n)
 
 

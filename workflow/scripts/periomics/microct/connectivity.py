@@ -139,7 +139,9 @@ def _octant_table() -> NDArray[np.int64]:
     around = [
         [b for b in range(8) if b >> axis & 1 == side] for axis in range(3) for side in (0, 1)
     ]  # 6 edges of cubes
-    shared = [(a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1]  # 12 faces of cubes
+    shared = [
+        (a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1
+    ]  # 12 faces of cubes
     table = np.zeros(256, np.int64)
     for code in range(256):
         on = [bool(code >> b & 1) for b in range(8)]

@@ -19,7 +19,16 @@ from periomics.microct.settings import Settings, Voi
 
 Mask = NDArray[np.bool_]
 OCTANTS = 8
-CURVE_COLUMNS = ("curve", "position", "upper", "position_unit", "value", "unit", "bone_voxels", "voxels")
+CURVE_COLUMNS = (
+    "curve",
+    "position",
+    "upper",
+    "position_unit",
+    "value",
+    "unit",
+    "bone_voxels",
+    "voxels",
+)
 
 
 @dataclass(frozen=True)
@@ -57,12 +66,18 @@ class Level:
     @property
     def insertion_um(self) -> float:
         """Length of the axis from the lowest bone to each sector's highest, mean over sectors; without bone there is none."""
-        low, high = np.clip(np.nan_to_num([self.bottom_um, self.length_um], nan=0.0), 0, self.length_um)
+        low, high = np.clip(
+            np.nan_to_num([self.bottom_um, self.length_um], nan=0.0), 0, self.length_um
+        )
         return float(np.mean(np.clip(np.nan_to_num(self.top_um, nan=0.0), low, high) - low))
 
 
 def layer(
-    distance: NDArray[np.float32], height: NDArray[np.float32], offset_um: float, voxel_um: float, voi: Voi
+    distance: NDArray[np.float32],
+    height: NDArray[np.float32],
+    offset_um: float,
+    voxel_um: float,
+    voi: Voi,
 ) -> Mask:
     """The layer of one voxel that starts at an offset from the metal, within the VOI's range along the axis."""
     return shell(distance, offset_um, offset_um + voxel_um, height, voi)
@@ -94,9 +109,12 @@ class Tally:
 
     def __add__(self, other: Tally) -> Tally:
         return Tally(
-            self.shells + other.shells, self.heights + other.heights, self.octants + other.octants,
-            self.levels + other.levels, self.first,
-        )  # fmt: skip
+            self.shells + other.shells,
+            self.heights + other.heights,
+            self.octants + other.octants,
+            self.levels + other.levels,
+            self.first,
+        )
 
 
 def curve_shells(settings: Settings, voxel_um: float) -> list[tuple[str, float, float]]:
@@ -104,17 +122,29 @@ def curve_shells(settings: Settings, voxel_um: float) -> list[tuple[str, float, 
     outer, found = settings.voi.outer_um, []
     for k in range(settings.band_sweep_voxels + 1):
         at = k * voxel_um
-        found += [("bic_by_offset", at, at + voxel_um), ("band_sweep_bvtv", at, outer),
-                  ("band_sweep_ovtv", at, at + settings.ovtv_width_um)]  # fmt: skip
-    return found + [("bvtv_by_distance", k * voxel_um, (k + 1) * voxel_um) for k in range(int(outer // voxel_um))]
+        found += [
+            ("bic_by_offset", at, at + voxel_um),
+            ("band_sweep_bvtv", at, outer),
+            ("band_sweep_ovtv", at, at + settings.ovtv_width_um),
+        ]
+    return found + [
+        ("bvtv_by_distance", k * voxel_um, (k + 1) * voxel_um)
+        for k in range(int(outer // voxel_um))
+    ]
 
 
 def farthest_um(settings: Settings, voxel_um: float) -> float:
     """Distance from the metal beyond which nothing is counted."""
-    ends = [high for _, _, high in curve_shells(settings, voxel_um)] + [high for _, high in settings.shells_um]
-    ends += [at + settings.ovtv_width_um for at in (settings.ovtv_offset_um, *settings.ovtv_curve_um)]
+    ends = [high for _, _, high in curve_shells(settings, voxel_um)] + [
+        high for _, high in settings.shells_um
+    ]
+    ends += [
+        at + settings.ovtv_width_um for at in (settings.ovtv_offset_um, *settings.ovtv_curve_um)
+    ]
     layer_end = contact_offset(settings, voxel_um) + voxel_um
-    return max(*ends, settings.voi.outer_um, settings.voi.inner_um + settings.level_width_um, layer_end)
+    return max(
+        *ends, settings.voi.outer_um, settings.voi.inner_um + settings.level_width_um, layer_end
+    )
 
 
 def slices_of(shape: tuple[int, int, int], axis: Axis) -> tuple[int, int]:
@@ -133,7 +163,9 @@ def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> 
     voi, voxel = settings.voi, around.voxel_um
     near = around.distance <= farthest_um(settings, voxel) + 1e-3
     distance, height, bone = around.distance[near], around.height[near], around.bone[near]
-    cut = [shell(distance, low, high, height, voi) for _, low, high in curve_shells(settings, voxel)]
+    cut = [
+        shell(distance, low, high, height, voi) for _, low, high in curve_shells(settings, voxel)
+    ]
     at_metal = layer(distance, height, contact_offset(settings, voxel), voxel, voi)
     ring = shell(distance, voi.inner_um, voi.inner_um + settings.level_width_um, None, voi)
     places = np.argwhere(near) + np.array(around.origin)
@@ -141,7 +173,9 @@ def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> 
     slice_ = np.floor(height / voxel + 0.5).astype(np.int64) - first
 
     def by(group: NDArray[np.int64], bones: Mask, size: int) -> NDArray[np.int64]:
-        return np.stack([np.bincount(group[bones], minlength=size), np.bincount(group, minlength=size)])
+        return np.stack(
+            [np.bincount(group[bones], minlength=size), np.bincount(group, minlength=size)]
+        )
 
     sector = sector_of(places[ring], around.axis, settings.sectors)
     shouldered = np.floor(height / voxel - shoulder(around.axis) + 0.5).astype(np.int64) - first
@@ -149,7 +183,9 @@ def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> 
         np.array([[np.count_nonzero(m & bone), np.count_nonzero(m)] for m in cut], np.int64).T,
         by(slice_[at_metal], bone[at_metal], n),
         by(sector_of(places[at_metal], around.axis, OCTANTS), bone[at_metal], OCTANTS),
-        by(sector * n + shouldered[ring], around.clean_bone[near][ring], settings.sectors * n).reshape(2, -1, n),
+        by(
+            sector * n + shouldered[ring], around.clean_bone[near][ring], settings.sectors * n
+        ).reshape(2, -1, n),
         first,
     )
 
@@ -172,7 +208,9 @@ def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Leve
     top = _highest(found.levels, depth, settings.level_share)
     around = found.levels.sum(axis=1, keepdims=True)[..., ::-1]
     low = float(_highest(around, depth, settings.level_share)[0])
-    half, twice = (_highest(found.levels, depth, min(1.0, f * settings.level_share)) for f in (0.5, 2.0))
+    half, twice = (
+        _highest(found.levels, depth, min(1.0, f * settings.level_share)) for f in (0.5, 2.0)
+    )
     first = found.first + shoulder(axis)
     return Level(
         (first + top) * voxel_um,
@@ -185,7 +223,8 @@ def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Leve
 def _highest(levels: NDArray[np.int64], depth: int, share: float) -> NDArray[np.float64]:
     """Last slice of each sector with bone that fills the share of it and the `depth - 1` slices before it; NaN without one."""
     bone, total = (
-        np.stack([np.convolve(row, np.ones(depth, np.int64))[: levels.shape[2]] for row in part]) for part in levels
+        np.stack([np.convolve(row, np.ones(depth, np.int64))[: levels.shape[2]] for row in part])
+        for part in levels
     )
     reached = (levels[0] > 0) & (bone >= share * total)
     last = reached.shape[1] - 1.0 - reached[:, ::-1].argmax(axis=1)
@@ -202,17 +241,43 @@ def curves(found: Tally, at: Level, voxel_um: float, settings: Settings) -> pd.D
     rows: list[tuple[object, ...]] = []
 
     def share(curve: str, low: float, high: float, unit: str, bone: int, total: int) -> None:
-        rows.append((curve, low, high, unit, 100.0 * bone / total if total else np.nan, "%", int(bone), int(total)))
+        rows.append(
+            (
+                curve,
+                low,
+                high,
+                unit,
+                100.0 * bone / total if total else np.nan,
+                "%",
+                int(bone),
+                int(total),
+            )
+        )
 
-    for (curve, low, high), (bone, total) in zip(curve_shells(settings, voxel_um), found.shells.T, strict=True):
+    for (curve, low, high), (bone, total) in zip(
+        curve_shells(settings, voxel_um), found.shells.T, strict=True
+    ):
         share(curve, low, high, "um", bone, total)
     seen = np.flatnonzero(found.heights[1])
     for i in range(seen[0], seen[-1] + 1) if seen.size else ():
         low = (found.first + i) * voxel_um
         share("bic_by_height", low, low + voxel_um, "um", *found.heights[:, i])
     for i, (bone, total) in enumerate(found.octants.T):
-        share("bic_by_octant", i * 360.0 / OCTANTS, (i + 1) * 360.0 / OCTANTS, "degree", bone, total)
+        share(
+            "bic_by_octant", i * 360.0 / OCTANTS, (i + 1) * 360.0 / OCTANTS, "degree", bone, total
+        )
     width = 360.0 / len(at.loss_um)
     for i, loss in enumerate(at.loss_um):
-        rows.append(("loss_by_sector", i * width, (i + 1) * width, "degree", loss / 1000, "mm", np.nan, np.nan))
+        rows.append(
+            (
+                "loss_by_sector",
+                i * width,
+                (i + 1) * width,
+                "degree",
+                loss / 1000,
+                "mm",
+                np.nan,
+                np.nan,
+            )
+        )
     return pd.DataFrame(rows, columns=list(CURVE_COLUMNS))

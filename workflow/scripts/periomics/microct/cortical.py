@@ -16,13 +16,13 @@ from dataclasses import dataclass
 import cc3d
 import numpy as np
 
+from periomics.core.errors import SpecimenError
 from periomics.microct import balls
 from periomics.microct.components import largest_part
 from periomics.microct.morphometry import Fraction
 from periomics.microct.settings import Settings
 from periomics.microct.slabs import TOO_LITTLE, BitVolume, Mask, Shape, slabs
 from periomics.microct.streamed_thickness import streamed_thickness
-from periomics.study.errors import SpecimenError
 
 ROUNDING = 1.5  # voxels
 METHOD = "dual threshold after Buie 2007 [from memory]"
@@ -97,7 +97,9 @@ def fitting_planes(memory_mb: float, shape: Shape, settings: Settings, voxel_um:
     return balls.planes_for(memory_mb, shape, max(ROUNDING, max(radii) / voxel_um))
 
 
-def split(bone: BitVolume, settings: Settings, voxel_um: float, planes: int = 64, threads: int = 1) -> Compartments:
+def split(
+    bone: BitVolume, settings: Settings, voxel_um: float, planes: int = 64, threads: int = 1
+) -> Compartments:
     """Cortical and trabecular compartment of a bone.
 
     Parameters
@@ -123,40 +125,57 @@ def split(bone: BitVolume, settings: Settings, voxel_um: float, planes: int = 64
     def outside_bone(low: int, high: int) -> Mask:
         return outer.read(low, high) & ~bone.read(low, high)
 
-    marrow = balls.open_(outside_bone, bone.shape, settings.cortical_pore_um / voxel_um, planes, threads)
+    marrow = balls.open_(
+        outside_bone, bone.shape, settings.cortical_pore_um / voxel_um, planes, threads
+    )
     if not marrow.bits.any():
-        raise SpecimenError("no medullary space is left inside the bone: cortical_pore_um and scan do not fit")
+        raise SpecimenError(
+            "no medullary space is left inside the bone: cortical_pore_um and scan do not fit"
+        )
     marrow = largest_part(marrow.read, bone.shape, 6, planes)
     inner = _inner(bone, outer, marrow, settings.trabecular_close_um / voxel_um, planes, threads)
     parts = Compartments(outer, inner)
-    if not any((parts.cortical(a, b) & bone.read(a, b)).any() for a, b in slabs(bone.shape[0], planes, "cortex")):
-        raise SpecimenError("no cortex is left around the medullary space: trabecular_close_um and scan do not fit")
+    if not any(
+        (parts.cortical(a, b) & bone.read(a, b)).any()
+        for a, b in slabs(bone.shape[0], planes, "cortex")
+    ):
+        raise SpecimenError(
+            "no cortex is left around the medullary space: trabecular_close_um and scan do not fit"
+        )
     return parts
 
 
 def _outer(bone: BitVolume, radius: float, planes: int, threads: int) -> BitVolume:
     """What the outer surface of a bone encloses."""
     shape, n = bone.shape, bone.shape[0]
-    closed = largest_part(balls.close(bone.read, shape, radius, planes, threads).read, shape, 26, planes)
+    closed = largest_part(
+        balls.close(bone.read, shape, radius, planes, threads).read, shape, 26, planes
+    )
     for low, high in slabs(n, planes, "fill slices"):
         closed.write(low, np.stack([fill_holes(plane) for plane in closed.read(low, high)]))
 
     # Closing and opening round corners by a voxel; what they leave between a surface and the bone is no pore.
     def pared(low: int, high: int) -> Mask:
         mask = closed.read(low, high)
-        return mask & (bone.read(low, high) | balls.core(closed.read, n, low, high, ROUNDING, threads))
+        return mask & (
+            bone.read(low, high) | balls.core(closed.read, n, low, high, ROUNDING, threads)
+        )
 
     return balls.filled(shape, planes, "outer surface", pared)
 
 
-def _inner(bone: BitVolume, outer: BitVolume, marrow: BitVolume, radius: float, planes: int, threads: int) -> BitVolume:
+def _inner(
+    bone: BitVolume, outer: BitVolume, marrow: BitVolume, radius: float, planes: int, threads: int
+) -> BitVolume:
     """What the inner surface encloses: the marrow closed, and what rounding leaves between it and the bone."""
     closed = balls.close(marrow.read, bone.shape, radius, planes, threads)
     closed.bits[:] &= outer.bits
 
     def widened(low: int, high: int) -> Mask:
         free = outer.read(low, high) & ~bone.read(low, high)
-        return closed.read(low, high) | (free & balls.near(closed.read, bone.shape[0], low, high, ROUNDING, threads))
+        return closed.read(low, high) | (
+            free & balls.near(closed.read, bone.shape[0], low, high, ROUNDING, threads)
+        )
 
     return balls.filled(bone.shape, planes, "inner surface", widened)
 
@@ -175,7 +194,11 @@ def count(bone: BitVolume, parts: Compartments, planes: int = 64) -> Counts:
     """Voxels of the compartments."""
     found = np.zeros(5, np.int64)
     for low, high in slabs(bone.shape[0], planes, "count compartments"):
-        mask, cortical, inner = bone.read(low, high), parts.cortical(low, high), parts.trabecular.read(low, high)
+        mask, cortical, inner = (
+            bone.read(low, high),
+            parts.cortical(low, high),
+            parts.trabecular.read(low, high),
+        )
         voxels = [np.count_nonzero(m) for m in (cortical, cortical & ~mask, inner, inner & mask)]
         found += [*voxels, np.count_nonzero((cortical | inner).any(axis=(1, 2)))]
     return Counts(*found.tolist())
@@ -190,22 +213,52 @@ def area_rows(found: Counts, voxel_mm: float) -> list[Row]:
     return [
         {"outcome": "ct_ar", "value": (volume - pores) * area, "unit": "mm2", "method": means},
         {"outcome": "tt_ar", "value": whole * area, "unit": "mm2", "method": means},
-        {"outcome": "ct_ar_tt_ar", "value": 100.0 * (volume - pores) / whole, "unit": "%", "method": METHOD,
-         "numerator": (volume - pores) * cube, "denominator": whole * cube, "denominator_unit": "mm3"},
-        {"outcome": "porosity", "value": 100.0 * pores / volume, "unit": "%", "method": f"{METHOD}; all pores of the cortex",
-         "numerator": pores * cube, "denominator": volume * cube, "denominator_unit": "mm3"},
-        {"outcome": "bvtv", "variant": TRABECULAR, "value": trabecular.percent, "unit": "%", "method": METHOD,
-         "numerator": trabecular.bone * cube, "denominator": trabecular.total * cube, "denominator_unit": "mm3"},
-    ]  # fmt: skip
+        {
+            "outcome": "ct_ar_tt_ar",
+            "value": 100.0 * (volume - pores) / whole,
+            "unit": "%",
+            "method": METHOD,
+            "numerator": (volume - pores) * cube,
+            "denominator": whole * cube,
+            "denominator_unit": "mm3",
+        },
+        {
+            "outcome": "porosity",
+            "value": 100.0 * pores / volume,
+            "unit": "%",
+            "method": f"{METHOD}; all pores of the cortex",
+            "numerator": pores * cube,
+            "denominator": volume * cube,
+            "denominator_unit": "mm3",
+        },
+        {
+            "outcome": "bvtv",
+            "variant": TRABECULAR,
+            "value": trabecular.percent,
+            "unit": "%",
+            "method": METHOD,
+            "numerator": trabecular.bone * cube,
+            "denominator": trabecular.total * cube,
+            "denominator_unit": "mm3",
+        },
+    ]
 
 
-def _thickness_row(parts: Compartments, voxel_mm: float, memory_mb: float | None, threads: int) -> Row:
+def _thickness_row(
+    parts: Compartments, voxel_mm: float, memory_mb: float | None, threads: int
+) -> Row:
     """Ct.Th. The cortex always has a border, since a medullary space was found."""
-    row: Row = {"outcome": "ct_th", "unit": "mm", "method": f"{METHOD}; local thickness of the cortex, pores filled"}
+    row: Row = {
+        "outcome": "ct_th",
+        "unit": "mm",
+        "method": f"{METHOD}; local thickness of the cortex, pores filled",
+    }
     shape = parts.outer.shape
     at_once = {"planes": shape[0]} if memory_mb is None else {"memory_mb": memory_mb}
     try:
-        found = streamed_thickness(parts.cortical, shape, threads=threads, step="thickness of the cortex", **at_once)
+        found = streamed_thickness(
+            parts.cortical, shape, threads=threads, step="thickness of the cortex", **at_once
+        )
     except ValueError as error:
         return {**row, "qc": "fail", "qc_reason": f"{TOO_LITTLE}: {error}"}
     return {**row, "value": found.mean * voxel_mm}

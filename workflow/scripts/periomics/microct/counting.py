@@ -63,19 +63,30 @@ class Counts:
 
     def __add__(self, other: Counts) -> Counts:
         def added(a: Sequence[Fraction], b: Sequence[Fraction]) -> tuple[Fraction, ...]:
-            return tuple(Fraction(x.bone + y.bone, x.total + y.total) for x, y in zip(a, b, strict=True))
+            return tuple(
+                Fraction(x.bone + y.bone, x.total + y.total) for x, y in zip(a, b, strict=True)
+            )
 
         bone, saturated_ = added((self.bone, self.saturated), (other.bone, other.saturated))
         around = None if self.around is None or other.around is None else self.around + other.around
         swept = tuple(added(a, b) for a, b in zip(self.swept, other.swept, strict=True))
         return Counts(
-            bone, added(self.shares, other.shares), swept, around, self.density + other.density, saturated_,
-        )  # fmt: skip
+            bone,
+            added(self.shares, other.shares),
+            swept,
+            around,
+            self.density + other.density,
+            saturated_,
+        )
 
 
 def factors(settings: Settings) -> tuple[float, ...]:
     """Of the bone threshold in the sensitivity variants."""
-    return tuple(1 + sign * settings.sweep_percent / 100 for sign in (-1, 1)) if settings.sweep_percent else ()
+    return (
+        tuple(1 + sign * settings.sweep_percent / 100 for sign in (-1, 1))
+        if settings.sweep_percent
+        else ()
+    )
 
 
 def shells(settings: Settings) -> list[tuple[str, str, float, float, str]]:
@@ -94,7 +105,10 @@ def shells(settings: Settings) -> list[tuple[str, str, float, float, str]]:
 
 def shell_masks(regions: Regions, settings: Settings) -> list[Mask]:
     """The masks of `shells`."""
-    return [shell(regions.distance, low, high, regions.height, settings.voi) for _, _, low, high, _ in shells(settings)]
+    return [
+        shell(regions.distance, low, high, regions.height, settings.voi)
+        for _, _, low, high, _ in shells(settings)
+    ]
 
 
 def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, int]) -> Counts:
@@ -107,7 +121,13 @@ def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, in
     if regions.axis is not None:
         around = contact.tally(
             contact.Surroundings(
-                part.seen, part.clean, regions.distance, regions.height, regions.axis, voxel_um, regions.origin
+                part.seen,
+                part.clean,
+                regions.distance,
+                regions.height,
+                regions.axis,
+                voxel_um,
+                regions.origin,
             ),
             settings,
             slices,
@@ -123,7 +143,11 @@ def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, in
 
 
 def count_rows(
-    found: Counts, axis: Axis | None, settings: Settings, calibration: Calibration | None, voxel_um: float
+    found: Counts,
+    axis: Axis | None,
+    settings: Settings,
+    calibration: Calibration | None,
+    voxel_um: float,
 ) -> tuple[list[Row], pd.DataFrame]:
     """Rows of bone fraction, OV/TV, density, contact and marginal level, and the curves around the implant."""
     volume = (voxel_um / 1000) ** 3
@@ -134,11 +158,16 @@ def count_rows(
         _share("bvtv", "", total, volume),
     ]
     named = shells(settings)
-    rows += [_share(o, v, f, volume, note) for (o, v, _, _, note), f in zip(named, found.shares[1:], strict=True)]
+    rows += [
+        _share(o, v, f, volume, note)
+        for (o, v, _, _, note), f in zip(named, found.shares[1:], strict=True)
+    ]
     for factor, few in zip(factors(settings), found.swept, strict=True):
         variant = f"threshold={100 * (factor - 1):+g}%"
         note = f"bone >= {settings.bone_threshold * factor:g}"
-        rows += [_share(o, variant, f, volume, note) for o, f in zip(("bvtv", "ovtv"), few, strict=False)]
+        rows += [
+            _share(o, variant, f, volume, note) for o, f in zip(("bvtv", "ovtv"), few, strict=False)
+        ]
     rows += density_rows_of(found.density, settings, calibration)
     if axis is None or found.around is None:
         return rows, pd.DataFrame(columns=list(contact.CURVE_COLUMNS))
@@ -148,7 +177,9 @@ def count_rows(
     )
 
 
-def _at_implant(around: contact.Tally, level: contact.Level, settings: Settings, voxel_um: float) -> list[Row]:
+def _at_implant(
+    around: contact.Tally, level: contact.Level, settings: Settings, voxel_um: float
+) -> list[Row]:
     """Contact, marginal bone loss and insertion depth."""
     offset = contact.contact_offset(settings, voxel_um)
     note = f"bone in the layer of one voxel at {offset:g} um from the metal; a surrogate, never primary"
@@ -158,22 +189,54 @@ def _at_implant(around: contact.Tally, level: contact.Level, settings: Settings,
     moves = f"in {unsure} of {settings.sectors} sectors the level moves by more than a voxel between half and twice level_share"
     qc: Row = {"qc_reason": moves} if unsure else {}
     if empty:
-        qc = {"qc": "warn", "qc_reason": f"no bone in {empty} of {settings.sectors} sectors: whole length lost"}
+        qc = {
+            "qc": "warn",
+            "qc_reason": f"no bone in {empty} of {settings.sectors} sectors: whole length lost",
+        }
     return [
-        _share("bic_ct", "", Fraction(*(int(n) for n in around.octants.sum(axis=1))), (voxel_um / 1000) ** 3, note),
-        {"outcome": "ridge", "value": float(level.loss_um.mean()) / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
-        {"outcome": "ridge", "variant": "statistic=max", "value": float(level.loss_um.max()) / 1000, "unit": "mm",
-         "method": f"largest of {where}", **qc},
-        {"outcome": "insertion", "value": level.insertion_um / 1000, "unit": "mm", "method": f"mean of {where}", **qc},
-    ]  # fmt: skip
+        _share(
+            "bic_ct",
+            "",
+            Fraction(*(int(n) for n in around.octants.sum(axis=1))),
+            (voxel_um / 1000) ** 3,
+            note,
+        ),
+        {
+            "outcome": "ridge",
+            "value": float(level.loss_um.mean()) / 1000,
+            "unit": "mm",
+            "method": f"mean of {where}",
+            **qc,
+        },
+        {
+            "outcome": "ridge",
+            "variant": "statistic=max",
+            "value": float(level.loss_um.max()) / 1000,
+            "unit": "mm",
+            "method": f"largest of {where}",
+            **qc,
+        },
+        {
+            "outcome": "insertion",
+            "value": level.insertion_um / 1000,
+            "unit": "mm",
+            "method": f"mean of {where}",
+            **qc,
+        },
+    ]
 
 
 def _share(outcome: str, variant: str, counts: Fraction, volume: float, note: str = "") -> Row:
     row: Row = {
-        "outcome": outcome, "variant": variant, "value": counts.percent, "unit": "%",
-        "numerator": counts.bone * volume, "denominator": counts.total * volume, "denominator_unit": "mm3",
+        "outcome": outcome,
+        "variant": variant,
+        "value": counts.percent,
+        "unit": "%",
+        "numerator": counts.bone * volume,
+        "denominator": counts.total * volume,
+        "denominator_unit": "mm3",
         "method": note,
-    }  # fmt: skip
+    }
     if not counts.total:
         row |= {"qc": "fail", "qc_reason": f"no voxel in the shell ({note})"}
     return row

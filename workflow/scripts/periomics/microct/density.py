@@ -12,8 +12,8 @@ import edt
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.core.errors import InputError, SpecimenError
 from periomics.microct.settings import Settings
-from periomics.study.errors import InputError, SpecimenError
 
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
@@ -39,7 +39,9 @@ class Calibration:
         return (density - self.intercept) / self.slope
 
 
-def calibration_of(settings: Settings, header: Mapping[str, object], batch: Mapping[str, object]) -> Calibration | None:
+def calibration_of(
+    settings: Settings, header: Mapping[str, object], batch: Mapping[str, object]
+) -> Calibration | None:
     """The scan's calibration by the declared way.
 
     Parameters
@@ -57,15 +59,25 @@ def calibration_of(settings: Settings, header: Mapping[str, object], batch: Mapp
     if settings.calibration == "none":
         return None
     if settings.calibration == "line":
-        slope, intercept, source = settings.calibration_slope, settings.calibration_intercept, "declared line"
+        slope, intercept, source = (
+            settings.calibration_slope,
+            settings.calibration_intercept,
+            "declared line",
+        )
     elif settings.calibration == "header":
         slope, intercept = header.get("density_slope"), header.get("density_intercept")
         source = "scan's header"
     else:
-        slope, intercept, source = batch.get("slope"), batch.get("intercept"), "phantom of the batch"
+        slope, intercept, source = (
+            batch.get("slope"),
+            batch.get("intercept"),
+            "phantom of the batch",
+        )
     values = [float(v) if v not in (None, "") else float("nan") for v in (slope, intercept)]
     if not np.isfinite(values).all() or values[0] <= 0:
-        raise SpecimenError(f"no calibration to mg HA/cm3: the {source} gives slope {slope} and intercept {intercept}")
+        raise SpecimenError(
+            f"no calibration to mg HA/cm3: the {source} gives slope {slope} and intercept {intercept}"
+        )
     return Calibration(values[0], values[1], source)
 
 
@@ -93,7 +105,12 @@ class Sums:
 
 
 def density_rows(
-    grey: NDArray, bone: Mask, voi: Mask, settings: Settings, calibration: Calibration | None, threads: int = 1
+    grey: NDArray,
+    bone: Mask,
+    voi: Mask,
+    settings: Settings,
+    calibration: Calibration | None,
+    threads: int = 1,
 ) -> list[Row]:
     """Mean density of bone (TMD) and of the VOI (vBMD), or mean grey values; and the share of low-density bone.
 
@@ -113,9 +130,19 @@ def density_rows(
 def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Settings) -> Sums:
     """What densities are made of; `inner` is bone without its surface (`inner_bone`). Sums of parts add up."""
     core = inner & voi
-    low = 0 if settings.low_density_cut is None else int(np.count_nonzero(core & (grey < settings.low_density_cut)))
+    low = (
+        0
+        if settings.low_density_cut is None
+        else int(np.count_nonzero(core & (grey < settings.low_density_cut)))
+    )
     bones, all_ = grey[core], grey[voi]
-    return Sums(float(bones.sum(dtype=np.float64)), bones.size, float(all_.sum(dtype=np.float64)), all_.size, low)
+    return Sums(
+        float(bones.sum(dtype=np.float64)),
+        bones.size,
+        float(all_.sum(dtype=np.float64)),
+        all_.size,
+        low,
+    )
 
 
 def density_rows_of(sums: Sums, settings: Settings, calibration: Calibration | None) -> list[Row]:
@@ -123,22 +150,45 @@ def density_rows_of(sums: Sums, settings: Settings, calibration: Calibration | N
     peel = f"bone without its outer {settings.tmd_peel_voxels} voxels"
     rows: list[Row] = []
     for name, total, n, where in (
-        ("tmd", sums.bone, sums.bone_voxels, peel), ("bmd", sums.voi, sums.voi_voxels, "all voxels of the VOI"),
-    ):  # fmt: skip
+        ("tmd", sums.bone, sums.bone_voxels, peel),
+        ("bmd", sums.voi, sums.voi_voxels, "all voxels of the VOI"),
+    ):
         outcome = {"tmd": "grey_bone", "bmd": "grey_voi"}[name] if calibration is None else name
         unit = "a.u." if calibration is None else "mgHA/cm3"
         if not n:
-            rows.append({"outcome": outcome, "unit": unit, "qc": "fail", "qc_reason": f"no voxel: {where}"})
+            rows.append(
+                {"outcome": outcome, "unit": unit, "qc": "fail", "qc_reason": f"no voxel: {where}"}
+            )
         elif calibration is None:
-            rows.append({"outcome": outcome, "value": total / n, "unit": unit, "method": f"{where}; not calibrated"})
+            rows.append(
+                {
+                    "outcome": outcome,
+                    "value": total / n,
+                    "unit": unit,
+                    "method": f"{where}; not calibrated",
+                }
+            )
         else:
             method = f"{where}; {calibration.source}: {calibration.slope:.6g} x grey {calibration.intercept:+.6g}"
-            rows.append({"outcome": outcome, "value": calibration.density(total / n), "unit": unit, "method": method})
+            rows.append(
+                {
+                    "outcome": outcome,
+                    "value": calibration.density(total / n),
+                    "unit": unit,
+                    "method": method,
+                }
+            )
     if settings.low_density_cut is not None:
         low, n = sums.low_voxels, sums.bone_voxels
-        row: Row = {"outcome": "low_density_share", "value": 100.0 * low / n if n else float("nan"), "unit": "%",
-                    "numerator": float(low), "denominator": float(n), "denominator_unit": "voxels",
-                    "method": f"grey < {settings.low_density_cut:g} in {peel}"}  # fmt: skip
+        row: Row = {
+            "outcome": "low_density_share",
+            "value": 100.0 * low / n if n else float("nan"),
+            "unit": "%",
+            "numerator": float(low),
+            "denominator": float(n),
+            "denominator_unit": "voxels",
+            "method": f"grey < {settings.low_density_cut:g} in {peel}",
+        }
         rows.append(row if n else {**row, "qc": "fail", "qc_reason": f"no voxel: {peel}"})
     return rows
 
@@ -167,7 +217,9 @@ def fit_phantom(
     labels, parts = _rods(mean, len(densities))
     if not parts:
         raise InputError(
-            f"no threshold shows the {len(densities)} declared rods", file=path, column="phantom_rods_mgha"
+            f"no threshold shows the {len(densities)} declared rods",
+            file=path,
+            column="phantom_rods_mgha",
         )
     found = []
     for part in parts:
@@ -178,7 +230,9 @@ def fit_phantom(
     worst = float(np.abs(slope * x + intercept - y).max())
     if slope <= 0 or worst > LARGEST_RESIDUAL * (y[-1] - y[0]):
         greys = ", ".join(f"{v:.6g}" for v in x)
-        raise InputError(f"rods do not lie on a line: grey {greys}; {worst:.3g} mg HA/cm3 off", file=path)
+        raise InputError(
+            f"rods do not lie on a line: grey {greys}; {worst:.3g} mg HA/cm3 off", file=path
+        )
     return float(slope), float(intercept), worst
 
 

@@ -51,7 +51,9 @@ def squared_distance(
     if mask.ndim != 3:
         raise ValueError(f"mask has {mask.ndim} dimensions, 3 needed")
     if max(mask.shape, default=0) >= WIDE:
-        raise ValueError(f"volume {mask.shape} has an edge of {WIDE} voxels or more; cut it into blocks")
+        raise ValueError(
+            f"volume {mask.shape} has an edge of {WIDE} voxels or more; cut it into blocks"
+        )
     if not mask.size:
         return np.zeros(mask[planes].shape, np.uint16)
     mask = np.ascontiguousarray(mask)
@@ -68,15 +70,26 @@ def squared_distance(
 
 
 def _transform(
-    mask: NDArray[np.bool_], small: type, large: type, planes: slice, reach: int | None, threads: int
+    mask: NDArray[np.bool_],
+    small: type,
+    large: type,
+    planes: slice,
+    reach: int | None,
+    threads: int,
 ) -> Squares:
     """The three passes; distances along z are kept as `small`, squares as `large`."""
     columns = np.empty(mask.shape, small)
     in_parts(partial(_along_z, mask, columns), mask.shape[1], threads)
     columns = columns[planes]
     out = np.empty(columns.shape, large)
-    most = min(int(np.iinfo(small).max), max(mask.shape), max(mask.shape) if reach is None else reach)
-    in_parts(partial(_along_y_and_x, columns, out, np.arange(most + 1).astype(large) ** 2), len(out), threads)
+    most = min(
+        int(np.iinfo(small).max), max(mask.shape), max(mask.shape) if reach is None else reach
+    )
+    in_parts(
+        partial(_along_y_and_x, columns, out, np.arange(most + 1).astype(large) ** 2),
+        len(out),
+        threads,
+    )
     return out
 
 
@@ -146,7 +159,9 @@ def _along_y_and_x(columns, out, steps, first, last):
             left = _copied(row, best)
             k = 1
             while k < pad and steps[k] < left:
-                left = _relax(best, line[pad - k : pad - k + nx], line[pad + k : pad + k + nx], steps[k])
+                left = _relax(
+                    best, line[pad - k : pad - k + nx], line[pad + k : pad + k + nx], steps[k]
+                )
                 k += 1
 
 

@@ -17,12 +17,13 @@ import edt
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.core.errors import SpecimenError
 from periomics.microct import contact, cortical, margin, structure
 from periomics.microct.anisotropy import Anisotropy
 from periomics.microct.components import keep, parts, purify_by_slabs
 from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
-from periomics.microct.lazy import SlabReader
+from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.measure import (
     Measured,
@@ -65,7 +66,6 @@ from periomics.microct.survey import (
     region_bits,
     segmented,
 )
-from periomics.study.errors import SpecimenError
 
 Mask = NDArray[np.bool_]
 Planes = Callable[[int, int], NDArray]
@@ -74,13 +74,18 @@ Placed = tuple[Place, Shape, Planes]
 # Bytes a voxel: of a scan or part that is measured at once, of a slab at work (both measured), and masks kept at a time.
 WHOLE_BYTES, SLAB_BYTES, MASKS = 80.0, 24.0, 10
 COUNT_BYTES = 120.0  # of a slab at work around an implant, shells and places included
-MAP_PLANES, MAP_BYTES = 8, 40.0  # planes of a map that are made at a time, and bytes for each of their voxels
+MAP_PLANES, MAP_BYTES = (
+    8,
+    40.0,
+)  # planes of a map that are made at a time, and bytes for each of their voxels
 PHASES = {"tbth": "bone", "tbsp": "marrow"}
 MOST_PLANES = 64
 NO_MAP = np.zeros((0, 0, 0), np.float32)
 FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres reach further
 DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
-NO_FIELD = "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
+NO_FIELD = (
+    "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
+)
 
 
 @dataclass(frozen=True)
@@ -104,12 +109,16 @@ def fits(shape: Shape, memory_mb: float) -> bool:
     return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
 
 
-def slab_planes(memory_mb: float, shape: Shape, more: int = 0, voxel_bytes: float = SLAB_BYTES) -> int:
+def slab_planes(
+    memory_mb: float, shape: Shape, more: int = 0, voxel_bytes: float = SLAB_BYTES
+) -> int:
     """Planes of a slab at work (grey values if not said), with as many more around it; raises SpecimenError if too few fit."""
     try:
         return min(MOST_PLANES, planes_for(memory_mb, shape, voxel_bytes, more, voxel_bytes / 2))
     except ValueError as error:
-        raise SpecimenError(f"microct/memory_mb is too little for this scan: {error}, besides its masks") from error
+        raise SpecimenError(
+            f"microct/memory_mb is too little for this scan: {error}, besides its masks"
+        ) from error
 
 
 def measure_large(
@@ -144,8 +153,19 @@ def measure_large(
     bits = _bits(scan, ground, near, settings, planes, threads)
     note = describe(settings, by_hand)
     job = _Job(
-        scan, ground, near, bits, found, settings, common, calibration, note, threads, work_mb, planes
-    )  # fmt: skip
+        scan,
+        ground,
+        near,
+        bits,
+        found,
+        settings,
+        common,
+        calibration,
+        note,
+        threads,
+        work_mb,
+        planes,
+    )
     part = None if ground.axis is None else _part_for(job)
     return _by_slabs(job) if part is None else _by_part(job, *part)
 
@@ -172,22 +192,37 @@ class _Job:
         if self.ground.implant is not None:
             implant = pasted(self.ground.implant, self.ground.at, box)
         zone, voi = self.bits.zone.read(low, high), self.bits.voi.read(low, high)
-        return label_map(self.bits.bone.read(low, high), Regions(implant, zone, voi, None, None, None))
+        return label_map(
+            self.bits.bone.read(low, high), Regions(implant, zone, voi, None, None, None)
+        )
 
     def part(self, box: Box) -> Part:
         """Everything in a box of the scan."""
         b, peel = self.bits, self.settings.tmd_peel_voxels
-        wide = grown(tuple(s.start for s in box), tuple(s.stop - s.start for s in box), peel + 1, self.scan.shape)
+        wide = grown(
+            tuple(s.start for s in box),
+            tuple(s.stop - s.start for s in box),
+            peel + 1,
+            self.scan.shape,
+        )
         inner = inner_bone(crop(b.bone.read, wide), peel, self.threads)
-        back = tuple(slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True))
+        back = tuple(
+            slice(s.start - w.start, s.stop - w.start) for s, w in zip(box, wide, strict=True)
+        )
         return Part(
-            crop(self.scan.slab, box), crop(b.seen.read, box), [crop(s.read, box) for s in b.swept],
-            crop(b.clean.read, box), inner[back], self.ground.regions(box, self.settings, self.threads),
-        )  # fmt: skip
+            crop(self.scan.slab, box),
+            crop(b.seen.read, box),
+            [crop(s.read, box) for s in b.swept],
+            crop(b.clean.read, box),
+            inner[back],
+            self.ground.regions(box, self.settings, self.threads),
+        )
 
     def saturated(self, in_zone: int) -> Fraction:
         """Saturated voxels outside metal and band, from those of the scan and those within."""
-        return Fraction(self.greys.full - in_zone, math.prod(self.scan.shape) - self.bits.zone.count())
+        return Fraction(
+            self.greys.full - in_zone, math.prod(self.scan.shape) - self.bits.zone.count()
+        )
 
 
 def _ground(
@@ -208,7 +243,9 @@ def _ground(
     return Ground(shape, voxel_um, implant, at, axis, reach, drawn), near
 
 
-def _bits(scan: SlabReader, ground: Ground, near: Box, settings: Settings, planes: int, threads: int) -> Bits:
+def _bits(
+    scan: SlabReader, ground: Ground, near: Box, settings: Settings, planes: int, threads: int
+) -> Bits:
     zone, voi = region_bits(ground, near, settings, planes, threads)
     seen, *swept = segmented(scan, settings, ground.voxel_um, zone, planes)
     seen = ground.drawn.bone or seen
@@ -260,17 +297,34 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     for name in PHASES:
         if not known[name]:
             sizes = np.zeros(tuple(s.stop - s.start for s in box), np.float32)
-            elsewhere[name] = replace(_sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm)), map_mm=sizes)
+            elsewhere[name] = replace(
+                _sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm)), map_mm=sizes
+            )
     mid_axes = None if known.get("mid-axis", True) else _mid_axes(job)
     part = job.part(box)
     found = measure_part(
-        part, crop(job.bits.pure.read, box), job.scan.shape, job.ground.voxel_um, job.settings, job.common,
-        job.calibration, job.note, job.threads, job.saturated(_full_in_zone(part)), elsewhere, compartments, mid_axes,
-    )  # fmt: skip
+        part,
+        crop(job.bits.pure.read, box),
+        job.scan.shape,
+        job.ground.voxel_um,
+        job.settings,
+        job.common,
+        job.calibration,
+        job.note,
+        job.threads,
+        job.saturated(_full_in_zone(part)),
+        elsewhere,
+        compartments,
+        mid_axes,
+    )
     at, size = tuple(s.start for s in box), part.seen.shape
-    maps = tuple((at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm))
+    maps = tuple(
+        (at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm)
+    )
     where = " x ".join(f"{s.start}-{s.stop - 1}" for s in box)
-    return Large(found, part.grey, job.greys, job.labels, maps, f"in the box {where} of voxels (z x y x x)")  # type: ignore[arg-type]
+    return Large(
+        found, part.grey, job.greys, job.labels, maps, f"in the box {where} of voxels (z x y x x)"
+    )  # type: ignore[arg-type]
 
 
 def _compartments(job: _Job) -> list[dict[str, object]]:
@@ -278,8 +332,12 @@ def _compartments(job: _Job) -> list[dict[str, object]]:
     bits, settings = job.bits, job.settings
     if settings.compartments == "none":
         return []
-    check_bone(streamed_fraction(bits.bone, bits.voi, job.planes), settings)  # said before what the bone lacks
-    return cortical.measure(bits.bone, settings, job.ground.voxel_um, job.work_mb, job.planes, job.threads)
+    check_bone(
+        streamed_fraction(bits.bone, bits.voi, job.planes), settings
+    )  # said before what the bone lacks
+    return cortical.measure(
+        bits.bone, settings, job.ground.voxel_um, job.work_mb, job.planes, job.threads
+    )
 
 
 def _full_in_zone(part: Part) -> int:
@@ -292,7 +350,9 @@ def _into(sizes: NDArray[np.float32], box: Box, low: int, planes: NDArray[np.flo
     """Planes of the scan into a map of a box."""
     first, last = max(low, box[0].start), min(low + len(planes), box[0].stop)
     if first < last:
-        sizes[first - box[0].start : last - box[0].start] = planes[first - low : last - low, box[1], box[2]]
+        sizes[first - box[0].start : last - box[0].start] = planes[
+            first - low : last - low, box[1], box[2]
+        ]
 
 
 def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None]) -> Sized:
@@ -311,8 +371,10 @@ def _sized(job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], 
             return Sized(None, (), NO_MAP)
         return Sized(
             _in_mm(found, moments, job.ground.voxel_um / 1000),
-            tuple(float(a / n) if n else float("nan") for a, n in sums.T), NO_MAP, why,
-        )  # fmt: skip
+            tuple(float(a / n) if n else float("nan") for a, n in sums.T),
+            NO_MAP,
+            why,
+        )
     return Sized(None, (), NO_MAP, why)
 
 
@@ -321,8 +383,12 @@ def _shells(job: _Job) -> tuple[tuple[float, float], ...]:
 
 
 def _thickness(
-    job: _Job, outcome: str, write: Callable[[int, NDArray[np.float32]], None], sums: NDArray[np.float64], moments: Moments | None
-) -> SizeCounts:  # fmt: skip
+    job: _Job,
+    outcome: str,
+    write: Callable[[int, NDArray[np.float32]], None],
+    sums: NDArray[np.float64],
+    moments: Moments | None,
+) -> SizeCounts:
     """As `_sized`, in voxels; adds to the sums of shells, and to the moments of ImageJ's form if they are given."""
     read = job.bits.bone.read if outcome == "tbth" else job.bits.marrow
     voxel_mm = job.ground.voxel_um / 1000
@@ -335,7 +401,11 @@ def _thickness(
     def take(low: int, squares: NDArray) -> None:
         for at, some, inside in pieces(low, squares):
             if inside.any():
-                sizes = np.where(inside, 2 * np.sqrt(some.astype(np.float32)) * np.float32(voxel_mm), np.float32(0))
+                sizes = np.where(
+                    inside,
+                    2 * np.sqrt(some.astype(np.float32)) * np.float32(voxel_mm),
+                    np.float32(0),
+                )
                 write(at, sizes)
                 sums[:] += _shell_sums(job, at, sizes) if sums.size else 0
 
@@ -346,18 +416,31 @@ def _thickness(
 
     map_mb = MAP_PLANES * MAP_BYTES * job.scan.shape[1] * job.scan.shape[2] / 1e6
     return streamed_thickness(
-        read, job.scan.shape, job.bits.voi, memory_mb=job.work_mb - map_mb, threads=job.threads, clipped=True,
-        metal_zone=job.bits.zone, write=take, step=f"thickness of {PHASES[outcome]}",
+        read,
+        job.scan.shape,
+        job.bits.voi,
+        memory_mb=job.work_mb - map_mb,
+        threads=job.threads,
+        clipped=True,
+        metal_zone=job.bits.zone,
+        write=take,
+        step=f"thickness of {PHASES[outcome]}",
         write_bonej=None if moments is None else take_bonej,
-    )  # fmt: skip
+    )
 
 
 def _in_mm(found: SizeCounts, bonej: Moments | None, voxel_mm: float) -> Thickness:
     mean, sd = (None, None) if bonej is None else (m * voxel_mm for m in bonej.mean_and_sd())
     return Thickness(
-        found.mean * voxel_mm, found.sd * voxel_mm, found.maximum * voxel_mm, found.n_voxels,
-        (found.clipped or 0) / found.n_voxels, NO_MAP, mean, sd,
-    )  # fmt: skip
+        found.mean * voxel_mm,
+        found.sd * voxel_mm,
+        found.maximum * voxel_mm,
+        found.n_voxels,
+        (found.clipped or 0) / found.n_voxels,
+        NO_MAP,
+        mean,
+        sd,
+    )
 
 
 def _shell_sums(job: _Job, low: int, sizes: NDArray[np.float32]) -> NDArray[np.float64]:
@@ -378,9 +461,15 @@ def _by_slabs(job: _Job) -> Large:
     counts, in_zone = _counts(job)
     check_bone(counts.bone, settings)
     implant = job.ground.implant if job.ground.implant is not None else np.zeros((1, 1, 1), bool)
-    boxes = {"implant": (job.ground.at, implant.shape), "VOI": bounds(bits.voi)} if job.ground.axis is not None else {}
+    boxes = (
+        {"implant": (job.ground.at, implant.shape), "VOI": bounds(bits.voi)}
+        if job.ground.axis is not None
+        else {}
+    )
     meets = {n: _at_border(*box, job.scan.shape) for n, box in boxes.items()}
-    warnings = grey_warnings(job.saturated(in_zone), job.greys.dtype, settings) + border_warnings(meets)
+    warnings = grey_warnings(job.saturated(in_zone), job.greys.dtype, settings) + border_warnings(
+        meets
+    )
     rows, curves = count_rows(counts, job.ground.axis, settings, job.calibration, voxel_um)
     maps = [Spill(job.scan.shape, np.float32) for _ in range(2)]
     tbth = None
@@ -392,9 +481,16 @@ def _by_slabs(job: _Job) -> Large:
     rows += _compartments(job)
     view = _view(job, maps)
     measured = Measured(
-        table_of(rows, warnings, job.note, job.common), curves, view.labels, view.thickness_mm, view.separation_mm,
-        view.regions, view.voxel_um, tuple(warnings), view.step,
-    )  # fmt: skip
+        table_of(rows, warnings, job.note, job.common),
+        curves,
+        view.labels,
+        view.thickness_mm,
+        view.separation_mm,
+        view.regions,
+        view.voxel_um,
+        tuple(warnings),
+        view.step,
+    )
     whole = tuple(((0, 0, 0), job.scan.shape, m.read) for m in maps)
     return Large(measured, view.grey, job.greys, job.labels, whole, "by slabs")  # type: ignore[arg-type]
 
@@ -403,10 +499,14 @@ def _counts(job: _Job) -> tuple[Counts, int]:
     """All sums over the surroundings of the implant (or the whole scan), and saturated voxels in metal and band."""
     z, *across = job.near
     size = (z.stop - z.start, *(s.stop - s.start for s in across))
-    slices = (0, 0) if job.ground.axis is None else contact.slices_of(job.scan.shape, job.ground.axis)
+    slices = (
+        (0, 0) if job.ground.axis is None else contact.slices_of(job.scan.shape, job.ground.axis)
+    )
     found: Counts | None = None
     in_zone = 0
-    for low, high in slabs(size[0], slab_planes(job.work_mb, size, voxel_bytes=COUNT_BYTES), "count"):
+    for low, high in slabs(
+        size[0], slab_planes(job.work_mb, size, voxel_bytes=COUNT_BYTES), "count"
+    ):
         part = job.part((slice(z.start + low, z.start + high), *across))
         more = count(part, job.settings, job.ground.voxel_um, slices)
         found = more if found is None else found + more
@@ -425,10 +525,16 @@ def _structure(job: _Job, counts: Counts) -> structure.Structure:
     axis = streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None
     fields, missing = _fields(job) if axis else ((), {})
     return structure.Structure(
-        streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads), counts.shares[0], counts.bone,
-        streamed_connectivity(b.pure, b.voi, planes, threads), streamed_connectivity(b.bone, b.voi, planes, threads),
-        _mid_axes(job) if job.settings.thickness_variants else None, axis, fields, missing,
-    )  # fmt: skip
+        streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads),
+        counts.shares[0],
+        counts.bone,
+        streamed_connectivity(b.pure, b.voi, planes, threads),
+        streamed_connectivity(b.bone, b.voi, planes, threads),
+        _mid_axes(job) if job.settings.thickness_variants else None,
+        axis,
+        fields,
+        missing,
+    )
 
 
 def _fields(job: _Job) -> tuple[tuple[Anisotropy, ...], dict[str, str]]:
@@ -467,11 +573,27 @@ def _view(job: _Job, maps: list[Spill]) -> _View:
     step = max(1, -(-max(job.scan.shape) // DRAWN))
 
     def thin(read: Planes) -> NDArray:
-        return np.stack([read(z, z + 1)[0, ::step, ::step] for z in range(0, job.scan.shape[0], step)])
+        return np.stack(
+            [read(z, z + 1)[0, ::step, ::step] for z in range(0, job.scan.shape[0], step)]
+        )
 
     labels = thin(job.labels)
     axis = job.ground.axis
     if axis is not None:
         axis = Axis(axis.apex / step, axis.head / step, axis.direction)
-    regions = Regions(labels == LABELS["implant"], thin(job.bits.zone.read), thin(job.bits.voi.read), None, None, axis)
-    return _View(thin(job.scan.slab), labels, *(thin(m.read) for m in maps), regions, job.ground.voxel_um * step, step)
+    regions = Regions(
+        labels == LABELS["implant"],
+        thin(job.bits.zone.read),
+        thin(job.bits.voi.read),
+        None,
+        None,
+        axis,
+    )
+    return _View(
+        thin(job.scan.slab),
+        labels,
+        *(thin(m.read) for m in maps),
+        regions,
+        job.ground.voxel_um * step,
+        step,
+    )

@@ -39,7 +39,9 @@ def to_edge(shape: tuple[int, ...], cut: Faces) -> NDArray[np.float32]:
     return nearest
 
 
-def spheres_known(phase: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.float32], threads: int = 1) -> bool:
+def spheres_known(
+    phase: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.float32], threads: int = 1
+) -> bool:
     """Whether all spheres of a phase that reach the VOI are those of the whole scan.
 
     Parameters
@@ -57,7 +59,9 @@ def spheres_known(phase: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.flo
     return not ((distance > edge) & (distance >= to_voi - np.float32(SLACK))).any()
 
 
-def mid_axes_known(bone: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.float32], threads: int = 1) -> bool:
+def mid_axes_known(
+    bone: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.float32], threads: int = 1
+) -> bool:
     """Whether the spaces between mid-axes of the bone (`morphometry.mid_axis_spacing`) are those of the whole scan."""
     if not np.isfinite(edge).any():
         return True
@@ -65,7 +69,11 @@ def mid_axes_known(bone: Mask, to_voi: NDArray[np.float32], edge: NDArray[np.flo
         return False
     # A voxel is on the mid-axis by its own distance and those of its neighbours.
     distance = np.sqrt(squared_distance(bone, threads).astype(np.float32))
-    unsure = bone & ndimage.binary_dilation((bone & (distance > edge)) | (edge <= 1), np.ones((3, 3, 3), bool))
+    unsure = bone & ndimage.binary_dilation(
+        (bone & (distance > edge)) | (edge <= 1), np.ones((3, 3, 3), bool)
+    )
     if unsure.any():
-        edge = np.minimum(edge, edt.edt(np.ascontiguousarray(~unsure), black_border=False, parallel=threads))
+        edge = np.minimum(
+            edge, edt.edt(np.ascontiguousarray(~unsure), black_border=False, parallel=threads)
+        )
     return spheres_known(~mid_axis(bone, threads) | unsure, to_voi, edge, threads)

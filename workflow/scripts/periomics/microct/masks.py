@@ -12,13 +12,20 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.lazy import SlabReader
+from periomics.core.errors import InputError
+from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.slabs import BitVolume, empty_bits, slabs
-from periomics.study.errors import InputError
 
 Mask = NDArray[np.bool_]
 # Codes of labels.nii.gz
-LABELS = {"outside": 0, "implant": 1, "exclusion band": 2, "bone in VOI": 3, "marrow in VOI": 4, "bone outside VOI": 5}
+LABELS = {
+    "outside": 0,
+    "implant": 1,
+    "exclusion band": 2,
+    "bone in VOI": 3,
+    "marrow in VOI": 4,
+    "bone outside VOI": 5,
+}
 
 
 # Codes of which one is needed, and codes that are the mask: implant, band, bone, VOI.
@@ -54,7 +61,9 @@ def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") ->
     return Corrected(*(np.isin(labels, of) if codes & needed else None for needed, of in STEPS))
 
 
-def corrected_by_slabs(scan: SlabReader, shape: tuple[int, ...], planes: int, path: object = "mask") -> Corrected:
+def corrected_by_slabs(
+    scan: SlabReader, shape: tuple[int, ...], planes: int, path: object = "mask"
+) -> Corrected:
     """`corrected` of a label map that is read by slabs, its masks as bits."""
     _check_shape(scan.shape, shape, path)
     codes: set[int] = set()
@@ -72,18 +81,27 @@ def corrected_by_slabs(scan: SlabReader, shape: tuple[int, ...], planes: int, pa
 
 def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], path: object) -> None:
     if tuple(found) != tuple(shape):
-        raise InputError("the mask has another shape than the scan", file=path, value=found, allowed=shape)
+        raise InputError(
+            "the mask has another shape than the scan", file=path, value=found, allowed=shape
+        )
 
 
 def _codes(labels: NDArray, path: object) -> set[int]:
     if labels.dtype.kind == "f" and not np.array_equal(labels, np.rint(labels)):
-        raise InputError("the mask holds values that are no whole numbers", file=path, allowed=_allowed())
+        raise InputError(
+            "the mask holds values that are no whole numbers", file=path, allowed=_allowed()
+        )
     return {int(c) for c in np.unique(labels)}
 
 
 def _check_codes(codes: set[int], path: object) -> None:
     if codes - set(LABELS.values()) or codes == {0}:
-        raise InputError("the mask does not hold known codes", file=path, value=sorted(codes)[:8], allowed=_allowed())
+        raise InputError(
+            "the mask does not hold known codes",
+            file=path,
+            value=sorted(codes)[:8],
+            allowed=_allowed(),
+        )
 
 
 def _allowed() -> str:

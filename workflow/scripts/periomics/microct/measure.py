@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from periomics.core.errors import SpecimenError
 from periomics.microct import contact, cortical, morphometry, structure
 from periomics.microct.connectivity import purify, without_specks
 from periomics.microct.counting import Part, Regions, count, count_rows, factors, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
+from periomics.microct.formats.readers import Spacing
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.morphometry import Fraction
 from periomics.microct.periimplant import Axis, Place, distance_um, height_um, implant_axis, shell
-from periomics.microct.readers import Spacing
 from periomics.microct.resample import to_cubes
 from periomics.microct.segment import bone_mask, grey_warnings, segment_implant, smooth
 from periomics.microct.settings import Settings
 from periomics.microct.slabs import bits_of
-from periomics.study.errors import SpecimenError
 from periomics.study.measurements import tidy
 
 Mask = NDArray[np.bool_]
@@ -72,7 +72,9 @@ def isotropic_voxel(spacing_um: Spacing) -> float:
     """
     if max(spacing_um) > (1 + ISOTROPY) * min(spacing_um):
         edges = " x ".join(f"{s:.6g}" for s in spacing_um)
-        raise SpecimenError(f"voxels are not cubes ({edges} um, z x y x x): resample the scan to cubes first")
+        raise SpecimenError(
+            f"voxels are not cubes ({edges} um, z x y x x): resample the scan to cubes first"
+        )
     return float(np.prod(spacing_um) ** (1 / 3))
 
 
@@ -119,22 +121,40 @@ def measure(
     regions = find_regions(grey, voxel_um, settings, threads, by_hand)
     smoothed = smooth(grey, settings.prefilter_sigma_voxels)
     # Shells that reach into the exclusion band show what the artefact does there, so this bone goes up to the metal.
-    seen, *swept = (bone_mask(smoothed, settings, voxel_um, regions.zone, f) for f in (1.0, *factors(settings)))
+    seen, *swept = (
+        bone_mask(smoothed, settings, voxel_um, regions.zone, f) for f in (1.0, *factors(settings))
+    )
     del smoothed
     if by_hand and by_hand.bone is not None:
         seen = by_hand.bone
     bone = seen & ~regions.zone
-    clean = bone if regions.axis is None else without_specks(bone, contact.speck_voxels(settings, voxel_um))
-    part = Part(grey, seen, swept, clean, inner_bone(bone, settings.tmd_peel_voxels, threads), regions)
+    clean = (
+        bone
+        if regions.axis is None
+        else without_specks(bone, contact.speck_voxels(settings, voxel_um))
+    )
+    part = Part(
+        grey, seen, swept, clean, inner_bone(bone, settings.tmd_peel_voxels, threads), regions
+    )
     note = describe(settings, by_hand)
     return measure_part(
-        part, purify(bone, regions.zone), grey.shape, voxel_um, settings, common, calibration, note, threads
+        part,
+        purify(bone, regions.zone),
+        grey.shape,
+        voxel_um,
+        settings,
+        common,
+        calibration,
+        note,
+        threads,
     )
 
 
 def describe(settings: Settings, by_hand: Corrected | None) -> str:
     """What the `method` column says of every row."""
-    return settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
+    return (
+        settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
+    )
 
 
 def measure_part(
@@ -176,7 +196,9 @@ def measure_part(
         slices = contact.slices_of(shape, regions.axis)
     counts = count(part, settings, voxel_um, slices)
     check_bone(counts.bone, settings)
-    warnings = grey_warnings(full or counts.saturated, part.grey.dtype, settings) + _geometry_warnings(regions, shape)
+    warnings = grey_warnings(
+        full or counts.saturated, part.grey.dtype, settings
+    ) + _geometry_warnings(regions, shape)
     rows, curves = count_rows(counts, regions.axis, settings, calibration, voxel_um)
     bone = part.seen & ~regions.zone
     maps, tbth = [], None
@@ -186,15 +208,29 @@ def measure_part(
         maps.append(found.map_mm)
         tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
     rows += structure.structure_rows(
-        bone, part.seen, regions.zone, regions.voi, voxel_um / 1000, tbth, settings, threads, pure, mid_axes,
-    )  # fmt: skip
+        bone,
+        part.seen,
+        regions.zone,
+        regions.voi,
+        voxel_um / 1000,
+        tbth,
+        settings,
+        threads,
+        pure,
+        mid_axes,
+    )
     if compartments is None and settings.compartments != "none":
         compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)
     rows += compartments or []
     return Measured(
-        table_of(rows, warnings, note, common), curves, label_map(bone, regions), *maps, regions, voxel_um,
+        table_of(rows, warnings, note, common),
+        curves,
+        label_map(bone, regions),
+        *maps,
+        regions,
+        voxel_um,
         tuple(warnings),
-    )  # fmt: skip
+    )
 
 
 def check_bone(bone: Fraction, settings: Settings) -> None:
@@ -207,18 +243,30 @@ def check_bone(bone: Fraction, settings: Settings) -> None:
 
 
 def find_regions(
-    grey: NDArray, voxel_um: float, settings: Settings, threads: int = 1, by_hand: Corrected | None = None
+    grey: NDArray,
+    voxel_um: float,
+    settings: Settings,
+    threads: int = 1,
+    by_hand: Corrected | None = None,
 ) -> Regions:
     """Implant, exclusion band and VOI of a scan; raises SpecimenError if the VOI is empty."""
     drawn = by_hand or Corrected()
     if settings.implant == "none":
         nothing = np.zeros(grey.shape, bool)
         return Regions(
-            nothing, nothing, np.ones(grey.shape, bool) if drawn.voi is None else drawn.voi, None, None, None
+            nothing,
+            nothing,
+            np.ones(grey.shape, bool) if drawn.voi is None else drawn.voi,
+            None,
+            None,
+            None,
         )
     implant = segment_implant(grey, settings) if drawn.implant is None else drawn.implant
     axis = implant_axis(implant, settings.voi.apex)
-    distance, height = distance_um(implant, voxel_um, threads), height_um(grey.shape, axis, voxel_um)
+    distance, height = (
+        distance_um(implant, voxel_um, threads),
+        height_um(grey.shape, axis, voxel_um),
+    )
     regions = regions_around(implant, distance, height, axis, settings, drawn.band, drawn.voi)
     if not regions.voi.any():
         raise empty_voi(voxel_um)
@@ -282,22 +330,30 @@ class Sized:
     missing: str = ""
 
 
-def sized(phase: Mask, regions: Regions, voxel_um: float, settings: Settings, threads: int) -> Sized:
+def sized(
+    phase: Mask, regions: Regions, voxel_um: float, settings: Settings, threads: int
+) -> Sized:
     """Local thickness of a phase that is at hand as far as its spheres reach."""
     found = morphometry.thickness(
         phase, regions.voi, voxel_um / 1000, regions.zone, threads, settings.thickness_variants
     )
     if found is None:
         return Sized(None, (), np.zeros(phase.shape, np.float32))
-    sizes = np.where(phase & regions.voi, found.map_voxels * np.float32(voxel_um / 1000), np.float32(0))
+    sizes = np.where(
+        phase & regions.voi, found.map_voxels * np.float32(voxel_um / 1000), np.float32(0)
+    )
     return Sized(found, shell_means(sizes, regions, settings), sizes)
 
 
-def shell_means(sizes: NDArray[np.float32], regions: Regions, settings: Settings) -> tuple[float, ...]:
+def shell_means(
+    sizes: NDArray[np.float32], regions: Regions, settings: Settings
+) -> tuple[float, ...]:
     """Mean of a thickness map (mm) in each of `shells_um`; NaN without a voxel."""
     if regions.axis is None or not settings.shells_um:
         return ()
-    found = (sizes[m & (sizes > 0)] for m in shell_masks(regions, settings)[-len(settings.shells_um) :])
+    found = (
+        sizes[m & (sizes > 0)] for m in shell_masks(regions, settings)[-len(settings.shells_um) :]
+    )
     return tuple(float(v.mean(dtype=np.float64)) if v.size else float("nan") for v in found)
 
 
@@ -312,8 +368,15 @@ def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[
     clipped = f"{100 * thick.clipped_share:.3g} % of voxels have a sphere that meets the scan's border or metal"
     qc = "warn" if thick.clipped_share > settings.clipped_warn_share else "pass"
     row = {"unit": "mm", "qc": qc, "qc_reason": clipped, "method": method}
-    rows = [{**row, "outcome": outcome, "value": thick.mean}, {**row, "outcome": f"{outcome}_sd", "value": thick.sd}]
-    other = {**row, "variant": "method=bonej", "method": f"{method}, cleaned up as ImageJ's plugin does"}
+    rows = [
+        {**row, "outcome": outcome, "value": thick.mean},
+        {**row, "outcome": f"{outcome}_sd", "value": thick.sd},
+    ]
+    other = {
+        **row,
+        "variant": "method=bonej",
+        "method": f"{method}, cleaned up as ImageJ's plugin does",
+    }
     if settings.thickness_variants and found.missing:
         other |= {"qc": "fail", "qc_reason": found.missing}
         rows += [{**other, "outcome": name} for name in (outcome, f"{outcome}_sd")]
@@ -322,14 +385,18 @@ def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[
         rows.append({**other, "outcome": f"{outcome}_sd", "value": thick.bonej_sd})
     for (low, high), mean in zip(settings.shells_um, found.by_shell, strict=False):
         if mean == mean:
-            rows.append({**row, "outcome": outcome, "variant": f"shell={low:g}-{high:g}um", "value": mean})
+            rows.append(
+                {**row, "outcome": outcome, "variant": f"shell={low:g}-{high:g}um", "value": mean}
+            )
     return rows
 
 
 def _geometry_warnings(regions: Regions, shape: tuple[int, int, int]) -> list[str]:
     """Metal that meets the border of the scan, or a shell that leaves it."""
     named = {"implant": regions.implant, "VOI": regions.voi} if regions.axis is not None else {}
-    return border_warnings({n: any(f.any() for f in _scan_faces(m, regions.origin, shape)) for n, m in named.items()})
+    return border_warnings(
+        {n: any(f.any() for f in _scan_faces(m, regions.origin, shape)) for n, m in named.items()}
+    )
 
 
 def border_warnings(meets: Mapping[str, bool]) -> list[str]:

@@ -20,13 +20,17 @@ from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
 # Pairs of corners (4 dz + 2 dy + dx) that an edge joins.
-EDGES = np.array([(a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1], np.int64)
+EDGES = np.array(
+    [(a, a | 1 << axis) for axis in range(3) for a in range(8) if not a >> axis & 1], np.int64
+)
 INNER = len(EDGES)  # a vertex inside the cell: the mean of all cuts
 MOST = 12
 
 
 @cache
-def triangle_table() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]]:
+def triangle_table() -> tuple[
+    NDArray[np.int64], NDArray[np.int64], NDArray[np.float64], NDArray[np.int64]
+]:
     """What the surface does in a cell, by the code of the cell (bit c set: corner c is in).
 
     Returns
@@ -53,7 +57,9 @@ def triangle_table() -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.f
     return numbers, table, areas, nearest
 
 
-def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int, threads: int = 1) -> NDArray[np.float64]:
+def layer_sums(
+    values: NDArray[np.float32], voi: Mask, low: int, high: int, threads: int = 1
+) -> NDArray[np.float64]:
     """Sums over the triangles of each layer of cells whose middle lies in the VOI.
 
     Parameters
@@ -78,7 +84,9 @@ def layer_sums(values: NDArray[np.float32], voi: Mask, low: int, high: int, thre
     return out
 
 
-def mask_layer_areas(mask: Mask, voi: Mask, low: int, high: int, threads: int = 1) -> NDArray[np.float64]:
+def mask_layer_areas(
+    mask: Mask, voi: Mask, low: int, high: int, threads: int = 1
+) -> NDArray[np.float64]:
     """Area (voxels²) of the mesh of a mask, not smoothed, for each layer of cells; arguments as of `layer_sums`."""
     numbers, _, areas, nearest = triangle_table()
     out = np.zeros(high - low)
@@ -135,7 +143,9 @@ def _codes(a, b, c, d, columns, codes):
     """Code (bit 4 dz + 2 dy + dx) of the eight voxels between neighbouring columns, from the rows (z, y), (z, y + 1), (z + 1, y)
     and (z + 1, y + 1) of a mask."""
     for x in range(columns.shape[0]):
-        columns[x] = np.uint8(a[x]) | np.uint8(b[x]) << 2 | np.uint8(c[x]) << 4 | np.uint8(d[x]) << 6
+        columns[x] = (
+            np.uint8(a[x]) | np.uint8(b[x]) << 2 | np.uint8(c[x]) << 4 | np.uint8(d[x]) << 6
+        )
     for x in range(codes.shape[0]):
         codes[x] = columns[x] | columns[x + 1] << 1
 
@@ -158,9 +168,16 @@ def _cuts(values, z, y, x, code, edges, points, normals):
             continue
         az, ay, ax = a >> 2 & 1, a >> 1 & 1, a & 1
         bz, by, bx = b >> 2 & 1, b >> 1 & 1, b & 1
-        va, vb = np.float64(values[z + az, y + ay, x + ax]), np.float64(values[z + bz, y + by, x + bx])
+        va, vb = (
+            np.float64(values[z + az, y + ay, x + ax]),
+            np.float64(values[z + bz, y + by, x + bx]),
+        )
         t = (0.5 - va) / (vb - va)
-        points[e, 0], points[e, 1], points[e, 2] = az + t * (bz - az), ay + t * (by - ay), ax + t * (bx - ax)
+        points[e, 0], points[e, 1], points[e, 2] = (
+            az + t * (bz - az),
+            ay + t * (by - ay),
+            ax + t * (bx - ax),
+        )
         _normal(values, z + az, y + ay, x + ax, 1.0 - t, z + bz, y + by, x + bx, t, normals, e)
         for axis in range(3):
             points[INNER, axis] += points[e, axis]
@@ -218,14 +235,30 @@ def _gradient(values, z, y, x):
 def _triangle(points, normals, corners, sums):
     """Add a triangle's area, how it changes along the normals, and the area again if it shrinks."""
     a, b, c = corners[0], corners[1], corners[2]
-    uz, uy, ux = points[b, 0] - points[a, 0], points[b, 1] - points[a, 1], points[b, 2] - points[a, 2]
-    vz, vy, vx = points[c, 0] - points[a, 0], points[c, 1] - points[a, 1], points[c, 2] - points[a, 2]
+    uz, uy, ux = (
+        points[b, 0] - points[a, 0],
+        points[b, 1] - points[a, 1],
+        points[b, 2] - points[a, 2],
+    )
+    vz, vy, vx = (
+        points[c, 0] - points[a, 0],
+        points[c, 1] - points[a, 1],
+        points[c, 2] - points[a, 2],
+    )
     nz, ny, nx = uy * vx - ux * vy, ux * vz - uz * vx, uz * vy - uy * vz
     double = np.sqrt(nz * nz + ny * ny + nx * nx)
     if double == 0:
         return
-    pz, py, px = normals[b, 0] - normals[a, 0], normals[b, 1] - normals[a, 1], normals[b, 2] - normals[a, 2]
-    qz, qy, qx = normals[c, 0] - normals[a, 0], normals[c, 1] - normals[a, 1], normals[c, 2] - normals[a, 2]
+    pz, py, px = (
+        normals[b, 0] - normals[a, 0],
+        normals[b, 1] - normals[a, 1],
+        normals[b, 2] - normals[a, 2],
+    )
+    qz, qy, qx = (
+        normals[c, 0] - normals[a, 0],
+        normals[c, 1] - normals[a, 1],
+        normals[c, 2] - normals[a, 2],
+    )
     change = (
         nz * (py * vx - px * vy + uy * qx - ux * qy)
         + ny * (px * vz - pz * vx + ux * qz - uz * qx)

@@ -55,7 +55,12 @@ def fraction(bone: Mask, voi: Mask) -> Fraction:
 
 
 def thickness(
-    phase: Mask, voi: Mask, voxel_mm: float, metal_zone: Mask | None = None, threads: int = 1, bonej: bool = False
+    phase: Mask,
+    voi: Mask,
+    voxel_mm: float,
+    metal_zone: Mask | None = None,
+    threads: int = 1,
+    bonej: bool = False,
 ) -> Thickness | None:
     """Mean local thickness of a phase over its voxels in the VOI.
 
@@ -86,11 +91,23 @@ def thickness(
     sizes = local_thickness(inside, threads, square, reaching)
     values = sizes[inside].astype(np.float64) * voxel_mm
     free = square < _border_square(phase.shape, metal_zone, threads)
-    clipped = float(np.mean(local_thickness(inside, threads, square, free & reaching)[inside] < sizes[inside]))
-    other = bonej_thickness(phase, square, threads, to_voi)[inside].astype(np.float64) * voxel_mm if bonej else None
+    clipped = float(
+        np.mean(local_thickness(inside, threads, square, free & reaching)[inside] < sizes[inside])
+    )
+    other = (
+        bonej_thickness(phase, square, threads, to_voi)[inside].astype(np.float64) * voxel_mm
+        if bonej
+        else None
+    )
     also = (None, None) if other is None else (float(other.mean()), float(other.std()))
     return Thickness(
-        float(values.mean()), float(values.std()), float(values.max()), int(values.size), clipped, sizes, *also
+        float(values.mean()),
+        float(values.std()),
+        float(values.max()),
+        int(values.size),
+        clipped,
+        sizes,
+        *also,
     )
 
 
@@ -116,10 +133,17 @@ def _to_voi(voi: Mask, threads: int) -> NDArray[np.float32]:
     return edt.edtsq(np.ascontiguousarray(~voi), black_border=False, parallel=threads)
 
 
-def _border_square(shape: tuple[int, ...], metal_zone: Mask | None, threads: int) -> NDArray[np.float32]:
+def _border_square(
+    shape: tuple[int, ...], metal_zone: Mask | None, threads: int
+) -> NDArray[np.float32]:
     """Squared distance (voxels²) to the first layer beyond the scan, or to the metal zone if that is nearer."""
     edges = [np.minimum(np.arange(n) + 1, n - np.arange(n)) for n in shape]
-    nearest = np.minimum(np.minimum(edges[0][:, None, None], edges[1][:, None]), edges[2]).astype(np.float32) ** 2
+    nearest = (
+        np.minimum(np.minimum(edges[0][:, None, None], edges[1][:, None]), edges[2]).astype(
+            np.float32
+        )
+        ** 2
+    )
     if metal_zone is not None and metal_zone.any():
         zone = edt.edtsq(np.ascontiguousarray(~metal_zone), black_border=False, parallel=threads)
         nearest = np.minimum(nearest, zone)

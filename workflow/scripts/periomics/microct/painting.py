@@ -41,11 +41,16 @@ def _raise_lanes(context, line, start, value, masks, row):
             return builder.bitcast(builder.gep(data, [index]), ir.PointerType(vector))
 
         target = address(line, at, begin)
-        old, mask = builder.load(target), builder.load(address(masks, table, builder.mul(which, which.type(LANES))))
+        old, mask = (
+            builder.load(target),
+            builder.load(address(masks, table, builder.mul(which, which.type(LANES)))),
+        )
         old.align = mask.align = size
         first = builder.insert_element(unset, number, ir.Constant(ir.IntType(32), 0))
         new = builder.and_(builder.shuffle_vector(first, unset, spread), mask)
-        builder.store(builder.select(builder.icmp_unsigned(">", new, old), new, old), target).align = size
+        builder.store(
+            builder.select(builder.icmp_unsigned(">", new, old), new, old), target
+        ).align = size
         return cgctx.get_dummy_value()
 
     return types.void(line, types.uint64, line.dtype, masks, types.uint64), generate
@@ -53,7 +58,11 @@ def _raise_lanes(context, line, start, value, masks, row):
 
 def span_masks(dtype: type) -> np.ndarray:
     """Row n has its first n of LANES values set, the others 0; flat."""
-    return np.where(np.arange(LANES) < np.arange(LANES + 1)[:, None], np.iinfo(dtype).max, 0).astype(dtype).ravel()
+    return (
+        np.where(np.arange(LANES) < np.arange(LANES + 1)[:, None], np.iinfo(dtype).max, 0)
+        .astype(dtype)
+        .ravel()
+    )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -92,21 +101,32 @@ def needed_centres(square, tables, ranks, strip, places, centres, write, first, 
     With `write`, (y, x) of a centre goes to where `places` stands before; `centres` is not looked at without.
     """
     nz, ny, nx = square.shape
-    own, faces, edges = np.zeros(nx + 2, square.dtype), np.zeros(nx + 2, square.dtype), np.zeros(nx + 2, square.dtype)
+    own, faces, edges = (
+        np.zeros(nx + 2, square.dtype),
+        np.zeros(nx + 2, square.dtype),
+        np.zeros(nx + 2, square.dtype),
+    )
     zero = np.zeros(nx, square.dtype)
     for z in range(first, last):
         for y in range(ny):
             below, above, before, after = z > 0, z + 1 < nz, y > 0, y + 1 < ny
-            _largest_of_four(square[z, y], square[z, y], square[z, y], square[z, y], own[1 : nx + 1])
             _largest_of_four(
-                square[z, y - 1] if before else zero, square[z, y + 1] if after else zero,
-                square[z - 1, y] if below else zero, square[z + 1, y] if above else zero, faces[1 : nx + 1],
-            )  # fmt: skip
+                square[z, y], square[z, y], square[z, y], square[z, y], own[1 : nx + 1]
+            )
             _largest_of_four(
-                square[z - 1, y - 1] if below and before else zero, square[z - 1, y + 1] if below and after else zero,
-                square[z + 1, y - 1] if above and before else zero, square[z + 1, y + 1] if above and after else zero,
+                square[z, y - 1] if before else zero,
+                square[z, y + 1] if after else zero,
+                square[z - 1, y] if below else zero,
+                square[z + 1, y] if above else zero,
+                faces[1 : nx + 1],
+            )
+            _largest_of_four(
+                square[z - 1, y - 1] if below and before else zero,
+                square[z - 1, y + 1] if below and after else zero,
+                square[z + 1, y - 1] if above and before else zero,
+                square[z + 1, y + 1] if above and after else zero,
                 edges[1 : nx + 1],
-            )  # fmt: skip
+            )
             _row_centres(own, faces, edges, tables, ranks, places[z, y // strip], y, centres, write)
 
 
@@ -135,7 +155,9 @@ def _row_centres(own, faces, edges, tables, ranks, places, y, centres, write):
 
 
 @numba.njit(cache=True, nogil=True)
-def paint(phase, low, strip, starts, centres, sizes, roots, masks, levels, values, out, first, last):
+def paint(
+    phase, low, strip, starts, centres, sizes, roots, masks, levels, values, out, first, last
+):
     """out[i] = values[level of the largest sphere that holds the voxel] for planes low + i, i from first to last.
 
     A phase of one plane holds for all. `values[0]` is given where no sphere is; `levels[k]` = k + 1 as the type of
@@ -149,7 +171,11 @@ def paint(phase, low, strip, starts, centres, sizes, roots, masks, levels, value
         plane[i] = wall
     for i in range(first, last):
         for y in range(ny):
-            _open(phase[min(low + i, phase.shape[0] - 1), y], wall, plane[y * width + LANES : y * width + LANES + nx])
+            _open(
+                phase[min(low + i, phase.shape[0] - 1), y],
+                wall,
+                plane[y * width + LANES : y * width + LANES + nx],
+            )
         for part in range(starts.shape[1]):
             _paint_strip(plane, ny, nx, low + i, part, starts, centres, sizes, roots, masks, levels)
         for y in range(ny):
@@ -180,7 +206,17 @@ def _paint_strip(plane, ny, nx, z, part, starts, centres, sizes, roots, masks, l
             if flat < 0:
                 break
             for i in range(starts[at, part, rank], starts[at, part, rank + 1]):
-                _disc(plane, ny, nx, np.int64(centres[i, 0]), np.int64(centres[i, 1]), flat, roots, masks, levels[rank])
+                _disc(
+                    plane,
+                    ny,
+                    nx,
+                    np.int64(centres[i, 0]),
+                    np.int64(centres[i, 1]),
+                    flat,
+                    roots,
+                    masks,
+                    levels[rank],
+                )
 
 
 @numba.njit(cache=True, nogil=True)

@@ -13,8 +13,8 @@ import edt
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.core.errors import SpecimenError
 from periomics.microct.settings import Voi
-from periomics.study.errors import SpecimenError
 
 Mask = NDArray[np.bool_]
 Place = tuple[int, int, int]
@@ -60,7 +60,9 @@ def implant_axis(implant: Mask, apex: str = "high_z", origin: Place = (0, 0, 0))
     centre, covariance = _moments(implant, origin)
     variances, vectors = np.linalg.eigh(covariance)
     if variances[2] < 1.5 * variances[1]:
-        raise SpecimenError(f"the metal has no long axis (variances {variances[1]:.3g} and {variances[2]:.3g} voxels²)")
+        raise SpecimenError(
+            f"the metal has no long axis (variances {variances[1]:.3g} and {variances[2]:.3g} voxels²)"
+        )
     direction = vectors[:, 2]
     upwards = direction[0] < 0 if apex == "high_z" else direction[0] > 0
     direction = direction if upwards else -direction
@@ -95,14 +97,19 @@ def _dot(places: NDArray, direction: NDArray[np.float64]) -> NDArray[np.float64]
 
 def distance_um(implant: Mask, voxel_um: float, threads: int = 1) -> NDArray[np.float32]:
     """Distance (µm) from each voxel centre to the nearest implant voxel centre; 0 inside."""
-    return edt.edt(np.ascontiguousarray(~implant), black_border=False, parallel=threads) * np.float32(voxel_um)
+    return edt.edt(
+        np.ascontiguousarray(~implant), black_border=False, parallel=threads
+    ) * np.float32(voxel_um)
 
 
 def height_um(
     shape: tuple[int, int, int], axis: Axis, voxel_um: float, origin: Place = (0, 0, 0)
 ) -> NDArray[np.float32]:
     """Position along the axis, µm, 0 at the apex, rising towards the head, of each voxel of a block that begins at `origin`."""
-    z, y, x = (np.arange(start, start + n, dtype=np.float64) for start, n in zip(origin, shape, strict=True))
+    z, y, x = (
+        np.arange(start, start + n, dtype=np.float64)
+        for start, n in zip(origin, shape, strict=True)
+    )
     d, a = axis.direction, axis.apex
     flat = ((y - a[1]) * d[1])[:, None] + (x - a[2]) * d[2]
     found = np.empty(shape, np.float32)
@@ -123,7 +130,11 @@ def sector_of(places: NDArray[np.int64], axis: Axis, n: int) -> NDArray[np.int64
 
 
 def shell(
-    distance: NDArray[np.float32], low_um: float, high_um: float, height: NDArray[np.float32] | None, voi: Voi
+    distance: NDArray[np.float32],
+    low_um: float,
+    high_um: float,
+    height: NDArray[np.float32] | None,
+    voi: Voi,
 ) -> Mask:
     """Voxels with `low < distance <= high`, within the VOI's range along the axis.
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.core.figures import PALETTE, new_figure
 from periomics.microct.masks import LABELS
 from periomics.microct.measure import Measured
 from periomics.microct.render import render
-from periomics.study.figures import PALETTE, new_figure
 
 BEHIND_TEXT = {"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1}
 BONE, IMPLANT, VOI = PALETTE[4], PALETTE[0], PALETTE[3]
@@ -42,7 +42,13 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
     low, high = _window(grey, measured)
     planes = (("across", 0, "x", "y"), ("along", 1, "x", "z"), ("along", 2, "y", "z"))
     for ax, (name, axis, horizontal, vertical) in zip(axes[0, :3], planes, strict=True):
-        ax.imshow(np.take(grey, at[axis], axis=axis), cmap="gray", vmin=low, vmax=high, interpolation="nearest")
+        ax.imshow(
+            np.take(grey, at[axis], axis=axis),
+            cmap="gray",
+            vmin=low,
+            vmax=high,
+            interpolation="nearest",
+        )
         _outlines(ax, np.take(measured.labels, at[axis], axis=axis))
         ax.set_title(f"{name} the axis, {'zyx'[axis]} = {in_scan[axis]}")
         ax.set_xlabel(horizontal)
@@ -50,14 +56,19 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
         _scale_bar(ax, measured.voxel_um, grey.shape[2])
     up = measured.regions.axis.direction if measured.regions.axis is not None else None
     axes[0, 3].imshow(render(measured.labels, up))
-    axes[0, 3].set_title("bone and implant, front cut away" if measured.regions.axis is not None else "bone")
+    axes[0, 3].set_title(
+        "bone and implant, front cut away" if measured.regions.axis is not None else "bone"
+    )
     axes[0, 3].axis("off")
     implant = np.take(measured.labels, at[1], axis=1) == LABELS["implant"]
     for ax, sizes, name in zip(
         axes[1], (measured.thickness_mm, measured.separation_mm), ("bone", "marrow"), strict=False
     ):
         image = ax.imshow(
-            np.ma.masked_equal(np.take(sizes, at[1], axis=1), 0), cmap="viridis", vmin=0, interpolation="nearest"
+            np.ma.masked_equal(np.take(sizes, at[1], axis=1), 0),
+            cmap="viridis",
+            vmin=0,
+            interpolation="nearest",
         )
         if implant.any():
             ax.contour(implant, [0.5], colors=IMPLANT, linewidths=0.8)
@@ -77,16 +88,21 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
 
 def _curve_panels(axes, measured: Measured, band_um: float | None) -> None:
     """Contact and band sweep by offset, and BV/TV by distance; the declared band is grey."""
-    named = (("bic_by_offset", "BIC.ct at the offset", BONE), ("band_sweep_ovtv", "OV/TV with this band", IMPLANT),
-             ("band_sweep_bvtv", "BV/TV with this band", VOI))  # fmt: skip
+    named = (
+        ("bic_by_offset", "BIC.ct at the offset", BONE),
+        ("band_sweep_ovtv", "OV/TV with this band", IMPLANT),
+        ("band_sweep_bvtv", "BV/TV with this band", VOI),
+    )
     curves = measured.curves.set_index("curve")
     for name, label, colour in named:
         part = curves.loc[[name]]
         axes[0].plot(part["position"], part["value"], "o-", ms=3, color=colour, label=label)
     part = curves.loc[["bvtv_by_distance"]]
     axes[1].plot((part["position"] + part["upper"]) / 2, part["value"], color=BONE)
-    for ax, title, text in ((axes[0], "what the artefact band does", "offset or width of the band, µm"),
-                            (axes[1], "BV/TV by distance", "distance to the metal, µm")):  # fmt: skip
+    for ax, title, text in (
+        (axes[0], "what the artefact band does", "offset or width of the band, µm"),
+        (axes[1], "BV/TV by distance", "distance to the metal, µm"),
+    ):
         if band_um is not None:
             ax.axvspan(0, band_um, color="0.85", zorder=0)
         ax.set_title(title)
@@ -118,7 +134,11 @@ def _window(grey: NDArray, measured: Measured) -> tuple[float, float]:
 def _outlines(ax, labels: NDArray[np.uint8]) -> None:
     voi = np.isin(labels, (LABELS["bone in VOI"], LABELS["marrow in VOI"]))
     bone = labels == LABELS["bone in VOI"]
-    for mask, colour, width in ((bone, BONE, 0.5), (voi, VOI, 1.2), (labels == LABELS["implant"], IMPLANT, 1.2)):
+    for mask, colour, width in (
+        (bone, BONE, 0.5),
+        (voi, VOI, 1.2),
+        (labels == LABELS["implant"], IMPLANT, 1.2),
+    ):
         if mask.any() and not mask.all():
             ax.contour(mask, [0.5], colors=colour, linewidths=width)
 
@@ -132,4 +152,11 @@ def _scale_bar(ax, voxel_um: float, width: int) -> None:
     y = bottom + 0.06 * (top - bottom)
     x = 0.05 * width
     ax.plot([x, x + length / voxel_um], [y, y], color="white", lw=2.5, solid_capstyle="butt")
-    ax.text(x, bottom + 0.09 * (top - bottom), f"{length:g} µm", color="white", fontsize=8, bbox=BEHIND_TEXT)
+    ax.text(
+        x,
+        bottom + 0.09 * (top - bottom),
+        f"{length:g} µm",
+        color="white",
+        fontsize=8,
+        bbox=BEHIND_TEXT,
+    )

@@ -85,7 +85,12 @@ def radial_amplitude(bone: Reader, voi: Reader, fraction: float, plan: Plan) -> 
             kept.write(low, _transformed(centred, plan, np.complex64))
         power = _radial_mean(kept, plan, "power", _power)
     with plan.kept(plan.half, np.complex128) as kept:
-        _lines(kept, plan, "correlation along z", lambda y, _: np.fft.ifft(power[radii(plan.shape, y)], axis=0))
+        _lines(
+            kept,
+            plan,
+            "correlation along z",
+            lambda y, _: np.fft.ifft(power[radii(plan.shape, y)], axis=0),
+        )
         largest = _inverse(kept.read(0, 1)[0], plan.shape[2])[0, 0]
         bend = partial(_bend, nx=plan.shape[2], largest=largest)
         for low, high in slabs(plan.shape[0], plan.planes, plan.name("correlation")):
@@ -94,7 +99,9 @@ def radial_amplitude(bone: Reader, voi: Reader, fraction: float, plan: Plan) -> 
         return np.sqrt(np.maximum(_radial_mean(kept, plan, "spectrum", np.real), 0))
 
 
-def field_mask(amplitude: NDArray[np.float64], voi: Reader, bone: int, total: int, seed: int, plan: Plan) -> BitVolume:
+def field_mask(
+    amplitude: NDArray[np.float64], voi: Reader, bone: int, total: int, seed: int, plan: Plan
+) -> BitVolume:
     """Mask of one random field, cut so that as many voxels of the VOI are above as there are of bone.
 
     Parameters
@@ -124,7 +131,10 @@ def field_mask(amplitude: NDArray[np.float64], voi: Reader, bone: int, total: in
 
         def within(name: str) -> Iterator[NDArray]:
             for low, some in field(name):
-                yield from (values[region] for values, region in zip(some, voi(low, low + len(some)), strict=True))
+                yield from (
+                    values[region]
+                    for values, region in zip(some, voi(low, low + len(some)), strict=True)
+                )
 
         cut = _ranked(within, max(0, total - 1 - bone), least, largest)
         mask = empty_bits(plan.shape)
@@ -135,8 +145,14 @@ def field_mask(amplitude: NDArray[np.float64], voi: Reader, bone: int, total: in
 
 def radii(shape: Shape, y: int) -> NDArray[np.int64]:
     """Radial frequency of the coefficients of a row (z, x) of a real transform, in cycles over the longest edge, rounded."""
-    along_z, along_y, along_x = np.fft.fftfreq(shape[0]), np.fft.fftfreq(shape[1])[y], np.fft.rfftfreq(shape[2])
-    return np.rint(np.sqrt(along_z[:, None] ** 2 + along_y**2 + along_x**2) * max(shape)).astype(np.int64)
+    along_z, along_y, along_x = (
+        np.fft.fftfreq(shape[0]),
+        np.fft.fftfreq(shape[1])[y],
+        np.fft.rfftfreq(shape[2]),
+    )
+    return np.rint(np.sqrt(along_z[:, None] ** 2 + along_y**2 + along_x**2) * max(shape)).astype(
+        np.int64
+    )
 
 
 def _forward(plane: NDArray) -> NDArray:
@@ -155,7 +171,9 @@ def _bend(plane: NDArray, nx: int, largest: float) -> NDArray:
 
 def _shaped(y: int, row: NDArray, amplitude: NDArray[np.float64], shape: Shape) -> NDArray:
     """A row of noise with the field's spectrum; noise is in single precision until then, as it is drawn."""
-    return np.fft.ifft(np.fft.fft(row.astype(np.complex64), axis=0) * amplitude[radii(shape, y)], axis=0)
+    return np.fft.ifft(
+        np.fft.fft(row.astype(np.complex64), axis=0) * amplitude[radii(shape, y)], axis=0
+    )
 
 
 def _power(row: NDArray) -> NDArray[np.float64]:
@@ -205,7 +223,10 @@ def _radial_mean(kept: Kept, plan: Plan, name: str, of: Plane) -> NDArray[np.flo
 
     def sums_of(block: NDArray, low: int, found: NDArray, first: int, last: int) -> None:
         for y in range(first, last):
-            radius, values = radii(plan.shape, low + y).ravel(), of(np.fft.fft(block[:, y], axis=0)).ravel()
+            radius, values = (
+                radii(plan.shape, low + y).ravel(),
+                of(np.fft.fft(block[:, y], axis=0)).ravel(),
+            )
             found[y] = np.bincount(radius, values, bins), np.bincount(radius, minlength=bins)
 
     for low, high in slabs(plan.shape[1], plan.rows, plan.name(name)):
@@ -233,7 +254,9 @@ def _to_field(kept: Kept, voi: Reader, plan: Plan) -> tuple[float, float]:
     return float(least), float(largest)
 
 
-def _ranked(values: Callable[[str], Iterator[NDArray]], rank: int, least: float, largest: float) -> float:
+def _ranked(
+    values: Callable[[str], Iterator[NDArray]], rank: int, least: float, largest: float
+) -> float:
     """The value at a place in ascending order (from 0), of values that are given in parts as often as asked for.
 
     They are counted in narrow bins; those of the bin that holds the place are put in order.
@@ -241,7 +264,9 @@ def _ranked(values: Callable[[str], Iterator[NDArray]], rank: int, least: float,
     if not largest > least:
         return least
 
-    def bins(some: NDArray) -> NDArray[np.int64]:  # never falls where values rise, so no value is in a wrong bin
+    def bins(
+        some: NDArray,
+    ) -> NDArray[np.int64]:  # never falls where values rise, so no value is in a wrong bin
         return np.minimum((some - least) * (BINS / (largest - least)), BINS - 1).astype(np.int64)
 
     counts = np.zeros(BINS, np.int64)

@@ -55,7 +55,9 @@ def _view(up: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.stack([right, np.cross(eye, right), eye])
 
 
-def _in_front(shape: tuple[int, ...], centre: NDArray[np.float64], eye: NDArray[np.float64]) -> Mask:
+def _in_front(
+    shape: tuple[int, ...], centre: NDArray[np.float64], eye: NDArray[np.float64]
+) -> Mask:
     z, y, x = (np.arange(n) - c for n, c in zip(shape, centre, strict=True))
     return (z[:, None, None] * eye[0] + y[:, None] * eye[1] + x * eye[2]) > 0
 
@@ -67,14 +69,23 @@ def _shaded(mask: Mask, view: NDArray[np.float64]) -> tuple[NDArray[np.int64], N
     at = np.argwhere(mask & ~ndimage.binary_erosion(mask, border_value=0))
     smooth = ndimage.gaussian_filter(np.pad(mask, 1).astype(np.float32), 1.2)
     z, y, x = (at + 1).T
-    normal = np.stack([smooth[z - 1, y, x] - smooth[z + 1, y, x], smooth[z, y - 1, x] - smooth[z, y + 1, x],
-                       smooth[z, y, x - 1] - smooth[z, y, x + 1]], axis=1).astype(float)  # fmt: skip
+    normal = np.stack(
+        [
+            smooth[z - 1, y, x] - smooth[z + 1, y, x],
+            smooth[z, y - 1, x] - smooth[z, y + 1, x],
+            smooth[z, y, x - 1] - smooth[z, y, x + 1],
+        ],
+        axis=1,
+    ).astype(float)
     normal /= np.maximum(np.linalg.norm(normal, axis=1), 1e-9)[:, None]
     return at, 0.30 + 0.70 * np.maximum(0, normal @ view.T @ LIGHT)
 
 
 def _splat(
-    points: NDArray[np.int64], colours: NDArray[np.float64], view: NDArray[np.float64], shape: tuple[int, ...]
+    points: NDArray[np.int64],
+    colours: NDArray[np.float64],
+    view: NDArray[np.float64],
+    shape: tuple[int, ...],
 ) -> NDArray[np.float64]:
     """Points on the picture plane, near ones over far ones, each two pixels wide; white behind."""
     half = np.sqrt(sum(n * n for n in shape)) / 2
@@ -89,7 +100,9 @@ def _splat(
     rank = np.arange(len(order))
     for dr in (0, 1):
         for dc in (0, 1):
-            np.maximum.at(nearest, (np.minimum(row + dr, size - 1), np.minimum(column + dc, size - 1)), rank)
+            np.maximum.at(
+                nearest, (np.minimum(row + dr, size - 1), np.minimum(column + dc, size - 1)), rank
+            )
     seen = nearest >= 0
     picture[seen] = np.clip(colours[order[nearest[seen]]], 0, 1)
     used = np.argwhere(seen)

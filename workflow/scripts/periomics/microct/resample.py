@@ -8,8 +8,8 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.lazy import SlabReader
-from periomics.microct.readers import Spacing
+from periomics.microct.formats.lazy import SlabReader
+from periomics.microct.formats.readers import Spacing
 
 NEARLY = 1e-3
 
@@ -32,7 +32,9 @@ def to_cubes(grey: NDArray, spacing_um: Spacing) -> tuple[NDArray, Spacing]:
     shape, edge = cubes_of(grey.shape, spacing_um)
     if shape == grey.shape:
         return grey, spacing_um
-    return _planes(lambda low, high: grey[low:high], grey.shape, spacing_um, 0, shape[0]), (edge,) * 3
+    return _planes(lambda low, high: grey[low:high], grey.shape, spacing_um, 0, shape[0]), (
+        edge,
+    ) * 3
 
 
 def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, ...], float]:
@@ -40,7 +42,9 @@ def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, ..
     edge = min(spacing_um)
     if max(spacing_um) <= (1 + NEARLY) * edge:
         return tuple(shape), edge
-    return tuple(int((n - 1) * size / edge + 1e-6) + 1 for n, size in zip(shape, spacing_um, strict=True)), edge
+    return tuple(
+        int((n - 1) * size / edge + 1e-6) + 1 for n, size in zip(shape, spacing_um, strict=True)
+    ), edge
 
 
 def cubes_by_slabs(scan: SlabReader) -> SlabReader:
@@ -49,13 +53,19 @@ def cubes_by_slabs(scan: SlabReader) -> SlabReader:
     if shape == scan.shape:
         return scan
     return replace(
-        scan, shape=shape, spacing_um=(edge,) * 3,
+        scan,
+        shape=shape,
+        spacing_um=(edge,) * 3,
         planes=lambda low, high: _planes(scan.slab, scan.shape, scan.spacing_um, low, high),
-    )  # fmt: skip
+    )
 
 
 def _planes(
-    read: Callable[[int, int], NDArray], shape: tuple[int, ...], spacing_um: Spacing, low: int, high: int
+    read: Callable[[int, int], NDArray],
+    shape: tuple[int, ...],
+    spacing_um: Spacing,
+    low: int,
+    high: int,
 ) -> NDArray:
     """Planes low to high (exclusive) of the grid of cubes; whole numbers are rounded along each axis."""
     new, edge = cubes_of(shape, spacing_um)
@@ -66,17 +76,25 @@ def _planes(
         share = (place - first).astype(np.float32)
         if grey is None:
             start = int(first[0])
-            grey, first, n_old = read(start, min(n_old, int(first[-1]) + 2)), first - start, n_old - start
+            grey, first, n_old = (
+                read(start, min(n_old, int(first[-1]) + 2)),
+                first - start,
+                n_old - start,
+            )
         grey = _mixed(grey, axis, first, share)
     assert grey is not None
     return grey
 
 
-def _mixed(grey: NDArray, axis: int, first: NDArray[np.int64], share: NDArray[np.float32]) -> NDArray:
+def _mixed(
+    grey: NDArray, axis: int, first: NDArray[np.int64], share: NDArray[np.float32]
+) -> NDArray:
     """Linear interpolation along an axis between voxels `first` and the next."""
     wide = [1, 1, 1]
     wide[axis] = len(first)
     low = np.take(grey, first, axis=axis).astype(np.float32)
     high = np.take(grey, np.minimum(first + 1, grey.shape[axis] - 1), axis=axis)
     mixed = low + share.reshape(wide) * (high - low)
-    return np.rint(mixed).astype(grey.dtype) if grey.dtype.kind in "iu" else mixed.astype(grey.dtype)
+    return (
+        np.rint(mixed).astype(grey.dtype) if grey.dtype.kind in "iu" else mixed.astype(grey.dtype)
+    )

@@ -8,17 +8,17 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError
+from periomics.core.figures import message, save
+from periomics.core.files import atomic
+from periomics.core.results import write_result
 from periomics.microct.contact import CURVE_COLUMNS
+from periomics.microct.formats.nifti import Frame, frame_of, write_nifti
+from periomics.microct.formats.readers import probe
 from periomics.microct.large import Placed
-from periomics.microct.nifti import Frame, frame_of, write_nifti
 from periomics.microct.picture import overlay
-from periomics.microct.readers import probe
 from periomics.microct.scan import FACT_COLUMNS, Scan
-from periomics.study.errors import InputError
-from periomics.study.figures import message, save
-from periomics.study.files import atomic
 from periomics.study.measurements import COLUMNS, failed
-from periomics.study.results import write_result
 
 # Files of voxels and their types; planes of a file that are made at a time.
 VOLUMES = {"labels": "uint8", "thickness": "float32", "separation": "float32"}
@@ -43,7 +43,9 @@ def _write_planes(path: str, dtype: str, placed: Placed, frame: Frame) -> None:
         write_nifti(part, shape, dtype, slabs, frame, at)
 
 
-def write_nothing(path: str, reason: str, outcomes: Sequence[str], common: Mapping[str, object], out: Any) -> None:
+def write_nothing(
+    path: str, reason: str, outcomes: Sequence[str], common: Mapping[str, object], out: Any
+) -> None:
     """Write a scan that is not measured: rows with the reason, and maps of zeros in its shape (one voxel if unreadable)."""
     try:
         header = probe(path)
@@ -55,6 +57,10 @@ def write_nothing(path: str, reason: str, outcomes: Sequence[str], common: Mappi
         empty = ((0, 0, 0), shape, lambda a, b, t=dtype: np.zeros((b - a, *shape[1:]), t))
         _write_planes(getattr(out, name), dtype, empty, frame)
     write_result(pd.DataFrame(columns=list(CURVE_COLUMNS)), out.curves, CURVE_COLUMNS)
-    write_result(pd.DataFrame([("not measured", reason, "")], columns=list(FACT_COLUMNS)), out.facts, FACT_COLUMNS)
+    write_result(
+        pd.DataFrame([("not measured", reason, "")], columns=list(FACT_COLUMNS)),
+        out.facts,
+        FACT_COLUMNS,
+    )
     rows = failed(outcomes, reason, modality="microct", level="specimen", **common)
     write_result(rows, out.measurements, COLUMNS)

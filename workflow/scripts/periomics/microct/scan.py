@@ -10,17 +10,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from periomics.core.errors import SpecimenError
 from periomics.microct.density import Calibration, calibration_of
+from periomics.microct.formats.lazy import SlabReader, in_a_file, open_volume
+from periomics.microct.formats.nifti import Frame, frame_of
 from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, measure_large
-from periomics.microct.lazy import SlabReader, in_a_file, open_volume
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, isotropic_voxel, measure
-from periomics.microct.nifti import Frame, frame_of
 from periomics.microct.resample import cubes_by_slabs
 from periomics.microct.settings import Settings
 from periomics.microct.slabs import empty_bits
 from periomics.microct.survey import Greys
-from periomics.study.errors import SpecimenError
 from periomics.study.measurements import concatenate
 
 # The scan as it is measured, masks by hand, and how it is measured with masks.
@@ -63,7 +63,9 @@ def batch_settings(settings: Settings, batch: Mapping[str, object]) -> Settings:
         return settings
     value = batch.get("bone_threshold")
     if value in (None, "") or not np.isfinite(float(str(value))):
-        raise SpecimenError(f"the scan's batch has no bone threshold: {batch.get('reason') or 'no row for the batch'}")
+        raise SpecimenError(
+            f"the scan's batch has no bone threshold: {batch.get('reason') or 'no row for the batch'}"
+        )
     return replace(settings, bone_threshold=float(str(value)))
 
 
@@ -117,17 +119,31 @@ def measure_file(
 
 
 def _at_once(
-    scan: SlabReader, drawn: SlabReader | None, name: str, settings: Settings, common: Mapping[str, object], threads: int,
+    scan: SlabReader,
+    drawn: SlabReader | None,
+    name: str,
+    settings: Settings,
+    common: Mapping[str, object],
+    threads: int,
     calibration: Calibration | None,
-) -> Prepared:  # fmt: skip
+) -> Prepared:
     """A scan that fits into memory."""
     grey = scan.slab(0, scan.shape[0])
     by_hand = None if drawn is None else corrected(drawn.slab(0, drawn.shape[0]), scan.shape, name)
 
     def again(masks: Corrected | None) -> Large:
-        found = measure(grey, scan.spacing_um, replace(settings, voxels="cubes"), common, threads, calibration, masks)
+        found = measure(
+            grey,
+            scan.spacing_um,
+            replace(settings, voxels="cubes"),
+            common,
+            threads,
+            calibration,
+            masks,
+        )
         maps = tuple(
-            ((0, 0, 0), grey.shape, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm)
+            ((0, 0, 0), grey.shape, lambda a, b, m=m: m[a:b])
+            for m in (found.thickness_mm, found.separation_mm)
         )
         greys = Greys(float(grey.min()), float(grey.max()), grey.dtype, 0, empty_bits((0, 0, 0)))
         return Large(found, grey, greys, lambda a, b: found.labels[a:b], maps, "at once")
@@ -136,14 +152,22 @@ def _at_once(
 
 
 def _by_parts(
-    scan: SlabReader, drawn: SlabReader | None, name: str, settings: Settings, common: Mapping[str, object], threads: int,
+    scan: SlabReader,
+    drawn: SlabReader | None,
+    name: str,
+    settings: Settings,
+    common: Mapping[str, object],
+    threads: int,
     calibration: Calibration | None,
-) -> Prepared:  # fmt: skip
+) -> Prepared:
     """A scan that does not; what can only be read whole is read once, if that fits."""
     sources = []
     for one in (scan, drawn):
         need = (
-            2 * np.dtype(one.dtype if one.dtype != "native" else "int16").itemsize * math.prod(one.shape) / 1e6
+            2
+            * np.dtype(one.dtype if one.dtype != "native" else "int16").itemsize
+            * math.prod(one.shape)
+            / 1e6
             if one
             else 0
         )
@@ -155,7 +179,11 @@ def _by_parts(
         sources.append(in_a_file(one) if one is not None and one.whole else one)
     scan, drawn = sources
     by_hand = None if drawn is None else corrected_by_slabs(drawn, scan.shape, 16, name)
-    return scan, by_hand, lambda masks: measure_large(scan, settings, common, threads, calibration, masks)
+    return (
+        scan,
+        by_hand,
+        lambda masks: measure_large(scan, settings, common, threads, calibration, masks),
+    )
 
 
 def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFrame:
@@ -166,13 +194,22 @@ def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFr
     try:
         before = again().table
     except SpecimenError as error:
-        before = table[table["variant"] == ""].assign(value=np.nan, numerator=np.nan, denominator=np.nan, qc="fail",
-                                                      qc_reason=f"without the mask: {error}")  # fmt: skip
-    before = before[before["outcome"].isin(BEFORE) & (before["variant"] == "")].assign(variant="mask=before")
+        before = table[table["variant"] == ""].assign(
+            value=np.nan,
+            numerator=np.nan,
+            denominator=np.nan,
+            qc="fail",
+            qc_reason=f"without the mask: {error}",
+        )
+    before = before[before["outcome"].isin(BEFORE) & (before["variant"] == "")].assign(
+        variant="mask=before"
+    )
     return concatenate([table, before])
 
 
-def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, found: Large) -> pd.DataFrame:
+def scan_facts(
+    scan: SlabReader, row: Mapping[str, object], settings: Settings, found: Large
+) -> pd.DataFrame:
     """Acquisition, region and processing of a scan, as the guideline (Bouxsein 2010, 10.1002/jbmr.141) asks for them.
 
     Returns
@@ -180,8 +217,14 @@ def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, 
     Columns FACT_COLUMNS, a row a fact; what neither sheet nor file says is `not stated`.
     """
     source = {k: v for k, v in scan.facts.items() if not k.startswith("_")}
-    rows = [(name, _text(row.get(column)), "sheet") for name, column in (
-        ("medium", "medium"), ("tube voltage, kV", "kv"), ("beam filter", "filter"))]  # fmt: skip
+    rows = [
+        (name, _text(row.get(column)), "sheet")
+        for name, column in (
+            ("medium", "medium"),
+            ("tube voltage, kV", "kv"),
+            ("beam filter", "filter"),
+        )
+    ]
     rows += [
         (
             "voxel, um (z x y x x)",
@@ -189,7 +232,11 @@ def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, 
             str(source.pop("spacing_from", "file")),
         ),
         ("voxels (z x y x x)", " x ".join(str(n) for n in scan.shape), "file"),
-        ("grey values", f"{found.greys.low:g} to {found.greys.high:g}, {found.greys.dtype}", "file"),
+        (
+            "grey values",
+            f"{found.greys.low:g} to {found.greys.high:g}, {found.greys.dtype}",
+            "file",
+        ),
         ("format", scan.format, "file"),
     ]
     rows += [(str(k).replace("_", " "), _text(v), "file") for k, v in source.items()]
@@ -201,12 +248,24 @@ def scan_facts(scan: SlabReader, row: Mapping[str, object], settings: Settings, 
     rows += [
         ("processing", settings.describe(), "config"),
         ("measured", found.how, "config"),
-        ("left out for memory", ", ".join(" ".join(r).strip() for r in left_out.to_numpy()) or "nothing", "measured"),
+        (
+            "left out for memory",
+            ", ".join(" ".join(r).strip() for r in left_out.to_numpy()) or "nothing",
+            "measured",
+        ),
         ("region, mm3", f"{region:.6g}", "measured"),
-        ("implant length, mm", _text(None if axis is None else f"{axis.length * measured.voxel_um / 1000:.6g}"), "measured"),
-        ("implant tilt to z, degree", _text(None if axis is None else f"{axis.tilt_degrees:.4g}"), "measured"),
+        (
+            "implant length, mm",
+            _text(None if axis is None else f"{axis.length * measured.voxel_um / 1000:.6g}"),
+            "measured",
+        ),
+        (
+            "implant tilt to z, degree",
+            _text(None if axis is None else f"{axis.tilt_degrees:.4g}"),
+            "measured",
+        ),
         ("warnings", "; ".join(measured.warnings) or "none", "measured"),
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=list(FACT_COLUMNS))
 
 

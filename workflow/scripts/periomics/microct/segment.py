@@ -7,9 +7,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from periomics.core.errors import SpecimenError
 from periomics.microct.morphometry import Fraction
 from periomics.microct.settings import Settings
-from periomics.study.errors import SpecimenError
 
 Mask = NDArray[np.bool_]
 
@@ -68,14 +68,20 @@ def close(mask: Mask, radius: int) -> Mask:
     return closed[inner, inner, inner] | mask
 
 
-def segment_bone(smoothed: NDArray[np.float32], threshold: float, metal_zone: Mask | None = None) -> Mask:
+def segment_bone(
+    smoothed: NDArray[np.float32], threshold: float, metal_zone: Mask | None = None
+) -> Mask:
     """Bone: smoothed grey >= threshold outside the metal and its exclusion band (where grey values are artefact)."""
     bone = smoothed >= threshold
     return bone if metal_zone is None else bone & ~metal_zone
 
 
 def bone_mask(
-    smoothed: NDArray[np.float32], settings: Settings, voxel_um: float, metal_zone: Mask, factor: float = 1.0
+    smoothed: NDArray[np.float32],
+    settings: Settings,
+    voxel_um: float,
+    metal_zone: Mask,
+    factor: float = 1.0,
 ) -> Mask:
     """Bone by the declared segmentation, up to the metal (voxels of the metal zone are kept: cut them where they must not be).
 
@@ -103,7 +109,9 @@ def bone_mask(
     free = (~metal_zone).astype(np.float32)
     sigma = settings.adaptive_sigma_um / voxel_um
     weight = ndimage.gaussian_filter(free, sigma, mode="nearest")
-    mean = ndimage.gaussian_filter(smoothed * free, sigma, mode="nearest") / np.maximum(weight, np.float32(1e-6))
+    mean = ndimage.gaussian_filter(smoothed * free, sigma, mode="nearest") / np.maximum(
+        weight, np.float32(1e-6)
+    )
     return high | (low & (smoothed >= mean))
 
 
@@ -112,7 +120,9 @@ def saturated(grey: NDArray, metal_zone: Mask) -> Fraction:
     outside = metal_zone.size - int(np.count_nonzero(metal_zone))
     if not np.issubdtype(grey.dtype, np.integer):
         return Fraction(0, outside)
-    return Fraction(int(np.count_nonzero((grey == np.iinfo(grey.dtype).max) & ~metal_zone)), outside)
+    return Fraction(
+        int(np.count_nonzero((grey == np.iinfo(grey.dtype).max) & ~metal_zone)), outside
+    )
 
 
 def grey_warnings(full: Fraction, dtype: np.dtype, settings: Settings) -> list[str]:
@@ -123,5 +133,7 @@ def grey_warnings(full: Fraction, dtype: np.dtype, settings: Settings) -> list[s
     if full.total and full.bone / full.total > settings.saturated_warn_share:
         found.append(f"{full.percent:.2g} % of the voxels outside the metal are saturated")
     if settings.implant == "required" and np.iinfo(dtype).max <= settings.implant_threshold:
-        found.append("the implant threshold is the largest grey value: metal is saturated and cannot be told from bone")
+        found.append(
+            "the implant threshold is the largest grey value: metal is saturated and cannot be told from bone"
+        )
     return found

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 IMPLANT = ("required", "none")
 APEX = ("high_z", "low_z")
@@ -132,7 +132,11 @@ class Settings:
 
     def describe(self) -> str:
         """One line for the `method` column."""
-        axial = f", {self.voi.axial_um[0]:g}-{self.voi.axial_um[1]:g} um from the apex" if self.voi.axial_um else ""
+        axial = (
+            f", {self.voi.axial_um[0]:g}-{self.voi.axial_um[1]:g} um from the apex"
+            if self.voi.axial_um
+            else ""
+        )
         voi = f"VOI {self.voi.inner_um:g}-{self.voi.outer_um:g} um from the implant{axial}"
         if self.implant == "none":
             voi = "VOI whole volume"
@@ -171,7 +175,9 @@ def parse(section: Mapping[str, object], where: str = "config: microct") -> Sett
     values["phantom_rods_mgha"] = tuple(float(v) for v in section.get("phantom_rods_mgha") or ())
     values["voi"] = _voi(section["voi"], f"{where}: voi")
     values["ovtv_curve_um"] = tuple(float(v) for v in section.get("ovtv_curve_um") or ())
-    values["shells_um"] = tuple(_range(v, where, "shells_um") for v in section.get("shells_um") or ())
+    values["shells_um"] = tuple(
+        _range(v, where, "shells_um") for v in section.get("shells_um") or ()
+    )
     settings = Settings(**values)
     _check(settings, where)
     return settings
@@ -180,7 +186,12 @@ def parse(section: Mapping[str, object], where: str = "config: microct") -> Sett
 def _voi(section: object, where: str) -> Voi:
     known = {f.name for f in fields(Voi)}
     if not isinstance(section, Mapping) or not {"inner_um", "outer_um"} <= set(section) <= known:
-        raise InputError("needs inner_um and outer_um", file=where, value=section, allowed=", ".join(sorted(known)))
+        raise InputError(
+            "needs inner_um and outer_um",
+            file=where,
+            value=section,
+            allowed=", ".join(sorted(known)),
+        )
     axial = section.get("axial_um")
     return Voi(
         float(section["inner_um"]),
@@ -194,9 +205,13 @@ def _range(value: object, where: str, key: str) -> tuple[float, float]:
     try:
         low, high = (float(v) for v in value)  # type: ignore[union-attr]
     except (TypeError, ValueError) as error:
-        raise InputError("not a range", file=where, column=key, value=value, allowed="[from, to] in um") from error
+        raise InputError(
+            "not a range", file=where, column=key, value=value, allowed="[from, to] in um"
+        ) from error
     if not 0 <= low < high:
-        raise InputError("not a rising range", file=where, column=key, value=value, allowed="0 <= from < to")
+        raise InputError(
+            "not a rising range", file=where, column=key, value=value, allowed="0 <= from < to"
+        )
     return low, high
 
 
@@ -204,23 +219,53 @@ def _check(s: Settings, where: str) -> None:
     rules = (
         ("implant", s.implant in IMPLANT, s.implant, ", ".join(IMPLANT)),
         ("voi.apex", s.voi.apex in APEX, s.voi.apex, ", ".join(APEX)),
-        ("voi", 0 <= s.voi.inner_um < s.voi.outer_um, (s.voi.inner_um, s.voi.outer_um), "0 <= inner_um < outer_um"),
+        (
+            "voi",
+            0 <= s.voi.inner_um < s.voi.outer_um,
+            (s.voi.inner_um, s.voi.outer_um),
+            "0 <= inner_um < outer_um",
+        ),
         (
             "implant_threshold",
             s.threshold_unit != "grey" or not s.implant_threshold <= s.bone_threshold,
             s.implant_threshold,
             "above bone_threshold",
         ),
-        ("prefilter_sigma_voxels", s.prefilter_sigma_voxels >= 0, s.prefilter_sigma_voxels, "0 or more"),
+        (
+            "prefilter_sigma_voxels",
+            s.prefilter_sigma_voxels >= 0,
+            s.prefilter_sigma_voxels,
+            "0 or more",
+        ),
         ("closing_voxels", s.closing_voxels >= 0, s.closing_voxels, "0 or more"),
-        ("second_implant_share", 0 < s.second_implant_share <= 1, s.second_implant_share, "above 0, at most 1"),
+        (
+            "second_implant_share",
+            0 < s.second_implant_share <= 1,
+            s.second_implant_share,
+            "above 0, at most 1",
+        ),
         ("ovtv_width_um", s.ovtv_width_um > 0, s.ovtv_width_um, "above 0"),
         ("ovtv_offset_um", s.ovtv_offset_um >= 0, s.ovtv_offset_um, "0 or more"),
         ("sweep_percent", 0 <= s.sweep_percent < 100, s.sweep_percent, "0 to below 100"),
         ("segmentation", s.segmentation in SEGMENTATION, s.segmentation, ", ".join(SEGMENTATION)),
-        ("bone_threshold_low", s.segmentation == "fixed" or _below(s), s.bone_threshold_low, "below bone_threshold"),
-        ("threshold_rule", s.threshold_rule in THRESHOLD_RULE, s.threshold_rule, ", ".join(THRESHOLD_RULE)),
-        ("threshold_unit", s.threshold_unit in THRESHOLD_UNIT, s.threshold_unit, ", ".join(THRESHOLD_UNIT)),
+        (
+            "bone_threshold_low",
+            s.segmentation == "fixed" or _below(s),
+            s.bone_threshold_low,
+            "below bone_threshold",
+        ),
+        (
+            "threshold_rule",
+            s.threshold_rule in THRESHOLD_RULE,
+            s.threshold_rule,
+            ", ".join(THRESHOLD_RULE),
+        ),
+        (
+            "threshold_unit",
+            s.threshold_unit in THRESHOLD_UNIT,
+            s.threshold_unit,
+            ", ".join(THRESHOLD_UNIT),
+        ),
         (
             "threshold_unit",
             s.threshold_unit == "grey" or s.calibration != "none",
@@ -236,7 +281,8 @@ def _check(s: Settings, where: str) -> None:
         ("calibration", s.calibration in CALIBRATION, s.calibration, ", ".join(CALIBRATION)),
         (
             "calibration_slope",
-            s.calibration != "line" or bool(s.calibration_slope and s.calibration_intercept is not None),
+            s.calibration != "line"
+            or bool(s.calibration_slope and s.calibration_intercept is not None),
             s.calibration_slope,
             "slope (not 0) and intercept, where calibration is line",
         ),
@@ -257,7 +303,9 @@ def _check(s: Settings, where: str) -> None:
     )
     for key, holds, value, allowed in rules:
         if not holds:
-            raise InputError("outside its range", file=where, column=key, value=value, allowed=allowed)
+            raise InputError(
+                "outside its range", file=where, column=key, value=value, allowed=allowed
+            )
 
 
 def _below(s: Settings) -> bool:

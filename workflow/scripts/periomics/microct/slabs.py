@@ -35,7 +35,9 @@ class BitVolume:
 
     def read(self, low: int, high: int) -> Mask:
         """Planes low to high (exclusive) as a mask."""
-        return np.unpackbits(self.bits[low:high], axis=2, count=self.shape[2], bitorder="little").view(bool)
+        return np.unpackbits(
+            self.bits[low:high], axis=2, count=self.shape[2], bitorder="little"
+        ).view(bool)
 
     def write(self, low: int, planes: Mask) -> None:
         """Replace planes from `low` on."""
@@ -49,7 +51,11 @@ class BitVolume:
 def empty_bits(shape: Shape, file: Path | None = None) -> BitVolume:
     """A mask without a voxel, in memory, or in a file of raw bytes that is made (and kept) if one is named."""
     packed = (shape[0], shape[1], -(-shape[2] // 8))
-    bits = np.zeros(packed, np.uint8) if file is None else np.memmap(file, np.uint8, "w+", shape=packed)
+    bits = (
+        np.zeros(packed, np.uint8)
+        if file is None
+        else np.memmap(file, np.uint8, "w+", shape=packed)
+    )
     return BitVolume(bits, shape)
 
 
@@ -61,7 +67,12 @@ def bits_of(mask: Mask) -> BitVolume:
 
 
 def threshold_bits(
-    read: Reader, shape: Shape, threshold: float, sigma: float = 0.0, planes: int = 64, file: Path | None = None
+    read: Reader,
+    shape: Shape,
+    threshold: float,
+    sigma: float = 0.0,
+    planes: int = 64,
+    file: Path | None = None,
 ) -> BitVolume:
     """Mask of grey values at or above a threshold, after a Gaussian filter, slab by slab.
 
@@ -107,7 +118,9 @@ def smoothed_slabs(
         first, last = max(0, below - halo), min(shape[0], above + halo)
         grey = read(first, last)
         if sigma > 0:
-            grey = ndimage.gaussian_filter(grey.astype(np.float32), sigma, mode="nearest", truncate=TRUNCATE)
+            grey = ndimage.gaussian_filter(
+                grey.astype(np.float32), sigma, mode="nearest", truncate=TRUNCATE
+            )
         yield low, grey[below - first : above - first]
 
 
@@ -140,7 +153,9 @@ def slabs(n: int, planes: int, step: str) -> Iterator[tuple[int, int]]:
             LOG.info("%s: %d of %d planes, %.0f s", step, high, n, time.monotonic() - begun)
 
 
-def planes_for(memory_mb: float, shape: Shape, bytes_a_voxel: float, halo: int = 0, halo_bytes: float = 0.0) -> int:
+def planes_for(
+    memory_mb: float, shape: Shape, bytes_a_voxel: float, halo: int = 0, halo_bytes: float = 0.0
+) -> int:
     """Planes of a slab that a step may have within the memory.
 
     Parameters
@@ -160,7 +175,11 @@ def planes_for(memory_mb: float, shape: Shape, bytes_a_voxel: float, halo: int =
         If not even eight planes (or the whole volume) fit.
     """
     plane = shape[1] * shape[2] / 1e6
-    planes = int((memory_mb - halo * halo_bytes * plane) / (bytes_a_voxel * plane)) if plane else shape[0]
+    planes = (
+        int((memory_mb - halo * halo_bytes * plane) / (bytes_a_voxel * plane))
+        if plane
+        else shape[0]
+    )
     least = min(8, shape[0])
     if planes < least:
         need = (least * bytes_a_voxel + halo * halo_bytes) * plane

@@ -50,7 +50,7 @@ class Spill:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._row = shape[2] * self.dtype.itemsize
         self._plane = shape[1] * self._row
-        self._file = tempfile.TemporaryFile()  # noqa: SIM115 (closed and removed with this object)
+        self._file = tempfile.TemporaryFile()  # noqa: SIM115
         self._file.truncate(shape[0] * self._plane)
 
     def __enter__(self) -> Self:

@@ -54,7 +54,9 @@ class SizeCounts:
     @property
     def mean(self) -> float:
         """Mean thickness, voxels; NaN without a voxel."""
-        return float(self.counts @ self._diameters / self.n_voxels) if self.n_voxels else float("nan")
+        return (
+            float(self.counts @ self._diameters / self.n_voxels) if self.n_voxels else float("nan")
+        )
 
     @property
     def sd(self) -> float:
@@ -149,11 +151,17 @@ class _Distances:
         return squared_distance(~self.voi.read(below, above), self.threads, self.reach, inner)
 
     def _of(self, first: int, last: int) -> Squares:
-        n = max(0, min(len(self.kept), self.low + len(self.kept) - first)) if first >= self.low else 0
+        n = (
+            max(0, min(len(self.kept), self.low + len(self.kept) - first))
+            if first >= self.low
+            else 0
+        )
         old = self.kept[first - self.low : first - self.low + n] if n else self.kept[:0]
         start = first + len(old)
         below, above = max(0, start - self.reach), min(self.shape[0], last + self.reach)
-        new = squared_distance(self.read(below, above), self.threads, self.reach, slice(start - below, last - below))
+        new = squared_distance(
+            self.read(below, above), self.threads, self.reach, slice(start - below, last - below)
+        )
         return np.concatenate([old, new]) if len(old) else new
 
 
@@ -209,7 +217,9 @@ def streamed_thickness(
     begun = time.monotonic()
     low = 0
     while low < shape[0]:
-        high = min(shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach, more)))
+        high = min(
+            shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach, more))
+        )
         inside = np.ones((high - low, *shape[1:]), bool) if voi is None else voi.read(low, high)
         if not inside.any():
             low = high
@@ -265,7 +275,9 @@ def _slab_counts(
 def thickness_planes(memory_mb: float, shape: Shape, reach: int, more: int = 0) -> int:
     """Planes of a slab that fit into the memory if no sphere is larger than the reach (voxels), with `more` painted on either side."""
     wide = 1 if reach < NARROW else 2  # the type of distances
-    return planes_for(memory_mb, shape, wide * SLAB_BYTES, min(2 * (reach + more), shape[0]), wide * HALO_BYTES)
+    return planes_for(
+        memory_mb, shape, wide * SLAB_BYTES, min(2 * (reach + more), shape[0]), wide * HALO_BYTES
+    )
 
 
 def diagonal(shape: Shape) -> int:
@@ -280,14 +292,23 @@ def _both_maps(
     low, high = max(0, planes.start - AROUND), min(len(square), planes.stop + AROUND)
     painted = largest_squares(square, low, high, threads, centres, beside=True)
     phase = square[low:high] > 0
-    diameters = (2 * np.sqrt(np.arange(int(painted.max(initial=0)) + 1, dtype=np.float64))).astype(np.float32)
+    diameters = (2 * np.sqrt(np.arange(int(painted.max(initial=0)) + 1, dtype=np.float64))).astype(
+        np.float32
+    )
     own = slice(planes.start - low, planes.stop - low)
     plugin = cleaned(painted, diameters, phase, own, threads)
     painted[~phase] = 0
     return painted[own], plugin
 
 
-def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | None, reach: int, threads: int) -> Mask:
+def _free(
+    square: Squares,
+    first: int,
+    shape: Shape,
+    metal_zone: BitVolume | None,
+    reach: int,
+    threads: int,
+) -> Mask:
     """Centres whose sphere meets neither the first layer beyond the scan nor the metal zone."""
     last = first + len(square)
     edges = [np.minimum(np.arange(n) + 1, n - np.arange(n)).astype(np.int64) ** 2 for n in shape]
@@ -297,7 +318,9 @@ def _free(square: Squares, first: int, shape: Shape, metal_zone: BitVolume | Non
         free[z] = square[z] < np.minimum(edges[0][z], np.minimum(edges[1][:, None], edges[2]))
     if metal_zone is not None:
         below, above = max(0, first - reach), min(shape[0], last + reach)
-        zone = squared_distance(~metal_zone.read(below, above), threads, reach, slice(first - below, last - below))
+        zone = squared_distance(
+            ~metal_zone.read(below, above), threads, reach, slice(first - below, last - below)
+        )
         for z in range(len(square)):
             free[z] &= (square[z] < zone[z]) | (zone[z] > reach**2)
     return free

@@ -18,7 +18,12 @@ from periomics.microct.distance import squared_distance
 from periomics.microct.morphometry import Fraction
 from periomics.microct.random_field import plan_for
 from periomics.microct.slabs import LOG, BitVolume, Shape, bounds, empty_bits, planes_for, slabs
-from periomics.microct.streamed_thickness import FIRST_REACH, SizeCounts, diagonal, streamed_thickness
+from periomics.microct.streamed_thickness import (
+    FIRST_REACH,
+    SizeCounts,
+    diagonal,
+    streamed_thickness,
+)
 from periomics.microct.surface import MARGIN, Surface, from_layers, layers_of_surface
 
 # Bytes a voxel of a slab of mid-axes at work, and of the planes that only lend their background (measured).
@@ -57,7 +62,11 @@ def streamed_connectivity(
 
 
 def streamed_surface(
-    bone: BitVolume, voxel_mm: float, voi: BitVolume | None = None, planes: int = 64, threads: int = 1
+    bone: BitVolume,
+    voxel_mm: float,
+    voi: BitVolume | None = None,
+    planes: int = 64,
+    threads: int = 1,
 ) -> Surface:
     """Bone surface in the VOI by three methods, and SMI: `surface.surface`, by slabs, to the last digit."""
     nz = bone.shape[0]
@@ -75,7 +84,9 @@ def streamed_surface(
     return from_layers(smooth, raw, n_faces, volume, voxel_mm)
 
 
-def streamed_anisotropy(bone: BitVolume, voi: BitVolume | None = None, threads: int = 1) -> Anisotropy | None:
+def streamed_anisotropy(
+    bone: BitVolume, voi: BitVolume | None = None, threads: int = 1
+) -> Anisotropy | None:
     """MIL ellipsoid: `anisotropy.anisotropy` on bits, which rays cross in any direction, so they are looked up in place.
 
     Without a VOI it is the whole volume. None where the rays meet too few changes of phase.
@@ -111,7 +122,9 @@ def streamed_noise_floors(
     low, shape = bounds(voi)
     if n == 0 or min(shape) == 0:
         return ()
-    plan = plan_for(shape, memory_mb - FIELD_MASKS * math.prod(shape) / 8e6, threads, "noise floor of DA")
+    plan = plan_for(
+        shape, memory_mb - FIELD_MASKS * math.prod(shape) / 8e6, threads, "noise floor of DA"
+    )
     return floors_of_bits(_boxed(bone, low, shape), _boxed(voi, low, shape), n, plan)
 
 
@@ -140,10 +153,14 @@ def streamed_mid_axis(
     axes, reach, low = empty_bits(shape), FIRST_REACH, 0
     while low < shape[0]:
         lent = min(2 * reach + 2, shape[0])
-        high = min(shape[0], low + (planes or planes_for(memory_mb, shape, AXIS_BYTES, lent, LENT_BYTES)))
+        high = min(
+            shape[0], low + (planes or planes_for(memory_mb, shape, AXIS_BYTES, lent, LENT_BYTES))
+        )
         first, last = max(0, low - 1), min(shape[0], high + 1)
         below, above = max(0, first - reach), min(shape[0], last + reach)
-        square = squared_distance(bone.read(below, above), threads, reach, slice(first - below, last - below))
+        square = squared_distance(
+            bone.read(below, above), threads, reach, slice(first - below, last - below)
+        )
         if int(square.max(initial=0)) <= reach**2:
             axes.write(low, ridge(square, slice(low - first, high - first), threads))
             LOG.info("mid-axes: %d of %d planes", high, shape[0])
@@ -175,7 +192,13 @@ def streamed_spacing(
     if not axes.bits.any():
         return None
     found = streamed_thickness(
-        lambda low, high: ~axes.read(low, high), bone.shape, voi, planes, memory_mb, threads, step="spacing of mid-axes"
+        lambda low, high: ~axes.read(low, high),
+        bone.shape,
+        voi,
+        planes,
+        memory_mb,
+        threads,
+        step="spacing of mid-axes",
     )
     return found if found.n_voxels else None
 

@@ -17,8 +17,12 @@ from periomics.microct.surface import Surface, plate_model, surface
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
 OUTCOMES = ("bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da")
-MESH = "mesh of the mask smoothed by a Gaussian of 1 voxel, at one half; the VOI's cuts do not count"
-SMI_WARNING = "confounded by bone fraction and concave surface (Salmon 2015): do not interpret alone"
+MESH = (
+    "mesh of the mask smoothed by a Gaussian of 1 voxel, at one half; the VOI's cuts do not count"
+)
+SMI_WARNING = (
+    "confounded by bone fraction and concave surface (Salmon 2015): do not interpret alone"
+)
 
 
 @dataclass(frozen=True)
@@ -87,19 +91,28 @@ def structure_rows(
     axis = anisotropy(bone, voi) if settings.anisotropy else None
     n_fields = settings.da_noise_fields if axis else 0
     found = Structure(
-        surface(seen, voi, voxel_mm), fraction(seen, voi), fraction(bone, voi), connectivity(pure, voi),
-        connectivity(bone, voi), mid_axes, axis,
+        surface(seen, voi, voxel_mm),
+        fraction(seen, voi),
+        fraction(bone, voi),
+        connectivity(pure, voi),
+        connectivity(bone, voi),
+        mid_axes,
+        axis,
         noise_floors(bone, voi, n_fields, threads) if n_fields else (),
-    )  # fmt: skip
+    )
     return rows_of(found, voxel_mm, tbth_mm, settings)
 
 
-def rows_of(found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Settings) -> list[Row]:
+def rows_of(
+    found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Settings
+) -> list[Row]:
     """The rows of `structure_rows`."""
     rows = _surface_rows(found.surface, found.seen, voxel_mm)
     if tbth_mm:
         share = found.bone.bone / found.bone.total
-        rows.insert(0, _row("tbn", share / tbth_mm, "1/mm", "", "(BV/TV)/Tb.Th, Tb.Th by local thickness"))
+        rows.insert(
+            0, _row("tbn", share / tbth_mm, "1/mm", "", "(BV/TV)/Tb.Th, Tb.Th by local thickness")
+        )
     if found.mid_axes and found.mid_axes.spacing_mm:
         text = "inverse mean spacing between mid-axes"
         rows.append(_row("tbn", 1 / found.mid_axes.spacing_mm, "1/mm", "method=mid-axis", text))
@@ -118,7 +131,13 @@ def _missing(outcome: str, unit: str, variant: str, reason: str) -> Row:
 
 
 def _row(outcome: str, value: float, unit: str, variant: str, method: str) -> Row:
-    return {"outcome": outcome, "variant": variant, "value": float(value), "unit": unit, "method": method}
+    return {
+        "outcome": outcome,
+        "variant": variant,
+        "value": float(value),
+        "unit": unit,
+        "method": method,
+    }
 
 
 def _surface_rows(found: Surface, counts: Fraction, voxel_mm: float) -> list[Row]:
@@ -130,16 +149,36 @@ def _surface_rows(found: Surface, counts: Fraction, voxel_mm: float) -> list[Row
         ("method=faces", found.faces, "faces of voxels"),
     ):
         rows.append(_row("bs", area, "mm2", variant, method))
-        rows.append({**_row("bs_bv", area / bv, "1/mm", variant, method), "numerator": area, "denominator": bv,
-                     "denominator_unit": "mm3"})  # fmt: skip
-        rows.append({**_row("bs_tv", area / tv, "1/mm", variant, method), "numerator": area, "denominator": tv,
-                     "denominator_unit": "mm3"})  # fmt: skip
+        rows.append(
+            {
+                **_row("bs_bv", area / bv, "1/mm", variant, method),
+                "numerator": area,
+                "denominator": bv,
+                "denominator_unit": "mm3",
+            }
+        )
+        rows.append(
+            {
+                **_row("bs_tv", area / tv, "1/mm", variant, method),
+                "numerator": area,
+                "denominator": tv,
+                "denominator_unit": "mm3",
+            }
+        )
     plates = plate_model(counts.bone / counts.total, found.smoothed_mesh / bv)
     for outcome, value, unit in (
-        ("tbth", plates.thickness, "mm"), ("tbn", plates.number, "1/mm"), ("tbsp", plates.separation, "mm"),
-    ):  # fmt: skip
+        ("tbth", plates.thickness, "mm"),
+        ("tbn", plates.number, "1/mm"),
+        ("tbsp", plates.separation, "mm"),
+    ):
         rows.append(_row(outcome, value, unit, "model=plate", f"plate model from BS/BV; {MESH}"))
-    smi = _row("smi", found.smi, "1", "", f"{MESH}; {100 * found.concave_share:.3g} % of the surface concave")
+    smi = _row(
+        "smi",
+        found.smi,
+        "1",
+        "",
+        f"{MESH}; {100 * found.concave_share:.3g} % of the surface concave",
+    )
     return [*rows, {**smi, "qc_reason": SMI_WARNING}]
 
 
@@ -150,20 +189,33 @@ def _connectivity_rows(pure: Connectivity, all_parts: Connectivity, tv: float) -
         ("purified=no", all_parts, "all parts and cavities"),
     ):
         text = f"26-connected bone, corrected for cut edges; {method}"
-        rows.append({**_row("conn", found.connections / tv, "1/mm3", variant, text), "numerator": found.connections,
-                     "denominator": tv, "denominator_unit": "mm3"})  # fmt: skip
-        rows.append(_row("euler", found.corrected, "1", variant, f"{text}; not corrected: {found.euler}"))
+        rows.append(
+            {
+                **_row("conn", found.connections / tv, "1/mm3", variant, text),
+                "numerator": found.connections,
+                "denominator": tv,
+                "denominator_unit": "mm3",
+            }
+        )
+        rows.append(
+            _row("euler", found.corrected, "1", variant, f"{text}; not corrected: {found.euler}")
+        )
     return rows
 
 
-def _anisotropy_rows(found: Anisotropy | None, fields: tuple[Anisotropy, ...], n_fields: int) -> list[Row]:
+def _anisotropy_rows(
+    found: Anisotropy | None, fields: tuple[Anisotropy, ...], n_fields: int
+) -> list[Row]:
     if found is None:
         reason = "rays meet too few changes of phase in the VOI"
         return [{"outcome": "da", "variant": "", "unit": "1", "qc": "fail", "qc_reason": reason}]
     floor = max((f.ratio for f in fields), default=float("nan"))
     axis = ", ".join(f"{v:.3f}" for v in found.directions[2])
     note = f"mean intercept length, 81 directions; longest axis along ({axis}) z, y, x"
-    rows = [_row("da", getattr(found, name), "1", variant, f"{text}; {note}") for variant, name, text in _NAMES]
+    rows = [
+        _row("da", getattr(found, name), "1", variant, f"{text}; {note}")
+        for variant, name, text in _NAMES
+    ]
     if fields:
         rows[0]["qc_reason"] = f"noise floor {floor:.4g} (isotropic field of the same bone)"
         text = f"largest c/a of {n_fields} isotropic random fields of the same fraction and correlation"

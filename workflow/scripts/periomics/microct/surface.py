@@ -80,21 +80,31 @@ def layers_of_surface(
     top = min(high, len(bone) - 1)
     core = slice(low, high)
     return (
-        layer_sums(smooth, voi, low, top, threads), mask_layer_areas(bone, voi, low, top, threads),
-        faces(bone, voi, low, high), int(np.count_nonzero((smooth[core] >= 0.5) & voi[core])),
-    )  # fmt: skip
+        layer_sums(smooth, voi, low, top, threads),
+        mask_layer_areas(bone, voi, low, top, threads),
+        faces(bone, voi, low, high),
+        int(np.count_nonzero((smooth[core] >= 0.5) & voi[core])),
+    )
 
 
 def from_layers(
-    smooth: NDArray[np.float64], raw: NDArray[np.float64], n_faces: int, volume: int, voxel_mm: float
+    smooth: NDArray[np.float64],
+    raw: NDArray[np.float64],
+    n_faces: int,
+    volume: int,
+    voxel_mm: float,
 ) -> Surface:
     """Surface and SMI from the sums of all layers (`layers_of_surface`), added in their order.
 
     SMI is 6 S' V / S², S' from the surface moved along its normals, V of the body in it.
     """
     area, change, concave = (math.fsum(column) for column in smooth.T)
-    smi, share = (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
-    return Surface(area * voxel_mm**2, math.fsum(raw) * voxel_mm**2, n_faces * voxel_mm**2, smi, share)
+    smi, share = (
+        (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
+    )
+    return Surface(
+        area * voxel_mm**2, math.fsum(raw) * voxel_mm**2, n_faces * voxel_mm**2, smi, share
+    )
 
 
 def plate_model(bv_tv: float, bs_bv: float) -> PlateModel:
@@ -124,8 +134,10 @@ def faces(bone: Mask, voi: Mask, low: int = 0, high: int | None = None) -> int:
     count = np.count_nonzero(inside[: above - low] & ~bone[low + 1 : above + 1])
     count += np.count_nonzero(inside[below - low :] & ~bone[below - 1 : high - 1])
     for a, b in (
-        (inside[:, :-1], layer[:, 1:]), (inside[:, 1:], layer[:, :-1]),
-        (inside[..., :-1], layer[..., 1:]), (inside[..., 1:], layer[..., :-1]),
-    ):  # fmt: skip
+        (inside[:, :-1], layer[:, 1:]),
+        (inside[:, 1:], layer[:, :-1]),
+        (inside[..., :-1], layer[..., 1:]),
+        (inside[..., 1:], layer[..., :-1]),
+    ):
         count += np.count_nonzero(a & ~b)
     return int(count)

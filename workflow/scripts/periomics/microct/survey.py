@@ -7,17 +7,26 @@ from dataclasses import dataclass, field
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.core.errors import SpecimenError
 from periomics.microct.components import keep, largest, parts, touching
 from periomics.microct.counting import Regions, factors
 from periomics.microct.distance import squared_distance
-from periomics.microct.lazy import SlabReader
+from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import Corrected
 from periomics.microct.measure import NOT_FINITE, empty_voi, regions_around
 from periomics.microct.periimplant import Axis, Place, height_um
 from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
 from periomics.microct.settings import Settings
-from periomics.microct.slabs import TRUNCATE, BitVolume, Reader, Shape, bounds, empty_bits, slabs, smoothed_slabs
-from periomics.study.errors import SpecimenError
+from periomics.microct.slabs import (
+    TRUNCATE,
+    BitVolume,
+    Reader,
+    Shape,
+    bounds,
+    empty_bits,
+    slabs,
+    smoothed_slabs,
+)
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -51,13 +60,26 @@ class Ground:
 
     def regions(self, box: Box, settings: Settings, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
-        band, voi = (None if b is None else crop(b.read, box) for b in (self.drawn.band, self.drawn.voi))
+        band, voi = (
+            None if b is None else crop(b.read, box) for b in (self.drawn.band, self.drawn.voi)
+        )
         origin = tuple(s.start for s in box)
         size = tuple(s.stop - s.start for s in box)
         if self.axis is None or self.implant is None:
             nothing = np.zeros(size, bool)
-            return Regions(nothing, nothing, np.ones(size, bool) if voi is None else voi, None, None, None, origin)
-        first, last = max(0, box[0].start - self.reach), min(self.shape[0], box[0].stop + self.reach)
+            return Regions(
+                nothing,
+                nothing,
+                np.ones(size, bool) if voi is None else voi,
+                None,
+                None,
+                None,
+                origin,
+            )
+        first, last = (
+            max(0, box[0].start - self.reach),
+            min(self.shape[0], box[0].stop + self.reach),
+        )
         wide = (slice(first, last), *box[1:])
         implant = pasted(self.implant, self.at, wide)
         inner = slice(box[0].start - first, box[0].stop - first)
@@ -65,7 +87,9 @@ class Ground:
         distance = np.sqrt(square.astype(np.float32)) * np.float32(self.voxel_um)
         distance[square > self.reach**2] = np.inf
         height = height_um(size, self.axis, self.voxel_um, origin)
-        return regions_around(implant[inner], distance, height, self.axis, settings, band, voi, origin)
+        return regions_around(
+            implant[inner], distance, height, self.axis, settings, band, voi, origin
+        )
 
 
 @dataclass(frozen=True)
@@ -102,12 +126,17 @@ def crop(read: Reader, box: Box, planes: int = 16) -> NDArray:
 
 def grown(low: Place, size: Shape, margin: int, shape: Shape) -> Box:
     """The box of a part with a margin, as far as the scan reaches."""
-    return tuple(slice(max(0, a - margin), min(n, a + s + margin)) for a, s, n in zip(low, size, shape, strict=True))  # type: ignore[return-value]
+    return tuple(
+        slice(max(0, a - margin), min(n, a + s + margin))
+        for a, s, n in zip(low, size, shape, strict=True)
+    )  # type: ignore[return-value]
 
 
 def joined(a: Box, b: Box) -> Box:
     """The box that holds two boxes."""
-    return tuple(slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True))  # type: ignore[return-value]
+    return tuple(
+        slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True)
+    )  # type: ignore[return-value]
 
 
 def pasted(mask: Mask, at: Place, box: Box) -> Mask:
@@ -142,7 +171,9 @@ def greys(scan: SlabReader, settings: Settings, planes: int) -> Greys:
     return Greys(low, high, kind, full, metal)
 
 
-def find_implant(found: Greys, settings: Settings, planes: int, drawn: BitVolume | None) -> tuple[Mask, Place]:
+def find_implant(
+    found: Greys, settings: Settings, planes: int, drawn: BitVolume | None
+) -> tuple[Mask, Place]:
     """The implant in its box and the box's first voxel: `segment.segment_implant`, by slabs, or as drawn by hand."""
     implant, radius = drawn, 0
     if implant is None:
@@ -154,7 +185,9 @@ def find_implant(found: Greys, settings: Settings, planes: int, drawn: BitVolume
     return close(crop(implant.read, box), radius), tuple(s.start for s in box)  # type: ignore[return-value]
 
 
-def region_bits(ground: Ground, box: Box, settings: Settings, planes: int, threads: int) -> tuple[BitVolume, BitVolume]:
+def region_bits(
+    ground: Ground, box: Box, settings: Settings, planes: int, threads: int
+) -> tuple[BitVolume, BitVolume]:
     """Metal with its band, and VOI, of the whole scan.
 
     Parameters
@@ -173,17 +206,25 @@ def region_bits(ground: Ground, box: Box, settings: Settings, planes: int, threa
         part = (slice(box[0].start + low, box[0].start + high), *box[1:])
         regions = ground.regions(part, settings, threads)
         for bits, mask in ((zone, regions.zone), (voi, regions.voi)):
-            bits.write(part[0].start, pasted(mask, regions.origin, (part[0], *(slice(0, n) for n in ground.shape[1:]))))
+            bits.write(
+                part[0].start,
+                pasted(mask, regions.origin, (part[0], *(slice(0, n) for n in ground.shape[1:]))),
+            )
         any_voi = any_voi or bool(regions.voi.any())
     if not any_voi:
         raise empty_voi(ground.voxel_um)
     return zone, voi
 
 
-def segmented(scan: SlabReader, settings: Settings, voxel_um: float, zone: BitVolume, planes: int) -> list[BitVolume]:
+def segmented(
+    scan: SlabReader, settings: Settings, voxel_um: float, zone: BitVolume, planes: int
+) -> list[BitVolume]:
     """Bone by the declared segmentation, `segment.bone_mask` by slabs: at the declared thresholds, then those of the sweep."""
     all_ = (1.0, *factors(settings))
-    found, low_found = [empty_bits(scan.shape) for _ in all_], [empty_bits(scan.shape) for _ in all_]
+    found, low_found = (
+        [empty_bits(scan.shape) for _ in all_],
+        [empty_bits(scan.shape) for _ in all_],
+    )
     two_level = settings.segmentation == "two_level" and settings.bone_threshold_low is not None
     adaptive = settings.segmentation == "adaptive"
     more = int(TRUNCATE * settings.adaptive_sigma_um / voxel_um + 0.5) if adaptive else 0
@@ -198,7 +239,11 @@ def segmented(scan: SlabReader, settings: Settings, voxel_um: float, zone: BitVo
                 low_bits.write(low, segment_bone(grey[cut], settings.bone_threshold_low * factor))
             else:
                 bits.write(low, bone_mask(grey, settings, voxel_um, metal, factor)[cut])
-    return [_reached(a, b, zone, planes) for a, b in zip(found, low_found, strict=True)] if two_level else found
+    return (
+        [_reached(a, b, zone, planes) for a, b in zip(found, low_found, strict=True)]
+        if two_level
+        else found
+    )
 
 
 def _reached(high: BitVolume, low: BitVolume, zone: BitVolume, planes: int) -> BitVolume:
@@ -208,6 +253,12 @@ def _reached(high: BitVolume, low: BitVolume, zone: BitVolume, planes: int) -> B
         return lambda a, b: bits.read(a, b) & ~zone.read(a, b)
 
     found = parts(free(low), low.shape, 26, planes)
-    kept = keep(free(low), low.shape, found, touching(free(low), free(high), low.shape, found), "keep what is reached")
+    kept = keep(
+        free(low),
+        low.shape,
+        found,
+        touching(free(low), free(high), low.shape, found),
+        "keep what is reached",
+    )
     kept.bits[:] |= high.bits
     return kept

@@ -19,7 +19,13 @@ from periomics.microct import painting
 from periomics.microct.distance import Squares, squared_distance
 from periomics.microct.threads import in_parts
 
-__all__ = ["cover_tables", "largest_squares", "local_thickness", "sphere_levels", "squared_distance"]
+__all__ = [
+    "cover_tables",
+    "largest_squares",
+    "local_thickness",
+    "sphere_levels",
+    "squared_distance",
+]
 # A plane is painted in strips of rows that fit into a core's second-level cache with what they are painted from.
 STRIP_BYTES = 1 << 19
 
@@ -63,7 +69,9 @@ def local_thickness(
     square = squared_distance(mask, threads) if square is None else square
     square = square if centres is None else np.where(centres, square, square.dtype.type(0))
     spheres = _spheres(square, threads)
-    return _paint(spheres, np.ascontiguousarray(mask), 0, len(mask), _diameters(spheres.sizes), threads)
+    return _paint(
+        spheres, np.ascontiguousarray(mask), 0, len(mask), _diameters(spheres.sizes), threads
+    )
 
 
 def sphere_levels(
@@ -83,7 +91,9 @@ def sphere_levels(
     spheres = _spheres(placed, threads)
     n = len(spheres.sizes)
     everywhere = np.ones((1, *square.shape[1:]), np.bool_)
-    ranks = _paint(spheres, everywhere, 0, len(square), np.arange(1, n + 1).astype(_level_type(n)), threads)
+    ranks = _paint(
+        spheres, everywhere, 0, len(square), np.arange(1, n + 1).astype(_level_type(n)), threads
+    )
     return ranks, np.concatenate([np.zeros(1, np.float32), _diameters(spheres.sizes)])
 
 
@@ -181,7 +191,9 @@ def _level_type(n_sizes: int) -> type:
     return np.uint8 if n_sizes < 255 else np.uint16 if n_sizes < 65535 else np.uint32
 
 
-def _paint(spheres: _Spheres, phase: NDArray, low: int, high: int, of_rank: NDArray, threads: int) -> NDArray:
+def _paint(
+    spheres: _Spheres, phase: NDArray, low: int, high: int, of_rank: NDArray, threads: int
+) -> NDArray:
     """The value of the largest sphere at each voxel of planes low to high; 0 outside the phase and where none reaches.
 
     A phase of one plane holds for all planes.
@@ -193,8 +205,18 @@ def _paint(spheres: _Spheres, phase: NDArray, low: int, high: int, of_rank: NDAr
     roots = np.sqrt(np.arange(int(spheres.sizes[-1]) + 1)).astype(np.uint16)
     out = np.empty((high - low, *phase.shape[1:]), values.dtype)
     fill = partial(
-        painting.paint, phase, low, spheres.strip, spheres.starts, spheres.centres, spheres.sizes, roots,
-        painting.span_masks(kind), np.arange(1, n + 1).astype(kind), values, out,
-    )  # fmt: skip
+        painting.paint,
+        phase,
+        low,
+        spheres.strip,
+        spheres.starts,
+        spheres.centres,
+        spheres.sizes,
+        roots,
+        painting.span_masks(kind),
+        np.arange(1, n + 1).astype(kind),
+        values,
+        out,
+    )
     in_parts(fill, high - low, threads)
     return out

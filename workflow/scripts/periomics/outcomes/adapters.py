@@ -14,11 +14,23 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.core.errors import InputError, nearest
 from periomics.study.dictionary import entry
-from periomics.study.errors import InputError, nearest
 
-CTAN = {"BV/TV": "bvtv", "BV": "bv", "TV": "tv", "Tb.Th": "tbth", "Tb.Sp": "tbsp", "Tb.N": "tbn", "Conn.Dn": "conn", "Conn.D": "conn",
-        "BS/BV": "bs_bv", "BS/TV": "bs_tv", "SMI": "smi", "DA": "da"}  # fmt: skip
+CTAN = {
+    "BV/TV": "bvtv",
+    "BV": "bv",
+    "TV": "tv",
+    "Tb.Th": "tbth",
+    "Tb.Sp": "tbsp",
+    "Tb.N": "tbn",
+    "Conn.Dn": "conn",
+    "Conn.D": "conn",
+    "BS/BV": "bs_bv",
+    "BS/TV": "bs_tv",
+    "SMI": "smi",
+    "DA": "da",
+}
 _LENGTH_MM = {"mm": 1.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3}
 _UNIT = re.compile(r"^(?P<inverse>1/)?(?P<length>mm|um|µm|μm)(\^?(?P<power>[23])|(?P<sup>[²³]))?$")
 _POWER = {"²": 2, "³": 3}
@@ -60,7 +72,10 @@ def _ctan_lines(path: Path) -> list[_Line]:
     """`description,abbreviation,value,unit` lines; with `;` as separator the value may hold a decimal comma."""
     out = []
     for row, line in enumerate(_lines(path), start=1):
-        cells = [c.strip() for c in next(csv.reader([line], delimiter=";" if line.count(";") >= 2 else ","), [])]
+        cells = [
+            c.strip()
+            for c in next(csv.reader([line], delimiter=";" if line.count(";") >= 2 else ","), [])
+        ]
         if len(cells) >= 3 and cells[1] in CTAN:
             out.append(_Line(row, cells[1], cells[2], cells[3] if len(cells) > 3 else ""))
     return out
@@ -85,16 +100,27 @@ def read_ctan(path: str | Path, dictionary: pd.DataFrame) -> list[dict[str, obje
         try:
             value = float(text)
         except ValueError:
-            raise InputError("not a number", file=path, row=line.row, column=line.name, value=line.value) from None
+            raise InputError(
+                "not a number", file=path, row=line.row, column=line.name, value=line.value
+            ) from None
         wanted = str(entry(dictionary, outcome)["unit"])
         factor = 1.0 if wanted == "1" else unit_factor(line.unit, wanted)
         if factor is None:
             raise InputError(
-                "unit is not known", file=path, row=line.row, column=line.name, value=line.unit, allowed=wanted
+                "unit is not known",
+                file=path,
+                row=line.row,
+                column=line.name,
+                value=line.unit,
+                allowed=wanted,
             )
         if outcome in rows and rows[outcome]["value"] != value * factor:
             raise InputError(
-                "stands twice with different values", file=path, row=line.row, column=line.name, value=line.value
+                "stands twice with different values",
+                file=path,
+                row=line.row,
+                column=line.name,
+                value=line.value,
             )
         rows[outcome] = {
             "outcome": outcome,
@@ -132,10 +158,19 @@ def _area_mm2(df: pd.DataFrame, path: Path) -> pd.Series:
             return pd.to_numeric(df[column]) * _LENGTH_MM[match[1].strip()] ** 2
     found = [c for c in df.columns if c.startswith("Area")]
     message = "no calibrated area: set the pixel size in QuPath and export again"
-    raise InputError(message, file=path, row=1, column="Area", value=found[0] if found else None, allowed="Area µm^2")
+    raise InputError(
+        message,
+        file=path,
+        row=1,
+        column="Area",
+        value=found[0] if found else None,
+        allowed="Area µm^2",
+    )
 
 
-def read_qupath(path: str | Path, mapping: str, roi: str, dictionary: pd.DataFrame) -> list[dict[str, object]]:
+def read_qupath(
+    path: str | Path, mapping: str, roi: str, dictionary: pd.DataFrame
+) -> list[dict[str, object]]:
     """Measurements from a QuPath table of annotations: counts over areas or counts, recomputed a region, never averaged rates.
 
     Parameters
@@ -162,7 +197,10 @@ def read_qupath(path: str | Path, mapping: str, roi: str, dictionary: pd.DataFra
     if chosen.empty:
         known = sorted(set(df[names].to_numpy().ravel()) - {""})
         raise InputError(
-            f"no annotation of this name or class{nearest(roi, known)}", file=path, value=roi, allowed=", ".join(known)
+            f"no annotation of this name or class{nearest(roi, known)}",
+            file=path,
+            value=roi,
+            allowed=", ".join(known),
         )
     rows = []
     for outcome, (top, bottom) in parse_mapping(mapping).items():
@@ -171,10 +209,20 @@ def read_qupath(path: str | Path, mapping: str, roi: str, dictionary: pd.DataFra
         denominator = _area_mm2(chosen, path) if bottom == "Area" else _column(chosen, bottom, path)
         for i, (n, d) in enumerate(zip(numerator, denominator, strict=True)):
             value = (100.0 * n / d if unit == "%" else n / d) if d > 0 else None
-            rows.append({"outcome": outcome, "roi": roi, "field_id": f"a{i + 1}" if len(chosen) > 1 else "", "value": value,
-                         "unit": unit, "numerator": n, "denominator": d,
-                         "denominator_unit": "mm2" if bottom == "Area" else bottom, "method": "QuPath",
-                         "level": "field" if len(chosen) > 1 else "section"})  # fmt: skip
+            rows.append(
+                {
+                    "outcome": outcome,
+                    "roi": roi,
+                    "field_id": f"a{i + 1}" if len(chosen) > 1 else "",
+                    "value": value,
+                    "unit": unit,
+                    "numerator": n,
+                    "denominator": d,
+                    "denominator_unit": "mm2" if bottom == "Area" else bottom,
+                    "method": "QuPath",
+                    "level": "field" if len(chosen) > 1 else "section",
+                }
+            )
     return rows
 
 
@@ -189,7 +237,9 @@ def read_import(fact: Mapping[str, object], dictionary: pd.DataFrame) -> list[di
     """Measurements of one row of the imports sheet, by its format."""
     if fact["format"] == "ctan":
         return read_ctan(str(fact["path"]), dictionary)
-    return read_qupath(str(fact["path"]), str(fact.get("outcomes", "")), str(fact.get("roi", "")), dictionary)
+    return read_qupath(
+        str(fact["path"]), str(fact.get("outcomes", "")), str(fact.get("roi", "")), dictionary
+    )
 
 
 def expected_outcomes(fact: Mapping[str, object]) -> list[str]:
@@ -202,20 +252,45 @@ def expected_outcomes(fact: Mapping[str, object]) -> list[str]:
 def clinical_rows(clinical: pd.DataFrame, dictionary: pd.DataFrame) -> list[dict[str, object]]:
     """Clinical observations as measurements; the specimen is the animal itself."""
     return [
-        {"specimen_id": r.animal_id, "animal_id": r.animal_id, "modality": "clinical", "outcome": r.outcome, "value": r.value,
-         "unit": entry(dictionary, r.outcome)["unit"], "time": r.time, "time_unit": r.time_unit, "level": "animal",
-         "source": "reading", "reader": r.observer or "not reported", "method": "observation"}
+        {
+            "specimen_id": r.animal_id,
+            "animal_id": r.animal_id,
+            "modality": "clinical",
+            "outcome": r.outcome,
+            "value": r.value,
+            "unit": entry(dictionary, r.outcome)["unit"],
+            "time": r.time,
+            "time_unit": r.time_unit,
+            "level": "animal",
+            "source": "reading",
+            "reader": r.observer or "not reported",
+            "method": "observation",
+        }
         for r in clinical.itertuples()
-    ]  # fmt: skip
+    ]
 
 
 def reading_rows(readings: pd.DataFrame, dictionary: pd.DataFrame) -> list[dict[str, object]]:
     """Numbers read by hand as measurements, one a reader."""
     return [
-        {"specimen_id": r.specimen_id, "animal_id": r.animal_id, "modality": "readings", "section_id": r.section_id,
-         "field_id": r.field_id, "outcome": r.outcome, "value": r.value, "unit": entry(dictionary, r.outcome)["unit"],
-         "numerator": r.numerator, "denominator": r.denominator, "denominator_unit": r.denominator_unit, "time": r.time,
-         "time_unit": r.time_unit, "source": "reading", "reader": r.reader, "method": "by hand",
-         "level": "field" if r.field_id else "section" if r.section_id else "specimen"}
+        {
+            "specimen_id": r.specimen_id,
+            "animal_id": r.animal_id,
+            "modality": "readings",
+            "section_id": r.section_id,
+            "field_id": r.field_id,
+            "outcome": r.outcome,
+            "value": r.value,
+            "unit": entry(dictionary, r.outcome)["unit"],
+            "numerator": r.numerator,
+            "denominator": r.denominator,
+            "denominator_unit": r.denominator_unit,
+            "time": r.time,
+            "time_unit": r.time_unit,
+            "source": "reading",
+            "reader": r.reader,
+            "method": "by hand",
+            "level": "field" if r.field_id else "section" if r.section_id else "specimen",
+        }
         for r in readings.itertuples()
-    ]  # fmt: skip
+    ]

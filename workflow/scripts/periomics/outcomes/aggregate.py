@@ -10,10 +10,28 @@ import pandas as pd
 from periomics.study.dictionary import entry
 
 COLUMNS = (
-    "animal_id", "outcome", "variant", "condition", "dose", "time", "value", "unit", "n_sections", "n_fields", "status",
-    "reason", "time_unit", "dose_unit", "numerator", "denominator", "denominator_unit", "batch", "modality", "source",
+    "animal_id",
+    "outcome",
+    "variant",
+    "condition",
+    "dose",
+    "time",
+    "value",
+    "unit",
+    "n_sections",
+    "n_fields",
+    "status",
+    "reason",
+    "time_unit",
+    "dose_unit",
+    "numerator",
+    "denominator",
+    "denominator_unit",
+    "batch",
+    "modality",
+    "source",
     "level",
-)  # fmt: skip
+)
 STATUSES = ("measured", "missing", "excluded", "failed")
 SOURCE_ORDER = {"measured": 0, "imported": 1, "reading": 2}
 USED_ROLES = ("sample", "vehicle")
@@ -54,7 +72,10 @@ def aggregate(
         cannot be given has a status (missing, excluded, failed) and a reason.
     """
     df = sampled_rows(joined, exclusions)
-    rows = [_animal(key, part, dictionary, rules) for key, part in df.groupby(_KEY, dropna=False, sort=True)]
+    rows = [
+        _animal(key, part, dictionary, rules)
+        for key, part in df.groupby(_KEY, dropna=False, sort=True)
+    ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     for column in ("dose", "time", "value", "numerator", "denominator"):
         table[column] = table[column].astype(float)
@@ -79,7 +100,10 @@ def sampled_rows(joined: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame
 def _sources(df: pd.DataFrame) -> pd.DataFrame:
     """Keep the best source of an animal's outcome as it is; a second source becomes a variant of its own."""
     rank = df["source"].map(SOURCE_ORDER)
-    best = rank.groupby([df[c] for c in ("animal_id", "outcome", "variant", "condition", "dose", "time")], dropna=False)
+    best = rank.groupby(
+        [df[c] for c in ("animal_id", "outcome", "variant", "condition", "dose", "time")],
+        dropna=False,
+    )
     second = rank > best.transform("min")
     df["variant"] = df["variant"].where(~second, _labelled(df["variant"], "source", df["source"]))
     return df
@@ -109,16 +133,27 @@ def _excluded(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
     return out
 
 
-def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rules) -> dict[str, object]:
+def _animal(
+    key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rules
+) -> dict[str, object]:
     row: dict[str, object] = dict(zip(_KEY, key, strict=True))
     known = entry(dictionary, str(row["outcome"]))
     first = part.iloc[0]
     row |= {
-        "unit": next((u for u in part["unit"] if u), known["unit"]), "time_unit": first["time_unit"],
-        "dose_unit": first["dose_unit"], "modality": first["modality"], "source": first["source"], "denominator_unit": "",
-        "value": np.nan, "numerator": np.nan, "denominator": np.nan, "n_sections": 0, "n_fields": 0,
-        "batch": _joined(part["batch"]), "level": "",
-    }  # fmt: skip
+        "unit": next((u for u in part["unit"] if u), known["unit"]),
+        "time_unit": first["time_unit"],
+        "dose_unit": first["dose_unit"],
+        "modality": first["modality"],
+        "source": first["source"],
+        "denominator_unit": "",
+        "value": np.nan,
+        "numerator": np.nan,
+        "denominator": np.nan,
+        "n_sections": 0,
+        "n_fields": 0,
+        "batch": _joined(part["batch"]),
+        "level": "",
+    }
     notes: list[str] = []
     old = part[part["superseded"]]
     if len(old):
@@ -133,14 +168,19 @@ def _animal(key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rul
     bad = left[left["qc"] == "fail"]
     if good.empty:
         status = "failed" if len(bad) else "missing"
-        return row | {"status": status, "reason": _reason([*notes, _joined(bad["qc_reason"]) or "no value"])}
+        return row | {
+            "status": status,
+            "reason": _reason([*notes, _joined(bad["qc_reason"]) or "no value"]),
+        }
     if len(bad):
         notes.append(f"{len(bad)} of {len(left)} rows failed: {_joined(bad['qc_reason'])}")
     good = one_level(good, str(known["aggregation"]))
     row["n_sections"] = int(
         good.loc[good["section_id"] != "", ["specimen_id", "section_id"]].drop_duplicates().shape[0]
     )
-    fields = good.loc[good["field_id"] != "", ["specimen_id", "section_id", "field_id"]].drop_duplicates()
+    fields = good.loc[
+        good["field_id"] != "", ["specimen_id", "section_id", "field_id"]
+    ].drop_duplicates()
     row["n_fields"] = len(fields)
     row["unit"], row["level"] = good["unit"].iloc[0], good["level"].iloc[0]
     if "S>A" in str(known["aggregation"]) and 0 < int(row["n_sections"]) < rules.min_sections:
@@ -163,7 +203,11 @@ def one_level(rows: pd.DataFrame, aggregation: str) -> pd.DataFrame:
     fields = rows["field_id"] != ""
     sections = (rows["section_id"] != "") & ~fields
     whole = ~fields & ~sections
-    order = (fields, sections, whole) if aggregation.startswith(("F", "field")) else (sections, fields, whole)
+    order = (
+        (fields, sections, whole)
+        if aggregation.startswith(("F", "field"))
+        else (sections, fields, whole)
+    )
     return next(rows[level] for level in order if level.any())
 
 
@@ -185,15 +229,21 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
     place = ["specimen_id", "section_id", "field_id"]
     empty = {"numerator": np.nan, "denominator": np.nan, "denominator_unit": ""}
     units = set(rows["denominator_unit"])
-    factor = _factor(rows) if len(units) == 1 and rows[["numerator", "denominator"]].notna().all(axis=None) else np.nan
+    factor = (
+        _factor(rows)
+        if len(units) == 1 and rows[["numerator", "denominator"]].notna().all(axis=None)
+        else np.nan
+    )
     if not np.isnan(factor):
         # Averaging over readers keeps a field from counting once a reader.
         sums = rows.groupby([*place, "roi"], sort=True)[["numerator", "denominator"]].mean().sum()
         if sums["denominator"] > 0:
             return {
-                "value": factor * sums["numerator"] / sums["denominator"], "numerator": sums["numerator"],
-                "denominator": sums["denominator"], "denominator_unit": units.pop(),
-            }  # fmt: skip
+                "value": factor * sums["numerator"] / sums["denominator"],
+                "numerator": sums["numerator"],
+                "denominator": sums["denominator"],
+                "denominator_unit": units.pop(),
+            }
     values = rows.groupby(place, sort=True)["value"].mean()
     return {"value": values.groupby(level=[0, 1]).mean().groupby(level=0).mean().mean(), **empty}
 
@@ -211,7 +261,9 @@ def _factor(rows: pd.DataFrame) -> float:
     return float(_FACTORS[fit.argmin()]) if fit.min() < _FIT else float("nan")
 
 
-def add_missing(table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFrame) -> pd.DataFrame:
+def add_missing(
+    table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFrame
+) -> pd.DataFrame:
     """Rows for animals whose specimen a sheet declares but no measurement came of.
 
     Parameters
@@ -232,7 +284,9 @@ def add_missing(table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFr
     groups = animals.set_index("animal_id")["group"]
     declared = specimens[specimens["role"].isin(USED_ROLES) & (specimens["animal_id"] != "")]
     rows = []
-    for modality, part in table[(table["variant"] == "") & (table["modality"] != "")].groupby("modality", sort=True):
+    for modality, part in table[(table["variant"] == "") & (table["modality"] != "")].groupby(
+        "modality", sort=True
+    ):
         want = declared[declared["modality"] == modality]
         for outcome, seen in part.groupby("outcome", sort=True):
             unit = next((u for u in seen["unit"] if u), "")
@@ -240,13 +294,31 @@ def add_missing(table: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFr
             for r in absent.to_dict("records"):
                 rows.append(
                     dict.fromkeys(("value", "numerator", "denominator"), np.nan)
-                    | {"animal_id": r["animal_id"], "outcome": outcome, "variant": "", "dose": r["dose"], "unit": unit,
-                       "condition": r["condition"] or groups.get(r["animal_id"], ""), "time": r["time"],
-                       "n_sections": 0, "n_fields": 0, "status": "missing", "reason": "declared in the sheet, not measured",
-                       "time_unit": r["time_unit"], "dose_unit": r["dose_unit"], "denominator_unit": "", "batch": r["batch"],
-                       "modality": modality, "source": "", "level": ""}
-                )  # fmt: skip
+                    | {
+                        "animal_id": r["animal_id"],
+                        "outcome": outcome,
+                        "variant": "",
+                        "dose": r["dose"],
+                        "unit": unit,
+                        "condition": r["condition"] or groups.get(r["animal_id"], ""),
+                        "time": r["time"],
+                        "n_sections": 0,
+                        "n_fields": 0,
+                        "status": "missing",
+                        "reason": "declared in the sheet, not measured",
+                        "time_unit": r["time_unit"],
+                        "dose_unit": r["dose_unit"],
+                        "denominator_unit": "",
+                        "batch": r["batch"],
+                        "modality": modality,
+                        "source": "",
+                        "level": "",
+                    }
+                )
     if rows:
-        table = pd.concat([table, pd.DataFrame(rows)[list(COLUMNS)].astype(table.dtypes.to_dict())], ignore_index=True)
+        table = pd.concat(
+            [table, pd.DataFrame(rows)[list(COLUMNS)].astype(table.dtypes.to_dict())],
+            ignore_index=True,
+        )
     order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
     return table.sort_values(order, na_position="first", kind="stable").reset_index(drop=True)

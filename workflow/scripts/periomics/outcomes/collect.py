@@ -7,15 +7,20 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
+from periomics.core.errors import InputError, PeriomicsError
+from periomics.core.results import read_result
 from periomics.study.dictionary import entry
-from periomics.study.errors import InputError, PeriomicsError
 from periomics.study.measurements import COLUMNS, NUMERIC, concatenate
-from periomics.study.results import read_result
 from periomics.study.sheets import SPECIMEN_SHEETS
 
 DESIGN = ("condition", "dose", "dose_unit", "time", "time_unit", "batch", "role", "replaces", "cue")
 # What a sheet's specimens are measured by; libraries say it themselves.
-SHEET_MODALITY = {"scans": "microct", "sections": "histology", "cultures": "culture", "imports": "imports"}
+SHEET_MODALITY = {
+    "scans": "microct",
+    "sections": "histology",
+    "cultures": "culture",
+    "imports": "imports",
+}
 
 
 def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -54,7 +59,9 @@ def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         _agree(part, name)
         times = part.groupby("specimen_id")["time"].transform("nunique")
         part.loc[times > 1, "time"] = float("nan")
-        batches = part.groupby("specimen_id")["batch"].transform(lambda b: "|".join(sorted(set(b) - {""})))
+        batches = part.groupby("specimen_id")["batch"].transform(
+            lambda b: "|".join(sorted(set(b) - {""}))
+        )
         parts.append(part.assign(batch=batches).drop_duplicates("specimen_id"))
     columns = ["specimen_id", "animal_id", "modality", *DESIGN]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
@@ -68,9 +75,11 @@ def _agree(part: pd.DataFrame, sheet: str) -> None:
         if (odd > 1).any():
             specimen = odd.index[odd > 1][0]
             raise InputError(
-                "rows of one specimen disagree", file=f"{sheet} sheet", column=column,
+                "rows of one specimen disagree",
+                file=f"{sheet} sheet",
+                column=column,
                 value=f"{specimen}: {sorted(map(str, set(part.loc[part['specimen_id'] == specimen, column])))}",
-            )  # fmt: skip
+            )
 
 
 def read_measurements(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -125,13 +134,17 @@ def collect(tables: Iterable[tuple[str, pd.DataFrame]], dictionary: pd.DataFrame
     if len(mixed):
         outcome, variant = mixed.index[0]
         raise InputError(
-            f"outcome {outcome!r} (variant {variant!r}) is measured in more than one unit", column="unit",
-            value=", ".join(mixed.iloc[0]), allowed=str(entry(dictionary, outcome)["unit"]),
-        )  # fmt: skip
+            f"outcome {outcome!r} (variant {variant!r}) is measured in more than one unit",
+            column="unit",
+            value=", ".join(mixed.iloc[0]),
+            allowed=str(entry(dictionary, outcome)["unit"]),
+        )
     return df
 
 
-def join_design(measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd.DataFrame) -> pd.DataFrame:
+def join_design(
+    measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd.DataFrame
+) -> pd.DataFrame:
     """Join arm, dose, time, batch, role and what a specimen replaces to measurements.
 
     Returns
@@ -156,9 +169,11 @@ def join_design(measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd
     if clash.any():
         row = df[clash].iloc[0]
         raise InputError(
-            f"specimen {row['specimen_id']!r} belongs to another animal in its sheet", column="animal_id",
-            value=row["animal_id"], allowed=str(of.loc[clash, "animal_id"].iloc[0]),
-        )  # fmt: skip
+            f"specimen {row['specimen_id']!r} belongs to another animal in its sheet",
+            column="animal_id",
+            value=row["animal_id"],
+            allowed=str(of.loc[clash, "animal_id"].iloc[0]),
+        )
     df["animal_id"] = df["animal_id"].where(df["animal_id"] != "", of["animal_id"].fillna(""))
     for column in ("condition", "dose_unit", "batch", "replaces", "cue"):
         df[column] = of[column].fillna("") if len(of) else ""
@@ -172,9 +187,10 @@ def join_design(measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd
     if strange.any():
         row = df[strange].iloc[0]
         raise InputError(
-            f"specimen {row['specimen_id']!r} names an animal that is not in the animals sheet", column="animal_id",
+            f"specimen {row['specimen_id']!r} names an animal that is not in the animals sheet",
+            column="animal_id",
             value=row["animal_id"],
-        )  # fmt: skip
+        )
     unit = sheet.reindex(df["animal_id"])
     for column, source in (("group", "group"), ("block", "block"), ("unit_of_analysis", "unit")):
         df[column] = unit[source].fillna("").to_numpy()
@@ -182,6 +198,7 @@ def join_design(measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd
     cued = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "1"}
     bare = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "0"}
     df["condition"] += [
-        "+cue" if cue == "1" and c in cued & bare else "" for c, cue in zip(df["condition"], df["cue"], strict=True)
+        "+cue" if cue == "1" and c in cued & bare else ""
+        for c, cue in zip(df["condition"], df["cue"], strict=True)
     ]
     return df.drop(columns="group")

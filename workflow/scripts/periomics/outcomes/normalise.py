@@ -11,7 +11,9 @@ RATIO = "ratio_to_vehicle"
 _WITHIN = ["animal_id", "outcome", "variant", "time", "cue"]
 
 
-def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+def normalise_cultures(
+    joined: pd.DataFrame, dictionary: pd.DataFrame
+) -> tuple[pd.DataFrame, list[str]]:
     """Subtract blanks and divide by the own isolation's vehicle.
 
     Parameters
@@ -34,13 +36,17 @@ def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[
     wanted = joined["outcome"].map(dictionary["unit"]) == PERCENT_OF_VEHICLE
     done = joined["unit"] == PERCENT_OF_VEHICLE
     relative = culture & wanted & ~done
-    extra = culture & ~wanted & joined["role"].isin(["sample", "vehicle"]) & (joined["variant"] == "")
+    extra = (
+        culture & ~wanted & joined["role"].isin(["sample", "vehicle"]) & (joined["variant"] == "")
+    )
     has_vehicle = joined.loc[culture & (joined["role"] == "vehicle"), "outcome"].unique()
     extra &= joined["outcome"].isin(has_vehicle)
     out, notes = joined.copy(), []
     if relative.any():
         values, reasons = _percent(joined[relative])
-        relative &= joined["role"] != "blank"  # blanks stay signals: they have no vehicle and take no part further on
+        relative &= (
+            joined["role"] != "blank"
+        )  # blanks stay signals: they have no vehicle and take no part further on
         values, reasons = values[relative[relative].index], reasons[relative[relative].index]
         out.loc[relative, "value"] = values
         out.loc[relative, "unit"] = PERCENT_OF_VEHICLE
@@ -55,9 +61,13 @@ def normalise_cultures(joined: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[
     if extra.any():
         values, reasons = _percent(joined[extra])
         more = joined[extra].assign(
-            value=values, unit=PERCENT_OF_VEHICLE, numerator=np.nan, denominator=np.nan, denominator_unit="",
+            value=values,
+            unit=PERCENT_OF_VEHICLE,
+            numerator=np.nan,
+            denominator=np.nan,
+            denominator_unit="",
             variant=RATIO,
-        )  # fmt: skip
+        )
         out = pd.concat([out, more[reasons == ""]], ignore_index=True)
         notes.append(f"{int((reasons == '').sum())} further culture readouts also as {RATIO}")
     return out, notes
@@ -82,7 +92,9 @@ def _percent(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     return values, reasons
 
 
-def _reference(group: pd.DataFrame, rows: pd.DataFrame, part: pd.DataFrame, batch: str, role: str) -> float:
+def _reference(
+    group: pd.DataFrame, rows: pd.DataFrame, part: pd.DataFrame, batch: str, role: str
+) -> float:
     """Mean of the blanks or vehicles nearest to a plate: its own, else the isolation's, else (blanks) any of the plate."""
     for pool in (part, group):
         found = pool.loc[pool["role"] == role, "value"]
@@ -90,7 +102,11 @@ def _reference(group: pd.DataFrame, rows: pd.DataFrame, part: pd.DataFrame, batc
             return float(found.mean())
     if role == "blank":
         first = part.iloc[0]
-        same = (rows["outcome"] == first["outcome"]) & (rows["variant"] == first["variant"]) & (rows["batch"] == batch)
+        same = (
+            (rows["outcome"] == first["outcome"])
+            & (rows["variant"] == first["variant"])
+            & (rows["batch"] == batch)
+        )
         found = rows.loc[same & (rows["role"] == role), "value"]
         if len(found):
             return float(found.mean())

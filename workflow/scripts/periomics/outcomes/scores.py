@@ -7,9 +7,9 @@ import os
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError
+from periomics.core.results import read_result
 from periomics.outcomes.aggregate import COLUMNS
-from periomics.study.errors import InputError
-from periomics.study.results import read_result
 
 SCORE_COLUMNS = ("library_id", "animal_id", "cell_type", "score_id", "kind", "method", "value")
 
@@ -24,7 +24,9 @@ def read_scores(path: str | os.PathLike[str]) -> pd.DataFrame:
     return df
 
 
-def score_outcomes(scores: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFrame, modality: str) -> pd.DataFrame:
+def score_outcomes(
+    scores: pd.DataFrame, specimens: pd.DataFrame, animals: pd.DataFrame, modality: str
+) -> pd.DataFrame:
     """Scores as animal-level rows.
 
     Parameters
@@ -50,7 +52,9 @@ def score_outcomes(scores: pd.DataFrame, specimens: pd.DataFrame, animals: pd.Da
     cell = df["cell_type"].map(lambda c: f"@{c}" if c else "")
     df["outcome"] = "score:" + df["kind"] + ":" + df["score_id"] + cell
     first = df.groupby("outcome")["method"].transform("first")
-    df["variant"] = df["method"].where(df["method"] != first, "").map(lambda m: f"method={m}" if m else "")
+    df["variant"] = (
+        df["method"].where(df["method"] != first, "").map(lambda m: f"method={m}" if m else "")
+    )
     of = specimens.set_index("specimen_id").reindex(df["library_id"])
     for column in ("condition", "dose", "dose_unit", "time", "time_unit", "batch"):
         df[column] = of[column].to_numpy()
@@ -62,13 +66,27 @@ def score_outcomes(scores: pd.DataFrame, specimens: pd.DataFrame, animals: pd.Da
     key = ["animal_id", "outcome", "variant", "condition", "dose", "time"]
     grouped = df.groupby(key, dropna=False, sort=True)
     out = grouped.agg(
-        value=("value", "mean"), n=("value", "size"), time_unit=("time_unit", "first"), dose_unit=("dose_unit", "first"),
+        value=("value", "mean"),
+        n=("value", "size"),
+        time_unit=("time_unit", "first"),
+        dose_unit=("dose_unit", "first"),
         batch=("batch", lambda b: "|".join(sorted(set(b) - {""}))),
-    ).reset_index()  # fmt: skip
+    ).reset_index()
     out = out.assign(
-        unit="a.u.", n_sections=0, n_fields=0, numerator=np.nan, denominator=np.nan, denominator_unit="", modality=modality,
-        source="measured", level="specimen",
+        unit="a.u.",
+        n_sections=0,
+        n_fields=0,
+        numerator=np.nan,
+        denominator=np.nan,
+        denominator_unit="",
+        modality=modality,
+        source="measured",
+        level="specimen",
         status=np.where(out["value"].notna(), "measured", "missing"),
-        reason=np.where(out["value"].notna(), np.where(out["n"] > 1, "mean of several libraries", ""), "no value"),
-    )  # fmt: skip
+        reason=np.where(
+            out["value"].notna(),
+            np.where(out["n"] > 1, "mean of several libraries", ""),
+            "no value",
+        ),
+    )
     return out[list(COLUMNS)]

@@ -11,15 +11,36 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from periomics.outcomes.aggregate import one_level, sampled_rows
-from periomics.statistics.transform import to_scale
+from periomics.statistics.kernels.transform import to_scale
 from periomics.study.dictionary import entry
 
 COLUMNS = (
-    "outcome", "variant", "scale", "unit", "level", "variance", "share", "n", "df", "mean_size", "icc", "design_effect", "reason",
-)  # fmt: skip
+    "outcome",
+    "variant",
+    "scale",
+    "unit",
+    "level",
+    "variance",
+    "share",
+    "n",
+    "df",
+    "mean_size",
+    "icc",
+    "design_effect",
+    "reason",
+)
 SAMPLING_COLUMNS = (
-    "outcome", "variant", "scale", "unit", "upper_level", "n_upper", "lower_level", "n_lower", "variance", "relative",
-)  # fmt: skip
+    "outcome",
+    "variant",
+    "scale",
+    "unit",
+    "upper_level",
+    "n_upper",
+    "lower_level",
+    "n_lower",
+    "variance",
+    "relative",
+)
 # Sections (or specimens) an animal and fields (or wells) a section for which the variance of an animal's mean is foretold.
 N_UPPER, N_LOWER = (1, 2, 3, 5), (1, 2, 3, 5, 10)
 _PLACE = ("specimen_id", "section_id", "field_id")
@@ -70,7 +91,10 @@ def nested_components(values: ArrayLike, levels: Sequence[ArrayLike], arm: Array
     df = np.diff(n)
     means = [np.bincount(c, y) / s for c, s in zip(codes, size, strict=True)]
     squares = np.array(
-        [((m1[c1] - m0[c0]) ** 2).sum() for (m0, c0), (m1, c1) in pairwise(zip(means, codes, strict=True))]
+        [
+            ((m1[c1] - m0[c0]) ** 2).sum()
+            for (m0, c0), (m1, c1) in pairwise(zip(means, codes, strict=True))
+        ]
     )
     k = len(df)
     weight = np.array([[_weight(codes, size, i, j) for j in range(1, k + 1)] for i in range(k + 1)])
@@ -138,7 +162,11 @@ def variance_tables(
     """
     df = sampled_rows(joined, exclusions)
     df = df[
-        (df["excluded"] == "") & ~df["superseded"] & (df["qc"] != "fail") & df["value"].notna() & (df["variant"] == "")
+        (df["excluded"] == "")
+        & ~df["superseded"]
+        & (df["qc"] != "fail")
+        & df["value"].notna()
+        & (df["variant"] == "")
     ]
     rows: list[dict[str, object]] = []
     sampling: list[dict[str, object]] = []
@@ -156,13 +184,17 @@ def variance_tables(
             found = _outcome(table)
             rows += [base | r for r in found]
             sampling += [base | r for r in _sampling(found)]
-    return pd.DataFrame(rows, columns=list(COLUMNS)), pd.DataFrame(sampling, columns=list(SAMPLING_COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS)), pd.DataFrame(
+        sampling, columns=list(SAMPLING_COLUMNS)
+    )
 
 
 def _readings(part: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
     """Rows of the level that the outcome is aggregated from, several readers and regions averaged."""
     part = one_level(part, str(known["aggregation"]))
-    part = part.assign(arm=_codes([part["condition"], part["dose"].fillna(-1.0), part["time"].fillna(-1.0)]))
+    part = part.assign(
+        arm=_codes([part["condition"], part["dose"].fillna(-1.0), part["time"].fillna(-1.0)])
+    )
     keys = ["arm", "animal_id", *_PLACE, "unit_of_analysis", "level", "unit"]
     numbers = part.groupby(keys, sort=True)[["value", "numerator", "denominator"]]
     return numbers.mean().reset_index()
@@ -173,7 +205,9 @@ def _scales(rows: pd.DataFrame, own: str) -> Iterator[tuple[str, pd.DataFrame]]:
         return
     yield "identity", rows
     if own != "identity":
-        values, note = to_scale(rows["value"], own, str(rows["unit"].iloc[0]), rows["numerator"], rows["denominator"])
+        values, note = to_scale(
+            rows["value"], own, str(rows["unit"].iloc[0]), rows["numerator"], rows["denominator"]
+        )
         if not note.startswith("no "):
             yield own, rows.assign(value=values)
 
@@ -190,10 +224,17 @@ def _outcome(rows: pd.DataFrame) -> list[dict[str, object]]:
             labels.append(rows[column])
     found = nested_components(rows["value"], labels, rows["arm"])
     variance, n = found.variance, found.n
-    reasons = ["" if d > 0 else "no two units of this level in one of the level above" for d in found.df]
-    reasons = [r or ("" if v >= 0 else "estimated below 0, given as 0") for r, v in zip(reasons, variance, strict=True)]
+    reasons = [
+        "" if d > 0 else "no two units of this level in one of the level above" for d in found.df
+    ]
+    reasons = [
+        r or ("" if v >= 0 else "estimated below 0, given as 0")
+        for r, v in zip(reasons, variance, strict=True)
+    ]
     if len(names) == 1:
-        reasons[0] = "; ".join(filter(None, [reasons[0], f"sampled once: what varies within the {top} is part of it"]))
+        reasons[0] = "; ".join(
+            filter(None, [reasons[0], f"sampled once: what varies within the {top} is part of it"])
+        )
     variance = np.maximum(variance, 0.0)
     total = variance.sum()
     sizes = n[1:] / n[:-1]
@@ -204,11 +245,19 @@ def _outcome(rows: pd.DataFrame) -> list[dict[str, object]]:
         )
         of_animal, units = variance_of_mean(variance, sizes), float(np.prod(sizes[:k]))
         fine = np.isfinite(of_unit) and of_unit > 0
-        out.append({
-            "level": name, "variance": variance[k], "share": variance[k] / total if total > 0 else np.nan, "n": int(n[k]),
-            "df": int(found.df[k]), "mean_size": sizes[k - 1] if k else np.nan, "icc": variance[0] / of_unit if fine else np.nan,
-            "design_effect": units * of_animal / of_unit if fine else np.nan, "reason": reasons[k],
-        })  # fmt: skip
+        out.append(
+            {
+                "level": name,
+                "variance": variance[k],
+                "share": variance[k] / total if total > 0 else np.nan,
+                "n": int(n[k]),
+                "df": int(found.df[k]),
+                "mean_size": sizes[k - 1] if k else np.nan,
+                "icc": variance[0] / of_unit if fine else np.nan,
+                "design_effect": units * of_animal / of_unit if fine else np.nan,
+                "reason": reasons[k],
+            }
+        )
     return out
 
 
@@ -221,8 +270,14 @@ def _sampling(found: list[dict[str, object]]) -> list[dict[str, object]]:
     rows = []
     for s, f in product(upper, N_LOWER):
         value = variance_of_mean(variance, [f] if len(found) == 2 else [s, f])
-        rows.append({
-            "upper_level": names[1] if len(found) == 3 else "", "n_upper": s, "lower_level": names[-1], "n_lower": f,
-            "variance": value, "relative": value / variance[0] if variance[0] > 0 else np.nan,
-        })  # fmt: skip
+        rows.append(
+            {
+                "upper_level": names[1] if len(found) == 3 else "",
+                "n_upper": s,
+                "lower_level": names[-1],
+                "n_lower": f,
+                "variance": value,
+                "relative": value / variance[0] if variance[0] > 0 else np.nan,
+            }
+        )
     return rows

@@ -9,8 +9,15 @@ import pandas as pd
 
 from periomics import __version__
 
-MEDIA = {".tsv": "text/tab-separated-values", ".html": "text/html", ".json": "application/json", ".txt": "text/plain",
-         ".yaml": "application/yaml", ".md": "text/markdown", ".svg": "image/svg+xml"}  # fmt: skip
+MEDIA = {
+    ".tsv": "text/tab-separated-values",
+    ".html": "text/html",
+    ".json": "application/json",
+    ".txt": "text/plain",
+    ".yaml": "application/yaml",
+    ".md": "text/markdown",
+    ".svg": "image/svg+xml",
+}
 
 
 def crate_metadata(
@@ -36,17 +43,36 @@ def crate_metadata(
 
     crate = ROCrate()
     crate.name = title
-    crate.description = (
-        "Results of a periomics run: one value per animal and outcome, contrasts, verdicts, and the report."
+    crate.description = "Results of a periomics run: one value per animal and outcome, contrasts, verdicts, and the report."
+    workflow = crate.add(
+        ContextEntity(
+            crate,
+            "#periomics",
+            properties={
+                "@type": ["SoftwareApplication"],
+                "name": "periomics",
+                "softwareVersion": __version__,
+                "identifier": str(dict(record["git"])["commit"]),
+                "programmingLanguage": "Snakemake",
+            },
+        )
     )
-    workflow = crate.add(ContextEntity(crate, "#periomics", properties={
-        "@type": ["SoftwareApplication"], "name": "periomics", "softwareVersion": __version__,
-        "identifier": str(dict(record["git"])["commit"]), "programmingLanguage": "Snakemake"}))  # fmt: skip
     objects = [
-        crate.add(ContextEntity(crate, f"#input-{i}", properties={
-            "@type": "File", "name": row.name, "sha256": row.sha256, "contentSize": str(row.bytes), "additionalType": row.kind}))
+        crate.add(
+            ContextEntity(
+                crate,
+                f"#input-{i}",
+                properties={
+                    "@type": "File",
+                    "name": row.name,
+                    "sha256": row.sha256,
+                    "contentSize": str(row.bytes),
+                    "additionalType": row.kind,
+                },
+            )
+        )
         for i, row in enumerate(inputs.itertuples(index=False))
-    ]  # fmt: skip
+    ]
     made = []
     for file in sorted(files):
         path = results / file
@@ -54,9 +80,17 @@ def crate_metadata(
         if path.suffix in MEDIA:
             properties["encodingFormat"] = MEDIA[path.suffix]
         made.append(crate.add_file(str(path), dest_path=file, properties=properties))
-    action = crate.add(ContextEntity(crate, "#run", properties={
-        "@type": "CreateAction", "name": f"periomics run of {title}", "description": f"seed {record['seed']}, claims sha256 "
-        f"{record['claims_sha256']}"}))  # fmt: skip
+    action = crate.add(
+        ContextEntity(
+            crate,
+            "#run",
+            properties={
+                "@type": "CreateAction",
+                "name": f"periomics run of {title}",
+                "description": f"seed {record['seed']}, claims sha256 {record['claims_sha256']}",
+            },
+        )
+    )
     action["instrument"] = workflow
     action["object"] = objects
     action["result"] = made

@@ -14,8 +14,8 @@ import pandas as pd
 import yaml
 
 from periomics import __version__
-from periomics.study.files import sha256
-from periomics.study.seeds import derive_seed
+from periomics.core.files import sha256
+from periomics.core.seeds import derive_seed
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import RESULTS_TOKEN, Study
 
@@ -36,7 +36,9 @@ def git_state(root: Path) -> dict[str, object]:
     def git(*words: str) -> str | None:
         command = ["git", "-C", str(root), *words]
         try:
-            done = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, timeout=30)  # noqa: S603
+            done = subprocess.run(  # noqa: S603
+                command, capture_output=True, encoding="utf-8", check=False, timeout=30
+            )
         except (OSError, subprocess.TimeoutExpired):
             return None
         return done.stdout.strip() if done.returncode == 0 else None
@@ -61,7 +63,11 @@ def input_checksums(study: Study) -> pd.DataFrame:
         file = study.sheet_file(name)
         if file and Path(file).is_file():
             rows.append(("sheet", name, file))
-    for kind, file in (("claims", study.claims_file()), ("lock", study.lock_file()), ("key", study.key_file())):
+    for kind, file in (
+        ("claims", study.claims_file()),
+        ("lock", study.lock_file()),
+        ("key", study.key_file()),
+    ):
         if file and Path(file).is_file():
             rows.append((kind, kind, file))
     seen = set()
@@ -72,14 +78,21 @@ def input_checksums(study: Study) -> pd.DataFrame:
                 if path and path not in seen and Path(path).exists():
                     seen.add(path)
                     rows.append(("raw", cell.removeprefix(RESULTS_TOKEN), path))
-    out = [(kind, name, Path(path).as_posix(), sha256(path), _size(Path(path))) for kind, name, path in rows]
+    out = [
+        (kind, name, Path(path).as_posix(), sha256(path), _size(Path(path)))
+        for kind, name, path in rows
+    ]
     return pd.DataFrame(out, columns=["kind", "name", "path", "sha256", "bytes"]).sort_values(
         ["kind", "name"], ignore_index=True
     )
 
 
 def _size(path: Path) -> int:
-    return sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) if path.is_dir() else path.stat().st_size
+    return (
+        sum(f.stat().st_size for f in path.rglob("*") if f.is_file())
+        if path.is_dir()
+        else path.stat().st_size
+    )
 
 
 def claims_digest(claims: Mapping[str, object]) -> str:
@@ -87,7 +100,9 @@ def claims_digest(claims: Mapping[str, object]) -> str:
     return hashlib.sha256(json.dumps(claims, sort_keys=True, default=str).encode()).hexdigest()
 
 
-def run_record(study: Study, root: Path, rules: list[str], resources: Mapping[str, str]) -> dict[str, object]:
+def run_record(
+    study: Study, root: Path, rules: list[str], resources: Mapping[str, str]
+) -> dict[str, object]:
     """The run as one mapping: resolved config, git state, seeds by rule, hash of the claims, third-party tables.
 
     Parameters
@@ -102,7 +117,9 @@ def run_record(study: Study, root: Path, rules: list[str], resources: Mapping[st
         Name and path of the third-party tables that the config names.
     """
     seed = int(study.config.get("seed") or 0)
-    tables = {n: {"path": p, "sha256": sha256(p)} for n, p in resources.items() if p and Path(p).exists()}
+    tables = {
+        n: {"path": p, "sha256": sha256(p)} for n, p in resources.items() if p and Path(p).exists()
+    }
     return {
         "periomics": __version__,
         "python": platform.python_version(),
@@ -119,4 +136,6 @@ def run_record(study: Study, root: Path, rules: list[str], resources: Mapping[st
 
 def config_text(config: Mapping[str, object]) -> str:
     """The resolved configuration as YAML."""
-    return yaml.safe_dump(json.loads(json.dumps(config, default=str)), sort_keys=True, allow_unicode=True)
+    return yaml.safe_dump(
+        json.loads(json.dumps(config, default=str)), sort_keys=True, allow_unicode=True
+    )

@@ -8,13 +8,30 @@ from dataclasses import dataclass
 import pandas as pd
 
 from periomics.report.claims import ALL_OF, anchor
-from periomics.report.words import bayes_words, counted, known, number, p_value, said, symbol, tone, unvalidated
+from periomics.report.words import (
+    bayes_words,
+    counted,
+    known,
+    number,
+    p_value,
+    said,
+    symbol,
+    tone,
+    unvalidated,
+)
 
 # Words of verdicts in the order in which an answer names them; words that are not listed follow.
 ORDER = (
-    "supported", "supported, small", "refuted", "improved but below the margin", "improved, size unclear", "inconclusive",
-    "no deficit", "not tested", "not judged",
-)  # fmt: skip
+    "supported",
+    "supported, small",
+    "refuted",
+    "improved but below the margin",
+    "improved, size unclear",
+    "inconclusive",
+    "no deficit",
+    "not tested",
+    "not judged",
+)
 NAMED = 3
 LONGEST_REASON = 90
 # Tone and mark of a claim that holds for some outcomes only.
@@ -48,7 +65,10 @@ class Answer:
 
 
 def answers(
-    verdicts: pd.DataFrame, declared: Mapping[str, object], dictionary: pd.DataFrame, units: Sequence[str] = ()
+    verdicts: pd.DataFrame,
+    declared: Mapping[str, object],
+    dictionary: pd.DataFrame,
+    units: Sequence[str] = (),
 ) -> list[Answer]:
     """A line a claim in the declared order.
 
@@ -67,16 +87,32 @@ def answers(
     out = []
     for claim_id, rows in verdicts.groupby("claim_id", sort=False):
         first = rows.iloc[0]
-        unit = str((contrasts.get(first["contrast"]) or {}).get("unit") or (units[0] if len(units) == 1 else "animal"))
+        unit = str(
+            (contrasts.get(first["contrast"]) or {}).get("unit")
+            or (units[0] if len(units) == 1 else "animal")
+        )
         labels = _labels(rows, dictionary)
         phrases = _phrases(rows, labels)
-        colour, mark = MIXED if len(phrases) > 1 and phrases[0].tone == "good" else tone(_words(rows)[0])
-        marks = {unvalidated(dictionary, o) for o in rows["outcome"] if not str(o).startswith(ALL_OF)} - {""}
-        out.append(Answer(
-            str(claim_id), said(first["text"]) or said((contrasts.get(first["contrast"]) or {}).get("text")), colour, mark,
-            phrases, _sure(rows), _units(rows, unit), bool((rows["confounded_with"].map(said) != "").any()),
-            ", ".join(sorted(marks)), anchor("claim", claim_id, first["outcome"]),
-        ))  # fmt: skip
+        colour, mark = (
+            MIXED if len(phrases) > 1 and phrases[0].tone == "good" else tone(_words(rows)[0])
+        )
+        marks = {
+            unvalidated(dictionary, o) for o in rows["outcome"] if not str(o).startswith(ALL_OF)
+        } - {""}
+        out.append(
+            Answer(
+                str(claim_id),
+                said(first["text"]) or said((contrasts.get(first["contrast"]) or {}).get("text")),
+                colour,
+                mark,
+                phrases,
+                _sure(rows),
+                _units(rows, unit),
+                bool((rows["confounded_with"].map(said) != "").any()),
+                ", ".join(sorted(marks)),
+                anchor("claim", claim_id, first["outcome"]),
+            )
+        )
     return out
 
 
@@ -92,7 +128,10 @@ def _labels(rows: pd.DataFrame, dictionary: pd.DataFrame) -> dict[str, str]:
     domains = [said(d) for d in rows["domain"]]
     if len(set(domains)) == len(domains) and all(domains):
         return dict(zip(outcomes, domains, strict=True))
-    return {o: symbol(dictionary, o) if o.startswith("score:") else str(known(dictionary, o)["name"]) for o in outcomes}
+    return {
+        o: symbol(dictionary, o) if o.startswith("score:") else str(known(dictionary, o)["name"])
+        for o in outcomes
+    }
 
 
 def _phrases(rows: pd.DataFrame, labels: Mapping[str, str]) -> list[Phrase]:

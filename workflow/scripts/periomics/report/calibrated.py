@@ -16,8 +16,23 @@ from periomics.report.sources import Sources
 from periomics.report.words import MISSING, fixed, said, symbol
 
 FILE = "statistics/calibration.tsv"
-COLUMNS = ("scenario", "n_per_arm", "quantity", "claim_id", "outcome", "truth", "count", "studies", "share", "lower", "upper",
-           "bound_low", "bound_high", "within", "text")  # fmt: skip
+COLUMNS = (
+    "scenario",
+    "n_per_arm",
+    "quantity",
+    "claim_id",
+    "outcome",
+    "truth",
+    "count",
+    "studies",
+    "share",
+    "lower",
+    "upper",
+    "bound_low",
+    "bound_high",
+    "within",
+    "text",
+)
 NUMERIC = ("count", "studies", "share", "lower", "upper", "bound_low", "bound_high")
 FALSE = {
     "false_supported": "falsely supported",
@@ -32,8 +47,20 @@ ALL_FAMILIES = "false_graph"
 VERDICT = "verdict: "
 SUPPORTED, REFUTED = ("supported", "supported, small"), ("refuted",)
 PANELS = {"false": FALSE, "coverage": COVERAGE, "after the gate": CONDITIONAL}
-FIGURE_COLUMNS = ("scenario", "panel", "quantity", "claim_id", "outcome", "studies", "share", "lower", "upper", "bound_low", "bound_high",
-                  "within")  # fmt: skip
+FIGURE_COLUMNS = (
+    "scenario",
+    "panel",
+    "quantity",
+    "claim_id",
+    "outcome",
+    "studies",
+    "share",
+    "lower",
+    "upper",
+    "bound_low",
+    "bound_high",
+    "within",
+)
 MOST_BROKEN = 12
 SIZED = r"_n(\d+)$"  # of a scenario with a set number of animals an arm
 
@@ -62,7 +89,13 @@ def calibrated(sources: Sources, figures: Path) -> Calibrated | None:
     line, holds = answer(table)
 
     def called(outcome: str) -> str:
-        return "all outcomes" if outcome.startswith(ALL_OF) else symbol(sources.dictionary, outcome) if outcome else ""
+        return (
+            "all outcomes"
+            if outcome.startswith(ALL_OF)
+            else symbol(sources.dictionary, outcome)
+            if outcome
+            else ""
+        )
 
     wrong = table[table["within"] == "no"]
     more = [f"and {len(wrong) - MOST_BROKEN} more in the table"] if len(wrong) > MOST_BROKEN else []
@@ -84,7 +117,9 @@ def _by_size(table: pd.DataFrame) -> pd.DataFrame:
     size = table["scenario"].str.extract(SIZED)[0].fillna("0").astype(int)
     base = table["scenario"].str.replace(SIZED, "", regex=True)
     order = {b: i for i, b in enumerate(dict.fromkeys(base))}
-    return table.assign(base=base, size=size, order=base.map(order)).sort_values(["order", "size"], kind="stable")
+    return table.assign(base=base, size=size, order=base.map(order)).sort_values(
+        ["order", "size"], kind="stable"
+    )
 
 
 def _lines(table: pd.DataFrame) -> pd.Series:
@@ -116,7 +151,10 @@ def studies_drawn(table: pd.DataFrame) -> str:
 def sharpness(table: pd.DataFrame) -> str:
     """How far the limits reach: what these numbers of studies could still have missed."""
     bounded = table[table["within"].isin(["yes", "no"])]
-    false, coverage = bounded[bounded["quantity"].isin(list(FALSE))], bounded[bounded["quantity"].isin(COVERAGE)]
+    false, coverage = (
+        bounded[bounded["quantity"].isin(list(FALSE))],
+        bounded[bounded["quantity"].isin(COVERAGE)],
+    )
     parts = [f"up to {_rate(false['upper'].max())} for false verdicts"] if len(false) else []
     parts += [f"down to {_rate(coverage['lower'].min())} for coverage"] if len(coverage) else []
     return f"Limits reach {' and '.join(parts)}; more studies narrow them." if parts else ""
@@ -142,7 +180,11 @@ def _with_limits(share: float, lower: float, upper: float) -> str:
 def _worst(part: pd.DataFrame) -> pd.Series | None:
     """The false rate whose lower limit lies highest; of equal ones the larger share."""
     part = part[part["share"].notna()]
-    return None if part.empty else part.sort_values(["lower", "share"], ascending=False, kind="stable").iloc[0]
+    return (
+        None
+        if part.empty
+        else part.sort_values(["lower", "share"], ascending=False, kind="stable").iloc[0]
+    )
 
 
 def scenario_grid(table: pd.DataFrame, called: Callable[[str], str]) -> Grid:
@@ -154,19 +196,43 @@ def scenario_grid(table: pd.DataFrame, called: Callable[[str], str]) -> Grid:
         false = part[part["quantity"].isin(list(FALSE)) & (bounded | ~bounded.any())]
         worst, graph = _worst(false), part[part["quantity"] == ALL_FAMILIES]
         what = (
-            "" if worst is None else " ".join(t for t in (said(worst["claim_id"]), called(said(worst["outcome"]))) if t)
+            ""
+            if worst is None
+            else " ".join(t for t in (said(worst["claim_id"]), called(said(worst["outcome"]))) if t)
         )
-        rows.append({
-            "scenario": name, "text": said(part["text"].iloc[0]), "n": n,
-            "worst": "" if worst is None else f"{_with_limits(worst['share'], worst['lower'], worst['upper'])} {what}",
-            "graph": _rate(float(graph["share"].iloc[0])) if len(graph) else "",
-            "coverage": _range(part, ["coverage"]), "fieller": _range(part, ["fieller coverage"]), "gate": _range(part, CONDITIONAL),
-            "holds": "no bound" if not bounded.any() else "yes" if not (part["within"] == "no").any() else "no",
-        })  # fmt: skip
-    columns = {"scenario": "Scenario", "text": "What is true", "n": "n an arm",
-               "worst": "Worst false rate, with limits", "graph": "Any at all (no bound)", "coverage": "Coverage",
-               "fieller": "of Fieller's sets", "gate": "after the gate (no bound)", "holds": "Bounds hold"}  # fmt: skip
-    return grid(pd.DataFrame(rows), columns, file=FILE, title="Error rates and coverage by scenario")
+        rows.append(
+            {
+                "scenario": name,
+                "text": said(part["text"].iloc[0]),
+                "n": n,
+                "worst": ""
+                if worst is None
+                else f"{_with_limits(worst['share'], worst['lower'], worst['upper'])} {what}",
+                "graph": _rate(float(graph["share"].iloc[0])) if len(graph) else "",
+                "coverage": _range(part, ["coverage"]),
+                "fieller": _range(part, ["fieller coverage"]),
+                "gate": _range(part, CONDITIONAL),
+                "holds": "no bound"
+                if not bounded.any()
+                else "yes"
+                if not (part["within"] == "no").any()
+                else "no",
+            }
+        )
+    columns = {
+        "scenario": "Scenario",
+        "text": "What is true",
+        "n": "n an arm",
+        "worst": "Worst false rate, with limits",
+        "graph": "Any at all (no bound)",
+        "coverage": "Coverage",
+        "fieller": "of Fieller's sets",
+        "gate": "after the gate (no bound)",
+        "holds": "Bounds hold",
+    }
+    return grid(
+        pd.DataFrame(rows), columns, file=FILE, title="Error rates and coverage by scenario"
+    )
 
 
 def _arms(text: str) -> str:
@@ -197,7 +263,11 @@ def verdict_grid(table: pd.DataFrame) -> Grid:
     title = "Verdicts by claim: supported / refuted in percent of studies, mean over its outcomes; the rest is open or not tested"
     columns = {"scenario": "Scenario"} | {c: str(c) for c in claims}
     return grid(
-        pd.DataFrame(rows, columns=list(columns)), columns, file=FILE, title=title, reason="No verdict was counted."
+        pd.DataFrame(rows, columns=list(columns)),
+        columns,
+        file=FILE,
+        title=title,
+        reason="No verdict was counted.",
     )
 
 
@@ -205,7 +275,10 @@ def _shares(part: pd.DataFrame) -> str:
     outcomes = part["outcome"].nunique()
     if not outcomes:
         return ""
-    each = (100 * part.loc[part["word"].isin(words), "share"].sum() / outcomes for words in (SUPPORTED, REFUTED))
+    each = (
+        100 * part.loc[part["word"].isin(words), "share"].sum() / outcomes
+        for words in (SUPPORTED, REFUTED)
+    )
     return " / ".join("0" if x == 0 else "<1" if x < 1 else f"{x:.0f}" for x in each)
 
 
@@ -250,7 +323,9 @@ def _frame(ax, rows: pd.DataFrame, label: str) -> None:
     for bound in {*rows["bound_high"].dropna(), *rows["bound_low"].dropna()}:
         ax.axvline(bound, color="#9aa5b1", lw=0.9, zorder=1)
     if rows["bound_low"].notna().any():
-        ax.axvspan(rows["bound_low"].min(), rows["bound_high"].max(), color="#eef1f4", lw=0, zorder=0)
+        ax.axvspan(
+            rows["bound_low"].min(), rows["bound_high"].max(), color="#eef1f4", lw=0, zorder=0
+        )
     ax.set_xlabel(label, fontsize=8)
     ax.tick_params(axis="x", labelsize=7.5)
     ax.tick_params(axis="y", length=0)
@@ -289,14 +364,33 @@ def _false(ax, rows: pd.DataFrame, y: int) -> None:
 def _coverage(ax, rows: pd.DataFrame, y: int, edge: float) -> None:
     own, after = rows[rows["panel"] == "coverage"], rows[rows["panel"] == "after the gate"]
     if (after["share"] < edge).any():
-        ax.plot([edge], [y + 0.25], "<", ms=4, color="#8a93a0", mfc="white", mew=0.6, clip_on=False, zorder=3)
+        ax.plot(
+            [edge],
+            [y + 0.25],
+            "<",
+            ms=4,
+            color="#8a93a0",
+            mfc="white",
+            mew=0.6,
+            clip_on=False,
+            zorder=3,
+        )
     after = after[after["share"] >= edge]
     _dots(
-        ax, rows[rows["panel"] == "after the gate"], y + 0.25, marker="d", ms=3.2, color="#8a93a0", mfc="white", mew=0.6
+        ax,
+        rows[rows["panel"] == "after the gate"],
+        y + 0.25,
+        marker="d",
+        ms=3.2,
+        color="#8a93a0",
+        mfc="white",
+        mew=0.6,
     )
     _dots(ax, own, y, marker=".", ms=3, color="#a9b3bd")
     if len(own):
-        for place in dict.fromkeys((own["share"].idxmin(), own["share"].idxmax(), *own.index[own["within"] == "no"])):
+        for place in dict.fromkeys(
+            (own["share"].idxmin(), own["share"].idxmax(), *own.index[own["within"] == "no"])
+        ):
             _bar(ax, own.loc[place], y)
 
 

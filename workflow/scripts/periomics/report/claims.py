@@ -26,10 +26,33 @@ from periomics.report.words import (
 )
 
 VERDICT_COLUMNS = (
-    "claim_id", "outcome", "contrast", "estimate", "lower", "upper", "p_adj", "verdict", "reason", "confounded_with",
-    "n_animals", "table", "rule", "text", "kind", "scale", "unit", "level", "margin", "variant", "time", "time_unit", "domain",
-    "tost_p", "bf01", "bf01_ceiling",
-)  # fmt: skip
+    "claim_id",
+    "outcome",
+    "contrast",
+    "estimate",
+    "lower",
+    "upper",
+    "p_adj",
+    "verdict",
+    "reason",
+    "confounded_with",
+    "n_animals",
+    "table",
+    "rule",
+    "text",
+    "kind",
+    "scale",
+    "unit",
+    "level",
+    "margin",
+    "variant",
+    "time",
+    "time_unit",
+    "domain",
+    "tost_p",
+    "bf01",
+    "bf01_ceiling",
+)
 ALL_OF = "all of "
 ASSOCIATIONS_FILE = "linkage/associations.tsv"
 QUESTIONS = {
@@ -105,21 +128,35 @@ class Group:
     @property
     def across(self) -> bool:
         """Whether claims stand side by side, since all speak of one outcome."""
-        return len(self.columns) == 1 and 1 < len(self.claims) <= MOST_ACROSS and not any(c.whole for c in self.claims)
+        return (
+            len(self.columns) == 1
+            and 1 < len(self.claims) <= MOST_ACROSS
+            and not any(c.whole for c in self.claims)
+        )
 
 
 def claim_groups(
-    verdicts: pd.DataFrame, contrasts: pd.DataFrame, rescue: pd.DataFrame, declared: Mapping[str, object],
-    dictionary: pd.DataFrame, associations: pd.DataFrame | None = None,
-) -> list[Group]:  # fmt: skip
+    verdicts: pd.DataFrame,
+    contrasts: pd.DataFrame,
+    rescue: pd.DataFrame,
+    declared: Mapping[str, object],
+    dictionary: pd.DataFrame,
+    associations: pd.DataFrame | None = None,
+) -> list[Group]:
     """Claims in their declared order, grouped by the outcomes they speak of; one that speaks of some of a group's joins it."""
     claims: dict[str, Claim] = {}
     thresholds = {str(c.get("id")): c.get("threshold", 0.5) for c in declared.get("claims") or []}  # type: ignore[attr-defined]
     for row in verdicts.to_dict("records"):
         claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
         evidence = _evidence(row, contrasts, rescue, associations)
-        found = _verdict(row, evidence, contrasts, dictionary, thresholds.get(str(row["claim_id"]), 0.5),
-                         _recovered(row, rescue, evidence[1]))  # fmt: skip
+        found = _verdict(
+            row,
+            evidence,
+            contrasts,
+            dictionary,
+            thresholds.get(str(row["claim_id"]), 0.5),
+            _recovered(row, rescue, evidence[1]),
+        )
         if str(row["outcome"]).startswith(ALL_OF):
             claim.whole = found
         else:
@@ -131,33 +168,62 @@ def claim_groups(
             key = tuple(claim.whole.outcome.removeprefix(ALL_OF).split(", "))
         groups.setdefault(next((k for k in groups if set(key) <= set(k)), key), []).append(claim)
     return [
-        Group([(o, symbol(dictionary, o), str(known(dictionary, o)["name"]), unvalidated(dictionary, o)) for o in key], members)
+        Group(
+            [
+                (
+                    o,
+                    symbol(dictionary, o),
+                    str(known(dictionary, o)["name"]),
+                    unvalidated(dictionary, o),
+                )
+                for o in key
+            ],
+            members,
+        )
         for key, members in groups.items()
-    ]  # fmt: skip
+    ]
 
 
 def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
     contrasts = declared.get("contrasts") or {}
     contrast = contrasts.get(row["contrast"]) or {}
     kind = str(row["kind"])
-    return Claim(str(row["claim_id"]), said(row["text"]), kind, QUESTIONS.get(kind, kind), str(row["contrast"]),
-                 str(contrast.get("text") or ""), said(row["confounded_with"]))  # fmt: skip
+    return Claim(
+        str(row["claim_id"]),
+        said(row["text"]),
+        kind,
+        QUESTIONS.get(kind, kind),
+        str(row["contrast"]),
+        str(contrast.get("text") or ""),
+        said(row["confounded_with"]),
+    )
 
 
 def _evidence(
-    row: Mapping[str, object], contrasts: pd.DataFrame, rescue: pd.DataFrame, associations: pd.DataFrame | None
+    row: Mapping[str, object],
+    contrasts: pd.DataFrame,
+    rescue: pd.DataFrame,
+    associations: pd.DataFrame | None,
 ) -> tuple[str, int | None]:
     """File and line (header = 1) of the table row that a verdict rests on."""
     if row["kind"] == "association":
-        pairs = associations if associations is not None else pd.DataFrame(columns=["score_id", "outcome"])
-        hit = pairs.index[(pairs["score_id"] == row["contrast"]) & (pairs["outcome"] == row["outcome"])]
+        pairs = (
+            associations
+            if associations is not None
+            else pd.DataFrame(columns=["score_id", "outcome"])
+        )
+        hit = pairs.index[
+            (pairs["score_id"] == row["contrast"]) & (pairs["outcome"] == row["outcome"])
+        ]
         return ASSOCIATIONS_FILE, int(hit[0]) + 2 if len(hit) else None
     if row["kind"] == "rescue" and len(rescue):
         arm = str(row["contrast"]).removeprefix("rescue ")
         hit = rescue.index[
-            (rescue["outcome"] == row["outcome"]) & (rescue["arm"] == arm) & (rescue["variant"] == row["variant"])
+            (rescue["outcome"] == row["outcome"])
+            & (rescue["arm"] == arm)
+            & (rescue["variant"] == row["variant"])
             & (rescue["kind"] == "natural scale")
-        ]  # fmt: skip
+        ]
         if len(hit):
             return "statistics/rescue.tsv", int(hit[0]) + 2
     found = _rows(contrasts, row)
@@ -197,7 +263,11 @@ def _recovered(row: Mapping[str, object], rescue: pd.DataFrame, line: int | None
 
 def _ratio(found: pd.DataFrame) -> str:
     """The ratio of geometric means of a log outcome with its unadjusted interval."""
-    ends = found[["ratio", "ratio_lower", "ratio_upper"]].apply(pd.to_numeric, errors="coerce").dropna()
+    ends = (
+        found[["ratio", "ratio_lower", "ratio_upper"]]
+        .apply(pd.to_numeric, errors="coerce")
+        .dropna()
+    )
     if ends.empty:
         return ""
     best, lower, upper = ends.iloc[0]
@@ -205,34 +275,61 @@ def _ratio(found: pd.DataFrame) -> str:
 
 
 def _verdict(
-    row: Mapping[str, object], evidence: tuple[str, int | None], contrasts: pd.DataFrame, dictionary: pd.DataFrame,
-    threshold: object, recovered: str,
-) -> Verdict:  # fmt: skip
+    row: Mapping[str, object],
+    evidence: tuple[str, int | None],
+    contrasts: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    threshold: object,
+    recovered: str,
+) -> Verdict:
     outcome, verdict = str(row["outcome"]), str(row["verdict"])
     colour, mark = tone(verdict)
     found = _rows(contrasts, row)
     file, line = evidence
     entry = known(dictionary, outcome)
-    best = fixed(row["estimate"], decimals(row["lower"], row["upper"])) if pd.notna(row["lower"]) else ""
+    best = (
+        fixed(row["estimate"], decimals(row["lower"], row["upper"]))
+        if pd.notna(row["lower"])
+        else ""
+    )
     whole = outcome.startswith(ALL_OF)
     return Verdict(
-        claim_id=str(row["claim_id"]), outcome=outcome, symbol=_all_of(outcome, dictionary) if whole else symbol(dictionary, outcome),
-        name="" if whole else str(entry["name"]), verdict=verdict, tone=colour, mark=mark,
-        estimate=best, interval=interval(row["lower"], row["upper"]),
-        counted_in=estimate_words(said(row["scale"]), said(row["unit"]), str(row["kind"]), threshold),
-        level=_level(row["level"]), p=p_value(row["p_adj"]),
-        n=number(row["n_animals"]), n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "", natural=recovered or _natural(found),
-        ratio=_ratio(found), margin=said(row["margin"]), bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
-        tost=p_value(pd.to_numeric(row["tost_p"])), confounded_with=said(row["confounded_with"]),
-        unvalidated="" if whole else unvalidated(dictionary, outcome), reason=_reason(row, dictionary),
-        anchor=anchor("claim", row["claim_id"], outcome), evidence=f"{file}, line {line}" if line else file,
-        evidence_anchor=anchor(file, line) if line else "", rule=said(row["rule"]),
+        claim_id=str(row["claim_id"]),
+        outcome=outcome,
+        symbol=_all_of(outcome, dictionary) if whole else symbol(dictionary, outcome),
+        name="" if whole else str(entry["name"]),
+        verdict=verdict,
+        tone=colour,
+        mark=mark,
+        estimate=best,
+        interval=interval(row["lower"], row["upper"]),
+        counted_in=estimate_words(
+            said(row["scale"]), said(row["unit"]), str(row["kind"]), threshold
+        ),
+        level=_level(row["level"]),
+        p=p_value(row["p_adj"]),
+        n=number(row["n_animals"]),
+        n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "",
+        natural=recovered or _natural(found),
+        ratio=_ratio(found),
+        margin=said(row["margin"]),
+        bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
+        tost=p_value(pd.to_numeric(row["tost_p"])),
+        confounded_with=said(row["confounded_with"]),
+        unvalidated="" if whole else unvalidated(dictionary, outcome),
+        reason=_reason(row, dictionary),
+        anchor=anchor("claim", row["claim_id"], outcome),
+        evidence=f"{file}, line {line}" if line else file,
+        evidence_anchor=anchor(file, line) if line else "",
+        rule=said(row["rule"]),
         area="" if whole else area_name(str(entry["modality"])),
-    )  # fmt: skip
+    )
 
 
 def _all_of(outcome: str, dictionary: pd.DataFrame) -> str:
-    return ALL_OF + ", ".join(symbol(dictionary, o) for o in outcome.removeprefix(ALL_OF).split(", "))
+    return ALL_OF + ", ".join(
+        symbol(dictionary, o) for o in outcome.removeprefix(ALL_OF).split(", ")
+    )
 
 
 def _reason(row: Mapping[str, object], dictionary: pd.DataFrame) -> str:

@@ -14,8 +14,17 @@ from periomics.study.claims_lock import Entry, canonical, digest, read_lock
 from periomics.study.frozen import STATE, frozen_items, unblinded
 
 NOT_FROZEN = "claims were not frozen before data"
-DEVIATIONS = {"when": "Frozen so at", "kind": "Kind", "item": "Item", "change": "Change", "claim_id": "Claim", "outcome": "Outcome",
-              "verdict_now": "Verdict now", "verdict_frozen": "Verdict as frozen", "effect": "Effect"}  # fmt: skip
+DEVIATIONS = {
+    "when": "Frozen so at",
+    "kind": "Kind",
+    "item": "Item",
+    "change": "Change",
+    "claim_id": "Claim",
+    "outcome": "Outcome",
+    "verdict_now": "Verdict now",
+    "verdict_frozen": "Verdict as frozen",
+    "effect": "Effect",
+}
 
 
 @dataclass(frozen=True)
@@ -36,11 +45,22 @@ def declared(sources: Sources) -> Declared:
     entries = read_lock(sources.path("lock"))
     found = [_frozen(entries), *_amended(entries), *_key(sources, entries), _unblinded(entries)]
     line = "; ".join(s for s, _ in [found[0], *_key(sources, entries)])
-    reason = "Nothing changed since." if entries else "Nothing was frozen that later claims could be compared with."
+    reason = (
+        "Nothing changed since."
+        if entries
+        else "Nothing was frozen that later claims could be compared with."
+    )
     table = sources.table("deviations", list(DEVIATIONS))
-    deviations = grid(table.assign(when=[moment(str(w)) for w in table["when"]]), DEVIATIONS, title="Changes and their effect on verdicts",
-                      file="statistics/deviations.tsv" if sources.path("deviations") else "", reason=reason)  # fmt: skip
-    return Declared(_sentence(line), [(f"{_sentence(s)}.", w) for s, w in found], deviations, _history(entries))
+    deviations = grid(
+        table.assign(when=[moment(str(w)) for w in table["when"]]),
+        DEVIATIONS,
+        title="Changes and their effect on verdicts",
+        file="statistics/deviations.tsv" if sources.path("deviations") else "",
+        reason=reason,
+    )
+    return Declared(
+        _sentence(line), [(f"{_sentence(s)}.", w) for s, w in found], deviations, _history(entries)
+    )
 
 
 def methods_sentence(sources: Sources) -> str:
@@ -48,7 +68,11 @@ def methods_sentence(sources: Sources) -> str:
     entries = read_lock(sources.path("lock"))
     parts = [_frozen(entries)[0], *(s for s, _ in _key(sources, entries)), _unblinded(entries)[0]]
     changed = len(set(sources.table("deviations", ["item"])["item"]) - {"all together"})
-    after = [f"{changed} later change{'s' * (changed != 1)} listed with the effect on verdicts"] if entries else []
+    after = (
+        [f"{changed} later change{'s' * (changed != 1)} listed with the effect on verdicts"]
+        if entries
+        else []
+    )
     return f"{_sentence('; '.join([*parts, *after]))}."
 
 
@@ -68,12 +92,19 @@ def _frozen(entries: Sequence[Entry]) -> tuple[str, bool]:
     state = next((e.value for e in first if e.item == STATE), {})
     sha = digest(canonical(frozen_items(entries, first=True)))[:12]
     known = state.get("verdicts") == "existed"  # type: ignore[attr-defined]
-    seen = "when verdicts already existed" if known else "before there was any verdict in the results folder"
+    seen = (
+        "when verdicts already existed"
+        if known
+        else "before there was any verdict in the results folder"
+    )
     key = {"opened": ", after the key was opened", "not opened": ", before the key was opened"}.get(
         str(state.get("key")),  # type: ignore[attr-defined]
         "",
     )
-    return f"claims frozen {moment(first[0].when)} (digest {sha}), {seen}{key}", known or "after" in key
+    return (
+        f"claims frozen {moment(first[0].when)} (digest {sha}), {seen}{key}",
+        known or "after" in key,
+    )
 
 
 def _amended(entries: Sequence[Entry]) -> list[tuple[str, bool]]:
@@ -90,9 +121,18 @@ def _key(sources: Sources, entries: Sequence[Entry]) -> list[tuple[str, bool]]:
     if not codes:
         return []
     if sources.path("key") is None:
-        return [(f"key not opened: groups are coded ({', '.join(map(str, codes))}) and no claim is judged", True)]  # type: ignore[arg-type]
+        return [
+            (
+                f"key not opened: groups are coded ({', '.join(map(str, codes))}) and no claim is judged",
+                True,
+            )
+        ]  # type: ignore[arg-type]
     when = next((e.when for e in entries if e.event == "unblinded" and e.item == "key"), "")
-    return [(f"key opened {moment(when)}", False) if when else ("key opened, at a time that was not recorded", True)]
+    return [
+        (f"key opened {moment(when)}", False)
+        if when
+        else ("key opened, at a time that was not recorded", True)
+    ]
 
 
 def _unblinded(entries: Sequence[Entry]) -> tuple[str, bool]:
@@ -100,11 +140,26 @@ def _unblinded(entries: Sequence[Entry]) -> tuple[str, bool]:
     if not when:
         return "sheets, configuration, masks and imports were not recorded at an unblinding", False
     n = sum(e.event == "unblinded" and not e.item.startswith("verdicts/") for e in entries)
-    return f"unblinded {moment(when)}: digests of {n} sheets, settings and files were recorded, and the verdicts", False
+    return (
+        f"unblinded {moment(when)}: digests of {n} sheets, settings and files were recorded, and the verdicts",
+        False,
+    )
 
 
 def _history(entries: Sequence[Entry]) -> Grid | None:
-    rows = pd.DataFrame([(moment(e.when), e.event, e.item, e.change, e.sha256[:12]) for e in entries if e.item != STATE],
-                        columns=["when", "event", "item", "change", "sha256"])  # fmt: skip
-    columns = {"when": "When", "event": "Event", "item": "Item", "change": "Change", "sha256": "SHA-256"}
+    rows = pd.DataFrame(
+        [
+            (moment(e.when), e.event, e.item, e.change, e.sha256[:12])
+            for e in entries
+            if e.item != STATE
+        ],
+        columns=["when", "event", "item", "change", "sha256"],
+    )
+    columns = {
+        "when": "When",
+        "event": "Event",
+        "item": "Item",
+        "change": "Change",
+        "sha256": "SHA-256",
+    }
     return grid(rows, columns, title="The record (claims.lock.tsv)", limit=200) if entries else None

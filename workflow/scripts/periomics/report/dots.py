@@ -10,12 +10,24 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
+from periomics.core.figures import PALETTE
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.words import axis_label, known, number, unit_words
-from periomics.study.figures import PALETTE
 
 LEVEL = 0.95
-COLUMNS = ("kind", "arm", "animal_id", "value", "lower", "upper", "n", "time", "time_unit", "batch", "unit")
+COLUMNS = (
+    "kind",
+    "arm",
+    "animal_id",
+    "value",
+    "lower",
+    "upper",
+    "n",
+    "time",
+    "time_unit",
+    "batch",
+    "unit",
+)
 NARROW, HEIGHT = 2.5, 2.35
 # Dots stand a little left of the arm's tick, mean and interval right of it.
 DOTS_AT = -0.12
@@ -39,11 +51,17 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
     return mean, mean - half, mean + half
 
 
-def arm_order(config: Mapping[str, object], present: Sequence[str], vehicles: Sequence[str] = ()) -> list[str]:
+def arm_order(
+    config: Mapping[str, object], present: Sequence[str], vehicles: Sequence[str] = ()
+) -> list[str]:
     """Arms in reading order: healthy, diseased, treated, vehicles, then the rest by name."""
     roles = config.get("roles") or {}
     treated = roles.get("treated") or []
-    named = [roles.get("healthy"), roles.get("disease"), *([treated] if isinstance(treated, str) else treated)]
+    named = [
+        roles.get("healthy"),
+        roles.get("disease"),
+        *([treated] if isinstance(treated, str) else treated),
+    ]
     first = [a for a in (*named, *sorted(vehicles)) if a in set(present)]
     return list(dict.fromkeys([*first, *sorted(set(present) - set(first))]))
 
@@ -55,14 +73,18 @@ def last_time(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:
     if len(times) < 2 or not repeated:
         return rows, ""
     unit = next((u for u in rows["time_unit"] if u), "")
-    return rows[rows["time"] == times[-1]], f"at {number(times[-1])} {unit}, the last of {len(times)} times"
+    return rows[
+        rows["time"] == times[-1]
+    ], f"at {number(times[-1])} {unit}, the last of {len(times)} times"
 
 
 def arm_labels(rows: pd.DataFrame) -> pd.Series:
     """Condition of each row, with the dose where one arm has several."""
     doses = rows.groupby("condition")["dose"].transform("nunique")
     dose = rows["dose"].map(number) + " " + rows["dose_unit"].fillna("")
-    return rows["condition"].where(~((doses > 1) & rows["dose"].notna()), rows["condition"] + " " + dose.str.strip())
+    return rows["condition"].where(
+        ~((doses > 1) & rows["dose"].notna()), rows["condition"] + " " + dose.str.strip()
+    )
 
 
 def dot_table(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
@@ -76,8 +98,22 @@ def dot_table(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
         mean, lower, upper = mean_interval(part["value"])
         if set(part["value"]) <= {0.0, 1.0}:
             lower = upper = np.nan  # a t interval says nothing about yes or no
-        parts.append(pd.DataFrame([{"kind": "arm", "arm": arm, "animal_id": "", "value": mean, "lower": lower, "upper": upper,
-                                    "n": part["animal_id"].nunique(), "unit": part["unit"].iloc[0]}]))  # fmt: skip
+        parts.append(
+            pd.DataFrame(
+                [
+                    {
+                        "kind": "arm",
+                        "arm": arm,
+                        "animal_id": "",
+                        "value": mean,
+                        "lower": lower,
+                        "upper": upper,
+                        "n": part["animal_id"].nunique(),
+                        "unit": part["unit"].iloc[0],
+                    }
+                ]
+            )
+        )
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
     return table.reindex(columns=list(COLUMNS))
 
@@ -88,7 +124,12 @@ def _rank(arm: str, order: Sequence[str]) -> tuple[int, str]:
 
 
 def dot_plot(
-    rows: pd.DataFrame, outcome: str, dictionary: pd.DataFrame, order: Sequence[str], folder: Path, name: str
+    rows: pd.DataFrame,
+    outcome: str,
+    dictionary: pd.DataFrame,
+    order: Sequence[str],
+    folder: Path,
+    name: str,
 ) -> Drawn:
     """Draw one outcome.
 
@@ -114,7 +155,9 @@ def dot_plot(
     with canvas(width, HEIGHT) as (fig, ax):
         fig.set_layout_engine(None)
         long = max((len(a) for a in arms), default=0) > 6 and len(arms) > 2
-        ax.set_position((0.62 / width, 0.36 if long else 0.2, 1 - 0.72 / width, 0.58 if long else 0.74))
+        ax.set_position(
+            (0.62 / width, 0.36 if long else 0.2, 1 - 0.72 / width, 0.58 if long else 0.74)
+        )
         if paired:
             _lines(ax, dots, arms)
         tips = [_arm(ax, i, arm, table, order) for i, arm in enumerate(arms)]
@@ -152,12 +195,33 @@ def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tup
     mean = table[(table["arm"] == arm) & (table["kind"] == "arm")].iloc[0]
     gid = f"dots-{i}"
     x = i + DOTS_AT + spread(part["value"].to_numpy(float))
-    ax.plot(x, part["value"], "o", ms=4.2, mfc=colour, mec="white", mew=0.5, alpha=0.9, gid=gid, zorder=3)
-    ax.plot([i + 0.16, i + 0.4], [mean["value"]] * 2, color=colour, lw=2, solid_capstyle="butt", zorder=2)
+    ax.plot(
+        x,
+        part["value"],
+        "o",
+        ms=4.2,
+        mfc=colour,
+        mec="white",
+        mew=0.5,
+        alpha=0.9,
+        gid=gid,
+        zorder=3,
+    )
+    ax.plot(
+        [i + 0.16, i + 0.4],
+        [mean["value"]] * 2,
+        color=colour,
+        lw=2,
+        solid_capstyle="butt",
+        zorder=2,
+    )
     if not np.isnan(mean["lower"]):
         ax.plot([i + 0.28] * 2, [mean["lower"], mean["upper"]], color=colour, lw=1.2, zorder=2)
     unit = unit_words(str(mean["unit"]))
-    return gid, [f"{a}: {number(v)} {unit}".strip() for a, v in zip(part["animal_id"], part["value"], strict=True)]
+    return gid, [
+        f"{a}: {number(v)} {unit}".strip()
+        for a, v in zip(part["animal_id"], part["value"], strict=True)
+    ]
 
 
 def spread(values: np.ndarray, width: float = 0.22) -> np.ndarray:

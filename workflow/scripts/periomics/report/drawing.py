@@ -12,15 +12,23 @@ from pathlib import Path
 import pandas as pd
 from markupsafe import Markup
 
-from periomics.study.figures import new_figure, save
-from periomics.study.results import write_result
+from periomics.core.figures import new_figure, save
+from periomics.core.results import write_result
 
 # Labels come from sheets: a dollar sign is no formula. Text stays text, so that figures are small and can be searched.
 STYLE = {
-    "svg.fonttype": "none", "text.parse_math": False, "font.family": "sans-serif", "axes.edgecolor": "#64707d",
-    "axes.labelcolor": "#1d2733", "xtick.color": "#4a5663", "ytick.color": "#4a5663", "axes.linewidth": 0.8, "xtick.major.width": 0.8,
-    "ytick.major.width": 0.8, "axes.titleweight": "bold",
-}  # fmt: skip
+    "svg.fonttype": "none",
+    "text.parse_math": False,
+    "font.family": "sans-serif",
+    "axes.edgecolor": "#64707d",
+    "axes.labelcolor": "#1d2733",
+    "xtick.color": "#4a5663",
+    "ytick.color": "#4a5663",
+    "axes.linewidth": 0.8,
+    "xtick.major.width": 0.8,
+    "ytick.major.width": 0.8,
+    "axes.titleweight": "bold",
+}
 
 
 @dataclass(frozen=True)
@@ -46,9 +54,15 @@ def canvas(width: float, height: float, **subplots: object) -> Iterator[tuple]:
 
 
 def keep(
-    fig: object, folder: Path, name: str, table: pd.DataFrame, *, title: str = "", caption: str = "",
+    fig: object,
+    folder: Path,
+    name: str,
+    table: pd.DataFrame,
+    *,
+    title: str = "",
+    caption: str = "",
     tips: Sequence[tuple[str, Sequence[str]]] = (),
-) -> Drawn:  # fmt: skip
+) -> Drawn:
     """Write `<name>.svg` and `<name>.tsv` and return the drawing for the page.
 
     Parameters
@@ -69,7 +83,9 @@ def keep(
     write_result(table, path.with_suffix(".tsv"))
     svg = with_tips(path.read_text(encoding="utf-8"), tips)
     path.write_text(svg, encoding="utf-8", newline="\n")
-    return Drawn(name, title, caption, inline(svg, name, title or name), round(fig.get_figwidth() * 96))
+    return Drawn(
+        name, title, caption, inline(svg, name, title or name), round(fig.get_figwidth() * 96)
+    )
 
 
 def with_tips(svg: str, tips: Sequence[tuple[str, Sequence[str]]]) -> str:

@@ -17,13 +17,53 @@ from periomics.report.words import contrast_words, decimals, fixed, interval, sa
 
 RESCUE_FILE = "statistics/rescue.tsv"
 CONTRAST_COLUMNS = (
-    "outcome", "variant", "contrast", "kind", "estimate", "se", "df", "lower", "upper", "level", "p", "p_adj", "family", "scale",
-    "n_animals", "method", "time", "time_unit", "unit", "sign", "hedges_g", "g_lower", "g_upper", "n_per_arm",
-    "ratio", "ratio_lower", "ratio_upper", *CHECKS, "confounded_with", "reason",
-)  # fmt: skip
+    "outcome",
+    "variant",
+    "contrast",
+    "kind",
+    "estimate",
+    "se",
+    "df",
+    "lower",
+    "upper",
+    "level",
+    "p",
+    "p_adj",
+    "family",
+    "scale",
+    "n_animals",
+    "method",
+    "time",
+    "time_unit",
+    "unit",
+    "sign",
+    "hedges_g",
+    "g_lower",
+    "g_upper",
+    "n_per_arm",
+    "ratio",
+    "ratio_lower",
+    "ratio_upper",
+    *CHECKS,
+    "confounded_with",
+    "reason",
+)
 RESCUE_COLUMNS = (
-    "outcome", "arm", "R", "lower", "upper", "bounded", "deficit_p", "scale", "variant", "set", "n_animals", "kind", "reason", "level",
-)  # fmt: skip
+    "outcome",
+    "arm",
+    "R",
+    "lower",
+    "upper",
+    "bounded",
+    "deficit_p",
+    "scale",
+    "variant",
+    "set",
+    "n_animals",
+    "kind",
+    "reason",
+    "level",
+)
 KINDS = {
     "confirmatory": "Contrasts that claims rest on",
     "composite": "Contrasts of the healing index, which no claim names",
@@ -39,7 +79,9 @@ TRENDS = "t on slopes"
 SHOWN, NO_BREAK = 300, "\u00a0"
 
 
-def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figures: Path) -> dict[str, object]:
+def claim_figures(
+    verdicts: pd.DataFrame, declared: dict, sources: Sources, figures: Path
+) -> dict[str, object]:
     """Forests of the claims' outcomes and of all others, and the panel of rescue fractions."""
     contrasts = sources.table("contrasts", CONTRAST_COLUMNS)
     table = forest_table(contrasts, verdicts, declared, sources.dictionary)
@@ -47,23 +89,40 @@ def claim_figures(verdicts: pd.DataFrame, declared: dict, sources: Sources, figu
     drawn = []
     for how, part in table.groupby("standardised_by", sort=True):
         name = "forest" if how == BETWEEN else "forest-within-units"
-        title = "Claims' outcomes in SD" if how == BETWEEN else "Claims' outcomes in SD of the differences within units"
+        title = (
+            "Claims' outcomes in SD"
+            if how == BETWEEN
+            else "Claims' outcomes in SD of the differences within units"
+        )
         drawn.append(forest(part, claimed, figures, name, title))
     rest = table[~table["outcome"].isin(claimed)]
     further = [
-        forest(part, list(dict.fromkeys(part["outcome"])), figures, f"forest-further-{i}", "Secondary outcomes in SD, exploratory")
+        forest(
+            part,
+            list(dict.fromkeys(part["outcome"])),
+            figures,
+            f"forest-further-{i}",
+            "Secondary outcomes in SD, exploratory",
+        )
         for i, (_, part) in enumerate(rest.groupby("standardised_by", sort=True), start=1)
-    ]  # fmt: skip
+    ]
     rescue = sources.table("rescue", RESCUE_COLUMNS)
     rows = rescue_rows(rescue, claimed, arm_order(sources.config, sorted(set(rescue["arm"]))))
     rows = rows[rows["outcome"].isin(claimed)] if claimed else rows
     panel = rescue_panel(rows, sources.dictionary, figures, "rescue")
-    return {"forests": [d for d in drawn if d], "further_forests": [d for d in further if d], "rescue_figure": panel}
+    return {
+        "forests": [d for d in drawn if d],
+        "further_forests": [d for d in further if d],
+        "rescue_figure": panel,
+    }
 
 
 def statistics_grids(sources: Sources) -> list[Grid]:
     """Contrasts and rescue fractions, each row with the line of its file (the header is line 1)."""
-    contrasts, rescue = sources.table("contrasts", CONTRAST_COLUMNS), sources.table("rescue", RESCUE_COLUMNS)
+    contrasts, rescue = (
+        sources.table("contrasts", CONTRAST_COLUMNS),
+        sources.table("rescue", RESCUE_COLUMNS),
+    )
     if contrasts.empty and rescue.empty:
         return []
     out, usual = [], usual_method(contrasts)
@@ -117,21 +176,36 @@ def _contrasts(whole: pd.DataFrame, title: str, sources: Sources, usual: str) ->
         remark=remarks,
         line=[str(i + 2) for i in part.index],
     )
-    columns = {"symbol": "Outcome", "contrast": "Contrast", "best": "Estimate and interval", "df": "df",
-               "p": "p", "p_adj": "adjusted p", "hedges_g": "Hedges' g", "n_per_arm": "n",
-               "remark": "Remarks", "line": "Line"}  # fmt: skip
+    columns = {
+        "symbol": "Outcome",
+        "contrast": "Contrast",
+        "best": "Estimate and interval",
+        "df": "df",
+        "p": "p",
+        "p_adj": "adjusted p",
+        "hedges_g": "Hedges' g",
+        "n_per_arm": "n",
+        "remark": "Remarks",
+        "line": "Line",
+    }
     anchors = [anchor(CONTRASTS_FILE, i + 2) for i in part.index]
     reason = "No contrast was declared or could be formed."
-    shown = grid(rows, columns, file=CONTRASTS_FILE, title=title, anchors=anchors, reason=reason, limit=SHOWN)
+    shown = grid(
+        rows, columns, file=CONTRASTS_FILE, title=title, anchors=anchors, reason=reason, limit=SHOWN
+    )
     return replace(shown, more=len(whole) - len(part))
 
 
-def _estimate(estimate: float, lower: float, upper: float, counted: str, ratio: float, low: float, high: float) -> str:
+def _estimate(
+    estimate: float, lower: float, upper: float, counted: str, ratio: float, low: float, high: float
+) -> str:
     """An estimate with its interval and what it is counted in; of a log ratio also the ratio, whose interval is unadjusted."""
     parts = [fixed(estimate, decimals(lower, upper)), interval(lower, upper), counted]
     text = " ".join(t for t in parts if t)
     return (
-        text if pd.isna(ratio) else f"{text}; ratio {fixed(ratio, decimals(low, high))} {interval(low, high)}".strip()
+        text
+        if pd.isna(ratio)
+        else f"{text}; ratio {fixed(ratio, decimals(low, high))} {interval(low, high)}".strip()
     )
 
 
@@ -139,8 +213,17 @@ def _rescue(rescue: pd.DataFrame, title: str, sources: Sources) -> Grid:
     names = [symbol(sources.dictionary, o) for o in rescue["outcome"]]
     kinds = [RESCUE_KINDS.get(str(k), str(k)) for k in rescue["kind"]]
     rows = rescue.assign(symbol=names, kind=kinds, line=[str(i + 2) for i in rescue.index])
-    columns = {"symbol": "Outcome", "arm": "Arm", "R": "R", "set": "Fieller set", "deficit_p": "p of the deficit",
-               "kind": "Compared", "n_animals": "n", "reason": "Remarks", "line": "Line"}  # fmt: skip
+    columns = {
+        "symbol": "Outcome",
+        "arm": "Arm",
+        "R": "R",
+        "set": "Fieller set",
+        "deficit_p": "p of the deficit",
+        "kind": "Compared",
+        "n_animals": "n",
+        "reason": "Remarks",
+        "line": "Line",
+    }
     if len(set(kinds)) == 1:
         del columns["kind"]
     anchors = [anchor(RESCUE_FILE, i + 2) for i in rescue.index]

@@ -8,22 +8,26 @@ from collections.abc import Sequence
 import pandas as pd
 from markupsafe import Markup
 
+from periomics.core.figures import PALETTE
 from periomics.report.dots import arm_labels
 from periomics.report.words import known, unit_words
-from periomics.study.figures import PALETTE
 
 MOST_ROWS = 6000
 
 
 def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
     """Values that the chart offers: what (symbol, name, unit, time), arm, unit, value, batch; no scores of single cell types."""
-    good = values[(values["status"] == "measured") & values["value"].notna() & (values["variant"] == "")]
+    good = values[
+        (values["status"] == "measured") & values["value"].notna() & (values["variant"] == "")
+    ]
     good = good[~good["outcome"].astype(str).str.contains("@")]
     if good.empty:
         return pd.DataFrame(columns=["what", "arm", "animal", "value", "batch", "off"])
     labels = {o: _label(dictionary, o) for o in good["outcome"].unique()}
     several = good.groupby("outcome")["time"].transform("nunique") > 1
-    when = (", " + good["time"].map("{:g}".format) + " " + good["time_unit"]).where(several & good["time"].notna(), "")
+    when = (", " + good["time"].map("{:g}".format) + " " + good["time_unit"]).where(
+        several & good["time"].notna(), ""
+    )
     table = pd.DataFrame(
         {
             "what": good["outcome"].map(labels) + when,
@@ -34,7 +38,9 @@ def explorer_rows(values: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFram
         }
     )
     table["off"] = ((table.groupby(["what", "arm"]).cumcount() % 5) - 2) * 0.12
-    whole = table["what"].value_counts(sort=False).reindex(table["what"].unique()).cumsum() <= MOST_ROWS
+    whole = (
+        table["what"].value_counts(sort=False).reindex(table["what"].unique()).cumsum() <= MOST_ROWS
+    )
     return table[table["what"].map(whole)]
 
 
@@ -44,7 +50,9 @@ def _label(dictionary: pd.DataFrame, outcome: str) -> str:
     return f"{row['symbol']} – {row['name']}" + (f" ({unit})" if unit else "")
 
 
-def explorer(values: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence[str]) -> tuple[Markup, Markup] | None:
+def explorer(
+    values: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence[str]
+) -> tuple[Markup, Markup] | None:
     """(script that draws, library that it needs), None where there is nothing to show. Nothing is loaded from a network."""
     rows = explorer_rows(values, dictionary)
     if rows.empty:
@@ -54,16 +62,27 @@ def explorer(values: pd.DataFrame, dictionary: pd.DataFrame, order: Sequence[str
 
     first = next(iter(rows["what"]))
     choice = alt.param(
-        name="what", value=first, bind=alt.binding_select(options=sorted(rows["what"].unique()), name="Outcome ")
+        name="what",
+        value=first,
+        bind=alt.binding_select(options=sorted(rows["what"].unique()), name="Outcome "),
     )
-    base = alt.Chart(alt.Data(values=rows.to_dict("records"))).transform_filter("datum.what == what")
+    base = alt.Chart(alt.Data(values=rows.to_dict("records"))).transform_filter(
+        "datum.what == what"
+    )
     x = alt.X("arm:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=0))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
     colour = alt.Color("batch:N", title="Batch", scale=alt.Scale(range=list(PALETTE)))
-    tips = [*(alt.Tooltip(f"{c}:N") for c in ("animal", "arm", "batch")), alt.Tooltip("value:Q", format=".4g")]
+    tips = [
+        *(alt.Tooltip(f"{c}:N") for c in ("animal", "arm", "batch")),
+        alt.Tooltip("value:Q", format=".4g"),
+    ]
     offset = alt.XOffset("off:Q", scale=alt.Scale(domain=[-0.5, 0.5]))
-    dots = base.mark_circle(size=70, opacity=0.85).encode(x=x, y=y, xOffset=offset, color=colour, tooltip=tips)
-    mean = base.mark_tick(thickness=2, size=34, color="#1d2733").encode(x=x, y=alt.Y("mean(value):Q"))
+    dots = base.mark_circle(size=70, opacity=0.85).encode(
+        x=x, y=y, xOffset=offset, color=colour, tooltip=tips
+    )
+    mean = base.mark_tick(thickness=2, size=34, color="#1d2733").encode(
+        x=x, y=alt.Y("mean(value):Q")
+    )
     chart = alt.layer(dots, mean).add_params(choice).properties(width=560, height=300)
     spec = chart.to_dict()
     # Safe as markup: in a script element only "<" can end it; as \\u003c it stays the same text in JSON.

@@ -12,8 +12,14 @@ from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
 
-SHEET_AREAS = (("scans", "microct"), ("sections", "histology"), ("cultures", "culture"), ("clinical", "clinical"), ("readings", "readings"),
-               ("imports", "imports"))  # fmt: skip
+SHEET_AREAS = (
+    ("scans", "microct"),
+    ("sections", "histology"),
+    ("cultures", "culture"),
+    ("clinical", "clinical"),
+    ("readings", "readings"),
+    ("imports", "imports"),
+)
 WITHIN = "arms within the unit"
 
 
@@ -36,7 +42,11 @@ def outcome_status(sources: Sources) -> pd.DataFrame:
     values = values.assign(area=areas(values, sources.dictionary).where(~score, values["modality"]))
     values.loc[values["modality"].isin(["imports", "readings"]), "area"] = values["modality"]
     rank = values["status"].map({"measured": 0, "failed": 1, "excluded": 2, "missing": 3}).fillna(4)
-    best = values.assign(rank=rank).sort_values("rank", kind="stable").drop_duplicates(["animal_id", "area"])
+    best = (
+        values.assign(rank=rank)
+        .sort_values("rank", kind="stable")
+        .drop_duplicates(["animal_id", "area"])
+    )
     return best[["animal_id", "area", "status", "reason"]]
 
 
@@ -44,7 +54,9 @@ def flow(sources: Sources) -> Grid:
     """Units by arm: allocated, and for each modality measured of planned, with failed and excluded ones named."""
     animals = sources.sheets["animals"].drop_duplicates("animal_id")
     if animals.empty:
-        return grid(animals, {"arm": "Arm"}, title="Flow of units", reason="The study has no animals sheet.")
+        return grid(
+            animals, {"arm": "Arm"}, title="Flow of units", reason="The study has no animals sheet."
+        )
     status, plan = outcome_status(sources), planned(sources)
     arms = animals["group"].where(animals["group"] != "", WITHIN)
     order = [*arm_order(sources.config, sorted(set(arms) - {WITHIN})), WITHIN]
@@ -56,8 +68,15 @@ def flow(sources: Sources) -> Grid:
             row[area] = _cell(set(part["animal_id"]), area, plan, status)
         rows.append(row)
     rows.sort(key=lambda r: (r["unit"], order.index(r["arm"])))
-    columns = {"unit": "Unit", "arm": "Arm", "allocated": "Allocated"} | {a: area_name(a) for a in shown}
-    return grid(pd.DataFrame(rows), columns, title="Flow of units: measured of planned", file="outcomes/animals.tsv")
+    columns = {"unit": "Unit", "arm": "Arm", "allocated": "Allocated"} | {
+        a: area_name(a) for a in shown
+    }
+    return grid(
+        pd.DataFrame(rows),
+        columns,
+        title="Flow of units: measured of planned",
+        file="outcomes/animals.tsv",
+    )
 
 
 def in_order(names: set[str]) -> list[str]:
@@ -83,11 +102,25 @@ def overlap(sources: Sources) -> Grid:
     plan = planned(sources)
     shown = in_order(set(plan["area"]))
     wide = plan.pivot_table(index="animal_id", columns="area", values="specimens", aggfunc="sum")
-    table = animals[["animal_id", "unit", "group", "block", "sex"]].set_index("animal_id").join(wide).reset_index()
-    columns = {"animal_id": "Unit", "unit": "Kind", "group": "Arm", "block": "Block", "sex": "Sex"} | {
-        a: area_name(a) for a in shown
-    }
-    return grid(table, columns, title="Overlap: specimens of each unit by modality", reason="The study has no units.")
+    table = (
+        animals[["animal_id", "unit", "group", "block", "sex"]]
+        .set_index("animal_id")
+        .join(wide)
+        .reset_index()
+    )
+    columns = {
+        "animal_id": "Unit",
+        "unit": "Kind",
+        "group": "Arm",
+        "block": "Block",
+        "sex": "Sex",
+    } | {a: area_name(a) for a in shown}
+    return grid(
+        table,
+        columns,
+        title="Overlap: specimens of each unit by modality",
+        reason="The study has no units.",
+    )
 
 
 def batches(sources: Sources) -> list[Grid]:
@@ -106,12 +139,19 @@ def batches(sources: Sources) -> list[Grid]:
             continue
         arm = rows["animal_id"].map(group).fillna("")
         arm = arm.where(arm != "", rows["condition"])
-        counts = rows.assign(arm=arm).groupby(["batch", "arm"])["animal_id"].nunique().unstack(fill_value=0)
+        counts = (
+            rows.assign(arm=arm)
+            .groupby(["batch", "arm"])["animal_id"]
+            .nunique()
+            .unstack(fill_value=0)
+        )
         order = arm_order(sources.config, [str(a) for a in counts.columns])
         counts = counts[order].reset_index()
         out.append(
             grid(
-                counts, {"batch": "Batch"} | {a: a or "no arm" for a in order}, title=f"Units by batch and arm: {title}"
+                counts,
+                {"batch": "Batch"} | {a: a or "no arm" for a in order},
+                title=f"Units by batch and arm: {title}",
             )
         )
     return out
@@ -119,9 +159,18 @@ def batches(sources: Sources) -> list[Grid]:
 
 def exclusions(sources: Sources) -> Grid:
     """What was left out, and why."""
-    columns = {"level": "Level", "id": "Id", "modality": "Modality", "reason": "Reason", "date": "Date", "by": "By",
-               "blind": "Blind to the arm"}  # fmt: skip
-    return grid(sources.sheets["exclusions"], columns, title="Exclusions", reason="Nothing was excluded.")
+    columns = {
+        "level": "Level",
+        "id": "Id",
+        "modality": "Modality",
+        "reason": "Reason",
+        "date": "Date",
+        "by": "By",
+        "blind": "Blind to the arm",
+    }
+    return grid(
+        sources.sheets["exclusions"], columns, title="Exclusions", reason="Nothing was excluded."
+    )
 
 
 def corrections(sources: Sources) -> Grid | None:

@@ -13,12 +13,29 @@ from periomics.report.words import symbol, tone
 
 # Colour and marker of a tone; rows without a claim are plain dots.
 TONE_STYLE = {
-    "good": ("#00614f", "o"), "part": ("#b36b00", "D"), "bad": ("#b3261e", "X"), "open": ("#6b7785", "s"), "none": ("#6b7785", "|"),
+    "good": ("#00614f", "o"),
+    "part": ("#b36b00", "D"),
+    "bad": ("#b3261e", "X"),
+    "open": ("#6b7785", "s"),
+    "none": ("#6b7785", "|"),
     "": ("#33414f", "."),
-}  # fmt: skip
+}
 BAND = "#dfe9f5"
-COLUMNS = ("contrast", "outcome", "symbol", "effect", "lower", "upper", "standardised_by", "margin_from", "margin_to", "verdict",
-           "signed", "n_animals", "kind")  # fmt: skip
+COLUMNS = (
+    "contrast",
+    "outcome",
+    "symbol",
+    "effect",
+    "lower",
+    "upper",
+    "standardised_by",
+    "margin_from",
+    "margin_to",
+    "verdict",
+    "signed",
+    "n_animals",
+    "kind",
+)
 BETWEEN, WITHIN = "SD between animals (Hedges' g)", "SD of the differences within units"
 R_LIMITS = (-0.75, 2.0)
 RESCUE_COLUMNS = (
@@ -43,12 +60,26 @@ def standardised(contrasts: pd.DataFrame) -> pd.DataFrame:
     (se × √n), its interval scaled alike. Rows whose outcome has no declared direction keep their own sign (`signed` = no).
     """
     df = contrasts[contrasts["kind"].isin(["confirmatory", "secondary", "composite"])].copy()
-    for column in ("hedges_g", "g_lower", "g_upper", "estimate", "lower", "upper", "se", "n_animals", "sign"):
+    for column in (
+        "hedges_g",
+        "g_lower",
+        "g_upper",
+        "estimate",
+        "lower",
+        "upper",
+        "se",
+        "n_animals",
+        "sign",
+    ):
         df[column] = pd.to_numeric(df[column], errors="coerce")
     within = df["hedges_g"].isna() & df["method"].str.contains("within units")
     scale = df["se"] * np.sqrt(df["n_animals"])
     sign = df["sign"].where(df["sign"].notna(), 1.0)
-    parts = {"effect": ("hedges_g", "estimate"), "low": ("g_lower", "lower"), "high": ("g_upper", "upper")}
+    parts = {
+        "effect": ("hedges_g", "estimate"),
+        "low": ("g_lower", "lower"),
+        "high": ("g_upper", "upper"),
+    }
     for name, (between, inside) in parts.items():
         df[name] = sign * df[between].where(~within, df[inside] / scale)
     df["lower"], df["upper"] = df[["low", "high"]].min(axis=1), df[["low", "high"]].max(axis=1)
@@ -90,13 +121,22 @@ def _half_band(margin: Mapping[str, object], deficit: float) -> float:
 
 
 def forest_table(
-    contrasts: pd.DataFrame, verdicts: pd.DataFrame, claims: Mapping[str, object], dictionary: pd.DataFrame
+    contrasts: pd.DataFrame,
+    verdicts: pd.DataFrame,
+    claims: Mapping[str, object],
+    dictionary: pd.DataFrame,
 ) -> pd.DataFrame:
     """What the forest shows: default definitions only, with the verdict of the first claim that rests on the contrast."""
-    df = standardised(contrasts[contrasts["variant"] == ""]) if len(contrasts) else contrasts.iloc[:0]
+    df = (
+        standardised(contrasts[contrasts["variant"] == ""])
+        if len(contrasts)
+        else contrasts.iloc[:0]
+    )
     if df.empty:
         return pd.DataFrame(columns=list(COLUMNS))
-    gate = next((str(c.get("contrast")) for c in claims.get("claims") or [] if c.get("kind") == "gate"), "")
+    gate = next(
+        (str(c.get("contrast")) for c in claims.get("claims") or [] if c.get("kind") == "gate"), ""
+    )
     first = verdicts.drop_duplicates(["contrast", "outcome"]).set_index(["contrast", "outcome"])
     df = with_margins(df, claims, gate, first["claim_id"].to_dict())
     first = first["verdict"]
@@ -106,7 +146,9 @@ def forest_table(
     return df[list(COLUMNS)].reset_index(drop=True)
 
 
-def forest(table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str, title: str) -> Drawn | None:
+def forest(
+    table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str, title: str
+) -> Drawn | None:
     """One panel a contrast, one line an outcome; None where nothing could be standardised."""
     table = table[table["outcome"].isin(list(outcomes))]
     contrasts = list(dict.fromkeys(table["contrast"]))
@@ -114,14 +156,21 @@ def forest(table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str
         return None
     shown = [o for o in outcomes if o in set(table["outcome"])]
     height = 0.95 + 0.27 * len(shown)
-    with canvas(1.2 + 1.9 * len(contrasts), height, ncols=len(contrasts), sharey=True, squeeze=False) as (fig, axes):
+    with canvas(
+        1.2 + 1.9 * len(contrasts), height, ncols=len(contrasts), sharey=True, squeeze=False
+    ) as (fig, axes):
         for ax, contrast in zip(axes[0], contrasts, strict=True):
             _panel(ax, table[table["contrast"] == contrast], shown, contrast)
         labels = table.drop_duplicates("outcome").set_index("outcome")
         stars = {o: " †" if labels.at[o, "signed"] == "no" else "" for o in shown}
-        axes[0][0].set_yticks(range(len(shown)), [labels.at[o, "symbol"] + stars[o] for o in shown], fontsize=8.5)
+        axes[0][0].set_yticks(
+            range(len(shown)), [labels.at[o, "symbol"] + stars[o] for o in shown], fontsize=8.5
+        )
         axes[0][0].set_ylim(len(shown) - 0.4, -0.6)
-        fig.supxlabel(f"{' / '.join(dict.fromkeys(table['standardised_by']))}; right of 0 is better", fontsize=8)
+        fig.supxlabel(
+            f"{' / '.join(dict.fromkeys(table['standardised_by']))}; right of 0 is better",
+            fontsize=8,
+        )
         _legend(fig, table)
         text = "Bar: unadjusted interval at the study's level."
         if table["margin_to"].notna().any():
@@ -131,7 +180,9 @@ def forest(table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str
             )
         if any(stars.values()):
             text += " † no direction declared: first minus second arm."
-        return keep(fig, folder, name, table, title=title, caption=text, tips=_tips(table, contrasts, shown))
+        return keep(
+            fig, folder, name, table, title=title, caption=text, tips=_tips(table, contrasts, shown)
+        )
 
 
 def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
@@ -140,10 +191,23 @@ def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
     for row in part.itertuples():
         y = place[row.outcome]
         if not np.isnan(row.margin_to):
-            ax.fill_betweenx([y - 0.42, y + 0.42], row.margin_from, row.margin_to, color=BAND, lw=0, zorder=0)
+            ax.fill_betweenx(
+                [y - 0.42, y + 0.42], row.margin_from, row.margin_to, color=BAND, lw=0, zorder=0
+            )
         colour, marker = TONE_STYLE[_tone(row.verdict)]
-        ax.plot([row.lower, row.upper], [y, y], color=colour, lw=1.4, zorder=2, solid_capstyle="butt")
-        ax.plot([row.effect], [y], marker, ms=6, mew=1.4, color=colour, zorder=3, gid=f"forest-{contrast}-{y}")
+        ax.plot(
+            [row.lower, row.upper], [y, y], color=colour, lw=1.4, zorder=2, solid_capstyle="butt"
+        )
+        ax.plot(
+            [row.effect],
+            [y],
+            marker,
+            ms=6,
+            mew=1.4,
+            color=colour,
+            zorder=3,
+            gid=f"forest-{contrast}-{y}",
+        )
     ax.set_title(contrast, fontsize=9)
     ax.tick_params(axis="x", labelsize=7.5)
     ax.tick_params(axis="y", length=0)
@@ -159,9 +223,19 @@ def _legend(fig, table: pd.DataFrame) -> None:
     if set(words) == {""}:
         return
     handles = [
-        Line2D([], [], color=colour, marker=marker, ls="", ms=5.5, mew=1.4, label=", ".join(dict.fromkeys(words[t])))
-        for t, (colour, marker) in TONE_STYLE.items() if t in words
-    ]  # fmt: skip
+        Line2D(
+            [],
+            [],
+            color=colour,
+            marker=marker,
+            ls="",
+            ms=5.5,
+            mew=1.4,
+            label=", ".join(dict.fromkeys(words[t])),
+        )
+        for t, (colour, marker) in TONE_STYLE.items()
+        if t in words
+    ]
     fig.legend(
         handles=handles,
         loc="outside upper left",
@@ -176,13 +250,20 @@ def _tone(verdict: str) -> str:
     return tone(verdict)[0] if verdict else ""
 
 
-def _tips(table: pd.DataFrame, contrasts: list[str], shown: list[str]) -> list[tuple[str, list[str]]]:
+def _tips(
+    table: pd.DataFrame, contrasts: list[str], shown: list[str]
+) -> list[tuple[str, list[str]]]:
     place = {o: i for i, o in enumerate(shown)}
     out = []
     for contrast in contrasts:
         for row in table[table["contrast"] == contrast].itertuples():
             text = f"{row.symbol}, {contrast}: {row.effect:.2f} [{row.lower:.2f}, {row.upper:.2f}], n = {row.n_animals:.0f}"
-            out.append((f"forest-{contrast}-{place[row.outcome]}", [f"{text}; {row.verdict or 'no claim'}"]))
+            out.append(
+                (
+                    f"forest-{contrast}-{place[row.outcome]}",
+                    [f"{text}; {row.verdict or 'no claim'}"],
+                )
+            )
     return out
 
 
@@ -199,7 +280,9 @@ def rescue_rows(rescue: pd.DataFrame, outcomes: Sequence[str], arms: Sequence[st
     return df[list(RESCUE_COLUMNS)].reset_index(drop=True)
 
 
-def rescue_panel(table: pd.DataFrame, dictionary: pd.DataFrame, folder: Path, name: str) -> Drawn | None:
+def rescue_panel(
+    table: pd.DataFrame, dictionary: pd.DataFrame, folder: Path, name: str
+) -> Drawn | None:
     """R of each outcome and treated arm with its Fieller set; an unbounded set is drawn as the rays it is, and said so."""
     table = table[table["R"].notna()].reset_index(drop=True)
     if table.empty:
@@ -209,19 +292,31 @@ def rescue_panel(table: pd.DataFrame, dictionary: pd.DataFrame, folder: Path, na
             ax.axvline(x, color="#9aa5b1", lw=0.8, ls=style, zorder=1)
         arms = list(dict.fromkeys(table["arm"]))
         for row in table.itertuples():
-            _rescue(ax, row.Index, row, ("#0072B2", "#D55E00", "#009E73", "#CC79A7")[arms.index(row.arm) % 4])
-        labels = [f"{symbol(dictionary, o)}  {a}" for o, a in zip(table["outcome"], table["arm"], strict=True)]
+            _rescue(
+                ax,
+                row.Index,
+                row,
+                ("#0072B2", "#D55E00", "#009E73", "#CC79A7")[arms.index(row.arm) % 4],
+            )
+        labels = [
+            f"{symbol(dictionary, o)}  {a}"
+            for o, a in zip(table["outcome"], table["arm"], strict=True)
+        ]
         ax.set_yticks(range(len(table)), labels, fontsize=8.5)
         ax.set_ylim(len(table) - 0.4, -0.6)
         ax.set_xlim(*R_LIMITS)
-        ax.set_xticks([-0.5, 0, 0.5, 1, 1.5], ["−0.5", "0\ndiseased", "0.5", "1\nhealthy", "1.5"], fontsize=8)
+        ax.set_xticks(
+            [-0.5, 0, 0.5, 1, 1.5], ["−0.5", "0\ndiseased", "0.5", "1\nhealthy", "1.5"], fontsize=8
+        )
         ax.tick_params(axis="y", length=0)
         ax.set_xlabel("rescue fraction R = (arm − diseased) / (healthy − diseased)", fontsize=8)
         text = (
             "R compares typical animals in the outcome's unit; bars: unadjusted Fieller sets, tested on the outcome's scale. "
             "Dashed with arrows: the set is unbounded, since the deficit is not established."
         )
-        return keep(fig, folder, name, table, title="How far healing comes back to healthy", caption=text)
+        return keep(
+            fig, folder, name, table, title="How far healing comes back to healthy", caption=text
+        )
 
 
 def _rescue(ax, y: int, row, colour: str) -> None:
@@ -232,12 +327,18 @@ def _rescue(ax, y: int, row, colour: str) -> None:
     if row.reason and np.isnan(row.lower) and not row.set:
         return _note(ax, y, row.reason)
     if row.bounded:
-        ax.plot([max(row.lower, left), min(row.upper, right)], [y, y], color=colour, lw=1.6, zorder=2)
+        ax.plot(
+            [max(row.lower, left), min(row.upper, right)], [y, y], color=colour, lw=1.6, zorder=2
+        )
         for out, x, mark in ((row.lower < left, left, "<"), (row.upper > right, right, ">")):
             if out:
                 ax.plot([x], [y], mark, ms=5, color=colour, clip_on=False, zorder=3)
         return None
-    rays = [(left, right)] if np.isnan(row.lower) else [(left, min(row.lower, right)), (max(row.upper, left), right)]
+    rays = (
+        [(left, right)]
+        if np.isnan(row.lower)
+        else [(left, min(row.lower, right)), (max(row.upper, left), right)]
+    )
     for start, end in rays:
         if end > start:
             ax.plot([start, end], [y, y], color=colour, lw=1.3, ls=(0, (3, 2)), zorder=2)
@@ -246,4 +347,11 @@ def _rescue(ax, y: int, row, colour: str) -> None:
 
 
 def _note(ax, y: int, text: str) -> None:
-    ax.annotate(text, (1.01, y), xycoords=("axes fraction", "data"), fontsize=7.5, va="center", color="#4a5663")
+    ax.annotate(
+        text,
+        (1.01, y),
+        xycoords=("axes fraction", "data"),
+        fontsize=7.5,
+        va="center",
+        color="#4a5663",
+    )

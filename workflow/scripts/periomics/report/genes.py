@@ -22,7 +22,17 @@ Q = 0.05
 TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 12, 16
 MOST_TYPES = 20
 LONGEST = 16  # characters of a gene's name in a figure
-DE_COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
+DE_COLUMNS = (
+    "gene_id",
+    "symbol",
+    "baseMean",
+    "log2FC",
+    "lfcSE",
+    "stat",
+    "p",
+    "padj",
+    "log2FC_shrunk",
+)
 GENE_HEADER = {
     "gene": "Gene",
     "baseMean": "Mean count",
@@ -61,7 +71,9 @@ class GenePage:
     tables: Sequence[Grid]
 
 
-def gene_pages(sources: Sources, pictures: dict[str, tuple[list[Picture], str]], figures: Path) -> list[GenePage]:
+def gene_pages(
+    sources: Sources, pictures: dict[str, tuple[list[Picture], str]], figures: Path
+) -> list[GenePage]:
     """Pages of bulk and single cell, each only where the study has its tables."""
     out = []
     if any(sources.files.get(k) for k in ("bulk_qc", "bulk_scores", "de")):
@@ -75,7 +87,9 @@ def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     qc = sources.table("bulk_qc")
     tests = differential(sources, ("de", "sets", "bulk_tests"), figures, "bulk")
     heading = {c: c.replace("_", " ") for c in qc.columns} or {"specimen_id": "library"}
-    libraries = grid(qc, heading, file="bulk/qc.tsv", title="Libraries", reason="No library could be read.")
+    libraries = grid(
+        qc, heading, file="bulk/qc.tsv", title="Libraries", reason="No library could be read."
+    )
     scores = score_plots(sources, "bulk", figures)
     tables = [libraries, *_unscored(sources, "bulk_scores", "bulk")]
     facts = f"{_count(len(qc), 'library', 'libraries')}, {_count(len(tests), 'differential test')}"
@@ -97,11 +111,22 @@ def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     tests = differential(sources, ("sc_de", "", "sc_tests"), figures, "singlecell")
     qc = sources.table("sc_qc")
     libraries = (
-        [grid(qc, {c: c.replace("_", " ") for c in qc.columns}, file="singlecell/qc.tsv", title="Libraries")]
+        [
+            grid(
+                qc,
+                {c: c.replace("_", " ") for c in qc.columns},
+                file="singlecell/qc.tsv",
+                title="Libraries",
+            )
+        ]
         if len(qc)
         else []
     )
-    tables = [*composition_grids(composition), *libraries, *_unscored(sources, "sc_scores", "singlecell")]
+    tables = [
+        *composition_grids(composition),
+        *libraries,
+        *_unscored(sources, "sc_scores", "singlecell"),
+    ]
     scores = score_plots(sources, "singlecell", figures)
     shares = composition_plots(composition, sources, figures)
     facts = f"{_count(composition['cell_type'].nunique(), 'cell type')}, {_count(len(tests), 'pseudobulk test')}"
@@ -127,12 +152,28 @@ def composition_grids(table: pd.DataFrame) -> list[Grid]:
     """Contrasts of cell types' shares, and the shares of every unit."""
     file = "singlecell/composition.tsv"
     tested = table[table["row"] == "contrast"]
-    rows = complete(tested, ("lower", "upper", "estimate", "padj", "n_units", "status", "reason", "contrast"))
-    rows = rows.assign(interval=[interval(a, b) for a, b in zip(rows["lower"], rows["upper"], strict=True)])
-    columns = {"contrast": "Contrast", "cell_type": "Cell type", "estimate": "Difference of log shares", "interval": "95 % interval",
-               "padj": "adjusted p", "n_units": "n", "status": "Status", "reason": "Reason"}  # fmt: skip
+    rows = complete(
+        tested, ("lower", "upper", "estimate", "padj", "n_units", "status", "reason", "contrast")
+    )
+    rows = rows.assign(
+        interval=[interval(a, b) for a, b in zip(rows["lower"], rows["upper"], strict=True)]
+    )
+    columns = {
+        "contrast": "Contrast",
+        "cell_type": "Cell type",
+        "estimate": "Difference of log shares",
+        "interval": "95 % interval",
+        "padj": "adjusted p",
+        "n_units": "n",
+        "status": "Status",
+        "reason": "Reason",
+    }
     contrasts = grid(
-        rows, columns, file=file, title="Composition by contrast", reason="No contrast was declared for cell types."
+        rows,
+        columns,
+        file=file,
+        title="Composition by contrast",
+        reason="No contrast was declared for cell types.",
     )
     units = table[table["row"] != "contrast"]
     columns = {
@@ -143,17 +184,37 @@ def composition_grids(table: pd.DataFrame) -> list[Grid]:
         "proportion": "Share",
         "clr": "Centred log ratio",
     }
-    each = grid(units, columns, file=file, title="Composition of every unit", reason="No cell was typed.", limit=300)
+    each = grid(
+        units,
+        columns,
+        file=file,
+        title="Composition of every unit",
+        reason="No cell was typed.",
+        limit=300,
+    )
     return [contrasts, each]
 
 
 def composition_plots(table: pd.DataFrame, sources: Sources, figures: Path) -> list[Drawn]:
     """Share of each cell type in every unit, by arm."""
     units = complete(table, ("animal_id", "arm", "proportion"))
-    units = units[(units["row"] != "contrast") & pd.to_numeric(units["proportion"], errors="coerce").notna()]
-    rows = pd.DataFrame({"animal_id": units["animal_id"], "condition": units["arm"], "value": 100 * units["proportion"].astype(float),
-                         "cell_type": units["cell_type"], "unit": "% of cells", "dose": np.nan, "dose_unit": "", "time": np.nan,
-                         "time_unit": "", "batch": ""})  # fmt: skip
+    units = units[
+        (units["row"] != "contrast") & pd.to_numeric(units["proportion"], errors="coerce").notna()
+    ]
+    rows = pd.DataFrame(
+        {
+            "animal_id": units["animal_id"],
+            "condition": units["arm"],
+            "value": 100 * units["proportion"].astype(float),
+            "cell_type": units["cell_type"],
+            "unit": "% of cells",
+            "dose": np.nan,
+            "dose_unit": "",
+            "time": np.nan,
+            "time_unit": "",
+            "batch": "",
+        }
+    )
     order = arm_order(sources.config, sorted(rows["condition"].unique()))
     parts = list(rows.groupby("cell_type", sort=True))[:MOST_TYPES]
     return [
@@ -162,7 +223,9 @@ def composition_plots(table: pd.DataFrame, sources: Sources, figures: Path) -> l
     ]
 
 
-def differential(sources: Sources, names: tuple[str, str, str], figures: Path, area: str) -> list[Test]:
+def differential(
+    sources: Sources, names: tuple[str, str, str], figures: Path, area: str
+) -> list[Test]:
     """Every differential test of a modality.
 
     Parameters
@@ -178,17 +241,25 @@ def differential(sources: Sources, names: tuple[str, str, str], figures: Path, a
     """
     de, sets, overview = names
     rankings = {path.stem: table for path, table in sources.tables(sets).items()} if sets else {}
-    said = sources.table(overview, ("test", "status", "reason", "n_per_arm")).drop_duplicates("test").set_index("test")
+    said = (
+        sources.table(overview, ("test", "status", "reason", "n_per_arm"))
+        .drop_duplicates("test")
+        .set_index("test")
+    )
     out: list[Test] = []
     for path, table in sources.tables(de).items():
         table = complete(table, DE_COLUMNS)
         name, ranking = path.stem, rankings.get(path.stem)
         drawn = (
-            volcano(table, name, figures, area) if sum(t.volcano is not None for t in out) < MOST_VOLCANOES else None
+            volcano(table, name, figures, area)
+            if sum(t.volcano is not None for t in out) < MOST_VOLCANOES
+            else None
         )
         sets_of = None if ranking is None else top_sets(ranking, name)
         text = changed(table, said.loc[name].to_dict() if name in said.index else {})
-        out.append(Test(name, anchor(area, name), text, drawn, top_genes(table, area, path), sets_of))
+        out.append(
+            Test(name, anchor(area, name), text, drawn, top_genes(table, area, path), sets_of)
+        )
     return out
 
 
@@ -220,10 +291,22 @@ def top_genes(table: pd.DataFrame, area: str, path: Path) -> Grid:
     df["gene"] = df["symbol"].where(df["symbol"].astype(str) != "", df["gene_id"])
     tested = df["padj"].notna().any()
     df["_size"] = -df["log2FC_shrunk"].abs().fillna(df["log2FC"].abs())
-    df = df.sort_values(["padj", "p", "_size"] if tested else ["_size"], kind="stable").head(TOP_GENES)
-    title = "Genes with the smallest adjusted p" if tested else "Genes with the largest change (descriptive)"
+    df = df.sort_values(["padj", "p", "_size"] if tested else ["_size"], kind="stable").head(
+        TOP_GENES
+    )
+    title = (
+        "Genes with the smallest adjusted p"
+        if tested
+        else "Genes with the largest change (descriptive)"
+    )
     df = df[df["log2FC"].notna()]
-    return grid(df, GENE_HEADER, file=f"{area}/de/{path.name}", title=title, reason="The table holds no gene.")
+    return grid(
+        df,
+        GENE_HEADER,
+        file=f"{area}/de/{path.name}",
+        title=title,
+        reason="The table holds no gene.",
+    )
 
 
 def top_sets(ranking: pd.DataFrame, name: str) -> Grid:
@@ -253,7 +336,9 @@ def top_sets(ranking: pd.DataFrame, name: str) -> Grid:
 
 def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn | None:
     """Change against evidence of every gene; None where nothing was tested."""
-    df = table.assign(**{c: pd.to_numeric(table[c], errors="coerce") for c in ("log2FC", "p", "padj")})
+    df = table.assign(
+        **{c: pd.to_numeric(table[c], errors="coerce") for c in ("log2FC", "p", "padj")}
+    )
     df = df[df["p"].notna() & df["log2FC"].notna()]
     if df.empty:
         return None
@@ -266,13 +351,22 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
         ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color="#D55E00", rasterized=True)
         ax.axvline(0, color="#9aa5b1", lw=0.7)
         for row in df[hit].sort_values("p").head(6).itertuples():
-            ax.annotate(str(row.symbol or row.gene_id)[:LONGEST], (row.log2FC, -np.log10(max(row.p, 1e-300))), fontsize=6.5,
-                        xytext=(2, 2), textcoords="offset points")  # fmt: skip
+            ax.annotate(
+                str(row.symbol or row.gene_id)[:LONGEST],
+                (row.log2FC, -np.log10(max(row.p, 1e-300))),
+                fontsize=6.5,
+                xytext=(2, 2),
+                textcoords="offset points",
+            )
         ax.set_xlabel("log₂ fold change", fontsize=8.5)
         ax.set_ylabel("−log₁₀ p", fontsize=8.5)
         ax.tick_params(labelsize=7.5)
-        drawn = df[["gene_id", "symbol", "log2FC", "p", "padj"]].assign(changed=np.where(hit, "yes", "no"))
-        return keep(fig, figures, anchor(area, name), drawn, title=name, caption=f"Orange: q ≤ {Q}.")
+        drawn = df[["gene_id", "symbol", "log2FC", "p", "padj"]].assign(
+            changed=np.where(hit, "yes", "no")
+        )
+        return keep(
+            fig, figures, anchor(area, name), drawn, title=name, caption=f"Orange: q ≤ {Q}."
+        )
 
 
 def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn], list[Drawn]]:
@@ -281,23 +375,35 @@ def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn]
     A score whose arms all have a single unit is not drawn.
     """
     values = sources.table("animals_values", VALUE_COLUMNS)
-    rows = values[values["outcome"].astype(str).str.startswith("score:") & (values["modality"] == area)]
+    rows = values[
+        values["outcome"].astype(str).str.startswith("score:") & (values["modality"] == area)
+    ]
     rows = rows[(rows["status"] == "measured") & rows["value"].notna() & (rows["variant"] == "")]
     units = sources.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")["unit"]
     rows = rows.assign(unit_of_analysis=rows["animal_id"].map(units).fillna(""))
     pairs = (sources.config.get("linkage") or {}).get("pairs") or []
-    named = {str(p.get("score")) for p in pairs} | set(sources.table("verdicts", ("outcome",))["outcome"])
+    named = {str(p.get("score")) for p in pairs} | set(
+        sources.table("verdicts", ("outcome",))["outcome"]
+    )
     first: list[Drawn] = []
     further: list[Drawn] = []
     for unit, part in rows.groupby("unit_of_analysis", sort=True):
-        several = part.groupby(["outcome", "condition"])["animal_id"].nunique().groupby("outcome").max() > 1
+        several = (
+            part.groupby(["outcome", "condition"])["animal_id"].nunique().groupby("outcome").max()
+            > 1
+        )
         part = part[part["outcome"].map(several)]
         order = arm_order(sources.config, sorted(part["condition"].unique()))
         ranked = [s for s in sorted(named) if s in set(part["outcome"])]
         others = [s for s in separation(part).index if s not in ranked][:MOST_SCORES]
         for score in [*ranked, *others]:
             drawn = dot_plot(
-                part[part["outcome"] == score], score, sources.dictionary, order, figures, anchor(score, unit)
+                part[part["outcome"] == score],
+                score,
+                sources.dictionary,
+                order,
+                figures,
+                anchor(score, unit),
             )
             (first if score in ranked else further).append(drawn)
     return first, further
@@ -317,6 +423,11 @@ def _unscored(sources: Sources, name: str, area: str) -> list[Grid]:
     lost = scores[pd.to_numeric(scores["value"], errors="coerce").isna() & (scores["reason"] != "")]
     if lost.empty:
         return []
-    table = lost.groupby(["score_id", "kind", "reason"], sort=True).size().rename("libraries").reset_index()
+    table = (
+        lost.groupby(["score_id", "kind", "reason"], sort=True)
+        .size()
+        .rename("libraries")
+        .reset_index()
+    )
     columns = {"score_id": "Score", "kind": "Kind", "libraries": "Libraries", "reason": "Reason"}
     return [grid(table, columns, file=f"{area}/scores.tsv", title="Scores that could not be given")]

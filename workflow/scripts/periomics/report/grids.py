@@ -58,11 +58,24 @@ def grid(
         Ids for the rows.
     """
     shown = df.head(limit)
-    cells = {c: shown[c] if c in shown.columns else pd.Series("", index=shown.index) for c in columns}
-    rows = [[cell(v) for v in row] for row in zip(*cells.values(), strict=True)] if len(shown) else []
+    cells = {
+        c: shown[c] if c in shown.columns else pd.Series("", index=shown.index) for c in columns
+    }
+    rows = (
+        [[cell(v) for v in row] for row in zip(*cells.values(), strict=True)] if len(shown) else []
+    )
     numeric = [c in df.columns and pd.api.types.is_numeric_dtype(df[c]) for c in columns]
     more = len(df) - len(shown)
-    return Grid(list(columns.values()), rows, numeric, file, "" if rows else reason, more, list(anchors)[:limit], title)
+    return Grid(
+        list(columns.values()),
+        rows,
+        numeric,
+        file,
+        "" if rows else reason,
+        more,
+        list(anchors)[:limit],
+        title,
+    )
 
 
 def cell(value: object) -> str:

@@ -14,9 +14,31 @@ from periomics.report.pictures import Picture, embedded
 from periomics.report.sources import Sources, complete
 from periomics.report.words import interval, number, p_value, symbol
 
-ASSOCIATION_COLUMNS = ("outcome", "score_id", "r", "lower", "upper", "p", "p_adj", "n", "family", "method", "adjusted_for", "p_floor",
-                       "r_pooled", "reason")  # fmt: skip
-EDGE_COLUMNS = ("source", "sign", "target", "frequency", "null_frequency", "pool_complete", "evidence")
+ASSOCIATION_COLUMNS = (
+    "outcome",
+    "score_id",
+    "r",
+    "lower",
+    "upper",
+    "p",
+    "p_adj",
+    "n",
+    "family",
+    "method",
+    "adjusted_for",
+    "p_floor",
+    "r_pooled",
+    "reason",
+)
+EDGE_COLUMNS = (
+    "source",
+    "sign",
+    "target",
+    "frequency",
+    "null_frequency",
+    "pool_complete",
+    "evidence",
+)
 
 
 @dataclass(frozen=True)
@@ -46,8 +68,13 @@ def linkage(sources: Sources) -> Linked | None:
     if not any(sources.files.get(n) for n in names):
         return None
     overlap = sources.table("overlap")
-    shared = grid(overlap, {c: c.replace("_", " ") for c in overlap.columns} or {"animal_id": "Unit"}, file="linkage/overlap.tsv",
-                  title="Outcomes and scores of each unit", reason="No unit has both scores and outcomes.")  # fmt: skip
+    shared = grid(
+        overlap,
+        {c: c.replace("_", " ") for c in overlap.columns} or {"animal_id": "Unit"},
+        file="linkage/overlap.tsv",
+        title="Outcomes and scores of each unit",
+        reason="No unit has both scores and outcomes.",
+    )
     return Linked(
         associations(sources) if sources.files.get("associations") else None,
         shared if sources.files.get("overlap") else None,
@@ -61,16 +88,30 @@ def associations(sources: Sources) -> Grid:
     """Declared pairs with r, interval, adjusted p and the reason where there is no test."""
     df = sources.table("associations", ASSOCIATION_COLUMNS)
     df = df.sort_values(["family", "p_adj", "outcome"], kind="stable") if len(df) else df
-    rows = pd.DataFrame({
-        "family": df["family"], "score": [symbol(sources.dictionary, s) for s in df["score_id"]],
-        "outcome": [symbol(sources.dictionary, o) for o in df["outcome"]],
-        "r": df["r"].map(number), "interval": [interval(a, b) for a, b in zip(df["lower"], df["upper"], strict=True)],
-        "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"], "n": df["n"].map(number),
-        "pooled": df["r_pooled"].map(number), "reason": df["reason"],
-    })  # fmt: skip
-    columns = {"family": "Family", "score": "Score", "outcome": "Outcome", "r": "r within arms", "interval": "95 % interval",
-               "p": "adjusted p", "n": "n", "pooled": "r pooled (description)",
-               "reason": "Reason or remark"}  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "family": df["family"],
+            "score": [symbol(sources.dictionary, s) for s in df["score_id"]],
+            "outcome": [symbol(sources.dictionary, o) for o in df["outcome"]],
+            "r": df["r"].map(number),
+            "interval": [interval(a, b) for a, b in zip(df["lower"], df["upper"], strict=True)],
+            "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"],
+            "n": df["n"].map(number),
+            "pooled": df["r_pooled"].map(number),
+            "reason": df["reason"],
+        }
+    )
+    columns = {
+        "family": "Family",
+        "score": "Score",
+        "outcome": "Outcome",
+        "r": "r within arms",
+        "interval": "95 % interval",
+        "p": "adjusted p",
+        "n": "n",
+        "pooled": "r pooled (description)",
+        "reason": "Reason or remark",
+    }
     return grid(
         rows,
         columns,
@@ -97,13 +138,30 @@ def network(path: Path, table: pd.DataFrame, results: Path) -> Network:
     image = path.parent / "routes.png"
     found = embedded([(name, "", image)], results, 1)[0] if image.is_file() else []
     facts = "No route: no gene that the table reaches changed." if table.empty else _facts(table)
-    columns = {"source": "From", "sign": "Sign", "target": "To", "frequency": "Share of optima", "null_frequency": "Share in the null",
-               "evidence": "Evidence"}  # fmt: skip
+    columns = {
+        "source": "From",
+        "sign": "Sign",
+        "target": "To",
+        "frequency": "Share of optima",
+        "null_frequency": "Share in the null",
+        "evidence": "Evidence",
+    }
     ordered = (
-        table.assign(sign=table["sign"].map(lambda s: "+" if str(s) in ("1", "1.0") else "−")) if len(table) else table
+        table.assign(sign=table["sign"].map(lambda s: "+" if str(s) in ("1", "1.0") else "−"))
+        if len(table)
+        else table
     )
-    ordered = ordered.sort_values(["frequency", "source", "target"], ascending=[False, True, True], kind="stable")
-    edges = grid(ordered, columns, file=f"linkage/network/{name}/edges.tsv", title="Edges", reason="No edge.", limit=60)
+    ordered = ordered.sort_values(
+        ["frequency", "source", "target"], ascending=[False, True, True], kind="stable"
+    )
+    edges = grid(
+        ordered,
+        columns,
+        file=f"linkage/network/{name}/edges.tsv",
+        title="Edges",
+        reason="No edge.",
+        limit=60,
+    )
     return Network(name, found[0] if found else None, edges, facts)
 
 

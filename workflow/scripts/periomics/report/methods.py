@@ -14,9 +14,26 @@ from periomics.report.told import NOT_REPORTED, Config, listed, value
 from periomics.report.words import counted, number
 
 PACKAGES = (
-    "python", "periomics", "snakemake", "numpy", "scipy", "pandas", "scikit-image", "numba", "tifffile", "SimpleITK", "statsmodels",
-    "pydeseq2", "gseapy", "scanpy", "anndata", "PuLP", "highspy", "matplotlib", "altair",
-)  # fmt: skip
+    "python",
+    "periomics",
+    "snakemake",
+    "numpy",
+    "scipy",
+    "pandas",
+    "scikit-image",
+    "numba",
+    "tifffile",
+    "SimpleITK",
+    "statsmodels",
+    "pydeseq2",
+    "gseapy",
+    "scanpy",
+    "anndata",
+    "PuLP",
+    "highspy",
+    "matplotlib",
+    "altair",
+)
 
 
 def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
@@ -29,7 +46,11 @@ def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
         ("RNA sequencing", _sequencing, len(sources.sheets["libraries"]) > 0),
         ("From specimens to animals", _outcomes, bool(sources.files.get("measurements"))),
         ("Statistics", statistics_sentences, bool(sources.files.get("contrasts"))),
-        ("Linkage", _linkage, bool(sources.files.get("associations") or sources.files.get("networks"))),
+        (
+            "Linkage",
+            _linkage,
+            bool(sources.files.get("associations") or sources.files.get("networks")),
+        ),
         ("Software and reproducibility", _software, True),
     ]
     return [(heading, write(sources, claims)) for heading, write, there in parts if there]
@@ -45,10 +66,15 @@ def as_markdown(parts: Sequence[tuple[str, Sequence[str]]], title: str) -> str:
 
 def blinding(config: Config) -> str:
     """Who was blinded, as far as it is known."""
-    said = (config.get("study") or {}).get("operators_blinded") if isinstance(config.get("study"), Mapping) else None
-    told = {True: "blinded, as reported by the study", False: "not blinded, as reported by the study"}.get(
-        said, NOT_REPORTED
+    said = (
+        (config.get("study") or {}).get("operators_blinded")
+        if isinstance(config.get("study"), Mapping)
+        else None
     )
+    told = {
+        True: "blinded, as reported by the study",
+        False: "not blinded, as reported by the study",
+    }.get(said, NOT_REPORTED)
     return f"Software blinded: measuring jobs were given no group, condition or dose. Operators: {told}."
 
 
@@ -60,7 +86,9 @@ def _study(sources: Sources, claims: Config) -> list[str]:
     first = []
     if config.get("simulate"):
         scenario = value(config, "simulate/scenario")
-        first = [f"All data are simulated (scenario {scenario}); nothing was measured in an animal."]
+        first = [
+            f"All data are simulated (scenario {scenario}); nothing was measured in an animal."
+        ]
     return [
         *first,
         f"Units of analysis: {units or NOT_REPORTED}; by arm: {arms or NOT_REPORTED}.",
@@ -80,7 +108,9 @@ def _histology(sources: Sources, claims: Config) -> list[str]:
     c, sections = sources.config, sources.sheets["sections"]
     stains = sections.groupby("stain")["section_id"].nunique()
     runs = sections["batch"].replace("", pd.NA).nunique()
-    each = "; ".join(f"{s}: {n} section{'s' * (n != 1)}, {_stain(c, str(s))}" for s, n in stains.items())
+    each = "; ".join(
+        f"{s}: {n} section{'s' * (n != 1)}, {_stain(c, str(s))}" for s, n in stains.items()
+    )
     antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains.index)
     return [
         f"{sections['section_id'].nunique()} stained sections in {runs} stain run{'s' * (runs != 1)} were measured. Pixel size: "
@@ -116,7 +146,9 @@ def _culture(sources: Sources, claims: Config) -> list[str]:
                 "proportion to it, and only percentages and times were reported, no lengths and no speeds."
             )
     if (cultures["assay"] == "plate").any():
-        out.append("Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle.")
+        out.append(
+            "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle."
+        )
     return out
 
 
@@ -132,7 +164,9 @@ def _sequencing(sources: Sources, claims: Config) -> list[str]:
             "Gene sets were ranked for display only: permuting genes is no test across animals, so no p-value is given."
         )
     if (libraries["assay"] == "singlecell").any():
-        summed = "Single cells were summed to one count profile an animal and cell type before any test"
+        summed = (
+            "Single cells were summed to one count profile an animal and cell type before any test"
+        )
         out.append(f"{summed} (scanpy {version(sources, 'scanpy')}).")
     return out
 

@@ -23,7 +23,11 @@ def microct_sentences(sources: Sources, claims: Config) -> list[str]:
     """Sentences in reading order: acquisition, bone and metal, density, region, outcomes, sensitivity, corrections by hand."""
     c, scans = sources.config, sources.sheets["scans"]
     bare = _set(c, "implant") == "none"
-    where = ["The volume of interest was the whole scan: no implant."] if bare else [_region(c), *_at_implant(c)]
+    where = (
+        ["The volume of interest was the whole scan: no implant."]
+        if bare
+        else [_region(c), *_at_implant(c)]
+    )
     return [
         _acquisition(sources, scans),
         *_resampling(c),
@@ -68,12 +72,14 @@ def _acquisition(sources: Sources, scans: pd.DataFrame) -> str:
         voxel = listed(facts.loc[facts["fact"] == STORAGE[0], "value"], "µm")
     stored = facts[(facts["source"] == "file") & ~facts["fact"].isin(STORAGE)]
     told = "; ".join(
-        f"{str(f).removeprefix('log ')} {listed(rows['value'])}" for f, rows in stored.groupby("fact", sort=False)
+        f"{str(f).removeprefix('log ')} {listed(rows['value'])}"
+        for f, rows in stored.groupby("fact", sort=False)
     )
     return (
         f"{len(scans)} micro-CT scan{'s' * (len(scans) != 1)} were measured. Voxel size: {voxel} (where the sheet gives none, "
         f"as stated by the file); medium: {listed(scans['medium'])}; tube voltage: {listed(scans['kv'], 'kV')}; "
-        f"filter: {listed(scans['filter'])}." + (f" The scans' own files state: {told}." if told else "")
+        f"filter: {listed(scans['filter'])}."
+        + (f" The scans' own files state: {told}." if told else "")
     )
 
 
@@ -88,7 +94,9 @@ def _bone(c: Config, sources: Sources) -> str:
     if _set(c, "threshold_rule") == "otsu":
         table = batches(sources)
         found = ", ".join(
-            f"{plain(float(t))} ({b})" for b, t in zip(table["batch"], table["bone_threshold"], strict=True) if t == t
+            f"{plain(float(t))} ({b})"
+            for b, t in zip(table["batch"], table["bone_threshold"], strict=True)
+            if t == t
         )
         rule = (
             "the threshold of its scan batch, by Otsu's method from the smoothed grey values of all scans of the batch without metal, "
@@ -109,7 +117,9 @@ def _bone(c: Config, sources: Sources) -> str:
 
 
 def _air(c: Config) -> str:
-    return "" if _set(c, "air_below") is None else f" and values below {value(c, 'microct/air_below')}"
+    return (
+        "" if _set(c, "air_below") is None else f" and values below {value(c, 'microct/air_below')}"
+    )
 
 
 def _metal(c: Config) -> str:
@@ -132,7 +142,9 @@ def _density(c: Config, sources: Sources) -> Iterator[str]:
     elif kind == "phantom":
         lines = ", ".join(
             f"{_line(s, i)} ({b}, {p})"
-            for b, s, i, p in zip(table["batch"], table["slope"], table["intercept"], table["phantom"], strict=True)
+            for b, s, i, p in zip(
+                table["batch"], table["slope"], table["intercept"], table["phantom"], strict=True
+            )
             if s == s
         )
         rods = value(c, "microct/phantom_rods_mgha", "mg HA/cm³")
@@ -158,7 +170,10 @@ def _region(c: Config) -> str:
         else "over its whole length"
     )
     inner, outer = value(c, "microct/voi/inner_um", "µm"), value(c, "microct/voi/outer_um", "µm")
-    offset, width = value(c, "microct/ovtv_offset_um", "µm"), value(c, "microct/ovtv_width_um", "µm")
+    offset, width = (
+        value(c, "microct/ovtv_offset_um", "µm"),
+        value(c, "microct/ovtv_width_um", "µm"),
+    )
     return (
         f"The volume of interest was the ring between {inner} and {outer} from the implant, {length}. OV/TV was measured in a shell "
         f"from {offset}, {width} wide, behind the artefact band, and repeated at offsets of {value(c, 'microct/ovtv_curve_um', 'µm')}."
@@ -200,7 +215,9 @@ def _anisotropy(c: Config) -> Iterator[str]:
         return
     fields = _set(c, "da_noise_fields")
     floor = (
-        f"; its noise floor is the largest of {counted(int(str(fields)), 'isotropic random field')}" if fields else ""
+        f"; its noise floor is the largest of {counted(int(str(fields)), 'isotropic random field')}"
+        if fields
+        else ""
     )
     yield (
         "The degree of anisotropy is the ratio of longest to shortest axis (c/a) of an ellipsoid fitted to mean intercept lengths in 81 "

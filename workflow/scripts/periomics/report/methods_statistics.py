@@ -62,15 +62,23 @@ def statistics_sentences(sources: Sources, claims: Config) -> list[str]:
 
 def _estimation(contrasts: pd.DataFrame, claims: Config) -> Iterator[str]:
     methods = list(dict.fromkeys(said(m) for m in contrasts["method"]))
-    for names in dict.fromkeys(m.removeprefix(ADJUSTED).split(",")[0] for m in methods if m.startswith(ADJUSTED)):
+    for names in dict.fromkeys(
+        m.removeprefix(ADJUSTED).split(",")[0] for m in methods if m.startswith(ADJUSTED)
+    ):
         yield (
             f"Contrasts of different animals were adjusted for {names} by least squares with the HC2 variance and Bell–McCaffrey "
             "degrees of freedom."
         )
-    yield from (text for start, text in ESTIMATED.items() if any(m.startswith(start) for m in methods))
+    yield from (
+        text for start, text in ESTIMATED.items() if any(m.startswith(start) for m in methods)
+    )
     found = [SCALE_NAMES[s] for s in SCALES if (contrasts["scale"] == s).any()]
     where = f" on each outcome's own scale ({', '.join(found)})" if found else ""
-    yield f"Estimates stand{where}; α = {value(claims, 'alpha')}." if where else f"α = {value(claims, 'alpha')}."
+    yield (
+        f"Estimates stand{where}; α = {value(claims, 'alpha')}."
+        if where
+        else f"α = {value(claims, 'alpha')}."
+    )
     if contrasts["variant"].astype(str).str.startswith("summary=").any():
         yield "Outcomes that were measured at three times or more were also brought to one slope and one mean level a unit."
 
@@ -83,8 +91,13 @@ def _margins(claims: Config, entries: Rows, rescue: pd.DataFrame) -> Iterator[st
             own.setdefault(_margin(c["margin"]), []).append(str(c.get("id")))  # type: ignore[arg-type]
     others = "; ".join(f"of {_listed(ids)}: {size}" for size, ids in own.items())
     yield f"Smallest effect of interest: {_margin(margin)}{f'; {others}' if others else ''}."
-    shares = margin.get("kind") == "deficit" or any((c.get("margin") or {}).get("kind") == "deficit" for c in entries)  # type: ignore[attr-defined]
-    what = [*(["margins in shares of the deficit"] if shares else []), *(["rescue"] if len(rescue) else [])]
+    shares = margin.get("kind") == "deficit" or any(
+        (c.get("margin") or {}).get("kind") == "deficit" for c in entries
+    )  # type: ignore[attr-defined]
+    what = [
+        *(["margins in shares of the deficit"] if shares else []),
+        *(["rescue"] if len(rescue) else []),
+    ]
     if what:
         text = f"{' and '.join(what)} compare natural positions"
         yield (
@@ -114,15 +127,19 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
     after = [f"{c.get('id')} after {_earlier(c['after'])}" for c in entries if c.get("after")]
     if after:
         yield f"Tested for an outcome only where an earlier claim held: {_listed(after)}."
-    for name, text in (("holm", "Holm's correction over the outcomes that were tested"),
-                       ("bh", "Benjamini and Hochberg's correction over outcomes, intervals at the level it gave")):  # fmt: skip
+    for name, text in (
+        ("holm", "Holm's correction over the outcomes that were tested"),
+        ("bh", "Benjamini and Hochberg's correction over outcomes, intervals at the level it gave"),
+    ):
         here = [str(c.get("id")) for c in entries if c.get("correction") == name]
         if here:
             yield f"{text}: {_listed(here)}."
     whole = [str(c.get("id")) for c in entries if c.get("combine") == "all"]
     if whole:
         yield f"Over all outcomes by intersection–union: {_listed(whole)}."
-    one_sided = [str(c.get("id")) for c in entries if c.get("kind") in ("non_superiority", "equivalence")]
+    one_sided = [
+        str(c.get("id")) for c in entries if c.get("kind") in ("non_superiority", "equivalence")
+    ]
     if one_sided:
         yield f"One-sided at α: {_listed(one_sided)}."
     pairs = [str(c.get("id")) for c in entries if c.get("kind") == "association"]
@@ -154,7 +171,9 @@ def _index(sources: Sources, contrasts: pd.DataFrame, claims: Config) -> Iterato
     settings: Mapping[str, object] = claims.get("composite") or {}  # type: ignore[assignment]
     wanted = settings.get("outcomes", "primary")
     primary = (claims.get("domains") or {}).values()  # type: ignore[attr-defined]
-    names = [symbol(sources.dictionary, str(o)) for o in (primary if isinstance(wanted, str) else wanted)]  # type: ignore[union-attr]
+    names = [
+        symbol(sources.dictionary, str(o)) for o in (primary if isinstance(wanted, str) else wanted)
+    ]  # type: ignore[union-attr]
     share = 100 * float(settings.get("min_domains", 0.6))  # type: ignore[arg-type]
     yield (
         f"The healing index is the mean over domains of benefit-signed z scores ({_listed(names) or NOT_REPORTED}, as far as "
@@ -176,10 +195,16 @@ def _checks(contrasts: pd.DataFrame) -> Iterator[str]:
     def there(column: str) -> bool:
         return bool(pd.to_numeric(contrasts[column], errors="coerce").notna().any())
 
-    names = [text for column, text in (
-        ("perm_p", "permutation within blocks"), ("rank_p", "ranks (Brunner and Munzel)"),
-        ("p_dunnett", "Dunnett's comparison of the treated arms with the diseased one"), ("bf01", "a two-sided Bayes factor"),
-    ) if there(column)]  # fmt: skip
+    names = [
+        text
+        for column, text in (
+            ("perm_p", "permutation within blocks"),
+            ("rank_p", "ranks (Brunner and Munzel)"),
+            ("p_dunnett", "Dunnett's comparison of the treated arms with the diseased one"),
+            ("bf01", "a two-sided Bayes factor"),
+        )
+        if there(column)
+    ]
     if names:
         yield f"Checks beside each contrast, never a verdict: {_listed(names)}."
     if contrasts["method"].astype(str).str.contains(UNKNOWN).any():

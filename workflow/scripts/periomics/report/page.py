@@ -8,13 +8,20 @@ import jinja2
 import pandas as pd
 import yaml
 
+from periomics.core.files import atomic, write_text
 from periomics.report import flow, linked, recovered
 from periomics.report.answers import answers
 from periomics.report.calibrated import calibrated
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.declared import declared
 from periomics.report.dots import arm_order
-from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS, claim_figures, statistics_grids, usual_method
+from periomics.report.estimates import (
+    CONTRAST_COLUMNS,
+    RESCUE_COLUMNS,
+    claim_figures,
+    statistics_grids,
+    usual_method,
+)
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
 from periomics.report.grids import Grid, grid
@@ -25,20 +32,30 @@ from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
 from periomics.report.sources import Sources
 from periomics.report.words import counted
-from periomics.study.files import atomic, write_text
 
 TEMPLATES = Path(__file__).parent / "templates"
 # What the template asks for, where a study or its record does not say it.
 ABOUT = {"title": "", "name": "", "description": "", "randomised": ""}
-RECORD = {"periomics": "", "git": {"commit": "", "changed": []}, "claims_sha256": "", "seed": "", "system": "", "machine": "",
-          "third_party_tables": {}}  # fmt: skip
+RECORD = {
+    "periomics": "",
+    "git": {"commit": "", "changed": []},
+    "claims_sha256": "",
+    "seed": "",
+    "system": "",
+    "machine": "",
+    "third_party_tables": {},
+}
 
 
 def environment() -> jinja2.Environment:
     """Templates of the report; every value is escaped unless it was made here as markup."""
     loader = jinja2.FileSystemLoader(TEMPLATES)
     return jinja2.Environment(
-        loader=loader, autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=loader,
+        autoescape=True,
+        undefined=jinja2.StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
 
 
@@ -82,7 +99,10 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     claimed = sources.mapping("claims")
     verdicts = sources.table("verdicts", VERDICT_COLUMNS)
     values = sources.table("animals_values", VALUE_COLUMNS)
-    contrasts, rescue = sources.table("contrasts", CONTRAST_COLUMNS), sources.table("rescue", RESCUE_COLUMNS)
+    contrasts, rescue = (
+        sources.table("contrasts", CONTRAST_COLUMNS),
+        sources.table("rescue", RESCUE_COLUMNS),
+    )
     associations = sources.table("associations", linked.ASSOCIATION_COLUMNS)
     groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary, associations)
     claims = [c for g in groups for c in g.claims]
@@ -90,9 +110,13 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     images = all_pictures(sources, values)
     order = arm_order(sources.config, sorted(set(values["condition"])), vehicles(sources))
     return {
-        "answers": answers(verdicts, claimed, sources.dictionary, list(sources.sheets["animals"]["unit"].unique())),
+        "answers": answers(
+            verdicts, claimed, sources.dictionary, list(sources.sheets["animals"]["unit"].unique())
+        ),
         "groups": groups,
-        "verdicts": [v for c in claims for v in [*c.verdicts.values(), *([c.whole] if c.whole else [])]],
+        "verdicts": [
+            v for c in claims for v in [*c.verdicts.values(), *([c.whole] if c.whole else [])]
+        ],
         "no_claims": no_claims(verdicts, claimed),
         **claim_figures(verdicts, claimed, sources, figures),
         "statistics": grids,
@@ -100,7 +124,9 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         "index_forms": index_forms(contrasts, claimed, figures),
         "losses": losses(sources),
         "calibrated": calibrated(sources, figures),
-        "shown_anchors": shown_anchors([*grids, *([pairs.associations] if pairs and pairs.associations else [])]),
+        "shown_anchors": shown_anchors(
+            [*grids, *([pairs.associations] if pairs and pairs.associations else [])]
+        ),
         "pages": pages(sources, images, figures, [v for c in claims for v in c.verdicts.values()]),
         "gene_pages": gene_pages(sources, images, figures),
         "linkage": pairs,
@@ -115,10 +141,21 @@ def study_sections(sources: Sources) -> dict[str, object]:
     """Units, batches, exclusions, plan, methods and provenance."""
     plan = sources.text("plan") or flow.checked_plan(sources)
     columns = {"kind": "Kind", "name": "File", "bytes": "Bytes", "sha256": "SHA-256"}
-    inputs = grid(sources.table("inputs", list(columns)), columns, title="Inputs and their checksums",
-                  file="provenance/inputs.tsv", reason="No input was recorded.", limit=60)  # fmt: skip
-    packages = grid(software(sources), {"name": "Package", "version": "Version"}, title="Software",
-                    file="provenance/software.tsv", reason="Versions were not recorded.")  # fmt: skip
+    inputs = grid(
+        sources.table("inputs", list(columns)),
+        columns,
+        title="Inputs and their checksums",
+        file="provenance/inputs.tsv",
+        reason="No input was recorded.",
+        limit=60,
+    )
+    packages = grid(
+        software(sources),
+        {"name": "Package", "version": "Version"},
+        title="Software",
+        file="provenance/software.tsv",
+        reason="Versions were not recorded.",
+    )
     return {
         "flow": flow.flow(sources),
         "overlap": flow.overlap(sources),
@@ -132,7 +169,9 @@ def study_sections(sources: Sources) -> dict[str, object]:
         "inputs": inputs,
         "seeds": seeds(sources),
         "record": RECORD | sources.record,
-        "config_text": yaml.safe_dump(sources.config, sort_keys=True, allow_unicode=True) if sources.config else "",
+        "config_text": yaml.safe_dump(sources.config, sort_keys=True, allow_unicode=True)
+        if sources.config
+        else "",
     }
 
 
@@ -175,4 +214,6 @@ def seeds(sources: Sources) -> Grid:
     found = sources.record.get("seeds_by_rule") or {}
     rows = pd.DataFrame({"rule": list(found), "seed": [str(v) for v in found.values()]})
     columns = {"rule": "Rule", "seed": "Seed"}
-    return grid(rows, columns, title="Seeds", file="provenance/run.json", reason="No seed was recorded.")
+    return grid(
+        rows, columns, title="Seeds", file="provenance/run.json", reason="No seed was recorded."
+    )

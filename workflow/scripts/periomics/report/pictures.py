@@ -53,9 +53,16 @@ def find(
     arm = arm.where(arm != "", rows["condition"] if area != "culture" else "")
     first = dict(zip(rows[column], arm, strict=True))
     place = {a: i for i, a in enumerate(order)}
-    ids = sorted((i for i in first if IDENTIFIER.match(i)), key=lambda i: (place.get(first[i], len(place)), i))
+    ids = sorted(
+        (i for i in first if IDENTIFIER.match(i)),
+        key=lambda i: (place.get(first[i], len(place)), i),
+    )
     found = [(i, n, results / area / i / n) for i in ids for n in names]
-    return [(i if len(names) == 1 else f"{i}, {Path(n).stem}", first[i], p) for i, n, p in found if p.is_file()]
+    return [
+        (i if len(names) == 1 else f"{i}, {Path(n).stem}", first[i], p)
+        for i, n, p in found
+        if p.is_file()
+    ]
 
 
 def width_for(count: int, budget: int = BUDGET) -> int:
@@ -77,7 +84,9 @@ def embed(path: Path, width: int) -> tuple[str, int, int]:
     with Image.open(path) as opened:
         image = opened.convert("RGB")
     if image.width > width:
-        image = image.resize((width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS)
+        image = image.resize(
+            (width, max(1, round(image.height * width / image.width))), Image.Resampling.LANCZOS
+        )
     jpeg, png = io.BytesIO(), io.BytesIO()
     image.save(jpeg, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
     best, kind = jpeg.getvalue(), "jpeg"
@@ -108,7 +117,10 @@ def embedded(
     broken, used = [], 0
     for what, arm, path in found:
         if used > share:
-            return out, f"{len(found) - len(out) - len(broken)} further pictures stand in the results folder only."
+            return (
+                out,
+                f"{len(found) - len(out) - len(broken)} further pictures stand in the results folder only.",
+            )
         try:
             uri, w, h = embed(path, width)
         except (OSError, ValueError, SyntaxError):

@@ -7,7 +7,18 @@ import pandas as pd
 from periomics.report.grids import Grid, grid
 from periomics.report.sources import Sources
 
-COLUMNS = ("outcome", "specimen_id", "section_id", "variant", "time", "measured", "truth", "error", "tolerance", "pass")
+COLUMNS = (
+    "outcome",
+    "specimen_id",
+    "section_id",
+    "variant",
+    "time",
+    "measured",
+    "truth",
+    "error",
+    "tolerance",
+    "pass",
+)
 
 
 def recovery(sources: Sources) -> tuple[Grid, str] | None:
@@ -16,10 +27,22 @@ def recovery(sources: Sources) -> tuple[Grid, str] | None:
         return None
     table = sources.table("recovery", COLUMNS)
     summary = by_outcome(table)
-    columns = {"outcome": "Outcome", "variant": "Definition", "n": "n", "bias": "Bias", "worst": "Largest error / tolerance",
-               "slope": "Slope on truth", "passed": "Within tolerance", "all": "All pass"}  # fmt: skip
+    columns = {
+        "outcome": "Outcome",
+        "variant": "Definition",
+        "n": "n",
+        "bias": "Bias",
+        "worst": "Largest error / tolerance",
+        "slope": "Slope on truth",
+        "passed": "Within tolerance",
+        "all": "All pass",
+    }
     shown = grid(
-        summary, columns, file="recovery.tsv", title="Recovery by outcome", reason="Nothing was compared with truth."
+        summary,
+        columns,
+        file="recovery.tsv",
+        title="Recovery by outcome",
+        reason="Nothing was compared with truth.",
     )
     good = int((table["pass"] == "yes").sum())
     return shown, f"{good} of {len(table)} comparisons lie within their tolerance."
@@ -32,7 +55,16 @@ def by_outcome(table: pd.DataFrame) -> pd.DataFrame:
         single = part[~part["specimen_id"].astype(str).str.startswith("(")]
         slope = part.loc[part["specimen_id"] == "(slope)", "measured"]
         passed = int((part["pass"] == "yes").sum())
-        rows.append({"outcome": outcome, "variant": variant, "n": len(single), "bias": single["error"].mean(),
-                     "worst": (single["error"].abs() / single["tolerance"]).max(), "slope": slope.iloc[0] if len(slope) else float("nan"),
-                     "passed": f"{passed} of {len(part)}", "all": "yes" if passed == len(part) else "no"})  # fmt: skip
+        rows.append(
+            {
+                "outcome": outcome,
+                "variant": variant,
+                "n": len(single),
+                "bias": single["error"].mean(),
+                "worst": (single["error"].abs() / single["tolerance"]).max(),
+                "slope": slope.iloc[0] if len(slope) else float("nan"),
+                "passed": f"{passed} of {len(part)}",
+                "all": "yes" if passed == len(part) else "no",
+            }
+        )
     return pd.DataFrame(rows)

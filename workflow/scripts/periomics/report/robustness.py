@@ -16,11 +16,46 @@ from periomics.report.sources import Sources
 from periomics.report.words import bayes_words, fixed, interval, number, said, symbol
 from periomics.study.claims import COMPOSITE
 
-CHECKS = ("rank_effect", "rank_p", "perm_p", "perm_floor", "p_dunnett", "bf01", "bf01_ceiling", "outlier_p")
+CHECKS = (
+    "rank_effect",
+    "rank_p",
+    "perm_p",
+    "perm_floor",
+    "p_dunnett",
+    "bf01",
+    "bf01_ceiling",
+    "outlier_p",
+)
 CONTRASTS_FILE, LOSSES_FILE = "statistics/contrasts.tsv", "statistics/losses.tsv"
-LOSS_COLUMNS = ("outcome", "contrast", "first", "second", "n_first", "n_second", "lost_first", "lost_second", "effect_available",
-                "p_available", "effect_worst_rank", "lower", "upper", "p_worst_rank", "bias", "reason")  # fmt: skip
-INDEX_COLUMNS = ("contrast", "form", "variant", "estimate", "lower", "upper", "level", "n_animals", "side")
+LOSS_COLUMNS = (
+    "outcome",
+    "contrast",
+    "first",
+    "second",
+    "n_first",
+    "n_second",
+    "lost_first",
+    "lost_second",
+    "effect_available",
+    "p_available",
+    "effect_worst_rank",
+    "lower",
+    "upper",
+    "p_worst_rank",
+    "bias",
+    "reason",
+)
+INDEX_COLUMNS = (
+    "contrast",
+    "form",
+    "variant",
+    "estimate",
+    "lower",
+    "upper",
+    "level",
+    "n_animals",
+    "side",
+)
 DECLARED, PCA = "as declared", "weights=pca"
 SIDES = {1: "above 0", -1: "below 0", 0: "spanning 0"}
 
@@ -48,18 +83,41 @@ def checks_grid(contrasts: pd.DataFrame, sources: Sources) -> Grid | None:
     part, values = part[values.notna().any(axis=1)], values[values.notna().any(axis=1)]
     if part.empty:
         return None
-    rows = pd.DataFrame({
-        "symbol": [symbol(sources.dictionary, o) for o in part["outcome"]], "contrast": part["contrast"], "p": part["p"],
-        "rank_effect": values["rank_effect"], "rank_p": values["rank_p"],
-        "perm": [_with_floor(p, f) for p, f in zip(values["perm_p"], values["perm_floor"], strict=True)],
-        "p_dunnett": values["p_dunnett"],
-        "bayes": [bayes_words(b, c).removeprefix("BF₀₁ ") for b, c in zip(values["bf01"], values["bf01_ceiling"], strict=True)],
-        "outlier_p": values["outlier_p"], "line": [str(i + 2) for i in part.index],
-    })  # fmt: skip
-    columns = {"symbol": "Outcome", "contrast": "Contrast", "p": "p", "rank_effect": "P(first higher)", "rank_p": "p of ranks",
-               "perm": "permutation p", "p_dunnett": "Dunnett p", "bayes": "BF₀₁, two-sided", "outlier_p": "Grubbs p",
-               "line": "Line"}  # fmt: skip
-    return grid(rows, columns, file=CONTRASTS_FILE, title="Checks beside the contrasts that claims rest on")
+    rows = pd.DataFrame(
+        {
+            "symbol": [symbol(sources.dictionary, o) for o in part["outcome"]],
+            "contrast": part["contrast"],
+            "p": part["p"],
+            "rank_effect": values["rank_effect"],
+            "rank_p": values["rank_p"],
+            "perm": [
+                _with_floor(p, f)
+                for p, f in zip(values["perm_p"], values["perm_floor"], strict=True)
+            ],
+            "p_dunnett": values["p_dunnett"],
+            "bayes": [
+                bayes_words(b, c).removeprefix("BF₀₁ ")
+                for b, c in zip(values["bf01"], values["bf01_ceiling"], strict=True)
+            ],
+            "outlier_p": values["outlier_p"],
+            "line": [str(i + 2) for i in part.index],
+        }
+    )
+    columns = {
+        "symbol": "Outcome",
+        "contrast": "Contrast",
+        "p": "p",
+        "rank_effect": "P(first higher)",
+        "rank_p": "p of ranks",
+        "perm": "permutation p",
+        "p_dunnett": "Dunnett p",
+        "bayes": "BF₀₁, two-sided",
+        "outlier_p": "Grubbs p",
+        "line": "Line",
+    }
+    return grid(
+        rows, columns, file=CONTRASTS_FILE, title="Checks beside the contrasts that claims rest on"
+    )
 
 
 def _with_floor(p: float, floor: float) -> str:
@@ -75,17 +133,38 @@ def losses(sources: Sources) -> Losses | None:
         return None
     remarks = [
         _named(said(b) or said(r), f, s)
-        for b, r, f, s in zip(table["bias"], table["reason"], table["first"], table["second"], strict=True)
+        for b, r, f, s in zip(
+            table["bias"], table["reason"], table["first"], table["second"], strict=True
+        )
     ]
-    rows = pd.DataFrame({
-        "symbol": [symbol(sources.dictionary, o) for o in table["outcome"]], "contrast": table["contrast"],
-        "available": [_effect(e) for e in table["effect_available"]], "p_available": table["p_available"],
-        "worst": [" ".join(t for t in (_effect(e), interval(a, b)) if t)
-                  for e, a, b in zip(table["effect_worst_rank"], _numeric(table["lower"]), _numeric(table["upper"]), strict=True)],
-        "p_worst_rank": table["p_worst_rank"], "bias": remarks,
-    })  # fmt: skip
-    columns = {"symbol": "Outcome", "contrast": "Contrast", "available": "P(first fares better), measured animals", "p_available": "p",
-               "worst": "lost animals ranked worst", "p_worst_rank": "p", "bias": "Losses, and which way they may mislead"}  # fmt: skip
+    rows = pd.DataFrame(
+        {
+            "symbol": [symbol(sources.dictionary, o) for o in table["outcome"]],
+            "contrast": table["contrast"],
+            "available": [_effect(e) for e in table["effect_available"]],
+            "p_available": table["p_available"],
+            "worst": [
+                " ".join(t for t in (_effect(e), interval(a, b)) if t)
+                for e, a, b in zip(
+                    table["effect_worst_rank"],
+                    _numeric(table["lower"]),
+                    _numeric(table["upper"]),
+                    strict=True,
+                )
+            ],
+            "p_worst_rank": table["p_worst_rank"],
+            "bias": remarks,
+        }
+    )
+    columns = {
+        "symbol": "Outcome",
+        "contrast": "Contrast",
+        "available": "P(first fares better), measured animals",
+        "p_available": "p",
+        "worst": "lost animals ranked worst",
+        "p_worst_rank": "p",
+        "bias": "Losses, and which way they may mislead",
+    }
     title = "Lost animals ranked worst, beside those that were measured"
     return Losses(_loss_line(table), grid(rows, columns, file=LOSSES_FILE, title=title))
 
@@ -111,7 +190,11 @@ def _loss_line(table: pd.DataFrame) -> str:
         for arm, n in zip(table[side].astype(str), lost, strict=True):
             arms[arm] = max(arms.get(arm, 0), n)
     each = ", ".join(f"{a} {n}" for a, n in arms.items() if n)
-    return f"Animals that lost their implant, by arm: {each}." if each else "Animals lost their implant."
+    return (
+        f"Animals that lost their implant, by arm: {each}."
+        if each
+        else "Animals lost their implant."
+    )
 
 
 def index_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
@@ -120,7 +203,8 @@ def index_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
     Intervals are unadjusted at 1 − alpha for every form, also for the declared one, whose table holds the adjusted interval.
     """
     part = contrasts[
-        (contrasts["outcome"] == COMPOSITE) & contrasts["kind"].isin(["confirmatory", "composite", "sensitivity"])
+        (contrasts["outcome"] == COMPOSITE)
+        & contrasts["kind"].isin(["confirmatory", "composite", "sensitivity"])
     ]
     part = part.drop_duplicates(["contrast", "variant"], keep="last")
     numbers = part[["estimate", "se", "df", "n_animals"]].apply(pd.to_numeric, errors="coerce")
@@ -129,15 +213,30 @@ def index_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
         return pd.DataFrame(columns=list(INDEX_COLUMNS))
     half = stdtrit(numbers["df"].to_numpy(float), 1 - alpha / 2) * numbers["se"].to_numpy(float)
     lower, upper = numbers["estimate"] - half, numbers["estimate"] + half
-    rows = pd.DataFrame({
-        "contrast": part["contrast"], "form": [_form(str(v)) for v in part["variant"]], "variant": part["variant"],
-        "estimate": numbers["estimate"], "lower": lower, "upper": upper, "level": 1 - alpha, "n_animals": numbers["n_animals"],
-        "side": [SIDES[int(a > 0) - int(b < 0)] for a, b in zip(lower, upper, strict=True)],
-    })  # fmt: skip
-    place = {v: i for i, v in enumerate(["", *(v for v in dict.fromkeys(part["variant"]) if v not in ("", PCA)), PCA])}
+    rows = pd.DataFrame(
+        {
+            "contrast": part["contrast"],
+            "form": [_form(str(v)) for v in part["variant"]],
+            "variant": part["variant"],
+            "estimate": numbers["estimate"],
+            "lower": lower,
+            "upper": upper,
+            "level": 1 - alpha,
+            "n_animals": numbers["n_animals"],
+            "side": [SIDES[int(a > 0) - int(b < 0)] for a, b in zip(lower, upper, strict=True)],
+        }
+    )
+    place = {
+        v: i
+        for i, v in enumerate(
+            ["", *(v for v in dict.fromkeys(part["variant"]) if v not in ("", PCA)), PCA]
+        )
+    }
     order = rows["variant"].map(place)
     first = {c: i for i, c in enumerate(dict.fromkeys(rows["contrast"]))}
-    rows = rows.assign(_c=rows["contrast"].map(first), _v=order).sort_values(["_c", "_v"], kind="stable")
+    rows = rows.assign(_c=rows["contrast"].map(first), _v=order).sort_values(
+        ["_c", "_v"], kind="stable"
+    )
     return rows[list(INDEX_COLUMNS)].reset_index(drop=True)
 
 
@@ -159,7 +258,8 @@ def index_lines(rows: pd.DataFrame) -> list[str]:
         ends = f"{fixed(part['estimate'].min(), 2)} to {fixed(part['estimate'].max(), 2)} SD"
         text = f"{contrast}: {own.iloc[0]} as declared and in {_all(int(same.sum()), len(others))} other forms; estimate {ends}"
         changed = ", ".join(
-            f"{s} {f}" for f, s in zip(others.loc[~same, "form"], others.loc[~same, "side"], strict=True)
+            f"{s} {f}"
+            for f, s in zip(others.loc[~same, "form"], others.loc[~same, "side"], strict=True)
         )
         out.append(text + (f"; {changed}" if changed else ""))
     return out
@@ -169,7 +269,9 @@ def _all(n: int, total: int) -> str:
     return f"all {total}" if n == total else f"{n} of {total}"
 
 
-def index_forms(contrasts: pd.DataFrame, declared: Mapping[str, object], figures: Path) -> Forms | None:
+def index_forms(
+    contrasts: pd.DataFrame, declared: Mapping[str, object], figures: Path
+) -> Forms | None:
     """The healing index in its forms, None where the study has none."""
     alpha = float(declared.get("alpha") or 0.05)  # type: ignore[arg-type]
     rows = index_rows(contrasts, alpha)
@@ -177,7 +279,13 @@ def index_forms(contrasts: pd.DataFrame, declared: Mapping[str, object], figures
         return None
     names = list(dict.fromkeys(rows["contrast"]))
     forms = list(dict.fromkeys(rows["form"]))
-    with canvas(1.9 + 1.75 * len(names), 0.85 + 0.25 * len(forms), ncols=len(names), sharey=True, squeeze=False) as (
+    with canvas(
+        1.9 + 1.75 * len(names),
+        0.85 + 0.25 * len(forms),
+        ncols=len(names),
+        sharey=True,
+        squeeze=False,
+    ) as (
         fig,
         axes,
     ):
@@ -188,7 +296,9 @@ def index_forms(contrasts: pd.DataFrame, declared: Mapping[str, object], figures
         fig.supxlabel("healing index, SD; right of 0 is better", fontsize=8)
         title = "The healing index with one domain left out and with other weights"
         text = f"Bars: unadjusted {100 * (1 - alpha):g} % intervals, also for the declared form. Dotted: estimate of the declared form."
-        return Forms(keep(fig, figures, "index-forms", rows, title=title, caption=text), index_lines(rows))
+        return Forms(
+            keep(fig, figures, "index-forms", rows, title=title, caption=text), index_lines(rows)
+        )
 
 
 def _panel(ax, part: pd.DataFrame, forms: Sequence[str], name: str) -> None:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from periomics.core.results import read_result
 from periomics.study.dictionary import load_dictionary
-from periomics.study.results import read_result
 from periomics.study.sheets import SHEETS, read_sheet
 
 
@@ -43,7 +43,11 @@ class Sources:
 
     def tables(self, name: str) -> dict[Path, pd.DataFrame]:
         """The tables of a name that stands for several files or a folder of them, in their order."""
-        paths = [p for f in self.files.get(name, ()) for p in (sorted(f.glob("*.tsv")) if f.is_dir() else [f])]
+        paths = [
+            p
+            for f in self.files.get(name, ())
+            for p in (sorted(f.glob("*.tsv")) if f.is_dir() else [f])
+        ]
         return {path: read_table(path) for path in paths if path.is_file()}
 
     def mapping(self, name: str) -> dict:

@@ -22,7 +22,9 @@ def value(config: Config, path: str, unit: str = "") -> str:
     if isinstance(found, Mapping):
         text = "; ".join(f"{k} ({value(found, str(k))})" for k in found)
     else:
-        text = ", ".join(plain(v) for v in found) if isinstance(found, list | tuple) else plain(found)
+        text = (
+            ", ".join(plain(v) for v in found) if isinstance(found, list | tuple) else plain(found)
+        )
     return f"{text} {unit}".strip()
 
 
@@ -36,4 +38,8 @@ def plain(setting: object) -> str:
 def listed(values: Sequence[object], unit: str = "") -> str:
     """Distinct values of a sheet as text, or "not reported"."""
     seen = list(dict.fromkeys(plain(v) for v in values if str(v) not in ("", "nan")))
-    return f"{', '.join(seen[:8])}{' …' if len(seen) > 8 else ''} {unit}".strip() if seen else NOT_REPORTED
+    return (
+        f"{', '.join(seen[:8])}{' …' if len(seen) > 8 else ''} {unit}".strip()
+        if seen
+        else NOT_REPORTED
+    )

@@ -8,8 +8,8 @@ from collections.abc import Mapping
 
 import pandas as pd
 
+from periomics.core.errors import PeriomicsError
 from periomics.study.dictionary import entry
-from periomics.study.errors import PeriomicsError
 
 MISSING = "–"
 MOST_PLACES = 6
@@ -59,7 +59,9 @@ def number(value: object, digits: int = 3) -> str:
     if 1e-3 <= size < 10**digits:
         text = f"{x:.{digits - 1 - math.floor(math.log10(size))}f}"
     else:
-        text = re.sub(r"e([+-])0*(\d+)", lambda m: f"e{m[1].replace('+', '')}{m[2]}", f"{x:.{digits}g}")
+        text = re.sub(
+            r"e([+-])0*(\d+)", lambda m: f"e{m[1].replace('+', '')}{m[2]}", f"{x:.{digits}g}"
+        )
     return text.replace("-", "−")
 
 
@@ -85,7 +87,9 @@ def decimals(lower: float, upper: float) -> int | None:
     if not (math.isfinite(half) and 1e-6 < half < 1e6):
         return None
     places = max(0, 1 - math.floor(math.log10(half)))
-    while places < MOST_PLACES and any(end != 0 and round(float(end), places) == 0 for end in (lower, upper)):
+    while places < MOST_PLACES and any(
+        end != 0 and round(float(end), places) == 0 for end in (lower, upper)
+    ):
         places += 1
     return places
 
@@ -103,7 +107,13 @@ def p_value(p: float) -> str:
     if pd.isna(p):
         return ""
     digits = 3 if f"{p:.2g}" == "0.05" and p != 0.05 else 2  # on which side of .05 it lies
-    text = "p < .0001" if p < 1e-4 else f"p = {p:.{digits}g}".replace("0.", ".", 1) if p < 0.995 else "p = 1"
+    text = (
+        "p < .0001"
+        if p < 1e-4
+        else f"p = {p:.{digits}g}".replace("0.", ".", 1)
+        if p < 0.995
+        else "p = 1"
+    )
     return text.replace(" ", "\u00a0")
 
 
@@ -124,7 +134,11 @@ def known(dictionary: pd.DataFrame, outcome: str) -> Mapping[str, object]:
     try:
         row = entry(dictionary, outcome).to_dict()
     except PeriomicsError:
-        return dict.fromkeys(dictionary.columns, "") | {"outcome": outcome, "symbol": outcome, "name": outcome}
+        return dict.fromkeys(dictionary.columns, "") | {
+            "outcome": outcome,
+            "symbol": outcome,
+            "name": outcome,
+        }
     cell_type = outcome.partition("@")[2]
     return row | {"name": f"{row['name']} in {cell_type}"} if cell_type else row
 
@@ -149,7 +163,11 @@ def unvalidated(dictionary: pd.DataFrame, outcome: str) -> str:
         return ""
     if row["modality"] == "histology":
         return "not validated on real stain"
-    return "" if row["modality"] in ("clinical", "imports", "outcomes") else "not validated on real data"
+    return (
+        ""
+        if row["modality"] in ("clinical", "imports", "outcomes")
+        else "not validated on real data"
+    )
 
 
 def scale_words(scale: str, unit: str) -> str:
@@ -182,7 +200,9 @@ def bayes_words(bf01: object, ceiling: object, highest: object = None) -> str:
     if any(pd.isna(x) or x == "" for x in (bf01, ceiling)):
         return ""
     low, high = number(float(bf01), 2), number(float(bf01 if highest is None else highest), 2)  # type: ignore[arg-type]
-    return f"BF₀₁ {low if low == high else f'{low} to {high}'} of at most {number(float(ceiling), 2)}"  # type: ignore[arg-type]
+    return (
+        f"BF₀₁ {low if low == high else f'{low} to {high}'} of at most {number(float(ceiling), 2)}"  # type: ignore[arg-type]
+    )
 
 
 def area_name(area: str) -> str:

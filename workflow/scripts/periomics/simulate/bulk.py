@@ -8,10 +8,20 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import generator
 from periomics.simulate.bulk_programme import components, log2_shifts, planted_genes, set_activity
-from periomics.study.seeds import generator
 
-TRUTH = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "truth"]
+TRUTH = [
+    "specimen_id",
+    "animal_id",
+    "section_id",
+    "field_id",
+    "roi",
+    "outcome",
+    "variant",
+    "time",
+    "truth",
+]
 LOG_MEAN, LOG_SD = np.log(120.0), 1.3
 # Dispersion = floor + slope / mean, within .05 to .3 for genes of 8 counts and more, times a gene's own factor.
 DISPERSION_FLOOR, DISPERSION_SLOPE, DISPERSION_CEILING, DISPERSION_SD = 0.05, 2.0, 0.30, 0.25
@@ -31,7 +41,9 @@ class Genome:
 
 def dispersion_trend(mean: np.ndarray) -> np.ndarray:
     """Dispersion expected at a mean count: .05 for strong genes, at most .3 for weak ones."""
-    return np.minimum(DISPERSION_FLOOR + DISPERSION_SLOPE / np.maximum(mean, 1e-9), DISPERSION_CEILING)
+    return np.minimum(
+        DISPERSION_FLOOR + DISPERSION_SLOPE / np.maximum(mean, 1e-9), DISPERSION_CEILING
+    )
 
 
 def draw_genome(signatures: pd.DataFrame, species: str, n_genes: int, seed: int) -> Genome:
@@ -51,16 +63,23 @@ def draw_genome(signatures: pd.DataFrame, species: str, n_genes: int, seed: int)
     rng = generator(seed, "simulate_bulk", "genome")
     symbols = sorted({g.split("|")[0] for g in signatures[f"gene_{species}"]} - {"NA"})
     if n_genes < len(symbols):
-        raise ValueError(f"n_genes = {n_genes} is fewer than the {len(symbols)} genes of the signatures")
+        raise ValueError(
+            f"n_genes = {n_genes} is fewer than the {len(symbols)} genes of the signatures"
+        )
     fillers = [f"Filler{i + 1:05d}" for i in range(n_genes - len(symbols))]
     genes = symbols + fillers
     mean = np.exp(rng.normal(LOG_MEAN, LOG_SD, n_genes))
     dispersion = dispersion_trend(mean) * np.exp(rng.normal(0, DISPERSION_SD, n_genes))
-    return Genome(genes, mean, dispersion, planted_genes(signatures, species, fillers, n_genes, rng))
+    return Genome(
+        genes, mean, dispersion, planted_genes(signatures, species, fillers, n_genes, rng)
+    )
 
 
 def draw_counts(
-    genome: Genome, facts: Sequence[Mapping[str, object]], targets: Mapping[str, Mapping[str, float]], seed: int
+    genome: Genome,
+    facts: Sequence[Mapping[str, object]],
+    targets: Mapping[str, Mapping[str, float]],
+    seed: int,
 ):
     """Counts of all libraries and the planted shift of each gene.
 
@@ -88,26 +107,49 @@ def draw_counts(
     for j, fact in enumerate(facts):
         log_mean = np.log(genome.mean) + np.log(2.0) * shifts[:, j]
         log_mean += _effect(seed, "batch", str(fact.get("batch", "")), BATCH_SD, len(genome.genes))
-        log_mean += _effect(seed, "compartment", str(fact.get("compartment", "")), COMPARTMENT_SD, len(genome.genes))
+        log_mean += _effect(
+            seed, "compartment", str(fact.get("compartment", "")), COMPARTMENT_SD, len(genome.genes)
+        )
         if "cm" in states[j]:
-            log_mean += _effect(seed, "isolation", str(fact["animal_id"]), ISOLATION_SD, len(genome.genes))
+            log_mean += _effect(
+                seed, "isolation", str(fact["animal_id"]), ISOLATION_SD, len(genome.genes)
+            )
         rng = generator(seed, "simulate_bulk", str(fact["specimen_id"]))
         mean = np.exp(log_mean) * np.exp(rng.normal(0, SIZE_SD))
         shape = 1.0 / genome.dispersion
-        columns[str(fact.get("sample", fact["specimen_id"]))] = rng.poisson(rng.gamma(shape, mean / shape))
+        columns[str(fact.get("sample", fact["specimen_id"]))] = rng.poisson(
+            rng.gamma(shape, mean / shape)
+        )
     return pd.DataFrame(columns, index=pd.Index(genome.genes, name="gene_id")), shifts
 
 
 def _effect(seed: int, kind: str, label: str, sd: float, n: int) -> np.ndarray:
     """Log effect of a batch, compartment or isolation on every gene, equal for all that share the label; none without a label."""
-    return generator(seed, "simulate_bulk", f"{kind}:{label}").normal(0, sd, n) if label else np.zeros(n)
+    return (
+        generator(seed, "simulate_bulk", f"{kind}:{label}").normal(0, sd, n)
+        if label
+        else np.zeros(n)
+    )
 
 
 def truth_table(
-    signatures: pd.DataFrame, species: str, genome: Genome, facts: Sequence[Mapping[str, object]], shifts: np.ndarray
+    signatures: pd.DataFrame,
+    species: str,
+    genome: Genome,
+    facts: Sequence[Mapping[str, object]],
+    shifts: np.ndarray,
 ) -> pd.DataFrame:
     """Planted activity of every signed set in every library, in the form of the truth tables (log2, mean over the listed genes)."""
     activity = set_activity(signatures, species, genome.genes, shifts)
-    rows = [{"specimen_id": f["specimen_id"], "animal_id": f["animal_id"], "outcome": f"score:signature:{name}", "time": f.get("time"),
-             "truth": activity.at[name, j]} for j, f in enumerate(facts) for name in activity.index]  # fmt: skip
+    rows = [
+        {
+            "specimen_id": f["specimen_id"],
+            "animal_id": f["animal_id"],
+            "outcome": f"score:signature:{name}",
+            "time": f.get("time"),
+            "truth": activity.at[name, j],
+        }
+        for j, f in enumerate(facts)
+        for name in activity.index
+    ]
     return pd.DataFrame(rows).reindex(columns=TRUTH)

@@ -18,8 +18,19 @@ HEALING = {
     "h_necrosis": ("BONE_necrosis_danger",),
 }
 # What moves in isolated cells under conditioned medium, under the wound cue, and under both beyond their sum.
-MEDIUM = ("EPI_reepithelialisation", "EPI_hemidesmosome", "EPI_survival", "RESP_mapk", "RESP_stat3", "ANG_sprouting")
-CULTURE = {"cm": MEDIUM, "cue": ("RESP_nfkb", "RESP_hypoxia", "EPI_antimicrobial"), "cmxcue": MEDIUM}
+MEDIUM = (
+    "EPI_reepithelialisation",
+    "EPI_hemidesmosome",
+    "EPI_survival",
+    "RESP_mapk",
+    "RESP_stat3",
+    "ANG_sprouting",
+)
+CULTURE = {
+    "cm": MEDIUM,
+    "cue": ("RESP_nfkb", "RESP_hypoxia", "EPI_antimicrobial"),
+    "cmxcue": MEDIUM,
+}
 # log2 fold change per unit of a component at the median gene; spread over genes is lognormal.
 STRENGTH = {**dict.fromkeys(HEALING, 1.2), "cm": 0.5, "cue": 0.8, "cmxcue": 0.5}
 SPREAD = 0.35
@@ -29,7 +40,11 @@ COLUMNS = ("gene_id", "set", "listed", "component", "lfc")
 
 
 def planted_genes(
-    signatures: pd.DataFrame, species: str, fillers: list[str], n_genes: int, rng: np.random.Generator
+    signatures: pd.DataFrame,
+    species: str,
+    fillers: list[str],
+    n_genes: int,
+    rng: np.random.Generator,
 ) -> pd.DataFrame:
     """Log2 fold change of every moved gene per component.
 
@@ -64,20 +79,33 @@ def planted_genes(
         taken: set[str] = set()
         for name in sets:
             part = signatures[
-                (signatures["set"] == name) & (signatures["direction"] != "context") & (signatures[column] != "NA")
+                (signatures["set"] == name)
+                & (signatures["direction"] != "context")
+                & (signatures[column] != "NA")
             ]
-            members = dict(zip(part[column].str.split("|").str[0], part["direction"].map(SIGNS), strict=True))
+            members = dict(
+                zip(part[column].str.split("|").str[0], part["direction"].map(SIGNS), strict=True)
+            )
             genes = [g for g in members if g not in taken]
             moved = [g for g, u in zip(genes, rng.random(len(genes)), strict=True) if u >= DROPPED]
             added = [free.pop() for _ in range(min(len(free), round(ADDED * len(genes))))]
             signs = [
-                members[g] * (-1 if u < FLIPPED else 1) for g, u in zip(moved, rng.random(len(moved)), strict=True)
+                members[g] * (-1 if u < FLIPPED else 1)
+                for g, u in zip(moved, rng.random(len(moved)), strict=True)
             ]
             signs += [int(s) for s in rng.choice([-1, 1], len(added))]
             sizes = STRENGTH[component] * np.exp(rng.normal(0, SPREAD, len(moved) + len(added)))
             taken |= set(moved) | set(added)
-            rows += [{"gene_id": g, "set": name, "listed": "yes" if g in members else "no", "component": component, "lfc": s * v}
-                     for g, s, v in zip([*moved, *added], signs, sizes, strict=True)]  # fmt: skip
+            rows += [
+                {
+                    "gene_id": g,
+                    "set": name,
+                    "listed": "yes" if g in members else "no",
+                    "component": component,
+                    "lfc": s * v,
+                }
+                for g, s, v in zip([*moved, *added], signs, sizes, strict=True)
+            ]
     table = pd.DataFrame(rows, columns=list(COLUMNS))
     if table["gene_id"].nunique() > MAX_MOVED * n_genes:
         raise ValueError(
@@ -95,22 +123,31 @@ def components(targets: Mapping[str, float]) -> dict[str, float]:
     return out
 
 
-def log2_shifts(planted: pd.DataFrame, genes: list[str], states: list[Mapping[str, float]]) -> np.ndarray:
+def log2_shifts(
+    planted: pd.DataFrame, genes: list[str], states: list[Mapping[str, float]]
+) -> np.ndarray:
     """log2 shift (genes, libraries) that the planted genes give libraries of these states."""
-    wide = planted.pivot_table(index="gene_id", columns="component", values="lfc", aggfunc="sum", fill_value=0.0)
+    wide = planted.pivot_table(
+        index="gene_id", columns="component", values="lfc", aggfunc="sum", fill_value=0.0
+    )
     wide = wide.reindex(index=genes, fill_value=0.0)
     state = pd.DataFrame([dict(s) for s in states]).reindex(columns=wide.columns).fillna(0.0)
     return wide.to_numpy() @ state.to_numpy().T
 
 
-def set_activity(signatures: pd.DataFrame, species: str, genes: list[str], shifts: np.ndarray) -> pd.DataFrame:
+def set_activity(
+    signatures: pd.DataFrame, species: str, genes: list[str], shifts: np.ndarray
+) -> pd.DataFrame:
     """Mean signed log2 shift of every signed set's listed genes (sets × libraries): what a signature score should follow."""
     row = {g: i for i, g in enumerate(genes)}
     signed = signatures[signatures["direction"] != "context"]
     out = {}
     for name, part in signed.groupby("set"):
-        pairs = [(row[g.split("|")[0]], SIGNS[d]) for g, d in zip(part[f"gene_{species}"], part["direction"], strict=True)
-                 if g.split("|")[0] in row]  # fmt: skip
+        pairs = [
+            (row[g.split("|")[0]], SIGNS[d])
+            for g, d in zip(part[f"gene_{species}"], part["direction"], strict=True)
+            if g.split("|")[0] in row
+        ]
         if pairs and not name.startswith(("LR_", "QC_")):
             index, signs = np.array(pairs).T
             out[str(name)] = (signs[:, None] * shifts[index]).mean(axis=0)

@@ -41,13 +41,19 @@ def crest_surface(
     y, x = np.ogrid[: shape[1], : shape[2]]
     v, u = (axis - (screw.apex[i] + along * screw.direction[i]) for i, axis in ((1, y), (2, x)))
     deep = depth * (1 + UNEVEN * np.cos(np.arctan2(v, u) - turn))
-    return top + np.clip(deep - np.maximum(np.hypot(v, u) - screw.core - screw.depth - floor, 0), 0, None)
+    return top + np.clip(
+        deep - np.maximum(np.hypot(v, u) - screw.core - screw.depth - floor, 0), 0, None
+    )
 
 
 def true_levels(
-    bone: Mask, distance_um: NDArray[np.float64], height_um: NDArray[np.float64], screw: Implant, voxel_um: float,
+    bone: Mask,
+    distance_um: NDArray[np.float64],
+    height_um: NDArray[np.float64],
+    screw: Implant,
+    voxel_um: float,
     definitions: Settings,
-) -> tuple[NDArray[np.float64], float]:  # fmt: skip
+) -> tuple[NDArray[np.float64], float]:
     """Highest bone of each sector about the true axis and lowest of all, µm above the apex, by plain counting on the labels.
 
     Slices are a voxel thick with the shoulder at the middle of one. A slice counts where, with as many behind it as the level's
@@ -58,21 +64,28 @@ def true_levels(
     ring = (distance_um > inner + 1e-3) & (distance_um <= inner + definitions.level_width_um + 1e-3)
     at = np.argwhere(ring) - screw.apex
     x = np.array([0.0, 0.0, 1.0]) - screw.direction[2] * screw.direction
-    angle = np.arctan2(at @ np.cross(screw.direction, x / np.linalg.norm(x)), at @ (x / np.linalg.norm(x)))
+    angle = np.arctan2(
+        at @ np.cross(screw.direction, x / np.linalg.norm(x)), at @ (x / np.linalg.norm(x))
+    )
     sector = np.minimum((angle % (2 * np.pi) / (2 * np.pi) * n).astype(int), n - 1)
     length = float(np.linalg.norm(screw.head - screw.apex))
     slices = np.floor(height_um[ring] / voxel_um - length + 0.5).astype(int)
     counts = np.zeros((2, n, np.ptp(slices) + 1), int)
     np.add.at(counts[0], (sector, slices - slices.min()), bone[ring])
     np.add.at(counts[1], (sector, slices - slices.min()), 1)
-    found = [_ends(bones, total, depth, definitions.level_share) for bones, total in zip(*counts, strict=True)]
+    found = [
+        _ends(bones, total, depth, definitions.level_share)
+        for bones, total in zip(*counts, strict=True)
+    ]
     first = slices.min() + length
     high = np.array([first + high if high >= 0 else 0 for high, _ in found])
     _, low = _ends(*counts.sum(axis=1), depth, definitions.level_share)
     return high * voxel_um, (first + low if low >= 0 else 0) * voxel_um
 
 
-def _ends(bone: NDArray[np.int64], total: NDArray[np.int64], depth: int, share: float) -> tuple[int, int]:
+def _ends(
+    bone: NDArray[np.int64], total: NDArray[np.int64], depth: int, share: float
+) -> tuple[int, int]:
     """Highest and lowest slice with bone that fills its share together with the slices inwards; -1 and -1 without one."""
 
     def full(part: slice) -> bool:

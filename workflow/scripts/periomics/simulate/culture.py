@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import ndimage as ndi
 
-from periomics.study.seeds import generator
+from periomics.core.seeds import generator
 
 # Where the plate reader stands: signal of an empty well, and of a vehicle well above it.
 BLANK, SPAN = 0.08, 0.90
@@ -25,7 +25,11 @@ class Series:
 
 
 def simulate_series(
-    rate_um_h: float, shape: tuple[int, int], pixel_um: float, times_h: np.ndarray, rng: np.random.Generator
+    rate_um_h: float,
+    shape: tuple[int, int],
+    pixel_um: float,
+    times_h: np.ndarray,
+    rng: np.random.Generator,
 ) -> Series:
     """Draw a scratch that two rough fronts close at a given speed.
 
@@ -50,7 +54,10 @@ def simulate_series(
     rows, columns = shape
     width = columns * pixel_um * rng.uniform(0.42, 0.5)
     middle = columns * pixel_um * rng.uniform(0.46, 0.54)
-    start = [middle - width / 2 + _rough(rows, 6.0, rng), middle + width / 2 + _rough(rows, 6.0, rng)]
+    start = [
+        middle - width / 2 + _rough(rows, 6.0, rng),
+        middle + width / 2 + _rough(rows, 6.0, rng),
+    ]
     speeds = [rate_um_h * (1 + 0.15 * _unit(_rough(rows, 1.0, rng))) for _ in range(2)]
     x = (np.arange(columns) + 0.5) * pixel_um
     debris = _debris(shape, pixel_um, middle, width, rng)
@@ -97,21 +104,35 @@ def _render(gap: np.ndarray, debris: np.ndarray, rng: np.random.Generator) -> np
     return np.clip(np.rint(image), 0, 255).astype(np.uint8)
 
 
-def series_truth(series: Series, times_h: np.ndarray, pixel_um: float, at_h: float) -> list[dict[str, object]]:
+def series_truth(
+    series: Series, times_h: np.ndarray, pixel_um: float, at_h: float
+) -> list[dict[str, object]]:
     """Realised closure at the declared time and at every frame, speed, and area under the curve."""
     area = series.masks.sum(axis=(1, 2)) * (pixel_um * 1e-3) ** 2
     closed = 100 * (1 - area / area[0])
-    rows = [{"outcome": "scratch", "variant": "", "time": at_h, "truth": float(np.interp(at_h, times_h, closed))}]
+    rows = [
+        {
+            "outcome": "scratch",
+            "variant": "",
+            "time": at_h,
+            "truth": float(np.interp(at_h, times_h, closed)),
+        }
+    ]
     rows += [
-        {"outcome": "scratch", "variant": "frame", "time": t, "truth": c} for t, c in zip(times_h, closed, strict=True)
+        {"outcome": "scratch", "variant": "frame", "time": t, "truth": c}
+        for t, c in zip(times_h, closed, strict=True)
     ]
     rows.append({"outcome": "scratch_rate", "truth": series.speed})
     rows.append({"outcome": "scratch_auc", "truth": float(np.trapezoid(closed, times_h))})
     return rows
 
 
-def simulate_plate(facts: Sequence[Mapping[str, object]], targets: Mapping[str, Mapping[str, float]], readout: str,
-                   rng: np.random.Generator) -> tuple[pd.DataFrame, list[dict[str, object]]]:  # fmt: skip
+def simulate_plate(
+    facts: Sequence[Mapping[str, object]],
+    targets: Mapping[str, Mapping[str, float]],
+    readout: str,
+    rng: np.random.Generator,
+) -> tuple[pd.DataFrame, list[dict[str, object]]]:
     """Draw a 96-well plate.
 
     Parameters
@@ -142,23 +163,39 @@ def simulate_plate(facts: Sequence[Mapping[str, object]], targets: Mapping[str, 
         signal = BLANK + SPAN * realised / 100 + rng.normal(0, 0.003)
         well = str(fact["well"])
         grid.loc[well[0], well[1:]] = f"{signal:.4f}"
-        truth.append({"specimen_id": fact["specimen_id"], "animal_id": fact["animal_id"], "field_id": well, "outcome": readout,
-                      "time": fact.get("time"), "truth": realised})  # fmt: skip
+        truth.append(
+            {
+                "specimen_id": fact["specimen_id"],
+                "animal_id": fact["animal_id"],
+                "field_id": well,
+                "outcome": readout,
+                "time": fact.get("time"),
+                "truth": realised,
+            }
+        )
     grid.insert(0, "row", grid.index)
     return grid, truth
 
 
 def specimen_targets(targets: pd.DataFrame) -> dict[str, dict[str, float]]:
     """Table of targets as specimen_id → target → value."""
-    return {str(s): dict(zip(part["target"], part["value"], strict=True)) for s, part in targets.groupby("specimen_id")}
+    return {
+        str(s): dict(zip(part["target"], part["value"], strict=True))
+        for s, part in targets.groupby("specimen_id")
+    }
 
 
 def series_for(
-    fact: Mapping[str, object], targets: Mapping[str, Mapping[str, float]], layer: Mapping[str, object], seed: int
+    fact: Mapping[str, object],
+    targets: Mapping[str, Mapping[str, float]],
+    layer: Mapping[str, object],
+    seed: int,
 ) -> Series:
     """Series of one row of the cultures sheet, from its own generator."""
     specimen = str(fact["specimen_id"])
     times = np.arange(int(layer["frames"])) * float(layer["interval_h"])
     shape = (int(layer["shape"][0]), int(layer["shape"][1]))
     rng = generator(seed, "simulate_culture", specimen)
-    return simulate_series(targets[specimen]["scratch_rate"], shape, float(layer["pixel_um"]), times, rng)
+    return simulate_series(
+        targets[specimen]["scratch_rate"], shape, float(layer["pixel_um"]), times, rng
+    )

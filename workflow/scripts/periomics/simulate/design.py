@@ -15,7 +15,7 @@ import pandas as pd
 from scipy.optimize import brentq
 from scipy.special import expit, logit
 
-from periomics.study.seeds import generator
+from periomics.core.seeds import generator
 
 DOMAINS = ("bone", "necrosis", "barrier", "vessels", "inflammation")
 # Rescue fraction R of each arm's mean by scenario: 0 = diseased, 1 = healthy.
@@ -123,24 +123,35 @@ def draw_animals(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
     arms = [str(a) for a in settings["arms"]]
     n, n_blocks = int(settings["n_per_arm"]), int(settings["n_blocks"])
     rng = generator(seed, "simulate_design", scenario)
-    rows = [{"group": arm, "block": f"day{1 + i * n_blocks // n}", "turn": i} for i in range(n) for arm in arms]
+    rows = [
+        {"group": arm, "block": f"day{1 + i * n_blocks // n}", "turn": i}
+        for i in range(n)
+        for arm in arms
+    ]
     df = pd.DataFrame(rows)
     df["animal_id"] = [f"R{i + 1:02d}" for i in rng.permutation(len(df))]
     standing = draw_standing(
-        len(df), df["block"].to_numpy(), float(settings["correlation"]), float(settings["block_share"]), rng
+        len(df),
+        df["block"].to_numpy(),
+        float(settings["correlation"]),
+        float(settings["block_share"]),
+        rng,
     )
     for name, o in means.items():
         link_d, link_h = float(to_link(o.diseased, o.link)), float(to_link(o.healthy, o.link))
         spread = abs(link_h - link_d) / float(settings["deficit_d"])
         location = {
-            a: matched_location(o.diseased + rescue[a] * (o.healthy - o.diseased), spread, o.link) for a in set(arms)
+            a: matched_location(o.diseased + rescue[a] * (o.healthy - o.diseased), spread, o.link)
+            for a in set(arms)
         }
         sign = np.sign(o.healthy - o.diseased)
         z = standing[:, DOMAINS.index(o.domain)]
         df[name] = from_link(df["group"].map(location).to_numpy() + sign * spread * z, o.link)
         df[f"h_{o.domain}"] = (df[name] - o.diseased) / (o.healthy - o.diseased)
     df["weight_g"] = np.round(rng.normal(185, 12, len(df)), 1)
-    df["sex"] = np.where((df["turn"] + df["group"].map({a: i for i, a in enumerate(arms)})) % 2 == 0, "F", "M")
+    df["sex"] = np.where(
+        (df["turn"] + df["group"].map({a: i for i, a in enumerate(arms)})) % 2 == 0, "F", "M"
+    )
     df["lost"] = rng.random(len(df)) < expit(float(settings["loss_intercept"]) - 1.5 * df["h_bone"])
     return df.sort_values("animal_id").reset_index(drop=True)
 
@@ -149,7 +160,9 @@ def draw_isolations(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
     """Cell isolations with a lognormal factor each on growth and motility (`factor`)."""
     rng = generator(seed, "simulate_design", "isolations")
     n = int(settings["n_isolations"])
-    return pd.DataFrame({"animal_id": [f"ISO{i + 1}" for i in range(n)], "factor": np.exp(rng.normal(0, 0.12, n))})
+    return pd.DataFrame(
+        {"animal_id": [f"ISO{i + 1}" for i in range(n)], "factor": np.exp(rng.normal(0, 0.12, n))}
+    )
 
 
 def culture_target(name: str, condition: str, factor: float) -> float:
@@ -162,20 +175,33 @@ def culture_target(name: str, condition: str, factor: float) -> float:
     return float(base * factor * change)
 
 
-def draw_targets(settings: Mapping[str, object], seed: int, sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
+def draw_targets(
+    settings: Mapping[str, object], seed: int, sheets: Mapping[str, pd.DataFrame]
+) -> pd.DataFrame:
     """Target of every specimen: `specimen_id, animal_id, target, value`, sorted; what the layers then realise."""
     animals = draw_animals(settings, seed).set_index("animal_id")
     isolations = draw_isolations(settings, seed).set_index("animal_id")
     rows: list[tuple[str, str, str, float]] = []
     healing = [f"h_{d}" for d in DOMAINS]
-    for sheet, wanted in (("scans", ["bvtv"]), ("sections", ["mvd", "neu", "elac", "ln332"]), ("libraries", healing)):
+    for sheet, wanted in (
+        ("scans", ["bvtv"]),
+        ("sections", ["mvd", "neu", "elac", "ln332"]),
+        ("libraries", healing),
+    ):
         for specimen, animal in (
-            sheets[sheet].reindex(columns=["specimen_id", "animal_id"]).drop_duplicates().itertuples(index=False)
+            sheets[sheet]
+            .reindex(columns=["specimen_id", "animal_id"])
+            .drop_duplicates()
+            .itertuples(index=False)
         ):
             if animal in animals.index:
                 rows += [(specimen, animal, t, float(animals.at[animal, t])) for t in wanted]
     for sheet in ("cultures", "libraries"):
-        part = sheets[sheet].reindex(columns=["specimen_id", "animal_id", "condition"]).drop_duplicates()
+        part = (
+            sheets[sheet]
+            .reindex(columns=["specimen_id", "animal_id", "condition"])
+            .drop_duplicates()
+        )
         for specimen, animal, condition in part.itertuples(index=False):
             if animal in isolations.index and condition in CONDITIONS:
                 cm, cue = CONDITIONS[condition]
@@ -186,6 +212,8 @@ def draw_targets(settings: Mapping[str, object], seed: int, sheets: Mapping[str,
                     (specimen, animal, "factor", factor),
                 ]
                 if sheet == "cultures":
-                    rows += [(specimen, animal, t, culture_target(t, condition, factor)) for t in CULTURE]
+                    rows += [
+                        (specimen, animal, t, culture_target(t, condition, factor)) for t in CULTURE
+                    ]
     df = pd.DataFrame(rows, columns=["specimen_id", "animal_id", "target", "value"])
     return df.sort_values(["specimen_id", "target"]).reset_index(drop=True)

@@ -15,6 +15,8 @@ from scipy.special import expit, logit
 from shapely.affinity import affine_transform
 from shapely.geometry import LineString, Point, Polygon
 
+from periomics.core.errors import InputError, nearest
+from periomics.core.seeds import generator
 from periomics.imaging.rois import annotation_feature, polygon_mask
 from periomics.simulate import histology_optics as optics
 from periomics.simulate.histology_tissue import (
@@ -25,11 +27,19 @@ from periomics.simulate.histology_tissue import (
     round_at_random,
     scatter,
 )
-from periomics.study.errors import InputError, nearest
-from periomics.study.seeds import generator
 
 RULE = "simulate_histology"
-TRUTH = ("specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "truth")
+TRUTH = (
+    "specimen_id",
+    "animal_id",
+    "section_id",
+    "field_id",
+    "roi",
+    "outcome",
+    "variant",
+    "time",
+    "truth",
+)
 # Distance from the implant that the measurement leaves out; the truth's tissue area leaves it out too.
 IMPLANT_MARGIN_UM = 5.0
 DEFAULTS = {"shape": (1000, 1000), "pixel_um": 0.5, "section_cv": 0.1, "jpeg_quality": 90}
@@ -53,7 +63,8 @@ def section_settings(settings: Mapping[str, object]) -> dict[str, object]:
     for name in layer:
         if name not in known:
             raise InputError(
-                f"unknown setting simulate/histology/{name}{nearest(name, known)}", allowed=", ".join(known)
+                f"unknown setting simulate/histology/{name}{nearest(name, known)}",
+                allowed=", ".join(known),
             )
     return {**DEFAULTS, **layer}
 
@@ -64,7 +75,11 @@ def batch_optics(seed: int, stain: str, batch: str) -> optics.Optics:
 
 
 def draw_section(
-    fact: Mapping[str, object], target: float, settings: Mapping[str, object], seed: int, blank: bool = False
+    fact: Mapping[str, object],
+    target: float,
+    settings: Mapping[str, object],
+    seed: int,
+    blank: bool = False,
 ) -> Section:
     """Draw one section.
 
@@ -88,7 +103,10 @@ def draw_section(
     stain = str(fact["stain"])
     if stain not in STAINS:
         raise InputError(
-            f"stain cannot be simulated{nearest(stain, STAINS)}", column="stain", value=stain, allowed=", ".join(STAINS)
+            f"stain cannot be simulated{nearest(stain, STAINS)}",
+            column="stain",
+            value=stain,
+            allowed=", ".join(STAINS),
         )
     layer = section_settings(settings)
     height, width = (int(v) for v in layer["shape"])
@@ -106,7 +124,9 @@ def draw_section(
     for name, amount in canvas.amounts.items():
         amount[glass] = 0
         amount[implant] = 1.7 if name == "black" else 0
-    shown = optics.render(canvas.amounts, batch_optics(seed, stain, str(fact.get("batch", ""))), pixel, rng)
+    shown = optics.render(
+        canvas.amounts, batch_optics(seed, stain, str(fact.get("batch", ""))), pixel, rng
+    )
     features = [("implant", layout.implant), *features]
     key = str(fact["section_id"])
     drawn = [
@@ -129,7 +149,9 @@ def truth_rows(fact: Mapping[str, object], section: Section) -> list[dict[str, o
 def truth_table(rows: list[dict[str, object]]) -> pd.DataFrame:
     """All sections' truth, sorted by key."""
     df = pd.DataFrame(rows, columns=list(TRUTH))
-    return df.sort_values(["section_id", "field_id", "outcome"], kind="stable").reset_index(drop=True)
+    return df.sort_values(["section_id", "field_id", "outcome"], kind="stable").reset_index(
+        drop=True
+    )
 
 
 def target_of(stain: str) -> str:
@@ -198,12 +220,19 @@ def draw_vessels(canvas: Canvas, layout: Layout, per_mm2: float, rng: np.random.
         inside = _counted(shape, tissue, height, width)
         counted += inside
         area += shape.intersection(tissue).area
-        objects.append({"x": x, "y": y, "r": radius, "class": "solid" if solid else "ring", "counted": inside})
-    for x, y in rng.uniform((0, 0), (width, height), (round_at_random(40e-6 * width * height, rng), 2)):
+        objects.append(
+            {"x": x, "y": y, "r": radius, "class": "solid" if solid else "ring", "counted": inside}
+        )
+    for x, y in rng.uniform(
+        (0, 0), (width, height), (round_at_random(40e-6 * width * height, rng), 2)
+    ):
         if not len(points) or np.hypot(*(points - (x, y)).T).min() > 30:
             canvas.ellipse(x, y, 1.0, 0.9, 0, DAB=0.5)  # precipitate, below the smallest area
     mm2 = tissue.area * 1e-6
-    truth = [("peri_implant_ct", "mvd", counted / mm2), ("peri_implant_ct", "va", 100 * area / tissue.area)]
+    truth = [
+        ("peri_implant_ct", "mvd", counted / mm2),
+        ("peri_implant_ct", "va", 100 * area / tissue.area),
+    ]
     return [("peri_implant_ct", roi)], truth, objects
 
 
@@ -229,8 +258,11 @@ def _paint_vessel(canvas, x, y, a, b, angle, wall, brown, rng) -> None:
     canvas.ellipse(
         x + (a - 1) * np.cos(at) * np.cos(angle) - (b - 1) * np.sin(at) * np.sin(angle),
         y + (a - 1) * np.cos(at) * np.sin(angle) + (b - 1) * np.sin(at) * np.cos(angle),
-        2.2, 1.2, at + np.pi / 2, haematoxylin=0.5,
-    )  # fmt: skip
+        2.2,
+        1.2,
+        at + np.pi / 2,
+        haematoxylin=0.5,
+    )
 
 
 def draw_neutrophils(canvas: Canvas, layout: Layout, per_mm2: float, rng: np.random.Generator):
@@ -245,7 +277,9 @@ def draw_neutrophils(canvas: Canvas, layout: Layout, per_mm2: float, rng: np.ran
     radius = rng.uniform(4.2, 5.4, n)
     points = scatter(region, n, radius * 0.95, 0.0, rng, clustered=0.6, avoid=(holes, hole_r))
     _stroma(canvas, rng, haematoxylin=0.06, DAB=0.04)
-    background_nuclei(canvas, region, 1500, (np.vstack([points, holes]), np.concatenate([radius, hole_r])), rng)
+    background_nuclei(
+        canvas, region, 1500, (np.vstack([points, holes]), np.concatenate([radius, hole_r])), rng
+    )
     for (x, y), r in zip(holes, hole_r, strict=True):
         canvas.ellipse(x, y, r, r, 0, haematoxylin=0.0, DAB=0.0)
     tissue = roi.difference(layout.implant.buffer(IMPLANT_MARGIN_UM))
@@ -254,13 +288,23 @@ def draw_neutrophils(canvas: Canvas, layout: Layout, per_mm2: float, rng: np.ran
     objects, counted = [], 0
     for (x, y), r in zip(points, radius, strict=True):
         b, angle = r * rng.uniform(0.85, 1.0), rng.uniform(0, np.pi)
-        canvas.ellipse(x, y, r, b, angle, DAB=float(np.exp(rng.normal(-0.5, 0.12))), haematoxylin=0.05)
+        canvas.ellipse(
+            x, y, r, b, angle, DAB=float(np.exp(rng.normal(-0.5, 0.12))), haematoxylin=0.05
+        )
         lobes = rng.integers(2, 5)
         start = rng.uniform(0, 2 * np.pi)
         for k in range(lobes):
             at = start + k * rng.uniform(1.2, 1.7)
             reach = 0.45 * r
-            canvas.ellipse(x + reach * np.cos(at), y + reach * np.sin(at), 1.6, 1.2, at, haematoxylin=0.65, DAB=0.3)
+            canvas.ellipse(
+                x + reach * np.cos(at),
+                y + reach * np.sin(at),
+                1.6,
+                1.2,
+                at,
+                haematoxylin=0.65,
+                DAB=0.3,
+            )
         inside = _counted(_ellipse(x, y, r, b, angle), tissue, height, width)
         counted += inside
         objects.append({"x": x, "y": y, "r": r, "class": "neutrophil", "counted": inside})
@@ -294,7 +338,9 @@ def draw_lacunae(canvas: Canvas, layout: Layout, percent: float, rng: np.random.
     # Empties lie where a smooth field is high, as in necrotic patches; their number is binomial, so the share is right
     # whatever the field.
     seeds = points[rng.integers(n, size=3)] if n else np.empty((0, 2))
-    score = np.array([np.exp(-(((seeds - p) / 60.0) ** 2).sum(axis=1)).sum() for p in points]) + rng.normal(0, 0.25, n)
+    score = np.array(
+        [np.exp(-(((seeds - p) / 60.0) ** 2).sum(axis=1)).sum() for p in points]
+    ) + rng.normal(0, 0.25, n)
     n_empty = int(rng.binomial(n, percent / 100))
     empty = np.zeros(n, bool)
     empty[np.argsort(-score, kind="stable")[:n_empty]] = True
@@ -306,12 +352,16 @@ def draw_lacunae(canvas: Canvas, layout: Layout, percent: float, rng: np.random.
             share = rng.uniform(0.35, 0.85)
             dark = float(np.exp(rng.normal(-0.45, 0.15)))
             canvas.ellipse(px, py, long * share, short * share, angle, haematoxylin=dark, eosin=0.1)
-        objects.append({"x": px, "y": py, "r": long, "class": "empty" if void else "occupied", "counted": True})
+        objects.append(
+            {"x": px, "y": py, "r": long, "class": "empty" if void else "occupied", "counted": True}
+        )
     truth = [("bone", "elac", 100 * n_empty / n)] if n else []
     return [("bone", bone)], truth, objects
 
 
-def _draw_canals(canvas: Canvas, room: Polygon, rng: np.random.Generator) -> tuple[np.ndarray, np.ndarray]:
+def _draw_canals(
+    canvas: Canvas, room: Polygon, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
     """Vessel canals of the bone, with cells at their wall: holes that are no lacunae. Their x, y (n, 2) and radii."""
     n = 0 if room.is_empty else round_at_random(12e-6 * room.area, rng)
     radii = rng.uniform(11, 18, n)
@@ -319,7 +369,9 @@ def _draw_canals(canvas: Canvas, room: Polygon, rng: np.random.Generator) -> tup
     for (x, y), r in zip(points, radii, strict=True):
         canvas.ellipse(x, y, r, r * 0.9, 0.0, eosin=0.05, haematoxylin=0.0)
         for at in rng.uniform(0, 2 * np.pi, 3):
-            canvas.ellipse(x + 0.7 * r * np.cos(at), y + 0.7 * r * np.sin(at), 3.2, 1.5, at, haematoxylin=0.6)
+            canvas.ellipse(
+                x + 0.7 * r * np.cos(at), y + 0.7 * r * np.sin(at), 3.2, 1.5, at, haematoxylin=0.6
+            )
     return points, radii
 
 
@@ -342,7 +394,9 @@ def draw_laminin(canvas: Canvas, layout: Layout, percent: float, rng: np.random.
     ends = (index > 0) & (index < len(curve) - 1)
     epithelium = layout.edge.buffer(60, cap_style="flat").difference(layout.implant)
     background_nuclei(canvas, epithelium, 5500, (np.empty((0, 2)), np.empty(0)), rng)
-    background_nuclei(canvas, layout.right_of_implant(70.0), 1500, (np.empty((0, 2)), np.empty(0)), rng)
+    background_nuclei(
+        canvas, layout.right_of_implant(70.0), 1500, (np.empty((0, 2)), np.empty(0)), rng
+    )
     length = float(dense.length)
     pieces = broken_line(length, percent / 100, rng)
     # Drop the counterstain where the line runs: nuclei do not cross a basal lamina.
@@ -359,15 +413,26 @@ def draw_laminin(canvas: Canvas, layout: Layout, percent: float, rng: np.random.
     canvas.amounts["DAB"][rows, columns] += (outer * 0.5).astype(np.float32)
     covered = sum(stop - start for start, stop in pieces)
     gaps = (
-        sum(1 for start, _ in pieces if start > 0) + (bool(pieces) and pieces[-1][1] < length - 1e-6) if pieces else 1
+        sum(1 for start, _ in pieces if start > 0)
+        + (bool(pieces) and pieces[-1][1] < length - 1e-6)
+        if pieces
+        else 1
     )
-    truth = [("interface", "ln332", 100 * covered / length), ("interface", "ln332_gaps", 1000 * gaps / length)]
+    truth = [
+        ("interface", "ln332", 100 * covered / length),
+        ("interface", "ln332_gaps", 1000 * gaps / length),
+    ]
     features = [("pie", epithelium), ("interface", LineString(line)), ("margin", Point(line[0]))]
-    objects = [{"x": start, "y": stop, "r": 0.0, "class": "piece", "counted": True} for start, stop in pieces]
+    objects = [
+        {"x": start, "y": stop, "r": 0.0, "class": "piece", "counted": True}
+        for start, stop in pieces
+    ]
     return features, truth, objects
 
 
-def broken_line(length: float, share: float, rng: np.random.Generator, least: float = 4.0) -> list[tuple[float, float]]:
+def broken_line(
+    length: float, share: float, rng: np.random.Generator, least: float = 4.0
+) -> list[tuple[float, float]]:
     """Pieces (start, stop) that cover exactly a share of a line, alternating with gaps; no piece or gap below `least`.
 
     About one gap every 45 µm; fewer where the shorter of both kinds would not hold that many.

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from periomics.core.errors import InputError
 from periomics.imaging.rois import write_geojson
 from periomics.simulate.histology import draw_section, section_settings, target_of, truth_rows
 from periomics.simulate.histology_optics import write_image
-from periomics.study.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,10 @@ class SectionJob:
 
 
 def section_jobs(
-    facts: Sequence[Mapping[str, object]], targets: pd.DataFrame, settings: Mapping[str, object], seed: int
+    facts: Sequence[Mapping[str, object]],
+    targets: pd.DataFrame,
+    settings: Mapping[str, object],
+    seed: int,
 ) -> list[SectionJob]:
     """A job for every section, in the order of the facts.
 
@@ -38,9 +41,13 @@ def section_jobs(
     for fact in facts:
         key = (str(fact["specimen_id"]), target_of(str(fact["stain"])))
         if key not in wanted.index:
-            raise InputError(f"no target {key[1]!r} for specimen {key[0]}", file="targets.tsv", column="target")
+            raise InputError(
+                f"no target {key[1]!r} for specimen {key[0]}", file="targets.tsv", column="target"
+            )
         if not fact.get("rois"):
-            raise InputError(f"section {fact['section_id']} names no file for its regions", column="rois")
+            raise InputError(
+                f"section {fact['section_id']} names no file for its regions", column="rois"
+            )
         jobs.append(SectionJob(dict(fact), float(wanted[key]), settings, seed))
     return jobs
 
@@ -50,7 +57,10 @@ def write_section(job: SectionJob) -> list[dict[str, object]]:
     blank = job.fact.get("role") == "negative_control"
     section = draw_section(job.fact, job.target, job.settings, job.seed, blank)
     write_image(
-        section.rgb, str(job.fact["path"]), section.pixel_um, int(section_settings(job.settings)["jpeg_quality"])
+        section.rgb,
+        str(job.fact["path"]),
+        section.pixel_um,
+        int(section_settings(job.settings)["jpeg_quality"]),
     )
     write_geojson(section.features, str(job.fact["rois"]))
     return truth_rows(job.fact, section)

@@ -11,8 +11,8 @@ import numpy as np
 from scipy.ndimage import gaussian_filter
 from scipy.special import expit
 
-from periomics.study.errors import InputError
-from periomics.study.files import atomic
+from periomics.core.errors import InputError
+from periomics.core.files import atomic
 
 # Directions of the simulated stains; a batch turns them a little. The third axis is light lost evenly (metal, dust).
 DIRECTIONS = {
@@ -46,7 +46,9 @@ def draw_optics(rng: np.random.Generator) -> Optics:
     return Optics(white, strength, vectors)
 
 
-def render(amounts: dict[str, np.ndarray], optics: Optics, pixel_um: float, rng: np.random.Generator) -> np.ndarray:
+def render(
+    amounts: dict[str, np.ndarray], optics: Optics, pixel_um: float, rng: np.random.Generator
+) -> np.ndarray:
     """8-bit colours (height, width, 3) of stain amounts (height, width), in OD of each stain's unit vector."""
     shape = next(iter(amounts.values())).shape
     out = np.empty((*shape, 3), np.uint8)
@@ -57,7 +59,9 @@ def render(amounts: dict[str, np.ndarray], optics: Optics, pixel_um: float, rng:
         light = np.float32(optics.white[channel]) * np.exp(od * np.float32(-np.log(10)))
         light = gaussian_filter(light, optics.blur_um / pixel_um, mode="nearest", truncate=3)
         # Shot noise: its variance grows with the light.
-        light += rng.standard_normal(shape, dtype=np.float32) * np.sqrt(light * np.float32(optics.noise**2 / 240))
+        light += rng.standard_normal(shape, dtype=np.float32) * np.sqrt(
+            light * np.float32(optics.noise**2 / 240)
+        )
         out[..., channel] = np.clip(np.round(light), 0, 255)
     return out
 
@@ -71,10 +75,18 @@ def write_image(rgb: np.ndarray, path: str | Path, pixel_um: float, quality: int
         metadata = {"axes": "YXS", "PhysicalSizeX": pixel_um, "PhysicalSizeXUnit": "µm"}
         metadata |= {"PhysicalSizeY": pixel_um, "PhysicalSizeYUnit": "µm"}
         # tifffile draws a random identifier otherwise: the file shall depend on its pixels only.
-        metadata["UUID"] = f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(rgb).hexdigest())}"
-        packed = {"compression": "jpeg", "compressionargs": {"level": quality}} if quality else {"compression": "zlib"}
+        metadata["UUID"] = (
+            f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(rgb).hexdigest())}"
+        )
+        packed = (
+            {"compression": "jpeg", "compressionargs": {"level": quality}}
+            if quality
+            else {"compression": "zlib"}
+        )
         with atomic(path) as part:
-            tifffile.imwrite(part, rgb, photometric="rgb", ome=True, metadata=metadata, tile=(256, 256), **packed)
+            tifffile.imwrite(
+                part, rgb, photometric="rgb", ome=True, metadata=metadata, tile=(256, 256), **packed
+            )
     elif path.suffix.lower() == ".png":
         from PIL import Image
 
@@ -82,7 +94,10 @@ def write_image(rgb: np.ndarray, path: str | Path, pixel_um: float, quality: int
             Image.fromarray(rgb).save(part, compress_level=1)
     else:
         raise InputError(
-            "a simulated section is written as OME-TIFF or PNG", file=path, column="path", allowed=".ome.tif, .png"
+            "a simulated section is written as OME-TIFF or PNG",
+            file=path,
+            column="path",
+            allowed=".ome.tif, .png",
         )
 
 

@@ -11,7 +11,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from shapely.geometry import LineString, Polygon
 
-from periomics.study.errors import PeriomicsError
+from periomics.core.errors import PeriomicsError
 
 
 @dataclass
@@ -35,8 +35,12 @@ class Canvas:
     def grid(self, box: tuple[slice, slice] | None = None) -> tuple[np.ndarray, np.ndarray]:
         """x (1, n) and y (n, 1) in µm of pixel centres, float32."""
         rows, columns = box or (slice(0, self.shape[0]), slice(0, self.shape[1]))
-        x = (np.arange(columns.start, columns.stop, dtype=np.float32) + np.float32(0.5)) * np.float32(self.pixel_um)
-        y = (np.arange(rows.start, rows.stop, dtype=np.float32) + np.float32(0.5)) * np.float32(self.pixel_um)
+        x = (
+            np.arange(columns.start, columns.stop, dtype=np.float32) + np.float32(0.5)
+        ) * np.float32(self.pixel_um)
+        y = (np.arange(rows.start, rows.stop, dtype=np.float32) + np.float32(0.5)) * np.float32(
+            self.pixel_um
+        )
         return x[None, :], y[:, None]
 
     def box(self, x: float, y: float, radius: float) -> tuple[slice, slice] | None:
@@ -51,13 +55,17 @@ class Canvas:
             edges.append(slice(low, high))
         return edges[0], edges[1]
 
-    def ellipse(self, x: float, y: float, a: float, b: float, angle: float, **amounts: float) -> None:
+    def ellipse(
+        self, x: float, y: float, a: float, b: float, angle: float, **amounts: float
+    ) -> None:
         """Paint a filled ellipse with a soft edge of one pixel."""
         box = self.box(x, y, max(a, b))
         if box is not None:
             self.paint(self.cover(box, x, y, a, b, angle), box, **amounts)
 
-    def cover(self, box: tuple[slice, slice], x: float, y: float, a: float, b: float, angle: float) -> np.ndarray:
+    def cover(
+        self, box: tuple[slice, slice], x: float, y: float, a: float, b: float, angle: float
+    ) -> np.ndarray:
         """Share of each pixel that an ellipse covers (to first order)."""
         gx, gy = self.grid(box)
         dx, dy = gx - np.float32(x), gy - np.float32(y)
@@ -81,14 +89,22 @@ class Layout:
     def right_of_implant(self, gap: float, beyond: float = 0.0) -> Polygon:
         """Tissue from `gap` off the implant to `beyond` outside the frame, below the glass."""
         width, height = self.size
-        frame = Polygon([(0, 0), (width + beyond, 0), (width + beyond, height + beyond), (0, height + beyond)])
-        grown = self.implant if beyond == 0 else self.implant.union(_below(self.implant, height, beyond))
+        frame = Polygon(
+            [(0, 0), (width + beyond, 0), (width + beyond, height + beyond), (0, height + beyond)]
+        )
+        grown = (
+            self.implant
+            if beyond == 0
+            else self.implant.union(_below(self.implant, height, beyond))
+        )
         return frame.difference(grown.buffer(gap)).difference(self.glass.buffer(gap))
 
 
 def _below(implant: Polygon, height: float, beyond: float) -> Polygon:
     reach = max(x for x, y in implant.exterior.coords if y > height - 1)
-    return Polygon([(0, height - 1), (reach, height - 1), (reach, height + beyond), (0, height + beyond)])
+    return Polygon(
+        [(0, height - 1), (reach, height - 1), (reach, height + beyond), (0, height + beyond)]
+    )
 
 
 def draw_layout(size: tuple[float, float], rng: np.random.Generator) -> Layout:
@@ -99,8 +115,12 @@ def draw_layout(size: tuple[float, float], rng: np.random.Generator) -> Layout:
     edge = width * 0.13 + min(0.03 * width, 12.0) * np.sin(2 * np.pi * y / period + phase)
     implant = Polygon([(0, 0), *zip(edge, y, strict=True), (0, height)])
     x = np.linspace(0, width, 40)
-    surface = height * 0.07 + min(4.0, 0.01 * height) * np.sin(2 * np.pi * x / (width / 1.5) + rng.uniform(0, 6.28))
-    glass = Polygon([(0, 0), (width, 0), *zip(x[::-1], surface[::-1], strict=True)]).difference(implant)
+    surface = height * 0.07 + min(4.0, 0.01 * height) * np.sin(
+        2 * np.pi * x / (width / 1.5) + rng.uniform(0, 6.28)
+    )
+    glass = Polygon([(0, 0), (width, 0), *zip(x[::-1], surface[::-1], strict=True)]).difference(
+        implant
+    )
     top = float(np.interp(edge[0], x, surface))
     keep = (y >= top) & (y <= 0.93 * height)
     return Layout(size, implant, glass, LineString(np.column_stack([edge, y])[keep]))
@@ -148,13 +168,18 @@ def scatter(
             continue
         if tree is not None:
             near = tree.query_ball_point(point, radii[placed] + gap + fixed_radii.max())
-            if any(np.hypot(*(fixed_points[k] - point)) < fixed_radii[k] + radii[placed] + gap for k in near):
+            if any(
+                np.hypot(*(fixed_points[k] - point)) < fixed_radii[k] + radii[placed] + gap
+                for k in near
+            ):
                 continue
         points[placed] = point
         placed += 1
     if placed == n:
         return points
-    raise PeriomicsError(f"{n} objects do not fit into {region.area:.0f} µm²: the simulated density is too high")
+    raise PeriomicsError(
+        f"{n} objects do not fit into {region.area:.0f} µm²: the simulated density is too high"
+    )
 
 
 def round_at_random(expected: float, rng: np.random.Generator) -> int:
@@ -163,7 +188,11 @@ def round_at_random(expected: float, rng: np.random.Generator) -> int:
 
 
 def background_nuclei(
-    canvas: Canvas, region: Polygon, per_mm2: float, avoid: tuple[np.ndarray, np.ndarray], rng: np.random.Generator
+    canvas: Canvas,
+    region: Polygon,
+    per_mm2: float,
+    avoid: tuple[np.ndarray, np.ndarray],
+    rng: np.random.Generator,
 ) -> int:
     """Paint haematoxylin nuclei of stroma cells, a hard core apart from each other and from what must stay free."""
     from shapely import contains_xy
@@ -183,5 +212,7 @@ def background_nuclei(
     for x, y in points[free]:
         a = rng.uniform(3.0, 5.5)
         b = a * rng.uniform(0.45, 0.9)
-        canvas.ellipse(x, y, a, b, rng.uniform(0, np.pi), haematoxylin=float(np.exp(rng.normal(-0.6, 0.2))))
+        canvas.ellipse(
+            x, y, a, b, rng.uniform(0, np.pi), haematoxylin=float(np.exp(rng.normal(-0.6, 0.2)))
+        )
     return int(free.sum())

@@ -14,13 +14,19 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from periomics.core.errors import InputError, nearest
+from periomics.core.seeds import generator
+from periomics.microct.formats.writers import write_volume
 from periomics.microct.settings import Settings
-from periomics.microct.writers import write_volume
 from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.sampled_thickness import sampled_thickness
-from periomics.simulate.trabeculae import Implant, bone_mask, draw_implant, implant_mask, random_field
-from periomics.study.errors import InputError, nearest
-from periomics.study.seeds import generator
+from periomics.simulate.trabeculae import (
+    Implant,
+    bone_mask,
+    draw_implant,
+    implant_mask,
+    random_field,
+)
 
 Mask = NDArray[np.bool_]
 
@@ -79,19 +85,26 @@ def scan_model(section: Mapping[str, object]) -> ScanModel:
     known = {f.name for f in fields(ScanModel)}
     for key in section:
         if key not in known:
-            raise InputError(f"unknown key {key!r}{nearest(key, known)}", file="config: simulate: microct")
+            raise InputError(
+                f"unknown key {key!r}{nearest(key, known)}", file="config: simulate: microct"
+            )
     values = dict(section)
     if "shape" in values:
         values["shape"] = tuple(int(n) for n in values["shape"])
         if len(values["shape"]) != 3 or min(values["shape"]) < 32:
             raise InputError(
-                "not a usable shape", file="config: simulate: microct", column="shape", value=values["shape"],
+                "not a usable shape",
+                file="config: simulate: microct",
+                column="shape",
+                value=values["shape"],
                 allowed="three numbers (z, y, x) of at least 32",
-            )  # fmt: skip
+            )
     return ScanModel(**values)
 
 
-def build(bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.random.Generator) -> Specimen:
+def build(
+    bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.random.Generator
+) -> Specimen:
     """Draw a specimen whose BV/TV in the VOI of `definitions` is the target.
 
     Raises
@@ -105,18 +118,23 @@ def build(bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.
     distance = ndimage.distance_transform_edt(~implant) * voxel_um
     height = _height(shape, screw) * voxel_um
     voi = _shell(distance, height, definitions.voi.inner_um, definitions.voi.outer_um, definitions)
-    wavelength = model.wavelength_um / voxel_um * np.exp(model.wavelength_log_sd * rng.standard_normal())
+    wavelength = (
+        model.wavelength_um / voxel_um * np.exp(model.wavelength_log_sd * rng.standard_normal())
+    )
     field = random_field(shape, float(wavelength), rng)
     spongiosa, plate = _below_crest(shape, screw, model, rng)
     if not (voi & spongiosa).any():
         raise InputError(
-            "the simulated scan has no voxel below its crest in the declared VOI", file="config: microct: voi"
+            "the simulated scan has no voxel below its crest in the declared VOI",
+            file="config: microct: voi",
         )
     bone = bone_mask(field, voi, spongiosa & ~implant, plate & ~implant, bvtv_percent / 100)
     return Specimen(bone, implant, voi, distance, height, screw, voxel_um)
 
 
-def _below_crest(shape: tuple[int, int, int], screw: Implant, model: ScanModel, rng: np.random.Generator):
+def _below_crest(
+    shape: tuple[int, int, int], screw: Implant, model: ScanModel, rng: np.random.Generator
+):
     """Where spongiosa may be, and the plate that lines the crest and the floor of its crater."""
     depth, turn = model.crater * shape[0] * rng.uniform(0.2, 1), rng.uniform(0, 2 * np.pi)
     floor = model.crater_floor_um / model.voxel_um
@@ -126,7 +144,9 @@ def _below_crest(shape: tuple[int, int, int], screw: Implant, model: ScanModel, 
     return inside, (below >= 0) & ~inside
 
 
-def image(specimen: Specimen, model: ScanModel, rng: np.random.Generator | None) -> NDArray[np.uint16]:
+def image(
+    specimen: Specimen, model: ScanModel, rng: np.random.Generator | None
+) -> NDArray[np.uint16]:
     """The scan of a specimen: levels, blur, metal artefacts, photon and electronic noise, whole numbers.
 
     Parameters
@@ -150,7 +170,9 @@ def image(specimen: Specimen, model: ScanModel, rng: np.random.Generator | None)
         grey = grey + model.noise_sd * rng.standard_normal(grey.shape, dtype=np.float32)
     grey = np.rint(grey)
     if grey.min() < 0 or grey.max() > np.iinfo(np.uint16).max:
-        raise ValueError(f"simulated grey values {grey.min():g} to {grey.max():g} leave the range of 16 bits")
+        raise ValueError(
+            f"simulated grey values {grey.min():g} to {grey.max():g} leave the range of 16 bits"
+        )
     return grey.astype(np.uint16)
 
 
@@ -190,7 +212,12 @@ def truth(specimen: Specimen, definitions: Settings, n_thickness: int) -> list[d
         if low >= definitions.voi.inner_um:
             add("bvtv", share(low, high), f"shell={low:g}-{high:g}um")
     high, low = true_levels(
-        bone, specimen.distance_um, specimen.height_um, specimen.screw, specimen.voxel_um, definitions
+        bone,
+        specimen.distance_um,
+        specimen.height_um,
+        specimen.screw,
+        specimen.voxel_um,
+        definitions,
     )
     length = float(np.linalg.norm(specimen.screw.head - specimen.screw.apex)) * specimen.voxel_um
     add("ridge", (length - high).mean() / 1000)
@@ -210,7 +237,11 @@ def simulate_specimen(
 
 
 def simulate_to_file(
-    facts: Mapping[str, object], bvtv_percent: float, model: ScanModel, definitions: Settings, seed: int
+    facts: Mapping[str, object],
+    bvtv_percent: float,
+    model: ScanModel,
+    definitions: Settings,
+    seed: int,
 ) -> list[dict[str, object]]:
     """Simulate the specimen of a sheet's row into its `path`, and return its truth rows with the row's identifiers.
 
@@ -222,12 +253,20 @@ def simulate_to_file(
     stated = facts.get("voxel_um")
     if stated not in (None, "") and abs(float(stated) - model.voxel_um) > 1e-6:
         raise InputError(
-            "the sheet's voxel size is not the simulated one", file=facts["specimen_id"], column="voxel_um",
-            value=stated, allowed=f"{model.voxel_um:g}",
-        )  # fmt: skip
-    scan, rows = simulate_specimen(str(facts["specimen_id"]), bvtv_percent, model, definitions, seed)
+            "the sheet's voxel size is not the simulated one",
+            file=facts["specimen_id"],
+            column="voxel_um",
+            value=stated,
+            allowed=f"{model.voxel_um:g}",
+        )
+    scan, rows = simulate_specimen(
+        str(facts["specimen_id"]), bvtv_percent, model, definitions, seed
+    )
     write_volume(scan, (model.voxel_um,) * 3, str(facts["path"]))
-    keys = {c: facts.get(c, "") for c in ("specimen_id", "animal_id", "section_id", "field_id", "roi", "time")}
+    keys = {
+        c: facts.get(c, "")
+        for c in ("specimen_id", "animal_id", "section_id", "field_id", "roi", "time")
+    }
     return [{**keys, **row} for row in rows]
 
 
@@ -235,11 +274,15 @@ def _height(shape: tuple[int, int, int], screw: Implant) -> NDArray[np.float64]:
     """Position along the screw's axis in voxels, 0 at the apex, rising to the head."""
     return sum(
         (axis - at) * d
-        for axis, at, d in zip(np.ogrid[tuple(map(slice, shape))], screw.apex, screw.direction, strict=True)
+        for axis, at, d in zip(
+            np.ogrid[tuple(map(slice, shape))], screw.apex, screw.direction, strict=True
+        )
     )
 
 
-def _shell(distance: NDArray, height: NDArray, low: float, high: float, definitions: Settings) -> Mask:
+def _shell(
+    distance: NDArray, height: NDArray, low: float, high: float, definitions: Settings
+) -> Mask:
     """Voxels with `low < distance <= high` (µm) within the VOI's range along the axis."""
     part = (distance > low + 1e-3) & (distance <= high + 1e-3)
     if definitions.voi.axial_um is not None:
@@ -253,5 +296,7 @@ def _metal_artefact(specimen: Specimen, model: ScanModel) -> NDArray[np.float32]
     _, y, x = np.ogrid[tuple(map(slice, away.shape))]
     angle = np.arctan2(y - specimen.screw.apex[1], x - specimen.screw.apex[2])
     strength = (1 + 0.3 * np.cos(2 * angle)).astype(np.float32)
-    ring = model.halo * np.exp(-((away / model.halo_radius) ** 2)) - model.dark * np.exp(-((away - 3.5) ** 2))
+    ring = model.halo * np.exp(-((away / model.halo_radius) ** 2)) - model.dark * np.exp(
+        -((away - 3.5) ** 2)
+    )
     return np.where(specimen.implant, np.float32(0), ring * strength).astype(np.float32)

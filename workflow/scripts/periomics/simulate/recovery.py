@@ -8,9 +8,20 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.study.results import read_result
+from periomics.core.results import read_result
 
-COLUMNS = ("outcome", "specimen_id", "section_id", "variant", "time", "measured", "truth", "error", "tolerance", "pass")
+COLUMNS = (
+    "outcome",
+    "specimen_id",
+    "section_id",
+    "variant",
+    "time",
+    "measured",
+    "truth",
+    "error",
+    "tolerance",
+    "pass",
+)
 PERCENT_OF_VEHICLE = "% of vehicle"
 # Over how many specimens, and over what spread of truth, a slope says anything.
 MIN_SLOPE_N = 8
@@ -33,7 +44,9 @@ def join_truth(measurements: pd.DataFrame, truth: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([p for p in parts if len(p)], ignore_index=True)
 
 
-def vehicle_truth(truth: pd.DataFrame, specimens: pd.DataFrame, units: pd.DataFrame) -> pd.DataFrame:
+def vehicle_truth(
+    truth: pd.DataFrame, specimens: pd.DataFrame, units: pd.DataFrame
+) -> pd.DataFrame:
     """Plate readouts as percent of the own isolation's vehicle: true beside aggregated, per isolation and condition.
 
     Parameters
@@ -46,13 +59,19 @@ def vehicle_truth(truth: pd.DataFrame, specimens: pd.DataFrame, units: pd.DataFr
         outcomes/animals.tsv.
     """
     wells = truth.merge(
-        specimens[["specimen_id", "animal_id", "condition", "role", "cue"]], on=["specimen_id", "animal_id"]
+        specimens[["specimen_id", "animal_id", "condition", "role", "cue"]],
+        on=["specimen_id", "animal_id"],
     )
     wells = wells[wells["role"].isin(["sample", "vehicle"])]
     vehicle = (
-        wells[wells["role"] == "vehicle"].groupby(["animal_id", "outcome", "cue"])["truth"].mean().rename("vehicle")
+        wells[wells["role"] == "vehicle"]
+        .groupby(["animal_id", "outcome", "cue"])["truth"]
+        .mean()
+        .rename("vehicle")
     )
-    means = wells.groupby(["animal_id", "outcome", "cue", "condition"])["truth"].mean().reset_index()
+    means = (
+        wells.groupby(["animal_id", "outcome", "cue", "condition"])["truth"].mean().reset_index()
+    )
     means = means.join(vehicle, on=["animal_id", "outcome", "cue"])
     means["truth"] = 100 * means["truth"] / means["vehicle"]
     measured = units.loc[units["variant"] == "", ["animal_id", "outcome", "condition", "value"]]
@@ -76,7 +95,9 @@ def recovery_table(joined: pd.DataFrame, dictionary: pd.DataFrame, arm: pd.Serie
         animal_id → arm, for the check that errors do not follow arms.
     """
     df = joined.rename(columns={"value": "measured"}).copy()
-    df["tolerance"] = [_tolerance(dictionary.loc[o], t) for o, t in zip(df["outcome"], df["truth"], strict=True)]
+    df["tolerance"] = [
+        _tolerance(dictionary.loc[o], t) for o, t in zip(df["outcome"], df["truth"], strict=True)
+    ]
     df["error"] = df["measured"] - df["truth"]
     df["pass"] = (df["error"].abs() <= df["tolerance"]).map({True: "yes", False: "no"})
     df["arm"] = df["animal_id"].map(arm).fillna("")
@@ -84,7 +105,9 @@ def recovery_table(joined: pd.DataFrame, dictionary: pd.DataFrame, arm: pd.Serie
     for (outcome, variant), part in df.groupby(["outcome", "variant"]):
         rows += _slope(outcome, variant, part) + _arms(outcome, variant, part)
     table = pd.concat([df, pd.DataFrame(rows)], ignore_index=True) if rows else df
-    return table.reindex(columns=list(COLUMNS)).sort_values(["outcome", "variant", "specimen_id", "section_id", "time"])
+    return table.reindex(columns=list(COLUMNS)).sort_values(
+        ["outcome", "variant", "specimen_id", "section_id", "time"]
+    )
 
 
 def _tolerance(entry: pd.Series, truth: float) -> float:
@@ -111,15 +134,26 @@ def _arms(outcome: str, variant: str, part: pd.DataFrame) -> list[dict[str, obje
         return []
     means = part.groupby("arm")["error"].mean()
     spread = float((means - part["error"].mean()).abs().max())
-    return [_summary(outcome, variant, "(arms)", spread, 0.0, float(part["tolerance"].median()) / 2)]
+    return [
+        _summary(outcome, variant, "(arms)", spread, 0.0, float(part["tolerance"].median()) / 2)
+    ]
 
 
 def _summary(
     outcome: str, variant: str, name: str, measured: float, truth: float, tolerance: float
 ) -> dict[str, object]:
     error = measured - truth
-    return {"outcome": outcome, "variant": variant, "specimen_id": name, "section_id": "", "measured": measured, "truth": truth,
-            "error": error, "tolerance": tolerance, "pass": "yes" if abs(error) <= tolerance else "no"}  # fmt: skip
+    return {
+        "outcome": outcome,
+        "variant": variant,
+        "specimen_id": name,
+        "section_id": "",
+        "measured": measured,
+        "truth": truth,
+        "error": error,
+        "tolerance": tolerance,
+        "pass": "yes" if abs(error) <= tolerance else "no",
+    }
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
@@ -128,15 +162,23 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
     for (outcome, variant), part in table.groupby(["outcome", "variant"], sort=True):
         single = part[~part["specimen_id"].str.startswith("(")]
         slope = part.loc[part["specimen_id"] == "(slope)", "measured"]
-        rows.append({"outcome": outcome, "variant": variant, "n": len(single), "bias": single["error"].mean(),
-                     "worst": (single["error"].abs() / single["tolerance"]).max(), "slope": slope.iloc[0] if len(slope) else np.nan,
-                     "passed": f"{int((part['pass'] == 'yes').sum())}/{len(part)}"})  # fmt: skip
+        rows.append(
+            {
+                "outcome": outcome,
+                "variant": variant,
+                "n": len(single),
+                "bias": single["error"].mean(),
+                "worst": (single["error"].abs() / single["tolerance"]).max(),
+                "slope": slope.iloc[0] if len(slope) else np.nan,
+                "passed": f"{int((part['pass'] == 'yes').sum())}/{len(part)}",
+            }
+        )
     return pd.DataFrame(rows)
 
 
 def recovery_figure(table: pd.DataFrame):
     """Measured against true values, one panel an outcome (default variant), with the tolerance band."""
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     single = table[~table["specimen_id"].str.startswith("(") & (table["variant"] == "")]
     outcomes = sorted(single["outcome"].unique())
@@ -148,7 +190,10 @@ def recovery_figure(table: pd.DataFrame):
     for ax, outcome in zip(axes.ravel(), outcomes, strict=False):
         part = single[single["outcome"] == outcome].sort_values("truth")
         ax.fill_between(
-            part["truth"], part["truth"] - part["tolerance"], part["truth"] + part["tolerance"], color="0.9"
+            part["truth"],
+            part["truth"] - part["tolerance"],
+            part["truth"] + part["tolerance"],
+            color="0.9",
         )
         ax.plot(part["truth"], part["truth"], color="0.5", lw=0.8)
         good = part["pass"] == "yes"
@@ -164,14 +209,17 @@ def main(config: str) -> int:
 
     path = results_folder(["--configfile", config]) / "recovery.tsv"
     if not Path(path).is_file():
-        print(f"{path} does not exist: this study is not simulated, or was not run", file=sys.stderr)
+        print(
+            f"{path} does not exist: this study is not simulated, or was not run", file=sys.stderr
+        )
         return 1
     table = read_result(path)
     print(summary(table).to_string(index=False, float_format=lambda v: f"{v:.3g}"))
     bad = table[table["pass"] != "yes"]
     if len(bad):
         print(
-            f"\n{len(bad)} of {len(table)} rows outside their tolerance:\n{bad.to_string(index=False)}", file=sys.stderr
+            f"\n{len(bad)} of {len(table)} rows outside their tolerance:\n{bad.to_string(index=False)}",
+            file=sys.stderr,
         )
     return int(len(bad) > 0)
 

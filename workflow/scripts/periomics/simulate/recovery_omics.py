@@ -16,7 +16,9 @@ ARI_TOLERANCE = 0.1
 MOVED = 0.1
 
 
-def arm_shifts(planted: pd.DataFrame, targets: pd.DataFrame, libraries: pd.DataFrame, group: pd.Series) -> pd.DataFrame:
+def arm_shifts(
+    planted: pd.DataFrame, targets: pd.DataFrame, libraries: pd.DataFrame, group: pd.Series
+) -> pd.DataFrame:
     """Mean planted log2 shift of every moved gene (rows) in every arm (columns).
 
     Parameters
@@ -32,7 +34,10 @@ def arm_shifts(planted: pd.DataFrame, targets: pd.DataFrame, libraries: pd.DataF
     """
     arm = libraries["animal_id"].map(group).fillna("")
     arm = arm.where(arm != "", libraries["condition"])
-    states = {s: dict(zip(p["target"], p["value"], strict=True)) for s, p in targets.groupby("specimen_id")}
+    states = {
+        s: dict(zip(p["target"], p["value"], strict=True))
+        for s, p in targets.groupby("specimen_id")
+    }
     genes = sorted(set(planted["gene_id"]))
     shifts = log2_shifts(planted, genes, [components(states[s]) for s in libraries["specimen_id"]])
     return pd.DataFrame(shifts, index=genes, columns=arm.to_numpy()).T.groupby(level=0).mean().T
@@ -45,7 +50,9 @@ def parse_weights(text: str) -> dict[str, float]:
 
 def slope_row(test: str, de: pd.DataFrame, true: pd.Series) -> dict[str, object] | None:
     """Slope of estimated on true log fold changes through the origin, weighted by precision; None without moved genes."""
-    both = de.set_index("gene_id")[["log2FC", "lfcSE"]].join(true.rename("true"), how="inner").dropna()
+    both = (
+        de.set_index("gene_id")[["log2FC", "lfcSE"]].join(true.rename("true"), how="inner").dropna()
+    )
     both = both[both["true"].abs() > MOVED]
     if len(both) < 20:
         return None
@@ -55,7 +62,9 @@ def slope_row(test: str, de: pd.DataFrame, true: pd.Series) -> dict[str, object]
     return _row("de", test, slope, 1.0, SLOPE_TOLERANCE + 2 / np.sqrt(information))
 
 
-def bulk_rows(de: Mapping[str, pd.DataFrame], tests: pd.DataFrame, shifts: pd.DataFrame) -> list[dict[str, object]]:
+def bulk_rows(
+    de: Mapping[str, pd.DataFrame], tests: pd.DataFrame, shifts: pd.DataFrame
+) -> list[dict[str, object]]:
     """One recovery row a differential test."""
     rows = []
     for test in tests.itertuples():
@@ -71,11 +80,28 @@ def label_row(cells: pd.DataFrame, truth: pd.DataFrame) -> dict[str, object]:
     from sklearn.metrics import adjusted_rand_score
 
     both = truth[truth["doublet"] == "no"].merge(cells[["cell", "label"]], on="cell")
-    return _row("cell labels", "", float(adjusted_rand_score(both["type"], both["label"])), 1.0, ARI_TOLERANCE)
+    return _row(
+        "cell labels",
+        "",
+        float(adjusted_rand_score(both["type"], both["label"])),
+        1.0,
+        ARI_TOLERANCE,
+    )
 
 
-def _row(outcome: str, variant: str, measured: float, truth: float, tolerance: float) -> dict[str, object]:
+def _row(
+    outcome: str, variant: str, measured: float, truth: float, tolerance: float
+) -> dict[str, object]:
     error = measured - truth
     name = "(slope)" if outcome == "de" else "(adjusted Rand index)"
-    return {"outcome": outcome, "variant": variant, "specimen_id": name, "section_id": "", "measured": measured, "truth": truth,
-            "error": error, "tolerance": tolerance, "pass": "yes" if abs(error) <= tolerance else "no"}  # fmt: skip
+    return {
+        "outcome": outcome,
+        "variant": variant,
+        "specimen_id": name,
+        "section_id": "",
+        "measured": measured,
+        "truth": truth,
+        "error": error,
+        "tolerance": tolerance,
+        "pass": "yes" if abs(error) <= tolerance else "no",
+    }

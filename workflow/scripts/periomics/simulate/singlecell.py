@@ -8,14 +8,28 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import generator
 from periomics.simulate.bulk_programme import log2_shifts, planted_genes
-from periomics.study.seeds import generator
 
-TYPES = {"basal": 0.20, "suprabasal": 0.13, "fibroblast": 0.20, "endothelial": 0.11, "pericyte": 0.07, "neutrophil": 0.10,
-         "macrophage": 0.09, "t_cell": 0.06, "msc": 0.04}  # fmt: skip
+TYPES = {
+    "basal": 0.20,
+    "suprabasal": 0.13,
+    "fibroblast": 0.20,
+    "endothelial": 0.11,
+    "pericyte": 0.07,
+    "neutrophil": 0.10,
+    "macrophage": 0.09,
+    "t_cell": 0.06,
+    "msc": 0.04,
+}
 # Log share of a type per unit of healing.
-SHIFTS = {"neutrophil": ("h_inflammation", -1.0), "macrophage": ("h_inflammation", -0.4), "endothelial": ("h_vessels", 0.6),
-          "pericyte": ("h_vessels", 0.4), "basal": ("h_barrier", 0.3)}  # fmt: skip
+SHIFTS = {
+    "neutrophil": ("h_inflammation", -1.0),
+    "macrophage": ("h_inflammation", -0.4),
+    "endothelial": ("h_vessels", 0.6),
+    "pericyte": ("h_vessels", 0.4),
+    "basal": ("h_barrier", 0.3),
+}
 # The component that moves genes within a type.
 PROGRAMMES = {
     "basal": "h_barrier",
@@ -62,7 +76,10 @@ class Tissue:
 def type_markers(species: str) -> dict[str, list[str]]:
     """Markers of every simulated type in a species."""
     return {
-        name: [g if species == "human" else EXCEPTIONS.get((g, species), g.capitalize()) for g in genes.split()]
+        name: [
+            g if species == "human" else EXCEPTIONS.get((g, species), g.capitalize())
+            for g in genes.split()
+        ]
         for name, genes in MARKERS.items()
     }
 
@@ -70,7 +87,11 @@ def type_markers(species: str) -> dict[str, list[str]]:
 def mito_symbols(species: str) -> list[str]:
     """Mitochondrial genes as the species writes them."""
     return [
-        f"MT-{g.upper()}" if species == "human" else f"mt-{g.capitalize()}" if species == "mouse" else f"Mt-{g}"
+        f"MT-{g.upper()}"
+        if species == "human"
+        else f"mt-{g.capitalize()}"
+        if species == "mouse"
+        else f"Mt-{g}"
         for g in MITO
     ]
 
@@ -112,10 +133,12 @@ def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int)
             elif gene in marks and gene not in markers[name]:
                 own[i] = min(own[i], -2.0)
         profiles.append(np.exp(own))
-    planted = planted_genes(signatures, species, [g for g in fillers if g not in marks], n_genes, rng)
-    planted = planted[planted["component"].str.startswith("h_") & ~planted["gene_id"].isin(marks)].reset_index(
-        drop=True
+    planted = planted_genes(
+        signatures, species, [g for g in fillers if g not in marks], n_genes, rng
     )
+    planted = planted[
+        planted["component"].str.startswith("h_") & ~planted["gene_id"].isin(marks)
+    ].reset_index(drop=True)
     return Tissue(genes, np.array([g in set(mito) for g in genes]), np.array(profiles), planted)
 
 
@@ -178,12 +201,24 @@ def draw_library(
     mito = np.where(dying, MITO_DYING, MITO_SHARE) * np.exp(rng.normal(0, 0.2, n_cells))
     mixed *= (1 - mito)[:, None]
     mixed[:, tissue.mito] = mito[:, None] / tissue.mito.sum()
-    depth = DEPTH * np.exp(rng.normal(0, DEPTH_SD, n_cells)) * np.where(doublet, 1.8, 1.0) * np.where(dying, 0.4, 1.0)
+    depth = (
+        DEPTH
+        * np.exp(rng.normal(0, DEPTH_SD, n_cells))
+        * np.where(doublet, 1.8, 1.0)
+        * np.where(dying, 0.4, 1.0)
+    )
     counts = rng.poisson(mixed * depth[:, None]).astype(np.int32)
     sample = str(fact.get("sample", fact["specimen_id"]))
-    cells = pd.DataFrame({"cell": [f"{fact['specimen_id']}:{sample}-{i + 1}" for i in range(n_cells)], "specimen_id": fact["specimen_id"],
-                          "animal_id": fact["animal_id"], "type": np.array(list(TYPES))[kinds],
-                          "doublet": np.where(doublet, "yes", "no"), "dying": np.where(dying, "yes", "no")})  # fmt: skip
+    cells = pd.DataFrame(
+        {
+            "cell": [f"{fact['specimen_id']}:{sample}-{i + 1}" for i in range(n_cells)],
+            "specimen_id": fact["specimen_id"],
+            "animal_id": fact["animal_id"],
+            "type": np.array(list(TYPES))[kinds],
+            "doublet": np.where(doublet, "yes", "no"),
+            "dying": np.where(dying, "yes", "no"),
+        }
+    )
     return counts, cells
 
 
@@ -200,15 +235,34 @@ def truth_table(
     for fact in facts:
         specimen = str(fact["specimen_id"])
         common = {"specimen_id": specimen, "animal_id": fact["animal_id"], "time": fact.get("time")}
-        own = cells[(cells["specimen_id"] == specimen) & (cells["doublet"] == "no") & (cells["dying"] == "no")]
+        own = cells[
+            (cells["specimen_id"] == specimen)
+            & (cells["doublet"] == "no")
+            & (cells["dying"] == "no")
+        ]
         share = own["type"].value_counts(normalize=True)
         rows += [
-            {**common, "outcome": "cell_share", "roi": name, "truth": 100 * float(share.get(name, 0.0))}
+            {
+                **common,
+                "outcome": "cell_share",
+                "roi": name,
+                "truth": 100 * float(share.get(name, 0.0)),
+            }
             for name in TYPES
         ]
         for name, component in PROGRAMMES.items():
             moved = listed.loc[listed["component"] == component, "lfc"].abs().mean()
             activity = float(healing[specimen].get(component, 0.0)) * moved
             rows.append({**common, "outcome": "programme", "roi": name, "truth": activity})
-    columns = ["specimen_id", "animal_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "truth"]
+    columns = [
+        "specimen_id",
+        "animal_id",
+        "section_id",
+        "field_id",
+        "roi",
+        "outcome",
+        "variant",
+        "time",
+        "truth",
+    ]
     return pd.DataFrame(rows).reindex(columns=columns)

@@ -27,7 +27,9 @@ class Implant:
     pitch: float
 
 
-def draw_implant(shape: tuple[int, int, int], tilt_degrees: float, rng: np.random.Generator) -> Implant:
+def draw_implant(
+    shape: tuple[int, int, int], tilt_degrees: float, rng: np.random.Generator
+) -> Implant:
     """Draw an implant that scales with the scan: length 0.78 of its height, core radius 0.115 of its smaller width.
 
     Parameters
@@ -44,7 +46,12 @@ def draw_implant(shape: tuple[int, int, int], tilt_degrees: float, rng: np.rando
     centre = (np.array(shape) - 1) / 2 + rng.uniform(-0.01, 0.01, 3) * width
     half = 0.39 * shape[0]
     return Implant(
-        centre - half * direction, centre + half * direction, direction, 0.115 * width, 0.025 * width, 0.085 * width
+        centre - half * direction,
+        centre + half * direction,
+        direction,
+        0.115 * width,
+        0.025 * width,
+        0.085 * width,
     )
 
 
@@ -66,7 +73,9 @@ def implant_mask(shape: tuple[int, int, int], implant: Implant) -> Mask:
     return (along >= 0) & (along <= length) & (np.hypot(u, v) <= (implant.core + thread) * taper)
 
 
-def random_field(shape: tuple[int, int, int], wavelength: float, rng: np.random.Generator) -> NDArray[np.float32]:
+def random_field(
+    shape: tuple[int, int, int], wavelength: float, rng: np.random.Generator
+) -> NDArray[np.float32]:
     """Isotropic Gaussian random field of one typical wavelength (voxels), periodic, not normalised."""
     from scipy import fft
 
@@ -78,7 +87,9 @@ def random_field(shape: tuple[int, int, int], wavelength: float, rng: np.random.
     return fft.irfftn(spectrum, s=shape)
 
 
-def bone_mask(field: NDArray[np.float32], where: Mask, allowed: Mask, dense: Mask, share: float) -> Mask:
+def bone_mask(
+    field: NDArray[np.float32], where: Mask, allowed: Mask, dense: Mask, share: float
+) -> Mask:
     """Dense bone, and spongiosa where the field is high: the cut is the quantile that gives `share` of bone inside `where`.
 
     Parameters

@@ -11,8 +11,8 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from periomics.core.results import write_result
 from periomics.simulate.sheets import draw_sheets
-from periomics.study.results import write_result
 
 
 def planned_sheets(config_file: Path) -> dict[Path, pd.DataFrame]:

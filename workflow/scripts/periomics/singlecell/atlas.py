@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import derive_seed
 from periomics.singlecell.labels import marker_scores, name_clusters
 from periomics.singlecell.settings import AtlasSettings
-from periomics.study.seeds import derive_seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -48,8 +48,12 @@ def embed(cells: AnnData, settings: AtlasSettings, seed: int) -> AnnData:
         out.obs["cluster"] = pd.Categorical(["0"] * out.n_obs)
         return out
     state = derive_seed(seed, "build_atlas", "embedding") % (2**31)
-    sc.pp.highly_variable_genes(out, n_top_genes=min(settings.n_variable, out.n_vars), flavor="seurat")
-    components = min(settings.n_components, out.n_obs - 2, int(out.var["highly_variable"].sum()) - 1)
+    sc.pp.highly_variable_genes(
+        out, n_top_genes=min(settings.n_variable, out.n_vars), flavor="seurat"
+    )
+    components = min(
+        settings.n_components, out.n_obs - 2, int(out.var["highly_variable"].sum()) - 1
+    )
     sc.pp.pca(out, n_comps=components, random_state=state, svd_solver="arpack")
     sc.pp.neighbors(
         out,
@@ -71,13 +75,23 @@ def embed(cells: AnnData, settings: AtlasSettings, seed: int) -> AnnData:
     return out
 
 
-def label(cells: AnnData, markers: Mapping[str, Sequence[str]], settings: AtlasSettings) -> pd.DataFrame:
+def label(
+    cells: AnnData, markers: Mapping[str, Sequence[str]], settings: AtlasSettings
+) -> pd.DataFrame:
     """Add `label`: the given label where there is one, else the name of the cell's cluster; return the marker scores."""
     clusters = cells.obs["cluster"].astype(str).to_numpy()
-    scores = marker_scores(cells.X.tocsr(), list(cells.var["symbol"].astype(str)), clusters, markers)
-    names = name_clusters(scores, settings.min_margin) if scores.shape[1] else dict.fromkeys(scores.index, "unknown")
+    scores = marker_scores(
+        cells.X.tocsr(), list(cells.var["symbol"].astype(str)), clusters, markers
+    )
+    names = (
+        name_clusters(scores, settings.min_margin)
+        if scores.shape[1]
+        else dict.fromkeys(scores.index, "unknown")
+    )
     found = pd.Series(clusters, index=cells.obs_names).map(names)
-    cells.obs["label"] = cells.obs["given_label"].astype(str) if "given_label" in cells.obs else found
+    cells.obs["label"] = (
+        cells.obs["given_label"].astype(str) if "given_label" in cells.obs else found
+    )
     return scores
 
 
@@ -89,7 +103,7 @@ def label_id(text: str) -> str:
 
 def map_figure(cells: AnnData):
     """The map coloured by label and by library; arms are not known here."""
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     fig, axes = new_figure(10, 4.5, ncols=2)
     points = cells.obsm["X_umap"] if "X_umap" in cells.obsm else np.zeros((cells.n_obs, 2))
@@ -97,8 +111,15 @@ def map_figure(cells: AnnData):
         values = cells.obs[column].astype(str)
         for i, name in enumerate(sorted(set(values))):
             hit = (values == name).to_numpy()
-            ax.scatter(*points[hit].T, s=2, color=PALETTE[i % len(PALETTE)], marker="os^Dv"[i // len(PALETTE) % 5], lw=0, label=name,
-                       rasterized=True)  # fmt: skip
+            ax.scatter(
+                *points[hit].T,
+                s=2,
+                color=PALETTE[i % len(PALETTE)],
+                marker="os^Dv"[i // len(PALETTE) % 5],
+                lw=0,
+                label=name,
+                rasterized=True,
+            )
             if column == "label":
                 ax.annotate(name, np.median(points[hit], axis=0), fontsize=7, ha="center")
         ax.set(xticks=[], yticks=[], title=column.replace("_id", ""))

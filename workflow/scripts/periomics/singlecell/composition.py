@@ -8,8 +8,26 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-COLUMNS = ("row", "animal_id", "arm", "cell_type", "count", "proportion", "clr", "contrast", "estimate", "se", "df", "lower", "upper", "p",
-           "padj", "n_units", "status", "reason")  # fmt: skip
+COLUMNS = (
+    "row",
+    "animal_id",
+    "arm",
+    "cell_type",
+    "count",
+    "proportion",
+    "clr",
+    "contrast",
+    "estimate",
+    "se",
+    "df",
+    "lower",
+    "upper",
+    "p",
+    "padj",
+    "n_units",
+    "status",
+    "reason",
+)
 PRIOR = 0.5
 
 
@@ -39,7 +57,11 @@ def shares(groups: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
         samples[["specimen_id", "animal_id", "arm"]], on="specimen_id"
     )
     wide = joined.pivot_table(
-        index=["animal_id", "arm"], columns="cell_type", values="n_cells", aggfunc="sum", fill_value=0
+        index=["animal_id", "arm"],
+        columns="cell_type",
+        values="n_cells",
+        aggfunc="sum",
+        fill_value=0,
     ).sort_index()
     counts = wide.to_numpy(float)
     size = wide.shape[1]
@@ -83,7 +105,14 @@ def paired_contrast(wide: pd.DataFrame, weights: Mapping[str, float]) -> dict[st
 
 def _interval(estimate: float, se: float, freedom: float) -> dict[str, float]:
     if not (se > 0 and freedom >= 1):
-        return {"estimate": estimate, "se": se, "df": freedom, "lower": np.nan, "upper": np.nan, "p": np.nan}
+        return {
+            "estimate": estimate,
+            "se": se,
+            "df": freedom,
+            "lower": np.nan,
+            "upper": np.nan,
+            "p": np.nan,
+        }
     half = stats.t.ppf(0.975, freedom) * se
     p = 2 * stats.t.sf(abs(estimate) / se, freedom)
     return {
@@ -147,7 +176,9 @@ def composition_table(
         if status == "tested":
             p = np.array([e["p"] for e in found], float)
             adjusted = np.full(len(p), np.nan)
-            adjusted[np.isfinite(p)] = stats.false_discovery_control(p[np.isfinite(p)]) if np.isfinite(p).any() else []
+            adjusted[np.isfinite(p)] = (
+                stats.false_discovery_control(p[np.isfinite(p)]) if np.isfinite(p).any() else []
+            )
             found = [{**e, "padj": a} for e, a in zip(found, adjusted, strict=True)]
         rows += found
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True).reindex(columns=list(COLUMNS))
@@ -155,7 +186,9 @@ def composition_table(
 
 def _estimate(part: pd.DataFrame, weights: Mapping[str, float], paired: bool) -> dict[str, float]:
     if paired:
-        return paired_contrast(part.pivot_table(index="animal_id", columns="arm", values="clr"), weights)
+        return paired_contrast(
+            part.pivot_table(index="animal_id", columns="arm", values="clr"), weights
+        )
     values = {a: part.loc[part["arm"] == a, "clr"].to_numpy() for a in weights}
     if min(len(v) for v in values.values()) < 2:
         return {"estimate": float(sum(w * values[a].mean() for a, w in weights.items()))}
@@ -177,7 +210,9 @@ def _status(
         return "descriptive", "technical replicates: no inference beyond this one biological sample"
     if paired:
         arms = table[["animal_id", "arm"]].drop_duplicates()
-        complete = arms[arms["arm"].isin(list(weights))].groupby("animal_id").size().eq(len(weights)).sum()
+        complete = (
+            arms[arms["arm"].isin(list(weights))].groupby("animal_id").size().eq(len(weights)).sum()
+        )
         return (
             ("tested", "")
             if complete >= fewest

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from periomics.study.errors import InputError
+from periomics.core.errors import InputError
 
 UNKNOWN = "unknown"
 COLUMNS = ("cell_type", "gene_human", "gene_mouse", "gene_rat", "evidence")
@@ -29,11 +29,16 @@ def read_markers(path: str | os.PathLike[str], species: str) -> dict[str, list[s
     if missing:
         raise InputError(f"lacks columns {missing}", file=path)
     df = df[df[f"gene_{species}"] != "NA"]
-    return {str(t): list(part[f"gene_{species}"]) for t, part in df.groupby("cell_type", sort=False)}
+    return {
+        str(t): list(part[f"gene_{species}"]) for t, part in df.groupby("cell_type", sort=False)
+    }
 
 
 def marker_scores(
-    expression: sp.csr_matrix, symbols: Sequence[str], clusters: np.ndarray, markers: Mapping[str, Sequence[str]]
+    expression: sp.csr_matrix,
+    symbols: Sequence[str],
+    clusters: np.ndarray,
+    markers: Mapping[str, Sequence[str]],
 ) -> pd.DataFrame:
     """Mean marker level of every cluster: mean over markers of the cluster's mean z (z over all cells).
 
@@ -73,5 +78,9 @@ def name_clusters(scores: pd.DataFrame, min_margin: float) -> dict[str, str]:
     for cluster, row in scores.iterrows():
         order = row.sort_values(ascending=False, kind="stable")
         lead = order.iloc[0] - (order.iloc[1] if len(order) > 1 else 0.0) if len(order) else -np.inf
-        out[str(cluster)] = str(order.index[0]) if len(order) and order.iloc[0] > 0 and lead >= min_margin else UNKNOWN
+        out[str(cluster)] = (
+            str(order.index[0])
+            if len(order) and order.iloc[0] > 0 and lead >= min_margin
+            else UNKNOWN
+        )
     return out

@@ -49,20 +49,39 @@ def pseudobulk(cells: AnnData) -> tuple[pd.DataFrame, pd.DataFrame]:
     """
     key = cells.obs["specimen_id"].astype(str) + SEPARATOR + cells.obs["label"].astype(str)
     names, index = np.unique(key.to_numpy(str), return_inverse=True)
-    member = sp.csr_matrix((np.ones(len(index)), (index, np.arange(len(index)))), shape=(len(names), len(index)))
+    member = sp.csr_matrix(
+        (np.ones(len(index)), (index, np.arange(len(index)))), shape=(len(names), len(index))
+    )
     sums = np.asarray((member @ cells.layers["counts"]).todense()).T
-    first = cells.obs.assign(column=key.to_numpy()).drop_duplicates("column").set_index("column").loc[names]
-    groups = pd.DataFrame({"column": names, "specimen_id": first["specimen_id"].astype(str).to_numpy(),
-                           "animal_id": first["animal_id"].astype(str).to_numpy(), "cell_type": first["label"].astype(str).to_numpy(),
-                           "n_cells": np.bincount(index, minlength=len(names))})  # fmt: skip
+    first = (
+        cells.obs.assign(column=key.to_numpy())
+        .drop_duplicates("column")
+        .set_index("column")
+        .loc[names]
+    )
+    groups = pd.DataFrame(
+        {
+            "column": names,
+            "specimen_id": first["specimen_id"].astype(str).to_numpy(),
+            "animal_id": first["animal_id"].astype(str).to_numpy(),
+            "cell_type": first["label"].astype(str).to_numpy(),
+            "n_cells": np.bincount(index, minlength=len(names)),
+        }
+    )
     counts = pd.DataFrame(
-        np.rint(sums).astype(np.int64), index=pd.Index(cells.var_names, name="gene_id"), columns=names
+        np.rint(sums).astype(np.int64),
+        index=pd.Index(cells.var_names, name="gene_id"),
+        columns=names,
     )
     return counts.sort_index(), groups
 
 
 def score_types(
-    counts: pd.DataFrame, groups: pd.DataFrame, symbols: Mapping[str, str], sets: Sequence[GeneSet], min_cells: int
+    counts: pd.DataFrame,
+    groups: pd.DataFrame,
+    symbols: Mapping[str, str],
+    sets: Sequence[GeneSet],
+    min_cells: int,
 ) -> pd.DataFrame:
     """Signature scores of every library within each cell type.
 
@@ -87,18 +106,39 @@ def score_types(
     for cell_type, part in groups.groupby("cell_type", sort=True):
         enough = part[part["n_cells"] >= min_cells].reset_index(drop=True)
         if len(enough):
-            found = signature_scores(log_cpm(counts[list(enough["column"])].to_numpy()), names, sets)
+            found = signature_scores(
+                log_cpm(counts[list(enough["column"])].to_numpy()), names, sets
+            )
             found = found.merge(
-                enough.rename_axis("index").reset_index(), left_on="column", right_on="index", suffixes=("", "_of")
+                enough.rename_axis("index").reset_index(),
+                left_on="column",
+                right_on="index",
+                suffixes=("", "_of"),
             )
             parts.append(found)
         few = part[part["n_cells"] < min_cells]
         for row in few.itertuples():
-            parts.append(pd.DataFrame({"score_id": [s.name for s in sets], "value": np.nan, "n_genes": 0, "share_mapped": np.nan,
-                                       "reason": f"{row.n_cells} cells, fewer than {min_cells}", "specimen_id": row.specimen_id,
-                                       "animal_id": row.animal_id, "cell_type": cell_type, "n_cells": row.n_cells}))  # fmt: skip
+            parts.append(
+                pd.DataFrame(
+                    {
+                        "score_id": [s.name for s in sets],
+                        "value": np.nan,
+                        "n_genes": 0,
+                        "share_mapped": np.nan,
+                        "reason": f"{row.n_cells} cells, fewer than {min_cells}",
+                        "specimen_id": row.specimen_id,
+                        "animal_id": row.animal_id,
+                        "cell_type": cell_type,
+                        "n_cells": row.n_cells,
+                    }
+                )
+            )
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(parts, ignore_index=True).rename(columns={"specimen_id": "library_id"})
     table["kind"], table["method"] = "signature", "mean_z"
-    return table[list(COLUMNS)].sort_values(["score_id", "cell_type", "library_id"]).reset_index(drop=True)
+    return (
+        table[list(COLUMNS)]
+        .sort_values(["score_id", "cell_type", "library_id"])
+        .reset_index(drop=True)
+    )

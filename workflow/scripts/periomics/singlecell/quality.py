@@ -8,15 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import derive_seed
 from periomics.singlecell.settings import AtlasSettings
-from periomics.study.seeds import derive_seed
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 MIN_CELLS_FOR_DOUBLETS = 50
-QC_COLUMNS = ("specimen_id", "animal_id", "cells", "kept", "median_counts", "median_genes", "median_mito_percent", "low_counts",
-              "low_genes", "high_mito", "doublets", "note")  # fmt: skip
+QC_COLUMNS = (
+    "specimen_id",
+    "animal_id",
+    "cells",
+    "kept",
+    "median_counts",
+    "median_genes",
+    "median_mito_percent",
+    "low_counts",
+    "low_genes",
+    "high_mito",
+    "doublets",
+    "note",
+)
 
 
 def add_metrics(cells: AnnData) -> None:
@@ -25,7 +37,11 @@ def add_metrics(cells: AnnData) -> None:
     mito = cells.var["symbol"].astype(str).str.upper().str.startswith("MT-").to_numpy()
     cells.obs["n_counts"] = np.asarray(counts.sum(axis=1)).ravel().astype(float)
     cells.obs["n_genes"] = np.asarray((counts > 0).sum(axis=1)).ravel().astype(int)
-    part = np.asarray(counts[:, np.flatnonzero(mito)].sum(axis=1)).ravel() if mito.any() else np.zeros(cells.n_obs)
+    part = (
+        np.asarray(counts[:, np.flatnonzero(mito)].sum(axis=1)).ravel()
+        if mito.any()
+        else np.zeros(cells.n_obs)
+    )
     cells.obs["mito_percent"] = 100 * part / np.maximum(cells.obs["n_counts"].to_numpy(), 1)
 
 
@@ -74,9 +90,15 @@ def find_doublets(cells: AnnData, settings: AtlasSettings, seed: int) -> dict[st
             with warnings.catch_warnings():
                 # Its own threshold is not used, so that rates of it which cannot be computed do not matter.
                 warnings.simplefilter("ignore", RuntimeWarning)
-                sc.pp.scrublet(part, expected_doublet_rate=settings.doublet_rate, n_prin_comps=components,
-                           use_approx_neighbors=False, threshold=0.5, verbose=False,
-                           random_state=derive_seed(seed, "build_atlas", specimen) % (2**32))  # fmt: skip
+                sc.pp.scrublet(
+                    part,
+                    expected_doublet_rate=settings.doublet_rate,
+                    n_prin_comps=components,
+                    use_approx_neighbors=False,
+                    threshold=0.5,
+                    verbose=False,
+                    random_state=derive_seed(seed, "build_atlas", specimen) % (2**32),
+                )
         except (ValueError, np.linalg.LinAlgError) as error:
             notes[specimen] = f"doublets could not be looked for: {error}"
             continue
@@ -97,22 +119,39 @@ def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
     rows = []
     for specimen, part in cells.obs.groupby("specimen_id", observed=True, sort=True):
         dropped = part["drop"].value_counts()
-        rows.append({"specimen_id": specimen, "animal_id": part["animal_id"].iloc[0], "cells": len(part),
-                     "kept": int((part["drop"] == "").sum()),
-                     "median_counts": part["n_counts"].median(), "median_genes": part["n_genes"].median(),
-                     "median_mito_percent": part["mito_percent"].median(), "note": notes.get(str(specimen), ""),
-                     **{c: int(dropped.get(r, 0)) for c, r in (("low_counts", "low_counts"), ("low_genes", "low_genes"),
-                                                             ("high_mito", "high_mito"), ("doublets", "doublet"))}})  # fmt: skip
+        rows.append(
+            {
+                "specimen_id": specimen,
+                "animal_id": part["animal_id"].iloc[0],
+                "cells": len(part),
+                "kept": int((part["drop"] == "").sum()),
+                "median_counts": part["n_counts"].median(),
+                "median_genes": part["n_genes"].median(),
+                "median_mito_percent": part["mito_percent"].median(),
+                "note": notes.get(str(specimen), ""),
+                **{
+                    c: int(dropped.get(r, 0))
+                    for c, r in (
+                        ("low_counts", "low_counts"),
+                        ("low_genes", "low_genes"),
+                        ("high_mito", "high_mito"),
+                        ("doublets", "doublet"),
+                    )
+                },
+            }
+        )
     return pd.DataFrame(rows, columns=list(QC_COLUMNS))
 
 
 def quality_figure(cells: AnnData, settings: AtlasSettings):
     """Counts, genes and mitochondrial share of every cell by library, with the thresholds."""
-    from periomics.study.figures import PALETTE, new_figure
+    from periomics.core.figures import PALETTE, new_figure
 
     fig, axes = new_figure(10, 3.5, ncols=3)
     libraries = sorted(set(cells.obs["specimen_id"]))
-    place = cells.obs["specimen_id"].astype(str).map({s: i for i, s in enumerate(libraries)}).to_numpy()
+    place = (
+        cells.obs["specimen_id"].astype(str).map({s: i for i, s in enumerate(libraries)}).to_numpy()
+    )
     jitter = (np.arange(cells.n_obs) * 0.6180339887 % 1 - 0.5) * 0.7
     good = (cells.obs["drop"] == "").to_numpy()
     limits = (
@@ -122,8 +161,22 @@ def quality_figure(cells: AnnData, settings: AtlasSettings):
     )
     for ax, (column, limit) in zip(axes, limits, strict=True):
         values = cells.obs[column].to_numpy(float)
-        ax.scatter((place + jitter)[good], values[good], s=1, color=PALETTE[0], rasterized=True, label="kept")
-        ax.scatter((place + jitter)[~good], values[~good], s=1, color=PALETTE[1], rasterized=True, label="dropped")
+        ax.scatter(
+            (place + jitter)[good],
+            values[good],
+            s=1,
+            color=PALETTE[0],
+            rasterized=True,
+            label="kept",
+        )
+        ax.scatter(
+            (place + jitter)[~good],
+            values[~good],
+            s=1,
+            color=PALETTE[1],
+            rasterized=True,
+            label="dropped",
+        )
         ax.axhline(limit, color="k", lw=0.6)
         ax.set(xlabel="library", ylabel=column, xticks=range(len(libraries)))
         ax.set_xticklabels(libraries, rotation=90, fontsize=5)

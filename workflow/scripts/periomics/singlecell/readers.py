@@ -10,13 +10,15 @@ import numpy as np
 import pandas as pd
 import scipy.sparse as sp
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def read_cells(facts: Sequence[Mapping[str, object]], sample_column: str, label_column: str | None = None) -> AnnData:
+def read_cells(
+    facts: Sequence[Mapping[str, object]], sample_column: str, label_column: str | None = None
+) -> AnnData:
     """Read the cells of all libraries.
 
     Parameters
@@ -50,18 +52,28 @@ def read_cells(facts: Sequence[Mapping[str, object]], sample_column: str, label_
         if path not in files:
             files[path] = _read(path, str(fact.get("format", "")))
         part = _of_library(files[path], fact, sample_column, path, alone=shared[path] == 1)
-        obs = pd.DataFrame({"specimen_id": specimen, "animal_id": str(fact.get("animal_id", "")), "batch": str(fact.get("batch", ""))},
-                           index=[f"{specimen}:{b}" for b in part.obs_names])  # fmt: skip
+        obs = pd.DataFrame(
+            {
+                "specimen_id": specimen,
+                "animal_id": str(fact.get("animal_id", "")),
+                "batch": str(fact.get("batch", "")),
+            },
+            index=[f"{specimen}:{b}" for b in part.obs_names],
+        )
         if label_column:
             if label_column not in part.obs:
                 raise InputError(
-                    f"cells have no such column{nearest(label_column, part.obs)}", file=path, column=label_column
+                    f"cells have no such column{nearest(label_column, part.obs)}",
+                    file=path,
+                    column=label_column,
                 )
             obs["given_label"] = part.obs[label_column].astype(str).to_numpy()
         counts = _whole(part.X, path)
         parts.append(
             ad.AnnData(
-                counts, obs=obs, var=pd.DataFrame({"symbol": part.var["symbol"].to_numpy()}, index=part.var_names)
+                counts,
+                obs=obs,
+                var=pd.DataFrame({"symbol": part.var["symbol"].to_numpy()}, index=part.var_names),
             )
         )
     genes = sorted(set.intersection(*(set(p.var_names) for p in parts)))
@@ -89,7 +101,9 @@ def _read(path: str, kind: str) -> AnnData:
         elif where.suffix == ".h5":
             out = sc.read_10x_h5(where)
             out.var["symbol"] = out.var_names.astype(str)
-            out.var_names = out.var["gene_ids"].astype(str) if "gene_ids" in out.var else out.var_names
+            out.var_names = (
+                out.var["gene_ids"].astype(str) if "gene_ids" in out.var else out.var_names
+            )
         elif where.suffix == ".h5ad":
             out = ad.read_h5ad(where)
         else:
@@ -103,7 +117,14 @@ def _read(path: str, kind: str) -> AnnData:
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"cannot be read as cells: {error}", file=path) from error
     if "symbol" not in out.var:
-        named = next((c for c in ("gene_symbols", "gene_name", "gene_symbol", "feature_name") if c in out.var), None)
+        named = next(
+            (
+                c
+                for c in ("gene_symbols", "gene_name", "gene_symbol", "feature_name")
+                if c in out.var
+            ),
+            None,
+        )
         out.var["symbol"] = out.var[named].astype(str) if named else out.var_names.astype(str)
     if "counts" in out.layers:
         out.X = out.layers["counts"]
@@ -111,7 +132,9 @@ def _read(path: str, kind: str) -> AnnData:
     return out
 
 
-def _of_library(cells: AnnData, fact: Mapping[str, object], sample_column: str, path: str, alone: bool) -> AnnData:
+def _of_library(
+    cells: AnnData, fact: Mapping[str, object], sample_column: str, path: str, alone: bool
+) -> AnnData:
     sample = str(fact.get("sample", "")) or str(fact["specimen_id"])
     if sample_column not in cells.obs:
         if alone:
@@ -125,15 +148,23 @@ def _of_library(cells: AnnData, fact: Mapping[str, object], sample_column: str, 
     labels = cells.obs[sample_column].astype(str)
     if not (labels == sample).any():
         known = sorted(set(labels))
-        raise InputError(f"has no cells of library {fact['specimen_id']}{nearest(sample, known)}", file=path, column="sample", value=sample,
-                         allowed=", ".join(known[:12]))  # fmt: skip
+        raise InputError(
+            f"has no cells of library {fact['specimen_id']}{nearest(sample, known)}",
+            file=path,
+            column="sample",
+            value=sample,
+            allowed=", ".join(known[:12]),
+        )
     return cells[(labels == sample).to_numpy()]
 
 
 def _whole(counts: object, path: str) -> sp.csr_matrix:
     counts = sp.csr_matrix(counts).astype(np.float32)
-    if len(counts.data) and ((counts.data < 0).any() or (counts.data != np.rint(counts.data)).any()):
+    if len(counts.data) and (
+        (counts.data < 0).any() or (counts.data != np.rint(counts.data)).any()
+    ):
         raise InputError(
-            "cells do not hold whole counts: raw counts are needed, in X or in layers['counts']", file=path
+            "cells do not hold whole counts: raw counts are needed, in X or in layers['counts']",
+            file=path,
         )
     return counts

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 
 @dataclass(frozen=True)
@@ -78,6 +78,9 @@ def _checked(kind: type, values: Mapping[str, object] | None, where: str) -> dic
     for key in values or {}:
         if key not in known:
             raise InputError(
-                f"unknown key{nearest(key, known)}", file="config", column=f"{where}/{key}", allowed=", ".join(known)
+                f"unknown key{nearest(key, known)}",
+                file="config",
+                column=f"{where}/{key}",
+                allowed=", ".join(known),
             )
     return dict(values or {})

@@ -10,8 +10,19 @@ from periomics.genes.design import collapse, model_matrix, standing, with_design
 from periomics.genes.model import empty_table, fit_contrasts, without_inference
 from periomics.singlecell.settings import ComparisonSettings
 
-TEST_COLUMNS = ("test", "contrast", "cell_type", "n_units", "n_per_arm", "n_cells", "residual_df", "status", "reason", "n_genes",
-                "n_significant")  # fmt: skip
+TEST_COLUMNS = (
+    "test",
+    "contrast",
+    "cell_type",
+    "n_units",
+    "n_per_arm",
+    "n_cells",
+    "residual_df",
+    "status",
+    "reason",
+    "n_genes",
+    "n_significant",
+)
 
 
 def compare_type(
@@ -48,7 +59,9 @@ def compare_type(
     """
     cell_type = str(groups["cell_type"].iloc[0])
     enough = groups[groups["n_cells"] >= settings.min_cells].set_index("specimen_id")
-    chosen = with_design(samples[samples["specimen_id"].isin(enough.index)], settings.arm, settings.block, cell_type)
+    chosen = with_design(
+        samples[samples["specimen_id"].isin(enough.index)], settings.arm, settings.block, cell_type
+    )
     status: dict[str, tuple[str, str]] = dict.fromkeys(
         contrasts, ("refused", f"no library has {settings.min_cells} cells of this type")
     )
@@ -62,7 +75,15 @@ def compare_type(
         status = {c: _standing(units, model, w, settings, cell_type) for c, w in contrasts.items()}
         wanted = {c: w for c, w in contrasts.items() if status[c][0] != "refused"}
         fitted = (
-            fit_contrasts(summed, model, wanted, symbols, settings.alpha, settings.min_total, settings.reference)
+            fit_contrasts(
+                summed,
+                model,
+                wanted,
+                symbols,
+                settings.alpha,
+                settings.min_total,
+                settings.reference,
+            )
             if wanted
             else {}
         )
@@ -72,16 +93,32 @@ def compare_type(
         table = fitted.get(contrast, empty_table())
         tables[contrast] = without_inference(table, reason) if kind == "descriptive" else table
         sizes = units.groupby("arm")["animal_id"].nunique() if len(units) else pd.Series(dtype=int)
-        rows.append({"test": f"{contrast}@{cell_type}", "contrast": contrast, "cell_type": cell_type,
-                     "n_units": units["animal_id"].nunique() if len(units) else 0,
-                     "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in weights), "n_cells": int(groups["n_cells"].sum()),
-                     "residual_df": freedom, "status": kind, "reason": reason, "n_genes": len(tables[contrast]),
-                     "n_significant": int((table["padj"] < settings.alpha).sum()) if kind == "tested" else ""})  # fmt: skip
+        rows.append(
+            {
+                "test": f"{contrast}@{cell_type}",
+                "contrast": contrast,
+                "cell_type": cell_type,
+                "n_units": units["animal_id"].nunique() if len(units) else 0,
+                "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in weights),
+                "n_cells": int(groups["n_cells"].sum()),
+                "residual_df": freedom,
+                "status": kind,
+                "reason": reason,
+                "n_genes": len(tables[contrast]),
+                "n_significant": int((table["padj"] < settings.alpha).sum())
+                if kind == "tested"
+                else "",
+            }
+        )
     return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))
 
 
 def _standing(
-    units: pd.DataFrame, model, weights: Mapping[str, float], settings: ComparisonSettings, cell_type: str
+    units: pd.DataFrame,
+    model,
+    weights: Mapping[str, float],
+    settings: ComparisonSettings,
+    cell_type: str,
 ) -> tuple[str, str]:
     kind, reason = standing(units, model, weights, settings.min_per_arm)
     if kind == "refused" and reason.startswith("no library in arm"):

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.study.errors import nearest
-from periomics.study.problems import Problem
-from periomics.study.tables import read_table
+from periomics.core.errors import nearest
+from periomics.core.problems import Problem
+from periomics.core.tables import read_table
 
 WITHHELD = "groups are coded; the key has not been opened"
 # Where a code may stand: the group of an animal, the condition of a specimen.
@@ -43,7 +43,11 @@ class Coding:
     def decoded(self, sheet: pd.DataFrame) -> pd.DataFrame:
         """A sheet with arms in place of codes; as it is while the key is closed."""
         columns = [c for c in CODED_COLUMNS if c in sheet.columns]
-        return sheet.assign(**{c: sheet[c].map(lambda v: self.arms.get(v, v)) for c in columns}) if self.arms else sheet
+        return (
+            sheet.assign(**{c: sheet[c].map(lambda v: self.arms.get(v, v)) for c in columns})
+            if self.arms
+            else sheet
+        )
 
 
 def settings(config: Mapping[str, object]) -> Mapping[str, object]:
@@ -66,13 +70,18 @@ def read_coding(config: Mapping[str, object], folder: Path) -> tuple[Coding, lis
     if path is None or not path.is_file():
         return Coding(codes), []
     table = read_table(path, path.name)
-    problems = [*table.problems, *check_key(table.data, path.name, codes, bool(settings(config).get("shared_arms")))]
+    problems = [
+        *table.problems,
+        *check_key(table.data, path.name, codes, bool(settings(config).get("shared_arms"))),
+    ]
     if any(p.level == "error" for p in problems):
         return Coding(codes), problems
     return Coding(codes, dict(zip(table.data["code"], table.data["arm"], strict=True))), problems
 
 
-def check_key(table: pd.DataFrame, file: str, codes: tuple[str, ...], shared: bool = False) -> list[Problem]:
+def check_key(
+    table: pd.DataFrame, file: str, codes: tuple[str, ...], shared: bool = False
+) -> list[Problem]:
     """Every problem of a key: each code once, each with an arm of its own.
 
     Parameters
@@ -89,11 +98,18 @@ def check_key(table: pd.DataFrame, file: str, codes: tuple[str, ...], shared: bo
     missing = [c for c in ("code", "arm") if c not in table.columns]
     if missing:
         known = nearest(missing[0], table.columns)
-        return [Problem(file, 1, c, f"this column is needed{known}", allowed="code, arm") for c in missing]
+        return [
+            Problem(file, 1, c, f"this column is needed{known}", allowed="code, arm")
+            for c in missing
+        ]
     problems, seen, arms = [], set(), {}
     for row, code, arm in table[["code", "arm"]].itertuples():
         if code not in codes:
-            problems.append(Problem(file, row, "code", f"unknown code{nearest(code, codes)}", code, ", ".join(codes)))
+            problems.append(
+                Problem(
+                    file, row, "code", f"unknown code{nearest(code, codes)}", code, ", ".join(codes)
+                )
+            )
         elif code in seen:
             problems.append(Problem(file, row, "code", "this code stands here twice", code))
         seen.add(code)
@@ -103,11 +119,17 @@ def check_key(table: pd.DataFrame, file: str, codes: tuple[str, ...], shared: bo
             problems.append(Problem(file, row, "arm", "an arm cannot be called like a code", arm))
         elif arm in arms and not shared:
             message = f"two codes stand for one arm ({arms[arm]} and {code})"
-            problems.append(Problem(file, row, "arm", message, arm, "distinct arms, or blinding/shared_arms: true"))
+            problems.append(
+                Problem(
+                    file, row, "arm", message, arm, "distinct arms, or blinding/shared_arms: true"
+                )
+            )
         arms.setdefault(arm, code)
     lost = [c for c in codes if c not in seen]
     if lost:
-        problems.append(Problem(file, 0, "code", "every code needs a row; without one", ", ".join(lost)))
+        problems.append(
+            Problem(file, 0, "code", "every code needs a row; without one", ", ".join(lost))
+        )
     return problems
 
 
@@ -116,11 +138,17 @@ def declared_arms(config: Mapping[str, object], claims: Mapping[str, object]) ->
     roles = config.get("roles")
     roles = roles if isinstance(roles, Mapping) else {}
     treated = roles.get("treated") or []
-    names = {roles.get("healthy"), roles.get("disease"), *([treated] if isinstance(treated, str) else treated)}
+    names = {
+        roles.get("healthy"),
+        roles.get("disease"),
+        *([treated] if isinstance(treated, str) else treated),
+    }
     contrasts = claims.get("contrasts")
     for contrast in contrasts.values() if isinstance(contrasts, Mapping) else ():
         weights = contrast.get("weights") if isinstance(contrast, Mapping) else None
         names |= set(weights) - {"healthy", "disease"} if isinstance(weights, Mapping) else set()
     rows = claims.get("claims")
-    names |= {c.get("arm") for c in (rows if isinstance(rows, list) else ()) if isinstance(c, Mapping)}
+    names |= {
+        c.get("arm") for c in (rows if isinstance(rows, list) else ()) if isinstance(c, Mapping)
+    }
     return {str(n) for n in names if n}

@@ -8,8 +8,8 @@ from typing import Any, Literal
 
 from pydantic import Field, ValidationError
 
+from periomics.core.problems import Problem
 from periomics.study.config import Section, problem_of
-from periomics.study.problems import Problem
 
 # Kinds that ask whether a contrast lies above 0; they differ in what the contrast is.
 DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")
@@ -33,7 +33,8 @@ class Design(Section):
     """What contrasts of different animals are adjusted for; declared before data."""
 
     blocks: bool = Field(
-        True, description="compare within the blocks of the animals sheet, where every animal of an outcome has one"
+        True,
+        description="compare within the blocks of the animals sheet, where every animal of an outcome has one",
     )
     covariates: list[Literal["weight_g", "sex"]] = Field(
         default_factory=list, description="columns of the animals sheet, known before treatment"
@@ -46,13 +47,17 @@ class Composite(Section):
     outcomes: Literal["primary"] | list[str] = Field(
         "primary", description="outcomes that enter; each needs a declared direction of benefit"
     )
-    min_domains: float = Field(0.6, gt=0, le=1, description="share of the domains that an animal needs")
+    min_domains: float = Field(
+        0.6, gt=0, le=1, description="share of the domains that an animal needs"
+    )
 
 
 class Secondary(Section):
     """Every other measured outcome × contrast, exploratory."""
 
-    correction: Literal["bh", "none"] = Field("bh", description="correction over all secondary contrasts")
+    correction: Literal["bh", "none"] = Field(
+        "bh", description="correction over all secondary contrasts"
+    )
 
 
 class ContrastEntry(Section):
@@ -68,7 +73,9 @@ class ContrastEntry(Section):
     trend: Literal["dose"] | None = Field(
         None, description="dose: slope on log2(dose + 1) inside units instead of a difference"
     )
-    confounded_with: str = Field("", description="what else differs between the arms; printed beside every verdict")
+    confounded_with: str = Field(
+        "", description="what else differs between the arms; printed beside every verdict"
+    )
 
 
 class ClaimEntry(Section):
@@ -77,21 +84,37 @@ class ClaimEntry(Section):
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", description="name of the claim")
     text: str = Field("", description="the claim in words")
     kind: Literal[
-        "gate", "superiority", "timing", "interaction", "dose_trend", "non_superiority", "equivalence", "rescue", "association"
-    ] = Field(description="what is asked of the contrast")  # fmt: skip
+        "gate",
+        "superiority",
+        "timing",
+        "interaction",
+        "dose_trend",
+        "non_superiority",
+        "equivalence",
+        "rescue",
+        "association",
+    ] = Field(description="what is asked of the contrast")
     contrast: str = Field("", description="name of a contrast; not for rescue and association")
     arm: str = Field("", description="rescue: the treated arm")
-    threshold: float = Field(0.5, description="rescue: R that must be passed; .5 is half way to healthy, .8 restored")
+    threshold: float = Field(
+        0.5, description="rescue: R that must be passed; .5 is half way to healthy, .8 restored"
+    )
     outcomes: str | list[str] = Field(
         "primary", description="outcomes, `primary` for one a domain, or `hi` for the healing index"
     )
-    score: str = Field("", description="association: the score, as declared in config linkage/pairs")
+    score: str = Field(
+        "", description="association: the score, as declared in config linkage/pairs"
+    )
     after: str | list[str] = Field(
         default_factory=list, description="claims that must be supported for the same outcome first"
     )
-    correction: Literal["none", "holm", "bh"] = Field("none", description="over the outcomes that are tested")
+    correction: Literal["none", "holm", "bh"] = Field(
+        "none", description="over the outcomes that are tested"
+    )
     family: str = Field("", description="name of the family; the claim's own where empty")
-    combine: Literal["all"] | None = Field(None, description="all: one verdict over all outcomes, intersection–union")
+    combine: Literal["all"] | None = Field(
+        None, description="all: one verdict over all outcomes, intersection–union"
+    )
     margin: Margin | None = Field(None, description="in place of the study's margin")
     time: float | None = Field(None, description="time of measurement; the last where empty")
     variant: str = Field("", description="variant of the outcome; the declared default where empty")
@@ -101,14 +124,21 @@ class Claims(Section):
     """All that is declared before data."""
 
     alpha: float = Field(
-        0.05, gt=0, lt=0.5, description="family-wise and two-sided; non-superiority is one-sided at alpha"
+        0.05,
+        gt=0,
+        lt=0.5,
+        description="family-wise and two-sided; non-superiority is one-sided at alpha",
     )
     margin: Margin = Field(
-        default_factory=lambda: Margin(kind="deficit", value=0.3), description="smallest effect of interest"
+        default_factory=lambda: Margin(kind="deficit", value=0.3),
+        description="smallest effect of interest",
     )
-    domains: dict[str, str] = Field(default_factory=dict, description="domain → its one primary outcome")
+    domains: dict[str, str] = Field(
+        default_factory=dict, description="domain → its one primary outcome"
+    )
     directions: dict[str, Literal["+", "-"]] = Field(
-        default_factory=dict, description="outcome or score → which way is better, where the dictionary does not say"
+        default_factory=dict,
+        description="outcome or score → which way is better, where the dictionary does not say",
     )
     design: Design = Field(default_factory=Design)
     composite: Composite = Field(default_factory=Composite)

@@ -16,8 +16,8 @@ from dataclasses import astuple, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
-from periomics.study.errors import InputError, nearest
-from periomics.study.files import write_text
+from periomics.core.errors import InputError, nearest
+from periomics.core.files import write_text
 
 COLUMNS = ("when", "event", "item", "sha256", "change", "content")
 EVENTS = ("frozen", "changed", "unblinded")
@@ -79,27 +79,53 @@ def read_lock(path: str | os.PathLike[str] | None) -> list[Entry]:
         return []
     lines = path.read_text(encoding="utf-8").rstrip("\n").split("\n")
     if tuple(lines[0].rstrip("\r").split("\t")) != COLUMNS:
-        raise InputError("is no lock of claims", file=path, row=1, value=lines[0][:60], allowed=", ".join(COLUMNS))
+        raise InputError(
+            "is no lock of claims",
+            file=path,
+            row=1,
+            value=lines[0][:60],
+            allowed=", ".join(COLUMNS),
+        )
     out = []
     for row, line in enumerate(lines[1:], start=2):
         cells = line.rstrip("\r").split("\t")
         if len(cells) != len(COLUMNS):
             message = "a row was edited or cut: bring back the file as `snakemake freeze` wrote it"
-            raise InputError(message, file=path, row=row, value=f"{len(cells)} cells", allowed=f"{len(COLUMNS)} cells")
+            raise InputError(
+                message,
+                file=path,
+                row=row,
+                value=f"{len(cells)} cells",
+                allowed=f"{len(COLUMNS)} cells",
+            )
         entry = Entry(*cells)
         if entry.event not in EVENTS:
             message = f"unknown event{nearest(entry.event, EVENTS)}"
-            raise InputError(message, file=path, row=row, column="event", value=entry.event, allowed=", ".join(EVENTS))
+            raise InputError(
+                message,
+                file=path,
+                row=row,
+                column="event",
+                value=entry.event,
+                allowed=", ".join(EVENTS),
+            )
         if entry.event != "unblinded" and entry.content and digest(entry.content) != entry.sha256:
             message = "the content does not fit its digest: the row was edited after it was written"
             raise InputError(
-                message, file=path, row=row, column="sha256", value=entry.sha256, allowed=digest(entry.content)
+                message,
+                file=path,
+                row=row,
+                column="sha256",
+                value=entry.sha256,
+                allowed=digest(entry.content),
             )
         out.append(entry)
     return out
 
 
-def append(path: str | os.PathLike[str], make: Callable[[Sequence[Entry]], Iterable[Entry]]) -> list[Entry]:
+def append(
+    path: str | os.PathLike[str], make: Callable[[Sequence[Entry]], Iterable[Entry]]
+) -> list[Entry]:
     """Add the rows that `make` gives for the rows so far; returns them.
 
     Two processes that append at once wait for each other, and each sees the other's rows; a reader sees the file before or after,

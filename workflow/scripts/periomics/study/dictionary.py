@@ -8,18 +8,34 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from periomics.study.errors import InputError, nearest
+from periomics.core.errors import InputError, nearest
 
 COLUMNS = (
-    "outcome", "symbol", "name", "unit", "modality", "domain", "definition", "benefit", "kind", "scale", "aggregation",
-    "tolerance_abs", "tolerance_rel", "validated", "citation", "evidence",
-)  # fmt: skip
+    "outcome",
+    "symbol",
+    "name",
+    "unit",
+    "modality",
+    "domain",
+    "definition",
+    "benefit",
+    "kind",
+    "scale",
+    "aggregation",
+    "tolerance_abs",
+    "tolerance_rel",
+    "validated",
+    "citation",
+    "evidence",
+)
 BENEFITS = ("+", "-", "toward_control", "context")
 KINDS = ("continuous", "proportion", "ratio", "count", "binary", "ordinal", "time_series")
 SCALES = ("identity", "log", "logit", "count")
 AGGREGATIONS = ("A", "S>A", "F>S>A", "well>isolation", "field>well>isolation", "library>A")
 DOMAINS = ("bone", "necrosis", "barrier", "vessels", "inflammation", "culture", "score", "context")
-SCORE = re.compile(r"^score:(?P<kind>[a-z_]+):(?P<id>[A-Za-z0-9_.+\-]+)(@(?P<cell_type>[A-Za-z0-9_.+\- ]+))?$")
+SCORE = re.compile(
+    r"^score:(?P<kind>[a-z_]+):(?P<id>[A-Za-z0-9_.+\-]+)(@(?P<cell_type>[A-Za-z0-9_.+\- ]+))?$"
+)
 
 
 def load_dictionary(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -55,7 +71,13 @@ def load_dictionary(path: str | os.PathLike[str]) -> pd.DataFrame:
             )
     if df["outcome"].duplicated().any():
         row = int(df["outcome"].duplicated().idxmax())
-        raise InputError("outcome stands twice", file=path, row=row + 2, column="outcome", value=df.at[row, "outcome"])
+        raise InputError(
+            "outcome stands twice",
+            file=path,
+            row=row + 2,
+            column="outcome",
+            value=df.at[row, "outcome"],
+        )
     for column in ("tolerance_abs", "tolerance_rel"):
         df[column] = pd.to_numeric(df[column].replace("", None))
     return df.set_index("outcome", drop=False)
@@ -74,11 +96,23 @@ def entry(dictionary: pd.DataFrame, outcome: str) -> pd.Series:
     match = SCORE.match(outcome)
     if match:
         row = pd.Series(dict.fromkeys(dictionary.columns, ""), name=outcome)
-        row.update(pd.Series({
-            "outcome": outcome, "symbol": match["id"], "name": f"{match['kind']} score {match['id']}", "unit": "a.u.",
-            "modality": "singlecell" if match["cell_type"] else "bulk", "domain": "score", "benefit": "context",
-            "kind": "continuous", "scale": "identity", "aggregation": "library>A", "evidence": "memory",
-        }))  # fmt: skip
+        row.update(
+            pd.Series(
+                {
+                    "outcome": outcome,
+                    "symbol": match["id"],
+                    "name": f"{match['kind']} score {match['id']}",
+                    "unit": "a.u.",
+                    "modality": "singlecell" if match["cell_type"] else "bulk",
+                    "domain": "score",
+                    "benefit": "context",
+                    "kind": "continuous",
+                    "scale": "identity",
+                    "aggregation": "library>A",
+                    "evidence": "memory",
+                }
+            )
+        )
         row["tolerance_abs"] = row["tolerance_rel"] = float("nan")
         return row
     raise InputError(f"unknown outcome {outcome!r}{nearest(outcome, dictionary.index)}")

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.core.errors import PeriomicsError
+from periomics.core.files import sha256
 from periomics.study.blinding import key_file
 from periomics.study.claims_lock import Entry, canonical, digest
-from periomics.study.errors import PeriomicsError
-from periomics.study.files import sha256
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import RESULTS_TOKEN, Study
 
@@ -69,7 +69,9 @@ def rebuilt(declared: Mapping[str, object]) -> tuple[dict, dict]:
             claims.setdefault(key, {})[name] = value
     order = declared.get(ORDER)
     if isinstance(order, list) and "claims" in claims:
-        claims["claims"].sort(key=lambda c: order.index(c["id"]) if c["id"] in order else len(order))
+        claims["claims"].sort(
+            key=lambda c: order.index(c["id"]) if c["id"] in order else len(order)
+        )
     roles = declared.get(ROLES)
     return claims, dict(roles) if isinstance(roles, Mapping) else {}
 
@@ -86,7 +88,9 @@ def changes(old: Mapping[str, object], new: Mapping[str, object]) -> list[Change
     after = {i: v for i, v in old.items() if i not in gone} | dict(new)
     before, wanted = (_order(rebuilt(x)[0]) for x in (after | {ORDER: old.get(ORDER)}, new))
     if before != wanted:
-        out.append(Change(ORDER, f"changed from {canonical(before)} to {canonical(wanted)}", wanted))
+        out.append(
+            Change(ORDER, f"changed from {canonical(before)} to {canonical(wanted)}", wanted)
+        )
     return out
 
 
@@ -114,7 +118,11 @@ def frozen_items(entries: Sequence[Entry], first: bool = False) -> dict[str, obj
     """The declared items as last frozen, or as they were at the first freeze."""
     out: dict[str, object] = {}
     for entry in entries:
-        if entry.event not in ("frozen", "changed") or entry.item == STATE or (first and entry.event == "changed"):
+        if (
+            entry.event not in ("frozen", "changed")
+            or entry.item == STATE
+            or (first and entry.event == "changed")
+        ):
             continue
         if entry.content:
             out[entry.item] = entry.value
@@ -143,18 +151,31 @@ def freeze_entries(
     found = changes(frozen_items(entries), declared)
     if not found:
         return []
-    rows = [_entry(when, event, c.item, c.words, None if c.value is None else canonical(c.value)) for c in found]
+    rows = [
+        _entry(when, event, c.item, c.words, None if c.value is None else canonical(c.value))
+        for c in found
+    ]
     return [*rows, _entry(when, event, STATE, "as it stood", canonical(state))]
 
 
-def _entry(when: str, event: str, item: str, words: str, content: str | None, sha: str | None = None) -> Entry:
-    return Entry(when, event, item, sha or (digest(content) if content else ""), words, content or "")
+def _entry(
+    when: str, event: str, item: str, words: str, content: str | None, sha: str | None = None
+) -> Entry:
+    return Entry(
+        when, event, item, sha or (digest(content) if content else ""), words, content or ""
+    )
 
 
 def state_of(study: Study) -> dict[str, str]:
     """What could already be known: whether verdicts existed in the results folder, and whether coded groups were opened."""
     verdicts = Path(study.results) / "statistics" / "verdicts.tsv"
-    key = "opened" if study.coding.opened else "not opened" if study.coding.codes else "groups are not coded"
+    key = (
+        "opened"
+        if study.coding.opened
+        else "not opened"
+        if study.coding.codes
+        else "groups are not coded"
+    )
     return {"verdicts": "existed" if verdicts.is_file() else "none", "key": key}
 
 
@@ -174,7 +195,9 @@ def observed(study: Study) -> dict[str, tuple[str, object]]:
         annotation and import that the sheets name. The content of a file is its name. What the simulation writes is left out: it
         follows from the config.
     """
-    files = {item: (sha256(p) if p.exists() else NOT_THERE, p.name) for item, p in _files(study).items()}
+    files = {
+        item: (sha256(p) if p.exists() else NOT_THERE, p.name) for item, p in _files(study).items()
+    }
     sections = {
         f"config/{name}": (digest(canonical(value)), value)
         for name, value in study.config.items()
@@ -194,7 +217,9 @@ def _files(study: Study) -> dict[str, Path]:
     named["key"] = key_file(study.config, study.folder)
     for sheet in SPECIMEN_SHEETS:
         for column, kind in (("mask", "masks"), ("rois", "annotations"), ("path", "imports")):
-            if column not in study.sheets[sheet].columns or (kind == "imports" and sheet != "imports"):
+            if column not in study.sheets[sheet].columns or (
+                kind == "imports" and sheet != "imports"
+            ):
                 continue
             for cell in sorted(set(study.sheets[sheet][column]) - {""}):
                 if not cell.startswith(RESULTS_TOKEN):
@@ -202,7 +227,9 @@ def _files(study: Study) -> dict[str, Path]:
     return {item: Path(str(path)) for item, path in named.items() if path}
 
 
-def unblind_entries(entries: Sequence[Entry], study: Study, verdicts: pd.DataFrame, when: str) -> list[Entry]:
+def unblind_entries(
+    entries: Sequence[Entry], study: Study, verdicts: pd.DataFrame, when: str
+) -> list[Entry]:
     """Rows that the unblinding adds: digests of what verdicts rest on, and the verdicts.
 
     Nothing where the study was unblinded before: the first time counts.
@@ -222,10 +249,21 @@ def unblind_entries(entries: Sequence[Entry], study: Study, verdicts: pd.DataFra
         return []
     if verdicts.empty:
         raise PeriomicsError("there is no verdict yet: nothing to be unblinded")
-    rows = [_entry(when, "unblinded", i, "recorded", canonical(v), sha) for i, (sha, v) in observed(study).items()]
+    rows = [
+        _entry(when, "unblinded", i, "recorded", canonical(v), sha)
+        for i, (sha, v) in observed(study).items()
+    ]
     for row in verdicts.to_dict("records"):
         content = canonical({k: row[k] for k in VERDICT_FACTS})
-        rows.append(_entry(when, "unblinded", f"verdicts/{row['claim_id']}/{row['outcome']}", "recorded", content))
+        rows.append(
+            _entry(
+                when,
+                "unblinded",
+                f"verdicts/{row['claim_id']}/{row['outcome']}",
+                "recorded",
+                content,
+            )
+        )
     return rows
 
 
@@ -236,7 +274,9 @@ def unblinded(entries: Sequence[Entry]) -> str:
 
 def inputs_changed(entries: Sequence[Entry], study: Study) -> list[Change]:
     """Inputs that differ from what they were at the unblinding; none where there was none."""
-    then = {e.item: e for e in entries if e.event == "unblinded" and not e.item.startswith("verdicts/")}
+    then = {
+        e.item: e for e in entries if e.event == "unblinded" and not e.item.startswith("verdicts/")
+    }
     if not then:
         return []
     found, out = observed(study), []
@@ -248,7 +288,11 @@ def inputs_changed(entries: Sequence[Entry], study: Study) -> list[Change]:
         if NOT_THERE in (old, new):
             out.append(Change(item, "added" if old == NOT_THERE else "removed", None))
         elif item.startswith("config/"):
-            out.append(Change(item, difference(then[item].value, json.loads(canonical(found[item][1]))), None))
+            out.append(
+                Change(
+                    item, difference(then[item].value, json.loads(canonical(found[item][1]))), None
+                )
+            )
         else:
             out.append(Change(item, f"the content changed ({old[:12]} to {new[:12]})", None))
     return out

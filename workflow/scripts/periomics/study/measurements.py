@@ -7,20 +7,59 @@ from collections.abc import Iterable, Mapping, Sequence
 import numpy as np
 import pandas as pd
 
-from periomics.study.errors import PeriomicsError
+from periomics.core.errors import PeriomicsError
 
 COLUMNS = (
-    "specimen_id", "animal_id", "modality", "section_id", "field_id", "roi", "outcome", "variant", "time", "time_unit",
-    "value", "unit", "numerator", "denominator", "denominator_unit", "level", "n_sub", "role", "method", "source",
-    "reader", "qc", "qc_reason",
-)  # fmt: skip
-KEY = ("specimen_id", "section_id", "field_id", "roi", "outcome", "variant", "time", "source", "reader")
+    "specimen_id",
+    "animal_id",
+    "modality",
+    "section_id",
+    "field_id",
+    "roi",
+    "outcome",
+    "variant",
+    "time",
+    "time_unit",
+    "value",
+    "unit",
+    "numerator",
+    "denominator",
+    "denominator_unit",
+    "level",
+    "n_sub",
+    "role",
+    "method",
+    "source",
+    "reader",
+    "qc",
+    "qc_reason",
+)
+KEY = (
+    "specimen_id",
+    "section_id",
+    "field_id",
+    "roi",
+    "outcome",
+    "variant",
+    "time",
+    "source",
+    "reader",
+)
 NUMERIC = ("time", "value", "numerator", "denominator", "n_sub")
 LEVELS = ("cell", "field", "section", "well", "specimen", "animal")
 ROLES = ("sample", "vehicle", "blank", "control", "negative_control", "phantom")
 SOURCES = ("measured", "imported", "reading")
 QC = ("pass", "warn", "fail")
-MODALITIES = ("microct", "histology", "culture", "bulk", "singlecell", "clinical", "imports", "readings")
+MODALITIES = (
+    "microct",
+    "histology",
+    "culture",
+    "bulk",
+    "singlecell",
+    "clinical",
+    "imports",
+    "readings",
+)
 _ALLOWED = {"level": LEVELS, "role": ROLES, "source": SOURCES, "qc": QC, "modality": MODALITIES}
 
 
@@ -46,7 +85,9 @@ def tidy(rows: Iterable[Mapping[str, object]], **common: object) -> pd.DataFrame
         On an unknown column, a value outside an enumeration, a duplicate key, or an infinite value.
     """
     defaults = {"source": "measured", "role": "sample", "qc": "pass", **common}
-    df = pd.DataFrame([{**defaults, **row} for row in rows], columns=None if rows else list(COLUMNS))
+    df = pd.DataFrame(
+        [{**defaults, **row} for row in rows], columns=None if rows else list(COLUMNS)
+    )
     unknown = [c for c in df.columns if c not in COLUMNS]
     if unknown:
         raise PeriomicsError(f"measurements: unknown columns {unknown}")
@@ -65,7 +106,9 @@ def validate(df: pd.DataFrame) -> None:
     for column, allowed in _ALLOWED.items():
         bad = sorted(set(df[column]) - set(allowed))
         if bad:
-            raise PeriomicsError(f"measurements: column {column} holds {bad}; allowed: {', '.join(allowed)}")
+            raise PeriomicsError(
+                f"measurements: column {column} holds {bad}; allowed: {', '.join(allowed)}"
+            )
     for column in NUMERIC:
         if np.isinf(df[column].to_numpy(float)).any():
             raise PeriomicsError(f"measurements: column {column} holds an infinite value")

@@ -11,15 +11,46 @@ import pandas as pd
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import Study
 
-MODALITY_OF_SHEET = {"scans": "microct", "sections": "histology", "cultures": "culture", "clinical": "clinical",
-                     "readings": "readings", "imports": "imports"}  # fmt: skip
-SEEDED_RULES = ["simulate_design", "simulate_microct", "simulate_histology", "simulate_culture", "simulate_bulk",
-                "simulate_singlecell", "rank_sets", "build_atlas", "estimate_contrasts", "associate_scores", "solve_network",
-                "estimate_power", "allocate_animals", "calibrate_part"]  # fmt: skip
+MODALITY_OF_SHEET = {
+    "scans": "microct",
+    "sections": "histology",
+    "cultures": "culture",
+    "clinical": "clinical",
+    "readings": "readings",
+    "imports": "imports",
+}
+SEEDED_RULES = [
+    "simulate_design",
+    "simulate_microct",
+    "simulate_histology",
+    "simulate_culture",
+    "simulate_bulk",
+    "simulate_singlecell",
+    "rank_sets",
+    "build_atlas",
+    "estimate_contrasts",
+    "associate_scores",
+    "solve_network",
+    "estimate_power",
+    "allocate_animals",
+    "calibrate_part",
+]
 # Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
 CALIBRATION_PARTS = 12
 # Ends of the names of files that say little of what they hold.
-PACKED = (".gz", ".png", ".jpg", ".jpeg", ".zarr", ".zarray", "zarr.json", ".aim", ".zip", ".mhd", ".nhdr")
+PACKED = (
+    ".gz",
+    ".png",
+    ".jpg",
+    ".jpeg",
+    ".zarr",
+    ".zarray",
+    "zarr.json",
+    ".aim",
+    ".zip",
+    ".mhd",
+    ".nhdr",
+)
 IMAGING = (
     ("scans", "microct", "specimen_id"),
     ("sections", "histology", "animal_id"),
@@ -41,7 +72,9 @@ def assays(study: Study) -> tuple[bool, bool]:
 
 def decoded_sheets(study: Study) -> dict[str, str]:
     """Sheets with arms in place of codes, by name; none unless the study is coded and its key is opened."""
-    names = [n for n in ("animals", *SPECIMEN_SHEETS) if study.coding.opened and study.sheet_file(n)]
+    names = [
+        n for n in ("animals", *SPECIMEN_SHEETS) if study.coding.opened and study.sheet_file(n)
+    ]
     return {n: f"{study.results}/study/decoded/{n}.tsv" for n in names}
 
 
@@ -65,7 +98,11 @@ def measurement_tables(study: Study) -> list[str]:
 def score_tables(study: Study) -> list[str]:
     """Score tables per library that the study will have."""
     bulk, single = assays(study)
-    return [f"{study.results}/{a}/scores.tsv" for a, there in (("bulk", bulk), ("singlecell", single)) if there]
+    return [
+        f"{study.results}/{a}/scores.tsv"
+        for a, there in (("bulk", bulk), ("singlecell", single))
+        if there
+    ]
 
 
 def bulk_contrasts(study: Study) -> list[str]:
@@ -100,14 +137,21 @@ def associated(study: Study) -> bool:
 
 def batch_tables(study: Study, **where: str) -> list[str]:
     """Stain batch files that some sections depend on."""
-    return [f"{study.results}/histology/batches/{b}.tsv" for b in ids(study, "sections", "batch", **where)]
+    return [
+        f"{study.results}/histology/batches/{b}.tsv"
+        for b in ids(study, "sections", "batch", **where)
+    ]
 
 
 def claimed_associations(study: Study) -> list[str]:
     """The table of associations where a claim speaks of one and there is anything to link."""
     claims = study.claims.get("claims") if isinstance(study.claims, dict) else None
     kinds = [c.get("kind") for c in claims or [] if isinstance(c, dict)]
-    return [f"{study.results}/linkage/associations.tsv"] if "association" in kinds and associated(study) else []
+    return (
+        [f"{study.results}/linkage/associations.tsv"]
+        if "association" in kinds and associated(study)
+        else []
+    )
 
 
 def scan_batches(study: Study, **where: str) -> list[str]:
@@ -137,13 +181,22 @@ def targets(study: Study) -> dict[str, list[str]]:
     for sheet, area, column in IMAGING:
         out[area] = [f"{r}/{area}/{i}/measurements.tsv" for i in ids(study, sheet, column)]
     out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
-    out["bulk"] += [f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")]
+    out["bulk"] += [
+        f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")
+    ]
     out["singlecell"] = (
-        [f"{r}/singlecell/{f}" for f in ("atlas.h5ad", "composition.tsv", "scores.tsv", "tests.tsv")] if single else []
+        [
+            f"{r}/singlecell/{f}"
+            for f in ("atlas.h5ad", "composition.tsv", "scores.tsv", "tests.tsv")
+        ]
+        if single
+        else []
     )
     measured = measurement_tables(study) or score_tables(study)
     out["outcomes"] = [f"{r}/outcomes/animals.tsv"] if measured else []
-    out["statistics"] = [f"{r}/statistics/{n}.tsv" for n in ("verdicts", "deviations")] if measured else []
+    out["statistics"] = (
+        [f"{r}/statistics/{n}.tsv" for n in ("verdicts", "deviations")] if measured else []
+    )
     out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
     out["linkage"] += [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
     out["report"] = [f"{r}/report/report.html"]
@@ -153,7 +206,9 @@ def targets(study: Study) -> dict[str, list[str]]:
     # Of the next study: made only when asked for by name.
     out["calibrate"] = [f"{r}/statistics/calibration.tsv"]
     out["power"] = [f"{r}/statistics/{f}" for f in ("power.tsv", "power_curves.tsv", "power.svg")]
-    out["allocate"] = [f"{r}/planning/{n}.tsv" for n in ("allocation", "layout", "layout_key", "balance")]
+    out["allocate"] = [
+        f"{r}/planning/{n}.tsv" for n in ("allocation", "layout", "layout_key", "balance")
+    ]
     return out
 
 
@@ -171,7 +226,9 @@ def measured_animals(study: Study) -> str | list[str]:
 
 def calibration_parts(study: Study) -> list[str]:
     """Tables of the parts into which the scenarios of a calibration are dealt."""
-    return [f"{study.results}/statistics/calibration/{i}.tsv" for i in range(1, CALIBRATION_PARTS + 1)]
+    return [
+        f"{study.results}/statistics/calibration/{i}.tsv" for i in range(1, CALIBRATION_PARTS + 1)
+    ]
 
 
 def calibration_made(study: Study) -> bool:
@@ -189,7 +246,11 @@ def overlap(study: Study) -> pd.DataFrame:
     animals = study.sheets["animals"].set_index("animal_id")
     out = animals[["unit", "group"]].copy()
     for sheet, modality in MODALITY_OF_SHEET.items():
-        counts = study.sheets[sheet].groupby("animal_id").size() if len(study.sheets[sheet]) else pd.Series(dtype=int)
+        counts = (
+            study.sheets[sheet].groupby("animal_id").size()
+            if len(study.sheets[sheet])
+            else pd.Series(dtype=int)
+        )
         out[modality] = counts.reindex(out.index).fillna(0).astype(int)
     libraries = study.sheets["libraries"]
     for assay in ("bulk", "singlecell"):
@@ -212,10 +273,17 @@ def recovery_inputs(study: Study) -> dict[str, object]:
     r, (bulk, single) = study.results, assays(study)
     out: dict[str, object] = {}
     if bulk_contrasts(study):
-        out |= {"genes": f"{r}/simulate/truth/bulk_genes.tsv", "targets": f"{r}/simulate/truth/targets.tsv",
-                "de": [f"{r}/bulk/de/{c}.tsv" for c in bulk_contrasts(study)], "tests": f"{r}/bulk/tests.tsv"}  # fmt: skip
+        out |= {
+            "genes": f"{r}/simulate/truth/bulk_genes.tsv",
+            "targets": f"{r}/simulate/truth/targets.tsv",
+            "de": [f"{r}/bulk/de/{c}.tsv" for c in bulk_contrasts(study)],
+            "tests": f"{r}/bulk/tests.tsv",
+        }
     if single:
-        out |= {"cells": f"{r}/singlecell/cells.tsv", "types": f"{r}/simulate/truth/singlecell_cells.tsv"}
+        out |= {
+            "cells": f"{r}/singlecell/cells.tsv",
+            "types": f"{r}/simulate/truth/singlecell_cells.tsv",
+        }
     if bulk or single:
         out["libraries"] = decoded_sheets(study).get("libraries") or study.sheet_file("libraries")
     return out
@@ -228,9 +296,13 @@ def report_inputs(study: Study) -> dict[str, object]:
     measured = bool(measurement_tables(study) or score_tables(study))
     out: dict[str, object] = {}
     if measured:
-        out |= {"measurements": f"{r}/outcomes/measurements.tsv", "animals_values": f"{r}/outcomes/animals.tsv"}
         out |= {
-            n: f"{r}/statistics/{n}.tsv" for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")
+            "measurements": f"{r}/outcomes/measurements.tsv",
+            "animals_values": f"{r}/outcomes/animals.tsv",
+        }
+        out |= {
+            n: f"{r}/statistics/{n}.tsv"
+            for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")
         }
         out |= {n: f"{r}/outcomes/{n}.tsv" for n in ("variance", "sampling")}
     if calibration_made(study):
@@ -240,7 +312,10 @@ def report_inputs(study: Study) -> dict[str, object]:
     if simulated_layers(study):
         out |= {"recovery": f"{r}/recovery.tsv", "recovery_figure": f"{r}/recovery.svg"}
     if associated(study):
-        out |= {"associations": f"{r}/linkage/associations.tsv", "overlap": f"{r}/linkage/overlap.tsv"}
+        out |= {
+            "associations": f"{r}/linkage/associations.tsv",
+            "overlap": f"{r}/linkage/overlap.tsv",
+        }
     if networks(study):
         out["networks"] = [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
     if bulk:
@@ -249,7 +324,9 @@ def report_inputs(study: Study) -> dict[str, object]:
         out |= {k: [f"{r}/bulk/{k}/{c}.tsv" for c in bulk_contrasts(study)] for k in ("de", "sets")}
         out["bulk_tests"] = f"{r}/bulk/tests.tsv"
     if single:
-        out |= {f"sc_{n}": f"{r}/singlecell/{n}.tsv" for n in ("composition", "scores", "qc", "tests")}
+        out |= {
+            f"sc_{n}": f"{r}/singlecell/{n}.tsv" for n in ("composition", "scores", "qc", "tests")
+        }
         out["sc_de"] = f"{r}/singlecell/de"
     out |= {
         n: f"{r}/provenance/{f}"
@@ -307,7 +384,11 @@ def job_counts(study: Study) -> dict[str, int]:
     }
     if study.simulated:
         layers = simulated_layers(study)
-        counts |= {"simulate_design": 1, "simulate_bulk": int(bulk), "simulate_singlecell": int(single)}
+        counts |= {
+            "simulate_design": 1,
+            "simulate_bulk": int(bulk),
+            "simulate_singlecell": int(single),
+        }
         counts |= {f"simulate_{layer}": int(layer in layers) for _, layer, _ in IMAGING}
         counts["recover_truth"] = int(bool(layers))
     return counts
@@ -341,5 +422,7 @@ def _packed(path: Path) -> bool:
     if name.endswith((".nrrd", ".mha")) and path.is_file():
         with path.open("rb") as handle:
             head = handle.read(2048).lower()
-        return b"encoding: gz" in head or b"encoding: bz" in head or b"compresseddata = true" in head
+        return (
+            b"encoding: gz" in head or b"encoding: bz" in head or b"compresseddata = true" in head
+        )
     return name.endswith(PACKED)

@@ -7,7 +7,7 @@ from math import comb
 
 import pandas as pd
 
-from periomics.study.check_claims import arm_weights
+from periomics.study.design import arm_weights
 from periomics.study.plan import job_counts, overlap
 from periomics.study.study import Study
 
@@ -32,7 +32,9 @@ def _overlap(study: Study) -> str:
     table = overlap(study)
     if table.empty:
         return ""
-    modalities = [c for c in table.columns if c not in ("animal_id", "unit", "group") and table[c].sum()]
+    modalities = [
+        c for c in table.columns if c not in ("animal_id", "unit", "group") and table[c].sum()
+    ]
     table["arm"] = table["group"].where(table["group"] != "", "(arms within unit)")
     lines = ["Units with data, by arm and modality"]
     has = table.assign(**{m: (table[m] > 0).astype(int) for m in modalities})
@@ -59,7 +61,12 @@ def _batches(study: Study) -> str:
             continue
         arm = df["animal_id"].map(animals["group"]).fillna("")
         arm = arm.where(arm != "", df["condition"])
-        counts = df.assign(arm=arm).groupby(["batch", "arm"])["animal_id"].nunique().unstack(fill_value=0)
+        counts = (
+            df.assign(arm=arm)
+            .groupby(["batch", "arm"])["animal_id"]
+            .nunique()
+            .unstack(fill_value=0)
+        )
         parts += [f"Batch × arm of {sheet} (units)", _table(counts.reset_index())]
     return "\n".join(parts)
 
@@ -91,9 +98,16 @@ def _floors(study: Study) -> str:
         if len(arms) != 2:
             continue
         part = animals[animals["group"].isin(arms)]
-        counts = part.groupby(["block", "group"]).size().unstack(fill_value=0).reindex(columns=arms, fill_value=0)
+        counts = (
+            part.groupby(["block", "group"])
+            .size()
+            .unstack(fill_value=0)
+            .reindex(columns=arms, fill_value=0)
+        )
         n = " + ".join(str(int(counts[a].sum())) for a in arms)
-        lines.append(f"  {name} ({arms[0]} − {arms[1]}, n = {n}): p cannot fall below {permutation_floor(counts):.3g}")
+        lines.append(
+            f"  {name} ({arms[0]} − {arms[1]}, n = {n}): p cannot fall below {permutation_floor(counts):.3g}"
+        )
     return "\n".join(["Floors of the permutation checks (within blocks)", *lines]) if lines else ""
 
 

@@ -24,7 +24,9 @@ def results_folder(arguments: list[str]) -> Path:
         if word.startswith("results_dir="):
             results = word.split("=", 1)[1]
     if results is None:
-        results = (yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}).get("results_dir") or "results"
+        results = (yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}).get(
+            "results_dir"
+        ) or "results"
     return Path(results)
 
 
@@ -57,14 +59,23 @@ def main(arguments: list[str]) -> int:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            print(f"periomics: another run works in {results}/; wait for it, or stop it", file=sys.stderr)
+            print(
+                f"periomics: another run works in {results}/; wait for it, or stop it",
+                file=sys.stderr,
+            )
             return 1
         snakemake = [sys.executable, "-m", "snakemake"]
         locks = Path(".snakemake/locks")
         if locks.is_dir() and any(locks.iterdir()) and not another_snakemake_here():
-            print("periomics: the last run was interrupted; its lock is removed and its half-made files are made again")
-            subprocess.run([*snakemake, *_config_only(arguments), "--unlock"], check=True, capture_output=True)  # noqa: S603
-        return subprocess.run([*snakemake, "--rerun-incomplete", *arguments], check=False).returncode  # noqa: S603
+            print(
+                "periomics: the last run was interrupted; its lock is removed and its half-made files are made again"
+            )
+            subprocess.run(  # noqa: S603
+                [*snakemake, *_config_only(arguments), "--unlock"], check=True, capture_output=True
+            )
+        return subprocess.run(  # noqa: S603
+            [*snakemake, "--rerun-incomplete", *arguments], check=False
+        ).returncode
 
 
 def _config_only(arguments: list[str]) -> list[str]:

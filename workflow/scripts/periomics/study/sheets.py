@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from periomics.core.problems import Problem
+from periomics.core.tables import decimal_commas, read_table
 from periomics.study.measurements import MODALITIES, ROLES
-from periomics.study.problems import Problem
-from periomics.study.tables import decimal_commas, read_table
 
 IDENTIFIER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
 IDENTIFIER_TEXT = "letters, digits and _ . + - (at most 64, the first a letter or digit, no '..')"
@@ -53,7 +53,12 @@ class Sheet:
 
 
 _SPECIMEN = (
-    Column("specimen_id", "what was measured: one scan, block of tissue, well or library", "id", required=True),
+    Column(
+        "specimen_id",
+        "what was measured: one scan, block of tissue, well or library",
+        "id",
+        required=True,
+    ),
     Column("animal_id", "the unit it comes from; empty only where role is not sample", "id"),
     Column("condition", "arm within the unit (vehicle, medium …) where arms vary within it"),
     Column("dose", "dose of the condition", "number", minimum=0),
@@ -70,113 +75,248 @@ _MASK = (
     Column("mask_by", "who made the correction"),
     Column("mask_reason", "why"),
 )
-_PIXEL = Column("pixel_um", "pixel size, needed where the file states none", "number", minimum=0.02, maximum=50, unit="µm",
-                hint="a size below 0.02 µm was probably written in millimetres")  # fmt: skip
+_PIXEL = Column(
+    "pixel_um",
+    "pixel size, needed where the file states none",
+    "number",
+    minimum=0.02,
+    maximum=50,
+    unit="µm",
+    hint="a size below 0.02 µm was probably written in millimetres",
+)
 
 SHEETS: dict[str, Sheet] = {
     s.name: s
     for s in (
-        Sheet("animals", "the units of analysis and their arms", ("animal_id",), (
-            Column("animal_id", "animal, cell isolation, donor or technical replicate", "id", required=True),
-            Column("unit", "what the row is", "choice", required=True, allowed=UNITS_OF_ANALYSIS),
-            Column("group", "arm; empty where arms vary within the unit", "id"),
-            Column("block", "surgery day, cage or litter", "id"),
-            Column("sex", "sex", "choice", allowed=("F", "M", "unknown")),
-            Column("weight_g", "weight at the start", "number", minimum=0.1, maximum=2e5, unit="g"),
-            Column("source_animals", "animals whose cells an isolation holds, separated by |"),
-            Column("species", "species", "choice", allowed=SPECIES),
-            Column("note", "anything"),
-        )),
-        Sheet("scans", "micro-CT volumes", ("specimen_id",), (
-            *_SPECIMEN, _PATH,
-            Column("voxel_um", "voxel size, needed where the file states none", "number", minimum=0.2, maximum=1000, unit="µm",
-                   hint="a size below 0.2 µm was probably written in millimetres"),
-            Column("medium", "what the sample was scanned in"),
-            Column("kv", "tube voltage", "number", minimum=1, maximum=500, unit="kV"),
-            Column("filter", "beam filter"),
-            *_MASK,
-        ), "microct"),
-        Sheet("sections", "stained sections", ("section_id",), (
-            *_SPECIMEN,
-            Column("section_id", "one section on one file", "id", required=True),
-            Column("field_id", "field of the section, where a section is several files", "id"),
-            _PATH,
-            Column("stain", "a stain that config.yaml describes", "id", required=True),
-            _PIXEL,
-            Column("rois", "regions of interest as QuPath GeoJSON", "path"),
-            *_MASK,
-        ), "histology"),
-        Sheet("cultures", "scratch images and plates", ("specimen_id", "readout", "plate", "well", "time"), (
-            *_SPECIMEN,
-            Column("assay", "what the file is", "choice", required=True, allowed=("scratch", "plate")),
-            Column("readout", "outcome of a plate (prol, surv …)", "id"),
-            _PATH,
-            Column("plate", "plate", "id"),
-            Column("well", "well, as A1", "id"),
-            Column("cue", "wound cue given (1) or not (0); the vehicle is matched within the same cue", "choice", allowed=("0", "1")),
-            _PIXEL,
-            Column("interval_h", "time between frames of an image series", "number", minimum=0.001, maximum=1000, unit="h"),
-        ), "culture"),
-        Sheet("libraries", "RNA-seq libraries", ("specimen_id",), (
-            *_SPECIMEN,
-            Column("assay", "bulk or single cell", "choice", required=True, allowed=("bulk", "singlecell")),
-            _PATH,
-            Column("format", "how the file is written; from its name where empty", "choice",
-                   allowed=("matrix", "featurecounts", "salmon", "h5ad", "10x")),
-            Column("sample", "column (or cell label) of the library in a shared file"),
-            Column("compartment", "tissue or cell compartment"),
-            Column("cell_source", "what cells were sequenced"),
-            Column("species", "species of the reads", "choice", required=True, allowed=SPECIES),
-            Column("co_culture", "other species or cells in the dish"),
-            Column("cue", "wound cue given (1) or not (0)", "choice", allowed=("0", "1")),
-        ), "bulk"),
-        Sheet("imports", "tables of other programs", ("specimen_id", "section_id", "path"), (
-            *_SPECIMEN,
-            Column("section_id", "section, where the table is of one", "id"),
-            _PATH,
-            Column("format", "program that wrote it", "choice", required=True, allowed=("ctan", "qupath")),
-            Column("modality", "what it measures", "choice", allowed=MODALITIES),
-            Column("roi", "region of interest to take from the table"),
-            Column("outcomes", "how the table's classes map to outcomes: class=outcome, separated by |"),
-        ), "imports"),
-        Sheet("clinical", "what was seen in the living animal", ("animal_id", "outcome", "time"), (
-            Column("animal_id", "animal", "id", required=True),
-            Column("outcome", "outcome of the dictionary", "id", required=True),
-            Column("value", "the number", "number", required=True),
-            Column("time", "time of the observation", "number", minimum=0),
-            Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
-            Column("observer", "who"),
-        ), "clinical"),
-        Sheet("readings", "numbers read by hand", ("specimen_id", "section_id", "field_id", "outcome", "time", "reader"), (
-            Column("specimen_id", "specimen", "id", required=True),
-            Column("animal_id", "unit it comes from", "id", required=True),
-            Column("reader", "who read it", "id", required=True),
-            Column("section_id", "section", "id"),
-            Column("field_id", "field", "id"),
-            Column("outcome", "outcome of the dictionary", "id", required=True),
-            Column("value", "the number", "number", required=True),
-            Column("numerator", "count or part", "number", minimum=0),
-            Column("denominator", "area, length or whole", "number", minimum=0),
-            Column("denominator_unit", "unit of the denominator"),
-            Column("time", "time of the measurement", "number", minimum=0),
-            Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
-        ), "readings"),
-        Sheet("exclusions", "what is left out, and why", ("level", "id", "modality"), (
-            Column("level", "what is left out", "choice", required=True, allowed=("animal", "specimen", "section")),
-            Column("id", "its id", "id", required=True),
-            Column("modality", "modality; empty for all", "choice", allowed=MODALITIES),
-            Column("reason", "why", required=True),
-            Column("date", "when, as YYYY-MM-DD", required=True),
-            Column("by", "who", required=True),
-            Column("blind", "decided blind to the arm", "choice", required=True, allowed=("yes", "no")),
-        )),
+        Sheet(
+            "animals",
+            "the units of analysis and their arms",
+            ("animal_id",),
+            (
+                Column(
+                    "animal_id",
+                    "animal, cell isolation, donor or technical replicate",
+                    "id",
+                    required=True,
+                ),
+                Column(
+                    "unit", "what the row is", "choice", required=True, allowed=UNITS_OF_ANALYSIS
+                ),
+                Column("group", "arm; empty where arms vary within the unit", "id"),
+                Column("block", "surgery day, cage or litter", "id"),
+                Column("sex", "sex", "choice", allowed=("F", "M", "unknown")),
+                Column(
+                    "weight_g", "weight at the start", "number", minimum=0.1, maximum=2e5, unit="g"
+                ),
+                Column("source_animals", "animals whose cells an isolation holds, separated by |"),
+                Column("species", "species", "choice", allowed=SPECIES),
+                Column("note", "anything"),
+            ),
+        ),
+        Sheet(
+            "scans",
+            "micro-CT volumes",
+            ("specimen_id",),
+            (
+                *_SPECIMEN,
+                _PATH,
+                Column(
+                    "voxel_um",
+                    "voxel size, needed where the file states none",
+                    "number",
+                    minimum=0.2,
+                    maximum=1000,
+                    unit="µm",
+                    hint="a size below 0.2 µm was probably written in millimetres",
+                ),
+                Column("medium", "what the sample was scanned in"),
+                Column("kv", "tube voltage", "number", minimum=1, maximum=500, unit="kV"),
+                Column("filter", "beam filter"),
+                *_MASK,
+            ),
+            "microct",
+        ),
+        Sheet(
+            "sections",
+            "stained sections",
+            ("section_id",),
+            (
+                *_SPECIMEN,
+                Column("section_id", "one section on one file", "id", required=True),
+                Column("field_id", "field of the section, where a section is several files", "id"),
+                _PATH,
+                Column("stain", "a stain that config.yaml describes", "id", required=True),
+                _PIXEL,
+                Column("rois", "regions of interest as QuPath GeoJSON", "path"),
+                *_MASK,
+            ),
+            "histology",
+        ),
+        Sheet(
+            "cultures",
+            "scratch images and plates",
+            ("specimen_id", "readout", "plate", "well", "time"),
+            (
+                *_SPECIMEN,
+                Column(
+                    "assay",
+                    "what the file is",
+                    "choice",
+                    required=True,
+                    allowed=("scratch", "plate"),
+                ),
+                Column("readout", "outcome of a plate (prol, surv …)", "id"),
+                _PATH,
+                Column("plate", "plate", "id"),
+                Column("well", "well, as A1", "id"),
+                Column(
+                    "cue",
+                    "wound cue given (1) or not (0); the vehicle is matched within the same cue",
+                    "choice",
+                    allowed=("0", "1"),
+                ),
+                _PIXEL,
+                Column(
+                    "interval_h",
+                    "time between frames of an image series",
+                    "number",
+                    minimum=0.001,
+                    maximum=1000,
+                    unit="h",
+                ),
+            ),
+            "culture",
+        ),
+        Sheet(
+            "libraries",
+            "RNA-seq libraries",
+            ("specimen_id",),
+            (
+                *_SPECIMEN,
+                Column(
+                    "assay",
+                    "bulk or single cell",
+                    "choice",
+                    required=True,
+                    allowed=("bulk", "singlecell"),
+                ),
+                _PATH,
+                Column(
+                    "format",
+                    "how the file is written; from its name where empty",
+                    "choice",
+                    allowed=("matrix", "featurecounts", "salmon", "h5ad", "10x"),
+                ),
+                Column("sample", "column (or cell label) of the library in a shared file"),
+                Column("compartment", "tissue or cell compartment"),
+                Column("cell_source", "what cells were sequenced"),
+                Column("species", "species of the reads", "choice", required=True, allowed=SPECIES),
+                Column("co_culture", "other species or cells in the dish"),
+                Column("cue", "wound cue given (1) or not (0)", "choice", allowed=("0", "1")),
+            ),
+            "bulk",
+        ),
+        Sheet(
+            "imports",
+            "tables of other programs",
+            ("specimen_id", "section_id", "path"),
+            (
+                *_SPECIMEN,
+                Column("section_id", "section, where the table is of one", "id"),
+                _PATH,
+                Column(
+                    "format",
+                    "program that wrote it",
+                    "choice",
+                    required=True,
+                    allowed=("ctan", "qupath"),
+                ),
+                Column("modality", "what it measures", "choice", allowed=MODALITIES),
+                Column("roi", "region of interest to take from the table"),
+                Column(
+                    "outcomes",
+                    "how the table's classes map to outcomes: class=outcome, separated by |",
+                ),
+            ),
+            "imports",
+        ),
+        Sheet(
+            "clinical",
+            "what was seen in the living animal",
+            ("animal_id", "outcome", "time"),
+            (
+                Column("animal_id", "animal", "id", required=True),
+                Column("outcome", "outcome of the dictionary", "id", required=True),
+                Column("value", "the number", "number", required=True),
+                Column("time", "time of the observation", "number", minimum=0),
+                Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
+                Column("observer", "who"),
+            ),
+            "clinical",
+        ),
+        Sheet(
+            "readings",
+            "numbers read by hand",
+            ("specimen_id", "section_id", "field_id", "outcome", "time", "reader"),
+            (
+                Column("specimen_id", "specimen", "id", required=True),
+                Column("animal_id", "unit it comes from", "id", required=True),
+                Column("reader", "who read it", "id", required=True),
+                Column("section_id", "section", "id"),
+                Column("field_id", "field", "id"),
+                Column("outcome", "outcome of the dictionary", "id", required=True),
+                Column("value", "the number", "number", required=True),
+                Column("numerator", "count or part", "number", minimum=0),
+                Column("denominator", "area, length or whole", "number", minimum=0),
+                Column("denominator_unit", "unit of the denominator"),
+                Column("time", "time of the measurement", "number", minimum=0),
+                Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
+            ),
+            "readings",
+        ),
+        Sheet(
+            "exclusions",
+            "what is left out, and why",
+            ("level", "id", "modality"),
+            (
+                Column(
+                    "level",
+                    "what is left out",
+                    "choice",
+                    required=True,
+                    allowed=("animal", "specimen", "section"),
+                ),
+                Column("id", "its id", "id", required=True),
+                Column("modality", "modality; empty for all", "choice", allowed=MODALITIES),
+                Column("reason", "why", required=True),
+                Column("date", "when, as YYYY-MM-DD", required=True),
+                Column("by", "who", required=True),
+                Column(
+                    "blind",
+                    "decided blind to the arm",
+                    "choice",
+                    required=True,
+                    allowed=("yes", "no"),
+                ),
+            ),
+        ),
     )
-}  # fmt: skip
+}
 SPECIMEN_SHEETS = ("scans", "sections", "cultures", "libraries", "imports")
 # Assays whose files have no header worth reading.
 HEADERLESS_ASSAYS = ("plate",)
 # What a measuring job may not see.
-ARM_COLUMNS = ("group", "condition", "dose", "dose_unit", "cue", "co_culture", "block", "note", "replaces")
+ARM_COLUMNS = (
+    "group",
+    "condition",
+    "dose",
+    "dose_unit",
+    "cue",
+    "co_culture",
+    "block",
+    "note",
+    "replaces",
+)
 
 
 def read_sheet(name: str, path: str | os.PathLike[str] | None) -> pd.DataFrame:
@@ -206,8 +346,16 @@ def read_sheet_with_problems(
 def _complete(data: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
     out = pd.DataFrame(index=data.index)
     for column in sheet.columns:
-        cells = data[column.name] if column.name in data.columns else pd.Series("", index=data.index, dtype=str)
-        out[column.name] = pd.to_numeric(cells, errors="coerce").astype(float) if column.kind == "number" else cells
+        cells = (
+            data[column.name]
+            if column.name in data.columns
+            else pd.Series("", index=data.index, dtype=str)
+        )
+        out[column.name] = (
+            pd.to_numeric(cells, errors="coerce").astype(float)
+            if column.kind == "number"
+            else cells
+        )
     if "role" in out.columns:
         out["role"] = out["role"].replace("", "sample")
     return out

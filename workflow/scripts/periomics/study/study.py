@@ -17,9 +17,15 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
+from periomics.core.problems import Problem
 from periomics.study.blinding import WITHHELD, Coding, declared_arms, key_file, read_coding
-from periomics.study.problems import Problem
-from periomics.study.sheets import ARM_COLUMNS, IDENTIFIER, SHEETS, SPECIMEN_SHEETS, read_sheet_with_problems
+from periomics.study.sheets import (
+    ARM_COLUMNS,
+    IDENTIFIER,
+    SHEETS,
+    SPECIMEN_SHEETS,
+    read_sheet_with_problems,
+)
 
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 
@@ -72,7 +78,11 @@ class Study:
     @cached_property
     def hidden_names(self) -> tuple[str, ...]:
         """Arms and codes that no measuring job may see: the same before and after a key is opened, so that nothing is remeasured."""
-        coded = {*self.coding.codes, *declared_arms(self.config, self.claims)} if self.coding.codes else set()
+        coded = (
+            {*self.coding.codes, *declared_arms(self.config, self.claims)}
+            if self.coding.codes
+            else set()
+        )
         return tuple(sorted({*self.arms, *coded}))
 
     @property
@@ -157,7 +167,9 @@ class Study:
         if not self.names_arm(sheet, row, column):
             return path
         code = hashlib.sha256(path.encode()).hexdigest()[:12]
-        plain = "".join(s for s in Path(path).suffixes[-2:] if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", s))
+        plain = "".join(
+            s for s in Path(path).suffixes[-2:] if re.fullmatch(r"\.[A-Za-z0-9]{1,8}", s)
+        )
         suffix = ".folder" if Path(path).is_dir() else plain
         return str(Path(self.results) / "study" / "links" / sheet / f"{code}{suffix}")
 
@@ -197,7 +209,10 @@ class Study:
             "role",
             "replaces",
         ]
-        parts = [self.rows(s)[columns].assign(sheet=s, cue=self.rows(s).get("cue", "")) for s in SPECIMEN_SHEETS]
+        parts = [
+            self.rows(s)[columns].assign(sheet=s, cue=self.rows(s).get("cue", ""))
+            for s in SPECIMEN_SHEETS
+        ]
         return pd.concat(parts).reset_index(drop=True)
 
 
@@ -234,5 +249,7 @@ def _read_claims(folder: Path, name: object) -> tuple[dict, list[Problem]]:
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         return {}, [Problem(str(name), 0, "", f"is not valid YAML: {' '.join(str(error).split())}")]
     if not isinstance(claims, dict):
-        return {}, [Problem(str(name), 0, "", "must be a mapping with keys such as contrasts and claims")]
+        return {}, [
+            Problem(str(name), 0, "", "must be a mapping with keys such as contrasts and claims")
+        ]
     return claims, []

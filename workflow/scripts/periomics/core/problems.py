@@ -1,0 +1,55 @@
+"""Problems are collected and shown together, never one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+
+@dataclass(frozen=True, order=True)
+class Problem:
+    """One finding of the check.
+
+    `row` counts as a spreadsheet does (the header is row 1; 0 stands for the whole file). `level` is error (nothing may
+    run), warning (a person should look) or note (what was understood).
+    """
+
+    file: str
+    row: int
+    column: str
+    message: str
+    value: str = ""
+    allowed: str = ""
+    level: str = "error"
+
+    def describe(self, rows: tuple[int, ...] = ()) -> str:
+        """One line; `rows` names all rows where several share the problem."""
+        rows = rows or ((self.row,) if self.row else ())
+        where = (
+            self.file
+            + (_rows(rows) if rows else "")
+            + (f", column {self.column}" if self.column else "")
+        )
+        value = f" (found {self.value!r})" if self.value else ""
+        allowed = f"; allowed: {self.allowed}" if self.allowed else ""
+        return f"{where}: {self.message}{value}{allowed}"
+
+
+def _rows(rows: tuple[int, ...], shown: int = 6) -> str:
+    if len(rows) == 1:
+        return f", row {rows[0]}"
+    more = f" and {len(rows) - shown} more" if len(rows) > shown else ""
+    return f", rows {', '.join(map(str, rows[:shown]))}{more}"
+
+
+def listing(problems: Iterable[Problem], level: str) -> list[str]:
+    """Lines of one level, sorted by file, row and column; problems that differ by row only share a line."""
+    grouped: dict[Problem, list[int]] = {}
+    for problem in sorted(set(problems)):
+        if problem.level == level:
+            grouped.setdefault(replace(problem, row=0), []).append(problem.row)
+    lines = [
+        (p.file, rows[0], p.column, p.describe(tuple(r for r in rows if r)))
+        for p, rows in grouped.items()
+    ]
+    return [text for *_, text in sorted(lines)]

@@ -1,0 +1,204 @@
+"""Reading the tables that people write: TSV, CSV (`,` or `;`) and XLSX, all cells as text.
+
+Nothing is guessed in silence: whatever had to be understood (a byte order mark, a decimal comma, an encoding) becomes a
+note, whatever cannot be understood a problem with file and row.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pandas as pd
+
+from periomics.core.problems import Problem
+
+SUFFIXES = (".tsv", ".txt", ".csv", ".xlsx")
+_NAMES = {"\t": "tab", ";": "semicolon", ",": "comma"}
+_COMMA_NUMBER = re.compile(r"^[+-]?\d+,\d+$")
+_THOUSANDS_LIKE = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
+
+
+@dataclass
+class Table:
+    """A table as text: `data` is indexed by the spreadsheet's row number; `problems` holds what reading it showed."""
+
+    data: pd.DataFrame
+    problems: list[Problem] = field(default_factory=list)
+
+
+def read_table(path: str | os.PathLike[str], name: str | None = None) -> Table:
+    """Read a user's table as text.
+
+    Parameters
+    ----------
+    path
+        A .tsv, .txt (tab), .csv (comma or semicolon) or .xlsx (first worksheet) file.
+    name
+        How the file is called in problems; its path by default.
+
+    Returns
+    -------
+    Table
+        With an empty frame where the file could not be read at all.
+    """
+    path = Path(path)
+    name = name or str(path)
+    if not path.is_file():
+        return Table(pd.DataFrame(), [Problem(name, 0, "", "file does not exist")])
+    if path.suffix.lower() not in SUFFIXES:
+        return Table(
+            pd.DataFrame(),
+            [Problem(name, 0, "", "not a table format", path.suffix, ", ".join(SUFFIXES))],
+        )
+    if path.suffix.lower() == ".xlsx":
+        return _read_xlsx(path, name)
+    text, problems = _decode(path.read_bytes(), name)
+    delimiter, found = _delimiter(text, path.suffix.lower(), name)
+    problems += found
+    if delimiter is None:
+        return Table(pd.DataFrame(), problems)
+    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False))
+    return _frame(rows, name, problems)
+
+
+def _decode(raw: bytes, name: str) -> tuple[str, list[Problem]]:
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return raw.decode("utf-16"), [
+            Problem(name, 0, "", "UTF-16 text was understood; UTF-8 is safer", level="note")
+        ]
+    if raw.startswith(b"\xef\xbb\xbf"):
+        note = Problem(name, 0, "", "a byte order mark at the start was skipped", level="note")
+        return raw.decode("utf-8-sig", errors="replace"), [note]
+    try:
+        return raw.decode("utf-8"), []
+    except UnicodeDecodeError:
+        note = Problem(
+            name,
+            0,
+            "",
+            "not UTF-8: read as Windows-1252; check names with accents",
+            level="warning",
+        )
+        return raw.decode("cp1252", errors="replace"), [note]
+
+
+def _delimiter(text: str, suffix: str, name: str) -> tuple[str | None, list[Problem]]:
+    header = next(
+        (line for line in text.splitlines() if line.strip() and not line.startswith("#")), ""
+    )
+    counts = {d: header.count(d) for d in _NAMES}
+    wanted = ("\t",) if suffix in (".tsv", ".txt") else (",", ";", "\t")
+    best = max(wanted, key=lambda d: counts[d])
+    other = max(_NAMES, key=lambda d: counts[d])
+    if counts[best] == 0 and counts[other] > 0:
+        message = f"columns are separated by {_NAMES[other]}, not by {_NAMES[wanted[0]]}: save it as {suffix}, or rename it to .csv"
+        return None, [Problem(name, 1, "", message, header[:60])]
+    if suffix == ".csv" and best != ",":
+        return best, [Problem(name, 0, "", f"read with {_NAMES[best]} as separator", level="note")]
+    return best, []
+
+
+def _frame(rows: list[list[str]], name: str, problems: list[Problem]) -> Table:
+    numbered = [(i, [c.strip(" \t\r\u00a0") for c in r]) for i, r in enumerate(rows, start=1)]
+    numbered = [(i, r) for i, r in numbered if any(r) and not r[0].startswith("#")]
+    if not numbered:
+        return Table(
+            pd.DataFrame(),
+            [*problems, Problem(name, 0, "", "the file is empty: a header is needed")],
+        )
+    header = numbered[0][1]
+    while header and not header[-1]:
+        header.pop()
+    twice = sorted({c for c in header if c and header.count(c) > 1})
+    if twice or "" in header:
+        what = f"column {twice[0]!r} stands twice" if twice else "a column has no name"
+        return Table(pd.DataFrame(), [*problems, Problem(name, numbered[0][0], "", what)])
+    data, index = [], []
+    for number, cells in numbered[1:]:
+        extra = [c for c in cells[len(header) :] if c]
+        if extra:
+            problems.append(
+                Problem(
+                    name,
+                    number,
+                    "",
+                    f"{len(header)} columns in the header, {len(cells)} cells in the row",
+                    extra[0],
+                )
+            )
+        data.append((cells + [""] * len(header))[: len(header)])
+        index.append(number)
+    return Table(pd.DataFrame(data, columns=header, index=index, dtype=str), problems)
+
+
+def _read_xlsx(path: Path, name: str) -> Table:
+    import openpyxl
+
+    try:
+        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
+    except Exception as error:  # openpyxl raises many kinds; each means the same to the user
+        return Table(
+            pd.DataFrame(), [Problem(name, 0, "", f"cannot be read as a workbook: {error}")]
+        )
+    sheet = book.worksheets[0]
+    rows = [[_cell(c) for c in row] for row in sheet.iter_rows(values_only=True)]
+    book.close()
+    note = Problem(name, 0, "", f"read from its first worksheet, {sheet.title!r}", level="note")
+    return _frame(rows, name, [note] if len(book.sheetnames) > 1 else [])
+
+
+def _cell(value: object) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
+
+
+def decimal_commas(cells: pd.Series, name: str) -> tuple[pd.Series, list[Problem]]:
+    """Turn decimal commas of a number column into points where that is unambiguous.
+
+    `0,5` or `12,75` anywhere in the column settles that a comma is a decimal comma. A column whose only commas stand before
+    exactly three digits (`1,234`) could mean either, and is a problem; so is one that mixes commas and points.
+    """
+    commas = cells[cells.str.match(_COMMA_NUMBER)]
+    if commas.empty:
+        return cells, []
+    column = str(cells.name)
+    points = cells[cells.str.contains(".", regex=False)]
+    if len(points):
+        row = int(commas.index[0])
+        return cells, [
+            Problem(
+                name,
+                row,
+                column,
+                "the column mixes decimal commas and points",
+                commas.iloc[0],
+                "one of both",
+            )
+        ]
+    ambiguous = commas.str.match(_THOUSANDS_LIKE)
+    if ambiguous.all():
+        row = int(commas.index[0])
+        return cells, [
+            Problem(
+                name,
+                row,
+                column,
+                "a comma that may be decimal or thousands",
+                commas.iloc[0],
+                "a decimal point",
+            )
+        ]
+    note = Problem(
+        name, 0, column, "decimal commas were read as points", commas.iloc[0], level="note"
+    )
+    return cells.where(~cells.index.isin(commas.index), cells.str.replace(",", ".", regex=False)), [
+        note
+    ]

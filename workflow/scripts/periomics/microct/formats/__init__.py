@@ -1,0 +1,1 @@
+"""Scans as files: headers, pixels by planes, and what is written."""

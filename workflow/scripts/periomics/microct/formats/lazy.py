@@ -1,0 +1,151 @@
+"""Scans by slabs: shape, voxel and type at once, planes only when they are asked for."""
+
+from __future__ import annotations
+
+import math
+import os
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from periomics.core.errors import InputError
+from periomics.microct.formats import images, tiffs, zarrs
+from periomics.microct.formats.nrrds import raw_planes
+from periomics.microct.formats.readers import (
+    Header,
+    Spacing,
+    check_nifti_length,
+    dicom_files,
+    isq_pixels,
+    probe,
+    read_volume,
+    resolve_spacing,
+    text_header,
+)
+from periomics.microct.spill import Spill
+
+
+@dataclass(frozen=True)
+class SlabReader:
+    """A scan: shape (z, y, x), spacing in µm, type, format, facts, and `slab(z0, z1)` for planes z0 to z1 (exclusive).
+
+    `whole`: the format gives no plane without reading everything.
+    """
+
+    shape: tuple[int, int, int]
+    spacing_um: Spacing
+    dtype: str
+    format: str
+    facts: dict[str, object]
+    planes: Callable[[int, int], NDArray]
+    whole: bool = False
+
+    def slab(self, z0: int, z1: int) -> NDArray:
+        """Planes z0 to z1 (exclusive), (z1 - z0, y, x).
+
+        Raises
+        ------
+        ValueError
+            If the planes are not in the scan.
+        InputError
+            If pixels cannot be read.
+        """
+        if not 0 <= z0 < z1 <= self.shape[0]:
+            raise ValueError(f"planes {z0} to {z1} are not in a scan of {self.shape[0]}")
+        found = self.planes(z0, z1)
+        if found.shape != (z1 - z0, *self.shape[1:]):
+            raise InputError(
+                f"planes {z0} to {z1} have shape {found.shape}", allowed=(z1 - z0, *self.shape[1:])
+            )
+        return found
+
+
+def open_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> SlabReader:
+    """A scan of any format by slabs; raises InputError as `readers.probe` and `readers.resolve_spacing`.
+
+    Of stacks, TIFF, DICOM, ISQ, OME-Zarr and what is not compressed of NRRD, NIfTI and MHA only the planes asked for are read.
+    `whole` says where each slab costs a reading of the whole (compressed files), AIM is read whole at the first slab.
+    """
+    path = Path(path)
+    header = probe(path)
+    spacing = resolve_spacing(header.spacing_um, voxel_um, path)
+    facts = {"spacing_from": "sheet" if header.spacing_um is None else "file", **header.facts}
+    raw = raw_planes(path, header) if header.format == "nrrd" else None
+    whole = header.format == "aim" or (raw is None and _compressed(path, header.format))
+    planes = raw or _planes(path, header, voxel_um)
+    return SlabReader(header.shape, spacing, header.dtype, header.format, facts, planes, whole)
+
+
+def _compressed(path: Path, kind: str) -> bool:
+    """Whether pixels that go through ITK, or the one page of a TIFF, are compressed as a whole."""
+    if kind == "nifti":
+        return path.name.lower().endswith(".gz")
+    if kind == "nrrd":  # what `raw_planes` cannot read
+        return True
+    if kind == "mha":
+        return text_header(path, "=").get("compresseddata", "false").lower() == "true"
+    return kind == "tiff" and tiffs.one_compressed_page(path)
+
+
+def in_a_file(scan: SlabReader) -> SlabReader:
+    """A scan that can only be read whole, read once and kept as raw planes in a temporary file."""
+    array = scan.slab(0, scan.shape[0])
+    kept = Spill(scan.shape, array.dtype)
+    kept.write(0, array)
+    return replace(scan, planes=kept.read, dtype=str(array.dtype), whole=False)
+
+
+def _planes(path: Path, header: Header, voxel_um: float | None) -> Callable[[int, int], NDArray]:
+    kind = header.format
+    if kind == "tiff-stack":
+        files = tiffs.slices(path)
+        return lambda z0, z1: tiffs.read_planes(files[z0:z1], header.shape[1:], header.dtype)
+    if kind == "image-stack":
+        pictures = images.slices(path)
+        return lambda z0, z1: images.read_planes(pictures[z0:z1], header.shape[1:], header.dtype)
+    if kind == "tiff":
+        return lambda z0, z1: tiffs.read_pages(path, z0, z1)
+    if kind == "zarr":
+        array, order, *_ = zarrs.open_first_scale(path)
+        return lambda z0, z1: zarrs.planes(array, order, z0, z1)
+    if kind == "isq":
+        pixels = isq_pixels(path)
+        return lambda z0, z1: np.array(pixels[z0:z1])
+    if kind in ("nrrd", "nifti", "mha"):
+        if kind == "nifti":
+            check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
+        return lambda z0, z1: _through_itk(path, header, z0, z1)
+    if kind == "dicom":
+        return lambda z0, z1: _dicom(path, z0, z1)
+
+    @cache
+    def whole() -> NDArray:
+        return read_volume(path, voxel_um).array
+
+    return lambda z0, z1: whole()[z0:z1]
+
+
+def _through_itk(path: Path, header: Header, z0: int, z1: int) -> NDArray:
+    import SimpleITK as sitk
+
+    reader = sitk.ImageFileReader()
+    reader.SetFileName(str(path))
+    reader.SetExtractIndex([0, 0, z0])
+    reader.SetExtractSize([header.shape[2], header.shape[1], z1 - z0])
+    try:
+        return sitk.GetArrayFromImage(reader.Execute())
+    except RuntimeError as error:
+        raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error
+
+
+def _dicom(path: Path, z0: int, z1: int) -> NDArray:
+    import SimpleITK as sitk
+
+    try:
+        return sitk.GetArrayFromImage(sitk.ReadImage(dicom_files(path)[z0:z1]))
+    except RuntimeError as error:
+        raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error

@@ -1,0 +1,368 @@
+"""Animals of one outcome, cut to what one contrast compares."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics.claims.plan import Adjustment, Contrast
+from periomics.statistics.kernels import contrasts as c
+from periomics.statistics.kernels.adjusted import Adjusted, adjust
+from periomics.statistics.kernels.transform import to_scale
+from periomics.study.design import estimable, only_in
+from periomics.study.dictionary import entry
+
+# As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
+MIN_UNITS = 3
+UNADJUSTED = Adjustment(blocks=False)
+
+
+@dataclass(frozen=True)
+class Cut:
+    """Rows of one outcome and variant at one time: a value a unit and arm.
+
+    `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
+    units hold several arms. Units of which one arm has several doses are averaged.
+    """
+
+    time: float
+    time_unit: str
+    arms: tuple[str, ...]
+    units: tuple[str, ...]
+    natural: np.ndarray
+    analysis: np.ndarray
+    arm: np.ndarray
+    unit: np.ndarray
+    dose: np.ndarray
+    block: np.ndarray
+    batch: np.ndarray
+    covariates: np.ndarray
+    adjusted_for: tuple[str, ...]
+    paired: bool
+    technical: bool
+    note: str
+
+    def weights(self, weights: Mapping[str, float]) -> np.ndarray:
+        return np.array([weights.get(a, 0.0) for a in self.arms])
+
+    def raw(self, natural: bool = False) -> c.Arms:
+        """Arms as they are, nothing adjusted for."""
+        return c.summarise(self.natural if natural else self.analysis, self.arm, len(self.arms))
+
+    def summary(self, natural: bool = False) -> c.Arms | Adjusted:
+        """Arms for contrasts: adjusted for what was declared, where this cut allows it."""
+        return self._natural_arms if natural else self._arms
+
+    @cached_property
+    def _arms(self) -> c.Arms | Adjusted:
+        return self._fit(self.analysis)
+
+    @cached_property
+    def _natural_arms(self) -> c.Arms | Adjusted:
+        return self._fit(self.natural)
+
+    def _fit(self, values: np.ndarray) -> c.Arms | Adjusted:
+        if not self.adjusted_for:
+            return c.summarise(values, self.arm, len(self.arms))
+        blocks = (
+            np.unique(self.block, return_inverse=True)[1] if "block" in self.adjusted_for else None
+        )
+        return adjust(values, self.arm, len(self.arms), blocks, self.covariates)
+
+
+def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+    """Measured rows with the unit of analysis, its block and the value on the outcome's scale.
+
+    Parameters
+    ----------
+    table
+        outcomes/animals.tsv.
+    sheet
+        The animals sheet.
+    dictionary
+        resources/outcomes.tsv.
+
+    Returns
+    -------
+    DataFrame
+        With `unit_of_analysis, block, sex, weight_g, scale, analysis, scale_note`, sorted.
+    """
+    df = table[(table["status"] == "measured") & table["value"].notna()].copy()
+    known = sheet.drop_duplicates("animal_id").set_index("animal_id")
+    for column, source in (("unit_of_analysis", "unit"), ("block", "block"), ("sex", "sex")):
+        df[column] = _column(known, source, "").reindex(df["animal_id"]).fillna("").to_numpy()
+    df["weight_g"] = _column(known, "weight_g", np.nan).reindex(df["animal_id"]).to_numpy(float)
+    df["scale"], df["analysis"], df["scale_note"] = "", np.nan, ""
+    for (outcome, _), part in df.groupby(["outcome", "variant"], sort=True):
+        scale = str(entry(dictionary, str(outcome))["scale"])
+        parts = [part.get(k) for k in ("numerator", "denominator")]
+        values, note = to_scale(part["value"], scale, str(part["unit"].iloc[0]), *parts)
+        df.loc[part.index, "analysis"] = values
+        df.loc[part.index, ["scale", "scale_note"]] = [scale, note]
+    order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
+    return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def _column(sheet: pd.DataFrame, name: str, empty: object) -> pd.Series:
+    return sheet[name] if name in sheet.columns else pd.Series(empty, index=sheet.index)
+
+
+def _matches(condition: np.ndarray, dose: np.ndarray, arm: str) -> np.ndarray:
+    """Rows of an arm: its condition, or "condition@dose"."""
+    plain = condition == arm
+    if plain.any() or "@" not in arm:
+        return plain
+    name, _, wanted = arm.rpartition("@")
+    try:
+        return (condition == name) & np.isclose(dose, float(wanted))
+    except ValueError:
+        return plain
+
+
+def cuts(
+    rows: pd.DataFrame,
+    contrast: Contrast,
+    also: Iterable[str] = (),
+    adjustment: Adjustment = UNADJUSTED,
+) -> list[Cut]:
+    """Cuts of one outcome and variant for a contrast, by time, the last the one that claims use by default.
+
+    Parameters
+    ----------
+    rows
+        Rows of `prepare` of one outcome and variant.
+    contrast
+        Names the arms, and the unit of analysis where only some units take part.
+    also
+        Further arms to carry along where they have rows: healthy and disease for margins, all arms with roles for blocks.
+    adjustment
+        What was declared to be adjusted for; what a cut does not allow is left out and noted.
+
+    Returns
+    -------
+    list of Cut
+        Empty if an arm of the contrast has no rows at all. Times are kept apart where a unit was measured repeatedly or every arm
+        has at least two units at each of several times; otherwise they are pooled and the note says so.
+    """
+    if contrast.unit:
+        rows = rows[rows["unit_of_analysis"].isin([contrast.unit, "technical"])]
+    names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
+    condition, dose = rows["condition"].to_numpy(object), rows["dose"].to_numpy(float)
+    label = np.full(len(rows), "", object)
+    for name in names:
+        label[_matches(condition, dose, name) & (label == "")] = name
+    rows = rows.assign(_arm=label)[label != ""]
+    need = set(contrast.weights)
+    if not need <= set(rows["_arm"]):
+        return []
+    times = sorted(rows["time"].dropna().unique())
+    if len(times) < 2:
+        return [
+            _cut(rows, names, float(times[0]) if times else np.nan, "", contrast.trend, adjustment)
+        ]
+    repeated = (
+        rows[rows["time"].notna()]
+        .groupby(["animal_id", "_arm", rows["dose"].fillna(-1)])["time"]
+        .nunique()
+        .max()
+        > 1
+    )
+    per_time = (
+        rows[rows["_arm"].isin(need)]
+        .groupby(["time", "_arm"])["animal_id"]
+        .nunique()
+        .unstack(fill_value=0)
+    )
+    full = per_time.reindex(columns=sorted(need), fill_value=0)
+    if repeated:
+        usable = full.index[(full >= 1).all(axis=1)]
+        return [
+            _cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment)
+            for t in usable
+        ]
+    usable = full.index[(full >= 2).all(axis=1)]
+    if len(usable) > 1:
+        return [
+            _cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment)
+            for t in usable
+        ]
+    unit = rows["time_unit"].iloc[0]
+    return [
+        _cut(
+            rows,
+            names,
+            np.nan,
+            f"times {times[0]:g} to {times[-1]:g} {unit} pooled".strip(),
+            contrast.trend,
+            adjustment,
+        )
+    ]
+
+
+def _cut(
+    rows: pd.DataFrame,
+    names: tuple[str, ...],
+    time: float,
+    note: str,
+    keep_doses: bool,
+    adjustment: Adjustment,
+) -> Cut:
+    one, averaged = _one_each(rows, keep_doses)
+    note = "; ".join(n for n in (note, "units' doses averaged" if averaged else "") if n)
+    paired = bool(one["animal_id"].duplicated().any())
+    adjusted_for, covariates, said = (
+        ((), np.empty((len(one), 0)), "") if paired else _adjustment(one, adjustment)
+    )
+    note = "; ".join(n for n in (note, said) if n)
+    units = tuple(dict.fromkeys(one["animal_id"]))
+    return Cut(
+        time,
+        str(rows["time_unit"].iloc[0]),
+        names,
+        units,
+        one["natural"].to_numpy(float),
+        one["analysis"].to_numpy(float),
+        one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
+        one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int),
+        one["dose"].to_numpy(float),
+        one["block"].to_numpy(str),
+        one["batch"].to_numpy(str),
+        covariates,
+        adjusted_for,
+        paired,
+        bool((rows["unit_of_analysis"] == "technical").any()),
+        note,
+    )
+
+
+def _one_each(rows: pd.DataFrame, keep_doses: bool) -> tuple[pd.DataFrame, bool]:
+    """One row for each unit and arm (and dose), sorted by them; whether doses were averaged."""
+    key = ["animal_id", "_arm"]
+    if not rows.duplicated(key).any():  # the usual case, twenty times faster than grouping
+        return rows.sort_values(key, kind="stable").rename(
+            columns={"value": "natural"}
+        ).reset_index(drop=True), False
+    averaged = not keep_doses and bool((rows.groupby(key)["dose"].nunique() > 1).any())
+    if keep_doses:
+        rows, key = rows.assign(_dose=rows["dose"].fillna(0.0)), [*key, "_dose"]
+    one = rows.groupby(key, sort=True).agg(
+        natural=("value", "mean"),
+        analysis=("analysis", "mean"),
+        block=("block", "first"),
+        batch=("batch", "first"),
+        dose=("dose", "mean"),
+        sex=("sex", "first"),
+        weight_g=("weight_g", "first"),
+    )
+    return one.reset_index(), averaged
+
+
+def _adjustment(one: pd.DataFrame, wanted: Adjustment) -> tuple[tuple[str, ...], np.ndarray, str]:
+    """What the animals of a cut can be adjusted for, the covariates as columns, and what had to be left out."""
+    used, columns, notes = [], [], []
+    blocks = one["block"]
+    if wanted.blocks and (blocks != "").any():
+        if (blocks == "").any():
+            notes.append("blocks left out: some animals have none")
+        elif 1 < blocks.nunique() < len(one):
+            used.append("block")
+    for name in wanted.covariates:
+        values = one[name] if name == "weight_g" else one[name].map({"F": 0.0, "M": 1.0})
+        if values.notna().sum() < 2 or values.nunique() < 2:
+            notes.append(
+                f"{name} left out: {'it does not vary' if values.notna().any() else 'not given'}"
+            )
+            continue
+        if values.isna().any():
+            notes.append(
+                f"{name} of {int(values.isna().sum())} animal(s) set to the mean of all, blind to arms"
+            )
+        used.append(name)
+        columns.append(values.fillna(values.mean()).to_numpy(float))
+    return tuple(used), np.array(columns).reshape(len(columns), len(one)).T, "; ".join(notes)
+
+
+def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
+    """Why batches (or blocks) make a contrast of different animals not estimable; empty if they do not."""
+    if cut.paired:
+        return ""
+    used = np.isin(cut.arm, [i for i, a in enumerate(cut.arms) if a in weights])
+    arm = np.array(cut.arms)[cut.arm[used]]
+    for what, labels in (("batch", cut.batch[used]), ("block", cut.block[used])):
+        if (labels == "").any() or len(set(labels)) < 2 or len(set(labels)) == len(labels):
+            continue
+        design = pd.DataFrame({"arm": arm, "batch": labels})
+        if not estimable(design, weights):
+            return f"{what} and arm cannot be told apart ({only_in(design, weights)})"
+    return ""
+
+
+def estimate(
+    cut: Cut, contrast: Contrast, weights: Mapping[str, float], natural: bool = False
+) -> tuple[c.Estimate, str, np.ndarray]:
+    """Estimate of a weighted sum of arms in a cut.
+
+    Returns
+    -------
+    form
+        Scalars.
+    method
+        In words.
+    differences
+        Within-unit differences where units hold several arms, else empty.
+    """
+    values = cut.natural if natural else cut.analysis
+    w = cut.weights(weights)
+    if contrast.trend:
+        dose = np.where(np.isnan(cut.dose) & (w[cut.arm] < 0), 0.0, cut.dose)
+        slopes, units = c.within_unit_slopes(values, np.log2(dose + 1), cut.unit)
+        return c.one_sample(slopes), "t on slopes over log2(dose + 1) within units", slopes[units]
+    if cut.paired:
+        differences, units = c.within_units(values, cut.arm, cut.unit, w)
+        return c.one_sample(differences), "t on differences within units", differences[units]
+    return cut.summary(natural).form(w), method_words(cut), np.empty(0)
+
+
+def method_words(cut: Cut) -> str:
+    """How contrasts of different animals are estimated in a cut."""
+    if not cut.adjusted_for:
+        return "group-wise variances, Satterthwaite"
+    names = " and ".join(
+        {"block": "block", "weight_g": "weight", "sex": "sex"}[n] for n in cut.adjusted_for
+    )
+    return f"adjusted for {names}, HC2 with Bell-McCaffrey degrees of freedom"
+
+
+def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:
+    """Units in each arm of a contrast."""
+    return {
+        a: int(np.unique(cut.unit[cut.arm == i]).size)
+        for i, a in enumerate(cut.arms)
+        if weights.get(a)
+    }
+
+
+def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> str:
+    """Why an estimate has no inference; empty if it has."""
+    if cut.technical:
+        return "technical replicates: no inference"
+    found = confounded(cut, weights)
+    if found:
+        return found
+    if np.isnan(cut.analysis).all():
+        return "the outcome's scale does not apply to these values"
+    n = counts(cut, weights)
+    few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
+    if few:
+        return f"fewer than {MIN_UNITS} {'units' if cut.paired else 'animals'} in {', '.join(few)}"
+    if not np.isnan(form.se):
+        return ""
+    if cut.paired:
+        return f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+    if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
+        return f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
+    return "all animals of the contrasted arms have the same value"

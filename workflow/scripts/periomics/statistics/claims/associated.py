@@ -1,0 +1,93 @@
+"""Verdicts of association claims, from the tests that linkage made within arms; no causal word is ever theirs."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.plan import Claim, Plan
+from periomics.study.dictionary import direction_of
+
+TABLE, RULE = "linkage/associations.tsv", "associate_scores"
+
+
+def association_rows(
+    plan: Plan, claim: Claim, associations: pd.DataFrame | None, dictionary: pd.DataFrame
+) -> list[dict[str, object]]:
+    """One row an outcome of an association claim.
+
+    Parameters
+    ----------
+    plan, claim
+        The plan and the claim; its score and outcomes are pairs of the config's linkage/pairs.
+    associations
+        linkage/associations.tsv, or nothing where nothing was linked.
+    dictionary
+        resources/outcomes.tsv.
+
+    Returns
+    -------
+    list of dict
+        The correlation within arms is signed so that positive means: a better score goes with a better outcome. Supported where
+        its interval lies above 0 and the adjusted permutation p is at most alpha; refuted where the interval lies below 0.
+    """
+    rows = []
+    for outcome in claim.outcomes:
+        found = _pair(associations, claim.score, outcome)
+        row = {
+            "claim_id": claim.id,
+            "outcome": outcome,
+            "contrast": claim.score,
+            "text": claim.text,
+            "kind": claim.kind,
+            "family": claim.family,
+            "table": TABLE,
+            "rule": RULE,
+            "variant": "",
+            "domain": str(dictionary["domain"].get(outcome, "")),
+            "confounded_with": "",
+            "n_animals": int(found.get("n") or 0),
+            "scale": "correlation",
+            "unit": "r",
+        }
+        if not found or np.isnan(float(found["p"])):
+            reason = str(found.get("reason") or "") or "no unit has both the score and the outcome"
+            rows.append(row | {"verdict": v.NOT_JUDGED, "reason": reason})
+            continue
+        rows.append(row | _judged(plan, claim, outcome, found, dictionary))
+    return rows
+
+
+def _pair(associations: pd.DataFrame | None, score: str, outcome: str) -> Mapping[str, object]:
+    if associations is None or associations.empty:
+        return {}
+    hit = associations[(associations["score_id"] == score) & (associations["outcome"] == outcome)]
+    return hit.iloc[0].to_dict() if len(hit) else {}
+
+
+def _judged(
+    plan: Plan, claim: Claim, outcome: str, found: Mapping[str, object], dictionary: pd.DataFrame
+) -> dict[str, object]:
+    signs = [direction_of(dictionary, x, plan.directions) for x in (outcome, claim.score)]
+    sign = float(np.prod([1.0 if np.isnan(s) else s for s in signs]))
+    ends = sorted(sign * float(found[k]) for k in ("lower", "upper"))
+    p_adj = float(found["p_adj"])
+    verdict = v.INCONCLUSIVE
+    if ends[0] > 0 and p_adj <= plan.alpha:
+        verdict = v.SUPPORTED
+    elif ends[1] < 0:
+        verdict = v.REFUTED
+    reason = "association within arms only; it says nothing of causes"
+    return {
+        "estimate": sign * float(found["r"]),
+        "lower": ends[0],
+        "upper": ends[1],
+        "p": float(found["p"]),
+        "p_adj": p_adj,
+        "level": 0.95,
+        "verdict": verdict,
+        "reason": reason,
+    }

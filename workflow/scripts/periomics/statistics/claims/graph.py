@@ -1,0 +1,276 @@
+"""One graph of claims: gates, families, adjusted levels and verdicts, on arrays.
+
+Nothing here knows how an estimate came about: it takes the forms of each claim (effect, effect − margin, effect + margin) as
+arrays of shape (..., outcomes), so that a study (one row) and a calibration (a thousand) run the same code.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.plan import Claim, Plan
+from periomics.statistics.kernels import position
+from periomics.statistics.kernels.adjusted import Adjusted
+from periomics.statistics.kernels.contrasts import (
+    Arms,
+    Estimate,
+    Floats,
+    interval,
+    p_above,
+    p_below,
+    p_two_sided,
+)
+
+NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
+
+
+class Forms(NamedTuple):
+    """Benefit-signed forms of a claim, each of shape (..., outcomes)."""
+
+    effect: Estimate
+    above: Estimate
+    below: Estimate
+
+
+class Decision(NamedTuple):
+    """What the graph decided for a claim; arrays of shape (..., outcomes), `overall` of shape (...)."""
+
+    verdict: NDArray[np.str_]
+    p: Floats
+    p_adj: Floats
+    level: Floats
+    lower: Floats
+    upper: Floats
+    lower_margin: Floats
+    upper_margin: Floats
+    overall: NDArray[np.str_] | None
+
+
+def holm(p: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
+    """Holm's adjusted p-values and the level at which each hypothesis was tested.
+
+    Parameters
+    ----------
+    p
+        Shape (..., hypotheses); NaN takes no part in the family.
+    alpha
+        Family-wise level.
+
+    Returns
+    -------
+    p_adj
+        NaN where `p` is.
+    level
+        alpha / (family size − rank) up to the first hypothesis that is not rejected, whose level holds for all that follow.
+
+    Notes
+    -----
+    Holm 1979 [from memory].
+    """
+    p = np.asarray(p, float)
+    if p.shape[-1] == 0:
+        return p, p
+    size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+    order = np.argsort(p, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=-1)
+    rank = np.arange(p.shape[-1])
+    left = np.maximum(size - rank, 1)
+    adjusted = np.minimum(
+        np.maximum.accumulate(np.where(np.isnan(ranked), 0.0, ranked * left), axis=-1), 1.0
+    )
+    accepted = (ranked > alpha / left) | np.isnan(ranked)
+    stop = np.where(accepted.any(axis=-1), accepted.argmax(axis=-1), p.shape[-1])[..., None]
+    level = alpha / np.maximum(size - np.minimum(rank, stop), 1)
+    back = np.argsort(order, axis=-1, kind="stable")
+    adjusted, level = (np.take_along_axis(a, back, axis=-1) for a in (adjusted, level))
+    return np.where(np.isnan(p), np.nan, adjusted), np.where(np.isnan(p), np.nan, level)
+
+
+def benjamini_hochberg(p: ArrayLike) -> Floats:
+    """Benjamini and Hochberg's adjusted p-values over the last axis; NaN takes no part (1995 [from memory])."""
+    p = np.asarray(p, float)
+    size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+    order = np.argsort(p, axis=-1, kind="stable")
+    ranked = np.take_along_axis(p, order, axis=-1)
+    scaled = np.where(np.isnan(ranked), 1.0, ranked * size / np.arange(1, p.shape[-1] + 1))
+    adjusted = np.minimum(np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1], 1.0)
+    back = np.argsort(order, axis=-1, kind="stable")
+    return np.where(np.isnan(p), np.nan, np.take_along_axis(adjusted, back, axis=-1))
+
+
+def arm_forms(
+    plan: Plan,
+    claim: Claim,
+    names: list[str],
+    analysis: Arms | Adjusted,
+    natural: Arms | Adjusted,
+    sign: ArrayLike,
+    code: ArrayLike = position.IDENTITY,
+) -> Forms:
+    """Forms of a claim on independent arms.
+
+    Parameters
+    ----------
+    plan, claim
+        The plan and one of its claims.
+    names
+        Arm of each position of the last axis.
+    analysis, natural
+        Arms on the outcome's scale and on its natural scale, shape (..., outcomes, arms).
+    sign
+        +1 where more is better, −1 where less is better, NaN without a direction; shape (outcomes,).
+    code
+        Code of each outcome's scale (`position.codes`), shape (outcomes,).
+
+    Returns
+    -------
+    Forms
+        All on the outcome's scale. Rescue and margins in shares of the deficit are statements about natural positions
+        (`position.form`); a margin in SD is one in SD of the outcome's scale; only a margin in the natural unit is tested on raw
+        natural means.
+    """
+    sign = np.asarray(sign, float)
+    weights = plan.weights_of(claim)
+    if not set(weights) <= set(names):
+        return Forms(NOTHING, NOTHING, NOTHING)
+    w = np.array([weights.get(a, 0.0) for a in names])
+    if claim.kind == "rescue":
+        return Forms(_signed(position.form(analysis, w, code), sign), NOTHING, NOTHING)
+    effect = _signed(analysis.form(w), sign)
+    if claim.kind == "gate":
+        return Forms(effect, NOTHING, NOTHING)
+    margin = plan.margin_of(claim)
+    if margin.kind == "deficit":
+        deficit = plan.deficit()
+        if not deficit or not set(deficit) <= set(names):
+            return Forms(effect, NOTHING, NOTHING)
+        d = margin.value * np.array([deficit.get(a, 0.0) for a in names])
+        above, below = (_signed(position.form(analysis, x, code), sign) for x in (w - d, w + d))
+        return Forms(effect, above, below)
+    if margin.kind == "sd":
+        m = margin.value * np.sqrt(_pooled(analysis, w))
+        return Forms(effect, effect.shifted(m), effect.shifted(-m))
+    raw = _signed(natural.form(w), sign)
+    return Forms(effect, raw.shifted(margin.value), raw.shifted(-margin.value))
+
+
+def _pooled(arms: Arms | Adjusted, w: Floats) -> Floats:
+    """Variance between animals of the arms of a contrast."""
+    used = w != 0
+    free = np.where(used, arms.n - 1, 0.0)
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return np.where(used, arms.var * (arms.n - 1), 0.0).sum(axis=-1) / free.sum(axis=-1)
+
+
+def _signed(form: Estimate, sign: Floats) -> Estimate:
+    return Estimate(form.estimate * sign, np.where(np.isnan(sign), np.nan, form.se), form.df)
+
+
+def fixed_margin_forms(effect: Estimate, natural: Estimate, margin: float) -> Forms:
+    """Forms of a claim on within-unit differences with a margin in the natural unit (NaN: none)."""
+    return Forms(effect, natural.shifted(margin), natural.shifted(-margin))
+
+
+def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
+    """Walk the claims in their order.
+
+    Parameters
+    ----------
+    plan
+        The plan.
+    forms
+        Forms of each claim id, shape (..., outcomes of the claim).
+
+    Returns
+    -------
+    dict
+        Decision of each claim id. An outcome without a deficit reads "no deficit" wherever the claim needs one and leaves the family;
+        an outcome whose earlier claim is not supported reads "not tested" and still counts in the size of the family.
+    """
+    out: dict[str, Decision] = {}
+    done: dict[str, Claim] = {}
+    for claim in plan.claims:
+        out[claim.id] = _decide(plan, claim, _full(forms[claim.id], len(claim.outcomes)), out, done)
+        done[claim.id] = claim
+    return out
+
+
+def _full(forms: Forms, outcomes: int) -> Forms:
+    """The same forms with every array of one shape (..., outcomes)."""
+    shape = np.broadcast_shapes(
+        (outcomes,), *(a.shape for form in forms for a in map(np.asarray, form))
+    )
+    return Forms(
+        *(Estimate(*(np.broadcast_to(np.asarray(a, float), shape) for a in form)) for form in forms)
+    )
+
+
+def _earlier(claim: Claim, other: Claim, verdict: NDArray[np.str_]) -> NDArray[np.str_]:
+    """Verdicts of an earlier claim for the outcomes of this one; outcomes it does not judge pass."""
+    if not claim.outcomes:
+        return np.empty((*verdict.shape[:-1], 0), "<U32")
+    columns = [
+        verdict[..., other.outcomes.index(o)]
+        if o in other.outcomes
+        else np.full(verdict.shape[:-1], v.SUPPORTED)
+        for o in claim.outcomes
+    ]
+    return np.stack(columns, axis=-1)
+
+
+def _decide(
+    plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision], done: Mapping[str, Claim]
+) -> Decision:
+    shape = forms.effect.estimate.shape
+    no_deficit, waiting, unjudged = (np.zeros(shape, bool) for _ in range(3))
+    gates = [g.id for g in plan.gates if plan.needs_deficit(claim) and g.id in out]
+    for name in gates:
+        seen = _earlier(claim, done[name], out[name].verdict)
+        no_deficit, unjudged = (
+            no_deficit | (seen == v.NO_DEFICIT),
+            unjudged | (seen == v.NOT_JUDGED),
+        )
+    for name in (c for c in claim.after if c not in gates):
+        seen = _earlier(claim, done[name], out[name].verdict)
+        no_deficit, unjudged = (
+            no_deficit | (seen == v.NO_DEFICIT),
+            unjudged | (seen == v.NOT_JUDGED),
+        )
+        waiting |= ~v.passed(seen)
+    p = _p_value(claim, forms)
+    takes_part = ~(no_deficit | waiting | unjudged)
+    # An outcome that an earlier claim left behind stays in the family as one that cannot be rejected: which outcomes get this far depends
+    # on the same animals, and a family that shrinks with them would not hold its level.
+    family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
+    if claim.correction == "holm":
+        p_adj, alpha = holm(family, plan.alpha)
+    elif claim.correction == "bh":
+        # Intervals at the level that BH found for the family (false coverage rate, Benjamini and Yekutieli 2005 [from memory]).
+        p_adj = benjamini_hochberg(family)
+        found = (p_adj <= plan.alpha).sum(axis=-1, keepdims=True)
+        size = (~np.isnan(family)).sum(axis=-1, keepdims=True)
+        alpha = np.broadcast_to(plan.alpha * np.maximum(found, 1) / np.maximum(size, 1), shape)
+    else:
+        p_adj, alpha = p, np.full(shape, plan.alpha)
+    p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
+    level = 1 - (2 * alpha if claim.kind in ("non_superiority", "equivalence") else alpha)
+    bounds = [interval(form, level) for form in forms]
+    verdict = v.judge(claim.kind, *bounds[0], *bounds[1], *bounds[2]).astype("<U32")
+    verdict = np.where(waiting & (verdict != v.NOT_JUDGED), v.NOT_TESTED, verdict)
+    verdict = np.where(no_deficit & (verdict != v.NOT_JUDGED), v.NO_DEFICIT, verdict)
+    verdict = np.where(unjudged, v.NOT_JUDGED, verdict)
+    overall = v.combine(verdict) if claim.combine == "all" else None
+    return Decision(verdict, p, p_adj, level, *bounds[0], *bounds[1], overall)
+
+
+def _p_value(claim: Claim, forms: Forms) -> Floats:
+    if claim.kind == "non_superiority":
+        return p_below(forms.above)
+    if claim.kind == "equivalence":
+        return np.maximum(p_below(forms.above), p_above(forms.below))
+    return p_two_sided(forms.effect)

@@ -1,0 +1,398 @@
+"""One row a claim and outcome: the verdict, what it rests on, and why."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics.claims import animals as a
+from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.associated import association_rows
+from periomics.statistics.claims.composite import with_index
+from periomics.statistics.claims.estimates import direction
+from periomics.statistics.claims.graph import (
+    NOTHING,
+    Decision,
+    Forms,
+    arm_forms,
+    decide,
+    fixed_margin_forms,
+)
+from periomics.statistics.claims.plan import Claim, Contrast, Margin, Plan
+from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.kernels import position
+from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
+from periomics.statistics.kernels.contrasts import Estimate, interval, p_above, p_below
+from periomics.statistics.kernels.permutation import attainable_floor
+from periomics.statistics.kernels.rescue import describe, fieller
+from periomics.study.claims import DIFFERENCE
+
+COLUMNS = (
+    "claim_id",
+    "outcome",
+    "contrast",
+    "estimate",
+    "lower",
+    "upper",
+    "p_adj",
+    "verdict",
+    "reason",
+    "confounded_with",
+    "n_animals",
+    "table",
+    "rule",
+    "text",
+    "kind",
+    "scale",
+    "unit",
+    "level",
+    "p",
+    "margin",
+    "margin_lower",
+    "margin_upper",
+    "tost_p",
+    "bf01",
+    "bf01_ceiling",
+    "family",
+    "variant",
+    "time",
+    "time_unit",
+    "domain",
+)
+TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
+
+
+def verdict_table(
+    plan: Plan,
+    prepared: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    associations: pd.DataFrame | None = None,
+) -> pd.DataFrame:
+    """Judge every claim in the declared order.
+
+    Parameters
+    ----------
+    plan
+        The claims.
+    prepared
+        `animals.prepare`.
+    dictionary
+        resources/outcomes.tsv.
+    associations
+        linkage/associations.tsv, for association claims.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`. Estimates and bounds are benefit-signed, at the level that the graph gave. A claim that cannot be judged
+        says why; a claim over all outcomes has one row, "all of …".
+    """
+    prepared = with_summaries(with_index(plan, prepared, dictionary))
+    measured = set(prepared["outcome"])
+    judged = replace(
+        plan, claims=tuple(_restrict(c, measured) for c in plan.claims if c.kind != "association")
+    )
+    forms, facts = {}, {}
+    for claim in judged.claims:
+        pairs = [_claim_forms(judged, claim, o, prepared, dictionary) for o in claim.outcomes]
+        facts[claim.id] = [f for _, f in pairs]
+        forms[claim.id] = _stack([f for f, _ in pairs])
+    decisions = decide(judged, forms)
+    rows: list[dict[str, object]] = []
+    tested = {claim.id: claim for claim in judged.claims}
+    for original in plan.claims:
+        if original.kind == "association":
+            rows += association_rows(plan, original, associations, dictionary)
+            continue
+        claim = tested[original.id]
+        rows += _claim_rows(judged, claim, decisions, forms, facts[claim.id])
+        for outcome in original.outcomes:
+            if outcome not in claim.outcomes and not claim.combine:
+                rows.append(_unmeasured(claim, outcome, dictionary))
+        if not claim.outcomes and claim.combine:
+            rows.append(_unmeasured(claim, f"all of {', '.join(original.outcomes)}", dictionary))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.DataFrame:
+    """Contrasts with the adjusted p-value, level and interval of the claim that tests them for a difference.
+
+    Non-superiority and equivalence test something else than a difference; their adjusted figures stand with the verdicts only.
+    """
+    out = contrasts.copy()
+    tested = verdicts[verdicts["kind"].isin(["gate", *DIFFERENCE]) & verdicts["level"].notna()]
+    for claim in tested.drop_duplicates(["contrast", "outcome", "variant"]).to_dict("records"):
+        key = (
+            out["outcome"].eq(claim["outcome"])
+            & out["variant"].eq(claim["variant"])
+            & out["contrast"].eq(claim["contrast"])
+        )
+        for row in out.index[key & out["kind"].eq("confirmatory") & out["p"].notna()]:
+            form = Estimate(*(np.asarray(out.at[row, k], float) for k in ("estimate", "se", "df")))
+            lower, upper = interval(form, claim["level"])
+            out.loc[row, ["p_adj", "level", "lower", "upper"]] = [
+                claim["p_adj"],
+                claim["level"],
+                float(lower),
+                float(upper),
+            ]
+            out.at[row, "family"] = claim["family"]
+    return out
+
+
+def _restrict(claim: Claim, measured: set[str]) -> Claim:
+    return replace(claim, outcomes=tuple(o for o in claim.outcomes if o in measured))
+
+
+def _stack(forms: list[Forms]) -> Forms:
+    if not forms:
+        empty = Estimate(*(np.empty(0) for _ in range(3)))
+        return Forms(empty, empty, empty)
+    return Forms(
+        *(
+            Estimate(*(np.array([float(x) for x in parts]) for parts in zip(*form, strict=True)))
+            for form in zip(*forms, strict=True)
+        )
+    )
+
+
+def _base(claim: Claim, outcome: str, domain: str) -> dict[str, object]:
+    return {
+        "claim_id": claim.id,
+        "outcome": outcome,
+        "contrast": claim.contrast or f"rescue {claim.arm}",
+        "text": claim.text,
+        "kind": claim.kind,
+        "family": claim.family,
+        "table": TABLE,
+        "rule": RULE,
+        "variant": claim.variant,
+        "domain": domain,
+        "confounded_with": "",
+        "n_animals": 0,
+        "reason": "",
+    }
+
+
+def _unmeasured(claim: Claim, outcome: str, dictionary: pd.DataFrame) -> dict[str, object]:
+    domain = str(dictionary["domain"].get(outcome, ""))
+    return _base(claim, outcome, domain) | {
+        "verdict": v.NOT_JUDGED,
+        "reason": "not measured in this study",
+    }
+
+
+def _claim_forms(
+    plan: Plan, claim: Claim, outcome: str, prepared: pd.DataFrame, dictionary: pd.DataFrame
+) -> tuple[Forms, dict]:
+    """Forms of one claim and outcome, and the facts for its row."""
+    nothing = Forms(NOTHING, NOTHING, NOTHING)
+    rows = prepared[(prepared["outcome"] == outcome) & (prepared["variant"] == claim.variant)]
+    weights = plan.weights_of(claim)
+    contrast = plan.contrasts.get(claim.contrast) or Contrast(claim.id, weights)
+    sign = direction(plan, dictionary, outcome)
+    margin = plan.margin_of(claim)
+    facts = _base(claim, outcome, str(dictionary["domain"].get(outcome, "score"))) | {
+        "confounded_with": contrast.confounded_with
+    }
+    if rows.empty:
+        return nothing, facts | {"reason": f"variant {claim.variant!r} not measured"}
+    first = rows.iloc[0]
+    facts |= {
+        "scale": first["scale"],
+        "unit": first["unit"],
+        "margin": ""
+        if claim.kind in ("gate", "rescue")
+        else f"{margin.value:g} {_MARGIN_WORDS[margin.kind]}",
+    }
+    cut = _pick(a.cuts(rows, contrast, plan.role_arms, plan.adjustment), claim)
+    if cut is None:
+        here = {arm for arm in weights if (rows["condition"] == arm).any()}
+        gone = ", ".join(sorted(set(weights) - here)) or "the declared time"
+        return nothing, facts | {"reason": f"no measured animals in {gone}"}
+    form, _, differences = a.estimate(cut, contrast, weights)
+    n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
+    facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
+    if cut.paired or contrast.trend:
+        facts["effective"] = float(n)
+    else:
+        facts["effective"] = float(effective_n(cut.raw().n, cut.weights(weights)))
+    reason = a.refusal(cut, form, weights)
+    if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
+        reason = (
+            reason
+            or "yes or no: compared exactly in the contrasts, not judged by intervals of means"
+        )
+    if np.isnan(sign):
+        reason = reason or "no declared direction of benefit"
+    if reason:
+        return nothing, facts | {"reason": _text(reason, cut.note)}
+    notes = [cut.note, first["scale_note"], _floor_note(cut, weights, plan.alpha)]
+    if claim.kind == "rescue":
+        notes.append(_rescue_note(plan, claim, cut, str(first["scale"])))
+    if cut.paired or contrast.trend:
+        forms = _within_forms(claim, cut, contrast, margin, sign)
+    else:
+        forms = _arm_forms(plan, claim, cut, sign, str(first["scale"]))
+    if claim.kind not in ("gate", "rescue") and np.isnan(forms.above.estimate):
+        notes.append("margin not defined here: no healthy and disease arms for this outcome")
+        facts["margin"] = ""
+    return forms, facts | {"reason": _text(*notes)}
+
+
+_MARGIN_WORDS = {"deficit": "of the deficit", "sd": "SD", "raw": "in the natural unit"}
+
+
+def _pick(cut_list: list[a.Cut], claim: Claim) -> a.Cut | None:
+    if not np.isnan(claim.time):
+        cut_list = [cut for cut in cut_list if np.isclose(cut.time, claim.time)]
+    return cut_list[-1] if cut_list else None
+
+
+def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float, scale: str) -> Forms:
+    """The graph's own forms on one outcome; an outcome whose margin arms have no animals has no margin."""
+    both = cut.summary(), cut.summary(natural=True)
+    found = arm_forms(plan, claim, list(cut.arms), *both, np.asarray(sign), position.CODES[scale])
+    return Forms(
+        *(
+            Estimate(
+                *(np.asarray(x).reshape(-1)[0] if np.asarray(x).size else np.nan for x in form)
+            )
+            for form in found
+        )
+    )
+
+
+def _within_forms(
+    claim: Claim, cut: a.Cut, contrast: Contrast, margin: Margin, sign: float
+) -> Forms:
+    """Forms on differences within units: margins in SD of the differences or in the natural unit; no deficit there."""
+    analysis, _, differences = a.estimate(cut, contrast, contrast.weights)
+    effect = Estimate(analysis.estimate * sign, analysis.se, analysis.df)
+    if margin.kind == "raw":
+        natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
+        return fixed_margin_forms(
+            effect, Estimate(natural.estimate * sign, natural.se, natural.df), margin.value
+        )
+    spread = (
+        float(np.std(differences, ddof=1))
+        if margin.kind == "sd" and len(differences) > 1
+        else np.nan
+    )
+    return fixed_margin_forms(effect, effect, margin.value * spread)
+
+
+def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
+    """Says so where a permutation test of this design could never reach alpha."""
+    if cut.paired:
+        floor = 2 / 2.0 ** len(cut.units)
+    else:
+        pair = [cut.arms.index(x) for x in weights]
+        if len(pair) != 2:
+            return ""
+        used = np.isin(cut.arm, pair)
+        block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
+        floor = attainable_floor(cut.arm[used] == pair[0], block[used])
+    return (
+        f"a permutation test cannot reach {alpha:g} here (floor {floor:.3g})"
+        if floor > alpha
+        else ""
+    )
+
+
+def _rescue_note(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> str:
+    names = (plan.healthy, plan.disease, claim.arm)
+    if not set(names) <= set(cut.arms):
+        return ""
+    places = (cut.arms.index(x) for x in names)
+    found = fieller(cut.summary(), *places, 1 - plan.alpha, position.CODES[scale])
+    return f"R = {float(found.R):.3g}, {describe(float(found.lower), float(found.upper), bool(found.bounded))}"
+
+
+def _text(*parts: str) -> str:
+    return "; ".join(dict.fromkeys(p for p in parts if p))
+
+
+def _claim_rows(
+    plan: Plan,
+    claim: Claim,
+    decisions: dict[str, Decision],
+    forms: dict[str, Forms],
+    facts: list[dict],
+) -> list[dict[str, object]]:
+    d = decisions[claim.id]
+    rows = []
+    for i, fact in enumerate(facts):
+        verdict = str(d.verdict[i])
+        reason = _text(_why(plan, claim, i, verdict, decisions), str(fact["reason"]))
+        empty = verdict == v.NOT_JUDGED and np.isnan(d.lower[i])
+        numbers = {k: float(getattr(d, k)[i]) for k in ("p", "p_adj", "lower", "upper")}
+        numbers |= {
+            "estimate": float((d.lower[i] + d.upper[i]) / 2),
+            "level": np.nan if empty else float(d.level[i]),
+        }
+        numbers |= {
+            "margin_lower": float(d.lower_margin[i]),
+            "margin_upper": float(d.upper_margin[i]),
+        }
+        numbers |= (
+            {} if empty else _absence(claim, forms[claim.id], i, fact.get("effective", np.nan))
+        )
+        rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
+    if not claim.combine or not rows:
+        return rows
+    names = [str(f["outcome"]) for f in facts]
+    each = ", ".join(
+        f"{o}: {x}" + (f" ({f['reason']})" if x == v.NOT_JUDGED else "")
+        for o, x, f in zip(names, d.verdict, facts, strict=True)
+    )
+    p = d.p[~np.isnan(d.p_adj)]
+    whole = _base(claim, f"all of {', '.join(names)}", "") | {
+        "confounded_with": facts[0]["confounded_with"]
+    }
+    worst = float(p.max()) if p.size else np.nan
+    return [
+        whole
+        | {
+            "verdict": str(d.overall),
+            "reason": each,
+            "n_animals": min(int(f["n_animals"]) for f in facts),
+            "level": float(d.level[0]),
+            "p": worst,
+            "p_adj": worst,
+            "margin": facts[0].get("margin", ""),
+        }
+    ]
+
+
+def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, float]:
+    """Evidence of absence beside the verdict: two one-sided tests, and a Bayes factor with the most that it could say here."""
+    if claim.kind not in ("non_superiority", "equivalence"):
+        return {}
+    effect, above, below = (Estimate(*(np.asarray(x)[..., i] for x in form)) for form in forms)
+    improvement = claim.kind == "non_superiority"
+    t, df = float(effect.estimate / effect.se), float(effect.df)
+    return {
+        "tost_p": float(np.maximum(p_below(above), p_above(below))),
+        "bf01": float(bf01(t, effective, df, improvement_only=improvement)),
+        "bf01_ceiling": float(ceiling(effective, df, improvement_only=improvement)),
+    }
+
+
+def _why(plan: Plan, claim: Claim, i: int, verdict: str, decisions: dict[str, Decision]) -> str:
+    """The earlier claim that decided this one, where one did."""
+    if verdict not in (v.NO_DEFICIT, v.NOT_TESTED, v.NOT_JUDGED) or claim.kind == "gate":
+        return "the deficit was not shown on the declared side" if verdict == v.NO_DEFICIT else ""
+    earlier = list(claim.after)
+    if plan.needs_deficit(claim):
+        earlier = [*(g.id for g in plan.gates if g.id not in earlier), *earlier]
+    for name in earlier:
+        other = next(c for c in plan.claims if c.id == name)
+        if claim.outcomes[i] not in other.outcomes:
+            continue
+        found = str(decisions[name].verdict[other.outcomes.index(claim.outcomes[i])])
+        if not v.passed(found):
+            return f"{name}: {found}"
+    return ""

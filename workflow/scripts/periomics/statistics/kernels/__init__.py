@@ -1,0 +1,1 @@
+"""Estimates, intervals and tests on arrays; nothing here knows of a claim."""

@@ -1,0 +1,275 @@
+"""Contrasts of arms adjusted for blocks and covariates, with variances that may differ between arms; one study or a thousand.
+
+Least squares on [block | arm | covariates]. The variance of a contrast is the bias-reduced sandwich (each squared residual over
+one minus its leverage), corrected for what it is biased by where arms vary differently; its degrees of freedom are those of Bell
+and McCaffrey with each arm's own variance as working model. Without blocks and covariates both are Welch's. Why this and not
+another: docs/statistics.md.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from periomics.statistics.kernels.contrasts import ROUNDING, Estimate, Floats
+
+# Below this a leverage is 1 and a weight is 0.
+NOTHING = 1e-9
+ESTIMABLE = 1e-6
+# The sandwich over its variance under the arms' own variances is corrected within these: they come from few animals.
+CORRECTION = (2 / 3, 3 / 2)
+# Patterns of missing animals that are handled at a time.
+CHUNK = 128
+
+
+class Patterns(NamedTuple):
+    """What depends on the design and on who is missing, not on values; the first axis is the pattern of missing animals.
+
+    `residual` (patterns, animals, animals) makes residuals, `lead` (patterns, arms, animals) adjusted means, `lost`
+    (patterns, arms, columns) is 0 for combinations of arms that the design can estimate, `free` (patterns, animals) is
+    1 − leverage, `solve` (patterns, arms, arms) turns sums of squared residuals into variances, `trace`
+    (patterns, pairs, arms) and `cross` (patterns, pairs, pairs, arms, arms) are the moments of the quadratic form that each pair
+    of arms adds to the variance of a contrast, `working` (patterns, pairs, arms) what it would add if variances were known;
+    `member` is (animals, arms), `first` and `second` (pairs,) name the pairs.
+    """
+
+    residual: Floats
+    lead: Floats
+    lost: Floats
+    free: Floats
+    solve: Floats
+    trace: Floats
+    cross: Floats
+    working: Floats
+    member: Floats
+    first: NDArray[np.int64]
+    second: NDArray[np.int64]
+
+
+class Adjusted(NamedTuple):
+    """Adjusted means, variances and numbers of arms, shape (..., arms), and what combinations of them need.
+
+    With the products of two weights as a vector over pairs of arms: `squared` (..., pairs) gives the sandwich, `trace`
+    (..., pairs) and `square` (..., pairs, pairs) the two moments that make degrees of freedom, `working` (..., pairs) the variance
+    under the arms' own variances, of which `trace` is the sandwich's mean. `pattern` (...) is the row of
+    `patterns` of each study, `size` (...) the largest absolute value.
+    """
+
+    mean: Floats
+    var: Floats
+    n: Floats
+    squared: Floats
+    trace: Floats
+    square: Floats
+    working: Floats
+    pattern: NDArray[np.int64]
+    size: Floats
+    patterns: Patterns
+
+    def form(self, weights: ArrayLike) -> Estimate:
+        """Weighted sum of adjusted means; weights of shape (arms,), or (..., arms) for every study its own."""
+        w = np.broadcast_to(np.asarray(weights, float), self.mean.shape)
+        pair = w[..., self.patterns.first] * w[..., self.patterns.second]
+        used = np.abs(w) > NOTHING
+        with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
+            variance = (pair * self.squared).sum(axis=-1)
+            trace = (pair * self.trace).sum(axis=-1)
+            square = ((pair[..., None, :] @ self.square)[..., 0, :] * pair).sum(axis=-1)
+            known = np.abs(_rows(w, self.patterns.lost, self.pattern)).max(
+                axis=-1, initial=0.0
+            ) < ESTIMABLE * np.abs(w).max(axis=-1)
+            due = (pair * self.working).sum(axis=-1)
+            least = (ROUNDING * self.size * np.abs(w).max(axis=-1)) ** 2
+            fine = (
+                known
+                & ((self.n >= 2) | ~used).all(axis=-1)
+                & (variance > least)
+                & (square > 0)
+                & ~self._blind(w)
+            )
+            variance = variance * np.clip(due / trace, *CORRECTION)
+            return Estimate(
+                np.where(known, (w * self.mean).sum(axis=-1), np.nan),
+                np.where(fine, np.sqrt(variance), np.nan),
+                np.where(fine, trace**2 / square, np.nan),
+            )
+
+    def some(self, which: object) -> Adjusted:
+        """Those studies or outcomes that an index or mask of the leading shape names."""
+        return Adjusted(*(x[which] for x in self[:-1]), self.patterns)
+
+    def _blind(self, w: Floats) -> NDArray[np.bool_]:
+        """Whether a contrast leans on an animal whose residual is 0 by construction."""
+        alone = self.patterns.free <= NOTHING
+        if not alone.any():
+            return np.zeros(w.shape[:-1], bool)
+        return (
+            (np.abs(_rows(w, self.patterns.lead, self.pattern)) > NOTHING) & alone[self.pattern]
+        ).any(axis=-1)
+
+
+def adjust(
+    values: ArrayLike,
+    arm: ArrayLike,
+    n_arms: int,
+    block: ArrayLike | None = None,
+    covariates: ArrayLike | None = None,
+) -> Adjusted:
+    """Fit blocks, arms and covariates.
+
+    Parameters
+    ----------
+    values
+        Shape (..., animals); NaN is a missing animal.
+    arm
+        Index of each animal's arm, shape (animals,); a negative index leaves an animal out.
+    n_arms
+        Number of arms.
+    block
+        Index of each animal's block, shape (animals,); nothing for one block.
+    covariates
+        Shape (animals, k) without missing entries.
+
+    Returns
+    -------
+    Adjusted
+
+    Notes
+    -----
+    HC2 with degrees of freedom from two matched moments: MacKinnon and White 1985, Bell and McCaffrey 2002 [from memory].
+    HC2 is unbiased where arms vary alike. Where they do not, residuals of a quiet arm hold the noise that a variable one puts into
+    the blocks: the variance is multiplied by what it should be over what it is expected to be, both under the working variances.
+    The working variances are each arm's, unbiased from the residuals (Rao's MINQUE [from memory]) and not below 0.
+    """
+    values, arm = np.asarray(values, float), np.asarray(arm, int)
+    shape, animals = values.shape[:-1], values.shape[-1]
+    y = np.where(arm >= 0, values, np.nan).reshape(-1, animals)
+    seen = ~np.isnan(y)
+    kinds, pattern = np.unique(seen, axis=0, return_inverse=True)
+    pattern = pattern.reshape(-1)
+    member = (arm[:, None] == np.arange(n_arms)).astype(float)
+    block = np.zeros(animals, int) if block is None else np.asarray(block, int)
+    further = (
+        np.empty((animals, 0))
+        if covariates is None
+        else np.asarray(covariates, float).reshape(animals, -1)
+    )
+    p = _patterns(kinds, member, (block[:, None] == np.unique(block)).astype(float), further)
+    y = np.where(seen, y, 0.0)
+    # Large common values would leave their rounding in the residuals.
+    centre = y.sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
+    residual = _rows(np.where(seen, y - centre, 0.0), p.residual, pattern)
+    free = p.free[pattern]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        squares = np.where(free > NOTHING, residual**2 / free, 0.0)
+    var = _arm_variances(residual, p, pattern)
+    products = _products(p.lead, p.first, p.second)
+    both = (var[:, :, None] * var[:, None, :]).reshape(len(var), -1)
+    pairs = len(p.first)
+    flat = p.cross.reshape(len(kinds), pairs * pairs, -1)
+    out = (
+        _rows(y, p.lead.swapaxes(1, 2), pattern),
+        var,
+        (kinds @ member)[pattern],
+        _rows(squares, products.swapaxes(1, 2), pattern),
+        _rows(var, p.trace.swapaxes(1, 2), pattern),
+        _rows(both, flat.swapaxes(1, 2), pattern),
+        _rows(var, p.working.swapaxes(1, 2), pattern),
+    )
+    mean, var, n, squared, trace, square, working = (x.reshape(*shape, -1) for x in out)
+    return Adjusted(
+        mean,
+        var,
+        n,
+        squared,
+        trace,
+        square.reshape(*shape, pairs, pairs),
+        working,
+        pattern.reshape(shape),
+        np.abs(y).max(axis=1, initial=0.0).reshape(shape),
+        p,
+    )
+
+
+def _patterns(
+    kinds: NDArray[np.bool_], member: Floats, blocks: Floats, further: Floats
+) -> Patterns:
+    """Matrices of every pattern of missing animals."""
+    model = np.hstack([member, blocks, further - further.mean(axis=0) if further.size else further])
+    x = kinds[:, :, None] * model
+    inverse = np.linalg.pinv(x, rcond=1e-10)
+    residual = kinds[:, :, None] * np.eye(kinds.shape[1]) - x @ inverse
+    arms = member.shape[1]
+    # An arm's mean is that over all blocks, in the blocks' sizes; contrasts do not depend on this.
+    inside = slice(arms, arms + blocks.shape[1])
+    size = (kinds[:, :, None] * blocks).sum(axis=1) / np.maximum(kinds.sum(axis=1), 1)[:, None]
+    lead = inverse[:, :arms] + size[:, None] @ inverse[:, inside]
+    lost = lead @ x - np.eye(arms, model.shape[1])
+    lost[..., inside] -= size[:, None]
+    sums = member.T @ residual**2 @ member
+    free = np.diagonal(residual, axis1=1, axis2=2)
+    solve = np.linalg.pinv(sums, rcond=1e-9, hermitian=True)
+    first, second = np.triu_indices(arms)
+    parts = [
+        _moments(
+            residual[i : i + CHUNK], lead[i : i + CHUNK], free[i : i + CHUNK], member, first, second
+        )
+        for i in range(0, len(kinds), CHUNK)
+    ]
+    trace, cross = (np.concatenate(part) for part in zip(*parts, strict=True))
+    working = _products(lead, first, second) @ member
+    return Patterns(residual, lead, lost, free, solve, trace, cross, working, member, first, second)
+
+
+def _products(lead: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:
+    """What an animal's variance adds for each pair of arms, shape (patterns, pairs, animals)."""
+    return np.where(first == second, 1.0, 2.0)[:, None] * lead[:, first] * lead[:, second]
+
+
+def _moments(
+    residual: Floats,
+    lead: Floats,
+    free: Floats,
+    member: Floats,
+    first: NDArray[np.int64],
+    second: NDArray[np.int64],
+) -> tuple[Floats, Floats]:
+    """Trace and cross products, by arms, of the quadratic form of the residuals that each pair of arms adds."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        share = np.where(free > NOTHING, 1 / free, 0.0)
+    part = _products(lead, first, second) * share[:, None]
+    q = residual[:, None] @ (part[..., None] * residual[:, None])
+    trace = np.diagonal(q, axis1=2, axis2=3) @ member
+    arms = member.shape[1]
+    inside = [np.flatnonzero(member[:, g]) for g in range(arms)]
+    cross = np.zeros((len(q), len(first), len(first), arms, arms))
+    for g, rows in enumerate(inside):
+        for h, columns in enumerate(inside):
+            block = q[:, :, rows][..., columns].reshape(len(q), len(first), -1)
+            cross[..., g, h] = block @ block.swapaxes(1, 2)
+    return trace, cross
+
+
+def _arm_variances(residual: Floats, p: Patterns, pattern: NDArray[np.int64]) -> Floats:
+    """Working variance of each arm; the pooled one where no arm shows any."""
+    sums = residual**2 @ p.member
+    var = np.maximum(_rows(sums, p.solve, pattern), 0.0)
+    free = p.free.sum(axis=1)[pattern]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        pooled = np.where(free > NOTHING, sums.sum(axis=1) / free, 0.0)
+    return np.where((var > 0).any(axis=1, keepdims=True), var, pooled[:, None])
+
+
+def _rows(rows: Floats, matrices: Floats, pattern: NDArray[np.int64]) -> Floats:
+    """Each row times the matrix of its pattern: (..., a), (patterns, a, b) → (..., b)."""
+    if len(matrices) == 1:
+        return rows @ matrices[0]
+    flat, index = rows.reshape(-1, rows.shape[-1]), pattern.reshape(-1)
+    out = np.empty((len(flat), matrices.shape[2]))
+    step = 32 * CHUNK
+    for i in range(0, len(flat), step):
+        part = slice(i, i + step)
+        out[part] = (flat[part, None, :] @ matrices[index[part]])[:, 0]
+    return out.reshape(*rows.shape[:-1], out.shape[1])

@@ -1,0 +1,183 @@
+"""Ordinal scores of two arms, and anything else of which only the order is trusted: relative effect and its permutation test.
+
+Measured type-I error of the permutation p at .05, 4000 studies a cell, a score of four grades
+(tests/unit/statistics/test_ordinal.py repeats a part of it). "1:3" is a null with equal relative effect but unequal spread, which no
+permutation test holds exactly:
+
+==============================  ====  ====  ====  ====  ====  ====  ====
+n an arm                           3     4     5     6     7     8    10
+==============================  ====  ====  ====  ====  ====  ====  ====
+exchangeable                    .000  .007  .024  .025  .024  .033  .030
+1:3, equal n                    .000  .016  .031  .030  .038  .046  .053
+1:3, 2n in the narrow arm       .069  .062  .065  .062  .065  .052  .059
+1:3, 2n in the wide arm         .016  .013  .026  .031  .034  .041  .042
+==============================  ====  ====  ====  ====  ====  ====  ====
+"""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from periomics.statistics.kernels.contrasts import Floats
+from periomics.statistics.kernels.permutation import (
+    DRAWS,
+    EXACT,
+    attainable_floor,
+    judge,
+    labellings,
+)
+
+# Relative effects tried for the ends of the interval.
+GRID = np.linspace(0, 1, 2001)
+ROUND = 9
+
+
+class RelativeEffect(NamedTuple):
+    """P(first > second) + ½ P(equal) with interval, two-sided p, smallest p possible, relabellings, all of them or not, and reason."""
+
+    effect: float
+    lower: float
+    upper: float
+    p: float
+    floor: float
+    n: int
+    exact: bool
+    reason: str
+
+
+def compare_ranks(
+    values: ArrayLike,
+    first: ArrayLike,
+    block: ArrayLike,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    exact: int = EXACT,
+    draws: int = DRAWS,
+) -> RelativeEffect:
+    """Relative effect of two arms with the studentised permutation test of Brunner and Munzel.
+
+    Parameters
+    ----------
+    values, first, block
+        Shape (animals,): score (NaN is missing), whether the animal is in the first arm, and its block. Only the order of values
+        counts, and only between animals of one block; blocks that lack an arm take no part.
+    rng
+        Draws relabellings where there are more than `exact`.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    RelativeEffect
+        .5 means no tendency. p, interval and effect are NaN, with the reason, where no block holds both arms; the interval is
+        NaN with fewer than two animals in an arm. Complete separation is no special case: the interval ends at 0 or 1, the p-value is
+        the floor.
+
+    Notes
+    -----
+    Brunner and Munzel 2000; permutation: Neubert and Brunner 2007 [from memory]. Over blocks the effect is the mean weighted by
+    n₁n₂/(n₁+n₂). Where an arm has one animal in a block the statistic is not studentised.
+    """
+    values, first, block = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
+    keep = ~np.isnan(values)
+    values, first, block = values[keep], first[keep], block[keep]
+    parts = [b for b in np.unique(block) if first[block == b].any() and not first[block == b].all()]
+    keep = np.isin(block, parts)
+    values, first, block = values[keep], first[keep], block[keep]
+    if not parts:
+        return RelativeEffect(*(math.nan,) * 5, 0, False, "no animals of both arms in a block")
+    blocks = [np.flatnonzero(block == b) for b in parts]
+    sizes = np.array([(first[i].sum(), (~first[i]).sum()) for i in blocks], float)
+    masks, every = labellings(first, block, rng, exact, draws)
+    effect, observed = _statistic(values, first[None], blocks)
+    found = judge(
+        _statistic(values, masks, blocks)[1], observed[0], attainable_floor(first, block), every
+    )
+    lower, upper, reason = math.nan, math.nan, "fewer than 2 animals in an arm"
+    if sizes.sum(axis=0).min() >= 2:
+        lower, upper = relative_effect_interval(float(effect[0]), sizes, level)
+        reason = (
+            "" if np.unique(values).size > 1 else "all animals of both arms have the same value"
+        )
+    return RelativeEffect(float(effect[0]), lower, upper, *found, reason)
+
+
+def relative_effect_interval(
+    effect: float, sizes: ArrayLike, level: float = 0.95
+) -> tuple[float, float]:
+    """Interval of a relative effect that exists at 0 and 1 too.
+
+    Parameters
+    ----------
+    effect
+        Between 0 and 1.
+    sizes
+        Shape (blocks, 2): animals of each arm in each block.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    lower, upper
+        Hull of the θ with |effect − θ| ≤ t se(θ).
+
+    Notes
+    -----
+    The variance at θ is that of Hanley and McNeil (1982 [from memory]) with the mean of the two sizes in place of either, after
+    Newcombe (2006, method 5 [from memory]), which needs no variance of the sample; t has 2 (min(n₁, n₂) − blocks) degrees of
+    freedom, at least min(n₁, n₂) − 1, because the smaller arm may be the one that varies. Measured coverage at 3 to 10 animals an
+    arm, also 3 with 9 and 4 with 10, equal and 1:3 spread, continuous and four grades, θ from .5 to .97: .944 to 1 (with normal
+    quantiles from .86, with n₁ + n₂ − 2 degrees of freedom .90 at 9 with 3); six layouts of two to six blocks: .954 to 1.
+    """
+    sizes = np.atleast_2d(np.asarray(sizes, float))
+    weight = sizes.prod(axis=1) / sizes.sum(axis=1)
+    weight = weight / weight.sum()
+    variance = np.zeros_like(GRID)
+    for w, (m, n) in zip(weight, sizes, strict=True):
+        pairs = (m + n) / 2 - 1
+        spread = GRID / (2 - GRID) + 2 * GRID**2 / (1 + GRID) - 2 * GRID**2
+        variance += w**2 * (GRID * (1 - GRID) + pairs * spread) / (m * n)
+    few = sizes.sum(axis=0).min()
+    df = max(2 * (few - len(sizes)), few - 1)
+    half = stats.t.ppf(0.5 + level / 2, df) * np.sqrt(np.maximum(variance, 0.0))
+    inside = GRID[np.abs(effect - GRID) <= half + (GRID[1] - GRID[0])]
+    return float(inside[0]), float(inside[-1])
+
+
+def _statistic(
+    values: Floats, masks: NDArray[np.bool_], blocks: list[NDArray[np.int64]]
+) -> tuple[Floats, Floats]:
+    """Relative effect and |effect − ½| / se of every relabelling, shape (relabellings,)."""
+    effect, variance = np.zeros(len(masks)), np.zeros(len(masks))
+    total, studentised = 0.0, True
+    for i in blocks:
+        y, one = values[i], masks[:, i].astype(float)
+        two = 1 - one
+        m, n = one[0].sum(), two[0].sum()
+        above = (y[:, None] > y[None]) + 0.5 * (y[:, None] == y[None])
+        w = m * n / (m + n)
+        place1, place2 = (
+            two @ above.T / n,
+            one @ above / m,
+        )  # of each animal among those of the other arm
+        mean = (one * place1).sum(axis=1) / m
+        effect += w * mean
+        total += w
+        if min(m, n) < 2:
+            studentised = False
+            continue
+        spread1 = (one * (place1 - mean[:, None]) ** 2).sum(axis=1) / (m - 1)
+        spread2 = (two * (place2 - mean[:, None]) ** 2).sum(axis=1) / (n - 1)
+        variance += w**2 * (spread1 / m + spread2 / n)
+    effect, gap = effect / total, np.abs(effect / total - 0.5)
+    gap = np.where(gap < 10.0**-ROUND, 0.0, gap)
+    if not studentised:
+        return effect, np.round(gap, ROUND)
+    se = np.sqrt(variance) / total
+    flat = se < 10.0**-ROUND
+    return effect, np.where(flat, np.where(gap > 0, np.inf, 0.0), gap / np.where(flat, 1.0, se))

@@ -1,0 +1,1 @@
+"""Before the study: power and animals needed, animals to arms, specimens to batches."""

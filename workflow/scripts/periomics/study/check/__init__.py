@@ -1,0 +1,1 @@
+"""The check: everything that can be wrong in a study, found before anything runs."""

@@ -1,0 +1,117 @@
+"""The check: all problems of all files in one report, before any pixel is read; then the plan."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from periomics.core.files import write_text
+from periomics.core.problems import Problem, listing
+from periomics.core.tables import read_table
+from periomics.study.blinding import key_file
+from periomics.study.check.claims import check_claims, check_estimable
+from periomics.study.check.design import check_design
+from periomics.study.check.files import Probe, check_files
+from periomics.study.check.frozen import check_lock
+from periomics.study.check.sheets import check_sheet
+from periomics.study.config import check_config
+from periomics.study.plan_text import plan_text
+from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
+from periomics.study.study import RESULTS_TOKEN, Study
+
+
+def find_problems(
+    study: Study, dictionary: pd.DataFrame, probes: Mapping[str, Probe]
+) -> list[Problem]:
+    """Every problem of configuration, sheets, files, claims and design, sorted."""
+    problems = list(study.problems) + check_config(study.config)
+    names = study.config.get("sheets")
+    names = names if isinstance(names, Mapping) else {}
+    for name in SHEETS:
+        if names.get(name) and (study.folder / str(names[name])).is_file():
+            cells = read_table(study.folder / str(names[name]), str(names[name])).data
+            if len(cells.columns):
+                problems += check_sheet(name, cells, str(names[name]))
+    if not names.get("animals"):
+        problems.append(Problem("config", 0, "sheets/animals", "a study needs its animals sheet"))
+    problems += check_design(study, dictionary) + check_files(study, probes)
+    problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
+    return sorted(set(problems))
+
+
+def fingerprint(study: Study, code: str) -> str:
+    """Digest of all that the check looks at: configuration, sheets, claims, and size and time of every raw file."""
+    digest = hashlib.sha256(
+        f"{code}{json.dumps(study.config, sort_keys=True, default=str)}".encode()
+    )
+    for name in study.sheets:
+        file = study.sheet_file(name)
+        digest.update(Path(file).read_bytes() if file and Path(file).is_file() else b"-")
+    claims = study.claims_file()
+    digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
+    for file in (key_file(study.config, study.folder), Path(study.lock_file())):
+        digest.update(file.read_bytes() if file and file.is_file() else b"-")
+    for sheet in SPECIMEN_SHEETS:
+        for cell in study.sheets[sheet]["path"]:
+            path = Path(study.resolve(sheet, cell))
+            if not (study.simulated and cell.startswith(RESULTS_TOKEN)) and path.exists():
+                stat = path.stat()
+                digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+    return digest.hexdigest() + "\n"
+
+
+def report(study: Study, problems: list[Problem]) -> tuple[str, bool]:
+    """Text of the check and whether the study may run.
+
+    The text lists errors, warnings and notes; the plan follows only where there is no error.
+    """
+    errors = listing(problems, "error")
+    lines = [f"periomics check: {_title(study)}", ""]
+    if errors:
+        lines += [
+            f"{len(errors)} problem{'s' * (len(errors) > 1)} to mend before anything can run:",
+            "",
+        ]
+        lines += [f"  {i}. {e}" for i, e in enumerate(errors, start=1)]
+        lines += ["", "Nothing was run, nothing was changed."]
+    for level, head in (("warning", "Please look at"), ("note", "Understood as")):
+        found = listing(problems, level)
+        if found:
+            lines += ["", f"{head}:", *(f"  - {f}" for f in found)]
+    if not errors:
+        lines += ["", plan_text(study)]
+    return "\n".join(lines).rstrip() + "\n", not errors
+
+
+def _title(study: Study) -> str:
+    about = study.config.get("study")
+    title = about.get("title") or about.get("name") if isinstance(about, Mapping) else about
+    return f"{title or 'study without a title'} ({Path(study.folder).as_posix()})"
+
+
+def gate(
+    study: Study, folder: Path, dictionary: pd.DataFrame, probes: Mapping[str, Probe], code: str
+) -> tuple[str, bool]:
+    """Check a study before its first job; what to print (nothing where nothing changed) and whether it may run.
+
+    Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again.
+    """
+    state = fingerprint(study, code)
+    plan, seen, problems_file = folder / "plan.txt", folder / "fingerprint", folder / "problems.txt"
+    if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
+        return "", True
+    problems = find_problems(study, dictionary, probes)
+    text, usable = report(study, problems)
+    if not usable:
+        plan.unlink(missing_ok=True)
+        write_text(text, problems_file)
+        return text, False
+    problems_file.unlink(missing_ok=True)
+    write_text(text, plan)
+    write_text(state, seen)
+    warnings = [f"  look at: {w}" for w in listing(problems, "warning")]
+    return "\n".join([f"The check passed; the plan is in {plan}", *warnings]), True
