@@ -7,7 +7,8 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from periomics.linkage.association import centre, correlation, fisher_interval, holm, within
-from periomics.linkage.pairs import CONCORDANCE, associate, overlap_table
+from periomics.linkage.pairs import CONCORDANCE, associate, overlap_table, wide
+from periomics.statistics.claims.animals import prepare
 from periomics.study.dictionary import load_dictionary
 
 STRATA = np.repeat(list("ABCD"), 6)
@@ -127,3 +128,41 @@ def test_pairs_across_animals_and_within_isolations(root):
         and overlap.loc["I1", "histology"] == 0
         and overlap.loc["R1", "scores of bulk"] == 2
     )
+
+
+def shares_and_counts():
+    rng = np.random.default_rng(6)
+    share, events = rng.uniform(5, 95, 24), rng.poisson(4, 24).astype(float)
+    share[3], events[:2] = 0.0, 0.0
+    ids = [f"R{i:02d}" for i in range(24)]
+    shares = pd.DataFrame({"animal_id": ids, "outcome": "bvtv", "value": share, "unit": "%"})
+    counts = pd.DataFrame({"animal_id": ids, "outcome": "neu", "value": events / 0.5})
+    counts = counts.assign(unit="1/mm2", numerator=events, denominator=0.5)
+    scores = pd.DataFrame({"animal_id": ids, "outcome": "score:signature:NFKB", "value": share})
+    df = pd.concat([shares, counts, scores], ignore_index=True)
+    df["unit"] = df["unit"].fillna("a.u.")
+    return df.assign(condition="", variant="", time=np.nan, dose=np.nan, status="measured")
+
+
+def test_linkage_compares_the_values_that_statistics_compare(root):
+    dictionary = load_dictionary(root / "resources/outcomes.tsv")
+    animals = shares_and_counts()
+    sheet = pd.DataFrame({"animal_id": animals["animal_id"].unique(), "unit": "animal"})
+    judged = prepare(animals, sheet, dictionary)
+    table, notes = wide(animals, dictionary)
+    assert notes == {}
+    for outcome in ("bvtv", "neu", "score:signature:NFKB"):
+        expected = judged[judged["outcome"] == outcome].sort_values("animal_id")["analysis"]
+        assert expected.notna().all() and len(expected) == 24
+        np.testing.assert_array_equal(table.sort_values("animal_id")[outcome], expected)
+
+
+def test_counts_of_0_without_areas_keep_every_animal_and_say_so(root):
+    dictionary = load_dictionary(root / "resources/outcomes.tsv")
+    animals = shares_and_counts().drop(columns=["numerator", "denominator"])
+    group = pd.Series({a: "ABCD"[i % 4] for i, a in enumerate(animals["animal_id"].unique())})
+    pairs = [{"score": "score:signature:NFKB", "outcome": o} for o in ("neu", "bvtv")]
+    table = associate(animals, group, pairs, dictionary, {}, {}, 1, 99).set_index("outcome")
+    assert list(table["n"]) == [24, 24] and table["p"].notna().all()
+    assert "neu on its natural scale: no count scale" in table.loc["neu", "reason"]
+    assert table.loc["bvtv", "reason"] == ""

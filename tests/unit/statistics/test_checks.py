@@ -15,7 +15,7 @@ from periomics.statistics.kernels.permutation import (
     permute_unknown_direction,
     relabellings,
 )
-from periomics.statistics.kernels.transform import to_scale
+from periomics.study.scale import applies, to_scale
 
 RNG = np.random.default_rng(5)
 NO_BLOCK = np.zeros(12)
@@ -126,6 +126,6 @@ def test_scales():
         ([0.0, 100.0], "logit", "%"),
     ):
         y, note = to_scale(*bad)
-        assert np.isnan(y).all() and note.startswith("no ")
+        assert np.isnan(y).all() and note.startswith("no ") and not applies(bad[0], y)
     for scale in DICTIONARY["scale"].unique():
         assert np.isnan(to_scale([np.nan], scale, "%")[0]).all()

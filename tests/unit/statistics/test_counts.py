@@ -1,6 +1,6 @@
 """Counts over an area: t on log((N + .5) / area) holds its level where counts vary between animals, pooling as Poisson does not.
 
-No function of its own is needed: `transform.to_scale(…, "count")`, `contrasts.linear_form`, `effects.ratio_of_means`. Measured coverage of
+No function of its own is needed: `scale.to_scale(…, "count")`, `contrasts.linear_form`, `effects.ratio_of_means`. Measured coverage of
 the ratio, 20 000 studies, dispersion .15, n = 5, 6, 10, means 5 to 60 an animal: .948 to .962; type I .038 to .048; means of 1 against 3
 an animal at n = 10: .923, so below 2 an animal the ratio is biased by the .5.
 """
@@ -12,7 +12,7 @@ from scipy import stats
 
 from periomics.statistics.kernels.contrasts import interval, linear_form, p_two_sided, summarise
 from periomics.statistics.kernels.effects import ratio_of_means
-from periomics.statistics.kernels.transform import to_scale
+from periomics.study.scale import to_scale
 
 STUDIES = 4000
 

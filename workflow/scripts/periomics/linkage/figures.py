@@ -18,7 +18,7 @@ def association_figure(
     columns = min(4, max(1, len(shown)))
     rows = -(-max(1, len(shown)) // columns)
     fig, axes = new_figure(2.7 * columns, 2.5 * rows, nrows=rows, ncols=columns, squeeze=False)
-    data = wide(animals, dictionary)
+    data, _ = wide(animals, dictionary)
     for ax in axes.ravel()[len(shown) :]:
         ax.axis("off")
     if shown.empty:

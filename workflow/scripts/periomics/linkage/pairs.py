@@ -10,36 +10,61 @@ import pandas as pd
 from periomics.core.seeds import generator
 from periomics.linkage.association import COLUMNS, holm, within
 from periomics.study.dictionary import entry
+from periomics.study.scale import applies, to_scale
 
 CONCORDANCE = "assay concordance"
 
 
-def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+def on_scale(
+    animals: pd.DataFrame, dictionary: pd.DataFrame
+) -> tuple[pd.DataFrame, dict[str, str]]:
+    """Measured rows of the default variants with `scaled`, the value on the outcome's scale.
+
+    Parameters
+    ----------
+    animals
+        outcomes/animals.tsv.
+    dictionary
+        The outcome dictionary.
+
+    Returns
+    -------
+    rows
+        The same values as the statistics compare. An outcome whose scale does not apply to all of
+        its values (densities of 0 without counts and areas) stays on its natural scale as a whole.
+    notes
+        Outcome → why it stays on its natural scale.
+    """
+    df = animals[(animals["status"] == "measured") & (animals["variant"] == "")]
+    df = df[df["value"].notna()].assign(scaled=np.nan)
+    notes = {}
+    for outcome, part in df.groupby("outcome"):
+        unit = str(part["unit"].iloc[0]) if "unit" in part else ""
+        sums = [part.get(k) for k in ("numerator", "denominator")]
+        known = entry(dictionary, str(outcome))
+        values, note = to_scale(
+            part["value"], str(known["scale"]), unit or str(known["unit"]), *sums
+        )
+        if not applies(part["value"], values):
+            notes[str(outcome)] = f"{outcome} on its natural scale: {note}"
+            values = part["value"]
+        df.loc[part.index, "scaled"] = values
+    return df, notes
+
+
+def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
     """One row a unit and condition, one column an outcome (default variant, last time), on the outcome's scale.
 
-    Proportions in percent go to the logit, densities and positive outcomes to the log; nothing is clipped: a value at the end
-    of its range is moved half a unit of its table's resolution (0.1 percentage points) inside.
+    Returns the table and the notes of `on_scale`.
     """
-    df = animals[(animals["status"] == "measured") & (animals["variant"] == "")].copy()
+    df, notes = on_scale(animals, dictionary)
     df = df.sort_values("time", na_position="first").drop_duplicates(
         ["animal_id", "condition", "outcome"], keep="last"
     )
     table = df.pivot_table(
-        index=["animal_id", "condition"], columns="outcome", values="value", aggfunc="first"
+        index=["animal_id", "condition"], columns="outcome", values="scaled", aggfunc="first"
     )
-    for outcome in table.columns:
-        table[outcome] = to_scale(table[outcome], str(entry(dictionary, outcome)["scale"]))
-    return table.reset_index()
-
-
-def to_scale(values: pd.Series, scale: str) -> pd.Series:
-    """Values on the scale that the dictionary gives the outcome."""
-    if scale == "logit":
-        share = values.clip(0.1, 99.9) / 100
-        return np.log(share / (1 - share))
-    if scale in ("log", "count"):
-        return np.log(values.where(values > 0))
-    return values
+    return table.reset_index(), notes
 
 
 def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -92,7 +117,7 @@ def associate(
     DataFrame
         linkage/associations.tsv.
     """
-    table = wide(animals, dictionary)
+    table, notes = wide(animals, dictionary)
     rows = []
     for pair in pairs:
         score, outcome, units = (
@@ -123,9 +148,8 @@ def associate(
         found = within(
             part[score].to_numpy(), part[outcome].to_numpy(), strata, rng, n_permutations
         )
-        reason = found.reason or (
-            f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else ""
-        )
+        shared = f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else ""
+        said = [found.reason or shared, notes.get(outcome, ""), notes.get(score, "")]
         rows.append(
             {
                 **row,
@@ -136,7 +160,7 @@ def associate(
                 "n": found.n,
                 "p_floor": found.p_floor,
                 "r_pooled": found.r_pooled,
-                "reason": reason,
+                "reason": "; ".join(s for s in said if s),
             }
         )
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))

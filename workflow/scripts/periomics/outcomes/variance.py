@@ -11,8 +11,8 @@ import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
 from periomics.outcomes.aggregate import one_level, sampled_rows
-from periomics.statistics.kernels.transform import to_scale
 from periomics.study.dictionary import entry
+from periomics.study.scale import applies, to_scale
 
 COLUMNS = (
     "outcome",
@@ -205,10 +205,10 @@ def _scales(rows: pd.DataFrame, own: str) -> Iterator[tuple[str, pd.DataFrame]]:
         return
     yield "identity", rows
     if own != "identity":
-        values, note = to_scale(
+        values, _ = to_scale(
             rows["value"], own, str(rows["unit"].iloc[0]), rows["numerator"], rows["denominator"]
         )
-        if not note.startswith("no "):
+        if applies(rows["value"], values):
             yield own, rows.assign(value=values)
 
 

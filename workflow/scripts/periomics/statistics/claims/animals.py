@@ -12,9 +12,9 @@ import pandas as pd
 from periomics.statistics.claims.plan import Adjustment, Contrast
 from periomics.statistics.kernels import contrasts as c
 from periomics.statistics.kernels.adjusted import Adjusted, adjust
-from periomics.statistics.kernels.transform import to_scale
 from periomics.study.design import estimable, only_in
 from periomics.study.dictionary import entry
+from periomics.study.scale import to_scale
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3

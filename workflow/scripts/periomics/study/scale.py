@@ -1,11 +1,14 @@
-"""The scale of an outcome: from natural values of animals to the scale on which they are compared."""
+"""The scale of an outcome: from natural values of animals to the scale on which they are compared.
+
+The only place that knows what a scale does to a value: verdicts, variances and associations all come here.
+"""
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from periomics.statistics.kernels.contrasts import Floats
+Floats = NDArray[np.float64]
 
 
 def to_scale(
@@ -33,8 +36,9 @@ def to_scale(
     transformed
         NaN where the value is.
     note
-        What had to be done, or why the scale does not apply (then all NaN, and the note starts with "no "). On logit, values at 0
-        or 100 % are moved inwards by half the distance of the nearest other animal; blind to arms.
+        What had to be done, or why the scale does not apply (then all NaN, see `applies`). On logit,
+        values at 0 or 100 % are moved inwards by half the distance of the nearest other animal;
+        blind to arms.
     """
     y = np.asarray(values, float)
     seen = ~np.isnan(y)
@@ -60,6 +64,11 @@ def to_scale(
             share / (1 - share)
         ), f"{moved} share(s) at 0 or 100 % moved inwards" if moved else ""
     raise ValueError(f"unknown scale {scale!r}")
+
+
+def applies(values: ArrayLike, scaled: ArrayLike) -> bool:
+    """Whether `to_scale` could bring values to their scale: none that was there is missing now."""
+    return not (np.isnan(np.asarray(scaled, float)) & ~np.isnan(np.asarray(values, float))).any()
 
 
 def _counts(
