@@ -8,7 +8,7 @@
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
 # make peers    the tools that we are compared with
 # One's own study: make run CONFIG=my_study/config.yaml
-PYTHON ?= $(shell for v in 3.13 3.12 3.11 3; do p=$$(command -v python$$v) && $$p -c 'import sys,ensurepip,venv; sys.exit(not (3,11)<=sys.version_info[:2]<=(3,13))' 2>/dev/null && echo $$p && break; done)
+PYTHON ?= $(shell sh envs/environment.sh python)
 CORES ?= 2
 CONFIG ?= config/config.yaml
 DATA ?= ../shared/data
@@ -20,69 +20,60 @@ export PYTHONPATH := workflow/scripts
 export PYTHONUTF8 := 1
 RUN = $(BIN)/python -m periomics.study.run --cores $(CORES)
 
-toy: $(VENV)/.ok
+toy: environment
 	$(RUN)
-run: $(VENV)/.ok
+run: environment
 	$(RUN) --configfile $(CONFIG)
-nano: $(VENV)/.ok
+nano: environment
 	$(RUN) --configfile config/nano/config.yaml
-tiny: $(VENV)/.ok
+tiny: environment
 	$(RUN) --configfile config/tiny/config.yaml
-real: $(VENV)/.ok
+real: environment
 	PERIOMICS_DATA="$(abspath $(DATA))" $(RUN) --configfile config/real/config.yaml
-check: $(VENV)/.ok
+check: environment
 	$(RUN) --quiet all --configfile $(CONFIG) -- check
-freeze: $(VENV)/.ok
+freeze: environment
 	$(RUN) --quiet all --configfile $(CONFIG) -- freeze
-unblind: $(VENV)/.ok
+unblind: environment
 	$(RUN) --configfile $(CONFIG) -- unblind
-calibrate: $(VENV)/.ok
+calibrate: environment
 	$(RUN) --configfile $(CONFIG) -- calibrate
-power: $(VENV)/.ok
+power: environment
 	$(RUN) --configfile $(CONFIG) -- power
-allocate: $(VENV)/.ok
+allocate: environment
 	$(RUN) --configfile $(CONFIG) -- allocate
-recovery: $(VENV)/.ok
+recovery: environment
 	$(RUN) --configfile $(CONFIG) -- recovery
 	$(BIN)/python -m periomics.simulate.recovery $(CONFIG)
-report: $(VENV)/.ok
+report: environment
 	$(RUN) --configfile $(CONFIG) --report $$($(BIN)/python -m periomics.study.run --where $(CONFIG))/report/snakemake.html
-test: $(VENV)/.ok
+test: environment
 	$(BIN)/python -m pytest -n $(CORES) -m "not slow"
-lint: $(VENV)/.ok
+lint: environment
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/workflow
-sheets: $(VENV)/.ok
+sheets: environment
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)
-schemas: $(VENV)/.ok
+schemas: environment
 	$(BIN)/python -m periomics.study.schemas
-files: $(VENV)/.ok
+files: environment
 	$(BIN)/python -m periomics.core.listing
-envs: $(VENV)/.ok
+envs: environment
 	$(BIN)/python -m periomics.provenance.environments
 # Tools to compare with, in an environment of their own: morphometry beside them, and the time of thickness.
-peers: $(VENV)/.ok .venv-peers/.ok
+peers: environment environment-peers
 	PERIOMICS_PEERS="$(abspath .venv-peers/bin/python)" $(BIN)/python -m pytest tests/peers
 	$(BIN)/python benchmarks/microct_thickness.py --volumes G256 L3155 --data "$(DATA)" --peers .venv-peers/bin/python
-.venv-peers/.ok: requirements-peers.lock
-	rm -rf .venv-peers
-	@if command -v uv >/dev/null; then uv venv -q --no-python-downloads --python "$(PYTHON)" .venv-peers && uv pip install -q --python .venv-peers/bin/python --require-hashes -r $<; \
-	else "$(PYTHON)" -m venv .venv-peers && .venv-peers/bin/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
-	touch $@
+environment-peers:
+	@sh envs/environment.sh .venv-peers requirements-peers.lock "$(PYTHON)"
 lock: requirements.in
 	uv pip compile -q --universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-emit-find-links --no-header --no-annotate $< -o requirements.lock
 
-# uv when it is there (about ten times faster), else plain pip; both check every hash and compile modules: without that each job
-# compiles what it imports again where bytecode may not be written, half of the time of a small study.
-$(VENV)/.ok: requirements.lock
-	@test -n "$(PYTHON)" || { echo "periomics needs Python 3.11 to 3.13 with the venv module (Debian: apt install python3-venv), or PYTHON=/path/to/python3"; exit 1; }
-	@"$(PYTHON)" -c 'import sys, venv, ensurepip; sys.exit(not (3,11) <= sys.version_info[:2] <= (3,13))' 2>/dev/null || { echo "periomics cannot use $(PYTHON): it needs Python 3.11 to 3.13 with the venv module (Debian: apt install python3-venv)"; exit 1; }
-	rm -rf $(VENV)
-	@if command -v uv >/dev/null; then uv venv -q --no-python-downloads --python "$(PYTHON)" $(VENV) && uv pip install -q --compile-bytecode --python $(BIN)/python --require-hashes -r $<; \
-	else "$(PYTHON)" -m venv $(VENV) && echo "Installing the environment (a few minutes, once)" && $(BIN)/python -m pip install -q --disable-pip-version-check --require-hashes -r $<; fi
-	touch $@
+# Made anew only where the content of the lock changed.
+environment:
+	@sh envs/environment.sh $(VENV) requirements.lock "$(PYTHON)"
 
-.PHONY: toy run nano tiny real check freeze unblind calibrate power allocate recovery report test lint ci sheets files schemas envs lock
+.PHONY: toy run nano tiny real check freeze unblind calibrate power allocate recovery report test lint ci sheets files schemas envs lock environment environment-peers peers

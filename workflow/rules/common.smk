@@ -26,12 +26,17 @@ for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
 os.environ.setdefault("NUMBA_CACHE_DIR", str(Path(".snakemake/numba").resolve()))
 os.environ.setdefault("MPLBACKEND", "Agg")
+# What libraries tell their developers is no news for a user.
+os.environ.setdefault(
+    "PYTHONWARNINGS", "ignore::FutureWarning,ignore::DeprecationWarning"
+)
 SCRIPTS = _library()
 if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
-from periomics.study import plan
 from periomics.core.code import code_digest
+from periomics.study import plan
+from periomics.study.closing import closing_line
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
 from periomics.study.study import load_study
@@ -75,11 +80,8 @@ SCORE_TABLES = plan.score_tables(STUDY)
 
 def _where(wildcards):
     """The sheet columns that a job's wildcards select by."""
-    return {
-        k: v
-        for k, v in wildcards.items()
-        if k in ("specimen_id", "animal_id", "section_id", "batch")
-    }
+    columns = ("specimen_id", "animal_id", "section_id", "batch")
+    return {k: v for k, v in wildcards.items() if k in columns}
 
 
 def sheet_files(sheet, column, **also):
@@ -168,11 +170,9 @@ def setting(dpath):
 def resource(name):
     """A table of the team's own, from the checkout or, where the workflow is used from afar, from its cached copy."""
     local = Path(str(workflow.current_basedir)) / "../../resources" / name
-    return (
-        os.path.relpath(local)
-        if local.is_file()
-        else workflow.source_path(f"../../resources/{name}")
-    )
+    if local.is_file():
+        return os.path.relpath(local)
+    return workflow.source_path(f"../../resources/{name}")
 
 
 def configured(name):

@@ -20,10 +20,12 @@ rule check:
         plan=f"{STUDY.results}/check/plan.txt",
         script=str(CHECK_SCRIPT),
         request=json.dumps(CHECK_REQUEST, default=str),
+        # The Python that runs this, not whichever is first on PATH.
+        python=sys.executable,
     message:
         "The study as understood"
     shell:
-        "printf '%s' {params.request:q} | python {params.script:q} && cat {params.plan:q} | tee {log:q}"
+        "printf '%s' {params.request:q} | {params.python:q} {params.script:q} && cat {params.plan:q} | tee {log:q}"
 
 
 # These two write beside the sheets, only when asked for by name, and every time: they have no output that could be up to date.

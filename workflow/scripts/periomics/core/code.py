@@ -1,7 +1,8 @@
 """Content digests of a script and of every library module it reaches.
 
 Snakemake reruns a job when its script file changed, but not when a module that the script imports did. Rules therefore
-carry `params: code=code_digest("microct/measure_scan")`.
+carry `params: code=code_digest("microct/measure_scan")`. The digest is over what the code does: comments, docstrings and
+the breaking of lines have no part in it.
 """
 
 from __future__ import annotations
@@ -18,10 +19,15 @@ def scripts_folder() -> Path:
 
 
 @cache
+def _tree(path: Path) -> ast.Module:
+    return ast.parse(path.read_text(encoding="utf-8"))
+
+
+@cache
 def _imports(path: Path) -> tuple[str, ...]:
     """Dotted names of the periomics modules a file may import, at the top or inside functions."""
     names: set[str] = set()
-    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+    for node in ast.walk(_tree(path)):
         if isinstance(node, ast.Import):
             names.update(a.name for a in node.names)
         elif isinstance(node, ast.ImportFrom) and node.module and node.level == 0:
@@ -54,6 +60,19 @@ def reached(script: Path) -> tuple[Path, ...]:
 
 
 @cache
+def _substance(path: Path) -> bytes:
+    """What of a file can change a result: of Python its syntax without docstrings, of anything else every byte."""
+    if path.suffix != ".py":
+        return path.read_bytes()
+    tree = _tree(path)
+    for node in ast.walk(tree):
+        kinds = (ast.Module, ast.ClassDef, ast.FunctionDef, ast.AsyncFunctionDef)
+        if isinstance(node, kinds) and ast.get_docstring(node, clean=False) is not None:
+            node.body[0] = ast.Pass()
+    return ast.unparse(tree).encode()
+
+
+@cache
 def script_digest(stem: str) -> str:
     """Digest of `<area>/<script>` and all it reaches; `code_digest` joins both for a rule's params."""
     digest = hashlib.sha256()
@@ -62,7 +81,7 @@ def script_digest(stem: str) -> str:
         raise FileNotFoundError(f"no script {script}")
     for path in reached(script):
         digest.update(path.relative_to(scripts_folder()).as_posix().encode())
-        digest.update(path.read_bytes())
+        digest.update(_substance(path))
     return digest.hexdigest()[:16]
 
 

@@ -10,9 +10,12 @@ from __future__ import annotations
 import fcntl
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
+
+from periomics.study.closing import closing_line
 
 
 def results_folder(arguments: list[str]) -> Path:
@@ -73,9 +76,14 @@ def main(arguments: list[str]) -> int:
             subprocess.run(  # noqa: S603
                 [*snakemake, *_config_only(arguments), "--unlock"], check=True, capture_output=True
             )
-        return subprocess.run(  # noqa: S603
-            [*snakemake, "--rerun-incomplete", *arguments], check=False
-        ).returncode
+        started = time.time()
+        command = [*snakemake, "--rerun-incomplete", *arguments]
+        status = subprocess.run(command, check=False).returncode  # noqa: S603
+        # A run that had something to do has said so itself.
+        report, whole = results / "report" / "report.html", not {"--", "--report"} & set(arguments)
+        if status == 0 and whole and report.is_file() and report.stat().st_mtime < started:
+            print(closing_line(str(results), ()), file=sys.stderr)
+        return status
 
 
 def _config_only(arguments: list[str]) -> list[str]:
