@@ -8,12 +8,14 @@ import pandas as pd
 import pytest
 import yaml
 
+from periomics.core.errors import InputError
 from periomics.core.files import sha256
 from periomics.core.results import read_result, write_result
+from periomics.genes.design import one_species, sample_table, select, with_design
 from periomics.outcomes.scores import read_scores
 from periomics.simulate.design import draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.study.sheets import ARM_COLUMNS
+from periomics.study.sheets import ARM_COLUMNS, read_sheet
 
 ROOT = Path(__file__).resolve().parents[2]
 SETTINGS = {
@@ -147,10 +149,9 @@ def run_study(folder: Path):
         job(
             "rank_sets",
             folder,
-            {"de": de, "signatures": signatures},
+            {"de": de, "tests": p("tests.tsv"), "signatures": signatures},
             {"sets": sets},
             settings={"permutations": 200},
-            species="rat",
             seed=5,
         )
     )
@@ -232,3 +233,42 @@ def test_settings_are_checked_by_name(study):
 def test_the_planned_analyses_are_those_of_the_contrast_names():
     claims = yaml.safe_load((ROOT / "config/claims.yaml").read_text(encoding="utf-8"))
     assert {c for a in ANALYSES for c in a["contrasts"]} <= set(claims["contrasts"])
+
+
+def test_every_test_says_the_species_of_its_own_libraries(study, tmp_path):
+    tests = read_result(study / "tests.tsv")
+    assert set(tests["species"]) == {"rat"}
+    # Human cells in the dish beside rat mucosa: their symbols are upper case, and found as such.
+    tests.loc[tests["analysis"] == "isolation", "species"] = "human"
+    write_result(tests, tmp_path / "tests.tsv")
+    human = read_result(study / "de/isolation.CM.tsv")
+    write_result(human.assign(symbol=human["symbol"].str.upper()), tmp_path / "isolation.CM.tsv")
+    sources = [str(study / "de/mucosa.C0.tsv"), str(tmp_path / "isolation.CM.tsv")]
+    targets = [str(tmp_path / f"sets/{t}.tsv") for t in ("mucosa.C0", "isolation.CM")]
+    inputs = {"de": sources, "tests": str(tmp_path / "tests.tsv")}
+    inputs["signatures"] = str(ROOT / "resources/signatures.tsv")
+    load("bulk/rank_sets").main(
+        job(
+            "rank_sets",
+            tmp_path,
+            inputs,
+            {"sets": targets},
+            settings={"permutations": 20},
+            seed=5,
+        )
+    )
+    rat, people = (set(read_result(t)["set"]) for t in targets)
+    assert len(rat) > 20 and len(people) > 20
+    assert rat == set(read_result(study / "sets/mucosa.C0.tsv")["set"])
+
+
+@pytest.mark.parametrize("stem", ["bulk", "singlecell"])
+def test_two_species_in_one_analysis_are_refused_by_name(study, stem):
+    libraries = read_sheet("libraries", study / "libraries.tsv").assign(assay=stem)
+    libraries.loc[libraries["specimen_id"] == libraries["specimen_id"].iloc[1], "species"] = "human"
+    animals = read_sheet("animals", study / "animals.tsv")
+    samples = sample_table(libraries, animals, read_sheet("exclusions", None), stem)
+    with pytest.raises(InputError, match=r"(?s)mucosa mixes libraries of several species.*human"):
+        with_design(select(samples, {"compartment": "mucosa"}, "mucosa"), "group", [], "mucosa")
+    alone = select(samples, {"compartment": "mucosa", "species": "rat"}, "mucosa")
+    assert one_species(with_design(alone, "group", [], "mucosa"), "mucosa") == "rat"

@@ -99,6 +99,7 @@ rule fit_bulk:
 rule rank_sets:
     input:
         de=expand("<results>/bulk/de/{test}.tsv", test=plan.bulk_contrasts(STUDY)),
+        tests="<results>/bulk/tests.tsv",
         signatures=resource("signatures.tsv"),
         gene_sets=configured("gene_sets"),
         orthologs_mouse=configured("orthologs_mouse"),
@@ -117,7 +118,6 @@ rule rank_sets:
         runtime=runtime_for(20),
     params:
         settings=setting("bulk/sets"),
-        species=plan.species(STUDY),
         seed=setting("seed"),
         code=code_digest("bulk/rank_sets"),
     message:

@@ -35,6 +35,7 @@ rule associate_scores:
 rule solve_network:
     input:
         de=network_test,
+        tests="<results>/bulk/tests.tsv",
         signalling=resource("signalling.tsv"),
     output:
         edges="<results>/linkage/network/{network}/edges.tsv",
@@ -52,7 +53,6 @@ rule solve_network:
         runtime=runtime_for(30),
     params:
         settings=network_settings,
-        species=plan.species(STUDY),
         seed=setting("seed"),
         code=code_digest("linkage/solve_network"),
     message:

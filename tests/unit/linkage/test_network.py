@@ -1,6 +1,8 @@
 """The integer programme: published optimum, planted routes, both solvers, degenerate cases, and the team's own table."""
 
+import importlib.util
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -18,6 +20,12 @@ from periomics.linkage.routes import (
 )
 
 SOLVERS = [s for s in ("HiGHS", "PULP_CBC_CMD") if s in pulp.listSolvers(onlyAvailable=True)]
+
+
+class Names(dict):
+    """Named values as Snakemake gives them."""
+
+    __getattr__ = dict.__getitem__
 
 
 def table(*edges):
@@ -172,3 +180,42 @@ def test_changed_genes_and_inputs(root):
     assert route_figure(routes, {"Socs3": 2.0}, "t").axes
     empty, _, _ = find_routes(edges, {"Il22ra1": 1}, {}, settings, 1, "x")
     assert empty.empty and "pool_complete" in empty.columns
+
+
+def test_a_network_speaks_the_species_of_its_own_libraries(root, tmp_path):
+    spec = importlib.util.spec_from_file_location(
+        "solve_network", root / "workflow/scripts/linkage/solve_network.py"
+    )
+    script = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(script)
+    found = {}
+    for test, species in (("mucosa.C0", "rat"), ("dish.CM", "human")):
+        edges = signalling_table(str(root / "resources/signalling.tsv"), species)
+        hit = sorted(set(edges.loc[edges["layer"] == "transcription", "target"]))
+        de = pd.DataFrame({"symbol": hit, "stat": 8.0, "padj": 1e-4})
+        de.to_csv(tmp_path / f"{test}.tsv", sep="\t", index=False)
+        found[test] = (species, hit[0])
+    tests = pd.DataFrame([(t, s) for t, (s, _) in found.items()], columns=["test", "species"])
+    tests.to_csv(tmp_path / "tests.tsv", sep="\t", index=False)
+    for test, (_, gene) in found.items():
+        names = ("edges", "genes", "figure")
+        output = {n: str(tmp_path / f"{test}.{n}") for n in names} | {
+            "figure": str(tmp_path / f"{test}.png")
+        }
+        inputs = {"de": tmp_path / f"{test}.tsv", "tests": tmp_path / "tests.tsv"}
+        inputs["signalling"] = root / "resources/signalling.tsv"
+        settings = {"test": test, "inputs": {"AREG": 1}, "q": 0.05, "genes": 5, "nulls": 0}
+        settings |= {"depth": 2, "beta": 0.2, "pool": 1, "solver": "HiGHS"}
+        script.main(
+            SimpleNamespace(
+                input=Names(**{k: str(v) for k, v in inputs.items()}),
+                output=Names(**output),
+                params=Names(settings=settings, seed=1),
+                wildcards=Names(network=test),
+                threads=1,
+                log=[str(tmp_path / "log")],
+                rule="solve_network",
+            )
+        )
+        genes = pd.read_csv(output["genes"], sep="\t")["symbol"]
+        assert len(genes) == 5 and gene in set(genes)

@@ -1,7 +1,7 @@
 """Finds the smallest signed routes from a receptor to the genes that changed in a contrast.
 
 Inputs
-    the differential test of the contrast and the team's signed table.
+    the differential test of the contrast, the species of its libraries, the team's signed table.
 Outputs
     network/<name>/edges.tsv with the frequency of every edge among the optima and in a null, genes.tsv and a picture.
     Without a gene that changed the table has its header only, and the log and the picture say why.
@@ -24,11 +24,9 @@ from periomics.linkage.routes import (
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings, species, name = (
-        snakemake.params.settings,
-        snakemake.params.species,
-        snakemake.wildcards.network,
-    )
+    settings, name = snakemake.params.settings, snakemake.wildcards.network
+    tests = read_result(snakemake.input.tests).set_index("test")
+    species = tests.at[settings["test"], "species"]
     human = signalling_table(snakemake.input.signalling, "human")
     edges = signalling_table(snakemake.input.signalling, species)
     inputs = named_inputs(settings["inputs"], human, edges, species)

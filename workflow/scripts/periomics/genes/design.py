@@ -126,7 +126,8 @@ def with_design(samples: pd.DataFrame, arm: str, blocks: Sequence[str], name: st
     Raises
     ------
     InputError
-        If a column is unknown, a block cell is empty, or libraries of several times are mixed.
+        If a column is unknown, a block cell is empty, or libraries of several times or species are
+        mixed.
     """
     for column in (arm, *blocks):
         if column not in samples.columns:
@@ -137,6 +138,7 @@ def with_design(samples: pd.DataFrame, arm: str, blocks: Sequence[str], name: st
             )
     df = samples[samples[arm] != ""].copy()
     df["arm"] = df[arm]
+    one_species(df, name)
     if df["time"].map(_text).nunique() > 1:
         times = ", ".join(sorted(set(df["time"].map(_text))))
         raise InputError(
@@ -155,6 +157,28 @@ def with_design(samples: pd.DataFrame, arm: str, blocks: Sequence[str], name: st
             )
         df[f"block_{i}"] = df[column]
     return df.sort_values("specimen_id").reset_index(drop=True)
+
+
+def one_species(samples: pd.DataFrame, name: str) -> str:
+    """Species of the libraries of an analysis, '' where none is stated.
+
+    Raises
+    ------
+    InputError
+        If there are several: their genes are not the same, so that no model holds them together.
+    """
+    found = sorted(set(samples.get("species", pd.Series(dtype=str)).map(_text)) - {""})
+    if len(found) > 1:
+        first = samples.drop_duplicates("species").sort_values("species")
+        shown = zip(first["specimen_id"], first["species"], strict=True)
+        raise InputError(
+            f"analysis {name} mixes libraries of several species",
+            file="libraries",
+            column="species",
+            value=", ".join(f"{i} {s}" for i, s in shown if s),
+            allowed="one species, by select: {species: ...}",
+        )
+    return found[0] if found else ""
 
 
 def collapse(counts: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -244,6 +268,11 @@ def contrast_weights(
     return {arms.get(str(k), str(k)): float(w) for k, w in entry["weights"].items()}
 
 
+def missing_arms(model: Model, weights: Mapping[str, float]) -> list[str]:
+    """Arms of a contrast that no library is in."""
+    return [a for a in weights if a not in model.arms]
+
+
 def standing(
     samples: pd.DataFrame,
     model: Model,
@@ -251,8 +280,7 @@ def standing(
     min_per_arm: int = MIN_PER_ARM,
 ) -> tuple[str, str]:
     """What a contrast may be called: `tested`, `descriptive` (estimates without p-values) or `refused`, with the reason."""
-    missing = [a for a in weights if a not in model.arms]
-    if missing:
+    if missing := missing_arms(model, weights):
         return "refused", f"no library in arm {', '.join(missing)}"
     if not estimable(model, samples, weights):
         return "refused", "blocks and arms are confounded: the contrast cannot be estimated"

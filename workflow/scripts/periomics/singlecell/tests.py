@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from periomics.genes.design import collapse, model_matrix, standing, with_design
+from periomics.genes.design import collapse, missing_arms, model_matrix, standing, with_design
 from periomics.genes.model import empty_table, fit_contrasts, without_inference
 from periomics.singlecell.settings import ComparisonSettings
 
@@ -121,6 +121,6 @@ def _standing(
     cell_type: str,
 ) -> tuple[str, str]:
     kind, reason = standing(units, model, weights, settings.min_per_arm)
-    if kind == "refused" and reason.startswith("no library in arm"):
+    if missing_arms(model, weights):
         return kind, f"{reason} has {settings.min_cells} cells of type {cell_type}"
     return kind, reason

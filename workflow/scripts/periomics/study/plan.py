@@ -124,12 +124,6 @@ def networks(study: Study) -> dict[str, dict]:
     return {str(n["name"]): n for n in declared if n.get("test") in tests}
 
 
-def species(study: Study) -> str:
-    """Species of the libraries (the first one named), human where none is."""
-    found = [s for s in study.sheets["libraries"]["species"] if s]
-    return found[0] if found else "human"
-
-
 def associated(study: Study) -> bool:
     """Whether there is anything to link: scores on one side and measurements on the other."""
     return bool(score_tables(study)) and bool(measurement_tables(study))
