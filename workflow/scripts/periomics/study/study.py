@@ -9,15 +9,16 @@ from __future__ import annotations
 import hashlib
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any, TypeVar
 
 import pandas as pd
-import yaml
 
 from periomics.core.problems import Problem
+from periomics.core.yamls import read_mapping
 from periomics.study.blinding import WITHHELD, Coding, declared_arms, key_file, read_coding
 from periomics.study.sheets import (
     ARM_COLUMNS,
@@ -27,6 +28,7 @@ from periomics.study.sheets import (
     read_sheet_with_problems,
 )
 
+T = TypeVar("T")
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 
 
@@ -131,29 +133,66 @@ class Study:
                         out.append((sheet, int(row), column))
         return tuple(out)
 
-    def rows(self, sheet: str, **where: str) -> pd.DataFrame:
-        """Rows of a sheet that match and can be planned.
+    @cached_property
+    def _memory(self) -> dict[tuple, Any]:
+        """What was worked out once: planning asks for the same rows again for every job."""
+        return {}
 
-        Rows whose file does not exist or whose ids could not be used as file names are left out, so that the check, which
-        everything waits for, can name them all; it fails as long as there is one.
-        """
+    def _once(self, key: tuple, make: Callable[[], T]) -> T:
+        if key not in self._memory:
+            self._memory[key] = make()
+        return self._memory[key]
+
+    def _planned(self, sheet: str) -> pd.DataFrame:
+        """Rows of a sheet that can be planned; not to be changed."""
+        return self._once(("planned", sheet), lambda: self._usable_rows(sheet))
+
+    def _usable_rows(self, sheet: str) -> pd.DataFrame:
         df = self.sheets[sheet]
         lost = {row for name, row, _ in self.missing_files if name == sheet}
         keep = pd.Series([row not in lost for row in df.index], index=df.index, dtype=bool)
         for column in ("specimen_id", "section_id", "animal_id"):
             if column in df.columns:
                 keep &= df[column].map(lambda v: v == "" or usable(v))
-        for column, value in where.items():
-            if column in df.columns:
-                keep &= df[column] == value
         return df[keep]
+
+    def _places(self, sheet: str, where: Mapping[str, str]) -> list[int] | None:
+        """Places of the planned rows that match, None for all; found by an index of the columns asked for."""
+        columns = tuple(c for c in where if c in self.sheets[sheet].columns)
+        if not columns:
+            return None
+        index = self._once(("index", sheet, columns), lambda: self._index(sheet, columns))
+        return index.get(tuple(where[c] for c in columns), [])
+
+    def _index(self, sheet: str, columns: tuple[str, ...]) -> dict[tuple, list[int]]:
+        found: dict[tuple, list[int]] = {}
+        cells = zip(*(self._planned(sheet)[c] for c in columns), strict=True)
+        for place, values in enumerate(cells):
+            found.setdefault(values, []).append(place)
+        return found
+
+    def rows(self, sheet: str, **where: str) -> pd.DataFrame:
+        """Rows of a sheet that match and can be planned.
+
+        Rows whose file does not exist or whose ids could not be used as file names are left out, so that the check, which
+        everything waits for, can name them all; it fails as long as there is one.
+        """
+        places = self._places(sheet, where)
+        planned = self._planned(sheet)
+        return planned.copy() if places is None else planned.iloc[places]
 
     def facts(self, sheet: str, **where: str) -> list[dict[str, object]]:
         """Rows as a measuring job may see them: paths resolved, nothing that tells the arm, no empty cells."""
+        told = self._once(("facts", sheet), lambda: self._told(sheet))
+        places = self._places(sheet, where)
+        return [dict(row) for row in (told if places is None else map(told.__getitem__, places))]
+
+    def _told(self, sheet: str) -> list[dict[str, object]]:
         out = []
-        for row, record in self.rows(sheet, **where).to_dict("index").items():
+        hidden = {a.casefold() for a in self.hidden_names}
+        for row, record in self._planned(sheet).to_dict("index").items():
             seen = {k: v for k, v in record.items() if k not in ARM_COLUMNS and v != "" and v == v}
-            if str(seen.get("role", "")).casefold() in {a.casefold() for a in self.hidden_names}:
+            if str(seen.get("role", "")).casefold() in hidden:
                 seen["role"] = "sample"
             for column in self._path_columns(sheet):
                 if column in seen:
@@ -163,8 +202,12 @@ class Study:
 
     def job_path(self, sheet: str, row: int, column: str) -> str:
         """Path that a job is given: the user's own, or a coded link to it where the user's path names an arm."""
-        path = self.resolve(sheet, str(self.sheets[sheet].at[row, column]))
-        if not self.names_arm(sheet, row, column):
+        cell = str(self.sheets[sheet].at[row, column])
+        return self._once(("path", sheet, cell), lambda: self._job_path(sheet, cell))
+
+    def _job_path(self, sheet: str, cell: str) -> str:
+        path = self.resolve(sheet, cell)
+        if not self._tells_arm(cell):
             return path
         code = hashlib.sha256(path.encode()).hexdigest()[:12]
         plain = "".join(
@@ -175,8 +218,14 @@ class Study:
 
     def names_arm(self, sheet: str, row: int, column: str) -> bool:
         """Whether a path in the sheet holds an arm's name as a word of its own (not as a part of another word)."""
-        text = str(self.sheets[sheet].at[row, column]).removeprefix(RESULTS_TOKEN)
-        return bool(self._arm_pattern and self._arm_pattern.search(text))
+        return self._tells_arm(str(self.sheets[sheet].at[row, column]))
+
+    def _tells_arm(self, cell: str) -> bool:
+        def look() -> bool:
+            text = cell.removeprefix(RESULTS_TOKEN)
+            return bool(self._arm_pattern and self._arm_pattern.search(text))
+
+        return self._once(("arm", cell), look)
 
     @cached_property
     def _arm_pattern(self) -> re.Pattern[str] | None:
@@ -187,10 +236,14 @@ class Study:
 
     def links(self) -> dict[str, str]:
         """Coded link → user's file, for paths that name an arm."""
+        return dict(self._links)
+
+    @cached_property
+    def _links(self) -> dict[str, str]:
         out = {}
         for sheet in SPECIMEN_SHEETS:
             for column in self._path_columns(sheet):
-                for row, cell in self.rows(sheet)[column].items():
+                for row, cell in self._planned(sheet)[column].items():
                     if cell and self.names_arm(sheet, row, column):
                         out[self.job_path(sheet, row, column)] = self.resolve(sheet, cell)
         return out
@@ -241,15 +294,4 @@ def load_study(config: Mapping[str, object], folder: str | os.PathLike[str]) -> 
 def _read_claims(folder: Path, name: object) -> tuple[dict, list[Problem]]:
     if not name:
         return {}, []
-    path = folder / str(name)
-    if not path.is_file():
-        return {}, [Problem(str(name), 0, "", "file does not exist")]
-    try:
-        claims = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        return {}, [Problem(str(name), 0, "", f"is not valid YAML: {' '.join(str(error).split())}")]
-    if not isinstance(claims, dict):
-        return {}, [
-            Problem(str(name), 0, "", "must be a mapping with keys such as contrasts and claims")
-        ]
-    return claims, []
+    return read_mapping(folder / str(name), str(name))
