@@ -52,6 +52,7 @@ test: environment
 lint: environment
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
+	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
 	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/workflow

@@ -2,12 +2,19 @@
 
 import hashlib
 import json
+import re
 
 import pandas as pd
 import pytest
 
 from periomics.provenance.crate import crate_metadata
-from periomics.provenance.environments import AREAS, environment_yaml, locked_versions
+from periomics.provenance.environments import (
+    areas,
+    environment_yaml,
+    locked_versions,
+    packages,
+    packages_of,
+)
 from periomics.provenance.record import (
     claims_digest,
     git_state,
@@ -81,7 +88,7 @@ def test_crate_describes_files_inputs_and_action(study, root, tmp_path):
     assert {"@id": "report/report.html"} in entities["./"]["hasPart"]
 
 
-@pytest.mark.parametrize("area", sorted(AREAS))
+@pytest.mark.parametrize("area", areas())
 def test_environment_is_in_step_with_the_lock(area, root):
     versions = locked_versions((root / "requirements.lock").read_text(encoding="utf-8"))
     assert (root / "envs" / f"{area}.yaml").read_text(encoding="utf-8") == environment_yaml(
@@ -94,3 +101,38 @@ def test_lock_branches_by_python(root):
     assert locked_versions(lock, "3.11")["scanpy"] == "1.11.5"
     assert pd.Series(locked_versions(lock, "3.12"))["scanpy"] != "1.11.5"
     assert "://" not in lock
+
+
+def _declared(root) -> dict[str, str]:
+    """Package → part of requirements.in that declares it."""
+    part, out = "", {}
+    for line in (root / "requirements.in").read_text(encoding="utf-8").splitlines():
+        if line.startswith("#"):
+            part = line
+        elif line:
+            out[re.split(r"[\[<>=]", line)[0].lower()] = part
+    return out
+
+
+def test_every_package_that_is_imported_is_declared(root):
+    files = tuple((root / "workflow").rglob("*.py"))
+    declared = _declared(root)
+    assert [p for p in packages_of(files) if p.lower() not in declared] == []
+    tests = {p for p, part in declared.items() if "tests only" in part}
+    assert [p for p in packages_of(files) if p.lower() in tests] == []
+
+
+def test_every_declared_package_is_used(root):
+    files = (*(root / "workflow").rglob("*.py"), *(root / "tests").rglob("*.py"))
+    used = {p.lower() for p in packages_of(files)}
+    # Programs that are called, plugins that are found, and what another package asks for when it is used.
+    called = {"snakemake", "snakemake-executor-plugin-slurm", "snakemake-logger-plugin-rich"}
+    called |= {"statsmodels", "pytest-xdist", "ruff", "snakefmt", "shfmt-py", "pre-commit", "mypy"}
+    called |= {"import-linter", "types-pyyaml"}
+    assert set(_declared(root)) - used - called == set()
+
+
+def test_formats_read_behind_a_call_are_part_of_an_environment():
+    assert {"imagecodecs", "openslide-bin", "pyarrow"} <= set(packages("histology"))
+    assert "igraph" in packages("singlecell")
+    assert {"llvmlite", "zarr", "pillow", "edt"} <= set(packages("microct"))
