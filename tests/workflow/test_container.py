@@ -1,0 +1,81 @@
+"""The image: built from the Containerfile, then a whole study inside it as a user may run it, and the same tables."""
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+from running import ROOT, snakemake, tables
+
+pytestmark = pytest.mark.slow
+NANO = ("--configfile", "config/nano/config.yaml")
+USER = 1000
+MOST_BYTES = 1.4e9
+
+
+def recipe(state: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    """A step of tests/container-build.sh with its storage in a folder of its own."""
+    return subprocess.run(
+        ["bash", str(ROOT / "tests/container-build.sh"), *words],
+        env=os.environ | {"CTR_STATE": str(state)},
+        capture_output=True,
+        encoding="utf-8",
+        errors="replace",
+        check=False,
+    )
+
+
+def own(folder: Path) -> Path:
+    """Give a folder and all in it to the user of the container."""
+    for path in (folder, *folder.rglob("*")):
+        os.chown(path, USER, USER, follow_symlinks=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def state(tmp_path_factory):
+    """Storage that holds the image `periomics:test`; skipped where an image cannot be built."""
+    missing = [p for p in ("podman", "buildah", "runc", "debootstrap") if not shutil.which(p)]
+    if missing or os.geteuid() != 0:
+        pytest.skip(f"no image is built here: {', '.join(missing) or 'not root'}")
+    context = tmp_path_factory.mktemp("context")
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (context / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, context / name)
+    folder = tmp_path_factory.mktemp("storage")
+    for step in (("base",), ("image", "periomics:test", str(context))):
+        done = recipe(folder, *step)
+        assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    yield folder
+    # Storage of the vfs driver holds every layer whole.
+    shutil.rmtree(folder, ignore_errors=True)
+
+
+def test_the_image_is_small_enough(state):
+    env = os.environ | {"CONTAINERS_STORAGE_CONF": str(state / "storage.conf")}
+    words = ["podman", "image", "inspect", "--format", "{{.Size}}", "localhost/periomics:test"]
+    size = subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout
+    assert int(size) < MOST_BYTES
+
+
+def test_unit_tests_pass_inside(state, tmp_path):
+    inside = "cd /opt/periomics && python -m pytest -q tests/unit/core tests/unit/genes tests/unit/imaging"
+    done = recipe(state, "run", "periomics:test", str(own(tmp_path)), "--", "sh", "-c", inside)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
+    assert " passed" in done.stdout or "[100%]" in done.stdout
+
+
+def test_a_study_inside_gives_the_tables_of_one_outside(state, tmp_path):
+    inside, outside = tmp_path / "inside", tmp_path / "outside"
+    for folder in (inside, outside):
+        shutil.copytree(ROOT / "config", folder / "config")
+    words = ("--snakefile", "/opt/periomics/Snakefile", "--cores", "2", *NANO)
+    done = recipe(state, "run", "periomics:test", str(own(inside)), "--", "snakemake", *words)
+    assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
+    snakemake(outside, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *NANO)
+    assert tables(inside / "results-nano") == tables(outside / "results-nano")
+    assert (inside / "results-nano/report/report.html").stat().st_uid == USER
