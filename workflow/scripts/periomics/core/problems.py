@@ -42,14 +42,35 @@ def _rows(rows: tuple[int, ...], shown: int = 6) -> str:
     return f", rows {', '.join(map(str, rows[:shown]))}{more}"
 
 
-def listing(problems: Iterable[Problem], level: str) -> list[str]:
-    """Lines of one level, sorted by file, row and column; problems that differ by row only share a line."""
+def listing(problems: Iterable[Problem], level: str, most: int = 8) -> list[str]:
+    """Lines of one level, sorted by file, row and column.
+
+    Problems that differ by row only share a line. Of one kind (the same file, column and message, whatever the value) at
+    most `most` lines are shown; the last says how many more there are.
+    """
     grouped: dict[Problem, list[int]] = {}
     for problem in sorted(set(problems)):
         if problem.level == level:
             grouped.setdefault(replace(problem, row=0), []).append(problem.row)
     lines = [
-        (p.file, rows[0], p.column, p.describe(tuple(r for r in rows if r)))
+        (p.file, rows[0], p.column, p.describe(tuple(r for r in rows if r)), _kind(p))
         for p, rows in grouped.items()
     ]
-    return [text for *_, text in sorted(lines)]
+    shown: list[str] = []
+    place: dict[
+        tuple[str, str, str], list[int]
+    ] = {}  # kind -> lines of it, and where the last stands
+    for *_, text, kind in sorted(lines):
+        count = place.setdefault(kind, [0, 0])
+        count[0] += 1
+        if count[0] <= most:
+            shown.append(text)
+            count[1] = len(shown) - 1
+    for count, last in place.values():
+        if count > most:
+            shown[last] += f" (and {count - most} more of this kind)"
+    return shown
+
+
+def _kind(problem: Problem) -> tuple[str, str, str]:
+    return problem.file, problem.column, problem.message.split(" - did you mean")[0]

@@ -16,9 +16,16 @@ from pathlib import Path
 import pandas as pd
 
 from periomics.core.problems import Problem
+from periomics.core.workbooks import read_workbook
 
 SUFFIXES = (".tsv", ".txt", ".csv", ".xlsx")
 _NAMES = {"\t": "tab", ";": "semicolon", ",": "comma"}
+_ERROR = re.compile(
+    r"^(#(N/A|N/D|N/V|NV|GETTING_DATA|[A-Z\u00c4\u00d6\u00dc0/_.]+[!?])|#{3,}|Err:\d{3})$"
+)
+_ERROR_CELL = "an error of the spreadsheet program stands in this cell"
+_COMMENT = "the row starts with '#': is it a comment? Comments stand above the header only"
+ERROR_MESSAGES = (_ERROR_CELL, _COMMENT)  # a cell with one of these is not judged further
 _COMMA_NUMBER = re.compile(r"^[+-]?\d+,\d+$")
 _THOUSANDS_LIKE = re.compile(r"^[+-]?[1-9]\d{0,2},\d{3}$")
 
@@ -48,29 +55,52 @@ def read_table(path: str | os.PathLike[str], name: str | None = None) -> Table:
     """
     path = Path(path)
     name = name or str(path)
-    if not path.is_file():
-        return Table(pd.DataFrame(), [Problem(name, 0, "", "file does not exist")])
-    if path.suffix.lower() not in SUFFIXES:
-        return Table(
-            pd.DataFrame(),
-            [Problem(name, 0, "", "not a table format", path.suffix, ", ".join(SUFFIXES))],
-        )
+    refused = _refused(path, name)
+    if refused:
+        return Table(pd.DataFrame(), [refused])
     if path.suffix.lower() == ".xlsx":
-        return _read_xlsx(path, name)
+        rows, problems = read_workbook(path, name)
+        return _frame(rows, name, problems) if rows is not None else Table(pd.DataFrame(), problems)
     text, problems = _decode(path.read_bytes(), name)
     delimiter, found = _delimiter(text, path.suffix.lower(), name)
     problems += found
     if delimiter is None:
         return Table(pd.DataFrame(), problems)
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False))
+    rows = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False):
+            rows.append(row)
+    except csv.Error as error:
+        problems.append(_broken_row(len(rows) + 1, str(error), name))
+        return Table(pd.DataFrame(), problems)
     return _frame(rows, name, problems)
+
+
+def _refused(path: Path, name: str) -> Problem | None:
+    """Why a path cannot be opened as a table at all."""
+    if not path.is_file():
+        if not path.exists():
+            return Problem(name, 0, "", "file does not exist")
+        what = "is a folder" if path.is_dir() else "is a device or pipe"
+        return Problem(name, 0, "", f"{what}, not a file")
+    if path.suffix.lower() not in SUFFIXES:
+        return Problem(name, 0, "", "not a table format", path.suffix, ", ".join(SUFFIXES))
+    if not os.access(path, os.R_OK):
+        return Problem(name, 0, "", "file may not be read: its permissions forbid it")
+    return None
+
+
+def _broken_row(row: int, error: str, name: str) -> Problem:
+    if "field limit" in error:
+        message = "a cell of more than 131,072 characters: is a quotation mark left open here?"
+        return Problem(name, row, "", message, allowed="at most 131,072 characters")
+    return Problem(name, row, "", f"cannot be read as a table: {error}")
 
 
 def _decode(raw: bytes, name: str) -> tuple[str, list[Problem]]:
     if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return raw.decode("utf-16"), [
-            Problem(name, 0, "", "UTF-16 text was understood; UTF-8 is safer", level="note")
-        ]
+        note = Problem(name, 0, "", "UTF-16 text was understood; UTF-8 is safer", level="note")
+        return raw.decode("utf-16", errors="replace"), [note]
     if raw.startswith(b"\xef\xbb\xbf"):
         note = Problem(name, 0, "", "a byte order mark at the start was skipped", level="note")
         return raw.decode("utf-8-sig", errors="replace"), [note]
@@ -105,7 +135,9 @@ def _delimiter(text: str, suffix: str, name: str) -> tuple[str | None, list[Prob
 
 def _frame(rows: list[list[str]], name: str, problems: list[Problem]) -> Table:
     numbered = [(i, [c.strip(" \t\r\u00a0") for c in r]) for i, r in enumerate(rows, start=1)]
-    numbered = [(i, r) for i, r in numbered if any(r) and not r[0].startswith("#")]
+    numbered = [(i, r) for i, r in numbered if any(r)]
+    while numbered and numbered[0][1][0].startswith("#"):
+        numbered.pop(0)  # comments, which may stand above the header only
     if not numbered:
         return Table(
             pd.DataFrame(),
@@ -131,33 +163,23 @@ def _frame(rows: list[list[str]], name: str, problems: list[Problem]) -> Table:
                     extra[0],
                 )
             )
-        data.append((cells + [""] * len(header))[: len(header)])
+        cells = (cells + [""] * len(header))[: len(header)]
+        problems += _error_cells(cells, header, number, name)
+        data.append(cells)
         index.append(number)
     return Table(pd.DataFrame(data, columns=header, index=index, dtype=str), problems)
 
 
-def _read_xlsx(path: Path, name: str) -> Table:
-    import openpyxl
-
-    try:
-        book = openpyxl.load_workbook(path, read_only=True, data_only=True)
-    except Exception as error:  # openpyxl raises many kinds; each means the same to the user
-        return Table(
-            pd.DataFrame(), [Problem(name, 0, "", f"cannot be read as a workbook: {error}")]
-        )
-    sheet = book.worksheets[0]
-    rows = [[_cell(c) for c in row] for row in sheet.iter_rows(values_only=True)]
-    book.close()
-    note = Problem(name, 0, "", f"read from its first worksheet, {sheet.title!r}", level="note")
-    return _frame(rows, name, [note] if len(book.sheetnames) > 1 else [])
-
-
-def _cell(value: object) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, float) and value.is_integer():
-        return str(int(value))
-    return str(value)
+def _error_cells(cells: list[str], header: list[str], row: int, name: str) -> list[Problem]:
+    """Errors of a spreadsheet program, and a row that looks like a comment below the header."""
+    problems = [
+        Problem(name, row, column, _ERROR_CELL, cell, "the value itself, or an empty cell")
+        for column, cell in zip(header, cells, strict=True)
+        if _ERROR.match(cell)
+    ]
+    if cells[0].startswith("#") and not _ERROR.match(cells[0]):
+        problems.append(Problem(name, row, header[0], _COMMENT, cells[0]))
+    return problems
 
 
 def decimal_commas(cells: pd.Series, name: str) -> tuple[pd.Series, list[Problem]]:

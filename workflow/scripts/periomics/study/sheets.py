@@ -319,6 +319,11 @@ ARM_COLUMNS = (
 )
 
 
+def plain_id(identifier: str) -> str:
+    """An id without case and leading zeros: what people, and some file systems, take for the same."""
+    return re.sub(r"(?<!\d)0+(?=\d)", "", identifier).casefold()
+
+
 def read_sheet(name: str, path: str | os.PathLike[str] | None) -> pd.DataFrame:
     """Read a sheet leniently: all declared columns, typed, indexed by the spreadsheet's row; empty where it cannot be read.
 

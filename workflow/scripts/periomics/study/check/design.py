@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
@@ -11,11 +11,12 @@ from periomics.core.problems import Problem
 from periomics.study.blinding import declared_arms, settings
 from periomics.study.design import arm_weights
 from periomics.study.dictionary import entry
-from periomics.study.sheets import SPECIMEN_SHEETS
+from periomics.study.sheets import SPECIMEN_SHEETS, plain_id
 from periomics.study.study import Study
 
 
-def _file(study: Study, sheet: str) -> str:
+def sheet_name(study: Study, sheet: str) -> str:
+    """How a sheet's file is called in problems."""
     names = study.config.get("sheets")
     return str(names.get(sheet, sheet)) if isinstance(names, Mapping) else sheet
 
@@ -40,12 +41,12 @@ def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
 
 
 def _units(study: Study, sheet: str) -> list[Problem]:
-    file, known = _file(study, sheet), set(study.sheets["animals"]["animal_id"])
+    file, known = sheet_name(study, sheet), set(study.sheets["animals"]["animal_id"])
     problems = []
     for row, record in study.sheets[sheet].to_dict("index").items():
         animal = record["animal_id"]
         if animal and animal not in known:
-            message = f"not in the animals sheet{nearest(animal, known)}"
+            message = f"not in the animals sheet{nearest_id(animal, known)}"
             problems.append(Problem(file, row, "animal_id", message, animal))
         elif not animal and record.get("role", "sample") == "sample":
             problems.append(
@@ -64,13 +65,29 @@ def _units(study: Study, sheet: str) -> list[Problem]:
     return problems
 
 
+def nearest_id(identifier: str, known: Iterable[str]) -> str:
+    """As `nearest`, for ids: one that differs by case or leading zeros only, else a similar word, never another number."""
+    known = sorted(known)
+    same = [k for k in known if plain_id(k) == plain_id(identifier)]
+    if same:
+        how = "leading zeros" if same[0].casefold() != identifier.casefold() else "case"
+        return f" - did you mean {same[0]!r}? They differ by {how} only"
+    if identifier.isdigit():
+        return ""
+    return nearest(identifier, known)
+
+
 def _replaced(study: Study, sheet: str) -> list[Problem]:
     df = study.sheets[sheet]
     known = set(df["specimen_id"])
     bad = df[(df["replaces"] != "") & ~df["replaces"].isin(known)]
     return [
         Problem(
-            _file(study, sheet), int(row), "replaces", f"no such specimen{nearest(v, known)}", v
+            sheet_name(study, sheet),
+            int(row),
+            "replaces",
+            f"no such specimen{nearest_id(v, known)}",
+            v,
         )
         for row, v in bad["replaces"].items()
     ]
@@ -85,7 +102,7 @@ def _arm_in_path(study: Study, sheet: str) -> list[Problem]:
     if not rows:
         return []
     message = f"{len(rows)} paths name an arm: their jobs get the files under coded names"
-    return [Problem(_file(study, sheet), int(rows[0]), "path", message, level="note")]
+    return [Problem(sheet_name(study, sheet), int(rows[0]), "path", message, level="note")]
 
 
 def _named(study: Study, sheet: str, row: int, column: str) -> bool:
@@ -119,7 +136,7 @@ def _arms(study: Study) -> list[Problem]:
             message = f"no role and no contrast names this arm{nearest(group, wanted)}"
             problems.append(
                 Problem(
-                    _file(study, "animals"),
+                    sheet_name(study, "animals"),
                     int(row),
                     "group",
                     message,
@@ -133,7 +150,9 @@ def _arms(study: Study) -> list[Problem]:
     for arm, n in counts.items():
         if n < 3:
             message = f"arm {arm} has {n} animal{'s' * (n > 1)}: no inference below 3"
-            problems.append(Problem(_file(study, "animals"), 0, "group", message, level="warning"))
+            problems.append(
+                Problem(sheet_name(study, "animals"), 0, "group", message, level="warning")
+            )
     return problems
 
 
@@ -186,7 +205,12 @@ def _stains(study: Study) -> list[Problem]:
             message = f"config histology/stains does not describe this stain{nearest(stain, known)}"
             problems.append(
                 Problem(
-                    _file(study, "sections"), int(row), "stain", message, stain, ", ".join(known)
+                    sheet_name(study, "sections"),
+                    int(row),
+                    "stain",
+                    message,
+                    stain,
+                    ", ".join(known),
                 )
             )
     return problems
@@ -203,9 +227,9 @@ def _exclusions(study: Study) -> list[Problem]:
     for row, record in df.to_dict("index").items():
         ids = known.get(record["level"], set())
         if record["id"] and record["id"] not in ids:
-            message = f"no such {record['level']}{nearest(record['id'], ids)}"
+            message = f"no such {record['level']}{nearest_id(record['id'], ids)}"
             problems.append(
-                Problem(_file(study, "exclusions"), int(row), "id", message, record["id"])
+                Problem(sheet_name(study, "exclusions"), int(row), "id", message, record["id"])
             )
     return problems
 
@@ -218,5 +242,7 @@ def _outcomes(study: Study, sheet: str, column: str, dictionary: pd.DataFrame) -
         try:
             entry(dictionary, outcome)
         except InputError as error:
-            problems.append(Problem(_file(study, sheet), int(row), column, error.message, outcome))
+            problems.append(
+                Problem(sheet_name(study, sheet), int(row), column, error.message, outcome)
+            )
     return problems

@@ -56,6 +56,9 @@ def _headers(study: Study, sheet: str, file: str, probe: Probe | None) -> list[P
         if record["path"].startswith(RESULTS_TOKEN) and study.simulated:
             continue
         path = study.resolve(sheet, record["path"])
+        if special := _special(path):
+            problems.append(Problem(file, row, "path", special, record["path"]))
+            continue
         if not _readable(path):
             problems.append(
                 Problem(file, row, "path", "file cannot be opened for reading", record["path"])
@@ -81,6 +84,15 @@ def _may_be_unknown(study: Study, record: Mapping[str, object]) -> bool:
     culture = study.config.get("culture")
     unknown = isinstance(culture, Mapping) and culture.get("pixel_size") == "unknown"
     return unknown and record.get("assay") == "scratch"
+
+
+def _special(path: str) -> str:
+    """What is wrong with a path that is neither a file nor a folder of files: opening a pipe would wait for ever."""
+    place = Path(path)
+    if place.is_dir():
+        odd = [p.name for p in place.iterdir() if not (p.is_file() or p.is_dir())]
+        return f"the folder holds a device, pipe or broken link, {sorted(odd)[0]!r}" if odd else ""
+    return "is a device or pipe, not a file" if place.exists() and not place.is_file() else ""
 
 
 def _readable(path: str) -> bool:

@@ -10,7 +10,7 @@ import pandera.pandas as pa
 from periomics.core.errors import nearest
 from periomics.core.problems import Problem
 from periomics.core.tables import decimal_commas
-from periomics.study.sheets import IDENTIFIER_TEXT, SHEETS, Column, Sheet
+from periomics.study.sheets import IDENTIFIER_TEXT, SHEETS, Column, Sheet, plain_id
 from periomics.study.study import usable
 
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
@@ -49,6 +49,9 @@ def _checks(column: Column) -> list[pa.Check]:
         checks.append(
             pa.Check(lambda v: _within(v, column), element_wise=True, error=_range_text(column))
         )
+    if column.kind == "path":
+        text = "a name with braces, which stand for placeholders|a name without { and }"
+        checks.append(pa.Check(lambda v: not re.search("[{}]", v), element_wise=True, error=text))
     if column.kind in ("text", "path"):
         text = "holds a line break or another control character|printable text on one line"
         checks.append(
@@ -68,8 +71,7 @@ def _within(value: str, column: Column) -> bool:
 def _range_text(column: Column) -> str:
     low = "" if column.minimum is None else f"from {column.minimum:g} "
     high = "" if column.maximum is None else f"to {column.maximum:g} "
-    hint = f" - {column.hint}" if column.hint else ""
-    return f"out of range{hint}|{low}{high}{column.unit}".rstrip()
+    return f"out of range|{low}{high}{column.unit}".rstrip()
 
 
 def check_sheet(name: str, cells: pd.DataFrame, file: str) -> list[Problem]:
@@ -100,7 +102,7 @@ def check_sheet(name: str, cells: pd.DataFrame, file: str) -> list[Problem]:
         sheet_schema(sheet).validate(cells, lazy=True)
     except pa.errors.SchemaErrors as error:
         problems += _translate(error.failure_cases, sheet, file)
-    return problems + _duplicates(sheet, cells, file)
+    return problems + _duplicates(sheet, cells, file) + _alike(sheet, cells, file)
 
 
 def _translate(cases: pd.DataFrame, sheet: Sheet, file: str) -> list[Problem]:
@@ -113,8 +115,21 @@ def _translate(cases: pd.DataFrame, sheet: Sheet, file: str) -> list[Problem]:
         value = str(case.failure_case)
         if message.startswith("not a known entry"):
             message += nearest(value, allowed_of[case.column])
+        if message == "out of range":
+            message += _hint(next(c for c in sheet.columns if c.name == case.column), value)
         problems.append(Problem(file, int(case.index), str(case.column), message, value, allowed))
     return problems
+
+
+def _hint(column: Column, value: str) -> str:
+    """What a number out of range was probably meant to be: sizes written in millimetres or in nanometres."""
+    if not column.hint or column.minimum is None or column.maximum is None:
+        return ""
+    number = float(value)
+    if number < column.minimum:
+        return f" - {column.hint}"
+    fits = column.minimum <= number / 1000 <= column.maximum
+    return f" - was it written in nm? {number / 1000:g} µm would fit" if fits else ""
 
 
 def _duplicates(sheet: Sheet, cells: pd.DataFrame, file: str) -> list[Problem]:
@@ -129,4 +144,22 @@ def _duplicates(sheet: Sheet, cells: pd.DataFrame, file: str) -> list[Problem]:
             value = " / ".join(v for v in values if v)
             message = f"stands already in row {first}: {' + '.join(key)} must be unique"
             problems += [Problem(file, r, key[0], message, value) for r in others]
+    return problems
+
+
+def _alike(sheet: Sheet, cells: pd.DataFrame, file: str) -> list[Problem]:
+    """Ids of a sheet that differ by case or leading zeros only."""
+    problems = []
+    for column in ("animal_id", "specimen_id", "section_id"):
+        if column not in cells.columns or column not in sheet.names:
+            continue
+        first: dict[str, tuple[str, int]] = {}
+        for row, identifier in cells[column].drop_duplicates().items():
+            before, where = first.setdefault(plain_id(identifier), (identifier, int(row)))
+            if before != identifier:
+                how = "leading zeros" if before.casefold() != identifier.casefold() else "case"
+                message = f"differs from {before!r} in row {where} by {how} only"
+                problems.append(
+                    Problem(file, int(row), column, message, identifier, "one spelling of an id")
+                )
     return problems

@@ -11,13 +11,15 @@ import pandas as pd
 
 from periomics.core.files import write_text
 from periomics.core.problems import Problem, listing
-from periomics.core.tables import read_table
+from periomics.core.tables import ERROR_MESSAGES, read_table
 from periomics.study.blinding import key_file
 from periomics.study.check.claims import check_claims, check_estimable
 from periomics.study.check.design import check_design
 from periomics.study.check.files import Probe, check_files
 from periomics.study.check.frozen import check_lock
+from periomics.study.check.settings import check_results_folder, check_settings
 from periomics.study.check.sheets import check_sheet
+from periomics.study.check.values import check_measured, check_values
 from periomics.study.config import check_config
 from periomics.study.plan_text import plan_text
 from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
@@ -27,7 +29,7 @@ from periomics.study.study import RESULTS_TOKEN, Study
 def find_problems(
     study: Study, dictionary: pd.DataFrame, probes: Mapping[str, Probe]
 ) -> list[Problem]:
-    """Every problem of configuration, sheets, files, claims and design, sorted."""
+    """Every problem of configuration, sheets, files, claims and design, sorted; one cause is told once."""
     problems = list(study.problems) + check_config(study.config)
     names = study.config.get("sheets")
     names = names if isinstance(names, Mapping) else {}
@@ -38,9 +40,40 @@ def find_problems(
                 problems += check_sheet(name, cells, str(names[name]))
     if not names.get("animals"):
         problems.append(Problem("config", 0, "sheets/animals", "a study needs its animals sheet"))
-    problems += check_design(study, dictionary) + check_files(study, probes)
+    problems += check_results_folder(study) + check_settings(study)
+    broken = _unreadable(study, problems, {n: str(names[n]) for n in SHEETS if names.get(n)})
+    if "animals" in broken or not names.get("animals"):
+        # Nearly everything else refers to it: what that would say has this one cause.
+        message = "is needed first: arms, claims and files are checked when it is mended"
+        problems.append(Problem(str(names.get("animals")), 0, "", message, level="note"))
+        return sorted(set(_first_causes(problems)))
+    problems += [
+        p
+        for p in check_design(study, dictionary) + check_files(study, probes)
+        if p.file not in {str(names.get(n)) for n in broken}
+    ]
     problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
-    return sorted(set(problems))
+    problems += check_measured(study, dictionary) + check_values(study, dictionary)
+    return sorted(set(_first_causes(problems)))
+
+
+def _unreadable(study: Study, problems: list[Problem], files: Mapping[str, str]) -> set[str]:
+    """Sheets of which nothing can be said before they are mended: not read at all, or without a needed column."""
+    wrong = {p.file for p in problems if p.level == "error"}
+    lacking = {p.file for p in problems if p.message == "required column is missing"}
+    return {n for n, f in files.items() if f in lacking or (f in wrong and study.sheets[n].empty)}
+
+
+def _first_causes(problems: list[Problem]) -> list[Problem]:
+    """Without what a cell that could not be read gives rise to: the first finding of an error cell is the cause."""
+    causes = {
+        (p.file, p.row, p.column) for p in problems if p.column and p.message in ERROR_MESSAGES
+    }
+    return [
+        p
+        for p in problems
+        if (p.file, p.row, p.column) not in causes or p.message in ERROR_MESSAGES
+    ]
 
 
 def fingerprint(study: Study, code: str) -> str:
@@ -106,6 +139,8 @@ def gate(
         return "", True
     problems = find_problems(study, dictionary, probes)
     text, usable = report(study, problems)
+    if any(p.level == "error" and p.column == "results_dir" for p in problems):
+        return text, False  # nothing is written where nothing may be
     if not usable:
         plan.unlink(missing_ok=True)
         write_text(text, problems_file)

@@ -1,0 +1,179 @@
+"""Checks of what is measured and of numbers that people wrote: outcomes, their ranges, times and sizes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from periomics.core.errors import InputError, nearest
+from periomics.core.problems import Problem
+from periomics.study.check.claims import claim_outcomes
+from periomics.study.check.design import sheet_name
+from periomics.study.check.settings import section
+from periomics.study.claims import COMPOSITE
+from periomics.study.dictionary import entry
+from periomics.study.sheets import SPECIMEN_SHEETS
+from periomics.study.study import Study
+
+# The sheet whose rows give the outcomes of a modality.
+_SOURCES = {
+    "microct": "scans",
+    "histology": "sections",
+    "culture": "cultures",
+    "bulk": "libraries",
+    "singlecell": "libraries",
+    "clinical": "clinical",
+}
+# What a table of CTAn may give.
+CTAN_OUTCOMES = (
+    *("bvtv", "bv", "tv", "tbth", "tbsp", "tbn"),
+    *("conn", "bs_bv", "bs_tv", "smi", "da"),
+)
+
+
+def check_measured(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
+    """Outcomes of claims that nothing gives, each once: refused where the study has no sheet for them, else a warning."""
+    file = str(study.config.get("claims") or "claims")
+    claims = study.claims.get("claims")
+    asked: dict[str, list[str]] = {}
+    for claim in claims if isinstance(claims, list) else []:
+        if isinstance(claim, Mapping) and claim.get("id"):
+            for outcome in claim_outcomes(study, claim):
+                asked.setdefault(outcome, []).append(str(claim["id"]))
+    problems = []
+    for outcome, (first, *others) in asked.items():
+        found = _unmeasured(study, outcome, dictionary)
+        if found:
+            message, level, allowed = found
+            message += f"; claims {', '.join(others)} ask for it too" if others else ""
+            where = f"claims/{first}"
+            problems.append(Problem(file, 0, where, message, outcome, allowed, level))
+    return problems
+
+
+def _unmeasured(
+    study: Study, outcome: str, dictionary: pd.DataFrame
+) -> tuple[str, str, str] | None:
+    """Message, level and what is allowed where nothing gives an outcome."""
+    try:
+        modality = str(entry(dictionary, outcome)["modality"])
+    except InputError:
+        return None  # told as unknown
+    if modality not in _SOURCES or outcome == COMPOSITE or outcome in _written(study):
+        return None
+    sheet = _SOURCES[modality]
+    rows = study.sheets[sheet]
+    rows = rows[rows["assay"] == modality] if sheet == "libraries" else rows
+    if sheet != "clinical" and len(rows):
+        return _no_stain(study, outcome) if modality == "histology" else None
+    # Data may still come where the sheet is declared; scenarios share claims and lack modalities on purpose.
+    coming = study.simulated or bool(section(study, "sheets").get(sheet))
+    message = f"nothing in the study measures this outcome ({modality})"
+    allowed = f"rows in {sheet}" if sheet == "clinical" else f"rows in {sheet} or readings"
+    return message, "warning" if coming else "error", allowed
+
+
+def _written(study: Study) -> set[str]:
+    """Outcomes that sheets name themselves."""
+    listed = {o for s in ("clinical", "readings") for o in study.sheets[s]["outcome"]}
+    imports = study.sheets["imports"]
+    listed |= {p.split("=")[0].strip() for t in imports["outcomes"] for p in str(t).split("|")}
+    listed |= set(CTAN_OUTCOMES) if (imports["format"] == "ctan").any() else set()
+    return listed | set(study.sheets["cultures"]["readout"])
+
+
+def _no_stain(study: Study, outcome: str) -> tuple[str, str, str] | None:
+    stains = section(study, "histology").get("stains")
+    used = set(study.sheets["sections"]["stain"])
+    maps = [
+        s.get("outcomes")
+        for n, s in (stains.items() if isinstance(stains, Mapping) else ())
+        if isinstance(s, Mapping) and n in used
+    ]
+    if not maps or not all(isinstance(m, Mapping) and m for m in maps):
+        return None  # a stain without a list gives what its detector gives
+    named = {str(o) for m in maps for o in m.values()}
+    if outcome in named:
+        return None
+    message = f"no stain of the sections gives this outcome{nearest(outcome, named)}"
+    return message, "warning", ", ".join(sorted(named))
+
+
+def check_values(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
+    """Numbers of the clinical and readings sheets against their outcomes, and times against those beside them."""
+    problems: list[Problem] = []
+    for sheet in ("clinical", "readings"):
+        file = sheet_name(study, sheet)
+        for outcome, rows in study.sheets[sheet].groupby("outcome")["value"]:
+            try:
+                about = entry(dictionary, str(outcome))
+            except InputError:
+                continue
+            problems += _range(file, str(outcome), about, rows.dropna())
+    for sheet in (*SPECIMEN_SHEETS, "clinical", "readings"):
+        problems += _times(sheet_name(study, sheet), study.sheets[sheet])
+    return problems + list(_voxels(study))
+
+
+def _range(file: str, outcome: str, about: pd.Series, values: pd.Series) -> Iterator[Problem]:
+    kind, unit = about["kind"], about["unit"]
+    if kind == "binary":
+        for row, value in values[~values.isin([0, 1])].items():
+            message = f"{outcome} is a yes/no outcome"
+            yield Problem(file, int(row), "value", message, f"{value:g}", "0 (no) or 1 (yes)")
+        return
+    high = 100.0 if unit == "%" else 1.0 if kind == "proportion" else None
+    low = 0.0 if high is not None or about["scale"] in ("log", "count") else None
+    if high is None and low is None:
+        return
+    allowed = f"from 0 to {high:g}{' %' if unit == '%' else ''}" if high else "from 0"
+    bad = (values < 0) | (values > (high or float("inf")))
+    for row, value in values[bad].items():
+        message = f"out of the range of {outcome}"
+        yield Problem(file, int(row), "value", message, f"{value:g}", allowed)
+    if unit == "%":
+        yield from _written_as_share(file, outcome, values[~bad])
+
+
+def _written_as_share(file: str, outcome: str, values: pd.Series) -> Iterator[Problem]:
+    """Values below 1 among percents: shares, in all likelihood."""
+    small = values[(values > 0) & (values < 1)]
+    if small.empty or (len(small) < len(values) and values.median() < 5):
+        return
+    for row, value in small.items():
+        message = f"{outcome} is in %: is this a share - did you mean {100 * value:g}?"
+        yield Problem(
+            file, int(row), "value", message, f"{value:g}", "percent, 0 to 100", "warning"
+        )
+
+
+def _times(file: str, df: pd.DataFrame) -> Iterator[Problem]:
+    """The same number in another unit than most others have: 28 weeks among 28 days."""
+    known = df[df["time"].notna() & (df["time"] > 0) & (df["time_unit"] != "")]
+    for time, units in known.groupby("time")["time_unit"]:
+        counts = units.value_counts()
+        if len(counts) < 2 or counts.iloc[0] < 3 * counts.iloc[1]:
+            continue
+        for row, unit in units[units != counts.index[0]].items():
+            message = (
+                f"{counts.iloc[0]} other rows say {time:g} {counts.index[0]}: is the unit right?"
+            )
+            value = f"{time:g} {unit}"
+            yield Problem(file, int(row), "time_unit", message, value, level="warning")
+
+
+def _voxels(study: Study) -> Iterator[Problem]:
+    """A voxel size far from that of the other scans of its batch."""
+    df = study.sheets["scans"]
+    for batch, sizes in df[df["voxel_um"].notna()].groupby("batch")["voxel_um"]:
+        middle = sizes.median()
+        for row, size in sizes.items():
+            if len(sizes) >= 3 and 0.2 <= size <= 1000 and not 0.2 < size / middle < 5:
+                times = size / middle if size > middle else middle / size
+                where = f"in batch {batch}" if batch else "in the sheet"
+                size_of = "larger" if size > middle else "smaller"
+                message = f"{times:.0f} times {size_of} than the others {where}: is it right?"
+                value, allowed = f"{size:g}", f"about {middle:g} µm"
+                file = sheet_name(study, "scans")
+                yield Problem(file, int(row), "voxel_um", message, value, allowed, "warning")
