@@ -145,6 +145,9 @@ def test_nrrd_units(tmp_path, volume, lines, expected):
 def test_nrrd_unknown_unit(tmp_path, volume):
     head = 'NRRD0004\ntype: uint16\ndimension: 3\nsizes: 7 6 5\nendian: little\nencoding: raw\nspacings: 1 1 1\nunits: "in" "in" "in"\n\n'
     (tmp_path / "a.nrrd").write_bytes(head.encode() + volume.tobytes())
+    assert probe(tmp_path / "a.nrrd").spacing_um == pytest.approx((25400, 25400, 25400))
+    head = head.replace('"in"', '"furlong"')
+    (tmp_path / "a.nrrd").write_bytes(head.encode() + volume.tobytes())
     with pytest.raises(InputError, match="unknown unit of length"):
         probe(tmp_path / "a.nrrd")
 

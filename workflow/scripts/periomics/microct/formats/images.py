@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
+from periomics.microct.formats.header import Spacing
 from periomics.microct.formats.nrecon import read_logs
-from periomics.microct.formats.tiffs import Spacing, numbered_files
+from periomics.microct.formats.tiffs import numbered_files
 
 SUFFIXES = (".bmp", ".png", ".jpg", ".jpeg")
 TYPES = {
@@ -90,7 +91,10 @@ def _header(file: Path) -> tuple[tuple[int, int], str]:
         raise InputError(f"slice cannot be read ({error})", file=file) from error
     if not grey:
         raise InputError(
-            "slice is not a grey image", file=file, value=mode, allowed="8 or 16 bit grey"
+            "slice is not a grey image",
+            file=file,
+            value="a palette of colours" if mode == "P" else mode,
+            allowed="8 or 16 bit grey",
         )
     if file.suffix.lower() == ".bmp":
         _check_bmp(file)
@@ -98,11 +102,9 @@ def _header(file: Path) -> tuple[tuple[int, int], str]:
 
 
 def _grey_palette(image) -> bool:
-    """Whether a palette leaves grey values as they are: entry i is (i, i, i)."""
+    """Whether all entries of a palette are grey: then indices are mapped when pixels are read."""
     colours = np.array(image.getpalette("RGB") or [], np.uint8).reshape(-1, 3)
-    return bool(len(colours)) and bool(
-        (colours == np.arange(len(colours), dtype=np.uint8)[:, None]).all()
-    )
+    return bool(len(colours)) and bool((colours == colours[:, :1]).all())
 
 
 def _check_bmp(file: Path) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -13,13 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
-from periomics.microct.formats import images, tiffs, zarrs
+from periomics.microct.formats import dicoms, images, niftis, tiffs, zarrs
+from periomics.microct.formats.header import Header, Spacing
 from periomics.microct.formats.nrrds import raw_planes
 from periomics.microct.formats.readers import (
-    Header,
-    Spacing,
-    check_nifti_length,
-    dicom_files,
     isq_pixels,
     probe,
     read_volume,
@@ -115,12 +111,14 @@ def _planes(path: Path, header: Header, voxel_um: float | None) -> Callable[[int
     if kind == "isq":
         pixels = isq_pixels(path)
         return lambda z0, z1: np.array(pixels[z0:z1])
-    if kind in ("nrrd", "nifti", "mha"):
-        if kind == "nifti":
-            check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
+    if kind == "nifti":
+        stored = niftis.stored(path)
+        stored.check_length(header.shape)
+        return lambda z0, z1: stored.planes(header.shape, z0, z1)
+    if kind in ("nrrd", "mha"):
         return lambda z0, z1: _through_itk(path, header, z0, z1)
     if kind == "dicom":
-        return lambda z0, z1: _dicom(path, z0, z1)
+        return dicoms.planes(path, header)
 
     @cache
     def whole() -> NDArray:
@@ -138,14 +136,5 @@ def _through_itk(path: Path, header: Header, z0: int, z1: int) -> NDArray:
     reader.SetExtractSize([header.shape[2], header.shape[1], z1 - z0])
     try:
         return sitk.GetArrayFromImage(reader.Execute())
-    except RuntimeError as error:
-        raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error
-
-
-def _dicom(path: Path, z0: int, z1: int) -> NDArray:
-    import SimpleITK as sitk
-
-    try:
-        return sitk.GetArrayFromImage(sitk.ReadImage(dicom_files(path)[z0:z1]))
     except RuntimeError as error:
         raise InputError(f"planes {z0} to {z1} cannot be read", file=path) from error

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
-from periomics.microct.formats.readers import Header, text_header
+from periomics.microct.formats.header import Header
+from periomics.microct.formats.readers import text_header
 
 
 def raw_planes(path: Path, header: Header) -> Callable[[int, int], NDArray] | None:

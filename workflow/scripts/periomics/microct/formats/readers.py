@@ -22,51 +22,35 @@ AIM, ISQ (Scanco)   header, millimetres (AIM) or micrometres (ISQ), as py_aimio 
 
 from __future__ import annotations
 
-import gzip
 import math
 import os
 import re
-import zlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
-from periomics.microct.formats import images, tiffs, zarrs
+from periomics.microct.formats import dicoms, images, niftis, tiffs, zarrs
+from periomics.microct.formats.header import AGREEMENT, Header, Spacing, refuse_shear
+from periomics.microct.formats.units import unit_um
 
-Spacing = tuple[float, float, float]
-UNIT_UM = {
-    "m": 1e6,
-    "cm": 1e4,
-    "mm": 1e3,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "nm": 1e-3,
-}
 NIFTI_UNIT_UM = {1: 1e6, 2: 1e3, 3: 1.0}
-SUFFIXES = (".tif", ".tiff", ".nrrd", ".nhdr", ".nii", ".nii.gz", ".mha", ".mhd", ".aim", ".isq")
+SUFFIXES = (
+    ".tif",
+    ".tiff",
+    ".nrrd",
+    ".nhdr",
+    ".nii",
+    ".nii.gz",
+    ".mha",
+    ".mhd",
+    ".aim",
+    ".isq",
+    ".dcm",
+)
 ALLOWED = f"a file ending in {', '.join(SUFFIXES)}, an OME-Zarr, or a folder of TIFF, BMP, PNG or JPG slices or of one DICOM series"
-NIFTI_HEADER = 352  # bytes before the pixels, at least (single file)
-AGREEMENT = 0.01  # file and sheet may differ by this share, which covers rounding in headers
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a scan says without its pixels: shape (z, y, x), spacing in µm (z, y, x) or None, type, format, facts.
-
-    Facts whose names begin with _ are for programs: where the first voxel lies and the axes point, in the file's unit.
-    """
-
-    shape: tuple[int, int, int]
-    spacing_um: Spacing | None
-    dtype: str
-    format: str
-    facts: dict[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -102,7 +86,7 @@ def probe(path: str | os.PathLike[str]) -> Header:
     if kind == "tiff":
         return Header(*tiffs.probe_file(path), kind)
     if kind == "dicom":
-        return _probe_dicom(path)
+        return dicoms.probe(path)
     if kind in ("aim", "isq"):
         return _probe_scanco(path, kind)
     return _probe_itk(path, kind)
@@ -136,8 +120,14 @@ def read_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> 
         array = tiffs.read_file(path)
     elif header.format in ("aim", "isq"):
         array = _read_scanco(path, header.format)
+    elif header.format == "nifti":
+        stored = niftis.stored(path)
+        stored.check_length(header.shape)
+        array = stored.planes(header.shape, 0, header.shape[0])
+    elif header.format == "dicom":
+        array = dicoms.planes(path, header)(0, header.shape[0])
     else:
-        array = _read_itk(path, header)
+        array = _read_itk(path)
     if array.shape != header.shape:
         raise InputError(
             f"pixels have shape {array.shape}, the header says {header.shape}", file=path
@@ -199,7 +189,7 @@ def _kind(path: Path) -> str:
             return "zarr"
         if any(p.suffix.lower() in (".tif", ".tiff") for p in path.iterdir()):
             return "tiff-stack"
-        if any(_is_dicom(p) for p in sorted(path.iterdir())[:5]):
+        if any(dicoms.is_dicom(p) for p in sorted(path.iterdir())[:5]):
             return "dicom"
         kinds = {p.suffix.lower() for p in path.iterdir()} & set(images.SUFFIXES)
         if len({k.replace("jpeg", "jpg") for k in kinds}) > 1 and not _previews_only(path, kinds):
@@ -224,6 +214,7 @@ def _kind(path: Path) -> str:
         (".tif", "tiff"),
         (".aim", "aim"),
         (".isq", "isq"),
+        (".dcm", "dicom"),
     ):
         if name.endswith(suffix):
             return kind
@@ -244,16 +235,10 @@ def _previews_only(path: Path, kinds: set[str]) -> bool:
     )
 
 
-def _is_dicom(path: Path) -> bool:
-    if not path.is_file():
-        return False
-    with path.open("rb") as handle:
-        return handle.read(132)[128:] == b"DICM"
-
-
 def _probe_itk(path: Path, kind: str) -> Header:
     import SimpleITK as sitk
 
+    stored = niftis.stored(path) if kind == "nifti" else None
     reader = sitk.ImageFileReader()
     reader.SetFileName(str(path))
     try:
@@ -273,6 +258,10 @@ def _probe_itk(path: Path, kind: str) -> Header:
     dtype = str(
         np.dtype(sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID())).dtype)
     )
+    if stored is not None:
+        dtype = stored.value_type.name
+        if stored.scaled:
+            note += f"; values = {stored.slope:g} x stored + {stored.intercept:g}"
     place = {
         "_origin": reader.GetOrigin(),
         "_direction": reader.GetDirection(),
@@ -296,21 +285,24 @@ def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
     units = [
         u for u in fields.get("space units", fields.get("units", "")).replace('"', " ").split() if u
     ]
-    if units and units[0].lower() not in UNIT_UM:
-        raise InputError(
-            "unknown unit of length", file=path, value=units[0], allowed=", ".join(UNIT_UM)
-        )
     if len(set(units)) > 1:
         raise InputError("axes have different units of length", file=path, value=" ".join(units))
     if "space directions" in fields:
-        vectors = [v.strip("() ").split(",") for v in fields["space directions"].split(") ")]
-        sizes = [math.hypot(*(float(c) for c in v)) for v in vectors]
+        vectors = [
+            [float(c) for c in v.split(",")]
+            for v in re.findall(r"\(([^)]*)\)", fields["space directions"])
+        ]
+        refuse_shear(vectors, path, "space directions")
+        sizes = [math.hypot(*v) for v in vectors]
     elif "spacings" in fields:
         sizes = [float(v) for v in fields["spacings"].split()]
     else:
         return None, "no spacing"
     if units:
-        return tuple(s * UNIT_UM[units[0].lower()] for s in sizes[::-1]), f"units {units[0]}"
+        edge = unit_um(units[0], path, "units")
+        if edge is None:
+            return None, f"units {units[0]}"
+        return tuple(s * edge for s in sizes[::-1]), f"units {units[0]}"
     if "-" in fields.get("space", ""):
         return tuple(s * 1e3 for s in sizes[::-1]), "no units; anatomical space, taken as mm"
     return None, "spacing without units"
@@ -318,14 +310,27 @@ def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
 
 def _spacing_mha(path: Path, reader) -> tuple[Spacing | None, str]:
     fields = text_header(path, "=")
-    unit = fields.get("distanceunits", "mm").lower()
-    unit = "mm" if unit == "?" else unit
-    if unit not in UNIT_UM:
-        raise InputError("unknown unit of length", file=path, column="DistanceUnits", value=unit)
+    slope = fields.get("elementtointensityfunctionslope", "1")
+    offset = fields.get("elementtointensityfunctionoffset", "0")
+    if (float(slope), float(offset)) != (1.0, 0.0):
+        raise InputError(
+            "MetaImage states a slope from stored number to grey, which is not applied here",
+            file=path,
+            column="ElementToIntensityFunctionSlope",
+            value=f"{slope}, {offset}",
+            allowed="values stored as they are",
+        )
+    for name in ("TransformMatrix", "Rotation", "Orientation"):
+        if name.lower() in fields:
+            matrix = np.array(fields[name.lower()].split(), float)
+            if matrix.size == 9:
+                refuse_shear(matrix.reshape(3, 3), path, name)
+    unit = fields.get("distanceunits", "mm")
+    edge = 1e3 if unit == "?" else unit_um(unit, path, "DistanceUnits")
     sizes = fields.get("elementspacing")
-    if sizes is None:
-        return None, "no ElementSpacing"
-    return tuple(float(s) * UNIT_UM[unit] for s in sizes.split()[::-1]), f"ElementSpacing in {unit}"
+    if sizes is None or edge is None:
+        return None, "no ElementSpacing" if sizes is None else f"DistanceUnits {unit}"
+    return tuple(float(s) * edge for s in sizes.split()[::-1]), f"ElementSpacing in {unit}"
 
 
 def text_header(path: Path, separator: str) -> dict[str, str]:
@@ -344,109 +349,13 @@ def text_header(path: Path, separator: str) -> dict[str, str]:
     return fields
 
 
-def dicom_files(path: Path) -> list[str]:
-    """Files of the one series of a folder, in the order of its slices; raises InputError for none or several series."""
+def _read_itk(path: Path) -> NDArray:
     import SimpleITK as sitk
 
-    series = sitk.ImageSeriesReader.GetGDCMSeriesIDs(str(path))
-    if len(series) != 1:
-        raise InputError(
-            f"folder holds {len(series)} DICOM series, 1 needed", file=path, value=", ".join(series)
-        )
-    return list(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(path), series[0]))
-
-
-def _probe_dicom(path: Path) -> Header:
-    import pydicom
-    from pydicom.errors import InvalidDicomError
-
-    files = dicom_files(path)
-    tags = [
-        "Rows",
-        "Columns",
-        "PixelSpacing",
-        "ImagePositionPatient",
-        "ImageOrientationPatient",
-        "SamplesPerPixel",
-        "BitsAllocated",
-        "PixelRepresentation",
-    ]
-    slices = []
-    for file in files:
-        try:
-            data = pydicom.dcmread(file, stop_before_pixels=True, specific_tags=tags)
-            slices.append([data[t].value for t in tags[:6]] + [data.get(t) for t in tags[6:]])
-        except (KeyError, InvalidDicomError, OSError) as error:
-            raise InputError(f"DICOM slice lacks {error}", file=file) from error
-    first = slices[0]
-    for file, one in zip(files, slices, strict=True):
-        if one[:3] != first[:3]:
-            raise InputError(
-                "DICOM slice differs from the first in size or pixel spacing",
-                file=file,
-                value=one[:3],
-            )
-        if one[5] != 1:
-            raise InputError(
-                "DICOM slice is not grey",
-                file=file,
-                column="SamplesPerPixel",
-                value=one[5],
-                allowed="1",
-            )
-    if len(files) < 2:
-        raise InputError("a DICOM series of one slice has no slice distance", file=path)
-    orientation = np.array(first[4], float)
-    normal = np.cross(orientation[:3], orientation[3:])
-    steps = np.diff([float(np.dot(normal, np.array(s[3], float))) for s in slices])
-    step = float(np.median(steps))
-    uneven = np.flatnonzero(np.abs(steps - step) > AGREEMENT * abs(step))
-    if step == 0 or uneven.size:
-        i = int(uneven[0]) if uneven.size else 0
-        names = f"{Path(files[i]).name} and {Path(files[i + 1]).name}"
-        raise InputError(
-            f"slices are missing or doubled between {names}: {steps[i]:g} mm, not {step:g} mm",
-            file=path,
-        )
-    row, column = (float(v) for v in first[2])
-    shape = (len(files), int(first[0]), int(first[1]))
-    dtype = f"{'int' if first[7] else 'uint'}{first[6]}"
-    columns = np.stack([orientation[:3], orientation[3:], np.sign(step) * normal], axis=1)
-    place = {"_origin": tuple(first[3]), "_direction": tuple(columns.ravel()), "_spacing_x": column}
-    return Header(
-        shape,
-        (abs(step) * 1e3, row * 1e3, column * 1e3),
-        dtype,
-        "dicom",
-        {"slices": len(files), **place},
-    )
-
-
-def _read_itk(path: Path, header: Header) -> NDArray:
-    import SimpleITK as sitk
-
-    if header.format == "nifti":
-        check_nifti_length(path, math.prod(header.shape) * np.dtype(header.dtype).itemsize)
     try:
-        if header.format == "dicom":
-            return sitk.GetArrayFromImage(sitk.ReadImage(dicom_files(path)))
         return sitk.GetArrayFromImage(sitk.ReadImage(str(path)))
     except RuntimeError as error:
         raise InputError(f"pixels cannot be read: {_last_line(error)}", file=path) from error
-
-
-def check_nifti_length(path: Path, pixel_bytes: int) -> None:
-    """ITK fills what is missing of a short NIfTI file with zeros and says nothing, so its length is checked here."""
-    opened = gzip.open if path.name.lower().endswith(".gz") else open
-    length = 0
-    try:
-        with opened(path, "rb") as handle:
-            while chunk := handle.read(1 << 22):
-                length += len(chunk)
-    except (EOFError, OSError, zlib.error) as error:
-        raise InputError(f"pixels are cut off or damaged ({error})", file=path) from error
-    if length < pixel_bytes + NIFTI_HEADER:
-        raise InputError("pixels are cut off: the file is shorter than its header says", file=path)
 
 
 def _probe_scanco(path: Path, kind: str) -> Header:

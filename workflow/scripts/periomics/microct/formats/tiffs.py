@@ -12,19 +12,11 @@ import tifffile
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
+from periomics.microct.formats.header import Spacing
 from periomics.microct.formats.nrecon import read_logs
+from periomics.microct.formats.photometry import Grey, grey_of
+from periomics.microct.formats.units import unit_um
 
-Spacing = tuple[float, float, float]
-_UNIT_UM = {
-    "mm": 1e3,
-    "um": 1.0,
-    "µm": 1.0,
-    "μm": 1.0,
-    "micron": 1.0,
-    "microns": 1.0,
-    "nm": 1e-3,
-    "cm": 1e4,
-}
 _LAST_NUMBER = re.compile(r"(\d+)(?=\D*$)")
 
 
@@ -87,7 +79,7 @@ def probe_stack(
                         f"slice has {len(tif.pages)} pages", file=file, allowed="one page a slice"
                     )
                 page = tif.pages[0]
-                found = (page.shape, str(page.dtype))
+                found = (page.shape, grey_of(tif, file).dtype)
                 short = max(
                     o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True)
                 )
@@ -124,7 +116,10 @@ def read_planes(files: list[Path], shape: tuple[int, int], dtype: str) -> NDArra
     array = np.empty((len(files), *shape), dtype)
     for z, file in enumerate(files):
         try:
-            array[z] = tifffile.imread(file)
+            with tifffile.TiffFile(file) as tif:
+                array[z] = grey_of(tif, file).values(tif.asarray())
+        except InputError:
+            raise
         except Exception as error:  # codecs raise errors of their own kinds
             raise InputError(f"slice cannot be read ({error})", file=file) from error
     return array
@@ -135,8 +130,11 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
     try:
         with tifffile.TiffFile(path) as tif:
             series = tif.series[0]
-            shape, dtype = series.shape, str(series.dtype)
-            spacing = _ome_spacing(tif.ome_metadata) if tif.is_ome else _imagej_spacing(tif)
+            shape = series.shape
+            dtype = grey_of(tif, path).dtype
+            spacing = (
+                _ome_spacing(tif.ome_metadata, path) if tif.is_ome else _imagej_spacing(tif, path)
+            )
             page = tif.pages[len(tif.pages) - 1]
             end = max(o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError) as error:
@@ -152,21 +150,21 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
 
 def read_file(path: Path) -> NDArray:
     """Pixels (z, y, x) of a TIFF of many pages; raises InputError if they cannot be read."""
-    return _imread(path, None)
+    with tifffile.TiffFile(path) as tif:
+        grey = grey_of(tif, path)
+    return _imread(path, None, grey)
 
 
 def read_pages(path: Path, low: int, high: int) -> NDArray:
     """Pages low to high (exclusive), (z, y, x); where a file keeps its planes in one page they are mapped, if not compressed."""
     with tifffile.TiffFile(path) as tif:
-        paged = _paged(tif)
-    if not paged:
-        return (
-            np.array(tifffile.memmap(path, mode="r")[low:high])
-            if not one_compressed_page(path)
-            else _imread(path, None)[low:high]
-        )
-    found = _imread(path, slice(low, high))
-    return found if found.ndim == 3 else found[None]
+        paged, grey = _paged(tif), grey_of(tif, path)
+    if paged:
+        found = _imread(path, slice(low, high), grey)
+        return found if found.ndim == 3 else found[None]
+    if one_compressed_page(path):
+        return _imread(path, None, grey)[low:high]
+    return grey.values(np.array(tifffile.memmap(path, mode="r")[low:high]))
 
 
 def one_compressed_page(path: Path) -> bool:
@@ -179,35 +177,39 @@ def _paged(tif: tifffile.TiffFile) -> bool:
     return len(tif.pages) == tif.series[0].shape[0]
 
 
-def _imread(path: Path, key: slice | None) -> NDArray:
+def _imread(path: Path, key: slice | None, grey: Grey) -> NDArray:
     try:
-        return tifffile.imread(path, key=key)
+        return grey.values(tifffile.imread(path, key=key))
     except Exception as error:  # codecs raise errors of their own kinds
         raise InputError(f"pixels cannot be read ({error})", file=path) from error
 
 
-def _ome_spacing(xml: str) -> Spacing | None:
+def _ome_spacing(xml: str, path: Path) -> Spacing | None:
     for element in ElementTree.fromstring(xml).iter():  # noqa: S314
         if element.tag.endswith("Pixels"):
             sizes = []
             for axis in "ZYX":
                 value = element.get(f"PhysicalSize{axis}")
-                unit = element.get(f"PhysicalSize{axis}Unit", "µm")
-                if value is None or unit not in _UNIT_UM:
+                edge = unit_um(element.get(f"PhysicalSize{axis}Unit", "µm"), path, axis)
+                if value is None or edge is None:
                     return None
-                sizes.append(float(value) * _UNIT_UM[unit])
+                sizes.append(float(value) * edge)
             return tuple(sizes)
     return None
 
 
-def _imagej_spacing(tif: tifffile.TiffFile) -> Spacing | None:
+def _imagej_spacing(tif: tifffile.TiffFile, path: Path) -> Spacing | None:
+    """From ImageJ's description: `unit` holds for x, and for y and z unless `yunit`, `zunit` do."""
     facts = tif.imagej_metadata or {}
-    unit = str(facts.get("unit", "")).replace("\\u00B5", "µ").lower()
+    unit = facts.get("unit", "")
+    edges = [unit_um(facts.get(n, unit), path, n) for n in ("zunit", "yunit", "unit")]
     tags = tif.pages[0].tags
-    if unit not in _UNIT_UM or "spacing" not in facts or "XResolution" not in tags:
+    if None in edges or "spacing" not in facts or "XResolution" not in tags:
         return None
     per_unit = [tags[name].value for name in ("YResolution", "XResolution")]
     if any(0 in pair for pair in per_unit):
         return None
     y, x = (down / up for up, down in per_unit)
-    return tuple(float(s) * _UNIT_UM[unit] for s in (facts["spacing"], y, x))
+    # ImageJ takes a negative spacing for its size.
+    sizes = (abs(float(facts["spacing"])), y, x)
+    return tuple(float(s) * e for s, e in zip(sizes, edges, strict=True))

@@ -8,9 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
+from periomics.microct.formats.header import Spacing
+from periomics.microct.formats.units import unit_um
 
-Spacing = tuple[float, float, float]
-UNIT_UM = {"meter": 1e6, "centimeter": 1e4, "millimeter": 1e3, "micrometer": 1.0, "nanometer": 1e-3}
 CHUNK = 64
 
 
@@ -54,7 +54,7 @@ def open_first_scale(path: Path):
     facts: dict[str, object] = {"scale": data["path"], "axes": "".join(names)}
     if missing:
         facts["chunks_not_stored"] = f"{missing} of {array.nchunks}, read as {array.fill_value}"
-    return array, order, _spacing(scale, data, axes, order), facts
+    return array, order, _spacing(scale, data, axes, order, path), facts
 
 
 def planes(array, order: list[int], low: int, high: int) -> NDArray:
@@ -87,7 +87,9 @@ def write(array: NDArray, spacing_um: Spacing, folder: Path) -> None:
     ]
 
 
-def _spacing(scale: dict, data: dict, axes: list[dict], order: list[int]) -> Spacing | None:
+def _spacing(
+    scale: dict, data: dict, axes: list[dict], order: list[int], path: Path
+) -> Spacing | None:
     """Spacing in µm: the data's scale times the image's; None where an axis has no unit or there is no scale."""
     factors = np.ones(len(axes))
     stated = False
@@ -98,7 +100,7 @@ def _spacing(scale: dict, data: dict, axes: list[dict], order: list[int]) -> Spa
         if part.get("type") == "scale":
             factors = factors * np.array(part["scale"], float)
             stated = True
-    units = [axes[i].get("unit") for i in order]
-    if not stated or any(u not in UNIT_UM for u in units):
+    edges = [unit_um(axes[i].get("unit"), path, "axes") for i in order]
+    if not stated or None in edges:
         return None
-    return tuple(float(factors[i]) * UNIT_UM[u] for i, u in zip(order, units, strict=True))
+    return tuple(float(factors[i]) * e for i, e in zip(order, edges, strict=True))
