@@ -11,16 +11,10 @@ from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.results import read_result
 from periomics.study.dictionary import entry
 from periomics.study.measurements import COLUMNS, NUMERIC, concatenate
+from periomics.study.modalities import OF_SHEET
 from periomics.study.sheets import SPECIMEN_SHEETS
 
 DESIGN = ("condition", "dose", "dose_unit", "time", "time_unit", "batch", "role", "replaces", "cue")
-# What a sheet's specimens are measured by; libraries say it themselves.
-SHEET_MODALITY = {
-    "scans": "microct",
-    "sections": "histology",
-    "cultures": "culture",
-    "imports": "imports",
-}
 
 
 def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
@@ -55,7 +49,7 @@ def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
         elif name == "imports":
             part["modality"] = sheet["modality"].where(sheet["modality"] != "", "imports")
         else:
-            part["modality"] = SHEET_MODALITY[name]
+            part["modality"] = OF_SHEET[name]
         _agree(part, name)
         times = part.groupby("specimen_id")["time"].transform("nunique")
         part.loc[times > 1, "time"] = float("nan")

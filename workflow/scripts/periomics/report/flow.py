@@ -11,21 +11,14 @@ from periomics.report.grids import Grid, grid
 from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
+from periomics.study.modalities import OF_SHEET
 
-SHEET_AREAS = (
-    ("scans", "microct"),
-    ("sections", "histology"),
-    ("cultures", "culture"),
-    ("clinical", "clinical"),
-    ("readings", "readings"),
-    ("imports", "imports"),
-)
 WITHIN = "arms within the unit"
 
 
 def planned(sources: Sources) -> pd.DataFrame:
     """Specimens in the sheets by unit and modality: animal_id, area, specimens."""
-    parts = [sources.sheets[s][["animal_id"]].assign(area=a) for s, a in SHEET_AREAS]
+    parts = [sources.sheets[s][["animal_id"]].assign(area=a) for s, a in OF_SHEET.items()]
     libraries = sources.sheets["libraries"]
     parts.append(libraries[["animal_id"]].assign(area=libraries["assay"]))
     rows = pd.concat(parts, ignore_index=True)

@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.study.modalities import MODALITIES
 from periomics.study.sheets import IDENTIFIER
 
 # Sheet, its column, and the pictures that stand under <results>/<area>/<id>/.
-PLACES = {
-    "microct": ("scans", "specimen_id", ("overlay.png",)),
-    "histology": ("sections", "animal_id", ("overlays.png",)),
-    "culture": ("cultures", "animal_id", ("fronts.png", "curves.png", "plates.png")),
-}
+PLACES = {m.name: (m.sheet, m.job, m.pictures) for m in MODALITIES if m.pictures}
 STUDY_PICTURES = {"bulk": ("bulk", "*.png"), "singlecell": ("singlecell", "*.png")}
 # Bytes that all pictures of a page may take together, and the sizes tried, from fine to coarse.
 BUDGET = 12_000_000

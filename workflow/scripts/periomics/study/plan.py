@@ -8,17 +8,11 @@ from typing import Any
 
 import pandas as pd
 
+from periomics.study.modalities import IMAGING, OF_SHEET
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import Study
 
-MODALITY_OF_SHEET = {
-    "scans": "microct",
-    "sections": "histology",
-    "cultures": "culture",
-    "clinical": "clinical",
-    "readings": "readings",
-    "imports": "imports",
-}
+# Rules whose jobs draw numbers, as those that are given the seed (tested).
 SEEDED_RULES = [
     "simulate_design",
     "simulate_microct",
@@ -50,11 +44,6 @@ PACKED = (
     ".zip",
     ".mhd",
     ".nhdr",
-)
-IMAGING = (
-    ("scans", "microct", "specimen_id"),
-    ("sections", "histology", "animal_id"),
-    ("cultures", "culture", "animal_id"),
 )
 
 
@@ -239,7 +228,7 @@ def overlap(study: Study) -> pd.DataFrame:
     """Animals × modality: how many specimens each unit has; rows are units with their arm."""
     animals = study.sheets["animals"].set_index("animal_id")
     out = animals[["unit", "group"]].copy()
-    for sheet, modality in MODALITY_OF_SHEET.items():
+    for sheet, modality in OF_SHEET.items():
         counts = (
             study.sheets[sheet].groupby("animal_id").size()
             if len(study.sheets[sheet])
