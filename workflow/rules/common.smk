@@ -232,6 +232,7 @@ if not CHECK_SCRIPT.is_file():
     CHECK_SCRIPT = workflow.source_path("../scripts/study/check_study.py")
 CHECK_REQUEST = {
     "config": config,
+    "files": [str(f) for f in workflow.configfiles],
     "folder": str(STUDY.folder),
     "results": STUDY.results,
     "dictionary": resource("outcomes.tsv"),
@@ -245,6 +246,4 @@ def check_study():
     request = json.dumps(CHECK_REQUEST, default=str)
     done = subprocess.run([sys.executable, str(CHECK_SCRIPT)], input=request, text=True)
     if done.returncode:
-        raise WorkflowError(
-            f"the check found problems; they stand above and in {STUDY.results}/check/problems.txt"
-        )
+        raise WorkflowError("the check found problems; they stand above")

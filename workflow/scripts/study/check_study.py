@@ -18,6 +18,7 @@ from pathlib import Path
 sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from periomics.core.code import code_digest
+from periomics.core.yamls import read_mapping
 from periomics.study.check.study import gate
 from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
@@ -40,7 +41,10 @@ def probe_image(path, record):
 
 def main(request):
     """Check a study; the exit status is 0 when it may run."""
+    # Snakemake reads the configuration too, and takes the last of two equal keys in silence.
+    slips = [p for file in request.get("files", ()) for p in read_mapping(file, file)[1]]
     study = load_study(request["config"], request["folder"])
+    study.problems.extend(slips)
     probes = {"scans": probe_scan, "sections": probe_image, "cultures": probe_image}
     dictionary = load_dictionary(request["dictionary"])
     text, usable = gate(

@@ -8,29 +8,53 @@ is removed here only when no other run works in this folder.
 from __future__ import annotations
 
 import fcntl
+import itertools
 import subprocess
 import sys
 import time
 from pathlib import Path
 
-import yaml
-
+from periomics.core.errors import InputError, nearest
+from periomics.core.problems import Problem, listing
+from periomics.core.yamls import read_mapping
+from periomics.study.check.settings import check_results_folder
 from periomics.study.closing import closing_line
+from periomics.study.study import Study, load_study
 
 
-def results_folder(arguments: list[str]) -> Path:
-    """Results folder of the study that the arguments choose."""
-    file, results = "config/config.yaml", None
-    for i, word in enumerate(arguments):
-        if word == "--configfile" and i + 1 < len(arguments):
-            file = arguments[i + 1]
+def config_file(arguments: list[str]) -> Path:
+    """Configuration of the study that the arguments choose."""
+    file = "config/config.yaml"
+    for word, following in itertools.pairwise([*arguments, ""]):
+        if word == "--configfile":
+            file = following
+    return Path(file)
+
+
+def chosen_study(arguments: list[str]) -> Study:
+    """The study that the arguments choose, its configuration as written.
+
+    Raises
+    ------
+    InputError
+        If its configuration cannot be read, or its results may not go where they are to go.
+    """
+    file = config_file(arguments)
+    if not file.exists():
+        known = [str(f) for f in [*Path().glob("*/config.yaml"), *Path().glob("*/*/config.yaml")]]
+        raise InputError(f"file does not exist{nearest(str(file), known)}", file=file)
+    config, problems = read_mapping(file, str(file))
+    for word in arguments:
         if word.startswith("results_dir="):
-            results = word.split("=", 1)[1]
-    if results is None:
-        results = (yaml.safe_load(Path(file).read_text(encoding="utf-8")) or {}).get(
-            "results_dir"
-        ) or "results"
-    return Path(results)
+            config["results_dir"] = word.split("=", 1)[1]
+    config.setdefault("results_dir", "results")
+    study = load_study(config, file.parent)
+    if not isinstance(config["results_dir"], str):
+        problems.append(Problem(str(file), 0, "results_dir", "must be text"))
+    lines = listing([*problems, *check_results_folder(study)], "error")
+    if lines:
+        raise InputError("nothing was run\n" + "\n".join(f"  {line}" for line in lines))
+    return study
 
 
 def another_snakemake_here() -> bool:
@@ -53,10 +77,16 @@ def another_snakemake_here() -> bool:
 
 def main(arguments: list[str]) -> int:
     """Take the lock, remove a stale Snakemake lock, run Snakemake; the exit status is Snakemake's."""
-    if arguments[:1] == ["--where"]:
-        print(results_folder(["--configfile", *arguments[1:]]))
+    where = arguments[:1] == ["--where"]
+    try:
+        study = chosen_study(["--configfile", *arguments[1:]] if where else arguments)
+    except InputError as error:
+        print(f"periomics: {error}", file=sys.stderr)
+        return 1
+    results = Path(study.results)
+    if where:
+        print(results)
         return 0
-    results = results_folder(arguments)
     results.mkdir(parents=True, exist_ok=True)
     with (results / ".lock").open("w") as lock:
         try:
