@@ -57,6 +57,11 @@ def chosen_study(arguments: list[str]) -> Study:
     return study
 
 
+def results_folder(arguments: list[str]) -> Path:
+    """Results folder of the study that the arguments choose."""
+    return Path(chosen_study(arguments).results)
+
+
 def another_snakemake_here() -> bool:
     """Whether another Snakemake process works in this folder."""
     import psutil
