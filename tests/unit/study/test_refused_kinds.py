@@ -74,6 +74,11 @@ def only_scans(s):
     del s.config["sheets"]["sections"]
 
 
+def nothing_for_a_claim(s):
+    only_scans(s)
+    s.claims["claims"][2].update(outcomes=["mvd"])
+
+
 SHEETS = {
     "a first cell that is an error": (
         edit("scans", "R4-ct\t", "#N/A\t"),
@@ -266,9 +271,9 @@ SETTINGS = {
         "did you mean 0.5? (found '50'); allowed: from 0 to 2",
     ),
     "a claim that nothing measures": (
-        only_scans,
+        nothing_for_a_claim,
         "claims.yaml, column claims/C0: nothing in the study measures this outcome (histology); "
-        "claims C2 ask for it too (found 'mvd'); allowed: rows in sections or readings",
+        "claims C2, C3 ask for it too (found 'mvd'); allowed: rows in sections or readings",
     ),
     "a key of the claims twice": (
         claims_text("contrasts:\n  C0: {weights: {CTRL: 1, DRUG: -1}}\n  C0: {weights: {}}\n"),
@@ -302,6 +307,11 @@ VALUES = {
     ),
 }
 WARNED = {
+    "a domain of a claim that a partial study lacks": (
+        only_scans,
+        "claims.yaml, column claims/C0: nothing in the study measures this outcome (histology); "
+        "claims C2 ask for it too (found 'mvd'); allowed: rows in sections or readings",
+    ),
     "a share among percents": (
         clinical(*(f"R{i}\tmucosa\t{v}\t28\td" for i, v in ((1, 46), (2, 51), (3, 0.46)))),
         "clinical.tsv, row 4, column value: mucosa is in %: is this a share - did you mean 46? "

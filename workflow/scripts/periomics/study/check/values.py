@@ -33,19 +33,28 @@ CTAN_OUTCOMES = (
 
 
 def check_measured(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
-    """Outcomes of claims that nothing gives, each once: refused where the study has no sheet for them, else a warning."""
+    """Outcomes of claims that nothing gives, each once.
+
+    A claim none of whose outcomes is measured is refused where the study has no sheet for them. A claim over several domains
+    of a study that has some of them is judged on these: a warning names the others.
+    """
     file = str(study.config.get("claims") or "claims")
     claims = study.claims.get("claims")
     asked: dict[str, list[str]] = {}
+    empty: set[str] = set()  # outcomes of claims that have nothing to be judged on
     for claim in claims if isinstance(claims, list) else []:
         if isinstance(claim, Mapping) and claim.get("id"):
-            for outcome in claim_outcomes(study, claim):
+            outcomes = claim_outcomes(study, claim)
+            for outcome in outcomes:
                 asked.setdefault(outcome, []).append(str(claim["id"]))
+            if all(_unmeasured(study, o, dictionary) for o in outcomes):
+                empty.update(outcomes)
     problems = []
     for outcome, (first, *others) in asked.items():
         found = _unmeasured(study, outcome, dictionary)
         if found:
             message, level, allowed = found
+            level = level if outcome in empty else "warning"
             message += f"; claims {', '.join(others)} ask for it too" if others else ""
             where = f"claims/{first}"
             problems.append(Problem(file, 0, where, message, outcome, allowed, level))
