@@ -48,6 +48,7 @@ def run_r(code: str, table: pd.DataFrame | Mapping[str, object]) -> dict[str, np
             cwd=folder,
             capture_output=True,
             text=True,
+            encoding="utf-8",
             timeout=120,
             env={**os.environ, "LC_ALL": "C.UTF-8"},
         )

@@ -76,6 +76,7 @@ def ask(root, code, *words):
         [python, "-c", code, *words],
         capture_output=True,
         text=True,
+        encoding="utf-8",
         check=False,
         env={**os.environ, "QT_QPA_PLATFORM": "offscreen"},
     )

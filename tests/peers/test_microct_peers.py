@@ -36,7 +36,11 @@ def peer(root, tmp_path_factory):
         path = tmp_path_factory.mktemp("peer") / "mask.npy"
         np.save(path, mask)
         done = subprocess.run(
-            [python, "-c", BEFORE + code + AFTER, path], capture_output=True, text=True, check=False
+            [python, "-c", BEFORE + code + AFTER, path],
+            capture_output=True,
+            text=True,
+            encoding="utf-8",
+            check=False,
         )
         assert done.returncode == 0, done.stderr[-2000:]
         return json.loads(done.stdout.splitlines()[-1])

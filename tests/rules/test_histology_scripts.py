@@ -92,7 +92,9 @@ def test_pictures_objects_and_geojson_stand(study):
     )
     assert np.asarray(Image.open(folder / "overlays.png")).std() > 10
     for name in names:
-        features = json.loads((folder / "sections" / f"{name}.geojson").read_text())["features"]
+        features = json.loads(
+            (folder / "sections" / f"{name}.geojson").read_text(encoding="utf-8")
+        )["features"]
         assert len(features) == (objects["section_id"] == name).sum()
         assert (
             read_geojson(folder / "sections" / f"{name}.geojson") == []
@@ -155,13 +157,13 @@ def broken(study, tmp_path):
     path = tmp_path / "cut.ome.tif"
     path.write_bytes(Path(by["CD31"]["path"]).read_bytes()[:2000])
     by["CD31"]["path"] = str(path)
-    rois = json.loads(Path(by["HE"]["rois"]).read_text())
+    rois = json.loads(Path(by["HE"]["rois"]).read_text(encoding="utf-8"))
     for feature in rois["features"]:
         feature["properties"]["classification"]["name"] = feature["properties"]["classification"][
             "name"
         ].replace("bone", "bones")
     by["HE"]["rois"] = str(tmp_path / "he.geojson")
-    Path(by["HE"]["rois"]).write_text(json.dumps(rois))
+    Path(by["HE"]["rois"]).write_text(json.dumps(rois), encoding="utf-8")
     png = tmp_path / "mpo.png"
     Image.fromarray(np.full((60, 60, 3), 200, np.uint8)).save(png)
     by["MPO"]["path"] = str(png)
@@ -184,7 +186,7 @@ def test_broken_sections_are_rows_with_a_reason_and_the_others_stand(broken, tmp
 
 def test_stop_stops_and_leaves_nothing(broken, tmp_path):
     facts, batch = broken
-    with pytest.raises((InputError, SpecimenError)):
+    with pytest.raises((InputError, SpecimenError), match=r"cut\.ome\.tif"):
         run_animal(tmp_path, facts, "R1", [batch], on_broken="stop")
     assert not (tmp_path / "results").exists() or not list((tmp_path / "results").rglob("*.tsv"))
 
@@ -193,7 +195,7 @@ def test_a_batch_leaves_broken_sections_out_and_says_so(broken, study, tmp_path)
     facts = broken[0] + [f for f in study[1] if f["animal_id"] == "R2"]
     table = read_result(run_batch(tmp_path, facts)).set_index("stain")
     assert table["n_sections"].to_dict() == {"CD31": 1, "HE": 1, "LN332": 2, "MPO": 1}
-    assert "left out of its batch" in (tmp_path / "stain_batch.log").read_text()
+    assert "left out of its batch" in (tmp_path / "stain_batch.log").read_text(encoding="utf-8")
 
 
 def test_fields_of_a_section_are_rows_of_level_field(study, tmp_path):

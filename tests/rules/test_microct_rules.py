@@ -214,7 +214,7 @@ def test_broken_scans_leave_rows_with_a_reason_and_valid_files(root, tmp_path):
     (tmp_path / "bad.nrrd").write_bytes(b"NRRD0004\nrubbish")
     table = read_result(measure(root, tmp_path, facts)["measurements"])
     assert table["qc_reason"].str.contains("cannot be read as nrrd").all()
-    assert "cannot be read" in (tmp_path / "measure_scan.log").read_text()
+    assert "cannot be read" in (tmp_path / "measure_scan.log").read_text(encoding="utf-8")
 
 
 def test_threshold_of_the_batch_and_a_corrected_mask(root, tmp_path):

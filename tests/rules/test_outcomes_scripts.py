@@ -192,7 +192,7 @@ def test_from_measurements_to_verdicts(tmp_path):
     assert verdicts.at[("C4", "mvd"), "confounded_with"].startswith("time from cells")
     batches = read_result(tmp_path / "batches.tsv")
     assert batches["n_animals"].sum() == 18 and set(batches["batch"]) == {"b0", "b1"}
-    assert (tmp_path / "judge_claims.log").read_text()
+    assert (tmp_path / "judge_claims.log").read_text(encoding="utf-8")
 
 
 def test_tables_do_not_depend_on_the_order_of_jobs(tmp_path):

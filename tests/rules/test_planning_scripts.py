@@ -81,12 +81,13 @@ def test_power_before_there_is_anything_to_measure(tmp_path):
     assert (
         gate["n_needed"] != gate["n_needed"] and "fewer than 3 animals in an arm" in gate["reason"]
     )
-    assert (
-        "coefficient of variation" in gate["sd_source"]
-        and "<svg" in (tmp_path / "power.svg").read_text()
-    )
+    assert "coefficient of variation" in gate["sd_source"] and "<svg" in (
+        tmp_path / "power.svg"
+    ).read_text(encoding="utf-8")
     assert set(read_result(tmp_path / "curves.tsv")["n"]) == {3, 4}
-    assert "nothing is measured yet" in (tmp_path / "estimate_power.log").read_text()
+    assert "nothing is measured yet" in (tmp_path / "estimate_power.log").read_text(
+        encoding="utf-8"
+    )
 
 
 def test_power_of_a_measured_study(tmp_path):
@@ -128,10 +129,9 @@ def test_power_without_claims_is_an_empty_table_and_a_word(tmp_path):
         "dictionary": str(ROOT / "resources/outcomes.tsv"),
     }
     run(tmp_path, "estimate_power", inputs, POWER, **FAST)
-    assert (
-        read_result(tmp_path / "power.tsv").empty
-        and "No power curves" in (tmp_path / "power.svg").read_text()
-    )
+    assert read_result(tmp_path / "power.tsv").empty and "No power curves" in (
+        tmp_path / "power.svg"
+    ).read_text(encoding="utf-8")
 
 
 def test_allocation_writes_two_sheets_of_which_one_is_blind(tmp_path):
@@ -150,7 +150,9 @@ def test_allocation_writes_two_sheets_of_which_one_is_blind(tmp_path):
         ["CTRL", "DRUG", "PRE", "POST"]
     ).any(axis=None)
     assert key.groupby("batch").size().max() <= 6 and set(key["label"]) == set(layout["label"])
-    assert "largest difference of mean weights" in (tmp_path / "allocate_animals.log").read_text()
+    assert "largest difference of mean weights" in (tmp_path / "allocate_animals.log").read_text(
+        encoding="utf-8"
+    )
     first = (tmp_path / "a.tsv").read_bytes()
     run(tmp_path, "allocate_animals", inputs, outputs, batches=[{"name": "HE", "capacity": 6}])
     assert (tmp_path / "a.tsv").read_bytes() == first

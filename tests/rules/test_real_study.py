@@ -33,7 +33,13 @@ def check(tmp_path: Path, folder: Path, data: Path | str | None, **changes) -> t
     )
     command = [sys.executable, str(ROOT / "workflow/scripts/study/check_study.py")]
     done = subprocess.run(
-        command, input=json.dumps(request), env=env, capture_output=True, text=True, check=False
+        command,
+        input=json.dumps(request),
+        env=env,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
     )
     plan = tmp_path / "check/plan.txt"
     return done.returncode, done.stderr + (

@@ -41,7 +41,9 @@ def state(tmp_path_factory):
         pytest.skip(f"no image is built here: {', '.join(missing) or 'not root'}")
     context = tmp_path_factory.mktemp("context")
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
     for name in listed.splitlines():
         if (ROOT / name).is_file():
             (context / name).parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +60,9 @@ def state(tmp_path_factory):
 def test_the_image_is_small_enough(state):
     env = os.environ | {"CONTAINERS_STORAGE_CONF": str(state / "storage.conf")}
     words = ["podman", "image", "inspect", "--format", "{{.Size}}", "localhost/periomics:test"]
-    size = subprocess.run(words, env=env, capture_output=True, text=True, check=True).stdout
+    size = subprocess.run(
+        words, env=env, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
     assert int(size) < MOST_BYTES
 
 

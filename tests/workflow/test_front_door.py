@@ -27,7 +27,9 @@ def clone(tmp_path_factory) -> Path:
     """A clean checkout beside an empty home; the environment is the one that `make` made here, not active."""
     folder = tmp_path_factory.mktemp("front") / "periomics"
     words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    listed = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
     for name in listed.splitlines():
         if (ROOT / name).is_file():
             (folder / name).parent.mkdir(parents=True, exist_ok=True)

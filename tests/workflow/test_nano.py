@@ -32,7 +32,7 @@ def whole(tmp_path_factory) -> Path:
     folder = checkout(tmp_path_factory.mktemp("nano"))
     started = time.monotonic()
     snakemake(folder, "--cores", "2", *NANO)
-    (folder / "seconds").write_text(str(time.monotonic() - started))
+    (folder / "seconds").write_text(str(time.monotonic() - started), encoding="utf-8")
     return folder
 
 
@@ -196,10 +196,13 @@ def test_use_as_a_module_from_another_folder(tmp_path):
         f"    snakefile: {str(source / 'workflow/Snakefile')!r}\n"
         "    config: config\n\n"
         "use rule * from periomics as perio_*\n\n"
-        "rule mine:\n    default_target: True\n    input: 'results-nano/microct/R01-ct/measurements.tsv'\n"
+        "rule mine:\n    default_target: True\n    input: 'results-nano/microct/R01-ct/measurements.tsv'\n",
+        encoding="utf-8",
     )
     text = (source / "config/nano/config.yaml").read_text(encoding="utf-8")
-    (user / "config.yaml").write_text(text + f"study_dir: {source / 'config/nano'}\n")
+    (user / "config.yaml").write_text(
+        text + f"study_dir: {source / 'config/nano'}\n", encoding="utf-8"
+    )
     snakemake(user, "--cores", "1", "--configfile", "config.yaml")
     snakemake(user, "perio_check", "--cores", "1", "--configfile", "config.yaml")
     assert "Jobs of a full run" in (user / "results-nano/check/plan.txt").read_text(

@@ -34,7 +34,7 @@ def test_a_study_is_planned_before_it_has_data(tmp_path):
         for i in range(24)
     ]
     (mine / "animals.tsv").write_text(
-        "animal_id\tunit\tgroup\tblock\tsex\tweight_g\n" + "\n".join(rows) + "\n"
+        "animal_id\tunit\tgroup\tblock\tsex\tweight_g\n" + "\n".join(rows) + "\n", encoding="utf-8"
     )
     config = {
         "study": {"name": "next"},
@@ -50,7 +50,7 @@ def test_a_study_is_planned_before_it_has_data(tmp_path):
             "batches": [{"name": "scans", "capacity": 8}],
         },
     }
-    (mine / "config.yaml").write_text(yaml.safe_dump(config))
+    (mine / "config.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
     snakemake(folder, "--cores", "1", "--configfile", "next/config.yaml", "--", "power", "allocate")
     results = folder / "results-next"
     page = Path(ROOT / "docs/outputs.md").read_text(encoding="utf-8")

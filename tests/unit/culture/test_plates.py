@@ -11,8 +11,8 @@ from periomics.simulate.culture import BLANK, SPAN, simulate_plate
 
 
 def test_grid_and_list_read_the_same(tmp_path):
-    (tmp_path / "g.tsv").write_text("row\t1\t2\nA\t0.1\t0.2\nB\t\t0.4\n")
-    (tmp_path / "l.csv").write_text("well,value\nA01,0.1\na2,0.2\nB2,0.4\n")
+    (tmp_path / "g.tsv").write_text("row\t1\t2\nA\t0.1\t0.2\nB\t\t0.4\n", encoding="utf-8")
+    (tmp_path / "l.csv").write_text("well,value\nA01,0.1\na2,0.2\nB2,0.4\n", encoding="utf-8")
     grid = read_plate(tmp_path / "g.tsv")
     assert (
         grid.to_dict()
@@ -31,7 +31,7 @@ def test_grid_and_list_read_the_same(tmp_path):
     ],
 )
 def test_bad_plates_are_refused(tmp_path, text, words):
-    (tmp_path / "g.tsv").write_text(text)
+    (tmp_path / "g.tsv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         read_plate(tmp_path / "g.tsv")
 
@@ -77,7 +77,7 @@ def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
 
 
 def test_a_well_claimed_twice_or_absent_is_refused(tmp_path):
-    (tmp_path / "g.tsv").write_text("row\t1\t2\nA\t0.1\t0.2\n")
+    (tmp_path / "g.tsv").write_text("row\t1\t2\nA\t0.1\t0.2\n", encoding="utf-8")
     fact = {
         "specimen_id": "s1",
         "animal_id": "I1",

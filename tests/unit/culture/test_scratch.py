@@ -62,9 +62,9 @@ def test_pixel_size_scales_areas_and_speed():
 
 def test_confluent_cells_and_empty_wells_are_refused():
     rng = np.random.default_rng(0)
-    with pytest.raises(SpecimenError):
+    with pytest.raises(SpecimenError, match="differ too little in texture"):
         find_gap(rng.normal(128, 26, (2, 200, 300)), 1.6)
-    with pytest.raises(SpecimenError):
+    with pytest.raises(SpecimenError, match="one class only"):
         find_gap(np.full((2, 200, 300), 128.0), 1.6)
 
 

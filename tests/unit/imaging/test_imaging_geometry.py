@@ -58,9 +58,16 @@ def test_sides_and_the_outside():
     assert np.isnan(unroll(image, line, width=30, step=1).values[:, 0]).all()
 
 
-@pytest.mark.parametrize("line", [[[1, 1]], [[1, 1], [1, 1]], [1, 2, 3]])
-def test_a_line_without_length_is_refused(line):
-    with pytest.raises(InputError):
+@pytest.mark.parametrize(
+    ("line", "reason"),
+    [
+        ([[1, 1]], "two different points"),
+        ([[1, 1], [1, 1]], "two different points"),
+        ([1, 2, 3], "a list of x, y"),
+    ],
+)
+def test_a_line_without_length_is_refused(line, reason):
+    with pytest.raises(InputError, match=reason):
         unroll(np.zeros((5, 5)), np.array(line, float), 3, 1)
 
 
@@ -112,7 +119,7 @@ def test_geojson_round_trip_and_its_kinds(tmp_path):
     found = rois.read_geojson(tmp_path / "a.geojson")
     assert [a.name for a in found] == ["bone", "interface", "margin"]  # detections are not regions
     assert rois.need(found, "bone", "Polygon")[0].area == 100
-    data = json.loads((tmp_path / "a.geojson").read_text())
+    data = json.loads((tmp_path / "a.geojson").read_text(encoding="utf-8"))
     assert data["features"][3]["properties"]["measurements"] == [
         {"name": "Area µm^2", "value": 2.0}
     ]
@@ -124,7 +131,7 @@ def test_other_exports_of_annotations(tmp_path):
     square = {"type": "Polygon", "coordinates": [[[0, 0], [4, 0], [4, 4], [0, 4], [0, 0]]]}
     feature = {"type": "Feature", "geometry": square, "properties": {"name": "bone"}}
     for data in ([feature], feature, {"type": "FeatureCollection", "features": [feature]}):
-        (tmp_path / "a.geojson").write_text(json.dumps(data))
+        (tmp_path / "a.geojson").write_text(json.dumps(data), encoding="utf-8")
         assert rois.read_geojson(tmp_path / "a.geojson")[0].name == "bone"
 
 
@@ -141,7 +148,7 @@ def test_other_exports_of_annotations(tmp_path):
     ],
 )
 def test_bad_annotations_are_named(tmp_path, text, message):
-    (tmp_path / "a.geojson").write_text(text)
+    (tmp_path / "a.geojson").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=message):
         rois.read_geojson(tmp_path / "a.geojson")
 

@@ -108,7 +108,9 @@ def test_bad_vectors_are_named(tmp_path):
         stains.stain_pair(("a", "b"), [[1, 1, 1], [1, 1, 1.01]])
     with pytest.raises(InputError, match="white point"):
         stains.od_table((0, 255, 255))
-    (tmp_path / "s.yaml").write_text("X: {stains: [a, b], vectors: [[1,0,0],[0,1,0]]}\n")
+    (tmp_path / "s.yaml").write_text(
+        "X: {stains: [a, b], vectors: [[1,0,0],[0,1,0]]}\n", encoding="utf-8"
+    )
     with pytest.raises(InputError, match="evidence"):
         stains.load_stains(tmp_path / "s.yaml")
 

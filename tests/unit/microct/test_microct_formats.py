@@ -127,11 +127,11 @@ def test_broken_picture_stacks(tmp_path, volume):
     Image.fromarray(volume[0]).save(folder / "x0.png")
     refused(folder, "mixes image formats")
     folder = fresh()
-    (folder / "second.log").write_text("Pixel Size (um)=9\n")
+    (folder / "second.log").write_text("Pixel Size (um)=9\n", encoding="utf-8")
     refused(folder, "different pixel sizes")
     for text in ("Pixel Size (um)=wide", "Pixel Size (um)=0"):
         folder = fresh()
-        (folder / "rat_01__rec.log").write_text(text)
+        (folder / "rat_01__rec.log").write_text(text, encoding="utf-8")
         refused(folder, "pixel size is not a")
     folder = pictures(tmp_path / "png", volume, ".png")
     file = folder / "rat_01__rec00000001.png"
@@ -146,7 +146,7 @@ def test_log_is_read_as_it_is_written():
 
 def test_log_beside_tiff_slices(tmp_path, volume):
     write_volume(volume, SPACING, tmp_path / "scan")
-    (tmp_path / "scan/rec.log").write_text(LOG)
+    (tmp_path / "scan/rec.log").write_text(LOG, encoding="utf-8")
     found = read_volume(tmp_path / "scan")
     assert found.spacing_um == (17.98,) * 3
     assert found.source["log_current_ua"] == "200"

@@ -206,7 +206,9 @@ def test_tiff_spacing_of_imagej_and_ome(tmp_path, volume):
 
 def test_bruker_log(tmp_path, volume):
     write_volume(volume, SPACING, tmp_path / "scan")
-    (tmp_path / "scan/scan_rec.log").write_text("[Acquisition]\nImage Pixel Size (um)=17.98\n")
+    (tmp_path / "scan/scan_rec.log").write_text(
+        "[Acquisition]\nImage Pixel Size (um)=17.98\n", encoding="utf-8"
+    )
     assert probe(tmp_path / "scan").spacing_um == (17.98,) * 3
     with pytest.raises(InputError, match="sheet says 9 um"):
         read_volume(tmp_path / "scan", 9.0)

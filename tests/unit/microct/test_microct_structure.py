@@ -249,12 +249,12 @@ def test_density_needs_a_calibration():
         "bone_threshold": 300,
     }
     assert in_grey(parse(section), line).bone_threshold == 200
-    for bad in (
-        {"threshold_unit": "mgHA/cm3"},
-        {"calibration": "line"},
-        {"calibration": "phantom", "phantom_rods_mgha": [5]},
+    for bad, reason in (
+        ({"threshold_unit": "mgHA/cm3"}, "grey, where calibration is none"),
+        ({"calibration": "line"}, r"slope \(not 0\) and intercept"),
+        ({"calibration": "phantom", "phantom_rods_mgha": [5]}, "at least two densities"),
     ):
-        with pytest.raises(InputError):
+        with pytest.raises(InputError, match=reason):
             parse({**SECTION, **bad})
 
 

@@ -28,7 +28,7 @@ def values(rows):
 
 
 def test_ctan_values_and_units(tmp_path, dictionary):
-    (tmp_path / "a.txt").write_text(CTAN)
+    (tmp_path / "a.txt").write_text(CTAN, encoding="utf-8")
     assert values(read_ctan(tmp_path / "a.txt", dictionary)) == pytest.approx(
         {"tv": 2.5, "bvtv": 41.25, "tbth": 0.0955, "tbn": 4.2, "smi": 1.1}
     )
@@ -52,7 +52,7 @@ def test_ctan_with_semicolons_decimal_commas_and_windows_letters(tmp_path, dicti
     ],
 )
 def test_ctan_refuses_what_is_unclear(tmp_path, dictionary, text, words):
-    (tmp_path / "a.txt").write_text(text)
+    (tmp_path / "a.txt").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=words):
         read_ctan(tmp_path / "a.txt", dictionary)
 

@@ -29,8 +29,12 @@ from periomics.study.study import load_study
 def study(tmp_path):
     (tmp_path / "raw").mkdir()
     (tmp_path / "raw/a.tif").write_bytes(b"pixels")
-    (tmp_path / "animals.tsv").write_text("animal_id\tunit\tgroup\nR1\tanimal\tA\n")
-    (tmp_path / "scans.tsv").write_text("specimen_id\tanimal_id\tpath\nR1-ct\tR1\traw/a.tif\n")
+    (tmp_path / "animals.tsv").write_text(
+        "animal_id\tunit\tgroup\nR1\tanimal\tA\n", encoding="utf-8"
+    )
+    (tmp_path / "scans.tsv").write_text(
+        "specimen_id\tanimal_id\tpath\nR1-ct\tR1\traw/a.tif\n", encoding="utf-8"
+    )
     config = {
         "study": {"name": "x"},
         "seed": 5,
@@ -75,7 +79,7 @@ def test_record_names_commit_and_seeds(study, root):
 
 def test_crate_describes_files_inputs_and_action(study, root, tmp_path):
     (tmp_path / "report").mkdir()
-    (tmp_path / "report/report.html").write_text("<html></html>")
+    (tmp_path / "report/report.html").write_text("<html></html>", encoding="utf-8")
     record = run_record(study, root, [], {})
     metadata = crate_metadata(
         tmp_path, ["report/report.html"], input_checksums(study), record, "A study"

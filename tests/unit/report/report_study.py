@@ -520,7 +520,8 @@ def _rest(results: Path, settings: dict) -> dict[str, object]:
     )
     figure = results / "recovery.svg"
     figure.write_text(
-        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20"><rect width="40" height="20"/></svg>'
+        '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 40 20" width="40" height="20"><rect width="40" height="20"/></svg>',
+        encoding="utf-8",
     )
     return out | {
         "record": str(results / "provenance" / "run.json"),

@@ -305,7 +305,7 @@ def test_failed_drawing_leaves_nothing_half_written(plain, write, tmp_path, monk
     from periomics.report import page
 
     monkeypatch.setattr(page, "study_sections", lambda sources: 1 / 0)
-    with pytest.raises(ZeroDivisionError):
+    with pytest.raises(ZeroDivisionError, match="division by zero"):
         write(
             {k: plain[1][k] for k in ("animals_values", "animals", "dictionary", "record")},
             tmp_path,

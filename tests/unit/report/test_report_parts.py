@@ -286,7 +286,9 @@ def test_scores_of_animals_and_isolations_are_drawn_apart(toy):
 
 def test_share_of_edges_from_memory(tmp_path):
     path = tmp_path / "signalling.tsv"
-    path.write_text("source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\tmemory\n")
+    path.write_text(
+        "source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\tmemory\n", encoding="utf-8"
+    )
     assert (
         "Of the 4 edges of the team's signed table 75 % are known from memory"
         in linked.memory_share(sources({"signalling": str(path)}, tmp_path))
@@ -362,7 +364,7 @@ def test_plan_is_found_where_the_check_left_it(tmp_path):
     found = sources({}, tmp_path)
     assert flow.checked_plan(found) == ""
     (tmp_path / "check").mkdir()
-    (tmp_path / "check" / "plan.txt").write_text("periomics check: x\n")
+    (tmp_path / "check" / "plan.txt").write_text("periomics check: x\n", encoding="utf-8")
     assert flow.checked_plan(found) == "periomics check: x\n"
 
 
@@ -416,7 +418,7 @@ def test_sources_read_lists_folders_and_absent_names(tmp_path):
     folder = tmp_path / "de"
     folder.mkdir()
     for name in ("b", "a"):
-        (folder / f"{name}.tsv").write_text("gene_id\tp\ng\t0.1\n")
+        (folder / f"{name}.tsv").write_text("gene_id\tp\ng\t0.1\n", encoding="utf-8")
     found = sources({"sc_de": str(folder), "de": [str(folder / "a.tsv")], "claims": []}, tmp_path)
     assert [p.stem for p in found.tables("sc_de")] == ["a", "b"] and len(found.tables("de")) == 1
     assert (

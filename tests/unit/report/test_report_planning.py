@@ -36,7 +36,7 @@ def tables(folder, power=True):
         ("power", pd.DataFrame([row])),
     ):
         write_result(df, folder / f"{name}.tsv")
-    (folder / "power.svg").write_text("<svg/>")
+    (folder / "power.svg").write_text("<svg/>", encoding="utf-8")
     files = {n: folder / f"{n}.tsv" for n in ("variance", "sampling")}
     return files | (
         {"power": folder / "power.tsv", "power_figure": folder / "power.svg"} if power else {}

@@ -103,7 +103,7 @@ def small(tmp_path: Path) -> SmallStudy:
             photometric="rgb",
         )
         (tmp_path / "raw" / f"{name}.geojson").write_text(
-            json.dumps({"type": "FeatureCollection", "features": []})
+            json.dumps({"type": "FeatureCollection", "features": []}), encoding="utf-8"
         )
     for name, lines in (("animals", animals), ("scans", scans), ("sections", sections)):
         (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -69,7 +69,8 @@ def quoted_newline(s):
 BROKEN = {
     "semicolons in a tsv": (
         lambda s: (s.folder / "animals.tsv").write_text(
-            (s.folder / "animals.tsv").read_text().replace("\t", ";")
+            (s.folder / "animals.tsv").read_text(encoding="utf-8").replace("\t", ";"),
+            encoding="utf-8",
         ),
         "animals.tsv, row 1: columns are separated by semicolon, not by tab: save it as .tsv, or rename it to .csv",
     ),
@@ -208,7 +209,8 @@ BROKEN = {
     ),
     "claims are no YAML": (
         lambda s: (
-            s.config.update(claims="broken.yaml") or (s.folder / "broken.yaml").write_text("a: [1,")
+            s.config.update(claims="broken.yaml")
+            or (s.folder / "broken.yaml").write_text("a: [1,", encoding="utf-8")
         ),
         "broken.yaml: is not valid YAML",
     ),

@@ -107,9 +107,9 @@ def test_result_tables_keep_ten_digits_and_missing_stays_missing(values):
 
 
 def test_a_failing_writer_leaves_nothing_behind(tmp_path):
-    with pytest.raises(RuntimeError), atomic(tmp_path / "out.tsv") as part:
-        part.write_text("half")
-        raise RuntimeError
+    with pytest.raises(RuntimeError, match="cut off"), atomic(tmp_path / "out.tsv") as part:
+        part.write_text("half", encoding="utf-8")
+        raise RuntimeError("cut off")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -121,7 +121,7 @@ def test_seeds_are_fixed_across_machines_and_differ_by_specimen():
 
 def test_folder_digest_sees_names_and_contents(tmp_path):
     (tmp_path / "a").mkdir()
-    (tmp_path / "a" / "1").write_text("x")
+    (tmp_path / "a" / "1").write_text("x", encoding="utf-8")
     first = sha256(tmp_path / "a")
     (tmp_path / "a" / "1").rename(tmp_path / "a" / "2")
     assert sha256(tmp_path / "a") != first

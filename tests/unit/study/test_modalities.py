@@ -42,7 +42,7 @@ def test_sheet_and_modality_are_paired_in_one_module(root):
 def test_the_search_finds_a_pair_that_is_written_again(tmp_path):
     copy = tmp_path / "again.py"
     for text in ('A = {"scans": "microct"}', 'A = (("sections", "histology", "animal_id"),)'):
-        copy.write_text(text + "\n")
+        copy.write_text(text + "\n", encoding="utf-8")
         assert list(pairings(copy)), text
 
 

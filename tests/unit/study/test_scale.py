@@ -37,7 +37,8 @@ def test_one_function_takes_values_to_their_scale(root):
 def test_the_search_finds_a_second_definition(tmp_path):
     copy = tmp_path / "again.py"
     copy.write_text(
-        "import numpy as np\n\ndef onto(y, kind):\n    return np.log(y) if kind == 'log' else y\n"
+        "import numpy as np\n\ndef onto(y, kind):\n    return np.log(y) if kind == 'log' else y\n",
+        encoding="utf-8",
     )
     assert list(scaling_functions(copy)) == ["onto"]
 
