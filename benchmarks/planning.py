@@ -18,8 +18,8 @@ from studies import DICTIONARY, plan  # noqa: E402
 
 from periomics.statistics.planning.allocation import allocate  # noqa: E402
 from periomics.statistics.planning.layout import lay_out  # noqa: E402
-from periomics.statistics.planning.planned_truth import Settings  # noqa: E402
 from periomics.statistics.planning.power_tables import power_tables  # noqa: E402
+from periomics.study.settings.planning import Planning  # noqa: E402
 from periomics.study.sheets import read_sheet  # noqa: E402
 
 warnings.simplefilter("ignore", DeprecationWarning)
@@ -42,7 +42,7 @@ if __name__ == "__main__":
     animals = read_sheet("animals", ROOT / "config" / "animals.tsv")
     for simulations in (500, 2000):
         start = time.process_time()
-        table, _ = power_tables(plan(), Settings(simulations=simulations), animals, DICTIONARY, 1)
+        table, _ = power_tables(plan(), Planning(simulations=simulations), animals, DICTIONARY, 1)
         print(
             f"power, {len(table)} claims x outcomes, {simulations} studies a point: {time.process_time() - start:.1f} s"
         )

@@ -22,7 +22,7 @@ from periomics.simulate.singlecell import draw_library, draw_tissue  # noqa: E40
 from periomics.singlecell.atlas import embed, label  # noqa: E402
 from periomics.singlecell.labels import read_markers  # noqa: E402
 from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells  # noqa: E402
-from periomics.singlecell.settings import AtlasSettings  # noqa: E402
+from periomics.study.settings.singlecell import Atlas  # noqa: E402
 
 HEALING = ("h_barrier", "h_vessels", "h_inflammation")
 
@@ -52,7 +52,7 @@ def libraries(n_cells: int, n: int = 12) -> tuple[ad.AnnData, pd.DataFrame]:
 def one(n_cells: int) -> str:
     """A line of the table."""
     cells, truth = libraries(n_cells)
-    settings = AtlasSettings()
+    settings = Atlas()
     start = time.process_time()
     add_metrics(cells)
     flag_cells(cells, settings)

@@ -6,7 +6,7 @@ import pytest
 from rscript import run_r
 from scipy import stats
 
-from periomics.statistics.claims import graph
+from periomics.core.multiplicity import benjamini_hochberg, holm
 from periomics.statistics.kernels import binary, contrasts, effects, ordinal
 from periomics.statistics.kernels.adjusted import adjust
 from periomics.statistics.kernels.permutation import labellings
@@ -156,8 +156,8 @@ def test_corrections_are_those_of_p_adjust():
     p[[3, 7]] = np.nan
     p[5] = p[6]
     peer = run_r('result <- list(holm = p.adjust(d$p, "holm"), bh = p.adjust(d$p, "BH"))', {"p": p})
-    np.testing.assert_allclose(graph.holm(p, 0.05)[0], peer["holm"], rtol=1e-9)
-    np.testing.assert_allclose(graph.benjamini_hochberg(p), peer["bh"], rtol=1e-9)
+    np.testing.assert_allclose(holm(p), peer["holm"], rtol=1e-9)
+    np.testing.assert_allclose(benjamini_hochberg(p), peer["bh"], rtol=1e-9)
 
 
 def test_exact_tests_are_those_of_r():

@@ -223,11 +223,11 @@ def test_tables_are_identical_on_repeat(study, tmp_path):
 
 
 def test_settings_are_checked_by_name(study):
-    from periomics.bulk.settings import Quality, section
     from periomics.core.errors import InputError
+    from periomics.study.settings.bulk import BulkQuality
 
     with pytest.raises(InputError, match="min_reads"):
-        section(Quality, {"min_read": 5}, "bulk/quality")
+        BulkQuality.of({"min_read": 5}, "bulk/quality")
 
 
 def test_the_planned_analyses_are_those_of_the_contrast_names():

@@ -164,7 +164,7 @@ def run(tmp_path, paths, sheets):
         "batches": "batches.tsv",
     }
     estimate_contrasts.main(
-        job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7, settings={})
+        job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7)
     )
     judge_claims.main(
         job(tmp_path, "judge_claims", inputs, {"verdicts": "verdicts.tsv"}, roles=roles)

@@ -9,7 +9,7 @@ import pandas as pd
 
 from periomics.core.results import read_result, write_result
 from periomics.outcomes.aggregate import COLUMNS
-from periomics.study.config import Planning
+from periomics.study.settings.planning import Planning
 
 ROOT = Path(__file__).resolve().parents[2]
 ROLES = {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}

@@ -9,8 +9,8 @@ from running import checkout, planned, snakemake
 
 from periomics.microct.formats.readers import read_volume
 from periomics.microct.formats.writers import write_volume
-from periomics.microct.settings import parse
 from periomics.simulate.microct import ScanModel, build, image, truth
+from periomics.study.settings.microct import Microct
 
 pytestmark = pytest.mark.slow
 MICROCT = {
@@ -35,7 +35,7 @@ def scan_of_8_bits(specimen_id):
     """A simulated scan as 8 bit slices have it, and its truth."""
     model, settings = (
         ScanModel(shape=(72, 72, 72), voxel_um=18.0, wavelength_um=300.0),
-        parse(MICROCT),
+        Microct.of(MICROCT),
     )
     rng = np.random.default_rng(len(specimen_id) + int(BVTV[specimen_id]))
     specimen = build(BVTV[specimen_id], model, settings, rng)

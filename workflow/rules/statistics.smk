@@ -25,7 +25,6 @@ rule estimate_contrasts:
     params:
         roles=setting("roles"),
         withheld=STUDY.withheld,
-        settings=setting("statistics"),
         seed=setting("seed"),
         code=code_digest("statistics/estimate_contrasts"),
     message:

@@ -7,9 +7,9 @@ import pytest
 from periomics.bulk.qc import identical, principal_components, qc_table, refuse_duplicates
 from periomics.bulk.readers import collect, file_format, read_counts
 from periomics.bulk.scoring import score_libraries
-from periomics.bulk.settings import Scoring, analyses
 from periomics.core.errors import InputError
 from periomics.genes.signatures import read_signatures
+from periomics.study.settings.bulk import Analysis, BulkScores
 
 
 def write(path, text):
@@ -146,8 +146,8 @@ def test_libraries_are_scored_within_their_compartment_only(root):
         fact("x", n, compartment="mucosa" if i < 4 else "epithelium") for i, n in enumerate(names)
     ]
     symbols = pd.Series(genes, index=genes)
-    table, notes = score_libraries(counts, symbols, facts, signatures, Scoring())
-    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], signatures, Scoring())
+    table, notes = score_libraries(counts, symbols, facts, signatures, BulkScores())
+    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], signatures, BulkScores())
     own = table[table["library_id"].isin(names[:4])].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, alone)
     mean = own.dropna(subset="value").groupby("score_id")["value"].mean()
@@ -163,22 +163,22 @@ def test_low_mapping_is_said(root):
         np.random.default_rng(1).poisson(50, (6, 4)), index=part, columns=list("abcd")
     )
     table, notes = score_libraries(
-        counts, pd.Series(part, index=part), [fact("x", c) for c in "abcd"], signatures, Scoring()
+        counts,
+        pd.Series(part, index=part),
+        [fact("x", c) for c in "abcd"],
+        signatures,
+        BulkScores(),
     )
     assert any("signature ANG_sprouting" in n and "no value" in n for n in notes)
     assert table[table["score_id"] == "ANG_sprouting"]["value"].isna().all()
 
 
 def test_analyses_take_one_block_or_several_and_name_unknown_keys():
-    found = analyses(
-        [
-            {"name": "m", "arm": "group", "block": ["block", "batch"], "contrasts": ["C0"]},
-            {"name": "i", "arm": "condition", "contrasts": [], "block": "animal_id"},
-        ]
-    )
-    assert found[0].block == ("block", "batch")
-    assert found[1].block == ("animal_id",)
-    with pytest.raises(InputError, match="did you mean 'contrasts'"):
-        analyses([{"name": "m", "arm": "group", "contrast": ["C0"]}])
-    with pytest.raises(InputError, match="lacks a key"):
-        analyses([{"name": "m"}])
+    several = {"name": "m", "arm": "group", "block": ["block", "batch"], "contrasts": ["C0"]}
+    assert Analysis.of(several).blocks == ("block", "batch")
+    one = {"name": "i", "arm": "condition", "contrasts": [], "block": "animal_id"}
+    assert Analysis.of(one).blocks == ("animal_id",)
+    with pytest.raises(InputError, match=r"bulk/analyses/0/contrast: .*did you mean 'contrasts'"):
+        Analysis.of({"name": "m", "contrast": ["C0"]}, "bulk/analyses/0")
+    with pytest.raises(InputError, match="column name: this key is needed"):
+        Analysis.of({"arm": "group"})

@@ -8,15 +8,10 @@ from periomics.culture.measure import measure_culture
 from periomics.culture.scratch import closure_at, closure_percent, find_gap, front_speed, half_time
 from periomics.imaging.series import read_frames
 from periomics.simulate.culture import simulate_series
+from periomics.study.settings.culture import Culture
 
 TIMES = np.arange(9) * 3.0
-SETTINGS = {
-    "window_um": 24.0,
-    "debris_um2": 8000.0,
-    "closed_share": 0.8,
-    "regrowth_um": 30.0,
-    "closure_h": 24.0,
-}
+SETTINGS = Culture()
 
 
 @pytest.mark.parametrize("rate", [1.0, 3.0, 5.0, 7.0, 9.0])
@@ -147,7 +142,7 @@ def test_without_a_pixel_size_closure_is_the_same_and_no_length_is_written(tmp_p
         "path": str(tmp_path),
         "interval_h": 3.0,
     }
-    settings = SETTINGS | {"pixel_size": "unknown", "window_px": 15}
+    settings = SETTINGS.but(pixel_size="unknown", window_px=15)
     tables = [measure_culture([f], settings)[0] for f in (fact, fact | {"pixel_um": 1.6})]
     bare, sized = (t.set_index(["outcome", "variant", "time"]) for t in tables)
     for key in (("scratch", "", 24.0), ("scratch", "frame", 12.0)):
@@ -191,7 +186,7 @@ def test_frames_of_which_some_state_a_pixel_size_are_refused(tmp_path):
                 "time_unit": "h",
             }
         )
-    settings = SETTINGS | {"pixel_size": "unknown", "window_px": 15}
+    settings = SETTINGS.but(pixel_size="unknown", window_px=15)
     table, *_ = measure_culture([facts[0], facts[1] | {"pixel_um": 1.6}], settings)
     assert "only some state a pixel size" in table["qc_reason"].iloc[0]
     table, *_ = measure_culture(facts, settings)

@@ -403,8 +403,8 @@ def test_a_region_without_tissue_has_no_value_but_a_reason():
             {"detector": "vessels", "vector": "H-DAB"},
             "unknown setting vector - did you mean 'vectors'",
         ),
-        ({"detector": "vessels", "threshold": "otso"}, "unknown rule"),
-        ({"detector": "vessels", "pixel_um": "0"}, "not a number above 0"),
+        ({"detector": "vessels", "threshold": "otso"}, "unknown threshold - did you mean 'otsu'"),
+        ({"detector": "vessels", "pixel_um": "0"}, "pixel_um: input should be greater than 0"),
         (
             {"detector": "vessels", "vectors": "HDAB"},
             "unknown stain vectors - did you mean 'H-DAB'",
@@ -421,7 +421,7 @@ def test_options_of_a_detector_are_checked():
     from periomics.histology.vessels import Options
 
     assert options_from(Options, {"gap_um": 3}, "x").gap_um == 3.0
-    with pytest.raises(InputError, match="unknown option gap - did you mean 'gap_um'"):
+    with pytest.raises(InputError, match="unknown key - did you mean 'gap_um'"):
         options_from(Options, {"gap": 3}, "x")
     with pytest.raises(InputError, match="not a number"):
         options_from(Options, {"gap_um": "wide"}, "x")

@@ -4,9 +4,8 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 
-from periomics.linkage.association import centre, correlation, fisher_interval, holm, within
+from periomics.linkage.association import centre, correlation, fisher_interval, within
 from periomics.linkage.pairs import CONCORDANCE, associate, overlap_table, wide
 from periomics.statistics.claims.animals import prepare
 from periomics.study.dictionary import load_dictionary
@@ -59,13 +58,6 @@ def test_small_or_flat_data_say_why():
         np.arange(10.0) ** 2, np.arange(10.0), np.repeat(["A", "B"], 5), np.random.default_rng(0)
     )
     assert "no test below 12" in ten.reason and ten.r > 0
-
-
-def test_holm_equals_statsmodels():
-    p = pd.Series([0.01, 0.04, np.nan, 0.03, 0.2])
-    expected = multipletests(p.dropna(), method="holm")[1]
-    np.testing.assert_allclose(holm(p).dropna(), expected)
-    assert np.isnan(holm(p)[2])
 
 
 def test_interval_and_centring_by_hand():

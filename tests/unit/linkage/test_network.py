@@ -18,6 +18,7 @@ from periomics.linkage.routes import (
     route_figure,
     signalling_table,
 )
+from periomics.study.settings.linkage import SignallingNetwork
 
 SOLVERS = [s for s in ("HiGHS", "PULP_CBC_CMD") if s in pulp.listSolvers(onlyAvailable=True)]
 
@@ -168,7 +169,9 @@ def test_changed_genes_and_inputs(root):
     assert named_inputs({"IL22RA1": 1}, human, edges, "rat") == {"Il22ra1": 1}
     with pytest.raises(InputError, match="did you mean 'IL22RA1'"):
         named_inputs({"IL22RA": 1}, human, edges, "rat")
-    settings = {"depth": 5, "beta": 0.2, "pool": 20, "nulls": 5}
+    settings = SignallingNetwork(
+        name="x", test="m.C0", inputs={"IL22RA1": 1}, depth=5, beta=0.2, pool=20, nulls=5
+    )
     routes, pool, _ = find_routes(
         edges, {"Il22ra1": 1}, {"Socs3": 2.0, "Vegfa": 1.2, "Cdkn1a": -1.0}, settings, 1, "x"
     )

@@ -9,7 +9,7 @@ from periomics.core.errors import InputError, SpecimenError
 from periomics.microct.formats.lazy import in_a_file, open_volume
 from periomics.microct.formats.writers import write_volume
 from periomics.microct.scan import measure_file
-from periomics.microct.settings import parse
+from periomics.study.settings.microct import Microct
 
 SECTION = {
     "bone_threshold": 100,
@@ -36,7 +36,7 @@ def plates():
 
 
 def measured(path, memory_mb, mask=None, row=None, **change):
-    settings = parse({**SECTION, **change, "memory_mb": memory_mb})
+    settings = Microct.of({**SECTION, **change, "memory_mb": memory_mb})
     return measure_file(str(path), row or {}, settings, COMMON, None if mask is None else str(mask))
 
 

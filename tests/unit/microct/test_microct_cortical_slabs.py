@@ -8,9 +8,9 @@ from scipy import ndimage
 from periomics.core.errors import SpecimenError
 from periomics.microct import balls, cortical
 from periomics.microct.morphometry import thickness
-from periomics.microct.settings import parse
 from periomics.microct.slabs import TOO_LITTLE, bits_of
 from periomics.simulate.trabeculae import random_field
+from periomics.study.settings.microct import Microct
 
 SECTION = {
     "bone_threshold": 17000,
@@ -82,7 +82,7 @@ BODIES = {"tube": lambda: tube()[0], "shaft": lambda: shaft(1), "cut": cut_shaft
 @pytest.mark.parametrize("body", BODIES)
 @pytest.mark.parametrize("change", RADII)
 def test_compartments_are_those_of_the_whole_at_every_slab_size(body, change):
-    bone, settings = BODIES[body](), parse({**SECTION, **change})
+    bone, settings = BODIES[body](), Microct.of({**SECTION, **change})
     outer, cortex, inner = plain(bone, settings, 10.0)
     assert cortex.sum() > 5000 and inner.sum() > 5000
     rows = set()
@@ -104,7 +104,7 @@ def test_compartments_are_those_of_the_whole_at_every_slab_size(body, change):
 
 @pytest.mark.parametrize("body", BODIES)
 def test_rows_are_what_the_masks_hold(body):
-    bone, settings = BODIES[body](), parse(SECTION)
+    bone, settings = BODIES[body](), Microct.of(SECTION)
     outer, cortex, inner = plain(bone, settings, 10.0)
     found = {
         (r["outcome"], r.get("variant", "")): r["value"]
@@ -158,7 +158,7 @@ def test_holes_of_slices():
 @pytest.mark.parametrize("planes", [3, 64])
 def test_what_cannot_be_split_is_said(planes):
     bone, r, _ = tube()
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     for nothing in (r < 26, np.zeros_like(bone), np.ones_like(bone)):
         with pytest.raises(SpecimenError, match="no medullary space is left inside the bone"):
             cortical.split(bits_of(nothing), settings, 10.0, planes)
@@ -166,7 +166,7 @@ def test_what_cannot_be_split_is_said(planes):
         (20, 67, 67), bool
     )  # up to all borders of the scan: marrow, closed, is everywhere
     rods[:, 6:61:6, 6:61:6] = rods[:, ::66, 3::6] = rods[:, 3::6, ::66] = True
-    wide = parse(
+    wide = Microct.of(
         {**SECTION, "cortical_close_um": 120, "cortical_pore_um": 10, "trabecular_close_um": 120}
     )
     with pytest.raises(SpecimenError, match="no cortex is left around the medullary space"):
@@ -176,14 +176,14 @@ def test_what_cannot_be_split_is_said(planes):
 def test_too_little_memory_is_said():
     """For the balls nothing is measured; for the spheres of the cortex Ct.Th alone is missing."""
     bone = np.pad(tube()[0], ((0, 0), (10, 10), (10, 10)))
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     rows = cortical.measure(bits_of(bone), settings, 10.0, memory_mb=0.1)
     assert [(r["outcome"], r.get("variant")) for r in rows] == [
         *((o, None) for o in cortical.OUTCOMES),
         ("bvtv", cortical.TRABECULAR),
     ]
     assert all(r["qc"] == "fail" and r["qc_reason"].startswith(TOO_LITTLE) for r in rows)
-    small = parse(
+    small = Microct.of(
         {**SECTION, "cortical_close_um": 40, "cortical_pore_um": 30, "trabecular_close_um": 60}
     )
     thick, *rest = cortical.measure(bits_of(bone), small, 10.0, memory_mb=1.4)

@@ -12,7 +12,7 @@ from periomics.microct.masks import LABELS, corrected
 from periomics.microct.measure import find_regions, measure
 from periomics.microct.scan import batch_settings, measure_file
 from periomics.microct.segment import bone_mask
-from periomics.microct.settings import parse
+from periomics.study.settings.microct import Microct
 
 SECTION = {
     "bone_threshold": 100,
@@ -56,7 +56,7 @@ def test_marginal_level_and_insertion_by_sector():
     bone = (at[0] >= crests[sector]) & (at[0] < 76) & (grey < 1000)
     grey[bone] = 200
     grey[12, 40, 45] = 200  # a speck of noise above the crest
-    found = measure(grey, SPACING, parse(SECTION), COMMON)
+    found = measure(grey, SPACING, Microct.of(SECTION), COMMON)
     got = values(found)
     # the shoulder is at z = 10; within a voxel in every sector
     assert got["ridge", ""] == pytest.approx((crests - 10).mean() / 100, abs=0.01)
@@ -78,7 +78,7 @@ def test_a_sector_without_bone_is_lost_and_said():
     grey[
         (at[0] >= 20) & (grey < 1000) & (sector != 3) & (np.abs(angle - 3.5 * np.pi / 4) > 0.6)
     ] = 200
-    found = measure(grey, SPACING, parse(SECTION), COMMON)
+    found = measure(grey, SPACING, Microct.of(SECTION), COMMON)
     rows = found.table[found.table["outcome"] == "ridge"]
     assert (rows["qc"] == "warn").all()
     assert rows["qc_reason"].str.contains("no bone in [12] of 8 sectors").all()
@@ -91,7 +91,7 @@ def test_contact_by_offset_height_and_octant():
     _, sector = by_sector(at, np.zeros(8))
     grey[(sector % 2 == 0) & (grey < 1000) & (at[0] < 78)] = 200
     section = {**SECTION, "voi": {"inner_um": 30, "outer_um": 200, "axial_um": [100, 500]}}
-    found = measure(grey, SPACING, parse(section), COMMON)
+    found = measure(grey, SPACING, Microct.of(section), COMMON)
     assert values(found)["bic_ct", ""] == pytest.approx(50, abs=1.5)
     curves = found.curves.set_index("curve")["value"]
     assert curves["bic_by_offset"].to_numpy() == pytest.approx(np.full(6, 50), abs=4)
@@ -108,7 +108,7 @@ def test_halo_shows_in_the_curves_only():
     grey, at = rod()
     _, sector = by_sector(at, np.zeros(8))
     grey[(sector % 2 == 0) & (grey < 1000)] = 200
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     regions = find_regions(grey, 10.0, settings)
     plain = values(measure(grey, SPACING, settings, COMMON))
     grey[(regions.distance <= 20) & (grey < 1000)] = 500
@@ -121,7 +121,7 @@ def test_halo_shows_in_the_curves_only():
 
 def test_contact_layer_is_the_first_whole_voxel_behind_the_band():
     grey, _ = rod()
-    settings = parse({**SECTION, "voi": {"inner_um": 35, "outer_um": 120}})
+    settings = Microct.of({**SECTION, "voi": {"inner_um": 35, "outer_um": 120}})
     regions = find_regions(grey, 10.0, settings)
     assert contact.contact_offset(settings, 10.0) == 40
     assert regions.axis.length == pytest.approx(59)
@@ -140,7 +140,7 @@ def test_simulated_scans(bvtv):
         "thickness_variants": False,
         "voi": {"inner_um": 90, "outer_um": 500, "axial_um": [0, 1000]},
     }
-    settings = parse(section)
+    settings = Microct.of(section)
     model = ScanModel(shape=(96, 96, 96), voxel_um=18.0)
     specimen = build(bvtv, model, settings, np.random.default_rng(7))
     found = measure(image(specimen, model, np.random.default_rng(8)), (18.0,) * 3, settings, COMMON)
@@ -170,19 +170,19 @@ def test_two_level_keeps_only_what_hangs_together():
     grey[5:15, 5:15, 5:15] = 80
     grey[8:12, 8:12, 8:12] = 200
     grey[1:3, 1:3, 1:3] = 80
-    settings = parse({**SECTION, "segmentation": "two_level", "bone_threshold_low": 50})
+    settings = Microct.of({**SECTION, "segmentation": "two_level", "bone_threshold_low": 50})
     found = bone_mask(grey, settings, 10.0, np.zeros(grey.shape, bool))
     assert found.sum() == 1000
     cut = np.zeros(grey.shape, bool)
     cut[8:12, 8:12, 8:12] = True
     assert bone_mask(grey, settings, 10.0, cut).sum() == 64  # metal's halo is no seed
-    assert bone_mask(grey, parse(SECTION), 10.0, cut).sum() == 64
+    assert bone_mask(grey, Microct.of(SECTION), 10.0, cut).sum() == 64
 
 
 def test_adaptive_finds_thin_bone_on_a_slope():
     grey = np.tile(np.linspace(0, 60, 60, dtype=np.float32), (40, 40, 1))
     grey[18:21] += 30
-    settings = parse(
+    settings = Microct.of(
         {**SECTION, "segmentation": "adaptive", "bone_threshold_low": 30, "adaptive_sigma_um": 60}
     )
     found = bone_mask(grey, settings, 10.0, np.zeros(grey.shape, bool))
@@ -190,7 +190,7 @@ def test_adaptive_finds_thin_bone_on_a_slope():
     assert found[:10, 10:30, :29].sum() == 0
     assert found[24:, 10:30, 10:50].mean() < 0.6
     with pytest.raises(InputError, match="below bone_threshold"):
-        parse({**SECTION, "segmentation": "adaptive", "bone_threshold_low": 100})
+        Microct.of({**SECTION, "segmentation": "adaptive", "bone_threshold_low": 100})
 
 
 # ---- batches
@@ -214,7 +214,7 @@ def scans_of_a_batch():
 def test_one_threshold_a_batch():
     scans = scans_of_a_batch()
     rows = [{"specimen_id": n, "path": n, "role": "sample"} for n in scans]
-    settings = parse(
+    settings = Microct.of(
         {**SECTION, "bone_threshold": None, "threshold_rule": "otsu", "implant": "none"}
     )
     found = batch_row("day1", rows, settings, lambda r: scans[r["path"]]).iloc[0]
@@ -244,14 +244,14 @@ def test_metal_and_air_are_left_out_of_the_pool():
     wide[15:25, 15:25, 15:25] = 5000
     section = {**SECTION, "bone_threshold": None, "threshold_rule": "otsu", "air_below": 0}
     rows = [{"specimen_id": "w"}]
-    found = batch_row("d", rows, parse(section), lambda r: reader(wide)).iloc[0]
+    found = batch_row("d", rows, Microct.of(section), lambda r: reader(wide)).iloc[0]
     assert found["bone_threshold"] == pytest.approx(200, abs=35)  # not pulled to metal or air
 
 
 def test_phantom_of_the_batch():
     grey = np.full((10, 60, 60), 500.0)
     grey[:, 5:25, 5:25], grey[:, 35:55, 35:55] = 1500, 4500
-    settings = parse({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [200, 800]})
+    settings = Microct.of({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [200, 800]})
     rows = [{"specimen_id": "p", "role": "phantom"}, {"specimen_id": "s", "role": "sample"}]
     found = batch_row("d", rows, settings, lambda r: reader(grey)).iloc[0]
     assert (found["slope"], found["intercept"], found["phantom"]) == (
@@ -270,7 +270,7 @@ def scan_and_mask(tmp_path):
     grey, at = rod()
     grey[(at[0] >= 25) & (grey < 1000) & (at[0] % 6 < 3)] = 200
     write_volume(grey.astype(np.uint16), SPACING, tmp_path / "s.nrrd")
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     found = measure_file(str(tmp_path / "s.nrrd"), {}, settings, COMMON)
     return grey, settings, found
 
@@ -348,12 +348,14 @@ def test_resampled_scan_and_saturated_metal():
     grey[(at[0] >= 20) & (grey < 1000)] = 200
     grey[(at[0] % 6 < 3) & (grey < 1000)] = 0
     with pytest.raises(SpecimenError, match="not cubes"):
-        measure(grey[::2], (20.0, 10.0, 10.0), parse(SECTION), COMMON)
-    thin = measure(grey[::2], (20.0, 10.0, 10.0), parse({**SECTION, "voxels": "resample"}), COMMON)
+        measure(grey[::2], (20.0, 10.0, 10.0), Microct.of(SECTION), COMMON)
+    thin = measure(
+        grey[::2], (20.0, 10.0, 10.0), Microct.of({**SECTION, "voxels": "resample"}), COMMON
+    )
     assert thin.voxel_um == pytest.approx(10) and thin.labels.shape == (79, 70, 70)
     assert values(thin)["tv", ""] == pytest.approx(
-        values(measure(grey, SPACING, parse(SECTION), COMMON))["tv", ""], rel=0.03
+        values(measure(grey, SPACING, Microct.of(SECTION), COMMON))["tv", ""], rel=0.03
     )
     eight = np.where(grey >= 1000, 255, grey).astype(np.uint8)
-    found = measure(eight, SPACING, parse({**SECTION, "implant_threshold": 255}), COMMON)
+    found = measure(eight, SPACING, Microct.of({**SECTION, "implant_threshold": 255}), COMMON)
     assert found.table["qc_reason"].str.contains("metal is saturated").all()

@@ -1,7 +1,5 @@
 """Scans measured by parts: the numbers, curves and maps of the scan in memory, at several memory settings."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from microct_bodies import tube
@@ -11,7 +9,7 @@ from periomics.microct import large
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.large import NO_FIELD, TOO_LITTLE, WHOLE_BYTES, fits, measure_large
 from periomics.microct.measure import measure
-from periomics.microct.settings import parse
+from periomics.study.settings.microct import Microct
 
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SECTION = {
@@ -42,7 +40,7 @@ def simulated(shape=(120, 104, 112), wavelength_um=200.0, seed=3):
 
     model = ScanModel(shape=shape, voxel_um=18.0, wavelength_um=wavelength_um)
     rng = np.random.default_rng(seed)
-    return image(build(35, model, parse(SECTION), rng), model, rng)
+    return image(build(35, model, Microct.of(SECTION), rng), model, rng)
 
 
 @pytest.fixture(scope="module")
@@ -97,9 +95,9 @@ def pasted(shape, one):
     ],
 )
 def test_numbers_of_a_box_are_those_of_the_scan(scan, change):
-    settings = parse({**SECTION, **change})
+    settings = Microct.of({**SECTION, **change})
     whole = measure(scan, (18.0,) * 3, settings, COMMON)
-    found = measure_large(reader(scan), replace(settings, memory_mb=200), COMMON)
+    found = measure_large(reader(scan), settings.but(memory_mb=200), COMMON)
     assert found.measured.labels.size < 0.5 * scan.size  # it is a box
     same(found.measured, whole)
     np.testing.assert_array_equal(found.labels(0, len(scan)), whole.labels)
@@ -110,11 +108,11 @@ def test_numbers_of_a_box_are_those_of_the_scan(scan, change):
 def test_the_box_grows_with_the_spheres_and_what_does_not_fit_goes_by_slabs(scan):
     """Marrow with very large spheres: as in memory where the box may grow, by slabs of the whole where it may not."""
     grey = np.where((scan < 30000) & (np.arange(160) > 100), np.uint16(12000), scan)
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
-    roomy = measure_large(reader(grey), replace(settings, memory_mb=400), COMMON)
+    roomy = measure_large(reader(grey), settings.but(memory_mb=400), COMMON)
     same(roomy.measured, whole)
-    tight = measure_large(reader(grey), replace(settings, memory_mb=130), COMMON)
+    tight = measure_large(reader(grey), settings.but(memory_mb=130), COMMON)
     assert tight.measured.labels.size < roomy.measured.labels.size
     rows, wanted = table(tight.measured), table(whole)
     assert set(rows.index) == set(wanted.index)
@@ -125,9 +123,9 @@ def test_the_box_grows_with_the_spheres_and_what_does_not_fit_goes_by_slabs(scan
 
 @pytest.mark.parametrize("memory_mb", [45, 70])
 def test_an_implant_by_slabs_throughout(scan, memory_mb):
-    settings = parse({**SECTION, "low_density_cut": 20000})
+    settings = Microct.of({**SECTION, "low_density_cut": 20000})
     whole = measure(scan, (18.0,) * 3, settings, COMMON)
-    found = measure_large(reader(scan), replace(settings, memory_mb=memory_mb), COMMON)
+    found = measure_large(reader(scan), settings.but(memory_mb=memory_mb), COMMON)
     close(found, whole, scan)
     assert found.measured.curves.equals(whole.curves)
 
@@ -135,10 +133,10 @@ def test_an_implant_by_slabs_throughout(scan, memory_mb):
 @pytest.mark.parametrize("memory_mb", [12, 40])
 def test_a_whole_scan_by_slabs(memory_mb):
     grey = np.minimum(simulated((90, 80, 70)), 30000)
-    settings = parse({**SECTION, "implant": "none"})
+    settings = Microct.of({**SECTION, "implant": "none"})
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
     assert not fits(grey.shape, memory_mb)
-    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON, threads=2)
+    found = measure_large(reader(grey), settings.but(memory_mb=memory_mb), COMMON, threads=2)
     close(found, whole, grey)
 
 
@@ -150,7 +148,7 @@ def test_compartments_of_a_whole_scan_by_slabs(memory_mb):
         0, 900, (60, 70, 70)
     )
     grey = grey.astype(np.uint16)
-    settings = parse(
+    settings = Microct.of(
         {
             **SECTION,
             "implant": "none",
@@ -162,14 +160,14 @@ def test_compartments_of_a_whole_scan_by_slabs(memory_mb):
     )
     whole = measure(grey, (18.0,) * 3, settings, COMMON)
     assert not fits(grey.shape, memory_mb)
-    found = measure_large(reader(grey), replace(settings, memory_mb=memory_mb), COMMON)
+    found = measure_large(reader(grey), settings.but(memory_mb=memory_mb), COMMON)
     close(found, whole, grey)
     assert table(found.measured).loc["ct_th", "value"].item() == pytest.approx(0.108, abs=0.018)
 
 
 def test_compartments_that_cannot_be_had_stop_a_scan_as_in_memory():
     """No bone is said first, then no marrow inside it."""
-    settings = parse({**SECTION, "implant": "none", "compartments": "dual_threshold"})
+    settings = Microct.of({**SECTION, "implant": "none", "compartments": "dual_threshold"})
     blank = np.full((60, 60, 60), 12000, np.uint16)
     solid = blank.copy()
     solid[20:40, 20:40, 20:40] = 22000
@@ -177,13 +175,13 @@ def test_compartments_that_cannot_be_had_stop_a_scan_as_in_memory():
         with pytest.raises(SpecimenError, match=why):
             measure(grey, (18.0,) * 3, settings, COMMON)
         with pytest.raises(SpecimenError, match=why):
-            measure_large(reader(grey), replace(settings, memory_mb=10), COMMON)
+            measure_large(reader(grey), settings.but(memory_mb=10), COMMON)
 
 
 def test_noise_floor_is_missing_where_memory_is_too_little_for_its_transforms(monkeypatch):
     monkeypatch.setattr("periomics.microct.random_field.BLOCK_BYTES", 1e3)
     grey = np.minimum(simulated((90, 80, 70)), 30000)
-    settings = replace(parse({**SECTION, "implant": "none"}), memory_mb=12)
+    settings = Microct.of({**SECTION, "implant": "none"}).but(memory_mb=12)
     rows = table(measure_large(reader(grey), settings, COMMON).measured).loc["da"]
     floor = rows.loc["noise-floor"]
     assert floor["qc"] == "fail" and np.isnan(floor["value"])
@@ -215,7 +213,7 @@ def close(found, whole, grey):
 def test_memory_that_is_too_little_is_said(scan):
     """For the spheres: thickness is missing with the reason, the rest is there; for a slab: the scan is not measured."""
     rows = table(
-        measure_large(reader(scan), replace(parse(SECTION), memory_mb=20), COMMON).measured
+        measure_large(reader(scan), Microct.of(SECTION).but(memory_mb=20), COMMON).measured
     )
     assert (rows.loc[[("tbsp", ""), ("tbsp_sd", "")], "qc"] == "fail").all()
     for key in (("tbsp", ""), ("tbn", "method=mid-axis")):
@@ -224,21 +222,21 @@ def test_memory_that_is_too_little_is_said(scan):
         )
     assert rows.loc[[("bvtv", ""), ("ridge", ""), ("conn", "")], "value"].notna().all()
     with pytest.raises(SpecimenError, match=r"memory_mb is too little for this scan: .* needed"):
-        measure_large(reader(scan), replace(parse(SECTION), memory_mb=5), COMMON)
+        measure_large(reader(scan), Microct.of(SECTION).but(memory_mb=5), COMMON)
     wide = np.full((90, 150, 160), 12000, np.uint16)
     wide[20:60, 40:100, 40:100] = 22000
     with pytest.raises(
         SpecimenError, match="memory_mb is too little for this scan"
     ):  # enough to segment, not to count
         measure_large(
-            reader(wide), replace(parse({**SECTION, "implant": "none"}), memory_mb=9), COMMON
+            reader(wide), Microct.of({**SECTION, "implant": "none"}).but(memory_mb=9), COMMON
         )
     assert fits((100, 100, 100), WHOLE_BYTES) and not fits((100, 100, 101), WHOLE_BYTES)
 
 
 def test_where_memory_is_too_little_for_imagejs_form_alone_the_plain_one_is_measured(monkeypatch):
     grey = np.minimum(simulated((90, 80, 70)), 30000)
-    settings = replace(parse({**SECTION, "implant": "none", "anisotropy": False}), memory_mb=40)
+    settings = Microct.of({**SECTION, "implant": "none", "anisotropy": False}).but(memory_mb=40)
     whole = table(measure_large(reader(grey), settings, COMMON).measured)
     streamed = large.streamed_thickness
 

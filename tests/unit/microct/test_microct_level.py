@@ -1,18 +1,16 @@
 """Marginal bone level and insertion depth on simulated scans, by sector, against what was planted and the labels read by plain counting."""
 
-import dataclasses
-
 import numpy as np
 import pytest
 
 from periomics.microct.contact import Tally, level
 from periomics.microct.measure import measure
 from periomics.microct.periimplant import Axis
-from periomics.microct.settings import parse
 from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.microct import ScanModel, build, image, truth
+from periomics.study.settings.microct import Microct
 
-SETTINGS = parse(
+SETTINGS = Microct.of(
     {
         "bone_threshold": 17000,
         "implant_threshold": 39000,
@@ -29,7 +27,7 @@ WITHIN = 1.001
 
 def tops(specimen, share=SETTINGS.level_share):
     """Highest bone of each sector, voxels above the apex, on the labels."""
-    settings = dataclasses.replace(SETTINGS, level_share=share)
+    settings = SETTINGS.but(level_share=share)
     return (
         true_levels(
             specimen.bone, specimen.distance_um, specimen.height_um, specimen.screw, VOXEL, settings

@@ -1,7 +1,5 @@
 """Segmentation, shells, morphometry and the whole measurement on bodies whose numbers are known; and what is refused."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from microct_bodies import layered_rod
@@ -14,7 +12,7 @@ from periomics.microct.periimplant import distance_um, height_um, implant_axis, 
 from periomics.microct.picture import overlay
 from periomics.microct.render import render
 from periomics.microct.segment import segment_implant, smooth
-from periomics.microct.settings import Voi, parse
+from periomics.study.settings.microct import Microct, Voi
 
 SECTION = {
     "bone_threshold": 100,
@@ -45,7 +43,7 @@ def test_layers_around_a_rod():
         **SECTION,
         "voi": {**SECTION["voi"], "axial_um": [45, 345]},
     }  # 30 planes: three periods
-    found = measure(phantom(), SPACING, parse(section), COMMON)
+    found = measure(phantom(), SPACING, Microct.of(section), COMMON)
     got = values(found)
     assert got["bvtv", ""] == pytest.approx(40)
     assert got["ovtv", ""] == pytest.approx(40)
@@ -64,7 +62,7 @@ def test_layers_around_a_rod():
 
 
 def test_shell_volume_and_counts():
-    found = measure(phantom(), SPACING, parse(SECTION), COMMON)
+    found = measure(phantom(), SPACING, Microct.of(SECTION), COMMON)
     z, y, x = np.indices((60, 60, 60))
     outside = np.maximum(np.abs(np.stack([y, x]) - 30) - 5, 0)  # distance to the rod across z
     away = np.sqrt((outside**2).sum(0)) * 10
@@ -99,7 +97,7 @@ def test_threshold_sweep_moves_the_right_way():
     grey[np.arange(60) % 10 == 4] = np.where(
         grey[np.arange(60) % 10 == 4] > 1000, 3000, 95
     )  # a layer just too thin
-    got = values(measure(grey, SPACING, parse(SECTION), COMMON))
+    got = values(measure(grey, SPACING, Microct.of(SECTION), COMMON))
     assert got["bvtv", "threshold=-10%"] > got["bvtv", ""]
     assert got["bvtv", "threshold=+10%"] == got["bvtv", ""]
     assert got["ovtv", "threshold=-10%"] > got["ovtv", ""]
@@ -108,17 +106,17 @@ def test_threshold_sweep_moves_the_right_way():
 def test_curve_inside_the_band_shows_the_artefact():
     """Bright halo within 30 µm: the curve at offset 0 must show it, the default shell and BV/TV must not."""
     grey = phantom()
-    plain = values(measure(grey, SPACING, parse(SECTION), COMMON))
+    plain = values(measure(grey, SPACING, Microct.of(SECTION), COMMON))
     halo = (distance_um(grey >= 1000, 10) <= 30) & (grey < 1000)
     grey[halo] = 500
-    got = values(measure(grey, SPACING, parse(SECTION), COMMON))
+    got = values(measure(grey, SPACING, Microct.of(SECTION), COMMON))
     assert got["ovtv", "offset=0um,width=30um"] == 100
     for key in (("bvtv", ""), ("ovtv", ""), ("tbth", ""), ("tbsp", "")):
         assert got[key] == plain[key]
 
 
 def test_results_do_not_depend_on_threads_or_number_type():
-    grey, settings = phantom(), parse(SECTION)
+    grey, settings = phantom(), Microct.of(SECTION)
     one = measure(grey, SPACING, settings, COMMON, threads=1)
     two = measure(grey.astype(np.float32), SPACING, settings, COMMON, threads=2)
     assert one.table.equals(two.table)
@@ -145,14 +143,14 @@ def test_axis_of_a_tilted_rod():
 
 def test_shell_faces():
     distance = np.array([0, 30, 30.0001, 40, 60, 60.1], np.float32)
-    voi = Voi(30, 60)
+    voi = Voi(inner_um=30, outer_um=60)
     assert shell(distance, 30, 60, None, voi).tolist() == [False, False, False, True, True, False]
 
 
 def test_closing_fills_a_void_but_not_the_surroundings():
     grey = phantom()
     grey[30, 30, 30] = 0
-    closed = segment_implant(grey, parse({**SECTION, "closing_voxels": 1}))
+    closed = segment_implant(grey, Microct.of({**SECTION, "closing_voxels": 1}))
     assert closed.sum() == 50 * 121
 
 
@@ -165,8 +163,8 @@ def test_smoothing_keeps_the_sum_and_the_type():
 
 def test_without_implant_the_voi_is_the_scan():
     grey = np.where(phantom() > 1000, 0, phantom())
-    found = measure(grey, SPACING, parse({**SECTION, "implant": "none"}), COMMON)
-    assert set(found.table["outcome"]) == set(outcomes(parse({**SECTION, "implant": "none"})))
+    found = measure(grey, SPACING, Microct.of({**SECTION, "implant": "none"}), COMMON)
+    assert set(found.table["outcome"]) == set(outcomes(Microct.of({**SECTION, "implant": "none"})))
     assert not {"ovtv", "bic_ct", "ridge", "insertion"} & set(found.table["outcome"])
     assert found.curves.empty
     assert values(found)["bvtv", ""] == pytest.approx(100 * (grey >= 100).mean())
@@ -174,9 +172,14 @@ def test_without_implant_the_voi_is_the_scan():
 
 
 def test_other_refusals():
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     with pytest.raises(SpecimenError, match="VOI is empty"):
-        measure(phantom(), SPACING, replace(settings, voi=Voi(30, 120, (700, 800))), COMMON)
+        measure(
+            phantom(),
+            SPACING,
+            settings.but(voi=Voi(inner_um=30, outer_um=120, axial_um=(700, 800))),
+            COMMON,
+        )
     with pytest.raises(SpecimenError, match=r"not cubes.*resample"):
         measure(phantom(), (20.0, 10.0, 10.0), settings, COMMON)
     hole = phantom().astype(np.float32)
@@ -190,7 +193,7 @@ def test_warnings_reach_every_row():
     grey = phantom().astype(np.uint8)
     grey[phantom() > 1000] = 250
     grey[np.arange(60) % 10 == 1] = np.where(grey[np.arange(60) % 10 == 1] == 250, 250, 255)
-    settings = parse({**SECTION, "implant_threshold": 1000})
+    settings = Microct.of({**SECTION, "implant_threshold": 1000})
     grey = np.where(phantom() > 1000, 255, grey).astype(np.uint8)
     with pytest.raises(SpecimenError, match="no implant"):
         measure(grey, SPACING, settings, COMMON)
@@ -198,7 +201,7 @@ def test_warnings_reach_every_row():
     wide[10:12, 50:] = 65535
     section = {**SECTION, "second_implant_share": 1.0}
     found = measure(
-        wide, SPACING, parse({**section, "voi": {"inner_um": 30, "outer_um": 300}}), COMMON
+        wide, SPACING, Microct.of({**section, "voi": {"inner_um": 30, "outer_um": 300}}), COMMON
     )
     assert set(found.table["qc"]) == {"warn"}
     assert found.table["qc_reason"].str.contains("saturated").all()
@@ -206,7 +209,7 @@ def test_warnings_reach_every_row():
 
 
 def test_overlay_shows_all_layers():
-    found = measure(phantom(), SPACING, parse(SECTION), COMMON)
+    found = measure(phantom(), SPACING, Microct.of(SECTION), COMMON)
     fig = overlay(phantom(), found, "s", 30)
     assert len(fig.axes) == 10  # three slices, 3-D, two maps with colour bars, two panels of curves
     assert [len(ax.collections) for ax in fig.axes[:3]] == [
@@ -230,25 +233,31 @@ def test_overlay_shows_all_layers():
     ("change", "text"),
     [
         ({"bone_treshold": 5}, "did you mean 'bone_threshold'"),
-        ({"bone_threshold": 2000}, "implant_threshold: outside its range"),
-        ({"voi": {"inner_um": 30}}, "needs inner_um and outer_um"),
-        ({"voi": {"inner_um": 130, "outer_um": 120}}, "inner_um < outer_um"),
+        ({"bone_threshold": 2000}, "bone_threshold: is at or above the implant threshold"),
+        ({"voi": {"iner_um": 30}}, "voi/iner_um: unknown key - did you mean 'inner_um'"),
+        (
+            {"voi": {"inner_um": 130, "outer_um": 120}},
+            "voi/inner_um: the volume of interest ends before it starts",
+        ),
         ({"voi": {"inner_um": 1, "outer_um": 2, "apex": "up"}}, "high_z, low_z"),
-        ({"shells_um": [[5, 2]]}, "not a rising range"),
-        ({"shells_um": [5]}, "not a range"),
+        ({"shells_um": [[5, 2]]}, "shells_um: the range ends before it starts"),
+        ({"shells_um": [5]}, "shells_um/0"),
         ({"implant": "maybe"}, "required, none"),
         ({"sweep_percent": 100}, "sweep_percent"),
     ],
 )
 def test_settings_are_checked(change, text):
     with pytest.raises(InputError, match=text):
-        parse({**SECTION, **change})
+        Microct.of({**SECTION, **change})
 
 
 def test_settings_need_thresholds():
-    for key in ("bone_threshold", "implant_threshold", "voi"):
-        with pytest.raises(InputError, match=f"column {key}: needed key is missing"):
-            parse({k: v for k, v in SECTION.items() if k != key})
+    for key, text in (
+        ("bone_threshold", "is needed where threshold_rule is fixed"),
+        ("implant_threshold", "this key is needed"),
+    ):
+        with pytest.raises(InputError, match=f"column {key}: {text}"):
+            Microct.of({k: v for k, v in SECTION.items() if k != key})
 
 
 @pytest.mark.slow
@@ -266,7 +275,7 @@ def test_human_bone_as_measured_elsewhere(data):
         "voi": SECTION["voi"],
         "sweep_percent": 0,
     }
-    got = values(measure(scan.array, scan.spacing_um, parse(section), COMMON))
+    got = values(measure(scan.array, scan.spacing_um, Microct.of(section), COMMON))
     assert got["bvtv", ""] == pytest.approx(19.37, abs=0.005)
     assert got["tbth", ""] == pytest.approx(0.2367, abs=1e-4)
     assert got["tbth_sd", ""] == pytest.approx(0.1031, abs=1e-4)

@@ -19,11 +19,11 @@ from periomics.microct.density import (
 )
 from periomics.microct.morphometry import mid_axis_spacing
 from periomics.microct.resample import to_cubes
-from periomics.microct.settings import parse
 from periomics.microct.slabs import bits_of
 from periomics.microct.structure import structure_rows
 from periomics.microct.surface import plate_model, surface
 from periomics.microct.thickness import squared_distance
+from periomics.study.settings.microct import Microct
 
 SECTION = {
     "bone_threshold": 100,
@@ -228,14 +228,16 @@ def test_density_needs_a_calibration():
     grey[bone] = 300
     grey[6:14, 6:14, 6:14] = 400
     voi = np.ones_like(bone)
-    settings = parse(SECTION)
+    settings = Microct.of(SECTION)
     rows = {r["outcome"]: r for r in density_rows(grey, bone, voi, settings, None)}
     assert set(rows) == {"grey_bone", "grey_voi"}
     assert rows["grey_bone"]["value"] == 400 and rows["grey_bone"]["unit"] == "a.u."
     line = Calibration(2.0, -100.0, "test")
     rows = {
         r["outcome"]: r
-        for r in density_rows(grey, bone, voi, parse({**SECTION, "low_density_cut": 450}), line)
+        for r in density_rows(
+            grey, bone, voi, Microct.of({**SECTION, "low_density_cut": 450}), line
+        )
     }
     assert rows["tmd"]["value"] == 700 and rows["tmd"]["unit"] == "mgHA/cm3"
     assert rows["bmd"]["value"] == pytest.approx(2 * grey.mean() - 100)
@@ -248,24 +250,24 @@ def test_density_needs_a_calibration():
         "threshold_unit": "mgHA/cm3",
         "bone_threshold": 300,
     }
-    assert in_grey(parse(section), line).bone_threshold == 200
+    assert in_grey(Microct.of(section), line).bone_threshold == 200
     for bad, reason in (
-        ({"threshold_unit": "mgHA/cm3"}, "grey, where calibration is none"),
-        ({"calibration": "line"}, r"slope \(not 0\) and intercept"),
+        ({"threshold_unit": "mgHA/cm3"}, "calibration: is needed where threshold_unit is mgHA/cm3"),
+        ({"calibration": "line"}, "calibration_intercept: is needed"),
         ({"calibration": "phantom", "phantom_rods_mgha": [5]}, "at least two densities"),
     ):
         with pytest.raises(InputError, match=reason):
-            parse({**SECTION, **bad})
+            Microct.of({**SECTION, **bad})
 
 
 def test_calibration_by_each_way():
-    assert calibration_of(parse(SECTION), {}, {}) is None
-    header = parse({**SECTION, "calibration": "header"})
+    assert calibration_of(Microct.of(SECTION), {}, {}) is None
+    header = Microct.of({**SECTION, "calibration": "header"})
     found = calibration_of(header, {"density_slope": 0.2, "density_intercept": -190}, {})
     assert (found.slope, found.intercept) == (0.2, -190)
     with pytest.raises(SpecimenError, match="no calibration"):
         calibration_of(header, {}, {})
-    batch = parse({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [0, 800]})
+    batch = Microct.of({**SECTION, "calibration": "phantom", "phantom_rods_mgha": [0, 800]})
     assert calibration_of(batch, {}, {"slope": 0.5, "intercept": -10}).density(100) == 40
     with pytest.raises(SpecimenError, match="no calibration"):
         calibration_of(batch, {}, {"slope": float("nan"), "intercept": 1})
@@ -307,7 +309,7 @@ def test_resampling_keeps_a_linear_field():
 
 def test_compartments_of_a_tube():
     bone, r, pore = tube()
-    settings = parse(
+    settings = Microct.of(
         {
             **SECTION,
             "compartments": "dual_threshold",
@@ -337,7 +339,7 @@ def test_compartments_of_a_tube():
 def test_every_structural_outcome_has_a_row_and_conventions_agree():
     bone = random_bone((64, 64, 64), wavelength=20)
     nothing, voi = np.zeros_like(bone), np.ones_like(bone)
-    rows = structure_rows(bone, bone, nothing, voi, 0.02, 0.2, parse(SECTION))
+    rows = structure_rows(bone, bone, nothing, voi, 0.02, 0.2, Microct.of(SECTION))
     values = {(r["outcome"], r.get("variant", "")): r["value"] for r in rows}
     assert values["tbn", ""] == pytest.approx(bone.mean() / 0.2)
     assert values["bs_tv", ""] == pytest.approx(values["bs", ""] / (64**3 * 0.02**3))
@@ -354,7 +356,7 @@ def test_every_structural_outcome_has_a_row_and_conventions_agree():
         voi,
         0.02,
         None,
-        parse({**SECTION, "anisotropy": False, "thickness_variants": False}),
+        Microct.of({**SECTION, "anisotropy": False, "thickness_variants": False}),
     )
     assert not {"da"} & {r["outcome"] for r in off}
 

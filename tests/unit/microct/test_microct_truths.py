@@ -10,12 +10,12 @@ from periomics.microct import anisotropy as mil
 from periomics.microct.cleanup import bonej_thickness
 from periomics.microct.components import purify_by_slabs
 from periomics.microct.connectivity import connectivity, purify
-from periomics.microct.settings import parse
 from periomics.microct.slabs import bits_of
 from periomics.microct.streaming import streamed_connectivity, streamed_surface
 from periomics.microct.structure import structure_rows
 from periomics.microct.surface import surface
 from periomics.microct.thickness import local_thickness, squared_distance
+from periomics.study.settings.microct import Microct
 
 SECTION = {
     "bone_threshold": 100,
@@ -192,7 +192,7 @@ def test_connections_are_the_tunnels_whatever_else_lies_about(n):
         np.ones_like(dirty),
         0.02,
         0.2,
-        parse({**SECTION, "anisotropy": False, "thickness_variants": False}),
+        Microct.of({**SECTION, "anisotropy": False, "thickness_variants": False}),
     )
     found = {(r["outcome"], r.get("variant", "")): r for r in rows}
     assert found["conn", ""]["value"] == pytest.approx(n / (dirty.size * 0.02**3))

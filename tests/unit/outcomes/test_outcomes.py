@@ -8,12 +8,13 @@ import pandas as pd
 import pytest
 
 from periomics.core.errors import InputError
-from periomics.outcomes.aggregate import COLUMNS, Rules, add_missing, aggregate
+from periomics.outcomes.aggregate import COLUMNS, add_missing, aggregate
 from periomics.outcomes.collect import collect, join_design, specimen_table
 from periomics.outcomes.normalise import normalise_cultures
 from periomics.outcomes.scores import score_outcomes
 from periomics.study.dictionary import load_dictionary
 from periomics.study.measurements import failed, tidy
+from periomics.study.settings.outcomes import OutcomeRules
 from periomics.study.sheets import read_sheet
 
 DICTIONARY = load_dictionary(Path(__file__).resolve().parents[3] / "resources" / "outcomes.tsv")
@@ -89,7 +90,7 @@ def run(rows, groups=None, spec=None, exclusions=NO_EXCLUSIONS, rules=None):
         )
     )
     joined = join_design(df, animals_sheet(**groups), spec)
-    return aggregate(joined, DICTIONARY, exclusions, rules or Rules())
+    return aggregate(joined, DICTIONARY, exclusions, rules or OutcomeRules())
 
 
 def test_counts_are_summed_before_they_are_divided():
@@ -310,7 +311,7 @@ def test_a_replacement_supersedes_even_when_it_failed():
 
 
 def test_too_few_sections_is_missing():
-    row = run([field("a", "a", "s1", "f1", 4, 1.0)], rules=Rules(min_sections=2)).iloc[0]
+    row = run([field("a", "a", "s1", "f1", 4, 1.0)], rules=OutcomeRules(min_sections=2)).iloc[0]
     assert row["status"] == "missing" and "at least 2" in row["reason"]
 
 
@@ -360,7 +361,7 @@ def culture(rows, roles):
         {"animal_id": sorted(set(df["animal_id"])), "group": "", "unit": "isolation", "block": ""}
     )
     joined, notes = normalise_cultures(join_design(df, sheet, spec), DICTIONARY)
-    return aggregate(joined, DICTIONARY, NO_EXCLUSIONS, Rules()), notes
+    return aggregate(joined, DICTIONARY, NO_EXCLUSIONS, OutcomeRules()), notes
 
 
 ROLES = {"vehicle": "vehicle", "medium": "sample", "blank": "blank"}

@@ -13,15 +13,16 @@ from periomics.statistics.calibration import rates as engine
 from periomics.statistics.calibration.scenarios import scenarios
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.dictionary import load_dictionary
+from periomics.study.settings.calibration import Calibration
 
 
 @pytest.fixture(scope="module")
 def table(toy):
-    """Three scenarios of the toy study, 40 studies each: as the engine counts them."""
+    """Three scenarios of the toy study, 50 studies each: as the engine counts them."""
     plan, dictionary = read_plan(claims(), config()["roles"]), load_dictionary(DICTIONARY)
     wanted = ("as_planned", "null_treatment", "lost_implants")
     every = [s for s in scenarios(plan, config()["planning"]["R"], 0.7, ()) if s.name in wanted]
-    settings = engine.Settings(studies=40, sizes=())
+    settings = Calibration(studies=50, sizes=())
     parts = [
         engine.calibrate(s, plan, toy.sources.sheets["animals"], dictionary, settings, 1)
         for s in every

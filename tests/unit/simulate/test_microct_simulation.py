@@ -7,7 +7,6 @@ import pytest
 from periomics.core.errors import InputError
 from periomics.core.seeds import generator
 from periomics.microct.measure import measure
-from periomics.microct.settings import parse
 from periomics.microct.thickness import local_thickness
 from periomics.simulate.microct import (
     ScanModel,
@@ -20,6 +19,7 @@ from periomics.simulate.microct import (
 )
 from periomics.simulate.sampled_thickness import sampled_thickness
 from periomics.simulate.trabeculae import bone_mask, draw_implant, implant_mask, random_field
+from periomics.study.settings.microct import Microct
 
 MEASURE = {
     "bone_threshold": 17000,
@@ -39,7 +39,7 @@ TARGETS = (20, 30, 40, 50, 57, 65)
 
 def recover(model, section, targets, noise=True):
     """Measured beside true, one row an outcome and specimen, and the overlap of the implant masks."""
-    settings, tables, overlaps = parse(section), [], []
+    settings, tables, overlaps = Microct.of(section), [], []
     for seed, target in enumerate(targets):
         rng = generator(7, "simulate_microct", f"s{seed}")
         specimen = build(target, model, settings, rng)
@@ -109,7 +109,7 @@ def test_noise_free_bone_fraction():
 def test_thin_trabeculae_keep_their_thickness(wavelength_um, bvtv, voxels):
     """From five voxels a trabecula on, blurred and noisy: within 3 %."""
     settings, model = (
-        parse({**MEASURE, "anisotropy": False}),
+        Microct.of({**MEASURE, "anisotropy": False}),
         ScanModel(wavelength_um=wavelength_um),
     )
     specimen = build(bvtv, model, settings, np.random.default_rng(1))
@@ -134,7 +134,7 @@ def test_small_scans_for_quick_studies():
 
 
 def test_truth_is_the_target_and_shells_add_up():
-    settings, model = parse(SMALL), ScanModel(shape=(64, 64, 64))
+    settings, model = Microct.of(SMALL), ScanModel(shape=(64, 64, 64))
     specimen = build(37.0, model, settings, np.random.default_rng(1))
     got = pd.DataFrame(truth(specimen, settings, 200)).set_index(["outcome", "variant"])["truth"]
     assert got["bvtv", ""] == pytest.approx(37.0, abs=100 / specimen.voi.sum())
@@ -161,7 +161,7 @@ def test_sampled_thickness_equals_the_exact_map():
 
 
 def test_same_seed_same_scan_and_each_specimen_its_own():
-    model, settings = ScanModel(shape=(48, 48, 48), truth_voxels=50), parse(SMALL)
+    model, settings = ScanModel(shape=(48, 48, 48), truth_voxels=50), Microct.of(SMALL)
     first = simulate_specimen("a", 40, model, settings, 1)
     again = simulate_specimen("a", 40, model, settings, 1)
     np.testing.assert_array_equal(first[0], again[0])
@@ -171,7 +171,7 @@ def test_same_seed_same_scan_and_each_specimen_its_own():
 
 
 def test_nothing_is_clipped():
-    settings = parse(SMALL)
+    settings = Microct.of(SMALL)
     specimen = build(40, ScanModel(shape=(48, 48, 48)), settings, np.random.default_rng(0))
     scan = image(specimen, ScanModel(shape=(48, 48, 48)), np.random.default_rng(1))
     assert scan.min() > 0
@@ -183,7 +183,7 @@ def test_nothing_is_clipped():
 
 
 def test_metal_artefact_stays_inside_the_band():
-    settings, model = parse(SMALL), ScanModel(shape=(64, 64, 64))
+    settings, model = Microct.of(SMALL), ScanModel(shape=(64, 64, 64))
     specimen = build(40, model, settings, np.random.default_rng(0))
     with_metal = image(specimen, model, None).astype(float)
     without = image(specimen, ScanModel(shape=(64, 64, 64), halo=0, dark=0), None).astype(float)
@@ -214,12 +214,12 @@ def test_bad_input():
             np.zeros((2, 2, 2), bool),
             1.0,
         )
-    far = parse({**SMALL, "voi": {"inner_um": 2000, "outer_um": 3000}})
-    above = parse({**SMALL, "voi": {"inner_um": 90, "outer_um": 200, "axial_um": [660, 700]}})
+    far = Microct.of({**SMALL, "voi": {"inner_um": 2000, "outer_um": 3000}})
+    above = Microct.of({**SMALL, "voi": {"inner_um": 90, "outer_um": 200, "axial_um": [660, 700]}})
     for missed in (far, above):
         with pytest.raises(InputError, match="no voxel below its crest in the declared VOI"):
             build(40, ScanModel(shape=(48, 48, 48)), missed, np.random.default_rng(0))
     with pytest.raises(InputError, match="not the simulated one"):
         simulate_to_file(
-            {"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), parse(SMALL), 1
+            {"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), Microct.of(SMALL), 1
         )

@@ -19,8 +19,8 @@ from periomics.singlecell.labels import marker_scores, name_clusters, read_marke
 from periomics.singlecell.pseudobulk import pseudobulk
 from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells, quality_table
 from periomics.singlecell.readers import read_cells
-from periomics.singlecell.settings import AtlasSettings, comparison_settings
 from periomics.singlecell.tests import compare_type
+from periomics.study.settings.singlecell import Atlas, PseudobulkTests
 
 
 def cells(n=60, genes=40, seed=1):
@@ -110,7 +110,7 @@ def test_cells_are_dropped_for_the_reason_that_holds():
     dense[1, -1] = 500
     table.X = sp.csr_matrix(dense)
     add_metrics(table)
-    flag_cells(table, AtlasSettings(min_counts=20, min_genes=10, max_mito_percent=20))
+    flag_cells(table, Atlas(min_counts=20, min_genes=10, max_mito_percent=20))
     assert list(table.obs["drop"][:3]) == ["low_counts", "high_mito", ""]
     assert table.obs["mito_percent"].iloc[1] == pytest.approx(100 * 500 / dense[1].sum())
     row = quality_table(table, {}).iloc[0]
@@ -120,12 +120,12 @@ def test_cells_are_dropped_for_the_reason_that_holds():
 def test_too_few_cells_for_doublets_are_said_and_no_more_than_the_rate_is_taken():
     few = ready(20)
     add_metrics(few)
-    flag_cells(few, AtlasSettings(min_counts=0, min_genes=0, max_mito_percent=100))
-    assert "too few" in find_doublets(few, AtlasSettings(), 1)["l1"]
+    flag_cells(few, Atlas(min_counts=0, min_genes=0, max_mito_percent=100))
+    assert "too few" in find_doublets(few, Atlas(), 1)["l1"]
     many = ready(200)
     add_metrics(many)
-    flag_cells(many, AtlasSettings(min_counts=0, min_genes=0, max_mito_percent=100))
-    find_doublets(many, AtlasSettings(doublet_rate=0.05), 1)
+    flag_cells(many, Atlas(min_counts=0, min_genes=0, max_mito_percent=100))
+    find_doublets(many, Atlas(doublet_rate=0.05), 1)
     assert many.obs["doublet_score"].notna().all()
     assert (many.obs["drop"] == "doublet").sum() <= 10
 
@@ -136,8 +136,8 @@ def test_a_library_is_judged_alone_for_doublets():
     alone = both[:100].copy()
     for table in (both, alone):
         add_metrics(table)
-        flag_cells(table, AtlasSettings(min_counts=0, min_genes=0, max_mito_percent=100))
-        find_doublets(table, AtlasSettings(), 1)
+        flag_cells(table, Atlas(min_counts=0, min_genes=0, max_mito_percent=100))
+        find_doublets(table, Atlas(), 1)
     assert alone.obs["doublet_score"].notna().all()
     assert np.allclose(both.obs["doublet_score"][:100], alone.obs["doublet_score"])
 
@@ -280,7 +280,7 @@ def type_case(effect, seed, n=4, genes=300):
 
 
 def test_pseudobulk_finds_what_changed_in_a_type_and_holds_its_rate():
-    settings = comparison_settings({"arm": "group", "contrasts": ["x"]})
+    settings = PseudobulkTests.of({"arm": "group", "contrasts": ["x"]})
     weights = {"x": {"B": 1.0, "A": -1.0}}
     tables, overview = compare_type(*type_case(1.2, 1), {}, weights, settings)
     found = tables["x"].set_index("gene_id")
@@ -304,7 +304,7 @@ def test_few_cells_refuse_a_type_with_the_reason():
         samples,
         {},
         {"x": {"B": 1.0, "A": -1.0}},
-        comparison_settings({"arm": "group"}),
+        PseudobulkTests.of({"arm": "group"}),
     )
     assert tables["x"].empty
     assert overview["status"].iloc[0] == "refused"
@@ -316,7 +316,7 @@ def test_few_cells_refuse_a_type_with_the_reason():
         samples,
         {},
         {"x": {"B": 1.0, "A": -1.0}},
-        comparison_settings({"arm": "group"}),
+        PseudobulkTests.of({"arm": "group"}),
     )
     assert "20 cells" in overview["reason"].iloc[0]
 

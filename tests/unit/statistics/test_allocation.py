@@ -11,6 +11,7 @@ from periomics.core.solver import OPTIMAL, UNPROVEN, choose_solver, solve
 from periomics.statistics.planning import allocation_tables as tables
 from periomics.statistics.planning.allocation import allocate
 from periomics.statistics.planning.layout import KEY_COLUMNS, lay_out, operator_sheet
+from periomics.study.settings.planning import BatchLayout, Planning
 
 SOLVERS = [
     s
@@ -263,16 +264,16 @@ def test_tables_of_a_study():
         ]
     ).set_axis(range(2, 15))
     roles = {"healthy": "CTRL", "disease": "DRUG", "treated": ["POST"]}
-    arms = tables.planned_arms({}, roles, animals)
+    arms = tables.planned_arms(Planning(), roles, animals)
     assert arms == ["CTRL", "DRUG", "POST"] and tables.planned_arms(
-        {"arms": ["a", "b"]}, roles, animals
+        Planning(arms=("a", "b")), roles, animals
     ) == ["a", "b"]
-    table, found = tables.allocation_table(animals, arms, {}, 1)
+    table, found = tables.allocation_table(animals, arms, Planning(), 1)
     assert len(table) == 12 and set(table["method"]) == {"allocated"} and found is not None
     scans = pd.DataFrame({"specimen_id": ["c0", "c1"], "animal_id": ["R0", "R1"], "role": "sample"})
     batches = [
-        {"name": "stain", "capacity": 8, "per_animal": 2},
-        {"name": "ct", "capacity": 8, "sheet": "scans"},
+        BatchLayout(name="stain", capacity=8, per_animal=2),
+        BatchLayout(name="ct", capacity=8, sheet="scans"),
     ]
     key = tables.layout_key(table, batches, {"scans": scans}, 1)
     assert key["layout"].value_counts().to_dict() == {"stain": 24, "ct": 2} and "R0-stain-2" in set(
@@ -295,20 +296,22 @@ def test_tables_of_a_study():
 
 def test_groups_in_the_sheet_are_kept_ignored_or_refused():
     animals = sheet([1, 2, 3, 4], group=["A", "A", "B", "B"])
-    table, found = tables.allocation_table(animals, ["A", "B"], {}, 1)
+    table, found = tables.allocation_table(animals, ["A", "B"], Planning(), 1)
     assert (
         found is None
         and table["arm"].tolist() == ["A", "A", "B", "B"]
         and set(table["method"]) == {"as in the sheet"}
     )
-    _, found = tables.allocation_table(animals, ["A", "B"], {"reallocate": True}, 1)
+    _, found = tables.allocation_table(animals, ["A", "B"], Planning(reallocate=True), 1)
     assert found is not None
     with pytest.raises(
         InputError, match=r"row 3, column group: 1 animals have no group.*reallocate"
     ):
-        tables.allocation_table(animals.assign(group=["A", "", "B", "B"]), ["A", "B"], {}, 1)
-    table, found = tables.allocation_table(animals.iloc[:0], ["A", "B"], {}, 1)
-    key = tables.layout_key(table, [{"name": "ct", "capacity": 3}], {}, 1)
+        tables.allocation_table(
+            animals.assign(group=["A", "", "B", "B"]), ["A", "B"], Planning(), 1
+        )
+    table, found = tables.allocation_table(animals.iloc[:0], ["A", "B"], Planning(), 1)
+    key = tables.layout_key(table, [BatchLayout(name="ct", capacity=3)], {}, 1)
     balance = tables.balance_table(table, found, key, ["A", "B"])
     assert (
         table.empty and key.empty and balance["reason"].str.contains("no rows of unit animal").all()

@@ -14,10 +14,11 @@ from periomics.statistics.calibration import rates as cal
 from periomics.statistics.calibration import scenarios as sc
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import read_plan
+from periomics.study.settings.calibration import Calibration
 from periomics.study.sheets import read_sheet
 
 SHEET = read_sheet("animals", ROOT / "config" / "animals.tsv")
-QUICK = cal.Settings(studies=300, chunk=150, sizes=(6,))
+QUICK = Calibration(studies=300, sizes=(6,))
 R = {"PRE": 0.05, "POST": 0.7}
 
 
@@ -189,7 +190,7 @@ def test_a_block_moves_all_arms_alike_unless_it_is_said_to_interact():
 
 def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
     """Fails with the population's SD for a truth: .82 of the intervals of C7-0 hold that."""
-    settings = cal.Settings(studies=3000, chunk=1500)
+    settings = Calibration(studies=3000)
     table = cal.calibrate(scenario("as_planned"), index_plan(), SHEET, DICTIONARY, settings, 1)
     found = table[table["quantity"].eq("coverage") & table["outcome"].eq("hi")]
     assert len(found) and (found["truth"].abs() > 1).any()
@@ -209,7 +210,7 @@ def test_without_a_diseased_arm_there_is_no_healing_index_to_draw():
         index_plan(),
         sheet,
         DICTIONARY,
-        cal.Settings(studies=20, chunk=20),
+        Calibration(studies=50),
         1,
     )
 
@@ -286,7 +287,7 @@ def test_composites_whose_sign_is_estimated_from_the_data_would_lie():
 def test_small_arms_are_refused_or_judged(n):
     few = SHEET.groupby("group").head(n)
     table = cal.calibrate(
-        scenario("as_planned"), plan(), few, DICTIONARY, cal.Settings(studies=100), 1
+        scenario("as_planned"), plan(), few, DICTIONARY, Calibration(studies=100), 1
     )
     words = table[
         table["quantity"].str.startswith("verdict: ")

@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 from scipy import stats
-from statsmodels.stats.multitest import multipletests
 from studies import ARMS, CLAIMS, CORE, ROLES, plan
 
 from periomics.core.errors import InputError
@@ -35,28 +34,6 @@ def run(mu, studies=4000, n=6, rho=0.4, seed=1, changes=None):
 def upper_limit(hits, n, confidence=0.99):
     """One-sided Clopper–Pearson lower bound of the rate: a rate is too high only if this exceeds the level."""
     return stats.beta.ppf(1 - confidence, hits, n - hits + 1) if hits else 0.0
-
-
-@pytest.mark.parametrize("size", [1, 2, 5, 12])
-def test_holm_and_bh_equal_statsmodels(size):
-    rng = np.random.default_rng(size)
-    for _ in range(5):
-        p = rng.beta(0.3, 2, size).round(rng.integers(1, 6))
-        adjusted, level = g.holm(p, 0.05)
-        reject, peer, _, _ = multipletests(p, 0.05, "holm")
-        np.testing.assert_allclose(adjusted, peer, rtol=1e-12)
-        assert ((p <= level) == reject).all()
-        np.testing.assert_allclose(
-            g.benjamini_hochberg(p), multipletests(p, 0.05, "fdr_bh")[1], rtol=1e-12
-        )
-
-
-def test_missing_hypotheses_leave_the_family():
-    adjusted, level = g.holm([0.01, np.nan, 0.04], 0.05)
-    np.testing.assert_allclose(adjusted, [0.02, np.nan, 0.04])
-    np.testing.assert_allclose(level, [0.025, np.nan, 0.05])
-    assert g.holm(np.empty(0), 0.05)[0].size == 0
-    np.testing.assert_allclose(g.benjamini_hochberg([0.01, np.nan, 0.04]), [0.02, np.nan, 0.04])
 
 
 def test_nothing_passes_a_gate_that_is_shut():

@@ -13,7 +13,6 @@ from periomics.statistics.claims.plan import read_plan
 from periomics.statistics.kernels.contrasts import interval, linear_form, summarise
 from periomics.statistics.planning import power as formula
 from periomics.statistics.planning.planned_truth import (
-    Settings,
     _in_overall_sd,
     index_sd,
     recoveries,
@@ -21,8 +20,9 @@ from periomics.statistics.planning.planned_truth import (
 )
 from periomics.statistics.planning.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
 from periomics.statistics.planning.simulated_power import simulate
+from periomics.study.settings.planning import Planning
 
-FAST = Settings(R={"PRE": 0.05, "POST": 0.7}, simulations=400, n=(3, 6), n_limit=15)
+FAST = Planning(R={"PRE": 0.05, "POST": 0.7}, simulations=400, n=(3, 6), n_limit=15)
 SHEET = pd.DataFrame(
     {
         "animal_id": [f"a{i}" for i in range(24)],
@@ -129,7 +129,7 @@ def test_needed_and_detectable_undo_power():
 def test_simulation_meets_formulas_and_the_published_powers_of_the_claims():
     """spec/study.md 1.3 (d = 2.5, n = 6: .98, .32, .82, .75) pools the variance over four arms; two arms cost a little."""
     p = plan()
-    t = truth(p, Settings(R={"PRE": 0.05, "POST": 0.7}, effect_d=2.5), SHEET, DICTIONARY)
+    t = truth(p, Planning(R={"PRE": 0.05, "POST": 0.7}, effect_d=2.5), SHEET, DICTIONARY)
     within = {c.id: c.id == "C5" for c in p.claims}
     n = t.n | {(o, "CM"): 6 for o in ("scratch_rate", "prol", "surv")}
     found = simulate(p, t, within, n, 4000, 1, 0.4)
@@ -147,7 +147,7 @@ def test_simulation_meets_formulas_and_the_published_powers_of_the_claims():
 
 def test_false_claims_are_supported_at_most_at_alpha():
     p = plan()
-    t = truth(p, Settings(R={"PRE": 0.3, "POST": 0.0}, effect_d=2.5), SHEET, DICTIONARY)
+    t = truth(p, Planning(R={"PRE": 0.3, "POST": 0.0}, effect_d=2.5), SHEET, DICTIONARY)
     found = simulate(
         p,
         t,
@@ -207,7 +207,7 @@ def test_measured_animals_give_sd_and_numbers_but_no_effect():
     pd.testing.assert_frame_equal(table[["power", "n_needed"]], other[["power", "n_needed"]])
     planned, _ = power_tables(
         plan(),
-        Settings(effect_of={"mvd": 30.0}, simulations=100, n=(3, 4), n_limit=5),
+        Planning(effect_of={"mvd": 30.0}, simulations=100, n=(3, 4), n_limit=5),
         sheet,
         DICTIONARY,
         1,
@@ -259,7 +259,7 @@ def test_what_cannot_be_planned_says_why():
 
 def test_recoveries_follow_roles_and_claims():
     p = plan()
-    assert recoveries(p, Settings(), ("CTRL", "DRUG", "PRE", "POST")) == {
+    assert recoveries(p, Planning(), ("CTRL", "DRUG", "PRE", "POST")) == {
         "CTRL": 1,
         "DRUG": 0,
         "PRE": 0,
@@ -272,7 +272,7 @@ def test_recoveries_follow_roles_and_claims():
             "claims": [{"id": "s", "kind": "superiority", "contrast": "a"}],
         }
     )
-    assert recoveries(bare, Settings(), ("A", "B")) == {"A": 0, "B": 1}
+    assert recoveries(bare, Planning(), ("A", "B")) == {"A": 0, "B": 1}
 
 
 def test_the_composite_gathers_its_outcomes():
@@ -281,7 +281,7 @@ def test_the_composite_gathers_its_outcomes():
         "claims": [{"id": "H", "kind": "superiority", "contrast": "C0", "outcomes": "hi"}]
     }
     p = read_plan(claims, ROLES)
-    t = truth(p, Settings(), SHEET, DICTIONARY)
+    t = truth(p, Planning(), SHEET, DICTIONARY)
     assert t.d["hi"] == pytest.approx(1.2 / np.sqrt(0.52)) and sum(
         t.index.values()
     ) == pytest.approx(1)

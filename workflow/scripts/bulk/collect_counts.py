@@ -8,17 +8,17 @@ Outputs
 
 from periomics.bulk.qc import COLUMNS, qc_figure, qc_table, refuse_duplicates
 from periomics.bulk.readers import collect
-from periomics.bulk.settings import Quality, section
 from periomics.core.figures import save
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.genes.symbols import symbol_table
+from periomics.study.settings.bulk import BulkQuality
 
 
 def main(snakemake):
     log = start_log(snakemake)
     facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
-    settings = section(Quality, snakemake.params.settings, "bulk/quality")
+    settings = BulkQuality.of(snakemake.params.settings, "bulk/quality")
     counts = collect(facts)
     for note in counts.notes:
         log.info("%s", note)

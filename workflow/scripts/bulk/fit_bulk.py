@@ -11,19 +11,19 @@ from pathlib import Path
 import pandas as pd
 import yaml
 
-from periomics.bulk.settings import Testing, analyses, section
 from periomics.bulk.tests import TEST_COLUMNS, run_analysis, tests_figure
 from periomics.core.figures import save
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.genes.design import sample_table
 from periomics.genes.model import COLUMNS
+from periomics.study.settings.bulk import Analysis, BulkTests
 from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = section(Testing, snakemake.params.settings, "bulk/tests")
+    settings = BulkTests.of(snakemake.params.settings, "bulk/tests")
     counts = read_result(snakemake.input.counts).set_index("gene_id")
     symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"]
     passed = set(read_result(snakemake.input.qc).query("qc == 'pass'")["specimen_id"])
@@ -35,7 +35,8 @@ def main(snakemake):
     samples = samples[samples["specimen_id"].isin(passed)]
     claims = yaml.safe_load(Path(snakemake.input.claims).read_text(encoding="utf-8"))
     tables, overviews = {}, []
-    for analysis in analyses(snakemake.params.analyses):
+    for i, entry in enumerate(snakemake.params.analyses):
+        analysis = Analysis.of(entry, f"bulk/analyses/{i}")
         found, overview = run_analysis(
             analysis, counts, symbols, samples, claims, snakemake.params.roles, settings
         )

@@ -10,13 +10,13 @@ Outputs
 from functools import cache
 from pathlib import Path
 
-from periomics.bulk.settings import Ranking, section
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.core.seeds import derive_seed
 from periomics.genes.orthologs import between
 from periomics.genes.ranking import COLUMNS, rank_sets, ranked
 from periomics.genes.signatures import read_gmt, read_signatures, signed_sets, translated
+from periomics.study.settings.bulk import BulkSets
 
 
 def sets_of(snakemake, settings, species):
@@ -33,7 +33,7 @@ def sets_of(snakemake, settings, species):
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = section(Ranking, snakemake.params.settings, "bulk/sets")
+    settings = BulkSets.of(snakemake.params.settings, "bulk/sets")
     species = read_result(snakemake.input.tests).set_index("test")["species"]
     sets = cache(lambda of: sets_of(snakemake, settings, of))
     for source, target in zip(snakemake.input.de, snakemake.output.sets, strict=True):

@@ -7,15 +7,15 @@ Outputs
 """
 
 from periomics.bulk.scoring import COLUMNS, score_libraries
-from periomics.bulk.settings import Scoring, section
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.genes.signatures import read_signatures
+from periomics.study.settings.bulk import BulkScores
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = section(Scoring, snakemake.params.settings, "bulk/scores")
+    settings = BulkScores.of(snakemake.params.settings, "bulk/scores")
     counts = read_result(snakemake.input.counts).set_index("gene_id")
     symbols = (
         read_result(snakemake.input.genes).set_index("gene_id")["symbol"].reindex(counts.index)

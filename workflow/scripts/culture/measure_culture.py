@@ -13,14 +13,14 @@ from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.culture.measure import measure_culture
 from periomics.culture.picture import curve_figure, front_figure, plate_figure
+from periomics.study.settings.culture import Culture
 
 
 def main(snakemake):
     log = start_log(snakemake)
     facts = snakemake.params.facts
-    table, series, plates = measure_culture(
-        facts, snakemake.params.settings, snakemake.params.on_broken
-    )
+    settings = Culture.of(snakemake.params.settings, "culture")
+    table, series, plates = measure_culture(facts, settings, snakemake.params.on_broken)
     for reason in sorted(set(table.loc[table["qc"] == "fail", "qc_reason"])):
         log.warning("%s", reason)
     pictures = snakemake.output

@@ -14,6 +14,7 @@ from periomics.core.results import read_result, write_result
 from periomics.linkage.figures import association_figure
 from periomics.linkage.pairs import associate, overlap_table
 from periomics.study.dictionary import load_dictionary
+from periomics.study.settings.linkage import Linkage
 from periomics.study.sheets import read_sheet
 
 
@@ -24,7 +25,7 @@ def genes_by(path, key, gene):
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = snakemake.params.settings or {}
+    settings = Linkage.of(snakemake.params.settings, "linkage")
     dictionary = load_dictionary(snakemake.input.dictionary)
     animals = read_result(snakemake.input.outcomes)
     group = (
@@ -34,8 +35,7 @@ def main(snakemake):
     )
     assay = genes_by(snakemake.input.assays, "outcome", "gene_human")
     sets = genes_by(snakemake.input.signatures, "set", "gene_human")
-    pairs = settings.get("pairs") or []
-    n = int(settings.get("permutations", 9999))
+    pairs, n = [p.model_dump() for p in settings.pairs], settings.permutations
     table = associate(animals, group, pairs, dictionary, assay, sets, snakemake.params.seed, n)
     write_result(table, snakemake.output.associations)
     write_result(overlap_table(animals, dictionary), snakemake.output.overlap)

@@ -20,19 +20,19 @@ from periomics.linkage.routes import (
     route_figure,
     signalling_table,
 )
+from periomics.study.settings.linkage import SignallingNetwork
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings, name = snakemake.params.settings, snakemake.wildcards.network
+    name = snakemake.wildcards.network
+    settings = SignallingNetwork.of(snakemake.params.settings, f"linkage/networks/{name}")
     tests = read_result(snakemake.input.tests).set_index("test")
-    species = tests.at[settings["test"], "species"]
+    species = tests.at[settings.test, "species"]
     human = signalling_table(snakemake.input.signalling, "human")
     edges = signalling_table(snakemake.input.signalling, species)
-    inputs = named_inputs(settings["inputs"], human, edges, species)
-    genes = changed_genes(
-        read_result(snakemake.input.de), edges, float(settings["q"]), int(settings["genes"])
-    )
+    inputs = named_inputs(settings.inputs, human, edges, species)
+    genes = changed_genes(read_result(snakemake.input.de), edges, settings.q, settings.genes)
     table, pool, n_edges = find_routes(edges, inputs, genes, settings, snakemake.params.seed, name)
     write_result(table, snakemake.output.edges, EDGE_COLUMNS)
     write_result(

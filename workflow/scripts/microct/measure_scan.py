@@ -11,14 +11,14 @@ from periomics.core.results import read_result
 from periomics.microct.measure import outcomes
 from periomics.microct.results import write_nothing, write_scan
 from periomics.microct.scan import measure_file
-from periomics.microct.settings import parse
+from periomics.study.settings.microct import Microct
 
 FROM_SHEET = ("specimen_id", "animal_id", "roi", "time", "time_unit", "role")
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = parse(snakemake.params.settings or {})
+    settings = Microct.of(snakemake.params.settings, "microct")
     facts, out = snakemake.params.facts[0], snakemake.output
     scan, mask, batch = (str(snakemake.input.get(n) or "") for n in ("scan", "mask", "batch"))
     common = {c: facts[c] for c in FROM_SHEET if facts.get(c) not in (None, "")}

@@ -8,7 +8,7 @@ from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.microct.batch import COLUMNS, batch_row
 from periomics.microct.formats.lazy import open_volume
-from periomics.microct.settings import parse
+from periomics.study.settings.microct import Microct
 
 
 def main(snakemake):
@@ -18,7 +18,7 @@ def main(snakemake):
         stated = row.get("voxel_um")
         return open_volume(row["path"], None if stated in (None, "") else float(stated))
 
-    settings = parse(snakemake.params.settings or {})
+    settings = Microct.of(snakemake.params.settings, "microct")
     found = batch_row(snakemake.wildcards.batch, snakemake.params.facts, settings, read)
     log.info("%s", found.to_dict("records")[0])
     write_result(found, snakemake.output.batch, COLUMNS)

@@ -9,13 +9,14 @@ import pandas as pd
 
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.outcomes.aggregate import COLUMNS, Rules, add_missing, aggregate
+from periomics.outcomes.aggregate import COLUMNS, add_missing, aggregate
 from periomics.outcomes.collect import join_design, read_measurements, specimen_table
 from periomics.outcomes.normalise import normalise_cultures
 from periomics.outcomes.scores import read_scores, score_outcomes
 from periomics.outcomes.variance import COLUMNS as VARIANCE_COLUMNS
 from periomics.outcomes.variance import SAMPLING_COLUMNS, variance_tables
 from periomics.study.dictionary import load_dictionary
+from periomics.study.settings.outcomes import OutcomeRules
 from periomics.study.sheets import SPECIMEN_SHEETS, read_sheet
 
 
@@ -31,8 +32,7 @@ def main(snakemake):
     joined, notes = normalise_cultures(joined, dictionary)
     for note in notes:
         log.info("%s", note)
-    settings = snakemake.params.get("settings") or {}
-    rules = Rules(min_sections=int(settings.get("min_sections", 1)))
+    rules = OutcomeRules.of(snakemake.params.settings, "outcomes")
     table = aggregate(joined, dictionary, sheets["exclusions"], rules)
     table = add_missing(table, specimens, sheets["animals"])
     for modality in ("bulk", "singlecell"):

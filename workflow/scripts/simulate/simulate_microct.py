@@ -13,8 +13,8 @@ import pandas as pd
 from periomics.core.errors import InputError
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
-from periomics.microct.settings import parse
 from periomics.simulate.microct import scan_model, simulate_to_file
+from periomics.study.settings.microct import Microct
 
 COLUMNS = (
     "specimen_id",
@@ -46,7 +46,7 @@ def main(snakemake):
             value=", ".join(missing[:5]),
         )
     model = scan_model(snakemake.params.settings.get("microct") or {})
-    definitions = parse(snakemake.params.definitions)
+    definitions = Microct.of(snakemake.params.definitions, "microct")
     one = partial(
         simulate_to_file, model=model, definitions=definitions, seed=snakemake.params.seed
     )

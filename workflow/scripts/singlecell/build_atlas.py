@@ -21,13 +21,13 @@ from periomics.singlecell.quality import (
     quality_table,
 )
 from periomics.singlecell.readers import read_cells
-from periomics.singlecell.settings import atlas_settings
+from periomics.study.settings.singlecell import Atlas
 
 
 def main(snakemake):
     log = start_log(snakemake)
     facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
-    settings, seed = atlas_settings(snakemake.params.settings), snakemake.params.seed
+    settings, seed = Atlas.of(snakemake.params.settings, "singlecell/atlas"), snakemake.params.seed
     species = sorted({str(f["species"]) for f in facts})
     if len(species) > 1:
         raise InputError(

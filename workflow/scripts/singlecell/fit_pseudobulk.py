@@ -16,14 +16,14 @@ from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.genes.design import contrast_weights, sample_table, select
 from periomics.genes.model import COLUMNS
-from periomics.singlecell.settings import comparison_settings
 from periomics.singlecell.tests import TEST_COLUMNS, compare_type
+from periomics.study.settings.singlecell import PseudobulkTests
 from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = comparison_settings(snakemake.params.settings)
+    settings = PseudobulkTests.of(snakemake.params.settings, "singlecell/tests")
     counts = read_result(snakemake.input.counts).set_index("gene_id")
     symbols = read_result(snakemake.input.genes).set_index("gene_id")["symbol"]
     sheets = {
@@ -33,7 +33,7 @@ def main(snakemake):
     samples = sample_table(
         sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell"
     )
-    samples = select(samples, settings.select or {}, "singlecell")
+    samples = select(samples, settings.select, "singlecell")
     path = snakemake.input.get("claims")
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
     contrasts = {c: contrast_weights(claims, snakemake.params.roles, c) for c in settings.contrasts}

@@ -14,13 +14,13 @@ from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.genes.design import contrast_weights, sample_table, select, with_design
 from periomics.singlecell.composition import COLUMNS, composition_table
-from periomics.singlecell.settings import comparison_settings
+from periomics.study.settings.singlecell import PseudobulkTests
 from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = comparison_settings(snakemake.params.settings)
+    settings = PseudobulkTests.of(snakemake.params.settings, "singlecell/tests")
     sheets = {
         n: read_sheet(n, snakemake.input.get(n) or None)
         for n in ("libraries", "animals", "exclusions")
@@ -28,7 +28,7 @@ def main(snakemake):
     samples = sample_table(
         sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell"
     )
-    samples = select(samples, settings.select or {}, "singlecell")
+    samples = select(samples, settings.select, "singlecell")
     samples = with_design(samples, settings.arm, settings.block, "singlecell")
     path = snakemake.input.get("claims")
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}

@@ -15,18 +15,20 @@ from periomics.statistics.planning.allocation_tables import (
     planned_arms,
 )
 from periomics.statistics.planning.layout import KEY_COLUMNS, LAYOUT_COLUMNS, operator_sheet
+from periomics.study.settings.planning import Planning
 from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings, seed = snakemake.params.settings, int(snakemake.params.seed)
+    settings = Planning.of(snakemake.params.settings, "planning")
+    seed = int(snakemake.params.seed)
     names = ("animals", "scans", "sections", "cultures", "libraries")
     sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in names}
     file = str(snakemake.input.get("animals") or "animals sheet")
     arms = planned_arms(settings, snakemake.params.get("roles") or {}, sheets["animals"])
     table, allocation = allocation_table(sheets["animals"], arms, settings, seed, file)
-    key = layout_key(table, settings.get("batches") or [], sheets, seed)
+    key = layout_key(table, settings.batches, sheets, seed)
     balance = balance_table(table, allocation, key, arms)
     for row in balance[balance["reason"] != ""].to_dict("records"):
         log.info(

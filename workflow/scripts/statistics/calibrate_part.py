@@ -8,17 +8,19 @@ import pandas as pd
 
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.statistics.calibration.rates import COLUMNS, calibrate, read_settings
+from periomics.statistics.calibration.rates import COLUMNS, calibrate
 from periomics.statistics.calibration.scenarios import scenarios
 from periomics.statistics.claims.inputs import load_design
+from periomics.study.settings.calibration import Calibration
+from periomics.study.settings.planning import Planning
 
 
 def main(snakemake):
     log = start_log(snakemake)
     plan, sheet, dictionary = load_design(snakemake.input, snakemake.params.get("roles"))
-    planning = snakemake.params.planning
-    settings = read_settings(snakemake.params.settings, planning["cv_of"])
-    every = scenarios(plan, planning["R"], planning["recovery"], settings.sizes)
+    planned = Planning.of(snakemake.params.planning, "planning")
+    settings = Calibration.of(snakemake.params.settings, "calibration")
+    every = scenarios(plan, planned.R, planned.recovery, settings.sizes)
     tables = [pd.DataFrame(columns=list(COLUMNS))]
     for scenario in every[int(snakemake.wildcards.part) - 1 :: int(snakemake.params.parts)]:
         tables.append(
@@ -29,7 +31,8 @@ def main(snakemake):
                 dictionary,
                 settings,
                 int(snakemake.params.seed),
-                lambda done, name=scenario.name: log.info(
+                cv_of=planned.cv_of,
+                progress=lambda done, name=scenario.name: log.info(
                     "%s: %d of %d studies", name, done, settings.studies
                 ),
             )

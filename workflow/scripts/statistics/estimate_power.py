@@ -10,9 +10,9 @@ from periomics.core.results import read_result, write_result
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.inputs import load_design
-from periomics.statistics.planning.planned_truth import settings
 from periomics.statistics.planning.power_figure import power_figure
 from periomics.statistics.planning.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
+from periomics.study.settings.planning import Planning
 
 
 def main(snakemake):
@@ -24,7 +24,7 @@ def main(snakemake):
         if measured
         else None
     )
-    planned = settings(snakemake.params.settings)
+    planned = Planning.of(snakemake.params.settings, "planning")
     power, curves = power_tables(
         plan, planned, sheet, dictionary, int(snakemake.params.seed), prepared
     )

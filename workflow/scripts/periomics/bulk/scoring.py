@@ -7,11 +7,11 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from periomics.bulk.qc import groups
-from periomics.bulk.settings import Scoring
 from periomics.genes.normalise import log_cpm
 from periomics.genes.orthologs import between
 from periomics.genes.scores import WARN_SHARE, footprint_scores, read_footprints, signature_scores
 from periomics.genes.signatures import signed_sets
+from periomics.study.settings.bulk import BulkScores
 
 COLUMNS = (
     "library_id",
@@ -33,7 +33,7 @@ def score_libraries(
     symbols: pd.Series,
     facts: Sequence[Mapping[str, object]],
     signatures: pd.DataFrame,
-    settings: Scoring,
+    settings: BulkScores,
     footprints: str | None = None,
     orthologs: Mapping[str, str | None] | None = None,
 ) -> tuple[pd.DataFrame, list[str]]:
@@ -50,7 +50,7 @@ def score_libraries(
     signatures
         Of `read_signatures`.
     settings
-        Scoring.
+        BulkScores.
     footprints, orthologs
         Path of the footprint table, and rodent → path of its ortholog table; None where not configured.
     """
@@ -77,7 +77,7 @@ def score_matrix(
     symbols: pd.Series,
     species: str,
     signatures: pd.DataFrame,
-    settings: Scoring,
+    settings: BulkScores,
     footprints: str | None,
     orthologs: Mapping[str, str | None] | None,
 ) -> pd.DataFrame:

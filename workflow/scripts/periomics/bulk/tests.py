@@ -6,7 +6,6 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from periomics.bulk.settings import Analysis, Testing
 from periomics.genes.design import (
     collapse,
     contrast_weights,
@@ -17,6 +16,7 @@ from periomics.genes.design import (
     with_design,
 )
 from periomics.genes.model import empty_table, fit_contrasts, without_inference
+from periomics.study.settings.bulk import Analysis, BulkTests
 
 TEST_COLUMNS = (
     "test",
@@ -42,7 +42,7 @@ def run_analysis(
     samples: pd.DataFrame,
     claims: Mapping[str, object],
     roles: Mapping[str, object] | None,
-    settings: Testing,
+    settings: BulkTests,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """Tables of all contrasts of an analysis, from one fit.
 
@@ -59,7 +59,7 @@ def run_analysis(
     claims, roles
         claims.yaml and the config's roles.
     settings
-        Testing.
+        BulkTests.
 
     Returns
     -------
@@ -69,7 +69,10 @@ def run_analysis(
         TEST_COLUMNS, a row a contrast: what was tested, how many units, and why not where not.
     """
     chosen = with_design(
-        select(samples, analysis.select, analysis.name), analysis.arm, analysis.block, analysis.name
+        select(samples, analysis.select, analysis.name),
+        analysis.arm,
+        analysis.blocks,
+        analysis.name,
     )
     summed, units = collapse(counts, chosen)
     model = model_matrix(units)
@@ -99,7 +102,7 @@ def run_analysis(
                 "weights": "; ".join(f"{a} {v:+g}" for a, v in w.items()),
                 "n_units": units["animal_id"].nunique(),
                 "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in w),
-                "blocks": "; ".join(analysis.block),
+                "blocks": "; ".join(analysis.blocks),
                 "residual_df": model.freedom,
                 "status": kind,
                 "reason": reason,

@@ -11,7 +11,6 @@ from periomics.core.errors import InputError, PeriomicsError
 from periomics.culture.plates import edge_well, read_plate, well_name
 from periomics.culture.scratch import (
     Gap,
-    ScratchSettings,
     closure_at,
     closure_percent,
     find_gap,
@@ -19,6 +18,7 @@ from periomics.culture.scratch import (
     half_time,
 )
 from periomics.study import measurements
+from periomics.study.settings.culture import Culture
 
 SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
 NO_SIZE = "the pixel size is not known: no lengths, no speeds"
@@ -82,33 +82,32 @@ def _number(fact: Mapping[str, object], name: str) -> float | None:
     return None if value is None or value != value else float(value)
 
 
-def gap_settings(settings: Mapping[str, object]) -> ScratchSettings:
-    """The gap finder's knobs from the config's `culture` section."""
-    return ScratchSettings(**{k: float(settings[k]) for k in ScratchSettings.__dataclass_fields__})
-
-
-def working_size(pixel_um: float | None, settings: Mapping[str, object]) -> float:
+def working_size(pixel_um: float | None, settings: Culture) -> float:
     """Pixel size that the gap finder works with: the series' own, or that at which the texture window has `window_px` pixels.
 
     The second is no guess of the scale: it only says how large a window, a piece of debris and a regrowth are in pixels, and no
     length that follows from it is written.
     """
-    return (
-        pixel_um
-        if pixel_um is not None
-        else float(settings["window_um"]) / float(settings["window_px"])
-    )
+    if pixel_um is not None:
+        return pixel_um
+    if settings.window_px is None:
+        raise InputError(
+            "neither a pixel size nor the side of the texture window in pixels is known",
+            file="config",
+            column="culture/window_px",
+            allowed="pixels, above 1",
+        )
+    return settings.window_um / settings.window_px
 
 
 def scratch_rows(
-    gap: Gap, time_h: np.ndarray, settings: Mapping[str, object], pixel_um: float | None
+    gap: Gap, time_h: np.ndarray, settings: Culture, pixel_um: float | None
 ) -> list[dict[str, object]]:
     """Measurements of one series: closure at the declared time and at every frame, speed, half time, area under the curve.
 
     Without a pixel size areas stand in pixels, which percentages do not feel, and the speed is left out with the reason.
     """
-    at = float(settings["closure_h"])
-    share = float(settings["closed_share"])
+    at, share = settings.closure_h, settings.closed_share
     closed = closure_percent(gap.area_mm2)
     at_value = closure_at(time_h, gap.area_mm2, at)
     speed, used = front_speed(time_h, gap.width_um, share)
@@ -230,7 +229,7 @@ def plate_rows(facts: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
 
 
 def measure_culture(
-    facts: Sequence[Mapping[str, object]], settings: Mapping[str, object], on_broken: str = "flag"
+    facts: Sequence[Mapping[str, object]], settings: Culture, on_broken: str = "flag"
 ):
     """Measure everything of one isolation.
 
@@ -259,8 +258,8 @@ def measure_culture(
         own = [f for f in facts if f["specimen_id"] == specimen]
         common_here = {**common, "specimen_id": specimen, "role": own[0].get("role", "sample")}
         try:
-            frames, time_h, pixel = read_series(own, settings.get("pixel_size") != "unknown")
-            gap = find_gap(frames, working_size(pixel, settings), gap_settings(settings))
+            frames, time_h, pixel = read_series(own, settings.pixel_size != "unknown")
+            gap = find_gap(frames, working_size(pixel, settings), settings)
         except (PeriomicsError, OSError, ValueError) as error:
             if on_broken == "stop":
                 raise

@@ -14,28 +14,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from periomics.core.errors import SpecimenError
-
-
-@dataclass(frozen=True)
-class ScratchSettings:
-    """Knobs of the gap finder.
-
-    Parameters
-    ----------
-    window_um
-        Side of the texture window; about one cell.
-    debris_um2
-        Islands of texture inside the gap up to this area are debris, not cells.
-    closed_share
-        The speed is taken from frames before this share of the gap is closed.
-    regrowth_um
-        How far the gap may seem to grow back between frames before that is called a change of field.
-    """
-
-    window_um: float = 24.0
-    debris_um2: float = 8000.0
-    closed_share: float = 0.8
-    regrowth_um: float = 30.0
+from periomics.study.settings.culture import Culture
 
 
 @dataclass(frozen=True)
@@ -87,7 +66,7 @@ def front_shift_px(threshold: float, gap: float, cells: float, window_px: int) -
     return window_px * max(0.0, 0.5 - share)
 
 
-def find_gap(frames: np.ndarray, pixel_um: float, settings: ScratchSettings | None = None) -> Gap:
+def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = None) -> Gap:
     """Find the cell-free gap in every frame of a series.
 
     Parameters
@@ -109,7 +88,7 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: ScratchSettings | No
     Validated on simulated fronts with known areas (tests) and, on real images, only against other texture segmenters, which
     differ among themselves by up to 12 points of area [project's notes].
     """
-    settings = settings or ScratchSettings()
+    settings = settings or Culture()
     window = max(3, round(settings.window_um / pixel_um) | 1)
     maps = np.stack([texture(f, window) for f in frames])
     threshold, gap, cells = split(maps)

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 from scipy import optimize, special, stats
 
+from periomics.core.multiplicity import benjamini_hochberg
 from periomics.genes.design import Model
 from periomics.genes.shrinkage import shrunken
 
@@ -132,10 +133,7 @@ def with_t_reference(results: pd.DataFrame, freedom: float) -> pd.DataFrame:
         results["pvalue"].notna()
     )
     kept = results["padj"].notna() & p.notna()
-    adjusted = pd.Series(np.nan, index=results.index)
-    if kept.any():
-        adjusted[kept] = stats.false_discovery_control(p[kept])
-    return results.assign(pvalue=p, padj=adjusted)
+    return results.assign(pvalue=p, padj=benjamini_hochberg(p.where(kept)))
 
 
 def _table(results: pd.DataFrame, symbols: Mapping[str, str] | pd.Series) -> pd.DataFrame:

@@ -62,9 +62,7 @@ def band_peaks(
     opened: Opened, settings: StainSettings, white: np.ndarray, pair: StainPair
 ) -> np.ndarray:
     """Maxima across the band along all interface lines of a section, from which a batch takes the stained level."""
-    options = options_from(
-        Options, settings.options, f"config, histology/stains/{settings.stain}/options"
-    )
+    options = options_from(Options, settings.options, f"histology/stains/{settings.stain}/options")
     pixel = opened.pixel_um
     amount = separate(opened.rgb, white, pair)[settings.target]
     (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / pixel)

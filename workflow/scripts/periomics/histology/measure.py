@@ -98,9 +98,7 @@ def measure_section(
         The main outcome also stands at the threshold ± `sweep_percent`, as variants `threshold=-10%`, `threshold=+10%`.
     """
     kind, function = DETECTORS[settings.detector]
-    options = options_from(
-        kind, settings.options, f"config, histology/stains/{settings.stain}/options"
-    )
+    options = options_from(kind, settings.options, f"histology/stains/{settings.stain}/options")
     prepared = prepare(opened, settings, batch)
     readout = function(prepared, options)
     rows = list(readout.rows)

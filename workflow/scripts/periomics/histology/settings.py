@@ -1,4 +1,4 @@
-"""What the config says of each stain, checked: a new stain is a block in `histology: stains:`, no code."""
+"""What the config says of each stain, with what its detector chooses: a new stain is a block in `histology: stains:`, no code."""
 
 from __future__ import annotations
 
@@ -6,39 +6,19 @@ from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from typing import TypeVar
 
-from periomics.core.errors import InputError, nearest
+from periomics.core.errors import InputError
 from periomics.imaging.stains import StainPair, choose_pair
+from periomics.study.settings.histology import Histology, Stain
+from periomics.study.settings.section import check_keys
 
-DETECTOR_NAMES = ("vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area")
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
 TARGET = {"lacunae": 0}
-THRESHOLD_RULES = ("half_maximum", "otsu", "half_median", "negative_control", "fixed")
 # Rules by detector for the stain looked for and the other one, where they differ from half_maximum and otsu: nuclei keep the
 # fixed 0.2 OD that pathologists know from QuPath; the eosin of bone is a matrix with holes.
 RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")}
-_KNOWN = (
-    "detector",
-    "vectors",
-    "estimate_vectors",
-    "white",
-    "roi",
-    "pixel_um",
-    "threshold",
-    "threshold_value",
-    "second_threshold",
-    "second_value",
-    "outcomes",
-    "options",
-    "antibody",
-)
-_COMMON = (
-    "stains",
-    "implant_margin_um",
-    "sweep_percent",
-    "smooth_um",
-    "max_clipped_percent",
-    "on_broken_specimen",
-)
+FIXED_OD = 0.2
+# Region in which a detector measures, where it is not the tissue around the implant.
+ROI = {"nuclei": "pie", "lacunae": "bone", "laminin": "interface"}
 T = TypeVar("T")
 
 
@@ -63,11 +43,11 @@ class StainSettings:
     estimate_vectors: bool
     white: tuple[float, float, float] | None
     outcomes: Mapping[str, str]
-    options: Mapping[str, object]
-    implant_margin_um: float = 5.0
-    sweep_percent: float = 10.0
-    smooth_um: float = 0.5
-    max_clipped_percent: float = 1.0
+    options: Mapping[str, float]
+    implant_margin_um: float
+    sweep_percent: float
+    smooth_um: float
+    max_clipped_percent: float
 
 
 def stain_settings(
@@ -80,106 +60,48 @@ def stain_settings(
     InputError
         Naming stain, key, value and what is allowed.
     """
-    for name in settings:
-        if name not in _COMMON:
-            raise InputError(
-                f"unknown setting histology/{name}{nearest(name, _COMMON)}",
-                allowed=", ".join(_COMMON),
-            )
-    common = {
-        k: float(settings[k])
-        for k in ("implant_margin_um", "sweep_percent", "smooth_um", "max_clipped_percent")
-        if k in settings
-    }
-    blocks = settings.get("stains") or {}
-    return {str(stain): _one(str(stain), block, pairs, common) for stain, block in blocks.items()}
+    section = Histology.of(settings, "histology")
+    return {name: _one(name, stain, section, pairs) for name, stain in section.stains.items()}
 
 
 def _one(
-    stain: str, block: Mapping[str, object], pairs: Mapping[str, StainPair], common: Mapping
+    name: str, stain: Stain, section: Histology, pairs: Mapping[str, StainPair]
 ) -> StainSettings:
-    where = f"config, histology/stains/{stain}"
-    for name in block:
-        if name not in _KNOWN:
-            raise InputError(
-                f"unknown setting {name}{nearest(name, _KNOWN)}",
-                file=where,
-                allowed=", ".join(_KNOWN),
-            )
-    detector = str(block.get("detector", ""))
-    if detector not in DETECTOR_NAMES:
-        raise InputError(
-            f"unknown detector{nearest(detector, DETECTOR_NAMES)}",
-            file=where,
-            column="detector",
-            value=detector,
-            allowed=", ".join(DETECTOR_NAMES),
-        )
-    rules = {}
-    defaults = RULES.get(detector, ("half_maximum", "otsu"))
-    for key, default in zip(("threshold", "second_threshold"), defaults, strict=True):
-        rules[key] = str(block.get(key, default))
-        if rules[key] not in THRESHOLD_RULES:
-            raise InputError(
-                "unknown rule",
-                file=where,
-                column=key,
-                value=rules[key],
-                allowed=", ".join(THRESHOLD_RULES),
-            )
-    white = block.get("white")
+    first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
+    vectors = stain.vectors or ("H-E" if stain.detector == "lacunae" else "H-DAB")
     return StainSettings(
-        stain=stain,
-        detector=detector,
-        pair=choose_pair(
-            pairs, block.get("vectors", "H-E" if detector == "lacunae" else "H-DAB"), where
-        ),
-        target=TARGET.get(detector, 1),
-        roi=str(block.get("roi", _ROI[detector])),
-        pixel_um=_positive(block.get("pixel_um", 0.5), where, "pixel_um"),
-        threshold_value=_positive(block.get("threshold_value", 0.2), where, "threshold_value"),
-        second_value=_positive(block.get("second_value", 0.2), where, "second_value"),
-        estimate_vectors=bool(block.get("estimate_vectors", False)),
-        white=tuple(float(v) for v in white) if white else None,
-        outcomes=dict(block.get("outcomes") or {}),
-        options=dict(block.get("options") or {}),
-        **rules,
-        **common,
+        stain=name,
+        detector=stain.detector,
+        pair=choose_pair(pairs, vectors, f"config, histology/stains/{name}"),
+        target=TARGET.get(stain.detector, 1),
+        roi=stain.roi or ROI.get(stain.detector, "peri_implant_ct"),
+        pixel_um=stain.pixel_um,
+        threshold=stain.threshold or first,
+        threshold_value=stain.threshold_value or FIXED_OD,
+        second_threshold=stain.second_threshold or second,
+        second_value=stain.second_value or FIXED_OD,
+        estimate_vectors=stain.estimate_vectors,
+        white=stain.white,
+        outcomes=stain.outcomes,
+        options=stain.options,
+        implant_margin_um=section.implant_margin_um,
+        sweep_percent=section.sweep_percent,
+        smooth_um=section.smooth_um,
+        max_clipped_percent=section.max_clipped_percent,
     )
-
-
-_ROI = {
-    "vessels": "peri_implant_ct",
-    "neutrophils": "peri_implant_ct",
-    "nuclei": "pie",
-    "lacunae": "bone",
-    "laminin": "interface",
-    "area": "peri_implant_ct",
-}
-
-
-def _positive(value: object, where: str, column: str) -> float:
-    try:
-        number = float(value)
-    except (TypeError, ValueError):
-        number = float("nan")
-    if not number > 0:
-        raise InputError("is not a number above 0", file=where, column=column, value=value)
-    return number
 
 
 def options_from(kind: type[T], given: Mapping[str, object], where: str) -> T:
     """A detector's options (a dataclass of numbers) from the config; unknown names and non-numbers are errors."""
     known = {f.name: f.default for f in fields(kind)}
     values = {}
+    check_keys(given, list(known), where)
     for name, value in given.items():
-        if name not in known:
-            raise InputError(
-                f"unknown option {name}{nearest(name, known)}", file=where, allowed=", ".join(known)
-            )
         number = isinstance(value, int | float) and not isinstance(value, bool)
         if not number or value < 0:
-            raise InputError("is not a number from 0 up", file=where, column=name, value=value)
+            raise InputError(
+                "is not a number from 0 up", file="config", column=f"{where}/{name}", value=value
+            )
         values[name] = type(known[name])(value)
     return kind(**values)
 

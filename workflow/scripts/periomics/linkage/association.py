@@ -11,7 +11,6 @@ from dataclasses import dataclass
 from math import factorial, prod
 
 import numpy as np
-import pandas as pd
 from scipy import stats
 
 COLUMNS = (
@@ -162,11 +161,3 @@ def permutation_p(
         beyond += int((np.abs(correlation(cx[None, :], shuffled)) >= abs(r) - 1e-12).sum())
         done += m
     return (beyond + 1) / (n_permutations + 1)
-
-
-def holm(p: pd.Series) -> pd.Series:
-    """Holm's adjusted p within one family; missing stays missing."""
-    known = p.dropna().sort_values()
-    m = len(known)
-    adjusted = np.minimum(1.0, np.maximum.accumulate([(m - i) * v for i, v in enumerate(known)]))
-    return pd.Series(adjusted, index=known.index, dtype=float).reindex(p.index)

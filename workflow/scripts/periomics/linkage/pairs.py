@@ -7,9 +7,10 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.multiplicity import holm
 from periomics.core.seeds import generator
-from periomics.linkage.association import COLUMNS, holm, within
-from periomics.study.dictionary import entry
+from periomics.linkage.association import COLUMNS, within
+from periomics.study.dictionary import entry, scores_among
 from periomics.study.scale import applies, to_scale
 
 CONCORDANCE = "assay concordance"
@@ -71,7 +72,7 @@ def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFra
     """Units × modality: how many outcomes of each modality every unit has measured."""
     df = animals[(animals["status"] == "measured") & (animals["variant"] == "")]
     modality = df["outcome"].map(lambda o: str(entry(dictionary, o)["modality"]))
-    score = df["outcome"].str.startswith("score:")
+    score = scores_among(df["outcome"])
     df = df.assign(modality=modality.where(~score, "scores of " + modality))
     counts = df.groupby(["animal_id", "modality"])["outcome"].nunique()
     return counts.unstack(fill_value=0).reset_index()
@@ -167,5 +168,5 @@ def associate(
     out["p_adj"] = np.nan
     for family, part in out.groupby("family"):
         if family != CONCORDANCE:
-            out.loc[part.index, "p_adj"] = holm(part["p"])
+            out.loc[part.index, "p_adj"] = holm(part["p"].to_numpy(float))
     return out

@@ -10,6 +10,7 @@ import pandas as pd
 from periomics.core.errors import InputError, nearest
 from periomics.core.seeds import generator
 from periomics.linkage.network import Pool, edge_frequencies, prune, shuffled, solve_pool
+from periomics.study.settings.linkage import SignallingNetwork
 
 EDGE_COLUMNS = (
     "source",
@@ -82,7 +83,7 @@ def find_routes(
     edges: pd.DataFrame,
     inputs: Mapping[str, int],
     genes: Mapping[str, float],
-    settings: Mapping[str, object],
+    settings: SignallingNetwork,
     seed: int,
     name: str,
 ) -> tuple[pd.DataFrame, Pool, int]:
@@ -110,19 +111,15 @@ def find_routes(
     n_edges
         Edges after pruning.
     """
-    pruned = prune(edges, inputs, genes, int(settings["depth"]))
-    beta, limit, solver = (
-        float(settings["beta"]),
-        int(settings["pool"]),
-        str(settings.get("solver", "HiGHS")),
-    )
+    pruned = prune(edges, inputs, genes, settings.depth)
+    beta, limit, solver = settings.beta, settings.pool, settings.solver
     pool = solve_pool(pruned, inputs, genes, beta, limit, solver)
     table = edge_frequencies([pool]).rename("frequency").reset_index()
     if len(table):
         rng = generator(seed, "solve_network", name)
         nulls = [
             solve_pool(pruned, inputs, shuffled(genes, rng), beta, 5, solver)
-            for _ in range(int(settings["nulls"]))
+            for _ in range(settings.nulls)
         ]
         null = (
             edge_frequencies(nulls).rename("null_frequency")
@@ -135,9 +132,7 @@ def find_routes(
             else table
         )
     table = table.reindex(columns=["source", "sign", "target", "frequency", "null_frequency"])
-    table["null_frequency"] = (
-        table["null_frequency"].fillna(0.0) if int(settings["nulls"]) else np.nan
-    )
+    table["null_frequency"] = table["null_frequency"].fillna(0.0) if settings.nulls else np.nan
     table["pool_complete"] = "yes" if pool.complete else "no"
     facts = edges.drop_duplicates(["source", "sign", "target"])[
         ["source", "sign", "target", "layer", "evidence"]

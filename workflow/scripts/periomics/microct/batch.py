@@ -14,8 +14,8 @@ from periomics.microct.distance import squared_distance
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.large import slab_planes
 from periomics.microct.measure import isotropic_voxel
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import slabs, smoothed_slabs
+from periomics.study.settings.microct import Microct
 
 COLUMNS = (
     "batch",
@@ -33,7 +33,7 @@ Read = Callable[[Mapping[str, object]], SlabReader]
 
 
 def batch_row(
-    batch: str, rows: Sequence[Mapping[str, object]], settings: Settings, read: Read
+    batch: str, rows: Sequence[Mapping[str, object]], settings: Microct, read: Read
 ) -> pd.DataFrame:
     """The one row of a scan batch.
 
@@ -66,7 +66,7 @@ def batch_row(
 
 
 def pooled_otsu(
-    rows: Sequence[Mapping[str, object]], settings: Settings, read: Read, reasons: list[str]
+    rows: Sequence[Mapping[str, object]], settings: Microct, read: Read, reasons: list[str]
 ) -> tuple[float | None, int]:
     """Otsu's threshold of the smoothed grey values of all scans, each of the same weight; and how many scans gave values.
 
@@ -98,7 +98,7 @@ def pooled_otsu(
     return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(pools)
 
 
-def _pool(scan: SlabReader, settings: Settings) -> list[tuple[NDArray[np.float64], float, float]]:
+def _pool(scan: SlabReader, settings: Microct) -> list[tuple[NDArray[np.float64], float, float]]:
     """Shares of a scan's grey values by bin, and the range of the bins; nothing where no value is left."""
     low, high, n = np.inf, -np.inf, 0
     for values in _tissue(scan, settings):
@@ -116,7 +116,7 @@ def _pool(scan: SlabReader, settings: Settings) -> list[tuple[NDArray[np.float64
     return [(counts / n, low, high)]
 
 
-def _tissue(scan: SlabReader, settings: Settings) -> Iterator[NDArray[np.float32]]:
+def _tissue(scan: SlabReader, settings: Microct) -> Iterator[NDArray[np.float32]]:
     """Smoothed grey values outside metal and band, and not air, slab by slab."""
     voxel_um, sigma = isotropic_voxel(scan.spacing_um), settings.prefilter_sigma_voxels
     reach = (
@@ -138,7 +138,7 @@ def _tissue(scan: SlabReader, settings: Settings) -> Iterator[NDArray[np.float32
 
 
 def _phantom(
-    rows: Sequence[Mapping[str, object]], settings: Settings, read: Read, reasons: list[str]
+    rows: Sequence[Mapping[str, object]], settings: Microct, read: Read, reasons: list[str]
 ) -> dict[str, object]:
     """Slope, intercept and largest residual of the batch's phantom; the mean line where it has several."""
     lines = []

@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct.periimplant import Axis, Place, sector_of, shell
-from periomics.microct.settings import Settings, Voi
+from periomics.study.settings.microct import Microct, Voi
 
 Mask = NDArray[np.bool_]
 OCTANTS = 8
@@ -83,12 +83,12 @@ def layer(
     return shell(distance, offset_um, offset_um + voxel_um, height, voi)
 
 
-def contact_offset(settings: Settings, voxel_um: float) -> float:
+def contact_offset(settings: Microct, voxel_um: float) -> float:
     """Offset (µm) of the default contact layer: the first whole voxel outside the exclusion band."""
     return float(np.ceil(settings.voi.inner_um / voxel_um - 1e-6)) * voxel_um
 
 
-def speck_voxels(settings: Settings, voxel_um: float) -> float:
+def speck_voxels(settings: Microct, voxel_um: float) -> float:
     """Voxels of a ball of diameter `speck_um`."""
     return np.pi / 6 * (settings.speck_um / voxel_um) ** 3
 
@@ -117,7 +117,7 @@ class Tally:
         )
 
 
-def curve_shells(settings: Settings, voxel_um: float) -> list[tuple[str, float, float]]:
+def curve_shells(settings: Microct, voxel_um: float) -> list[tuple[str, float, float]]:
     """(curve, from, to) of all curves over distance, µm: whole voxels from 0."""
     outer, found = settings.voi.outer_um, []
     for k in range(settings.band_sweep_voxels + 1):
@@ -133,7 +133,7 @@ def curve_shells(settings: Settings, voxel_um: float) -> list[tuple[str, float, 
     ]
 
 
-def farthest_um(settings: Settings, voxel_um: float) -> float:
+def farthest_um(settings: Microct, voxel_um: float) -> float:
     """Distance from the metal beyond which nothing is counted."""
     ends = [high for _, _, high in curve_shells(settings, voxel_um)] + [
         high for _, high in settings.shells_um
@@ -155,7 +155,7 @@ def slices_of(shape: tuple[int, int, int], axis: Axis) -> tuple[int, int]:
     return first, int(np.ceil(along.max())) + 2 - first
 
 
-def tally(around: Surroundings, settings: Settings, slices: tuple[int, int]) -> Tally:
+def tally(around: Surroundings, settings: Microct, slices: tuple[int, int]) -> Tally:
     """Count bone and all voxels of a scan, or of some of its planes, by distance, height, octant and sector.
 
     The shell of the level is not cut to the VOI's range along the axis: the whole height counts.
@@ -195,7 +195,7 @@ def shoulder(axis: Axis) -> float:
     return axis.length - np.ceil(axis.length)
 
 
-def level(found: Tally, axis: Axis, voxel_um: float, settings: Settings) -> Level:
+def level(found: Tally, axis: Axis, voxel_um: float, settings: Microct) -> Level:
     """Marginal bone level by sector: highest slice with bone in a shell behind the exclusion band.
 
     Slices are a voxel thick, across the axis, the shoulder at the middle of one: how well the apex is found has no say in
@@ -231,7 +231,7 @@ def _highest(levels: NDArray[np.int64], depth: int, share: float) -> NDArray[np.
     return np.where(reached.any(axis=1), last, np.nan)
 
 
-def curves(found: Tally, at: Level, voxel_um: float, settings: Settings) -> pd.DataFrame:
+def curves(found: Tally, at: Level, voxel_um: float, settings: Microct) -> pd.DataFrame:
     """Table of all curves around the implant, columns CURVE_COLUMNS; a share without voxels is missing.
 
     `bic_by_offset` and `band_sweep_*` (the band's width changed, the rest as declared) run over whole voxels from 0;

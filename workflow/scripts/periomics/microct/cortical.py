@@ -20,9 +20,9 @@ from periomics.core.errors import SpecimenError
 from periomics.microct import balls
 from periomics.microct.components import largest_part
 from periomics.microct.morphometry import Fraction
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import TOO_LITTLE, BitVolume, Mask, Shape, slabs
 from periomics.microct.streamed_thickness import streamed_thickness
+from periomics.study.settings.microct import Microct
 
 ROUNDING = 1.5  # voxels
 METHOD = "dual threshold after Buie 2007 [from memory]"
@@ -59,7 +59,7 @@ class Counts:
 
 def measure(
     bone: BitVolume,
-    settings: Settings,
+    settings: Microct,
     voxel_um: float,
     memory_mb: float | None = None,
     planes: int = 64,
@@ -91,14 +91,14 @@ def measure(
     return [_thickness_row(parts, voxel_um / 1000, memory_mb, threads), *rows]
 
 
-def fitting_planes(memory_mb: float, shape: Shape, settings: Settings, voxel_um: float) -> int:
+def fitting_planes(memory_mb: float, shape: Shape, settings: Microct, voxel_um: float) -> int:
     """Planes of a slab of `split` within the memory; raises ValueError as `slabs.planes_for`."""
     radii = (settings.cortical_close_um, settings.cortical_pore_um, settings.trabecular_close_um)
     return balls.planes_for(memory_mb, shape, max(ROUNDING, max(radii) / voxel_um))
 
 
 def split(
-    bone: BitVolume, settings: Settings, voxel_um: float, planes: int = 64, threads: int = 1
+    bone: BitVolume, settings: Microct, voxel_um: float, planes: int = 64, threads: int = 1
 ) -> Compartments:
     """Cortical and trabecular compartment of a bone.
 

@@ -14,7 +14,7 @@ from periomics.microct.density import Calibration, Sums, density_rows_of, densit
 from periomics.microct.morphometry import Fraction, fraction
 from periomics.microct.periimplant import Axis, Place, shell
 from periomics.microct.segment import saturated
-from periomics.microct.settings import Settings
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
@@ -80,7 +80,7 @@ class Counts:
         )
 
 
-def factors(settings: Settings) -> tuple[float, ...]:
+def factors(settings: Microct) -> tuple[float, ...]:
     """Of the bone threshold in the sensitivity variants."""
     return (
         tuple(1 + sign * settings.sweep_percent / 100 for sign in (-1, 1))
@@ -89,7 +89,7 @@ def factors(settings: Settings) -> tuple[float, ...]:
     )
 
 
-def shells(settings: Settings) -> list[tuple[str, str, float, float, str]]:
+def shells(settings: Microct) -> list[tuple[str, str, float, float, str]]:
     """(outcome, variant, from, to, note): the default OV/TV shell first, then its curve over offsets, then BV/TV shells."""
     if settings.implant == "none":
         return []
@@ -103,7 +103,7 @@ def shells(settings: Settings) -> list[tuple[str, str, float, float, str]]:
     ]
 
 
-def shell_masks(regions: Regions, settings: Settings) -> list[Mask]:
+def shell_masks(regions: Regions, settings: Microct) -> list[Mask]:
     """The masks of `shells`."""
     return [
         shell(regions.distance, low, high, regions.height, settings.voi)
@@ -111,7 +111,7 @@ def shell_masks(regions: Regions, settings: Settings) -> list[Mask]:
     ]
 
 
-def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, int]) -> Counts:
+def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int]) -> Counts:
     """All sums of a part; `slices` are those of the whole scan (`contact.slices_of`), so that parts add up."""
     regions = part.regions
     masks = [regions.voi, *shell_masks(regions, settings)]
@@ -145,7 +145,7 @@ def count(part: Part, settings: Settings, voxel_um: float, slices: tuple[int, in
 def count_rows(
     found: Counts,
     axis: Axis | None,
-    settings: Settings,
+    settings: Microct,
     calibration: Calibration | None,
     voxel_um: float,
 ) -> tuple[list[Row], pd.DataFrame]:
@@ -164,7 +164,7 @@ def count_rows(
     ]
     for factor, few in zip(factors(settings), found.swept, strict=True):
         variant = f"threshold={100 * (factor - 1):+g}%"
-        note = f"bone >= {settings.bone_threshold * factor:g}"
+        note = f"bone >= {settings.bone_cut * factor:g}"
         rows += [
             _share(o, variant, f, volume, note) for o, f in zip(("bvtv", "ovtv"), few, strict=False)
         ]
@@ -178,7 +178,7 @@ def count_rows(
 
 
 def _at_implant(
-    around: contact.Tally, level: contact.Level, settings: Settings, voxel_um: float
+    around: contact.Tally, level: contact.Level, settings: Microct, voxel_um: float
 ) -> list[Row]:
     """Contact, marginal bone loss and insertion depth."""
     offset = contact.contact_offset(settings, voxel_um)

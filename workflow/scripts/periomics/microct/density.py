@@ -6,14 +6,14 @@ Without a calibration a grey value stays a grey value in arbitrary units and is 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import astuple, dataclass, replace
+from dataclasses import astuple, dataclass
 
 import edt
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError, SpecimenError
-from periomics.microct.settings import Settings
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
@@ -40,7 +40,7 @@ class Calibration:
 
 
 def calibration_of(
-    settings: Settings, header: Mapping[str, object], batch: Mapping[str, object]
+    settings: Microct, header: Mapping[str, object], batch: Mapping[str, object]
 ) -> Calibration | None:
     """The scan's calibration by the declared way.
 
@@ -81,13 +81,13 @@ def calibration_of(
     return Calibration(values[0], values[1], source)
 
 
-def in_grey(settings: Settings, calibration: Calibration | None) -> Settings:
+def in_grey(settings: Microct, calibration: Calibration | None) -> Microct:
     """The settings with bone thresholds and the low-density cut as grey values of this scan."""
     if settings.threshold_unit == "grey" or calibration is None:
         return settings
     names = ("bone_threshold", "bone_threshold_low", "low_density_cut")
     changed = {n: calibration.grey(v) for n in names if (v := getattr(settings, n)) is not None}
-    return replace(settings, threshold_unit="grey", **changed)
+    return settings.but(threshold_unit="grey", **changed)
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def density_rows(
     grey: NDArray,
     bone: Mask,
     voi: Mask,
-    settings: Settings,
+    settings: Microct,
     calibration: Calibration | None,
     threads: int = 1,
 ) -> list[Row]:
@@ -127,7 +127,7 @@ def density_rows(
     return density_rows_of(density_sums(grey, inner, voi, settings), settings, calibration)
 
 
-def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Settings) -> Sums:
+def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Microct) -> Sums:
     """What densities are made of; `inner` is bone without its surface (`inner_bone`). Sums of parts add up."""
     core = inner & voi
     low = (
@@ -145,7 +145,7 @@ def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Settings) -> S
     )
 
 
-def density_rows_of(sums: Sums, settings: Settings, calibration: Calibration | None) -> list[Row]:
+def density_rows_of(sums: Sums, settings: Microct, calibration: Calibration | None) -> list[Row]:
     """The rows of `density_rows`."""
     peel = f"bone without its outer {settings.tmd_peel_voxels} voxels"
     rows: list[Row] = []

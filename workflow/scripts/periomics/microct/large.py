@@ -40,7 +40,6 @@ from periomics.microct.measure import (
 from periomics.microct.morphometry import Fraction, Thickness
 from periomics.microct.periimplant import Axis, Place, implant_axis
 from periomics.microct.segment import grey_warnings, saturated
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import TOO_LITTLE, BitVolume, Shape, bounds, planes_for, slabs
 from periomics.microct.spill import Spill
 from periomics.microct.streamed_thickness import Moments, SizeCounts, streamed_thickness
@@ -66,6 +65,7 @@ from periomics.microct.survey import (
     region_bits,
     segmented,
 )
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 Planes = Callable[[int, int], NDArray]
@@ -123,7 +123,7 @@ def slab_planes(
 
 def measure_large(
     scan: SlabReader,
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     threads: int = 1,
     calibration: Calibration | None = None,
@@ -177,7 +177,7 @@ class _Job:
     near: Box
     bits: Bits
     greys: Greys
-    settings: Settings
+    settings: Microct
     common: Mapping[str, object]
     calibration: Calibration | None
     note: str
@@ -226,7 +226,7 @@ class _Job:
 
 
 def _ground(
-    found: Greys, settings: Settings, voxel_um: float, planes: int, by_hand: Corrected | None
+    found: Greys, settings: Microct, voxel_um: float, planes: int, by_hand: Corrected | None
 ) -> tuple[Ground, Box]:
     """The implant and its axis, and the box within whose bounds anything is counted."""
     shape, drawn = found.metal.shape, by_hand or Corrected()
@@ -244,7 +244,7 @@ def _ground(
 
 
 def _bits(
-    scan: SlabReader, ground: Ground, near: Box, settings: Settings, planes: int, threads: int
+    scan: SlabReader, ground: Ground, near: Box, settings: Microct, planes: int, threads: int
 ) -> Bits:
     zone, voi = region_bits(ground, near, settings, planes, threads)
     seen, *swept = segmented(scan, settings, ground.voxel_um, zone, planes)

@@ -20,9 +20,9 @@ from periomics.microct.morphometry import Fraction
 from periomics.microct.periimplant import Axis, Place, distance_um, height_um, implant_axis, shell
 from periomics.microct.resample import to_cubes
 from periomics.microct.segment import bone_mask, grey_warnings, segment_implant, smooth
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import bits_of
 from periomics.study.measurements import tidy
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
@@ -50,7 +50,7 @@ class Measured:
     step: int = 1
 
 
-def outcomes(settings: Settings) -> tuple[str, ...]:
+def outcomes(settings: Microct) -> tuple[str, ...]:
     """Outcomes that a scan gives; those at the implant need one."""
     found = ["bvtv", "bv", "tv", *THICKNESS, *structure.OUTCOMES]
     if not settings.anisotropy:
@@ -81,7 +81,7 @@ def isotropic_voxel(spacing_um: Spacing) -> float:
 def measure(
     grey: NDArray,
     spacing_um: Spacing,
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     threads: int = 1,
     calibration: Calibration | None = None,
@@ -150,7 +150,7 @@ def measure(
     )
 
 
-def describe(settings: Settings, by_hand: Corrected | None) -> str:
+def describe(settings: Microct, by_hand: Corrected | None) -> str:
     """What the `method` column says of every row."""
     return (
         settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
@@ -162,7 +162,7 @@ def measure_part(
     pure: Mask,
     shape: tuple[int, int, int],
     voxel_um: float,
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     calibration: Calibration | None,
     note: str,
@@ -233,19 +233,19 @@ def measure_part(
     )
 
 
-def check_bone(bone: Fraction, settings: Settings) -> None:
+def check_bone(bone: Fraction, settings: Microct) -> None:
     """Raises SpecimenError where the VOI holds no bone, or nothing else."""
     if bone.bone in (0, bone.total):
         what = "no bone" if bone.bone == 0 else "nothing but bone"
         raise SpecimenError(
-            f"{what} in the VOI at threshold {settings.bone_threshold:g}: threshold and scan do not fit"
+            f"{what} in the VOI at threshold {settings.bone_cut:g}: threshold and scan do not fit"
         )
 
 
 def find_regions(
     grey: NDArray,
     voxel_um: float,
-    settings: Settings,
+    settings: Microct,
     threads: int = 1,
     by_hand: Corrected | None = None,
 ) -> Regions:
@@ -286,7 +286,7 @@ def regions_around(
     distance: NDArray[np.float32],
     height: NDArray[np.float32],
     axis: Axis,
-    settings: Settings,
+    settings: Microct,
     band: Mask | None = None,
     voi: Mask | None = None,
     origin: Place = (0, 0, 0),
@@ -330,9 +330,7 @@ class Sized:
     missing: str = ""
 
 
-def sized(
-    phase: Mask, regions: Regions, voxel_um: float, settings: Settings, threads: int
-) -> Sized:
+def sized(phase: Mask, regions: Regions, voxel_um: float, settings: Microct, threads: int) -> Sized:
     """Local thickness of a phase that is at hand as far as its spheres reach."""
     found = morphometry.thickness(
         phase, regions.voi, voxel_um / 1000, regions.zone, threads, settings.thickness_variants
@@ -346,7 +344,7 @@ def sized(
 
 
 def shell_means(
-    sizes: NDArray[np.float32], regions: Regions, settings: Settings
+    sizes: NDArray[np.float32], regions: Regions, settings: Microct
 ) -> tuple[float, ...]:
     """Mean of a thickness map (mm) in each of `shells_um`; NaN without a voxel."""
     if regions.axis is None or not settings.shells_um:
@@ -357,7 +355,7 @@ def shell_means(
     return tuple(float(v.mean(dtype=np.float64)) if v.size else float("nan") for v in found)
 
 
-def thickness_rows(outcome: str, found: Sized, settings: Settings) -> list[dict[str, object]]:
+def thickness_rows(outcome: str, found: Sized, settings: Microct) -> list[dict[str, object]]:
     """Tb.Th or Tb.Sp: mean and standard deviation over voxels, as ImageJ's plugin gives them, and by shell."""
     method, thick = "exact closed-ball local thickness", found.thickness
     if thick is None:

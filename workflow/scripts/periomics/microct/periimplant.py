@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct.settings import Voi
+from periomics.study.settings.microct import Voi
 
 Mask = NDArray[np.bool_]
 Place = tuple[int, int, int]

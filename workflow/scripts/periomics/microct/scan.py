@@ -18,10 +18,10 @@ from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, m
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, isotropic_voxel, measure
 from periomics.microct.resample import cubes_by_slabs
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import empty_bits
 from periomics.microct.survey import Greys
 from periomics.study.measurements import concatenate
+from periomics.study.settings.microct import Microct
 
 # The scan as it is measured, masks by hand, and how it is measured with masks.
 Prepared = tuple[SlabReader, Corrected | None, Callable[[Corrected | None], Large]]
@@ -51,7 +51,7 @@ class Scan:
     volumes: Volumes
 
 
-def batch_settings(settings: Settings, batch: Mapping[str, object]) -> Settings:
+def batch_settings(settings: Microct, batch: Mapping[str, object]) -> Microct:
     """The settings with the bone threshold of the scan's batch, where that is the rule.
 
     Raises
@@ -66,13 +66,13 @@ def batch_settings(settings: Settings, batch: Mapping[str, object]) -> Settings:
         raise SpecimenError(
             f"the scan's batch has no bone threshold: {batch.get('reason') or 'no row for the batch'}"
         )
-    return replace(settings, bone_threshold=float(str(value)))
+    return settings.but(bone_threshold=float(str(value)))
 
 
 def measure_file(
     path: str,
     row: Mapping[str, object],
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     mask: str | None = None,
     batch: Mapping[str, object] | None = None,
@@ -122,7 +122,7 @@ def _at_once(
     scan: SlabReader,
     drawn: SlabReader | None,
     name: str,
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     threads: int,
     calibration: Calibration | None,
@@ -135,7 +135,7 @@ def _at_once(
         found = measure(
             grey,
             scan.spacing_um,
-            replace(settings, voxels="cubes"),
+            settings.but(voxels="cubes"),
             common,
             threads,
             calibration,
@@ -155,7 +155,7 @@ def _by_parts(
     scan: SlabReader,
     drawn: SlabReader | None,
     name: str,
-    settings: Settings,
+    settings: Microct,
     common: Mapping[str, object],
     threads: int,
     calibration: Calibration | None,
@@ -208,7 +208,7 @@ def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFr
 
 
 def scan_facts(
-    scan: SlabReader, row: Mapping[str, object], settings: Settings, found: Large
+    scan: SlabReader, row: Mapping[str, object], settings: Microct, found: Large
 ) -> pd.DataFrame:
     """Acquisition, region and processing of a scan, as the guideline (Bouxsein 2010, 10.1002/jbmr.141) asks for them.
 

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from periomics.core.errors import SpecimenError
 from periomics.microct.morphometry import Fraction
-from periomics.microct.settings import Settings
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 
@@ -20,7 +20,7 @@ def smooth(grey: NDArray, sigma: float) -> NDArray[np.float32]:
     return ndimage.gaussian_filter(grey, sigma, mode="nearest") if sigma > 0 else grey
 
 
-def segment_implant(grey: NDArray, settings: Settings) -> Mask:
+def segment_implant(grey: NDArray, settings: Microct) -> Mask:
     """Metal: raw grey >= implant threshold, largest 26-component, closed by a ball.
 
     Parameters
@@ -41,7 +41,7 @@ def segment_implant(grey: NDArray, settings: Settings) -> Mask:
     return close(labels == sizes.argmax() + 1, settings.closing_voxels)
 
 
-def check_parts(sizes: NDArray[np.int64], settings: Settings, brightest: float) -> None:
+def check_parts(sizes: NDArray[np.int64], settings: Microct, brightest: float) -> None:
     """Refuse metal of no part, or with a second part of the declared share of the first; `sizes` in voxels, any order."""
     if not len(sizes):
         raise SpecimenError(
@@ -78,7 +78,7 @@ def segment_bone(
 
 def bone_mask(
     smoothed: NDArray[np.float32],
-    settings: Settings,
+    settings: Microct,
     voxel_um: float,
     metal_zone: Mask,
     factor: float = 1.0,
@@ -96,7 +96,7 @@ def bone_mask(
     factor
         Both thresholds times this (the sensitivity sweep).
     """
-    high = segment_bone(smoothed, settings.bone_threshold * factor)
+    high = segment_bone(smoothed, settings.bone_cut * factor)
     if settings.segmentation == "fixed" or settings.bone_threshold_low is None:
         return high
     low = segment_bone(smoothed, settings.bone_threshold_low * factor)
@@ -125,7 +125,7 @@ def saturated(grey: NDArray, metal_zone: Mask) -> Fraction:
     )
 
 
-def grey_warnings(full: Fraction, dtype: np.dtype, settings: Settings) -> list[str]:
+def grey_warnings(full: Fraction, dtype: np.dtype, settings: Microct) -> list[str]:
     """What about the grey values a reader should know: saturation outside the metal and its band (`saturated`)."""
     if not np.issubdtype(dtype, np.integer):
         return []

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
 from periomics.microct.connectivity import Connectivity, connectivity, purify
 from periomics.microct.morphometry import Fraction, fraction, mid_axis_spacing
-from periomics.microct.settings import Settings
 from periomics.microct.surface import Surface, plate_model, surface
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 Row = dict[str, object]
@@ -59,7 +59,7 @@ def structure_rows(
     voi: Mask,
     voxel_mm: float,
     tbth_mm: float | None,
-    settings: Settings,
+    settings: Microct,
     threads: int = 1,
     pure: Mask | None = None,
     mid_axes: MidAxes | None = None,
@@ -104,7 +104,7 @@ def structure_rows(
 
 
 def rows_of(
-    found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Settings
+    found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Microct
 ) -> list[Row]:
     """The rows of `structure_rows`."""
     rows = _surface_rows(found.surface, found.seen, voxel_mm)

@@ -16,7 +16,6 @@ from periomics.microct.masks import Corrected
 from periomics.microct.measure import NOT_FINITE, empty_voi, regions_around
 from periomics.microct.periimplant import Axis, Place, height_um
 from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
-from periomics.microct.settings import Settings
 from periomics.microct.slabs import (
     TRUNCATE,
     BitVolume,
@@ -27,6 +26,7 @@ from periomics.microct.slabs import (
     slabs,
     smoothed_slabs,
 )
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 Box = tuple[slice, slice, slice]
@@ -58,7 +58,7 @@ class Ground:
     reach: int = 0
     drawn: Corrected = field(default_factory=Corrected)
 
-    def regions(self, box: Box, settings: Settings, threads: int = 1) -> Regions:
+    def regions(self, box: Box, settings: Microct, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
         band, voi = (
             None if b is None else crop(b.read, box) for b in (self.drawn.band, self.drawn.voi)
@@ -151,7 +151,7 @@ def pasted(mask: Mask, at: Place, box: Box) -> Mask:
     return out
 
 
-def greys(scan: SlabReader, settings: Settings, planes: int) -> Greys:
+def greys(scan: SlabReader, settings: Microct, planes: int) -> Greys:
     """First look at all grey values.
 
     Raises
@@ -172,7 +172,7 @@ def greys(scan: SlabReader, settings: Settings, planes: int) -> Greys:
 
 
 def find_implant(
-    found: Greys, settings: Settings, planes: int, drawn: BitVolume | None
+    found: Greys, settings: Microct, planes: int, drawn: BitVolume | None
 ) -> tuple[Mask, Place]:
     """The implant in its box and the box's first voxel: `segment.segment_implant`, by slabs, or as drawn by hand."""
     implant, radius = drawn, 0
@@ -186,7 +186,7 @@ def find_implant(
 
 
 def region_bits(
-    ground: Ground, box: Box, settings: Settings, planes: int, threads: int
+    ground: Ground, box: Box, settings: Microct, planes: int, threads: int
 ) -> tuple[BitVolume, BitVolume]:
     """Metal with its band, and VOI, of the whole scan.
 
@@ -217,7 +217,7 @@ def region_bits(
 
 
 def segmented(
-    scan: SlabReader, settings: Settings, voxel_um: float, zone: BitVolume, planes: int
+    scan: SlabReader, settings: Microct, voxel_um: float, zone: BitVolume, planes: int
 ) -> list[BitVolume]:
     """Bone by the declared segmentation, `segment.bone_mask` by slabs: at the declared thresholds, then those of the sweep."""
     all_ = (1.0, *factors(settings))
@@ -235,7 +235,7 @@ def segmented(
         metal = zone.read(below, below + len(grey))
         for bits, low_bits, factor in zip(found, low_found, all_, strict=True):
             if two_level:
-                bits.write(low, segment_bone(grey[cut], settings.bone_threshold * factor))
+                bits.write(low, segment_bone(grey[cut], settings.bone_cut * factor))
                 low_bits.write(low, segment_bone(grey[cut], settings.bone_threshold_low * factor))
             else:
                 bits.write(low, bone_mask(grey, settings, voxel_um, metal, factor)[cut])

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pandas as pd
 
 from periomics.study.dictionary import entry
+from periomics.study.settings.outcomes import OutcomeRules
 
 COLUMNS = (
     "animal_id",
@@ -41,15 +40,8 @@ _FACTORS = np.array([1.0, 100.0, 1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9])
 _FIT = 0.01
 
 
-@dataclass(frozen=True)
-class Rules:
-    """How fields and sections become an animal: fewest sections of histology, below which the value is missing."""
-
-    min_sections: int = 1
-
-
 def aggregate(
-    joined: pd.DataFrame, dictionary: pd.DataFrame, exclusions: pd.DataFrame, rules: Rules = Rules()
+    joined: pd.DataFrame, dictionary: pd.DataFrame, exclusions: pd.DataFrame, rules: OutcomeRules
 ) -> pd.DataFrame:
     """Animal-level values of all outcomes.
 
@@ -134,7 +126,7 @@ def _excluded(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
 
 
 def _animal(
-    key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: Rules
+    key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: OutcomeRules
 ) -> dict[str, object]:
     row: dict[str, object] = dict(zip(_KEY, key, strict=True))
     known = entry(dictionary, str(row["outcome"]))

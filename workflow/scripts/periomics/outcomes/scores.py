@@ -10,6 +10,7 @@ import pandas as pd
 from periomics.core.errors import InputError
 from periomics.core.results import read_result
 from periomics.outcomes.aggregate import COLUMNS
+from periomics.study.dictionary import score_names
 
 SCORE_COLUMNS = ("library_id", "animal_id", "cell_type", "score_id", "kind", "method", "value")
 
@@ -49,8 +50,7 @@ def score_outcomes(
     if scores.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     df = scores.copy()
-    cell = df["cell_type"].map(lambda c: f"@{c}" if c else "")
-    df["outcome"] = "score:" + df["kind"] + ":" + df["score_id"] + cell
+    df["outcome"] = score_names(df["kind"], df["score_id"], df["cell_type"])
     first = df.groupby("outcome")["method"].transform("first")
     df["variant"] = (
         df["method"].where(df["method"] != first, "").map(lambda m: f"method={m}" if m else "")

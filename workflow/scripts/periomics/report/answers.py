@@ -19,6 +19,7 @@ from periomics.report.words import (
     tone,
     unvalidated,
 )
+from periomics.study.dictionary import is_score
 
 # Words of verdicts in the order in which an answer names them; words that are not listed follow.
 ORDER = (
@@ -129,7 +130,7 @@ def _labels(rows: pd.DataFrame, dictionary: pd.DataFrame) -> dict[str, str]:
     if len(set(domains)) == len(domains) and all(domains):
         return dict(zip(outcomes, domains, strict=True))
     return {
-        o: symbol(dictionary, o) if o.startswith("score:") else str(known(dictionary, o)["name"])
+        o: symbol(dictionary, o) if is_score(o) else str(known(dictionary, o)["name"])
         for o in outcomes
     }
 

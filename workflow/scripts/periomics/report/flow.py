@@ -11,6 +11,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
+from periomics.study.dictionary import scores_among
 from periomics.study.modalities import OF_SHEET
 
 WITHIN = "arms within the unit"
@@ -31,7 +32,7 @@ def outcome_status(sources: Sources) -> pd.DataFrame:
     values = sources.table("animals_values", VALUE_COLUMNS)
     if values.empty:
         return pd.DataFrame(columns=["animal_id", "area", "status", "reason"])
-    score = values["outcome"].str.startswith("score:")
+    score = scores_among(values["outcome"])
     values = values.assign(area=areas(values, sources.dictionary).where(~score, values["modality"]))
     values.loc[values["modality"].isin(["imports", "readings"]), "area"] = values["modality"]
     rank = values["status"].map({"measured": 0, "failed": 1, "excluded": 2, "missing": 3}).fillna(4)

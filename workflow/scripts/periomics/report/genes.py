@@ -17,6 +17,7 @@ from periomics.report.modality import VALUE_COLUMNS
 from periomics.report.pictures import Picture
 from periomics.report.sources import Sources, complete
 from periomics.report.words import area_name, interval
+from periomics.study.dictionary import scores_among
 
 Q = 0.05
 TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 12, 16
@@ -375,9 +376,7 @@ def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn]
     A score whose arms all have a single unit is not drawn.
     """
     values = sources.table("animals_values", VALUE_COLUMNS)
-    rows = values[
-        values["outcome"].astype(str).str.startswith("score:") & (values["modality"] == area)
-    ]
+    rows = values[scores_among(values["outcome"]) & (values["modality"] == area)]
     rows = rows[(rows["status"] == "measured") & rows["value"].notna() & (rows["variant"] == "")]
     units = sources.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")["unit"]
     rows = rows.assign(unit_of_analysis=rows["animal_id"].map(units).fillna(""))

@@ -24,6 +24,7 @@ from periomics.report.words import (
     unit_words,
     unvalidated,
 )
+from periomics.study.dictionary import scores_among
 
 ORDER = (
     "microct",
@@ -110,7 +111,7 @@ def pages(
     """A page for every modality that has values or pictures; scores and genes have pages of their own."""
     values = sources.table("animals_values", VALUE_COLUMNS)
     measurements = sources.table("measurements", MEASUREMENT_COLUMNS)
-    values = values[~values["outcome"].str.startswith("score:")] if len(values) else values
+    values = values[~scores_among(values["outcome"])] if len(values) else values
     values = (
         values.assign(area=areas(values, sources.dictionary))
         if len(values)

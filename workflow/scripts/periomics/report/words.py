@@ -9,7 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from periomics.core.errors import PeriomicsError
-from periomics.study.dictionary import entry
+from periomics.study.dictionary import entry, is_score
 
 MISSING = "–"
 MOST_PLACES = 6
@@ -152,7 +152,7 @@ def axis_label(dictionary: pd.DataFrame, outcome: str, unit: str = "") -> str:
     """Symbol and unit for an axis; scores have long names, which stand in the title instead."""
     row = known(dictionary, outcome)
     words = unit_words(unit or str(row["unit"]))
-    name = "score" if outcome.startswith("score:") else str(row["symbol"] or outcome)
+    name = "score" if is_score(outcome) else str(row["symbol"] or outcome)
     return f"{name} ({words})" if words else name
 
 

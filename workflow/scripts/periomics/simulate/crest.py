@@ -9,8 +9,8 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.settings import Settings
 from periomics.simulate.trabeculae import Implant
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 # How much deeper than its mean the crater is at its deepest angle, and shallower at the angle opposite.
@@ -52,7 +52,7 @@ def true_levels(
     height_um: NDArray[np.float64],
     screw: Implant,
     voxel_um: float,
-    definitions: Settings,
+    definitions: Microct,
 ) -> tuple[NDArray[np.float64], float]:
     """Highest bone of each sector about the true axis and lowest of all, µm above the apex, by plain counting on the labels.
 

@@ -17,7 +17,6 @@ from scipy import ndimage
 from periomics.core.errors import InputError, nearest
 from periomics.core.seeds import generator
 from periomics.microct.formats.writers import write_volume
-from periomics.microct.settings import Settings
 from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.sampled_thickness import sampled_thickness
 from periomics.simulate.trabeculae import (
@@ -27,6 +26,7 @@ from periomics.simulate.trabeculae import (
     implant_mask,
     random_field,
 )
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 
@@ -103,7 +103,7 @@ def scan_model(section: Mapping[str, object]) -> ScanModel:
 
 
 def build(
-    bvtv_percent: float, model: ScanModel, definitions: Settings, rng: np.random.Generator
+    bvtv_percent: float, model: ScanModel, definitions: Microct, rng: np.random.Generator
 ) -> Specimen:
     """Draw a specimen whose BV/TV in the VOI of `definitions` is the target.
 
@@ -176,7 +176,7 @@ def image(
     return grey.astype(np.uint16)
 
 
-def truth(specimen: Specimen, definitions: Settings, n_thickness: int) -> list[dict[str, object]]:
+def truth(specimen: Specimen, definitions: Microct, n_thickness: int) -> list[dict[str, object]]:
     """True values of all reported outcomes on the labels: rows with outcome, variant, truth.
 
     Counts on the true masks with distances by scipy; thickness by plain search (`sampled_thickness`); heights along the
@@ -228,7 +228,7 @@ def truth(specimen: Specimen, definitions: Settings, n_thickness: int) -> list[d
 
 
 def simulate_specimen(
-    specimen_id: str, bvtv_percent: float, model: ScanModel, definitions: Settings, seed: int
+    specimen_id: str, bvtv_percent: float, model: ScanModel, definitions: Microct, seed: int
 ) -> tuple[NDArray[np.uint16], list[dict[str, object]]]:
     """One scan and its truth; the generator depends on the seed and the specimen only."""
     rng = generator(seed, "simulate_microct", specimen_id)
@@ -240,7 +240,7 @@ def simulate_to_file(
     facts: Mapping[str, object],
     bvtv_percent: float,
     model: ScanModel,
-    definitions: Settings,
+    definitions: Microct,
     seed: int,
 ) -> list[dict[str, object]]:
     """Simulate the specimen of a sheet's row into its `path`, and return its truth rows with the row's identifiers.
@@ -281,7 +281,7 @@ def _height(shape: tuple[int, int, int], screw: Implant) -> NDArray[np.float64]:
 
 
 def _shell(
-    distance: NDArray, height: NDArray, low: float, high: float, definitions: Settings
+    distance: NDArray, height: NDArray, low: float, high: float, definitions: Microct
 ) -> Mask:
     """Voxels with `low < distance <= high` (µm) within the VOI's range along the axis."""
     part = (distance > low + 1e-3) & (distance <= high + 1e-3)

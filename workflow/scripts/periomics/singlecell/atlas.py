@@ -10,7 +10,7 @@ import pandas as pd
 
 from periomics.core.seeds import derive_seed
 from periomics.singlecell.labels import marker_scores, name_clusters
-from periomics.singlecell.settings import AtlasSettings
+from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -19,7 +19,7 @@ MIN_CELLS = 30
 MIN_GENE_CELLS = 3
 
 
-def embed(cells: AnnData, settings: AtlasSettings, seed: int) -> AnnData:
+def embed(cells: AnnData, settings: Atlas, seed: int) -> AnnData:
     """Cells with layers, components, neighbours, clusters and a map.
 
     Parameters
@@ -27,7 +27,7 @@ def embed(cells: AnnData, settings: AtlasSettings, seed: int) -> AnnData:
     cells
         Good cells, counts in X.
     settings
-        AtlasSettings.
+        Atlas.
     seed
         The config's seed.
 
@@ -75,9 +75,7 @@ def embed(cells: AnnData, settings: AtlasSettings, seed: int) -> AnnData:
     return out
 
 
-def label(
-    cells: AnnData, markers: Mapping[str, Sequence[str]], settings: AtlasSettings
-) -> pd.DataFrame:
+def label(cells: AnnData, markers: Mapping[str, Sequence[str]], settings: Atlas) -> pd.DataFrame:
     """Add `label`: the given label where there is one, else the name of the cell's cluster; return the marker scores."""
     clusters = cells.obs["cluster"].astype(str).to_numpy()
     scores = marker_scores(

@@ -8,6 +8,8 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
+from periomics.core.multiplicity import benjamini_hochberg
+
 COLUMNS = (
     "row",
     "animal_id",
@@ -174,11 +176,7 @@ def composition_table(
                 entry |= dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan)
             found.append(entry)
         if status == "tested":
-            p = np.array([e["p"] for e in found], float)
-            adjusted = np.full(len(p), np.nan)
-            adjusted[np.isfinite(p)] = (
-                stats.false_discovery_control(p[np.isfinite(p)]) if np.isfinite(p).any() else []
-            )
+            adjusted = benjamini_hochberg([e["p"] for e in found])
             found = [{**e, "padj": a} for e, a in zip(found, adjusted, strict=True)]
         rows += found
     return pd.concat([table, pd.DataFrame(rows)], ignore_index=True).reindex(columns=list(COLUMNS))

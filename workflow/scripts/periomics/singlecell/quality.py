@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.seeds import derive_seed
-from periomics.singlecell.settings import AtlasSettings
+from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -45,7 +45,7 @@ def add_metrics(cells: AnnData) -> None:
     cells.obs["mito_percent"] = 100 * part / np.maximum(cells.obs["n_counts"].to_numpy(), 1)
 
 
-def flag_cells(cells: AnnData, settings: AtlasSettings) -> None:
+def flag_cells(cells: AnnData, settings: Atlas) -> None:
     """Add `drop`, the reason for which a cell is dropped, '' for good ones."""
     obs = cells.obs
     reason = np.full(cells.n_obs, "", dtype=object)
@@ -55,7 +55,7 @@ def flag_cells(cells: AnnData, settings: AtlasSettings) -> None:
     obs["drop"] = reason
 
 
-def find_doublets(cells: AnnData, settings: AtlasSettings, seed: int) -> dict[str, str]:
+def find_doublets(cells: AnnData, settings: Atlas, seed: int) -> dict[str, str]:
     """Add doublet_score and mark predicted doublets among good cells as dropped; library by library.
 
     Parameters
@@ -143,7 +143,7 @@ def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=list(QC_COLUMNS))
 
 
-def quality_figure(cells: AnnData, settings: AtlasSettings):
+def quality_figure(cells: AnnData, settings: Atlas):
     """Counts, genes and mitochondrial share of every cell by library, with the thresholds."""
     from periomics.core.figures import PALETTE, new_figure
 

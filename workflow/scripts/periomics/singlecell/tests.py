@@ -8,7 +8,7 @@ import pandas as pd
 
 from periomics.genes.design import collapse, missing_arms, model_matrix, standing, with_design
 from periomics.genes.model import empty_table, fit_contrasts, without_inference
-from periomics.singlecell.settings import ComparisonSettings
+from periomics.study.settings.singlecell import PseudobulkTests
 
 TEST_COLUMNS = (
     "test",
@@ -31,7 +31,7 @@ def compare_type(
     samples: pd.DataFrame,
     symbols: Mapping[str, str],
     contrasts: Mapping[str, Mapping[str, float]],
-    settings: ComparisonSettings,
+    settings: PseudobulkTests,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """All contrasts of one cell type.
 
@@ -48,7 +48,7 @@ def compare_type(
     contrasts
         Name → weights of arms.
     settings
-        ComparisonSettings.
+        PseudobulkTests.
 
     Returns
     -------
@@ -60,7 +60,7 @@ def compare_type(
     cell_type = str(groups["cell_type"].iloc[0])
     enough = groups[groups["n_cells"] >= settings.min_cells].set_index("specimen_id")
     chosen = with_design(
-        samples[samples["specimen_id"].isin(enough.index)], settings.arm, settings.block, cell_type
+        samples[samples["specimen_id"].isin(enough.index)], settings.arm, settings.blocks, cell_type
     )
     status: dict[str, tuple[str, str]] = dict.fromkeys(
         contrasts, ("refused", f"no library has {settings.min_cells} cells of this type")
@@ -117,7 +117,7 @@ def _standing(
     units: pd.DataFrame,
     model,
     weights: Mapping[str, float],
-    settings: ComparisonSettings,
+    settings: PseudobulkTests,
     cell_type: str,
 ) -> tuple[str, str]:
     kind, reason = standing(units, model, weights, settings.min_per_arm)

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import Field, ValidationError
 
 from periomics.core.problems import Problem
-from periomics.study.config import Section, problem_of
+from periomics.study.settings.section import Section, problem_of
 
 # Kinds that ask whether a contrast lies above 0; they differ in what the contrast is.
 DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")

@@ -33,9 +33,26 @@ KINDS = ("continuous", "proportion", "ratio", "count", "binary", "ordinal", "tim
 SCALES = ("identity", "log", "logit", "count")
 AGGREGATIONS = ("A", "S>A", "F>S>A", "well>isolation", "field>well>isolation", "library>A")
 DOMAINS = ("bone", "necrosis", "barrier", "vessels", "inflammation", "culture", "score", "context")
-SCORE = re.compile(
-    r"^score:(?P<kind>[a-z_]+):(?P<id>[A-Za-z0-9_.+\-]+)(@(?P<cell_type>[A-Za-z0-9_.+\- ]+))?$"
+_SCORE_START = "score:"
+_SCORE = re.compile(
+    rf"^{_SCORE_START}(?P<kind>[a-z_]+):(?P<id>[A-Za-z0-9_.+\-]+)(@(?P<cell_type>[A-Za-z0-9_.+\- ]+))?$"
 )
+
+
+def is_score(outcome: str) -> bool:
+    """Whether an outcome is a score, `score:<kind>:<id>[@cell_type]`."""
+    return outcome.startswith(_SCORE_START)
+
+
+def scores_among(outcomes: pd.Series) -> pd.Series:
+    """Which of many outcomes are scores."""
+    return outcomes.astype(str).str.startswith(_SCORE_START)
+
+
+def score_names(kind: pd.Series, score_id: pd.Series, cell_type: pd.Series) -> pd.Series:
+    """Outcomes of scores from their parts; `cell_type` is empty for bulk."""
+    cell = cell_type.map(lambda c: f"@{c}" if c else "")
+    return _SCORE_START + kind + ":" + score_id + cell
 
 
 def load_dictionary(path: str | os.PathLike[str]) -> pd.DataFrame:
@@ -93,7 +110,7 @@ def entry(dictionary: pd.DataFrame, outcome: str) -> pd.Series:
     """
     if outcome in dictionary.index:
         return dictionary.loc[outcome]
-    match = SCORE.match(outcome)
+    match = _SCORE.match(outcome)
     if match:
         row = pd.Series(dict.fromkeys(dictionary.columns, ""), name=outcome)
         row.update(

@@ -16,6 +16,7 @@ from periomics.study.claims import Claims
 from periomics.study.config import Config
 from periomics.study.measurements import COLUMNS as MEASUREMENT_COLUMNS
 from periomics.study.measurements import LEVELS, MODALITIES, NUMERIC, QC, ROLES, SOURCES
+from periomics.study.settings.section import inner_model
 from periomics.study.sheets import SHEETS, Column, Sheet
 
 BEGIN, END = "<!-- generated: begin -->", "<!-- generated: end -->"
@@ -132,8 +133,6 @@ def _allowed(column: Column) -> str:
 
 
 def _keys(model: type[BaseModel], prefix: str) -> list[str]:
-    from periomics.study.config import inner_model
-
     lines = []
     for name, field in model.model_fields.items():
         key = f"{prefix}{name}"
@@ -154,9 +153,14 @@ def _keys(model: type[BaseModel], prefix: str) -> list[str]:
 
 
 def _shown(value: object) -> str:
-    if value is None or value in ({}, []):
+    if value is None or value in ({}, [], ()):
         return ""
-    return f"`{value}`"
+    return f"`{_listed(value)}`"
+
+
+def _listed(value: object) -> object:
+    """Tuples as the lists that a YAML file holds."""
+    return [_listed(v) for v in value] if isinstance(value, (list, tuple)) else value
 
 
 def with_reference(text: str) -> str:

@@ -11,12 +11,12 @@ import pandas as pd
 from periomics.core.problems import Problem
 from periomics.core.tables import decimal_commas, read_table
 from periomics.study.measurements import MODALITIES, ROLES
+from periomics.study.species import SPECIES
 
 IDENTIFIER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
 IDENTIFIER_TEXT = "letters, digits and _ . + - (at most 64, the first a letter or digit, no '..')"
 UNITS_OF_ANALYSIS = ("animal", "isolation", "donor", "technical")
 TIME_UNITS = ("min", "h", "d", "week", "month")
-SPECIES = ("rat", "mouse", "human")
 
 
 @dataclass(frozen=True)

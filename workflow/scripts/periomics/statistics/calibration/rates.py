@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -34,6 +34,7 @@ from periomics.statistics.kernels.permutation import p_unknown_direction
 from periomics.statistics.kernels.rescue import fieller
 from periomics.study.claims import COMPOSITE, DIFFERENCE
 from periomics.study.dictionary import entry
+from periomics.study.settings.calibration import Calibration
 
 COLUMNS = (
     "scenario",
@@ -56,27 +57,10 @@ TINY = 1e-9
 COVERAGE = (0.93, 0.97)
 FAMILY_WISE = 0.01
 PERMUTATIONS = 999
+# Studies drawn at a time; part of what the seed means.
+CHUNK = 2500
 # Mean of estimate − truth, on the scale of the test; the only quantity that is no share.
 BIAS = "bias"
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The config's `calibration` section (defaults and reasons stand there)."""
-
-    studies: int = 10_000
-    chunk: int = 2500
-    d: float = 2.5
-    within_d: float = 1.5
-    correlation: float = 0.4
-    block_share: float = 0.3
-    sizes: tuple[int, ...] = (3, 4, 5, 6, 7, 8, 9, 10)
-    cv_of: Mapping[str, float] = field(default_factory=dict)
-
-
-def read_settings(section: Mapping[str, object], cv_of: Mapping[str, float]) -> Settings:
-    """Settings from the config's `calibration` section and `planning/cv_of`."""
-    return Settings(**dict(section) | {"sizes": tuple(section["sizes"]), "cv_of": dict(cv_of)})
 
 
 @dataclass(frozen=True)
@@ -202,8 +186,11 @@ def calibrate(
     plan: Plan,
     sheet: pd.DataFrame,
     dictionary: pd.DataFrame,
-    settings: Settings,
+    settings: Calibration,
     seed: int,
+    *,
+    cv_of: Mapping[str, float] | None = None,
+    chunk: int = CHUNK,
     progress: Callable[[int], None] = lambda done: None,
 ) -> pd.DataFrame:
     """Judge many studies of one scenario.
@@ -218,6 +205,10 @@ def calibrate(
         How many studies, and how animals vary.
     seed
         The config's seed.
+    cv_of
+        Outcome → SD over mean between animals, as planned.
+    chunk
+        Studies that are drawn at a time.
     progress
         Told the number of finished studies after every chunk.
 
@@ -233,18 +224,16 @@ def calibrate(
     if not what.plan.claims or not place.arms:
         return pd.DataFrame(columns=list(COLUMNS))
     known = (
-        sc.truth(
-            scenario, plan, place.arms, what.drawn, dictionary, settings.d, settings.cv_of, rng
-        )
+        sc.truth(scenario, plan, place.arms, what.drawn, dictionary, settings.d, cv_of or {}, rng)
         if what.drawn
         else None
     )
     units = scenario.n or int(sheet["unit"].isin(["isolation", "donor"]).sum())
     counts = _Counts()
     facts = _facts(what, place, known, plan, scenario, settings)
-    for start in range(0, settings.studies, settings.chunk):
+    for start in range(0, settings.studies, chunk):
         rng = generator(seed, "calibrate_scenario", f"{scenario.name}/{start}")
-        size = min(settings.chunk, settings.studies - start)
+        size = min(chunk, settings.studies - start)
         _chunk(scenario, what, place, known, settings, units, size, rng, facts, counts)
         progress(start + size)
     n = (
@@ -269,7 +258,7 @@ def _facts(
     known: sc.Truth | None,
     plan: Plan,
     scenario: sc.Scenario,
-    settings: Settings,
+    settings: Calibration,
 ) -> dict[tuple[str, str], Fact]:
     out = {}
     for claim in what.plan.claims:
@@ -336,7 +325,7 @@ def _chunk(
     what: Case,
     place: sc.Layout,
     known: sc.Truth | None,
-    settings: Settings,
+    settings: Calibration,
     units: int,
     studies: int,
     rng: np.random.Generator,

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from enum import Enum
 from functools import cached_property
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -346,23 +348,47 @@ def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:
     }
 
 
-def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> str:
-    """Why an estimate has no inference; empty if it has."""
+class Refused(Enum):
+    """Kinds of reasons for which an estimate has no inference by t."""
+
+    TECHNICAL = "technical"
+    CONFOUNDED = "confounded"
+    SCALE = "scale"
+    FEW = "few"
+    NOT_ESTIMABLE = "not estimable"
+    SAME_VALUE = "same value"
+
+
+class Refusal(NamedTuple):
+    """Why an estimate has no inference, for people and for the code; false where there is no reason."""
+
+    text: str = ""
+    kind: Refused | None = None
+
+    def __bool__(self) -> bool:
+        return self.kind is not None
+
+
+def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal:
+    """Why an estimate has no inference; false if it has."""
     if cut.technical:
-        return "technical replicates: no inference"
+        return Refusal("technical replicates: no inference", Refused.TECHNICAL)
     found = confounded(cut, weights)
     if found:
-        return found
+        return Refusal(found, Refused.CONFOUNDED)
     if np.isnan(cut.analysis).all():
-        return "the outcome's scale does not apply to these values"
+        return Refusal("the outcome's scale does not apply to these values", Refused.SCALE)
     n = counts(cut, weights)
     few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
     if few:
-        return f"fewer than {MIN_UNITS} {'units' if cut.paired else 'animals'} in {', '.join(few)}"
+        who = "units" if cut.paired else "animals"
+        return Refusal(f"fewer than {MIN_UNITS} {who} in {', '.join(few)}", Refused.FEW)
     if not np.isnan(form.se):
-        return ""
+        return Refusal()
     if cut.paired:
-        return f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+        text = f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+        return Refusal(text, Refused.FEW)
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
-        return f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
-    return "all animals of the contrasted arms have the same value"
+        text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
+        return Refusal(text, Refused.NOT_ESTIMABLE)
+    return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)

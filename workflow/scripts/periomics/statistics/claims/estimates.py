@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from periomics.core.multiplicity import benjamini_hochberg
 from periomics.core.seeds import generator
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.checks import COLUMNS as CHECKS
 from periomics.statistics.claims.checks import checks, two_arms
 from periomics.statistics.claims.composite import with_index
-from periomics.statistics.claims.graph import benjamini_hochberg
 from periomics.statistics.claims.plan import Contrast, Plan
 from periomics.statistics.claims.repeated import SUMMARIES, with_summaries
 from periomics.statistics.kernels import position
@@ -27,7 +27,7 @@ from periomics.statistics.kernels.effects import ratio_of_means
 from periomics.statistics.kernels.ordinal import compare_ranks
 from periomics.statistics.kernels.rescue import describe, fieller
 from periomics.study.claims import COMPOSITE
-from periomics.study.dictionary import direction_of, entry
+from periomics.study.dictionary import direction_of, entry, is_score, scores_among
 
 CONTRAST_COLUMNS = (
     "outcome",
@@ -149,7 +149,7 @@ def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
         return "sensitivity"
     if outcome == COMPOSITE:
         return "composite"
-    return "score" if outcome.startswith("score:") else "secondary"
+    return "score" if is_score(outcome) else "secondary"
 
 
 def _rows(
@@ -165,7 +165,7 @@ def _rows(
     first = part.iloc[0]
     known = entry(dictionary, first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
-    reason = a.refusal(cut, form, contrast.weights)
+    refused = a.refusal(cut, form, contrast.weights)
     n = a.counts(cut, contrast.weights)
     sign = direction(plan, dictionary, first["outcome"])
     level = 1 - plan.alpha
@@ -188,20 +188,20 @@ def _rows(
         "confounded_with": contrast.confounded_with,
         "level": level,
         "p_adj": np.nan,
-        "reason": _text(reason, first["scale_note"], cut.note),
+        "reason": _text(refused.text, first["scale_note"], cut.note),
     }
-    row |= _inference(form, level, reason)
+    row |= _inference(form, level, bool(refused))
     if first["scale"] in LOG_SCALES and not contrast.trend:
         ends = (
-            ratio_of_means(form, level) if not reason else (np.exp(form.estimate), np.nan, np.nan)
+            ratio_of_means(form, level) if not refused else (np.exp(form.estimate), np.nan, np.nan)
         )
         row |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(float, ends), strict=True))
     rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
     if known["kind"] == "binary" and not cut.paired:
-        return [row | _binary(cut, contrast, level, reason)]
+        return [row | _binary(cut, contrast, level, refused)]
     if known["kind"] == "ordinal" and not cut.paired:
-        return [row | _ordinal(cut, contrast, level, reason, rng)]
-    if not reason and not first["variant"] and kind not in ("time course", "score"):
+        return [row | _ordinal(cut, contrast, level, refused, rng)]
+    if not refused and not first["variant"] and kind not in ("time course", "score"):
         toward = known["benefit"] == "toward_control"
         found, said = checks(plan, contrast, cut, form, differences, sign, toward, rng)
         row |= found | ({"method": f"{row['method']}; {said}"} if said else {})
@@ -212,7 +212,9 @@ def _rows(
         plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity"}
         plain |= dict.fromkeys(("ratio", "ratio_lower", "ratio_upper", *CHECKS), np.nan)
         out.append(
-            plain | _inference(natural, level, refused) | {"reason": _text(refused, cut.note)}
+            plain
+            | _inference(natural, level, bool(refused))
+            | {"reason": _text(refused.text, cut.note)}
         )
     return out
 
@@ -227,9 +229,9 @@ def _text(*parts: str) -> str:
     return "; ".join(dict.fromkeys(p for p in parts if p))
 
 
-def _inference(form: Estimate, level: float, reason: str) -> dict[str, object]:
+def _inference(form: Estimate, level: float, refused: bool) -> dict[str, object]:
     estimate = float(form.estimate)
-    if reason:
+    if refused:
         return {
             "estimate": estimate,
             **dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan),
@@ -246,7 +248,7 @@ def _inference(form: Estimate, level: float, reason: str) -> dict[str, object]:
     }
 
 
-def _binary(cut: a.Cut, contrast: Contrast, level: float, reason: str) -> dict[str, object]:
+def _binary(cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal) -> dict[str, object]:
     """Inference for yes or no: exact instead of t, within blocks where there are any, and only for two arms."""
     none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
     pair = two_arms(cut, contrast)
@@ -256,8 +258,9 @@ def _binary(cut: a.Cut, contrast: Contrast, level: float, reason: str) -> dict[s
         or not np.isin(cut.natural, (0.0, 1.0)).all()
     ):
         return none | {"reason": _text("yes or no is compared between two arms only", cut.note)}
-    if reason and "same value" not in reason and "leave no animals" not in reason:
-        return none | {"reason": _text(reason, cut.note)}
+    # An exact test needs no spread within arms.
+    if refused.kind not in (None, a.Refused.SAME_VALUE, a.Refused.NOT_ESTIMABLE):
+        return none | {"reason": _text(refused.text, cut.note)}
     blocks = np.unique(cut.block) if "block" in cut.adjusted_for else np.array([""])
     inside = [cut.block == b for b in blocks] if len(blocks) > 1 else [np.ones(cut.arm.shape, bool)]
     events, n = (
@@ -274,15 +277,15 @@ def _binary(cut: a.Cut, contrast: Contrast, level: float, reason: str) -> dict[s
 
 
 def _ordinal(
-    cut: a.Cut, contrast: Contrast, level: float, reason: str, rng: np.random.Generator
+    cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal, rng: np.random.Generator
 ) -> dict[str, object]:
     """Inference for grades: ranks instead of means. The estimate is P(first > second) + half P(equal) − 0.5, so that 0 is no tendency."""
     none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
     pair = two_arms(cut, contrast)
     if pair is None:
         return none | {"reason": _text("grades are compared between two arms only", cut.note)}
-    if reason and "same value" not in reason:
-        return none | {"reason": _text(reason, cut.note)}
+    if refused.kind not in (None, a.Refused.SAME_VALUE):
+        return none | {"reason": _text(refused.text, cut.note)}
     used = np.isin(cut.arm, pair)
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
     found = compare_ranks(cut.natural[used], cut.arm[used] == pair[0], block[used], rng, level)
@@ -312,7 +315,7 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
     rows: list[dict[str, object]] = []
     prepared = with_index(plan, prepared, dictionary)
     wanted = (
-        prepared[~prepared["outcome"].str.startswith("score:")]
+        prepared[~scores_among(prepared["outcome"])]
         if plan.healthy and plan.disease
         else prepared[:0]
     )
@@ -346,7 +349,7 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
     """R of one arm; `code` of the scale whose natural positions are compared, nothing for raw natural means."""
     weights = {plan.healthy: -0.5, plan.disease: -0.5, arm: 1.0}
     form, _, _ = a.estimate(cut, Contrast("", weights), weights, natural=code is None)
-    reason = a.refusal(cut, form, weights)
+    refused = a.refusal(cut, form, weights)
     n = a.counts(cut, weights)
     row: dict[str, object] = {
         "time": cut.time,
@@ -359,9 +362,9 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
         cut.summary(natural=code is None), *places, 1 - plan.alpha, code or position.IDENTITY
     )
     row |= {"R": float(found.R)}
-    if reason:
+    if refused:
         gone = dict.fromkeys(("lower", "upper", "deficit_p", "level"), np.nan)
-        return row | gone | {"bounded": False, "set": "", "reason": _text(reason, cut.note)}
+        return row | gone | {"bounded": False, "set": "", "reason": _text(refused.text, cut.note)}
     lower, upper, bounded = float(found.lower), float(found.upper), bool(found.bounded)
     return row | {
         "lower": lower,
@@ -375,7 +378,7 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
 
 def batch_table(prepared: pd.DataFrame) -> pd.DataFrame:
     """Animals of each arm in each batch, by outcome: what a batch effect could pass for."""
-    df = prepared[(prepared["variant"] == "") & ~prepared["outcome"].str.startswith("score:")]
+    df = prepared[(prepared["variant"] == "") & ~scores_among(prepared["outcome"])]
     table = (
         df.groupby(["outcome", "batch", "condition"], sort=True)["animal_id"]
         .nunique()

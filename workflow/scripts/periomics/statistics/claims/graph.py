@@ -12,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from periomics.core.multiplicity import benjamini_hochberg, holm, holm_levels
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import Claim, Plan
 from periomics.statistics.kernels import position
@@ -49,58 +50,6 @@ class Decision(NamedTuple):
     lower_margin: Floats
     upper_margin: Floats
     overall: NDArray[np.str_] | None
-
-
-def holm(p: ArrayLike, alpha: float) -> tuple[Floats, Floats]:
-    """Holm's adjusted p-values and the level at which each hypothesis was tested.
-
-    Parameters
-    ----------
-    p
-        Shape (..., hypotheses); NaN takes no part in the family.
-    alpha
-        Family-wise level.
-
-    Returns
-    -------
-    p_adj
-        NaN where `p` is.
-    level
-        alpha / (family size − rank) up to the first hypothesis that is not rejected, whose level holds for all that follow.
-
-    Notes
-    -----
-    Holm 1979 [from memory].
-    """
-    p = np.asarray(p, float)
-    if p.shape[-1] == 0:
-        return p, p
-    size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
-    order = np.argsort(p, axis=-1, kind="stable")
-    ranked = np.take_along_axis(p, order, axis=-1)
-    rank = np.arange(p.shape[-1])
-    left = np.maximum(size - rank, 1)
-    adjusted = np.minimum(
-        np.maximum.accumulate(np.where(np.isnan(ranked), 0.0, ranked * left), axis=-1), 1.0
-    )
-    accepted = (ranked > alpha / left) | np.isnan(ranked)
-    stop = np.where(accepted.any(axis=-1), accepted.argmax(axis=-1), p.shape[-1])[..., None]
-    level = alpha / np.maximum(size - np.minimum(rank, stop), 1)
-    back = np.argsort(order, axis=-1, kind="stable")
-    adjusted, level = (np.take_along_axis(a, back, axis=-1) for a in (adjusted, level))
-    return np.where(np.isnan(p), np.nan, adjusted), np.where(np.isnan(p), np.nan, level)
-
-
-def benjamini_hochberg(p: ArrayLike) -> Floats:
-    """Benjamini and Hochberg's adjusted p-values over the last axis; NaN takes no part (1995 [from memory])."""
-    p = np.asarray(p, float)
-    size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
-    order = np.argsort(p, axis=-1, kind="stable")
-    ranked = np.take_along_axis(p, order, axis=-1)
-    scaled = np.where(np.isnan(ranked), 1.0, ranked * size / np.arange(1, p.shape[-1] + 1))
-    adjusted = np.minimum(np.minimum.accumulate(scaled[..., ::-1], axis=-1)[..., ::-1], 1.0)
-    back = np.argsort(order, axis=-1, kind="stable")
-    return np.where(np.isnan(p), np.nan, np.take_along_axis(adjusted, back, axis=-1))
 
 
 def arm_forms(
@@ -248,7 +197,7 @@ def _decide(
     # on the same animals, and a family that shrinks with them would not hold its level.
     family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
     if claim.correction == "holm":
-        p_adj, alpha = holm(family, plan.alpha)
+        p_adj, alpha = holm(family), holm_levels(family, plan.alpha)
     elif claim.correction == "bh":
         # Intervals at the level that BH found for the family (false coverage rate, Benjamini and Yekutieli 2005 [from memory]).
         p_adj = benjamini_hochberg(family)

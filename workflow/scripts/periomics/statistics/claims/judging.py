@@ -219,7 +219,7 @@ def _claim_forms(
         facts["effective"] = float(n)
     else:
         facts["effective"] = float(effective_n(cut.raw().n, cut.weights(weights)))
-    reason = a.refusal(cut, form, weights)
+    reason = a.refusal(cut, form, weights).text
     if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
         reason = (
             reason

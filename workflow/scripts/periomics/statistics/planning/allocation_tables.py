@@ -11,6 +11,7 @@ from periomics.core.errors import InputError
 from periomics.core.seeds import generator
 from periomics.statistics.planning.allocation import Allocation, allocate
 from periomics.statistics.planning.layout import KEY_COLUMNS, lay_out
+from periomics.study.settings.planning import BatchLayout, Planning
 
 ALLOCATION_COLUMNS = ("animal_id", "arm", "block", "sex", "weight_g", "method")
 BALANCE_COLUMNS = ("part", "what", "group", "arm", "value", "unit", "reason")
@@ -18,11 +19,9 @@ KEPT, DRAWN = "as in the sheet", "allocated"
 RULE = "allocate_animals"
 
 
-def planned_arms(
-    settings: Mapping[str, object], roles: Mapping[str, object], sheet: pd.DataFrame
-) -> list[str]:
+def planned_arms(settings: Planning, roles: Mapping[str, object], sheet: pd.DataFrame) -> list[str]:
     """Arms of the next study: as declared, else those of the roles, else the groups of the sheet."""
-    declared = list(settings.get("arms") or [])
+    declared = list(settings.arms)
     of_roles = [roles.get("healthy"), roles.get("disease"), *(roles.get("treated") or [])]
     named = [str(a) for a in declared or of_roles if a]
     return named or sorted(set(sheet["group"]) - {""})
@@ -31,7 +30,7 @@ def planned_arms(
 def allocation_table(
     sheet: pd.DataFrame,
     arms: Sequence[str],
-    settings: Mapping[str, object],
+    settings: Planning,
     seed: int,
     file: str = "animals sheet",
 ) -> tuple[pd.DataFrame, Allocation | None]:
@@ -66,7 +65,7 @@ def allocation_table(
     if animals.empty:
         return pd.DataFrame(columns=list(ALLOCATION_COLUMNS)), None
     has = animals["group"] != ""
-    if not settings.get("reallocate") and has.any():
+    if not settings.reallocate and has.any():
         if not has.all():
             row = int(animals.index[~has][0])
             raise InputError(
@@ -78,7 +77,7 @@ def allocation_table(
             )
         return _table(animals, animals["group"].tolist(), KEPT), None
     rng = generator(seed, RULE, "animals")
-    found = allocate(animals, arms, rng, float(settings.get("weight_tolerance", 0.1)), file=file)
+    found = allocate(animals, arms, rng, settings.weight_tolerance, file=file)
     return _table(animals, list(found.arm), DRAWN), found
 
 
@@ -88,7 +87,7 @@ def _table(animals: pd.DataFrame, arm: Sequence[str], method: str) -> pd.DataFra
 
 def layout_key(
     table: pd.DataFrame,
-    batches: Sequence[Mapping[str, object]],
+    batches: Sequence[BatchLayout],
     sheets: Mapping[str, pd.DataFrame],
     seed: int,
 ) -> pd.DataFrame:
@@ -106,31 +105,24 @@ def layout_key(
     """
     parts = []
     for batch in batches:
-        name = str(batch["name"])
         specimens = _specimens(table, batch, sheets)
-        parts.append(
-            lay_out(
-                specimens,
-                int(str(batch["capacity"])),
-                name,
-                generator(seed, RULE, f"layout {name}"),
-            )
-        )
+        rng = generator(seed, RULE, f"layout {batch.name}")
+        parts.append(lay_out(specimens, batch.capacity, batch.name, rng))
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=list(KEY_COLUMNS))
 
 
 def _specimens(
-    table: pd.DataFrame, batch: Mapping[str, object], sheets: Mapping[str, pd.DataFrame]
+    table: pd.DataFrame, batch: BatchLayout, sheets: Mapping[str, pd.DataFrame]
 ) -> pd.DataFrame:
     known = table[["animal_id", "arm", "block"]]
-    if batch.get("sheet"):
-        rows = sheets[str(batch["sheet"])]
+    if batch.sheet:
+        rows = sheets[batch.sheet]
         rows = rows[rows["role"].isin(["sample", "vehicle"])].drop_duplicates("specimen_id")
         return rows[["specimen_id", "animal_id"]].merge(known, on="animal_id", how="inner")
-    many = int(str(batch.get("per_animal") or 1))
+    many = batch.per_animal
     parts = [
         known.assign(
-            specimen_id=known["animal_id"] + f"-{batch['name']}" + (f"-{i + 1}" if many > 1 else "")
+            specimen_id=known["animal_id"] + f"-{batch.name}" + (f"-{i + 1}" if many > 1 else "")
         )
         for i in range(many)
     ]

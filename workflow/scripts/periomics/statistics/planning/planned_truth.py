@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pandas as pd
@@ -12,33 +12,10 @@ from scipy import stats
 from periomics.statistics.claims.plan import Claim, Contrast, Plan
 from periomics.study.claims import COMPOSITE
 from periomics.study.dictionary import direction_of, entry
+from periomics.study.settings.planning import Planning
 
 WITHIN_UNITS = ("isolation", "donor")
 NO_BENEFIT = ("non_superiority", "equivalence")
-
-
-@dataclass(frozen=True)
-class Settings:
-    """The config's `planning` section as far as power goes (defaults and reasons stand there)."""
-
-    power: float = 0.8
-    effect_d: float = 1.2
-    effect_of: Mapping[str, float] = field(default_factory=dict)
-    recovery: float = 0.7
-    R: Mapping[str, float] = field(default_factory=dict)
-    cv: float = 0.25
-    cv_of: Mapping[str, float] = field(default_factory=dict)
-    correlation: float = 0.4
-    n: tuple[int, int] = (3, 20)
-    n_limit: int = 200
-    simulations: int = 2000
-
-
-def settings(section: Mapping[str, object]) -> Settings:
-    """Settings from the config's `planning` section; its other keys are for allocation."""
-    known = {f.name for f in fields(Settings)}
-    found = {k: v for k, v in section.items() if k in known}
-    return Settings(**found | {"n": tuple(found.get("n", Settings.n))})
 
 
 @dataclass(frozen=True)
@@ -111,7 +88,7 @@ def is_within(plan: Plan, claim: Claim, groups: Iterable[str]) -> bool:
     )
 
 
-def recoveries(plan: Plan, settings: Settings, arms: Iterable[str]) -> dict[str, float]:
+def recoveries(plan: Plan, settings: Planning, arms: Iterable[str]) -> dict[str, float]:
     """R of each arm: as declared; healthy 1, disease 0; 0 where a claim says that the arm does not improve; else `recovery`.
 
     Without a healthy arm in the roles an arm of positive weight makes up the whole effect.
@@ -137,7 +114,7 @@ def recoveries(plan: Plan, settings: Settings, arms: Iterable[str]) -> dict[str,
 
 def truth(
     plan: Plan,
-    settings: Settings,
+    settings: Planning,
     sheet: pd.DataFrame,
     dictionary: pd.DataFrame,
     prepared: pd.DataFrame | None = None,
@@ -233,7 +210,7 @@ def _rows(prepared: pd.DataFrame | None, outcome: str, claim: Claim | None) -> p
 
 
 def _spread(
-    rows: pd.DataFrame, scale: str, settings: Settings, outcome: str, blocks: bool
+    rows: pd.DataFrame, scale: str, settings: Planning, outcome: str, blocks: bool
 ) -> Spread:
     counts = rows.groupby("condition")["value"].agg(["std", "count"])
     counts = counts[counts["count"] >= 2]

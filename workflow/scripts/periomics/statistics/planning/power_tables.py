@@ -14,6 +14,7 @@ from periomics.statistics.planning import planned_truth as planned
 from periomics.statistics.planning import power as formula
 from periomics.statistics.planning.simulated_power import Power, simulate
 from periomics.study.claims import DIFFERENCE as DIFFERENCE_KINDS
+from periomics.study.settings.planning import Planning
 
 COLUMNS = (
     "claim_id",
@@ -70,7 +71,7 @@ class Case:
 
 def power_tables(
     plan: Plan,
-    settings: planned.Settings,
+    settings: Planning,
     sheet: pd.DataFrame,
     dictionary: pd.DataFrame,
     seed: int,
@@ -219,9 +220,7 @@ def adjustment(plan: Plan, claim: Claim) -> str:
     return ", ".join(parts)
 
 
-def _point(
-    plan: Plan, case: Case, n: int, power: Power, settings: planned.Settings
-) -> dict[str, object]:
+def _point(plan: Plan, case: Case, n: int, power: Power, settings: Planning) -> dict[str, object]:
     key = (case.claim.id, case.outcome)
     target = case.margin if _what(case.claim) == MARGIN else case.effect
     alone = case.exact(target, n, n) if case.exact else power.alone[key]
@@ -239,7 +238,7 @@ def _point(
 
 def _row(
     plan: Plan,
-    settings: planned.Settings,
+    settings: Planning,
     t: planned.Truth,
     case: Case,
     now: Power,
@@ -325,7 +324,7 @@ def _row(
 
 
 def _combined(
-    settings: planned.Settings, claim: Claim, now: Power, by_n: Mapping[int, Power]
+    settings: Planning, claim: Claim, now: Power, by_n: Mapping[int, Power]
 ) -> dict[str, object]:
     key = (claim.id, "")
     needed = _animals([p.alone[key] for p in by_n.values()], list(by_n), settings.power)
@@ -381,7 +380,7 @@ def _animals(power: Sequence[float], ns: Sequence[int], wanted: float) -> float:
     return float(np.ceil(ns[k - 1] + (wanted - p[k - 1]) / (p[k] - p[k - 1]) * (ns[k] - ns[k - 1])))
 
 
-def basis(plan: Plan, settings: planned.Settings, t: planned.Truth, case: Case) -> str:
+def basis(plan: Plan, settings: Planning, t: planned.Truth, case: Case) -> str:
     """Where the effect comes from, in words."""
     end = "declared for planning, not the effect observed in this study"
     if case.within:

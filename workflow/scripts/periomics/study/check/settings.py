@@ -87,46 +87,7 @@ def _sheet_files(study: Study) -> Iterator[str]:
 
 def check_settings(study: Study) -> list[Problem]:
     """Every setting that contradicts another, and file names that cannot be used."""
-    return [*_microct(section(study, "microct")), *_shares(study), *_names(study), *_bulk(study)]
-
-
-def _microct(settings: Mapping) -> Iterator[Problem]:
-    bone, metal = number(settings, "bone_threshold"), number(settings, "implant_threshold")
-    grey = settings.get("threshold_unit", "grey") == "grey"
-    fixed = settings.get("threshold_rule", "fixed") == "fixed"
-    implant = settings.get("implant", "required") == "required"
-    if grey and fixed and implant and bone is not None and metal is not None and bone >= metal:
-        message = "is at or above the implant threshold: no voxel could be bone"
-        allowed = f"below implant_threshold, {metal:g}"
-        yield Problem("config", 0, "microct/bone_threshold", message, f"{bone:g}", allowed)
-    low = number(settings, "bone_threshold_low")
-    if low is not None and bone is not None and low >= bone:
-        message, allowed = "is not below bone_threshold", f"below {bone:g}"
-        yield Problem("config", 0, "microct/bone_threshold_low", message, f"{low:g}", allowed)
-    voi = settings.get("voi") if isinstance(settings.get("voi"), Mapping) else {}
-    inner, outer = number(voi, "inner_um"), number(voi, "outer_um")
-    inner, outer = 90.0 if inner is None else inner, 500.0 if outer is None else outer
-    if inner >= outer:
-        message, allowed = (
-            "the volume of interest ends before it starts",
-            f"below outer_um, {outer:g}",
-        )
-        yield Problem("config", 0, "microct/voi/inner_um", message, f"{inner:g}", allowed)
-    ranges = [("voi/axial_um", voi.get("axial_um"))]
-    shells = settings.get("shells_um")
-    ranges += [("shells_um", s) for s in shells] if isinstance(shells, (list, tuple)) else []
-    for key, pair in ranges:
-        if _falls(pair):
-            shown = f"{pair[0]:g} to {pair[1]:g}"
-            message, allowed = "the range ends before it starts", "the smaller number first"
-            yield Problem("config", 0, f"microct/{key}", message, shown, allowed)
-
-
-def _falls(pair: object) -> bool:
-    """Whether a range of two numbers ends at or before its start."""
-    if not isinstance(pair, (list, tuple)) or len(pair) != 2:
-        return False
-    return all(isinstance(v, (int, float)) for v in pair) and pair[0] >= pair[1]
+    return [*_shares(study), *_names(study), *_bulk(study)]
 
 
 def _shares(study: Study) -> Iterator[Problem]:

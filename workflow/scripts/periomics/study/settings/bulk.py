@@ -1,0 +1,61 @@
+"""Bulk RNA-seq: quality, scores, designs, tests and rankings."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from pydantic import Field
+
+from periomics.study.settings.genes import Design, GeneTests
+from periomics.study.settings.section import Section
+from periomics.study.species import Species
+
+
+class BulkQuality(Section):
+    """When a bulk library fails."""
+
+    min_reads: int = Field(10_000, ge=0, description="counted reads; fewer fail")
+    min_detected: int = Field(500, ge=0, description="genes with a read; fewer fail")
+    duplicates: Literal["flag", "stop"] = Field("flag", description="what identical libraries do")
+
+
+class BulkScores(Section):
+    """Scores per library."""
+
+    footprint_top: int = Field(
+        500, ge=10, description="genes a pathway of a configured footprint table"
+    )
+    footprint_species: Species = Field("mouse", description="species of that table")
+
+
+class Analysis(Design):
+    """One design of bulk libraries."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_+-]*$", description="name of the analysis")
+
+
+class BulkTests(GeneTests):
+    """Differential tests."""
+
+
+class BulkSets(Section):
+    """Ranking of gene sets, for display."""
+
+    permutations: int = Field(
+        1000, ge=10, description="gene permutations that scale the score; no test across animals"
+    )
+    min_size: int = Field(5, ge=2, description="fewest genes of a set among the tested")
+    max_size: int = Field(500, ge=5, description="most genes of a set among the tested")
+    species: Species = Field("human", description="species of a configured GMT file")
+
+
+class Bulk(Section):
+    """Bulk RNA-seq."""
+
+    quality: BulkQuality = Field(default_factory=BulkQuality)
+    scores: BulkScores = Field(default_factory=BulkScores)
+    analyses: tuple[Analysis, ...] = Field(
+        (), description="designs; each is one fit for all its contrasts"
+    )
+    tests: BulkTests = Field(default_factory=BulkTests)
+    sets: BulkSets = Field(default_factory=BulkSets)

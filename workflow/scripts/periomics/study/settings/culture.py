@@ -1,0 +1,47 @@
+"""Scratch assays and plates."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from periomics.study.settings.section import Contradiction, Section
+
+
+class Culture(Section):
+    """Scratch assays and plates."""
+
+    closure_h: float = Field(
+        24, gt=0, description="h; time at which the scratch closure is reported"
+    )
+    window_um: float = Field(24, gt=0, description="µm; side of the texture window, about one cell")
+    debris_um2: float = Field(
+        8000, ge=0, description="µm²; islands of texture inside the gap up to this area are debris"
+    )
+    closed_share: float = Field(
+        0.8,
+        gt=0,
+        lt=1,
+        description="speed is taken from frames before this share of the gap is closed",
+    )
+    regrowth_um: float = Field(
+        30, ge=0, description="µm; a gap that grows back further means that the field moved"
+    )
+    pixel_size: Literal["needed", "unknown"] = Field(
+        "needed",
+        description="unknown: a scratch series whose pixel size neither file nor sheet states is measured in percent and hours only",
+    )
+    window_px: float | None = Field(
+        None,
+        gt=1,
+        description="pixels; side of the texture window where the pixel size is unknown, about one cell; the other lengths keep "
+        "their proportion to it",
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """A texture window in pixels, where there is no pixel size."""
+        if self.pixel_size == "unknown" and self.window_px is None:
+            message = "is needed where pixel_size is unknown: the side of the texture window"
+            yield Contradiction("window_px", message, "", "pixels, above 1")

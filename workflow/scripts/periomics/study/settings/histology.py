@@ -1,0 +1,73 @@
+"""Stained sections: one block a stain; a new stain is a block, no code."""
+
+from __future__ import annotations
+
+from typing import Literal, get_args
+
+from pydantic import Field
+
+from periomics.study.settings.section import Section
+
+Detector = Literal["vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area"]
+DETECTORS: tuple[str, ...] = get_args(Detector)
+ThresholdRule = Literal["half_maximum", "half_median", "otsu", "negative_control", "fixed"]
+
+
+class Stain(Section):
+    """One stain: which detector reads it and how."""
+
+    detector: Detector = Field(description="what reads the stain")
+    vectors: str | dict[str, list[float]] | None = Field(
+        None,
+        description="pair of stains in resources/stains.yaml, or two named vectors of red, green and blue optical density",
+    )
+    estimate_vectors: bool = Field(
+        False, description="estimate the vectors once a stain batch, from pooled tissue"
+    )
+    white: tuple[float, float, float] | None = Field(
+        None, description="grey levels; red, green and blue of glass; from the batch where empty"
+    )
+    roi: str | None = Field(
+        None, description="region (or line) of the annotation file in which it is measured"
+    )
+    pixel_um: float = Field(0.5, gt=0, description="µm; pixel size at which it is measured")
+    threshold: ThresholdRule | None = Field(
+        None, description="rule of the threshold, taken once a stain batch from pooled tissue"
+    )
+    threshold_value: float | None = Field(
+        None, gt=0, description="optical density; for the rule fixed"
+    )
+    second_threshold: ThresholdRule | None = Field(
+        None, description="as threshold, for the counterstain"
+    )
+    second_value: float | None = Field(
+        None, gt=0, description="optical density; for the rule fixed"
+    )
+    outcomes: dict[str, str] = Field(
+        default_factory=dict, description="result of the detector → outcome of the dictionary"
+    )
+    options: dict[str, float] = Field(default_factory=dict, description="options of the detector")
+    antibody: str | None = Field(
+        None, description="antibody, clone and lot for the methods text; not reported where empty"
+    )
+
+
+class Histology(Section):
+    """Stained sections."""
+
+    implant_margin_um: float = Field(
+        5, ge=0, description="µm; the metal's edge, left out of all areas"
+    )
+    sweep_percent: float = Field(
+        10,
+        ge=0,
+        lt=100,
+        description="%; change of the threshold that shows whether numbers hold; 0 for none",
+    )
+    smooth_um: float = Field(0.5, ge=0, description="µm; against noise, about one pixel at 20x")
+    max_clipped_percent: float = Field(
+        1, ge=0, le=100, description="%; more saturated pixels in the region give a warning"
+    )
+    stains: dict[str, Stain] = Field(
+        description="every stain of the sections sheet by its name there"
+    )

@@ -1,0 +1,265 @@
+"""Micro-CT: thresholds, volume of interest, shells and what is measured; lengths in µm."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Literal
+
+from pydantic import Field
+
+from periomics.core.errors import SpecimenError
+from periomics.study.settings.section import Contradiction, Section, falls
+
+
+class Voi(Section):
+    """Where bone is measured around the implant."""
+
+    inner_um: float = Field(
+        90,
+        ge=0,
+        description="µm; start of the volume of interest = width of the artefact band, 5 voxels of 18 µm",
+    )
+    outer_um: float = Field(500, gt=0, description="µm; end of the volume of interest")
+    axial_um: tuple[float, float] | None = Field(
+        None, description="µm from the implant's apex towards its head; the whole axis where empty"
+    )
+    apex: Literal["high_z", "low_z"] = Field(
+        "high_z", description="end of the stack at which the apex lies"
+    )
+
+
+class Microct(Section):
+    """Micro-CT. The same for every scan of the study, declared blind to arms."""
+
+    bone_threshold: float | None = Field(
+        None,
+        description="at and above it a voxel of the smoothed scan is bone; needed unless threshold_rule is otsu",
+    )
+    threshold_unit: Literal["grey", "mgHA/cm3"] = Field(
+        "grey",
+        description="unit of bone_threshold, bone_threshold_low and low_density_cut; mgHA/cm3 needs a calibration",
+    )
+    threshold_rule: Literal["fixed", "otsu"] = Field(
+        "fixed",
+        description="otsu: from the pooled grey values of each scan batch, metal and air left out, blind to arms",
+    )
+    segmentation: Literal["fixed", "two_level", "adaptive"] = Field(
+        "fixed",
+        description="what becomes of voxels between bone_threshold_low and bone_threshold: no bone; bone where connected to "
+        "voxels above; bone where at or above the local mean",
+    )
+    bone_threshold_low: float | None = Field(
+        None, description="lower threshold of two_level and adaptive"
+    )
+    adaptive_sigma_um: float = Field(
+        150, gt=0, description="µm; Gaussian of the local mean, wider than trabeculae"
+    )
+    air_below: float | None = Field(
+        None,
+        description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample",
+    )
+    implant_threshold: float = Field(
+        description="grey value at and above which a voxel of the raw scan is metal"
+    )
+    prefilter_sigma_voxels: float = Field(
+        0.6, ge=0, description="voxels; Gaussian before the bone threshold, more costs thin bone"
+    )
+    implant: Literal["required", "none"] = Field(
+        "required", description="none: the volume of interest is the whole scan, no OV/TV"
+    )
+    closing_voxels: int = Field(1, ge=0, description="voxels; closes noise holes in the metal")
+    second_implant_share: float = Field(
+        0.2,
+        gt=0,
+        le=1,
+        description="a second metal part this large, against the first, stops the specimen",
+    )
+    voi: Voi = Field(default_factory=Voi)
+    ovtv_offset_um: float = Field(
+        90, ge=0, description="µm; start of the default OV/TV shell, behind the artefact band"
+    )
+    ovtv_width_um: float = Field(
+        54, gt=0, description="µm; width of the OV/TV shell, 3 voxels of 18 µm"
+    )
+    ovtv_curve_um: tuple[float, ...] = Field(
+        (36, 54, 72, 90, 108),
+        description="µm; further offsets, to show the artefact",
+    )
+    shells_um: tuple[tuple[float, float], ...] = Field(
+        ((90, 200), (200, 350), (350, 500)),
+        description="µm; BV/TV by distance to the implant",
+    )
+    sweep_percent: float = Field(
+        10,
+        ge=0,
+        lt=100,
+        description="%; change of the bone threshold that shows whether numbers hold",
+    )
+    clipped_warn_share: float = Field(
+        0.5,
+        description="warn where spheres of more than this share of voxels meet the border of the scan",
+    )
+    saturated_warn_share: float = Field(
+        0.001,
+        description="warn where more than this share of voxels outside the metal is saturated",
+    )
+    memory_mb: float = Field(
+        4000,
+        gt=0,
+        description="MB for the voxels of one scan; scans that need more (80 bytes a voxel) are measured by parts, with the same "
+        "numbers; a scan of 1000 x 1000 x 1000 voxels needs about 2000",
+    )
+    calibration: Literal["none", "line", "header", "phantom"] = Field(
+        "none",
+        description="from grey to mg HA/cm³: none (grey values in a.u., no density), a declared line, the header (Scanco), or the "
+        "scan of role phantom in the same batch",
+    )
+    calibration_slope: float | None = Field(
+        None, description="mg HA/cm³ a grey value; for the calibration line"
+    )
+    calibration_intercept: float | None = Field(
+        None, description="mg HA/cm³ at grey 0; for the calibration line"
+    )
+    phantom_rods_mgha: tuple[float, ...] = Field(
+        (),
+        description="mg HA/cm³; densities of the phantom's rods, brighter than their resin",
+    )
+    tmd_peel_voxels: int = Field(
+        1,
+        ge=0,
+        description="voxels; outer layers of bone left out of TMD and low density, as they are partly marrow",
+    )
+    low_density_cut: float | None = Field(
+        None, description="bone below it is low-density bone; no such outcome where empty"
+    )
+    voxels: Literal["cubes", "resample"] = Field(
+        "cubes",
+        description="cubes: scans with other voxels are refused; resample: linear, to cubes of the shortest edge",
+    )
+    thickness_variants: bool = Field(
+        True,
+        description="also thickness as ImageJ's plugin gives it, and Tb.N by mid-axes, as variants",
+    )
+    anisotropy: bool = Field(True, description="whether DA is measured")
+    da_noise_fields: int = Field(
+        1, ge=0, description="isotropic random fields for the noise floor of DA; the largest counts"
+    )
+    band_sweep_voxels: int = Field(
+        8,
+        ge=0,
+        description="voxels; widest artefact band of the sweep and last offset of the curve of contact",
+    )
+    sectors: int = Field(
+        8, ge=1, description="sectors about the axis in which the marginal bone level is read"
+    )
+    level_width_um: float = Field(
+        54,
+        gt=0,
+        description="µm; width of the shell behind the artefact band in which it is read, 3 voxels of 18 µm",
+    )
+    level_share: float = Field(
+        0.1,
+        ge=0,
+        le=1,
+        description="share that bone must fill of a sector's piece of the shell as high as it is wide, to be the level",
+    )
+    speck_um: float = Field(
+        50,
+        ge=0,
+        description="µm; parts smaller than a ball of this diameter are noise for the marginal bone level",
+    )
+    compartments: Literal["none", "dual_threshold"] = Field(
+        "none",
+        description="dual_threshold: cortical and trabecular compartment of a whole bone, and the cortical outcomes",
+    )
+    cortical_close_um: float = Field(
+        250, gt=0, description="µm; closing of the outer surface, wider than vessel canals"
+    )
+    cortical_pore_um: float = Field(
+        60, gt=0, description="µm; radius up to which marrow is a pore of the cortex"
+    )
+    trabecular_close_um: float = Field(
+        150, gt=0, description="µm; closing of the marrow, takes trabeculae in"
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Thresholds, calibration and ranges that cannot stand together."""
+        yield from self._needs()
+        bone, low, metal = self.bone_threshold, self.bone_threshold_low, self.implant_threshold
+        told = bone is not None and self.threshold_rule == "fixed"
+        if told and self.threshold_unit == "grey" and self.implant == "required" and bone >= metal:
+            message = "is at or above the implant threshold: no voxel could be bone"
+            yield Contradiction(
+                "bone_threshold", message, bone, f"below implant_threshold, {metal:g}"
+            )
+        if bone is not None and low is not None and low >= bone:
+            message = "is not below bone_threshold"
+            yield Contradiction("bone_threshold_low", message, low, f"below {bone:g}")
+        inner, outer = self.voi.inner_um, self.voi.outer_um
+        if inner >= outer:
+            message = "the volume of interest ends before it starts"
+            yield Contradiction("voi/inner_um", message, inner, f"below outer_um, {outer:g}")
+        ranges = [("voi/axial_um", self.voi.axial_um), *(("shells_um", s) for s in self.shells_um)]
+        for key, pair in ranges:
+            if falls(pair):
+                shown = f"{pair[0]:g} to {pair[1]:g}"
+                message = "the range ends before it starts"
+                yield Contradiction(key, message, shown, "the smaller number first")
+
+    def _needs(self) -> Iterator[Contradiction]:
+        """Settings that another one asks for."""
+        if self.threshold_rule == "fixed" and self.bone_threshold is None:
+            yield Contradiction("bone_threshold", "is needed where threshold_rule is fixed")
+        if self.segmentation != "fixed" and self.bone_threshold_low is None:
+            message = f"is needed where segmentation is {self.segmentation}"
+            yield Contradiction("bone_threshold_low", message)
+        if self.threshold_unit != "grey" and self.calibration == "none":
+            message = f"is needed where threshold_unit is {self.threshold_unit}"
+            yield Contradiction("calibration", message, "none", "line, header, phantom")
+        if self.threshold_unit != "grey" and self.threshold_rule == "otsu":
+            message = "is fixed where threshold_unit is not grey: otsu gives a grey value"
+            yield Contradiction("threshold_rule", message, "otsu", "fixed")
+        if self.calibration == "line" and self.calibration_intercept is None:
+            yield Contradiction("calibration_intercept", "is needed where calibration is line")
+        if self.calibration == "line" and not self.calibration_slope:
+            message = "is needed where calibration is line"
+            value = "" if self.calibration_slope is None else self.calibration_slope
+            yield Contradiction("calibration_slope", message, value, "not 0")
+        if self.calibration == "phantom" and len(set(self.phantom_rods_mgha)) < 2:
+            message = "are needed where calibration is phantom"
+            yield Contradiction("phantom_rods_mgha", message, "", "at least two densities")
+
+    @property
+    def bone_cut(self) -> float:
+        """The bone threshold; the batch's, put in by `but`, where the rule is otsu.
+
+        Raises
+        ------
+        SpecimenError
+            Where there is none yet.
+        """
+        if self.bone_threshold is None:
+            raise SpecimenError("there is no bone threshold: the scan's batch has none")
+        return self.bone_threshold
+
+    def describe(self) -> str:
+        """One line for the `method` column."""
+        axial = (
+            f", {self.voi.axial_um[0]:g}-{self.voi.axial_um[1]:g} um from the apex"
+            if self.voi.axial_um
+            else ""
+        )
+        voi = f"VOI {self.voi.inner_um:g}-{self.voi.outer_um:g} um from the implant{axial}"
+        if self.implant == "none":
+            voi = "VOI whole volume"
+        smooth = f"Gaussian {self.prefilter_sigma_voxels:g} voxels"
+        unit = "" if self.threshold_unit == "grey" else f" {self.threshold_unit}"
+        bone = f"bone >= {self.bone_cut:g}{unit}"
+        if self.threshold_rule == "otsu":
+            bone += " (Otsu, pooled over the batch)"
+        if self.segmentation == "two_level":
+            bone += f" or >= {self.bone_threshold_low:g}{unit} and connected to it"
+        elif self.segmentation == "adaptive":
+            near = f"the Gaussian mean over {self.adaptive_sigma_um:g} um"
+            bone += f" or >= {self.bone_threshold_low:g}{unit} and {near}"
+        return f"{smooth}; {bone}; implant >= {self.implant_threshold:g}; {voi}"

@@ -1,0 +1,48 @@
+"""Single-cell RNA-seq: the atlas, and tests per cell type."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from periomics.study.settings.genes import Design, GeneTests
+from periomics.study.settings.section import Section
+
+
+class Atlas(Section):
+    """How cells are read, kept, embedded and named; declared blind to arms."""
+
+    sample_column: str = Field(
+        "sample", description="column of a shared h5ad that holds the sheet's `sample`"
+    )
+    label_column: str | None = Field(
+        None, description="column with labels of one's own, which take the place of marker labels"
+    )
+    min_counts: int = Field(500, ge=0, description="counts of a cell; fewer are dropped")
+    min_genes: int = Field(200, ge=0, description="genes of a cell; fewer are dropped")
+    max_mito_percent: float = Field(
+        20, ge=0, le=100, description="%; mitochondrial share of a cell; more are dropped"
+    )
+    doublet_rate: float = Field(
+        0.05, ge=0, lt=1, description="expected share of doublets in a library"
+    )
+    drop_doublets: bool = Field(True, description="whether predicted doublets are dropped")
+    n_variable: int = Field(1000, ge=50, description="variable genes")
+    n_components: int = Field(20, ge=2, description="principal components")
+    n_neighbours: int = Field(15, ge=2, description="neighbours of a cell")
+    resolution: float = Field(1.0, gt=0, description="Leiden resolution")
+    min_margin: float = Field(
+        0.2, ge=0, description="SD; a cluster is named where its best type beats the second by this"
+    )
+
+
+class PseudobulkTests(Design, GeneTests):
+    """Tests per cell type on pseudobulk, and of composition."""
+
+    min_cells: int = Field(20, ge=1, description="cells of a type in a library; fewer are left out")
+
+
+class SingleCell(Section):
+    """Single-cell RNA-seq."""
+
+    atlas: Atlas = Field(default_factory=Atlas)
+    tests: PseudobulkTests = Field(default_factory=PseudobulkTests)
