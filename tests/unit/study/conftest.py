@@ -3,6 +3,7 @@
 import importlib.util
 import json
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -39,19 +40,21 @@ CLAIMS = {
     ],
 }
 ARMS = ("CTRL", "DRUG", "POST")
+REGION = {
+    "type": "Feature",
+    "geometry": {"type": "Polygon", "coordinates": [[[0, 0], [8, 0], [8, 8], [0, 8], [0, 0]]]},
+    "properties": {"objectType": "annotation", "classification": {"name": "peri_implant_ct"}},
+}
 
 
-def _probes():
+@cache
+def _areas():
     spec = importlib.util.spec_from_file_location(
         "check_study", ROOT / "workflow/scripts/study/check_study.py"
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return {
-        "scans": module.probe_scan,
-        "sections": module.probe_image,
-        "cultures": module.probe_image,
-    }
+    return module.areas()
 
 
 @dataclass
@@ -71,7 +74,7 @@ class SmallStudy:
     def check(self) -> tuple[str, bool]:
         (self.folder / "claims.yaml").write_text(yaml.safe_dump(self.claims), encoding="utf-8")
         study = load_study(self.config, self.folder)
-        problems = find_problems(study, load_dictionary(ROOT / "resources/outcomes.tsv"), _probes())
+        problems = find_problems(study, load_dictionary(ROOT / "resources/outcomes.tsv"), _areas())
         return report(study, problems)
 
 
@@ -103,7 +106,7 @@ def small(tmp_path: Path) -> SmallStudy:
             photometric="rgb",
         )
         (tmp_path / "raw" / f"{name}.geojson").write_text(
-            json.dumps({"type": "FeatureCollection", "features": []}), encoding="utf-8"
+            json.dumps({"type": "FeatureCollection", "features": [REGION]}), encoding="utf-8"
         )
     for name, lines in (("animals", animals), ("scans", scans), ("sections", sections)):
         (tmp_path / f"{name}.tsv").write_text("\n".join(lines) + "\n", encoding="utf-8")

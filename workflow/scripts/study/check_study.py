@@ -4,8 +4,8 @@ The workflow calls this as it starts, before any job: a job that everything wait
 Snakemake's own triggers. `python workflow/scripts/study/check_study.py < request.json` does the same by hand.
 
 Inputs
-    a JSON mapping on standard input: config, folder (of the sheets), results, dictionary (outcomes.tsv); then sheets, claims and
-    the headers of the raw files they name.
+    a JSON mapping on standard input: config, folder (of the sheets), results, dictionary (outcomes.tsv), and dry_run where
+    nothing may be written; then sheets, claims and the headers of the raw files they name.
 Outputs
     check/plan.txt with notes, warnings and the plan. With a problem the plan is removed, all problems are listed at once, and the
     exit status is 1. What was checked before and has not changed since is not checked again.
@@ -19,24 +19,27 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 
 from periomics.core.code import code_digest
 from periomics.core.yamls import read_mapping
+from periomics.study.check.opened import Areas
 from periomics.study.check.study import gate
 from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
 
 
-def probe_scan(path, record):
-    """Voxel size in µm that the header of a volume states."""
-    from periomics.microct.formats.readers import probe
+def areas():
+    """Which area looks into which kind of file, imported here since `study` may know none of them."""
+    from periomics.bulk.opening import look_at_counts
+    from periomics.culture.opening import look_at_plate, look_at_series
+    from periomics.genes.opening import check_analyses
+    from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
+    from periomics.microct.opening import look_at_labels, look_at_scan
+    from periomics.outcomes.opening import look_at_import
+    from periomics.singlecell.opening import look_at_cells
 
-    spacing = probe(path).spacing_um
-    return None if spacing is None else float(min(spacing))
-
-
-def probe_image(path, record):
-    """Pixel size in µm that the header of an image states."""
-    from periomics.imaging.series import header
-
-    return header(path).pixel_um
+    openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
+    openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
+    openers |= {"series": look_at_series, "plate": look_at_plate}
+    openers |= {"counts": look_at_counts, "cells": look_at_cells}
+    return Areas(openers, (check_analyses,))
 
 
 def main(request):
@@ -45,15 +48,9 @@ def main(request):
     slips = [p for file in request.get("files", ()) for p in read_mapping(file, file)[1]]
     study = load_study(request["config"], request["folder"])
     study.problems.extend(slips)
-    probes = {"scans": probe_scan, "sections": probe_image, "cultures": probe_image}
-    dictionary = load_dictionary(request["dictionary"])
-    text, usable = gate(
-        study,
-        Path(request["results"]) / "check",
-        dictionary,
-        probes,
-        code_digest("study/check_study"),
-    )
+    folder, dictionary = Path(request["results"]) / "check", load_dictionary(request["dictionary"])
+    write = not request.get("dry_run")
+    text, usable = gate(study, folder, dictionary, areas, code_digest("study/check_study"), write)
     if text:
         print(text, file=sys.stderr)
     return 0 if usable else 1

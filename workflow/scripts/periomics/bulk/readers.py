@@ -6,14 +6,18 @@ import csv
 import gzip
 import io
 import os
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, nearest
+from periomics.genes.dates import dates_among
+from periomics.genes.symbols import ENSEMBL
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 GENE_COLUMNS = (
@@ -29,6 +33,8 @@ GENE_COLUMNS = (
     "name",
     "",
 )
+TRANSPOSED = "libraries stand in rows and genes in columns"
+GENES_IN_ROWS = "a row a gene, a column a library"
 SYMBOL_COLUMNS = ("symbol", "gene_name", "gene_symbol", "external_gene_name")
 
 
@@ -65,7 +71,9 @@ def _head(path: Path) -> list[str]:
         return [line.rstrip("\n") for _, line in zip(range(5), handle, strict=False)]
 
 
-def read_counts(path: str | os.PathLike[str], kind: str = "") -> Counts:
+def read_counts(
+    path: str | os.PathLike[str], kind: str = "", most_cells: int | None = None
+) -> Counts:
     """Read a file of counts.
 
     Parameters
@@ -74,16 +82,31 @@ def read_counts(path: str | os.PathLike[str], kind: str = "") -> Counts:
         Matrix (genes × samples, TSV or CSV, gz or plain), featureCounts table, or Salmon quant.sf (file or its folder).
     kind
         matrix, featurecounts or salmon; recognised where empty.
+    most_cells
+        Read only so many rows that the table has about this many cells, for a look at a large file; its end is looked
+        for all the same.
 
     Raises
     ------
     InputError
-        Naming file, row, column and value where something is no count.
+        Naming file, row, column and value where something is no count, or genes that a spreadsheet turned into dates.
     """
+    try:
+        return _read(path, kind, most_cells)
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"file is cut off or damaged ({error})", file=path) from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"is no text: byte {error.start} is not UTF-8", file=path) from error
+    except (csv.Error, pd.errors.ParserError) as error:
+        message = f"rows are of different lengths: {' '.join(str(error).split())}"
+        raise InputError(message, file=path) from error
+
+
+def _read(path: str | os.PathLike[str], kind: str, most_cells: int | None) -> Counts:
     kind = file_format(path, kind)
     if kind == "salmon":
-        return _salmon(Path(path))
-    table = _table(Path(path))
+        return _salmon(Path(path), most_cells)
+    table = _table(Path(path), most_cells)
     if kind == "featurecounts":
         missing = [c for c in FEATURECOUNTS if c not in table.columns]
         if missing:
@@ -116,9 +139,23 @@ def _bare(name: str) -> str:
     )
 
 
-def _table(path: Path) -> pd.DataFrame:
+def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
+    """Text of a table without comments, up to about so many cells, and the number of lines before its header."""
     with _open(path) as handle:
-        text = "".join(line for line in handle if not line.startswith("#"))
+        above, head = 0, next(handle, "")
+        while head.startswith("#"):
+            above, head = above + 1, next(handle, "")
+        fields = 1 + max(head.count(c) for c in "\t,;")
+        most = None if most_cells is None else max(1000, most_cells // fields)
+        body = [line for line in islice(handle, most) if not line.startswith("#")]
+        while most is not None and handle.read(1 << 20):
+            pass  # a file that was cut off shows at its end only
+    return head + "".join(body), above
+
+
+def _table(path: Path, most_cells: int | None = None) -> pd.DataFrame:
+    """Cells as text, indexed by the row of the file."""
+    text, above = _lines(path, most_cells)
     if not text.strip():
         raise InputError("the file is empty", file=path)
     head = text.split("\n", 1)[0]
@@ -148,14 +185,27 @@ def _table(path: Path) -> pd.DataFrame:
     if twice:
         raise InputError("two columns have the same name", file=path, column=twice[0])
     df.columns = header
+    df.index = pd.RangeIndex(above + 2, above + 2 + len(df))
     return df
 
 
 def _counts(genes: pd.Series, samples: pd.DataFrame, names: Sequence[str], path: object) -> Counts:
     genes = genes.astype(str)
+    dates = dates_among(list(genes))
+    if dates:
+        raise InputError(
+            f"{len(dates)} gene names are dates: a spreadsheet program has changed them",
+            file=path,
+            row=int(genes.index[genes == dates[0]][0]),
+            column=str(genes.name),
+            value=", ".join(dates[:5]),
+            allowed="gene ids, or symbols as they were before (1-Mar may be MARCH1 or MARC1)",
+        )
     if genes.duplicated().any():
         row = int(genes.duplicated().to_numpy().argmax())
-        raise InputError("gene stands twice", file=path, row=row + 2, value=genes.iloc[row])
+        raise InputError(
+            "gene stands twice", file=path, row=genes.index[row], value=genes.iloc[row]
+        )
     symbols = dict(zip(genes, samples[names[0]], strict=True)) if names else {}
     data = {}
     for column in samples.columns.difference(list(names), sort=False):
@@ -174,7 +224,7 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
         raise InputError(
             "is no count",
             file=path,
-            row=row + 2,
+            row=cells.index[row],
             column=column,
             value=cells.iloc[row],
             allowed="whole numbers from 0",
@@ -184,7 +234,7 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
         raise InputError(
             "is negative: counts are needed, not logarithms or ratios",
             file=path,
-            row=row + 2,
+            row=cells.index[row],
             column=column,
             value=cells.iloc[row],
         )
@@ -194,7 +244,7 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
         raise InputError(
             f"{100 * broken.mean():.0f} % of the values are not whole: counts are needed, not FPKM, TPM or logarithms",
             file=path,
-            row=row + 2,
+            row=cells.index[row],
             column=column,
             value=cells.iloc[row],
             allowed="whole numbers from 0; estimated counts as Salmon's quant.sf",
@@ -202,7 +252,7 @@ def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
     return numbers.astype(np.int64)
 
 
-def _salmon(path: Path) -> Counts:
+def _salmon(path: Path, most_cells: int | None = None) -> Counts:
     file = path
     if path.is_dir():
         found = [
@@ -211,7 +261,7 @@ def _salmon(path: Path) -> Counts:
         if not found:
             raise InputError("the folder holds no quant.sf", file=path)
         file = found[0]
-    table = _table(file)
+    table = _table(file, most_cells)
     missing = [c for c in ("Name", "NumReads") if c not in table.columns]
     if missing:
         raise InputError(f"is no Salmon table: lacks columns {missing}", file=file)
@@ -222,7 +272,7 @@ def _salmon(path: Path) -> Counts:
         raise InputError(
             "is no number of reads",
             file=file,
-            row=row + 2,
+            row=table.index[row],
             column="NumReads",
             value=table["NumReads"].iloc[row],
         )
@@ -239,6 +289,43 @@ def _salmon(path: Path) -> Counts:
     change = abs(float(data["NumReads"].sum()) - reads.sum())
     note = f"{file.name}: estimated counts were rounded (the sum changes by {change:.1f} of {reads.sum():.0f} reads)"
     return Counts(data, notes=[note])
+
+
+def transposed(data: pd.DataFrame, samples: Sequence[str]) -> bool:
+    """Whether libraries stand in the rows of a table and genes in its columns."""
+    if any(s in data.columns for s in samples):
+        return False
+    genes = sum(bool(ENSEMBL.match(str(c))) for c in data.columns)
+    return any(s in data.index for s in samples) or genes > len(data.columns) / 2
+
+
+def sample_of(fact: Mapping[str, object]) -> str:
+    """How a library is called in a shared file."""
+    return str(fact.get("sample", "")) or str(fact["specimen_id"])
+
+
+def column_of(data: pd.DataFrame, fact: Mapping[str, object]) -> str:
+    """Column of a library in a table: its sample, or the only one.
+
+    Raises
+    ------
+    InputError
+        If the table has none, or libraries stand in its rows.
+    """
+    path, sample = str(fact["path"]), sample_of(fact)
+    if sample in data.columns:
+        return sample
+    if transposed(data, [sample]):
+        raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)
+    if data.shape[1] == 1:
+        return str(data.columns[0])
+    raise InputError(
+        f"has no column for library {fact['specimen_id']}{nearest(sample, data.columns)}",
+        file=path,
+        column="sample",
+        value=sample,
+        allowed=", ".join(map(str, data.columns[:8])) + (" …" if data.shape[1] > 8 else ""),
+    )
 
 
 def collect(facts: Sequence[Mapping[str, object]]) -> Counts:
@@ -264,18 +351,7 @@ def collect(facts: Sequence[Mapping[str, object]]) -> Counts:
             notes += files[key].notes
             symbols |= files[key].symbols
         data = files[key].data
-        specimen = str(fact["specimen_id"])
-        sample = str(fact.get("sample", "")) or specimen
-        if sample not in data.columns and data.shape[1] == 1:
-            sample = data.columns[0]
-        if sample not in data.columns:
-            raise InputError(
-                f"has no column for library {specimen}{nearest(sample, data.columns)}",
-                file=key[0],
-                column="sample",
-                value=sample,
-            )
-        columns[specimen] = data[sample]
+        columns[str(fact["specimen_id"])] = data[column_of(data, fact)]
     genes = sorted(set().union(*(c.index for c in columns.values())))
     out = pd.DataFrame(
         {s: c.reindex(genes) for s, c in columns.items()}, index=pd.Index(genes, name="gene_id")

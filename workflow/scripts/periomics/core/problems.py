@@ -42,19 +42,29 @@ def _rows(rows: tuple[int, ...], shown: int = 6) -> str:
     return f", rows {', '.join(map(str, rows[:shown]))}{more}"
 
 
+def _grouped(problems: Iterable[Problem], level: str) -> dict[Problem, list[int]]:
+    """Problems of one level without their rows → the rows; each is a line."""
+    grouped: dict[Problem, list[int]] = {}
+    for problem in sorted(set(problems)):
+        if problem.level == level:
+            grouped.setdefault(replace(problem, row=0), []).append(problem.row)
+    return grouped
+
+
+def count(problems: Iterable[Problem], level: str) -> int:
+    """How many lines `listing` would have if it showed all: problems that differ by row only count once."""
+    return len(_grouped(problems, level))
+
+
 def listing(problems: Iterable[Problem], level: str, most: int = 8) -> list[str]:
     """Lines of one level, sorted by file, row and column.
 
     Problems that differ by row only share a line. Of one kind (the same file, column and message, whatever the value) at
     most `most` lines are shown; the last says how many more there are.
     """
-    grouped: dict[Problem, list[int]] = {}
-    for problem in sorted(set(problems)):
-        if problem.level == level:
-            grouped.setdefault(replace(problem, row=0), []).append(problem.row)
     lines = [
         (p.file, rows[0], p.column, p.describe(tuple(r for r in rows if r)), _kind(p))
-        for p, rows in grouped.items()
+        for p, rows in _grouped(problems, level).items()
     ]
     shown: list[str] = []
     place: dict[

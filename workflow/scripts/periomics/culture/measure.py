@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
-from periomics.culture.plates import edge_well, read_plate, well_name
+from periomics.culture.plates import WELLS, edge_well, read_plate, well_name
 from periomics.culture.scratch import (
     Gap,
     closure_at,
@@ -21,6 +21,7 @@ from periomics.study import measurements
 from periomics.study.settings.culture import Culture
 
 SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
+NO_INTERVAL = "an image series needs its time between frames"
 NO_SIZE = "the pixel size is not known: no lengths, no speeds"
 
 
@@ -45,7 +46,7 @@ def read_series(
         interval = _number(first, "interval_h")
         if len(frames) > 1 and interval is None:
             raise InputError(
-                "an image series needs its time between frames",
+                NO_INTERVAL,
                 file=first["path"],
                 column="interval_h",
                 allowed="hours",
@@ -193,7 +194,7 @@ def plate_rows(facts: Sequence[Mapping[str, object]]) -> list[dict[str, object]]
             well = well_name(str(fact.get("well", "")))
         except ValueError:
             raise InputError(
-                "not a well", file=path, column="well", value=fact.get("well"), allowed="A1 to P24"
+                "not a well", file=path, column="well", value=fact.get("well"), allowed=WELLS
             ) from None
         if well not in signals.index:
             raise InputError(

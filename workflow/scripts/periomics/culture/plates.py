@@ -9,9 +9,11 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError
-from periomics.core.tables import read_table
+from periomics.core.tables import decimal_commas, read_table
 
 WELL = re.compile(r"^([A-Pa-p])0*([1-9]|1[0-9]|2[0-4])$")
+
+WELLS = "A1 to P24"
 
 
 def well_name(text: str) -> str:
@@ -61,6 +63,8 @@ def read_plate(path: str | Path) -> pd.Series:
             for row in data.index
             for c in numbers
         ]
+    texts, _ = decimal_commas(pd.Series([c for *_, c in cells], dtype=str, name="signal"), "")
+    cells = [(row, name, text) for (row, name, _), text in zip(cells, texts, strict=True)]
     signals: dict[str, float] = {}
     for row, name, text in cells:
         if text == "":
@@ -68,9 +72,7 @@ def read_plate(path: str | Path) -> pd.Series:
         try:
             well = well_name(name)
         except ValueError:
-            raise InputError(
-                "not a well", file=path, row=row, value=name, allowed="A1 to P24"
-            ) from None
+            raise InputError("not a well", file=path, row=row, value=name, allowed=WELLS) from None
         try:
             signals[well] = float(text)
         except ValueError:

@@ -17,6 +17,7 @@ LINE_REGION_UM = 8.0
 # A larger image is read only around the stain's region: memory follows the region, not the slide.
 LARGE_PIXELS = 64_000_000
 AROUND_UM = 60.0
+NO_REGIONS = "the section has no annotation file"
 
 
 @dataclass(frozen=True)
@@ -56,9 +57,7 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         If the image, its pixel size or a region is missing or broken.
     """
     if not fact.get("rois"):
-        raise InputError(
-            "the section has no annotation file", file=fact.get("path", ""), column="rois"
-        )
+        raise InputError(NO_REGIONS, file=fact.get("path", ""), column="rois")
     sheet_um = sheet_pixel(fact)
     annotations = rois.read_geojson(str(fact["rois"]))
     info = readers.probe(str(fact["path"]))
@@ -83,6 +82,11 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
     )
 
 
+def region_kind(detector: str) -> str:
+    """Kind of annotation that a detector is measured in: laminin along a line, everything else in an area."""
+    return "LineString" if detector == "laminin" else "Polygon"
+
+
 def sheet_pixel(fact: Mapping[str, object]) -> float | None:
     """The sheet's pixel size of a section in µm, None where it states none."""
     return (
@@ -96,7 +100,7 @@ def _part(
     info, annotations, settings: StainSettings, source_um: float, where: str
 ) -> tuple[int, int, int, int]:
     """Finest-level x, y, width, height around the stain's regions, starting on the grid of the wanted pixel size."""
-    kind = "LineString" if settings.detector == "laminin" else "Polygon"
+    kind = region_kind(settings.detector)
     found = [g.bounds for g in rois.need(annotations, settings.roi, kind, where)]
     around, step = AROUND_UM / source_um, max(1, round(settings.pixel_um / source_um))
     left, top = (max(0, int(min(b[i] for b in found) - around) // step * step) for i in (0, 1))
@@ -126,13 +130,11 @@ def with_masks(
     """
     shape = rgb.shape[:2]
     implants = rois.named(annotations, "implant")
-    if settings.detector == "laminin":
-        lines = rois.need(annotations, settings.roi, "LineString", where)
-        shapes = [line.buffer(LINE_REGION_UM / pixel_um * scale) for line in lines]
+    kind = region_kind(settings.detector)
+    shapes, margin = rois.need(annotations, settings.roi, kind, where), settings.implant_margin_um
+    if kind == "LineString":
+        shapes = [line.buffer(LINE_REGION_UM / pixel_um * scale) for line in shapes]
         margin = 0.0  # the line lies on the implant
-    else:
-        shapes = rois.need(annotations, settings.roi, "Polygon", where)
-        margin = settings.implant_margin_um
     grown = [g.buffer(margin / pixel_um * scale) if margin else g for g in implants]
     region = rois.polygon_mask(shapes, shape, scale, offset)
     if not region.any():

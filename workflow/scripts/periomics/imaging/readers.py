@@ -33,7 +33,11 @@ _TO_UM = {
 
 @dataclass(frozen=True)
 class ImageInfo:
-    """What a header says: `levels` are (downsample, width, height), finest first; `pixel_um` is None if not stated."""
+    """What a header says: `levels` are (downsample, width, height), finest first; `pixel_um` is None if not stated.
+
+    `colour` is rgb, grey or channels (planes that are no colours, such as those of fluorescence, `channels` of them with
+    their `names` where stated); `dtype` the type of a number; `pages` how many pictures a TIFF holds beside each other.
+    """
 
     path: Path
     kind: str
@@ -41,6 +45,11 @@ class ImageInfo:
     height: int
     pixel_um: float | None
     levels: tuple[tuple[float, int, int], ...]
+    colour: str = "rgb"
+    channels: int = 3
+    names: tuple[str, ...] = ()
+    dtype: str = "uint8"
+    pages: int = 1
 
 
 def probe(path: str | os.PathLike[str]) -> ImageInfo:
@@ -209,7 +218,7 @@ def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> n
 
     with tifffile.TiffFile(info.path) as tif:
         series = tif.series[0].levels[level]
-        array = _channels_last(series.asarray(), series.axes)
+        array = _channels_last(series.asarray(), series.axes, _is_rgb(tif.pages[0]))
     return array[top : top + high, left : left + wide]
 
 
@@ -233,17 +242,53 @@ def _resample(array: np.ndarray, wide: int, high: int) -> np.ndarray:
     return np.asarray(Image.fromarray(array).resize((wide, high), Image.Resampling.BOX))
 
 
-def _channels_last(array: np.ndarray, axes: str) -> np.ndarray:
-    """(height, width) or (height, width, channel) from a series with its axes' letters."""
+def _channels_last(array: np.ndarray, axes: str, colours: bool = True) -> np.ndarray:
+    """(height, width) or (height, width, channel) from a series with its axes' letters.
+
+    Four planes are red, green, blue and transparency only where the file says that they are colours.
+    """
     keep = [i for i, a in enumerate(axes) if array.shape[i] > 1 or a in "YX"]
     array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
     order = [axes.index("Y"), axes.index("X"), *(i for i, a in enumerate(axes) if a not in "YX")]
     array = array.transpose(order)
-    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4)):
+    planes = (3, 4) if colours else (3,)
+    if array.ndim == 2 or (array.ndim == 3 and array.shape[2] in planes):
         return array
     raise SpecimenError(
         f"an image with axes {axes} and shape {array.shape}: a grey or RGB plane is read"
     )
+
+
+def _planes(tif) -> dict[str, object]:
+    """What the planes of the first series are: colours, one grey, channels, or pages one after the other."""
+    page, series = tif.pages[0], tif.series[0]
+    beside = [
+        (a, n) for a, n in zip(series.axes, series.shape, strict=True) if a not in "YX" and n > 1
+    ]
+    found: dict[str, object] = {"dtype": str(np.dtype(series.dtype)), "pages": len(tif.pages)}
+    if not beside:
+        # A palette maps indices to colours that readers of grey do not see.
+        return found | {"colour": "grey", "channels": 1}
+    (axis, number), *others = beside
+    if others or axis not in "CS" or number > 4:
+        over_time = len(beside) == 1 and axis not in "CS"
+        kind = {"colour": "grey", "channels": 1} if over_time else {"colour": "channels"}
+        return found | {"channels": number, "names": _channel_names(tif)} | kind
+    if number == 3 or (number == 4 and axis == "S" and _is_rgb(page)):
+        return found | {"colour": "rgb", "channels": number}
+    return found | {"colour": "channels", "channels": number, "names": _channel_names(tif)}
+
+
+def _is_rgb(page) -> bool:
+    """Whether a page says that its samples are colours (RGB, or YCbCr of JPEG)."""
+    return int(page.photometric) in (2, 6)
+
+
+def _channel_names(tif) -> tuple[str, ...]:
+    """Names of the channels of an OME-TIFF, in order; none where they are not stated."""
+    tags = re.findall(r"<(?:\w+:)?Channel\b[^>]*>", tif.ome_metadata or "")
+    names = [re.search(r'\bName="([^"]+)"', tag) for tag in tags]
+    return tuple(n[1] for n in names if n)
 
 
 def _probe_tiff(path: Path) -> ImageInfo:
@@ -258,16 +303,21 @@ def _probe_tiff(path: Path) -> ImageInfo:
             pixel = _ome_um(tif.ome_metadata, path)
         else:
             pixel = _tag_um(tif, path)
-    return _info(path, "tiff", sizes, pixel)
+        planes = _planes(tif)
+    return _info(path, "tiff", sizes, pixel, **planes)
 
 
 def _probe_picture(path: Path) -> ImageInfo:
     from PIL import Image
 
     with Image.open(path) as image:
-        sizes, dpi = [image.size], image.info.get("dpi")
+        sizes, dpi, mode = [image.size], image.info.get("dpi"), image.mode
     pixel = _square(25400 / dpi[0], 25400 / dpi[1], path) if dpi and min(dpi) > 0 else None
-    return _info(path, "picture", sizes, None if pixel is None or pixel > DISPLAY_UM else pixel)
+    pixel = None if pixel is None or pixel > DISPLAY_UM else pixel
+    grey = mode in ("1", "L", "LA", "I", "F") or mode.startswith("I;16")
+    dtype = {"I": "int32", "F": "float32"}.get(mode, "uint16" if "16" in mode else "uint8")
+    planes = {"colour": "grey", "channels": 1} if grey else {}
+    return _info(path, "picture", sizes, pixel, dtype=dtype, **planes)
 
 
 def _probe_slide(path: Path) -> ImageInfo:
@@ -294,10 +344,12 @@ def _open_slide(path: Path, kind: str):
     return OpenSlide(path)
 
 
-def _info(path: Path, kind: str, sizes: list[tuple[int, int]], pixel: float | None) -> ImageInfo:
+def _info(
+    path: Path, kind: str, sizes: list[tuple[int, int]], pixel: float | None, **planes
+) -> ImageInfo:
     width, height = sizes[0]
     levels = tuple((float(np.sqrt(width * height / (w * h))), int(w), int(h)) for w, h in sizes)
-    return ImageInfo(path, kind, int(width), int(height), pixel, levels)
+    return ImageInfo(path, kind, int(width), int(height), pixel, levels, **planes)
 
 
 def _square(x: float, y: float, path: Path) -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -64,11 +65,20 @@ def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
         raise InputError("holds no features", file=path, value=type(data).__name__)
     found = []
     for number, feature in enumerate(features, start=1):
+        if not isinstance(feature, Mapping):
+            raise InputError(f"feature {number} is no feature", file=path, value=str(feature)[:40])
         properties = feature.get("properties") or {}
-        if str(properties.get("objectType", "annotation")).lower() in ("detection", "cell", "tile"):
+        if _object_type(feature, properties) in ("detection", "cell", "tile"):
             continue
         found.append(_annotation(feature, properties, number, path))
     return found
+
+
+def _object_type(feature: Mapping, properties: Mapping) -> str:
+    """Kind of object: `objectType`, or in exports of QuPath before 0.3 the `id`, as PathDetectionObject."""
+    stated = str(properties.get("objectType", "")).lower()
+    old = re.fullmatch(r"Path(\w+)Object", str(feature.get("id", "")))
+    return stated or (old[1].lower() if old else "annotation")
 
 
 def _annotation(feature: Mapping, properties: Mapping, number: int, path: Path) -> Annotation:

@@ -23,6 +23,7 @@ from periomics.microct.anisotropy import Anisotropy
 from periomics.microct.components import keep, parts, purify_by_slabs
 from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
+from periomics.microct.formats.header import isotropic_voxel
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.measure import (
@@ -31,7 +32,6 @@ from periomics.microct.measure import (
     border_warnings,
     check_bone,
     describe,
-    isotropic_voxel,
     label_map,
     measure_part,
     table_of,

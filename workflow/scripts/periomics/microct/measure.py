@@ -14,7 +14,7 @@ from periomics.microct import contact, cortical, morphometry, structure
 from periomics.microct.connectivity import purify, without_specks
 from periomics.microct.counting import Part, Regions, count, count_rows, factors, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
-from periomics.microct.formats.readers import Spacing
+from periomics.microct.formats.header import Spacing, isotropic_voxel
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.morphometry import Fraction
 from periomics.microct.periimplant import Axis, Place, distance_um, height_um, implant_axis, shell
@@ -27,7 +27,6 @@ from periomics.study.settings.microct import Microct
 Mask = NDArray[np.bool_]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
 AT_IMPLANT = ("ovtv", "bic_ct", "ridge", "insertion")
-ISOTROPY = 0.01
 NOT_FINITE = "the scan holds grey values that are not finite"
 
 
@@ -59,23 +58,6 @@ def outcomes(settings: Microct) -> tuple[str, ...]:
     found += ["low_density_share"] if settings.low_density_cut is not None else []
     found += cortical.OUTCOMES if settings.compartments != "none" else ()
     return tuple(found) + (AT_IMPLANT if settings.implant == "required" else ())
-
-
-def isotropic_voxel(spacing_um: Spacing) -> float:
-    """Edge (µm) of the cube that has the voxel's volume.
-
-    Raises
-    ------
-    SpecimenError
-        If the edges differ by more than 1 %: spheres and shells need cubes, and resampling would be a choice about the
-        data, so such scans are refused.
-    """
-    if max(spacing_um) > (1 + ISOTROPY) * min(spacing_um):
-        edges = " x ".join(f"{s:.6g}" for s in spacing_um)
-        raise SpecimenError(
-            f"voxels are not cubes ({edges} um, z x y x x): resample the scan to cubes first"
-        )
-    return float(np.prod(spacing_um) ** (1 / 3))
 
 
 def measure(

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
 from periomics.microct.density import Calibration, calibration_of
+from periomics.microct.formats.header import isotropic_voxel
 from periomics.microct.formats.lazy import SlabReader, in_a_file, open_volume
 from periomics.microct.formats.nifti import Frame, frame_of
 from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, measure_large
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
-from periomics.microct.measure import Measured, isotropic_voxel, measure
+from periomics.microct.measure import Measured, measure
 from periomics.microct.resample import cubes_by_slabs
 from periomics.microct.slabs import empty_bits
 from periomics.microct.survey import Greys

@@ -11,6 +11,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from periomics.core.errors import InputError, nearest
+from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -108,11 +109,11 @@ def _read(path: str, kind: str) -> AnnData:
             out = ad.read_h5ad(where)
         else:
             raise InputError(
-                "is no file of cells",
+                NO_CELLS_FILE,
                 file=path,
                 column="format",
                 value=kind or where.suffix,
-                allowed="h5ad, 10x folder or h5",
+                allowed=ALLOWED,
             )
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"cannot be read as cells: {error}", file=path) from error
@@ -163,8 +164,5 @@ def _whole(counts: object, path: str) -> sp.csr_matrix:
     if len(counts.data) and (
         (counts.data < 0).any() or (counts.data != np.rint(counts.data)).any()
     ):
-        raise InputError(
-            "cells do not hold whole counts: raw counts are needed, in X or in layers['counts']",
-            file=path,
-        )
+        raise InputError(NOT_WHOLE, file=path)
     return counts

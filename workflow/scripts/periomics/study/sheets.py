@@ -303,8 +303,6 @@ SHEETS: dict[str, Sheet] = {
     )
 }
 SPECIMEN_SHEETS = ("scans", "sections", "cultures", "libraries", "imports")
-# Assays whose files have no header worth reading.
-HEADERLESS_ASSAYS = ("plate",)
 # What a measuring job may not see.
 ARM_COLUMNS = (
     "group",

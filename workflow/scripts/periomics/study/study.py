@@ -30,6 +30,7 @@ from periomics.study.sheets import (
 
 T = TypeVar("T")
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
+PATH_COLUMNS = ("path", "rois", "mask")
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,15 @@ class Study:
         return os.path.normpath(str(expanded if expanded.is_absolute() else base / expanded))
 
     def _path_columns(self, sheet: str) -> list[str]:
-        return [c for c in ("path", "rois", "mask") if c in self.sheets[sheet].columns]
+        return [c for c in PATH_COLUMNS if c in self.sheets[sheet].columns]
+
+    def is_simulated(self, cell: str) -> bool:
+        """Whether the simulation will write the file of a path cell."""
+        return self.simulated and cell.startswith(RESULTS_TOKEN)
+
+    def has_braces(self, sheet: str, cell: str) -> bool:
+        """Whether a path would be read as a pattern: braces stand for wildcards in a workflow."""
+        return "{" in self.resolve(sheet, cell) or "}" in self.resolve(sheet, cell)
 
     @cached_property
     def missing_files(self) -> tuple[tuple[str, int, str], ...]:
@@ -128,8 +137,9 @@ class Study:
         for sheet in SPECIMEN_SHEETS:
             for column in self._path_columns(sheet):
                 for row, cell in self.sheets[sheet][column].items():
-                    made = self.simulated and cell.startswith(RESULTS_TOKEN)
-                    if cell and not made and not Path(self.resolve(sheet, cell)).exists():
+                    if not cell or self.is_simulated(cell):
+                        continue
+                    if not Path(self.resolve(sheet, cell)).exists():
                         out.append((sheet, int(row), column))
         return tuple(out)
 
@@ -150,6 +160,8 @@ class Study:
     def _usable_rows(self, sheet: str) -> pd.DataFrame:
         df = self.sheets[sheet]
         lost = {row for name, row, _ in self.missing_files if name == sheet}
+        for column in self._path_columns(sheet):
+            lost |= {r for r, cell in df[column].items() if cell and self.has_braces(sheet, cell)}
         keep = pd.Series([row not in lost for row in df.index], index=df.index, dtype=bool)
         for column in ("specimen_id", "section_id", "animal_id"):
             if column in df.columns:
@@ -174,8 +186,8 @@ class Study:
     def rows(self, sheet: str, **where: str) -> pd.DataFrame:
         """Rows of a sheet that match and can be planned.
 
-        Rows whose file does not exist or whose ids could not be used as file names are left out, so that the check, which
-        everything waits for, can name them all; it fails as long as there is one.
+        Rows whose file does not exist, whose path would be read as a pattern or whose ids could not be used as file names are
+        left out, so that the check, which everything waits for, can name them all; it fails as long as there is one.
         """
         places = self._places(sheet, where)
         planned = self._planned(sheet)

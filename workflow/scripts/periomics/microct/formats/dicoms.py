@@ -81,11 +81,13 @@ def probe(path: Path) -> Header:
             facts["_spacing_x"] = first.edges[1]
         note = "slice positions"
     facts["spacing_note"] = note
+    limits = [f.range() for f in frames]
+    facts["_range"] = (min(low for low, _ in limits), max(high for _, high in limits))
     spacing = None
     if step is not None and first.edges is not None:
         spacing = (abs(step) * 1e3, first.edges[0] * 1e3, first.edges[1] * 1e3)
     if spacing is None:
-        facts = {k: v for k, v in facts.items() if k[0] != "_"}
+        facts = {k: v for k, v in facts.items() if k[0] != "_" or k == "_range"}
     return Header((len(frames), *first.size), spacing, _dtype(frames), "dicom", facts)
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike
 
-from periomics.core.errors import InputError
+from periomics.core.errors import InputError, SpecimenError
 
 Spacing = tuple[float, float, float]
 AGREEMENT = 0.01  # file and sheet may differ by this share, which covers rounding in headers
 # Sine of the largest lean of one axis on another: rounding of headers, and 0.5 % of a length.
 LEAN = 0.005
+ISOTROPY = 0.01
 
 
 @dataclass(frozen=True)
@@ -52,3 +53,20 @@ def refuse_shear(axes: ArrayLike, path: Path, column: str) -> None:
             column=column,
             allowed="axes at right angles; resample the scan to a straight grid",
         )
+
+
+def isotropic_voxel(spacing_um: Spacing) -> float:
+    """Edge (µm) of the cube that has the voxel's volume.
+
+    Raises
+    ------
+    SpecimenError
+        If the edges differ by more than 1 %: spheres and shells need cubes, and resampling would be a choice about the
+        data, so such scans are refused.
+    """
+    if max(spacing_um) > (1 + ISOTROPY) * min(spacing_um):
+        edges = " x ".join(f"{s:.6g}" for s in spacing_um)
+        raise SpecimenError(
+            f"voxels are not cubes ({edges} um, z x y x x): resample the scan to cubes first"
+        )
+    return float(np.prod(spacing_um) ** (1 / 3))

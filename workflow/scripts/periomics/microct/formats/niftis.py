@@ -59,6 +59,14 @@ class Stored:
         small = self.dtype.itemsize <= 2 or self.dtype == np.float32
         return np.dtype("f4" if small else "f8")
 
+    def limits(self) -> tuple[float, float] | None:
+        """Smallest and largest value that stored whole numbers can stand for; None of floats."""
+        if self.dtype.kind not in "ui":
+            return None
+        info = np.iinfo(self.dtype)
+        ends = [self.slope * float(v) + self.intercept for v in (info.min, info.max)]
+        return min(ends), max(ends)
+
     def planes(self, shape: tuple[int, int, int], low: int, high: int) -> NDArray:
         """Values of planes low to high (exclusive), (z, y, x); raises InputError if cut off."""
         plane = shape[1] * shape[2] * self.dtype.itemsize

@@ -36,9 +36,7 @@ def raw_planes(path: Path, header: Header) -> Callable[[int, int], NDArray] | No
     )
     needed, held = math.prod(header.shape) * dtype.itemsize, file.stat().st_size
     skip = int(fields.get("byte skip", fields.get("byteskip", 0)))
-    first = (
-        held - needed if skip == -1 else skip + (_end_of_header(path) if detached is None else 0)
-    )
+    first = held - needed if skip == -1 else skip + (end_of_header(path) if detached is None else 0)
     if first < 0 or first + needed > held:
         raise InputError(
             "file ends early",
@@ -57,7 +55,7 @@ def raw_planes(path: Path, header: Header) -> Callable[[int, int], NDArray] | No
     return planes
 
 
-def _end_of_header(path: Path) -> int:
+def end_of_header(path: Path) -> int:
     """Bytes before the pixels: the header ends with an empty line."""
     with path.open("rb") as handle:
         while line := handle.readline():

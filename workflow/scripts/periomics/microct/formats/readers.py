@@ -255,6 +255,7 @@ def _probe_itk(path: Path, kind: str) -> Header:
     spacing, note = {"nrrd": _spacing_nrrd, "mha": _spacing_mha}.get(kind, _spacing_nifti)(
         path, reader
     )
+    limits = None
     dtype = str(
         np.dtype(sitk.GetArrayViewFromImage(sitk.Image([1, 1, 1], reader.GetPixelID())).dtype)
     )
@@ -262,10 +263,12 @@ def _probe_itk(path: Path, kind: str) -> Header:
         dtype = stored.value_type.name
         if stored.scaled:
             note += f"; values = {stored.slope:g} x stored + {stored.intercept:g}"
+            limits = stored.limits()
     place = {
         "_origin": reader.GetOrigin(),
         "_direction": reader.GetDirection(),
         "_spacing_x": reader.GetSpacing()[0],
+        **({"_range": limits} if limits else {}),
     }
     return Header(
         tuple(int(n) for n in size[::-1]), spacing, dtype, kind, {"spacing_note": note, **place}

@@ -1,43 +1,108 @@
-"""Checks of the files that sheets name: there, readable by their header, with a physical size, and not twice the same."""
+"""Checks of the files that sheets name: there, readable as what they are, with a physical size, and not twice the same."""
 
 from __future__ import annotations
 
+import os
 import re
 from collections import defaultdict
-from collections.abc import Callable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from stat import S_ISDIR, S_ISREG
 
-from periomics.core.errors import PeriomicsError
+import pandas as pd
+
 from periomics.core.files import sha256
 from periomics.core.problems import Problem
-from periomics.study.sheets import HEADERLESS_ASSAYS, SPECIMEN_SHEETS
-from periomics.study.study import RESULTS_TOKEN, Study
+from periomics.study.check.design import sheet_name
+from periomics.study.check.opened import Look, Named, Opener
+from periomics.study.check.sheets import BRACES, has_placeholder
+from periomics.study.check.sizes import check_alike, check_size
+from periomics.study.sheets import SPECIMEN_SHEETS
+from periomics.study.study import PATH_COLUMNS, Study
 
-# A probe takes a path and a row's facts and returns the size the header states in µm (None where it states none).
-Probe = Callable[[str, Mapping[str, object]], "float | None"]
-SIZE_COLUMN = {"scans": "voxel_um", "sections": "pixel_um", "cultures": "pixel_um"}
 
-
-def check_files(study: Study, probes: Mapping[str, Probe]) -> list[Problem]:
+def check_files(
+    study: Study, openers: Mapping[str, Opener], dictionary: pd.DataFrame
+) -> list[Problem]:
     """Every problem with files; headers are read, never pixels.
 
     Parameters
     ----------
     study
         The study.
-    probes
-        Function a sheet that reads a file's header.
+    openers
+        Kind of file (see `kind_of`) → what looks into it.
+    dictionary
+        The outcome dictionary.
     """
     problems = []
     for sheet in SPECIMEN_SHEETS:
-        file = str((study.config.get("sheets") or {}).get(sheet, sheet))
-        for name, row, column in study.missing_files:
-            if name == sheet:
-                cell = str(study.sheets[sheet].at[row, column])
-                hint = _missing_hint(study.resolve(sheet, cell))
-                problems.append(Problem(file, row, column, f"file does not exist; {hint}", cell))
-        problems += _headers(study, sheet, file, probes.get(sheet))
+        problems += _missing(study, sheet)
+        looks: dict[int, Look] = {}
+        for kind, named in named_files(study, sheet, dictionary):
+            found = _unusable(named)
+            look = Look(found) if found else _look(named, openers.get(kind))
+            problems += look.problems
+            if named.column == "path" and not look.problems:
+                looks |= dict.fromkeys(named.rows, look)
+        problems += check_size(study, sheet, looks) + check_alike(study, sheet, looks)
     return problems + _twice(study)
+
+
+def kind_of(sheet: str, column: str, row: Mapping[str, object]) -> str:
+    """What kind of file a cell names: the key of its opener."""
+    if column != "path":
+        return {"rois": "regions"}.get(column, "labels" if sheet == "scans" else "drawing")
+    if sheet == "cultures":
+        return "plate" if row.get("assay") == "plate" else "series"
+    if sheet == "libraries":
+        return "cells" if row.get("assay") == "singlecell" else "counts"
+    return {"scans": "scan", "sections": "section", "imports": "import"}[sheet]
+
+
+def named_files(study: Study, sheet: str, dictionary: pd.DataFrame) -> Iterator[tuple[str, Named]]:
+    """Every raw file of a sheet once, with its kind and the rows that name it."""
+    groups: dict[tuple, dict[int, dict[str, object]]] = defaultdict(dict)
+    cells: dict[str, str] = {}
+    columns = [c for c in PATH_COLUMNS if c in study.sheets[sheet].columns]
+    for row, record in study.rows(sheet).to_dict("index").items():
+        facts = {k: v for k, v in record.items() if v != "" and v == v}
+        told = facts | {c: study.resolve(sheet, facts[c]) for c in columns if c in facts}
+        for column in columns:
+            if column in facts and not study.is_simulated(str(facts[column])):
+                key = (column, kind_of(sheet, column, facts), told[column], facts.get("format"))
+                groups[key][int(row)] = told
+                cells.setdefault(told[column], str(facts[column]))
+    for (column, kind, path, _), rows in groups.items():
+        names = (cells[path], sheet_name(study, sheet), column)
+        yield kind, Named(Path(path), *names, rows, study.config, dictionary)
+
+
+def _look(named: Named, opener: Opener | None) -> Look:
+    if opener is None:
+        return Look()
+    try:
+        return opener(named)
+    except Exception as error:  # every decoder has its own exceptions
+        return Look(named.refused(error))
+
+
+def _missing(study: Study, sheet: str) -> list[Problem]:
+    """Files that do not exist; and names that hold braces only once a variable in them is put in."""
+    problems, file = [], sheet_name(study, sheet)
+    lost = {(row, column) for name, row, column in study.missing_files if name == sheet}
+    for column in (c for c in PATH_COLUMNS if c in study.sheets[sheet].columns):
+        for row, cell in study.sheets[sheet][column].items():
+            if not cell or has_placeholder(cell):
+                continue  # the second is told with the sheet's cells
+            path = study.resolve(sheet, cell)
+            if (row, column) in lost:
+                message = f"file does not exist; {_missing_hint(path)}"
+                problems.append(Problem(file, int(row), column, message, cell))
+            elif study.has_braces(sheet, cell):
+                allowed = "a variable whose value holds no { and }"
+                problems.append(Problem(file, int(row), column, BRACES, path, allowed))
+    return problems
 
 
 def _missing_hint(path: str) -> str:
@@ -48,89 +113,38 @@ def _missing_hint(path: str) -> str:
     return "its folder exists" if Path(path).parent.is_dir() else "nor does its folder"
 
 
-def _headers(study: Study, sheet: str, file: str, probe: Probe | None) -> list[Problem]:
-    problems = []
-    df = study.rows(sheet)
-    column = SIZE_COLUMN.get(sheet)
-    for row, record in df.to_dict("index").items():
-        if record["path"].startswith(RESULTS_TOKEN) and study.simulated:
-            continue
-        path = study.resolve(sheet, record["path"])
-        if special := _special(path):
-            problems.append(Problem(file, row, "path", special, record["path"]))
-            continue
-        if not _readable(path):
-            problems.append(
-                Problem(file, row, "path", "file cannot be opened for reading", record["path"])
-            )
-            continue
-        if probe is None or record.get("assay") in HEADERLESS_ASSAYS:
-            continue
-        try:
-            stated = probe(path, record)
-        except (PeriomicsError, OSError, ValueError) as error:
-            message = f"file cannot be read: {' '.join(str(error).split())[:200]}"
-            problems.append(Problem(file, row, "path", message, record["path"]))
-            continue
-        if column and not (
-            stated is None and record[column] != record[column] and _may_be_unknown(study, record)
-        ):
-            problems += _size(file, row, column, stated, record[column])
-    return problems
+def _unusable(named: Named) -> list[Problem]:
+    """Why a file may not be opened at all: opening a pipe would wait for ever."""
+    special = _special(named.path)
+    message = special or ("" if _readable(named.path) else "file cannot be opened for reading")
+    return named.problem(message, named.cell) if message else []
 
 
-def _may_be_unknown(study: Study, record: Mapping[str, object]) -> bool:
-    """Scratch images need no pixel size where the config says that it is unknown: they are then measured in percent only."""
-    culture = study.config.get("culture")
-    unknown = isinstance(culture, Mapping) and culture.get("pixel_size") == "unknown"
-    return unknown and record.get("assay") == "scratch"
+def _special(place: Path) -> str:
+    """What is wrong with a path that is neither a file nor a folder of files and folders."""
+    mode = place.stat().st_mode
+    if S_ISDIR(mode):
+        odd = next(iter(sorted(_odd(place))), None)
+        return f"the folder holds a device, pipe or broken link, {odd!r}" if odd else ""
+    return "" if S_ISREG(mode) else "is a device or pipe, not a file"
 
 
-def _special(path: str) -> str:
-    """What is wrong with a path that is neither a file nor a folder of files: opening a pipe would wait for ever."""
-    place = Path(path)
-    if place.is_dir():
-        odd = [p.name for p in place.iterdir() if not (p.is_file() or p.is_dir())]
-        return f"the folder holds a device, pipe or broken link, {sorted(odd)[0]!r}" if odd else ""
-    return "is a device or pipe, not a file" if place.exists() and not place.is_file() else ""
+def _odd(folder: Path) -> Iterator[str]:
+    for top, _, names in os.walk(folder):
+        for name in names:
+            place = Path(top, name)
+            if not place.is_file():
+                yield str(place.relative_to(folder))
 
 
-def _readable(path: str) -> bool:
+def _readable(place: Path) -> bool:
     try:
-        if Path(path).is_dir():
-            return any(Path(path).iterdir())
-        with Path(path).open("rb") as handle:
+        if place.is_dir():
+            return any(place.iterdir())
+        with place.open("rb") as handle:
             return len(handle.read(1)) == 1
     except OSError:
         return False
-
-
-def _size(file: str, row: int, column: str, stated: float | None, given: float) -> list[Problem]:
-    has_given = given == given
-    if stated is None and not has_given:
-        return [
-            Problem(
-                file,
-                row,
-                column,
-                "the file states no size and the sheet gives none",
-                allowed=f"{column} in µm",
-            )
-        ]
-    if stated is not None and has_given and abs(stated - given) > 0.01 * stated:
-        ratio = given / stated
-        hint = " - was it written in millimetres?" if 0.0009 < ratio < 0.0011 else ""
-        return [
-            Problem(
-                file,
-                row,
-                column,
-                f"the file says {stated:g} µm{hint}",
-                f"{given:g}",
-                "the same size, or an empty cell",
-            )
-        ]
-    return []
 
 
 def _twice(study: Study) -> list[Problem]:
@@ -139,7 +153,7 @@ def _twice(study: Study) -> list[Problem]:
     for sheet in ("scans", "sections", "cultures"):
         for row, cell in study.rows(sheet)["path"].items():
             path = Path(study.resolve(sheet, cell))
-            if path.is_file() and not (cell.startswith(RESULTS_TOKEN) and study.simulated):
+            if path.is_file() and not study.is_simulated(cell):
                 by_size[path.stat().st_size].append((sheet, int(row), str(path)))
     problems = []
     for group in by_size.values():
@@ -153,15 +167,7 @@ def _twice(study: Study) -> list[Problem]:
         for sheet, row, path in group:
             original = first[digest[path]]
             if original != path:
-                file = str((study.config.get("sheets") or {}).get(sheet, sheet))
-                problems.append(
-                    Problem(
-                        file,
-                        row,
-                        "path",
-                        f"same content as {original}",
-                        path,
-                        "each specimen its own file",
-                    )
-                )
+                message, allowed = f"same content as {original}", "each specimen its own file"
+                file = sheet_name(study, sheet)
+                problems.append(Problem(file, row, "path", message, path, allowed))
     return problems

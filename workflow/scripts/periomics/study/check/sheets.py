@@ -15,6 +15,13 @@ from periomics.study.study import usable
 
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 
+BRACES = "a name with braces, which stand for placeholders"
+
+
+def has_placeholder(cell: str) -> bool:
+    """Whether a path holds braces other than those of a variable, `${NAME}`."""
+    return bool(re.search("[{}]", re.sub(r"\$\{\w+\}", "", cell)))
+
 
 def sheet_schema(sheet: Sheet) -> pa.DataFrameSchema:
     """Pandera schema of a sheet's text cells; an empty cell passes every check but `is given`."""
@@ -50,8 +57,8 @@ def _checks(column: Column) -> list[pa.Check]:
             pa.Check(lambda v: _within(v, column), element_wise=True, error=_range_text(column))
         )
     if column.kind == "path":
-        text = "a name with braces, which stand for placeholders|a name without { and }"
-        checks.append(pa.Check(lambda v: not re.search("[{}]", v), element_wise=True, error=text))
+        text = f"{BRACES}|a name without {{ and }}"
+        checks.append(pa.Check(lambda v: not has_placeholder(v), element_wise=True, error=text))
     if column.kind in ("text", "path"):
         text = "holds a line break or another control character|printable text on one line"
         checks.append(

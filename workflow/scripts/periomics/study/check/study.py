@@ -4,31 +4,30 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
 import pandas as pd
 
 from periomics.core.files import write_text
-from periomics.core.problems import Problem, listing
+from periomics.core.problems import Problem, count, listing
 from periomics.core.tables import ERROR_MESSAGES, read_table
 from periomics.study.blinding import key_file
 from periomics.study.check.claims import check_claims, check_estimable
 from periomics.study.check.design import check_design
-from periomics.study.check.files import Probe, check_files
+from periomics.study.check.files import check_files
 from periomics.study.check.frozen import check_lock
+from periomics.study.check.opened import Areas
 from periomics.study.check.settings import check_results_folder, check_settings
 from periomics.study.check.sheets import check_sheet
 from periomics.study.check.values import check_measured, check_values
 from periomics.study.config import check_config
 from periomics.study.plan_text import plan_text
 from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
-from periomics.study.study import RESULTS_TOKEN, Study
+from periomics.study.study import PATH_COLUMNS, Study
 
 
-def find_problems(
-    study: Study, dictionary: pd.DataFrame, probes: Mapping[str, Probe]
-) -> list[Problem]:
+def find_problems(study: Study, dictionary: pd.DataFrame, areas: Areas) -> list[Problem]:
     """Every problem of configuration, sheets, files, claims and design, sorted; one cause is told once."""
     problems = list(study.problems) + check_config(study.config)
     names = study.config.get("sheets")
@@ -47,11 +46,9 @@ def find_problems(
         message = "is needed first: arms, claims and files are checked when it is mended"
         problems.append(Problem(str(names.get("animals")), 0, "", message, level="note"))
         return sorted(set(_first_causes(problems)))
-    problems += [
-        p
-        for p in check_design(study, dictionary) + check_files(study, probes)
-        if p.file not in {str(names.get(n)) for n in broken}
-    ]
+    found = check_design(study, dictionary) + check_files(study, areas.openers, dictionary)
+    found += [p for check in areas.designs for p in check(study)]
+    problems += [p for p in found if p.file not in {str(names.get(n)) for n in broken}]
     problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
     problems += check_measured(study, dictionary) + check_values(study, dictionary)
     return sorted(set(_first_causes(problems)))
@@ -88,13 +85,23 @@ def fingerprint(study: Study, code: str) -> str:
     digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
     for file in (key_file(study.config, study.folder), Path(study.lock_file())):
         digest.update(file.read_bytes() if file and file.is_file() else b"-")
-    for sheet in SPECIMEN_SHEETS:
-        for cell in study.sheets[sheet]["path"]:
-            path = Path(study.resolve(sheet, cell))
-            if not (study.simulated and cell.startswith(RESULTS_TOKEN)) and path.exists():
-                stat = path.stat()
-                digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
+    for path in _raw_files(study):
+        stat = path.stat()
+        digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())
     return digest.hexdigest() + "\n"
+
+
+def _raw_files(study: Study) -> Iterator[Path]:
+    """Every file and folder that the sheets name, and the files of such a folder."""
+    for sheet in SPECIMEN_SHEETS:
+        for column in (c for c in PATH_COLUMNS if c in study.sheets[sheet].columns):
+            for cell in study.sheets[sheet][column].drop_duplicates():
+                path = Path(study.resolve(sheet, cell)) if cell else None
+                if path is None or study.is_simulated(cell) or not path.exists():
+                    continue
+                yield path
+                if path.is_dir():
+                    yield from (p for p in sorted(path.iterdir()) if p.exists())
 
 
 def report(study: Study, problems: list[Problem]) -> tuple[str, bool]:
@@ -105,10 +112,8 @@ def report(study: Study, problems: list[Problem]) -> tuple[str, bool]:
     errors = listing(problems, "error")
     lines = [f"periomics check: {_title(study)}", ""]
     if errors:
-        lines += [
-            f"{len(errors)} problem{'s' * (len(errors) > 1)} to mend before anything can run:",
-            "",
-        ]
+        number = count(problems, "error")
+        lines += [f"{number} problem{'s' * (number > 1)} to mend before anything can run:", ""]
         lines += [f"  {i}. {e}" for i, e in enumerate(errors, start=1)]
         lines += ["", "Nothing was run, nothing was changed."]
     for level, head in (("warning", "Please look at"), ("note", "Understood as")):
@@ -127,18 +132,27 @@ def _title(study: Study) -> str:
 
 
 def gate(
-    study: Study, folder: Path, dictionary: pd.DataFrame, probes: Mapping[str, Probe], code: str
+    study: Study,
+    folder: Path,
+    dictionary: pd.DataFrame,
+    areas: Callable[[], Areas],
+    code: str,
+    write: bool = True,
 ) -> tuple[str, bool]:
     """Check a study before its first job; what to print (nothing where nothing changed) and whether it may run.
 
-    Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again.
+    Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again. With
+    `write` false (a dry run) nothing is written and only what hinders a run, or is in doubt, is given.
     """
     state = fingerprint(study, code)
     plan, seen, problems_file = folder / "plan.txt", folder / "fingerprint", folder / "problems.txt"
     if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
         return "", True
-    problems = find_problems(study, dictionary, probes)
+    problems = find_problems(study, dictionary, areas())
     text, usable = report(study, problems)
+    warnings = [f"  look at: {w}" for w in listing(problems, "warning")]
+    if not write:
+        return (text if not usable else "\n".join(warnings)), usable
     if any(p.level == "error" and p.column == "results_dir" for p in problems):
         return text, False  # nothing is written where nothing may be
     if not usable:
@@ -148,5 +162,4 @@ def gate(
     problems_file.unlink(missing_ok=True)
     write_text(text, plan)
     write_text(state, seen)
-    warnings = [f"  look at: {w}" for w in listing(problems, "warning")]
     return "\n".join([f"The check passed; the plan is in {plan}", *warnings]), True

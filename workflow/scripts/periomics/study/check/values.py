@@ -122,7 +122,7 @@ def check_values(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
             problems += _range(file, str(outcome), about, rows.dropna())
     for sheet in (*SPECIMEN_SHEETS, "clinical", "readings"):
         problems += _times(sheet_name(study, sheet), study.sheets[sheet])
-    return problems + list(_voxels(study))
+    return problems
 
 
 def _range(file: str, outcome: str, about: pd.Series, values: pd.Series) -> Iterator[Problem]:
@@ -170,19 +170,3 @@ def _times(file: str, df: pd.DataFrame) -> Iterator[Problem]:
             )
             value = f"{time:g} {unit}"
             yield Problem(file, int(row), "time_unit", message, value, level="warning")
-
-
-def _voxels(study: Study) -> Iterator[Problem]:
-    """A voxel size far from that of the other scans of its batch."""
-    df = study.sheets["scans"]
-    for batch, sizes in df[df["voxel_um"].notna()].groupby("batch")["voxel_um"]:
-        middle = sizes.median()
-        for row, size in sizes.items():
-            if len(sizes) >= 3 and 0.2 <= size <= 1000 and not 0.2 < size / middle < 5:
-                times = size / middle if size > middle else middle / size
-                where = f"in batch {batch}" if batch else "in the sheet"
-                size_of = "larger" if size > middle else "smaller"
-                message = f"{times:.0f} times {size_of} than the others {where}: is it right?"
-                value, allowed = f"{size:g}", f"about {middle:g} µm"
-                file = sheet_name(study, "scans")
-                yield Problem(file, int(row), "voxel_um", message, value, allowed, "warning")

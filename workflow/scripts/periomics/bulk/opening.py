@@ -1,0 +1,38 @@
+"""What the check sees of count tables before they are brought together: the reader of the job itself, up to a bound."""
+
+from __future__ import annotations
+
+from periomics.bulk.readers import (
+    GENES_IN_ROWS,
+    TRANSPOSED,
+    column_of,
+    read_counts,
+    sample_of,
+    transposed,
+)
+from periomics.core.errors import InputError
+from periomics.study.check.opened import Look, Named
+
+MOST_CELLS = 2_000_000  # about two seconds; a table of 25,000 genes and 80 libraries is read whole
+
+
+def look_at_counts(named: Named) -> Look:
+    """A table of counts: readable, whole numbers from 0, genes in rows under their own names, a column a library."""
+    stated = str(next(iter(named.rows.values())).get("format", ""))
+    data = read_counts(named.path, stated, MOST_CELLS).data
+    if transposed(data, [sample_of(f) for f in named.rows.values()]):
+        return Look(named.problem(f"{named.path.name}: {TRANSPOSED}", named.cell, GENES_IN_ROWS))
+    problems, taken = [], {}
+    for row, facts in named.rows.items():
+        where = {"rows": [row], "column": "sample"}
+        try:
+            column = column_of(data, facts)
+        except InputError as error:
+            message = f"{named.path.name}: {error.message}"
+            problems += named.problem(message, error.value, error.allowed, **where)
+            continue
+        before = taken.setdefault(column, row)
+        if before != row:
+            message = f"{named.path.name}: this column is the library of row {before} already"
+            problems += named.problem(message, column, "a column of its own", **where)
+    return Look(problems)

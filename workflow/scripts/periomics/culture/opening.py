@@ -1,0 +1,65 @@
+"""What the check sees of scratch series and plates before they are measured."""
+
+from __future__ import annotations
+
+from periomics.core.errors import nearest
+from periomics.core.problems import Problem
+from periomics.culture.measure import NO_INTERVAL
+from periomics.culture.plates import WELLS, read_plate, well_name
+from periomics.imaging.readers import ImageInfo, probe
+from periomics.imaging.series import frame_files
+from periomics.imaging.whole import refuse_cut
+from periomics.study.check.opened import Look, Named
+
+
+def look_at_series(named: Named) -> Look:
+    """A frame, a file or a folder of frames: format, length, one size, and the time between frames."""
+    files = frame_files(named.path) if named.path.is_dir() else [named.path]
+    headers = []
+    for file in files:
+        refuse_cut(file)
+        headers.append(probe(file))
+    first = headers[0]
+    problems = _alike(named, headers)
+    frames = len(files) if len(files) > 1 else first.pages
+    lacking = [r for r, facts in named.rows.items() if not {"interval_h", "time"} & set(facts)]
+    if frames > 1 and lacking:
+        where = {"rows": lacking, "column": "interval_h"}
+        problems += named.problem(NO_INTERVAL, f"{frames} frames", "hours", **where)
+    return Look(problems, first.pixel_um)
+
+
+def _alike(named: Named, headers: list[ImageInfo]) -> list[Problem]:
+    first = headers[0]
+    for info in headers:
+        if info.dtype not in ("uint8", "uint16"):
+            message = f"{info.path.name}: type of its pixels is not read"
+            return named.problem(message, info.dtype, "8 or 16 bits a channel")
+        if (info.width, info.height) != (first.width, first.height):
+            message = f"{info.path.name}: frame differs in size from {first.path.name}"
+            found, allowed = (f"{i.width} x {i.height}" for i in (info, first))
+            return named.problem(message, found, allowed)
+    return []
+
+
+def look_at_plate(named: Named) -> Look:
+    """A plate's table, and whether the wells that the sheet names are on it, each once."""
+    signals = read_plate(named.path)
+    problems, taken = [], {}
+    for row, facts in named.rows.items():
+        stated = str(facts.get("well", ""))
+        try:
+            well = well_name(stated)
+        except ValueError:
+            message = "not a well of a plate" if stated else "a plate needs its well"
+            problems += named.problem(message, stated, WELLS, rows=[row], column="well")
+            continue
+        if well not in signals.index:
+            message = f"{named.path.name} has no such well{nearest(well, signals.index)}"
+            allowed = f"{len(signals)} wells, {signals.index[0]} to {signals.index[-1]}"
+            problems += named.problem(message, stated, allowed, rows=[row], column="well")
+        before = taken.setdefault((well, facts.get("readout")), row)
+        if before != row:
+            message = f"the well is taken already in row {before}"
+            problems += named.problem(message, stated, rows=[row], column="well")
+    return Look(problems)

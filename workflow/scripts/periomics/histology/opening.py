@@ -1,0 +1,113 @@
+"""What the check sees of sections and their regions before they are measured: headers and annotations, never pixels."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from functools import lru_cache
+from pathlib import Path
+
+from periomics.core.errors import InputError, PeriomicsError
+from periomics.core.problems import Problem
+from periomics.histology.sections import NO_REGIONS, region_kind
+from periomics.histology.settings import stain_settings
+from periomics.imaging import rois
+from periomics.imaging.readers import ImageInfo, probe
+from periomics.imaging.whole import refuse_cut
+from periomics.study.check.opened import Look, Named
+
+# Any two stains: regions do not depend on them.
+_NO_VECTORS = {"vectors": {"first": [1.0, 0.0, 0.0], "second": [0.0, 1.0, 0.0]}}
+probed = lru_cache(maxsize=4096)(probe)  # regions ask for the size of their image again
+
+
+def look_at_section(named: Named) -> Look:
+    """Format, length, colours and bits of a stained section, and whether it has regions to be measured in."""
+    info = probed(named.path)
+    refuse_cut(named.path)
+    problems = _colours(named, info) + _bits(named, info)
+    for row, facts in named.rows.items():
+        region = region_of(named, facts)
+        if region and not facts.get("rois"):
+            allowed = f"GeoJSON with {region[1]} annotation {region[0]!r}"
+            problems += named.problem(NO_REGIONS, "", allowed, rows=[row], column="rois")
+    return Look(problems, info.pixel_um)
+
+
+def _colours(named: Named, info: ImageInfo) -> list[Problem]:
+    stains = ", ".join(sorted({str(f["stain"]) for f in named.rows.values() if f.get("stain")}))
+    allowed = "red, green and blue"
+    if info.colour == "grey":
+        message = f"the picture is grey: stain {stains} is told by its colours"
+        return named.problem(message, named.cell, allowed)
+    if info.colour == "channels":
+        message = f"{info.channels} channels that are no colours: stain {stains} is told by colours"
+        return named.problem(message, ", ".join(info.names) or named.cell, allowed)
+    return []
+
+
+def _bits(named: Named, info: ImageInfo) -> list[Problem]:
+    if info.dtype in ("uint8", "uint16"):
+        return []
+    return named.problem("type of its pixels is not read", info.dtype, "8 or 16 bits a channel")
+
+
+def region_of(named: Named, facts: Mapping[str, object]) -> tuple[str, str] | None:
+    """Name and kind of the annotation that a row's stain is measured in; None where the config does not say (told there)."""
+    stains = named.section("histology").get("stains")
+    stain = str(facts.get("stain", ""))
+    block = stains.get(stain) if isinstance(stains, Mapping) else None
+    if not isinstance(block, Mapping):
+        return None
+    told = {k: block[k] for k in ("detector", "roi") if block.get(k) is not None}
+    try:
+        settings = stain_settings({"stains": {stain: told | _NO_VECTORS}}, {})[stain]
+    except InputError:
+        return None
+    return settings.roi, region_kind(settings.detector)
+
+
+def look_at_regions(named: Named) -> Look:
+    """Annotations: GeoJSON, geometries, the names that the stains of the rows ask for, and places inside the image."""
+    annotations = rois.read_geojson(named.path)
+    problems = []
+    for row, facts in named.rows.items():
+        region = region_of(named, facts)
+        if region:
+            problems += [
+                p
+                for found in _region(named, annotations, region, facts)
+                for p in named.problem(*found, rows=[row])
+            ]
+    return Look(problems)
+
+
+def _region(
+    named: Named, annotations: list, region: tuple[str, str], facts: Mapping[str, object]
+) -> Iterator[tuple[str, str, str]]:
+    """Message, value and what is allowed where a row's region is not there, or not on its image."""
+    name, kind = region
+    try:
+        shapes = rois.need(annotations, name, kind)
+    except InputError as error:
+        others = {a.geometry.geom_type for a in annotations if a.name == name}
+        what = f"annotation {name!r} is no {kind}" if others else error.message
+        found = ", ".join(sorted(others)) or ", ".join(sorted({a.name for a in annotations}))
+        message = f"{named.path.name}: {what}, which stain {facts['stain']} is measured in"
+        yield message, found, f"{kind} annotation {name!r}"
+        return
+    try:
+        image = probed(Path(str(facts.get("path", ""))))
+    except (PeriomicsError, OSError):
+        return  # told at the image
+    bounds = [s.bounds for s in shapes]
+    if all(b[0] >= image.width or b[1] >= image.height or b[2] <= 0 or b[3] <= 0 for b in bounds):
+        message = f"{named.path.name}: annotation {name!r} lies outside the image"
+        place = ", ".join(f"{v:g}" for v in bounds[0])
+        yield message, place, f"pixels from 0, 0 to {image.width}, {image.height}"
+
+
+def look_at_drawing(named: Named) -> Look:
+    """An annotation that a person edited."""
+    if named.path.suffix.lower() in (".geojson", ".json"):
+        rois.read_geojson(named.path)
+    return Look()

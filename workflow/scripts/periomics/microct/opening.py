@@ -1,0 +1,97 @@
+"""What the check sees of scans and label maps before they are measured: headers, never voxels."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import lru_cache
+from pathlib import Path
+
+import numpy as np
+
+from periomics.core.errors import InputError, SpecimenError
+from periomics.core.problems import Problem
+from periomics.microct.formats.header import Header, isotropic_voxel
+from periomics.microct.formats.readers import probe
+from periomics.microct.formats.whole import refuse_cut
+from periomics.study.check.opened import Look, Named
+
+probed = lru_cache(maxsize=4096)(probe)  # a label map asks for the header of its scan again
+
+
+def look_at_scan(named: Named) -> Look:
+    """Format, length, cubes of voxels, and thresholds that no voxel could reach."""
+    header = probed(named.path)
+    refuse_cut(named.path, header)
+    unfit = _not_cubes(named, header)
+    problems = (named.refused(unfit) if unfit else []) + _thresholds(named, header)
+    size = None if header.spacing_um is None else float(min(header.spacing_um))
+    return Look(problems, size, header.dtype)
+
+
+def look_at_labels(named: Named) -> Look:
+    """A corrected label map: format, length, and the shape of its scan."""
+    header = probed(named.path)
+    refuse_cut(named.path, header)
+    problems = []
+    for row, facts in named.rows.items():
+        try:
+            scan = probed(Path(str(facts.get("path", ""))))
+        except InputError:
+            continue  # told at the scan
+        if header.shape != scan.shape:
+            message = "the mask has another shape than the scan"
+            found, allowed = (" x ".join(map(str, h.shape)) for h in (header, scan))
+            problems += named.problem(message, found, allowed, rows=[row])
+    return Look(problems)
+
+
+def _not_cubes(named: Named, header: Header) -> SpecimenError | None:
+    """Why voxels may not be measured as they are, as the job would say it."""
+    if header.spacing_um is None or named.section("microct").get("voxels") == "resample":
+        return None
+    try:
+        isotropic_voxel(header.spacing_um)
+    except SpecimenError as error:
+        return error
+    return None
+
+
+def largest_grey(header: Header) -> float | None:
+    """Largest value that a voxel can have after any scaling; None where it has no bound that the header tells."""
+    if "_range" in header.facts:
+        return float(header.facts["_range"][1])
+    kind = "int16" if header.format == "isq" else header.dtype
+    if kind == "native" or np.dtype(kind).kind not in "ui":
+        return None
+    return float(np.iinfo(kind).max)
+
+
+def _thresholds(named: Named, header: Header) -> list[Problem]:
+    """Thresholds in grey above the largest value of the scan: nothing would be bone, or nothing metal."""
+    largest = largest_grey(header)
+    settings = named.section("microct")
+    rows = [r for r, facts in named.rows.items() if facts.get("role") != "phantom"]
+    if largest is None or not rows:
+        return []
+    above = [f"{k} {v:g}" for k, v in _grey_thresholds(settings).items() if v > largest]
+    if not above:
+        return []
+    scaled = " after scaling" if np.dtype(header.dtype).kind == "f" else f" ({header.dtype})"
+    message = f"no voxel reaches the threshold: its values end at {largest:g}{scaled}"
+    allowed = f"thresholds up to {largest:g}, set in the config from grey values of these scans"
+    return named.problem(message, ", ".join(above), allowed, rows=rows)
+
+
+def _grey_thresholds(settings: Mapping[str, object]) -> dict[str, float]:
+    """Thresholds that are compared with the scan's own numbers."""
+    found = {}
+    if settings.get("implant", "required") == "required":
+        found["implant_threshold"] = settings.get("implant_threshold")
+    fixed = settings.get("threshold_rule", "fixed") == "fixed"
+    if fixed and settings.get("threshold_unit", "grey") == "grey":
+        found["bone_threshold"] = settings.get("bone_threshold")
+    return {
+        k: float(v)
+        for k, v in sorted(found.items())
+        if isinstance(v, (int, float)) and not isinstance(v, bool)
+    }

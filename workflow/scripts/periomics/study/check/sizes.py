@@ -1,0 +1,95 @@
+"""Physical sizes: what headers state against what the sheet says, and scans of one batch against each other."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from periomics.core.problems import Problem
+from periomics.study.check.design import sheet_name
+from periomics.study.check.opened import Look
+from periomics.study.check.settings import section
+from periomics.study.study import Study
+
+SIZE_COLUMN = {"scans": "voxel_um", "sections": "pixel_um", "cultures": "pixel_um"}
+AGREE = 0.01  # header and sheet may differ by this share
+
+
+def check_size(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Problem]:
+    """Sizes that neither file nor sheet states, or that both state differently.
+
+    Parameters
+    ----------
+    looks
+        Row → what the header of its file says.
+    """
+    column = SIZE_COLUMN.get(sheet, "")
+    df, problems = study.sheets[sheet], []
+    for row, look in looks.items():
+        if not column or (sheet == "cultures" and df.at[row, "assay"] == "plate"):
+            continue
+        given = float(df.at[row, column])
+        unknown = look.size_um is None and given != given
+        if not (unknown and sheet == "cultures" and _may_be_unknown(study)):
+            problems += _size(sheet_name(study, sheet), row, column, look.size_um, given)
+    return problems
+
+
+def _may_be_unknown(study: Study) -> bool:
+    """Scratch images need no pixel size where the config says that it is unknown: they are then measured in percent only."""
+    return section(study, "culture").get("pixel_size") == "unknown"
+
+
+def _size(file: str, row: int, column: str, stated: float | None, given: float) -> list[Problem]:
+    has_given = given == given
+    if stated is None and not has_given:
+        message = "the file states no size and the sheet gives none"
+        return [Problem(file, row, column, message, allowed=f"{column} in µm")]
+    if stated is not None and has_given and abs(stated - given) > AGREE * stated:
+        hint = " - was it written in millimetres?" if 0.0009 < given / stated < 0.0011 else ""
+        message, allowed = f"the file says {stated:g} µm{hint}", "the same size, or an empty cell"
+        return [Problem(file, row, column, message, f"{given:g}", allowed)]
+    return []
+
+
+def check_alike(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Problem]:
+    """Scans whose voxel size or bit depth is not that of the others of their batch."""
+    if sheet != "scans":
+        return []
+    df = study.sheets[sheet]
+    stated = pd.Series({r: k.size_um for r, k in looks.items()}, dtype=float).reindex(df.index)
+    sizes = df["voxel_um"].where(df["voxel_um"].notna(), stated)
+    file, problems = sheet_name(study, sheet), []
+    for batch, rows in df.groupby("batch").groups.items():
+        where = f"in batch {batch}" if batch else "in the sheet"
+        problems += _voxels(file, where, sizes.loc[rows].dropna(), df["voxel_um"])
+        kinds = {int(r): looks[r].kind for r in rows if r in looks and looks[r].kind}
+        problems += _depths(file, where, kinds) if batch else []
+    return problems
+
+
+def _voxels(file: str, where: str, sizes: pd.Series, given: pd.Series) -> Iterator[Problem]:
+    """A voxel size far from that of the other scans of its batch."""
+    middle = sizes.median()
+    for row, size in sizes.items():
+        if len(sizes) >= 3 and 0.2 <= size <= 1000 and not 0.2 < size / middle < 5:
+            times = size / middle if size > middle else middle / size
+            size_of = "larger" if size > middle else "smaller"
+            origin = "" if given.at[row] == given.at[row] else "the file says so: "
+            message = f"{origin}{times:.0f} times {size_of} than the others {where}: is it right?"
+            value, allowed = f"{size:g}", f"about {middle:g} µm"
+            yield Problem(file, int(row), "voxel_um", message, value, allowed, "warning")
+
+
+def _depths(file: str, where: str, kinds: Mapping[int, str]) -> Iterator[Problem]:
+    """A bit depth that few scans of a batch have: one threshold cannot fit both."""
+    counts = Counter(kinds.values()).most_common(2)
+    if len(counts) < 2 or counts[0][1] < 3 * counts[1][1]:
+        return
+    usual = counts[0][0]
+    for row, kind in kinds.items():
+        if kind != usual:
+            message = f"grey values of another type than those of the others {where}: is it right?"
+            yield Problem(file, row, "path", message, kind, usual, "warning")
