@@ -38,6 +38,9 @@ def main(config: str, snakefile: str = "Snakefile") -> None:
                 "log": [str(f) for f in job.log],
                 "message": str(job.rule.message or ""),
                 "benchmark": str(job.rule.benchmark or ""),
+                "benchmark_file": str(job.benchmark or ""),
+                "mem_mb": job.resources.get("mem_mb"),
+                "runtime": job.resources.get("runtime"),
                 "conda": str(job.rule.conda_env or ""),
             }
             for job in workflow.dag.jobs

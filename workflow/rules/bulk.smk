@@ -20,7 +20,7 @@ rule collect_counts:
     threads: 1
     resources:
         mem_mb=memory_for(700, 20),
-        runtime=runtime_for(10),
+        runtime=runtime_for(5),
     params:
         facts=all_facts("libraries", assay="bulk"),
         settings=setting("bulk/quality"),
@@ -51,7 +51,7 @@ rule score_bulk:
     threads: 1
     resources:
         mem_mb=memory_for(700, 20),
-        runtime=runtime_for(10),
+        runtime=runtime_for(5),
     params:
         facts=all_facts("libraries", assay="bulk"),
         settings=setting("bulk/scores"),
@@ -83,7 +83,7 @@ rule fit_bulk:
         "../../envs/bulk.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 30),
+        mem_mb=memory_for(1000, 30),
         runtime=runtime_for(20),
     params:
         analyses=setting("bulk/analyses"),
@@ -114,8 +114,8 @@ rule rank_sets:
         "../../envs/bulk.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(700),
-        runtime=runtime_for(20),
+        mem_mb=memory_for(1000),
+        runtime=runtime_for(10),
     params:
         settings=setting("bulk/sets"),
         seed=setting("seed"),

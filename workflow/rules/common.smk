@@ -35,7 +35,7 @@ if str(SCRIPTS) not in sys.path:
     sys.path.append(str(SCRIPTS))
 
 from periomics.core.code import code_digest
-from periomics.study import plan
+from periomics.study import cluster, plan
 from periomics.study.closing import closing_line
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
@@ -182,7 +182,7 @@ def configured(name):
 
 
 def memory_for(base_mb, per_input_mb=8, at_most=None):
-    """Memory in MB that grows with the size of the input, up to a bound, and with every attempt."""
+    """Memory in MB, 400 for Snakemake above a cluster's job among it; grows with input, up to a bound, and attempt."""
 
     def mem_mb(wildcards, input, attempt):
         return int((base_mb + plan.memory_need(input, per_input_mb, at_most)) * attempt)
@@ -190,11 +190,12 @@ def memory_for(base_mb, per_input_mb=8, at_most=None):
     return mem_mb
 
 
-def runtime_for(minutes):
-    """Run time in minutes that doubles with every attempt."""
+def runtime_for(minutes, per_input_mb=0):
+    """Run time in minutes that grows with the size of the input and doubles with every attempt."""
 
-    def runtime(wildcards, attempt):
-        return int(minutes * 2 ** (attempt - 1))
+    def runtime(wildcards, input, attempt):
+        grown = minutes + plan.memory_need(input, per_input_mb)
+        return int(grown * 2 ** (attempt - 1))
 
     return runtime
 

@@ -17,8 +17,8 @@ rule measure_culture:
         "../../envs/culture.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 40),
-        runtime=runtime_for(15),
+        mem_mb=memory_for(1200, 40),
+        runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("cultures"),
         settings=setting("culture"),

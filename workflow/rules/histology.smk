@@ -17,7 +17,7 @@ rule stain_batch:
     threads: 1
     resources:
         mem_mb=memory_for(1000),
-        runtime=runtime_for(20),
+        runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),
         settings=setting("histology"),
@@ -47,8 +47,8 @@ rule measure_sections:
         "../../envs/histology.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500, 60),
-        runtime=runtime_for(30),
+        mem_mb=memory_for(1200, 60),
+        runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),
         settings=setting("histology"),

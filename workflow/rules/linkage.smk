@@ -20,8 +20,8 @@ rule associate_scores:
         "../../envs/linkage.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(700),
-        runtime=runtime_for(15),
+        mem_mb=memory_for(800),
+        runtime=runtime_for(10),
     params:
         settings=setting("linkage"),
         seed=setting("seed"),
@@ -50,7 +50,7 @@ rule solve_network:
     threads: 1
     resources:
         mem_mb=memory_for(1000),
-        runtime=runtime_for(30),
+        runtime=runtime_for(15),
     params:
         settings=network_settings,
         seed=setting("seed"),

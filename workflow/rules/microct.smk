@@ -17,7 +17,7 @@ rule scan_batch:
     threads: 1
     resources:
         mem_mb=memory_for(1200, 100, setting("microct/memory_mb")),
-        runtime=runtime_for(20),
+        runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("scans"),
         settings=setting("microct"),
@@ -50,7 +50,7 @@ rule measure_scan:
     threads: 1
     resources:
         mem_mb=memory_for(1200, 100, setting("microct/memory_mb")),
-        runtime=runtime_for(60),
+        runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("scans"),
         settings=setting("microct"),

@@ -1,6 +1,11 @@
 # From measurements of specimens to one value per animal and outcome: here the arms join for the first time.
 
 
+# Small tables, read in a second: not worth a job of a cluster.
+localrules:
+    import_tables,
+
+
 rule collect_measurements:
     input:
         tables=MEASUREMENT_TABLES,
@@ -15,8 +20,8 @@ rule collect_measurements:
         "../../envs/outcomes.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(600),
+        runtime=runtime_for(5),
     params:
         code=code_digest("outcomes/collect_measurements"),
     message:
@@ -50,8 +55,8 @@ rule aggregate_animals:
         "../../envs/outcomes.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(600),
+        runtime=runtime_for(5),
     params:
         settings=setting("outcomes"),
         code=code_digest("outcomes/aggregate_animals"),
@@ -77,8 +82,8 @@ rule import_tables:
         "../../envs/outcomes.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(600),
+        runtime=runtime_for(5),
     params:
         facts=all_facts("imports"),
         on_broken=setting("on_broken_specimen"),

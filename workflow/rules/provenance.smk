@@ -22,8 +22,8 @@ rule record_provenance:
         "../../envs/provenance.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500, 0),
-        runtime=runtime_for(30),
+        mem_mb=memory_for(600, 0),
+        runtime=runtime_for(10, 0.002),
     params:
         config=config,
         resources=setting("resources") or {},
@@ -50,8 +50,8 @@ rule write_crate:
         "../../envs/provenance.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(300, 0),
-        runtime=runtime_for(5),
+        mem_mb=memory_for(600, 0),
+        runtime=runtime_for(3),
     params:
         title=setting("study/title") or setting("study/name"),
         code=code_digest("provenance/write_crate"),

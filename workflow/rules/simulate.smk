@@ -1,6 +1,11 @@
 # Raw files and truth of a simulated study; included only where the config has `simulate:`.
 
 
+# Seconds, and all layers wait for it: not worth a job of a cluster.
+localrules:
+    simulate_design,
+
+
 rule simulate_design:
     output:
         targets="<results>/simulate/truth/targets.tsv",
@@ -13,8 +18,8 @@ rule simulate_design:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
-        runtime=runtime_for(5),
+        mem_mb=memory_for(700),
+        runtime=runtime_for(3),
     params:
         settings=setting("simulate"),
         seed=setting("seed"),
@@ -40,7 +45,7 @@ rule simulate_microct:
     threads: 2
     resources:
         mem_mb=memory_for(2000),
-        runtime=runtime_for(30),
+        runtime=runtime_for(15),
     params:
         facts=all_facts("scans"),
         settings=setting("simulate"),
@@ -68,8 +73,8 @@ rule simulate_histology:
         "../../envs/histology.yaml"
     threads: 2
     resources:
-        mem_mb=memory_for(2000),
-        runtime=runtime_for(30),
+        mem_mb=memory_for(1200),
+        runtime=runtime_for(10),
     params:
         facts=all_facts("sections"),
         settings=setting("simulate"),
@@ -96,7 +101,7 @@ rule simulate_culture:
     threads: 2
     resources:
         mem_mb=memory_for(1000),
-        runtime=runtime_for(30),
+        runtime=runtime_for(10),
     params:
         facts=all_facts("cultures"),
         settings=setting("simulate"),
@@ -125,8 +130,8 @@ rule simulate_bulk:
         "../../envs/bulk.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(700),
+        runtime=runtime_for(5),
     params:
         facts=all_facts("libraries", assay="bulk"),
         settings=setting("simulate"),
@@ -154,8 +159,8 @@ rule simulate_singlecell:
         "../../envs/singlecell.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1500),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(1000),
+        runtime=runtime_for(5),
     params:
         facts=all_facts("libraries", assay="singlecell"),
         settings=setting("simulate"),
@@ -187,7 +192,7 @@ rule recover_truth:
         "../../envs/simulate.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
+        mem_mb=memory_for(700),
         runtime=runtime_for(5),
     params:
         code=code_digest("simulate/recover_truth"),

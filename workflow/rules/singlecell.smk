@@ -21,7 +21,7 @@ rule build_atlas:
     threads: 1
     resources:
         mem_mb=memory_for(2000, 40),
-        runtime=runtime_for(30),
+        runtime=runtime_for(20, 0.05),
     params:
         facts=all_facts("libraries", assay="singlecell"),
         settings=setting("singlecell/atlas"),
@@ -51,7 +51,7 @@ rule score_singlecell:
     threads: 1
     resources:
         mem_mb=memory_for(1000, 40),
-        runtime=runtime_for(15),
+        runtime=runtime_for(10),
     params:
         facts=all_facts("libraries", assay="singlecell"),
         min_cells=setting("singlecell/tests/min_cells"),
@@ -79,7 +79,7 @@ rule test_composition:
         "../../envs/singlecell.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
+        mem_mb=memory_for(700),
         runtime=runtime_for(5),
     params:
         settings=setting("singlecell/tests"),
@@ -112,7 +112,7 @@ rule fit_pseudobulk:
     threads: 1
     resources:
         mem_mb=memory_for(1500, 30),
-        runtime=runtime_for(30),
+        runtime=runtime_for(20),
     params:
         settings=setting("singlecell/tests"),
         roles=setting("roles"),

@@ -21,7 +21,7 @@ rule estimate_contrasts:
     threads: 1
     resources:
         mem_mb=memory_for(700),
-        runtime=runtime_for(20),
+        runtime=runtime_for(15),
     params:
         roles=setting("roles"),
         withheld=STUDY.withheld,
@@ -51,7 +51,7 @@ rule judge_claims:
         "../../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
+        mem_mb=memory_for(700),
         runtime=runtime_for(10),
     params:
         roles=setting("roles"),
@@ -82,8 +82,8 @@ rule compare_frozen:
         "../../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500, 0),
-        runtime=runtime_for(10),
+        mem_mb=memory_for(700, 0),
+        runtime=runtime_for(5),
     params:
         config=config,
         code=code_digest("statistics/compare_frozen"),
@@ -171,7 +171,7 @@ rule collect_calibration:
         "../../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
+        mem_mb=memory_for(600),
         runtime=runtime_for(5),
     params:
         code=code_digest("statistics/collect_calibration"),
@@ -202,7 +202,7 @@ rule allocate_animals:
         "../../envs/statistics.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(500),
+        mem_mb=memory_for(700),
         runtime=runtime_for(20),
     params:
         roles=setting("roles"),

@@ -77,8 +77,8 @@ if STUDY.coding.opened:
             "../../envs/study.yaml"
         threads: 1
         resources:
-            mem_mb=memory_for(300),
-            runtime=runtime_for(5),
+            mem_mb=memory_for(600),
+            runtime=runtime_for(3),
         params:
             arms=dict(STUDY.coding.arms),
             code=code_digest("study/decode_groups"),

@@ -378,24 +378,27 @@ def job_counts(study: Study) -> dict[str, int]:
 
 
 def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> float:
-    """MB that a job takes for its input: in proportion to it, up to a bound.
+    """What a job takes for its input, MB or minutes: in proportion to it, up to a bound.
+
+    Files that are not there yet count for nothing: a group of jobs is weighed before its first has run.
 
     Parameters
     ----------
     files
         A job's input as Snakemake gives it. Folders count with all that is in them.
     mb_per_mb
-        MB of memory for a MB of input.
+        MB of memory, or minutes, for a MB of input.
     at_most
         The most that the job ever takes; it is also what packed files are given, whose pixels may be any number.
     """
-    size = max(files.size_mb, 0)
-    folders = [Path(f) for f in files if Path(f).is_dir()]
-    inside = [p for f in folders for p in f.rglob("*") if p.is_file()]
-    size += sum(p.stat().st_size for p in inside) / 1e6
+    if not mb_per_mb:
+        return 0.0
+    paths = [Path(f) for f in files]
+    inside = [p for f in paths if f.is_dir() for p in f.rglob("*") if p.is_file()]
+    size = sum(p.stat().st_size for p in [*paths, *inside] if p.exists()) / 1e6
     if at_most is None:
         return mb_per_mb * size
-    packed = any(_packed(p) for p in [*map(Path, files), *inside])
+    packed = any(_packed(p) for p in [*paths, *inside])
     return at_most if packed else min(at_most, mb_per_mb * size)
 
 

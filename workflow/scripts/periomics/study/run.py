@@ -1,18 +1,22 @@
 """Run Snakemake under an OS lock: `python -m periomics.study.run [--configfile FILE] [snakemake arguments]`.
 
 Two runs into the same results folder would write over each other, so each holds a lock that ends with its process, however
-it ends. `--where FILE` prints the results folder of a study and runs nothing. Snakemake's own lock outlives a killed run; it
-is removed here only when no other run works in this folder.
+it ends; machines that share a file system may not see each other's, so the lock names its machine and process while the run
+lasts. `--where FILE` prints the results folder of a study and runs nothing. Snakemake's own lock outlives a killed run; it is
+removed here only where a run of this machine left it and no other works in this folder.
 """
 
 from __future__ import annotations
 
 import fcntl
 import itertools
+import os
+import socket
 import subprocess
 import sys
 import time
 from pathlib import Path
+from typing import TextIO
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem, listing
@@ -93,7 +97,7 @@ def main(arguments: list[str]) -> int:
         print(results)
         return 0
     results.mkdir(parents=True, exist_ok=True)
-    with (results / ".lock").open("w") as lock:
+    with (results / ".lock").open("a+", encoding="utf-8") as lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
@@ -102,23 +106,66 @@ def main(arguments: list[str]) -> int:
                 file=sys.stderr,
             )
             return 1
-        snakemake = [sys.executable, "-m", "snakemake"]
-        locks = Path(".snakemake/locks")
-        if locks.is_dir() and any(locks.iterdir()) and not another_snakemake_here():
+        lock.seek(0)
+        host, _, process = lock.read().strip().partition(" ")
+        if host not in {"", socket.gethostname()}:
+            print(
+                f"periomics: a run on {host} (process {process}) works in {results}/, or was cut off there; "
+                f"wait for it, or, if it is over, remove {results}/.lock and start again",
+                file=sys.stderr,
+            )
+            return 1
+        _write(lock, f"{socket.gethostname()} {os.getpid()}")
+        try:
+            return _run(arguments, results, cut_off=bool(host))
+        finally:
+            _write(lock, "")
+
+
+def _write(lock: TextIO, text: str) -> None:
+    """Leave nothing but this in the lock, for other machines to read at once."""
+    lock.seek(0)
+    lock.truncate()
+    lock.write(text)
+    lock.flush()
+    os.fsync(lock.fileno())
+
+
+def _run(arguments: list[str], results: Path, *, cut_off: bool) -> int:
+    """Remove Snakemake's lock where the last run was cut off on this machine, then run Snakemake."""
+    snakemake = [sys.executable, "-m", "snakemake"]
+    locks = Path(".snakemake/locks")
+    if locks.is_dir() and any(locks.iterdir()) and not another_snakemake_here():
+        if cut_off:
             print(
                 "periomics: the last run was interrupted; its lock is removed and its half-made files are made again"
             )
             subprocess.run(  # noqa: S603
                 [*snakemake, *_config_only(arguments), "--unlock"], check=True, capture_output=True
             )
-        started = time.time()
-        command = [*snakemake, "--rerun-incomplete", *arguments]
-        status = subprocess.run(command, check=False).returncode  # noqa: S603
-        # A run that had something to do has said so itself.
-        report, whole = results / "report" / "report.html", not {"--", "--report"} & set(arguments)
-        if status == 0 and whole and report.is_file() and report.stat().st_mtime < started:
-            print(closing_line(str(results), ()), file=sys.stderr)
-        return status
+        else:
+            print(
+                "periomics: Snakemake's lock in this folder was not left by a run of `make` on this machine; where no run "
+                "works here on any machine, `snakemake --unlock` removes it",
+                file=sys.stderr,
+            )
+    started = time.time()
+    command = [*snakemake, "--rerun-incomplete", *arguments]
+    status = _wait(subprocess.Popen(command))  # noqa: S603
+    # A run that had something to do has said so itself.
+    report, whole = results / "report" / "report.html", not {"--", "--report"} & set(arguments)
+    if status == 0 and whole and report.is_file() and report.stat().st_mtime < started:
+        print(closing_line(str(results), ()), file=sys.stderr)
+    return status
+
+
+def _wait(child: subprocess.Popen) -> int:
+    """Exit status of Snakemake, which an interrupt from the keyboard reaches too: it is given the time to cancel its jobs."""
+    while True:
+        try:
+            return child.wait()
+        except KeyboardInterrupt:
+            continue
 
 
 def _config_only(arguments: list[str]) -> list[str]:
