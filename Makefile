@@ -7,7 +7,7 @@
 # make power    what the design can detect, and animals needed     make allocate animals to arms, specimens to batches
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
 # make peers    the tools that we are compared with
-# One's own study: make run CONFIG=my_study/config.yaml
+# One's own study: make run CONFIG=my_study/config.yaml, on a cluster with PROFILE=profiles/slurm
 PYTHON ?= $(shell sh envs/environment.sh python)
 CORES ?= 2
 CONFIG ?= config/config.yaml
@@ -18,7 +18,7 @@ BIN := $(VENV)/bin
 export PYTHONPATH := workflow/scripts
 # Text is UTF-8 whatever the locale says.
 export PYTHONUTF8 := 1
-RUN = $(BIN)/python -m periomics.study.run --cores $(CORES)
+RUN = $(BIN)/python -m periomics.study.run $(if $(PROFILE),--workflow-profile $(PROFILE),--cores $(CORES))
 
 toy: environment
 	$(RUN)
