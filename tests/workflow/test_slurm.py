@@ -135,7 +135,7 @@ def test_declared_memory_and_time_cover_what_was_measured(remote):
         file = folder / job["benchmark_file"]
         if not job["benchmark_file"] or not file.is_file():
             continue
-        head, row = (line.split("\t") for line in file.read_text("utf-8").splitlines()[:2])
+        head, row = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[:2])
         measured = dict(zip(head, row, strict=True))
         peaks[f"{job['rule']} {job['wildcards']}"] = (
             float(measured["max_rss"]) if measured["max_rss"] not in {"NA", "-"} else 0.0,
