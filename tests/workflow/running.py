@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -10,6 +11,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
+# Two Snakemake processes stand above the script of a cluster's job, 193 MB each.
+ABOVE_MB = 390
 PARTS = ("Snakefile", "workflow", "config", "resources", "profiles", "envs")
 
 
@@ -96,4 +99,36 @@ def tables(results: Path) -> dict[str, str]:
         name = path.relative_to(results).as_posix()
         if not name.startswith(("benchmarks/", "provenance/")):
             out[name] = hashlib.sha256(path.read_bytes()).hexdigest()
+    return out
+
+
+def badly_declared(folder: Path, config: str) -> list[str]:
+    """Jobs of a study that was run here whose declared memory or time does not cover, or is far from, what was measured."""
+    command = [sys.executable, str(ROOT / "tests/workflow/dag_jobs.py"), config]
+    done = subprocess.run(
+        command,
+        cwd=folder,
+        env=environment(),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=True,
+    )
+    out, seen = [], 0
+    for job in json.loads(done.stdout.partition("JOBS")[2]):
+        file = folder / job["benchmark_file"]
+        if not job["benchmark_file"] or not file.is_file():
+            continue
+        head, row = (x.split("\t") for x in file.read_text(encoding="utf-8").splitlines()[:2])
+        # A job that ends before it was looked at has no figures.
+        measured = {k: v for k, v in zip(head, row, strict=True) if v not in {"NA", "-"}}
+        mb, seconds = (float(measured.get(k, 0)) for k in ("max_rss", "cpu_time"))
+        enough = 1.05 * mb + ABOVE_MB <= job["mem_mb"] <= 5 * max(mb, 500)
+        seen += 1
+        if not enough or 5 * seconds > 60 * job["runtime"]:
+            out.append(
+                f"{job['rule']} {job['wildcards']}: {mb:.0f} MB and {seconds:.0f} s CPU measured, "
+                f"{job['mem_mb']} MB and {job['runtime']} min declared"
+            )
+    assert seen > 20, "no benchmarks"
     return out

@@ -3,7 +3,6 @@
 One cluster without accounts serves all tests, one folder too: what a test needs measured again, it removes first.
 """
 
-import json
 import os
 import shlex
 import shutil
@@ -14,7 +13,7 @@ import time
 from pathlib import Path
 
 import pytest
-from running import ROOT, checkout, environment, snakemake, tables
+from running import ROOT, badly_declared, checkout, environment, snakemake, tables
 
 pytestmark = pytest.mark.slow
 NANO = ("--configfile", "config/nano/config.yaml")
@@ -22,8 +21,6 @@ PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"),
     *("--latency-wait", "10"),
 )
-# Two Snakemake processes stand above a script, 193 MB each.
-ABOVE = 390
 
 
 @pytest.fixture(scope="module")
@@ -119,34 +116,7 @@ def test_a_cluster_without_accounts_is_noticed(remote):
 
 
 def test_declared_memory_and_time_cover_what_was_measured(remote):
-    folder, _, _ = remote
-    done = subprocess.run(
-        [sys.executable, str(ROOT / "tests/workflow/dag_jobs.py"), NANO[1]],
-        cwd=folder,
-        env=environment(),
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=True,
-    )
-    jobs = json.loads(done.stdout.partition("JOBS")[2])
-    peaks: dict[str, tuple[float, float, int, int]] = {}
-    for job in jobs:
-        file = folder / job["benchmark_file"]
-        if not job["benchmark_file"] or not file.is_file():
-            continue
-        head, row = (line.split("\t") for line in file.read_text(encoding="utf-8").splitlines()[:2])
-        measured = dict(zip(head, row, strict=True))
-        peaks[f"{job['rule']} {job['wildcards']}"] = (
-            float(measured["max_rss"]) if measured["max_rss"] not in {"NA", "-"} else 0.0,
-            float(measured["cpu_time"]) if measured["cpu_time"] not in {"NA", "-"} else 0.0,
-            int(job["mem_mb"]),
-            int(job["runtime"]),
-        )
-    assert len(peaks) == 27
-    for job, (mb, seconds, declared, minutes) in peaks.items():
-        assert 1.05 * mb + ABOVE <= declared <= 5 * max(mb, 500), (job, mb, declared)
-        assert 5 * seconds <= 60 * minutes, (job, seconds, minutes)
+    assert badly_declared(remote[0], NANO[1]) == []
 
 
 def test_a_job_killed_for_memory_is_sent_again_with_twice_as_much(remote):

@@ -6,7 +6,14 @@ from pathlib import Path
 import pytest
 import yaml
 from outputs_page import missing_columns, undescribed
-from running import ROOT, assert_nothing_to_do, assert_recovered, checkout, snakemake
+from running import (
+    ROOT,
+    assert_nothing_to_do,
+    assert_recovered,
+    badly_declared,
+    checkout,
+    snakemake,
+)
 
 from periomics.core.results import read_result
 
@@ -80,3 +87,7 @@ def test_the_confounded_scenario_is_refused_by_name(tmp_path):
     assert done.returncode != 0
     assert "batch and group are confounded" in done.stdout + done.stderr
     assert not (folder / "results-confounded/simulate/truth").exists()
+
+
+def test_declared_memory_and_time_cover_what_was_measured(tiny):
+    assert badly_declared(tiny, TINY[1]) == []
