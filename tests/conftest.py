@@ -1,5 +1,6 @@
 """Shared by all tests: the folder of real data, and the checkout's root."""
 
+import gc
 import os
 from pathlib import Path
 
@@ -29,3 +30,9 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set PERIOMICS_DATA (looked in {folder})")
     return folder
+
+
+def pytest_collection_finish() -> None:
+    """What the tests and their imports hold stays to the end: collecting garbage need not look at it again and again."""
+    gc.collect()
+    gc.freeze()

@@ -1,5 +1,6 @@
 """Adjusted verdicts against an independent plain implementation, study by study (scipy, statsmodels, no shared code)."""
 
+import gc
 import sys
 from pathlib import Path
 
@@ -19,6 +20,12 @@ from periomics.statistics.kernels.adjusted import adjust
 from periomics.statistics.kernels.contrasts import summarise
 
 K, N = 5, 6
+
+
+@pytest.fixture(autouse=True)
+def no_collecting(monkeypatch):
+    """statsmodels collects garbage at every correction, which takes longer than all the rest of a study."""
+    monkeypatch.setattr(gc, "collect", lambda *_: 0)
 
 
 def welch(y, weights):

@@ -1,23 +1,32 @@
-"""Running the workflow in a folder of its own."""
+"""Running the workflow in a folder of its own, and runs that several tests read."""
 
 from __future__ import annotations
 
+import fcntl
 import hashlib
 import json
 import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
+
+import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
 # Two Snakemake processes stand above the script of a cluster's job, 193 MB each.
 ABOVE_MB = 390
 PARTS = ("Snakefile", "workflow", "config", "resources", "profiles", "envs")
+# Bytecode and kernels that another test is writing at this moment.
+HALF_WRITTEN = ("*.tmp.*", "*.pyc.*")
 
 
 def checkout(folder: Path) -> Path:
-    """A copy of what a run needs, so that tests may edit it and never touch the results of the checkout."""
+    """A copy of what a run needs, so that tests may edit it and never touch the results of the checkout.
+
+    What Python and numba compiled beside the sources is copied too (`environment`): both look at time and size of the source.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     for part in PARTS:
         source = ROOT / part
@@ -25,7 +34,7 @@ def checkout(folder: Path) -> Path:
             shutil.copytree(
                 source,
                 folder / part,
-                ignore=shutil.ignore_patterns("__pycache__"),
+                ignore=shutil.ignore_patterns(*HALF_WRITTEN),
                 dirs_exist_ok=True,
             )
         else:
@@ -33,12 +42,51 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
+def copy_listed(folder: Path) -> Path:
+    """A copy of every file that the repository holds or would: a clean checkout."""
+    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
+    listed = subprocess.run(
+        words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
+    ).stdout
+    for name in listed.splitlines():
+        if (ROOT / name).is_file():
+            (folder / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy2(ROOT / name, folder / name)
+    return folder
+
+
 def environment() -> dict[str, str]:
-    """Environment of a run: this Python's tools first, no library path, one numba cache for all tests."""
+    """Environment of a run: this Python's tools first, no library path, kernels kept beside the sources.
+
+    A numba cache in a folder of its own is by path, so that every copy of the checkout would compile again; one run of the tests
+    does (`conftest.front_door`).
+    """
     keep = {k: v for k, v in os.environ.items() if k != "PYTHONPATH"}
     keep["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{keep.get('PATH', '')}"
-    keep.setdefault("NUMBA_CACHE_DIR", str(ROOT / ".snakemake" / "numba"))
-    return keep
+    return keep | {"NUMBA_CACHE_DIR": ""}
+
+
+def once(tmp_path_factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None]) -> Path:
+    """A folder that the first of all workers makes and the others wait for."""
+    base = tmp_path_factory.getbasetemp()
+    base = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+    folder, whole = base / name, base / f"{name}.whole"
+    with (base / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not whole.exists():
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            make(folder)
+            whole.touch()
+    return folder
+
+
+def bare(clone: Path, *words: str, path: str = "/usr/bin:/bin") -> subprocess.CompletedProcess[str]:
+    """Run words in a clone with nothing but a PATH and a home beside it."""
+    env = {"PATH": path, "HOME": str(clone.parent / "home")}
+    return subprocess.run(
+        words, cwd=clone, env=env, capture_output=True, text=True, encoding="utf-8", check=False
+    )
 
 
 def snakemake(folder: Path, *words: str, check: bool = True) -> subprocess.CompletedProcess[str]:

@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT, snakemake, tables
+from running import ROOT, copy_listed, tables
 
 pytestmark = pytest.mark.slow
 NANO = ("--configfile", "config/nano/config.yaml")
@@ -39,15 +39,7 @@ def state(tmp_path_factory):
     missing = [p for p in ("podman", "buildah", "runc", "debootstrap") if not shutil.which(p)]
     if missing or os.geteuid() != 0:
         pytest.skip(f"no image is built here: {', '.join(missing) or 'not root'}")
-    context = tmp_path_factory.mktemp("context")
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
-    ).stdout
-    for name in listed.splitlines():
-        if (ROOT / name).is_file():
-            (context / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, context / name)
+    context = copy_listed(tmp_path_factory.mktemp("context"))
     folder = tmp_path_factory.mktemp("storage")
     for step in (("base",), ("image", "periomics:test", str(context))):
         done = recipe(folder, *step)
@@ -73,13 +65,11 @@ def test_unit_tests_pass_inside(state, tmp_path):
     assert " passed" in done.stdout or "[100%]" in done.stdout
 
 
-def test_a_study_inside_gives_the_tables_of_one_outside(state, tmp_path):
-    inside, outside = tmp_path / "inside", tmp_path / "outside"
-    for folder in (inside, outside):
-        shutil.copytree(ROOT / "config", folder / "config")
+def test_a_study_inside_gives_the_tables_of_one_outside(state, nano, tmp_path):
+    inside = tmp_path / "inside"
+    shutil.copytree(ROOT / "config", inside / "config")
     words = ("--snakefile", "/opt/periomics/Snakefile", "--cores", "2", *NANO)
     done = recipe(state, "run", "periomics:test", str(own(inside)), "--", "snakemake", *words)
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    snakemake(outside, "--snakefile", str(ROOT / "Snakefile"), "--cores", "2", *NANO)
-    assert tables(inside / "results-nano") == tables(outside / "results-nano")
+    assert tables(inside / "results-nano") == tables(nano / "results-nano")
     assert (inside / "results-nano/report/report.html").stat().st_uid == USER

@@ -2,14 +2,13 @@
 
 import os
 import re
-import shutil
 import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT
+from running import ROOT, bare
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("front door")]
 NANO = "config/nano/config.yaml"
 LONGEST = 1000
 # Commands of the pages that other tests run, or that none can (they would run the tests again, or an hour).
@@ -23,41 +22,25 @@ ELSEWHERE = {
 
 
 @pytest.fixture(scope="module")
-def clone(tmp_path_factory) -> Path:
-    """A clean checkout beside an empty home; the environment is the one that `make` made here, not active."""
-    folder = tmp_path_factory.mktemp("front") / "periomics"
-    words = ["git", "ls-files", "--cached", "--others", "--exclude-standard"]
-    listed = subprocess.run(
-        words, cwd=ROOT, capture_output=True, text=True, encoding="utf-8", check=True
-    ).stdout
-    for name in listed.splitlines():
-        if (ROOT / name).is_file():
-            (folder / name).parent.mkdir(parents=True, exist_ok=True)
-            shutil.copy2(ROOT / name, folder / name)
-    made = Path(os.path.realpath(ROOT / ".venv"))
-    if made.parent.parent.name != ".environments":
-        pytest.skip("the environment was not made by `make`")
-    rooms = folder / ".environments" / ".venv"
-    rooms.mkdir(parents=True)
-    subprocess.run(["cp", "-al", str(made), str(rooms)], check=True)
-    (folder / ".venv").symlink_to(f".environments/.venv/{made.name}")
-    (folder.parent / "home").mkdir()
-    return folder
+def clone(front_door) -> Path:
+    """The clean clone, with the nano study run in it."""
+    return front_door / "periomics"
+
+
+def clean(words: str, screen: str) -> str:
+    """What stands on the screen, when nothing of it is long or for developers."""
+    longest = max(screen.splitlines(), key=len, default="")
+    assert len(longest) < LONGEST, longest[:300]
+    assert "FutureWarning" not in screen and "Installing the environment" not in screen, words
+    return screen
 
 
 def run(clone: Path, *words: str, path: str = "/usr/bin:/bin") -> str:
     """Run words with nothing but a PATH and a home; what stands on the screen."""
-    bare = {"PATH": path, "HOME": str(clone.parent / "home")}
-    bare["NUMBA_CACHE_DIR"] = str(ROOT / ".snakemake" / "numba")
-    done = subprocess.run(
-        words, cwd=clone, env=bare, capture_output=True, encoding="utf-8", check=False
-    )
+    done = bare(clone, *words, path=path)
     screen = done.stdout + done.stderr
     assert done.returncode == 0, f"{' '.join(words)} ended with {done.returncode}\n{screen[-6000:]}"
-    longest = max(screen.splitlines(), key=len, default="")
-    assert len(longest) < LONGEST, longest[:300]
-    assert "FutureWarning" not in screen and "Installing the environment" not in screen
-    return screen
+    return clean(" ".join(words), screen)
 
 
 def test_check_prints_the_plan(clone):
@@ -66,7 +49,8 @@ def test_check_prints_the_plan(clone):
 
 def test_a_run_names_its_report(clone):
     line = "periomics: the report is results-nano/report/report.html"
-    assert line in run(clone, "make", "run", f"CONFIG={NANO}")
+    first = (clone.parent / "screen.txt").read_text(encoding="utf-8")
+    assert line in clean("make run", first)
     assert (clone / "results-nano/report/report.html").is_file()
     assert line in run(clone, "make", "run", f"CONFIG={NANO}"), "a run with nothing to do"
 

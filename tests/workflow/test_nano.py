@@ -26,14 +26,10 @@ NANO = ("--configfile", "config/nano/config.yaml")
 EDIT = "\nEDITED = True\n"
 
 
-@pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Path:
+@pytest.fixture(scope="session")
+def whole(nano) -> Path:
     """A folder in which the nano study was run on two cores."""
-    folder = checkout(tmp_path_factory.mktemp("nano"))
-    started = time.monotonic()
-    snakemake(folder, "--cores", "2", *NANO)
-    (folder / "seconds").write_text(str(time.monotonic() - started), encoding="utf-8")
-    return folder
+    return nano
 
 
 def test_results_are_complete(whole):

@@ -12,7 +12,6 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 
 from periomics.core.seeds import generator
 from periomics.statistics.calibration import scenarios as sc
@@ -603,6 +602,8 @@ def judged(table: pd.DataFrame) -> pd.DataFrame:
 
     Limits of bounded rows hold together, family-wise .01 over all of them; those of other rows are at 95 %.
     """
+    from scipy import stats
+
     out = table.copy()
     bounded = out["bound_high"].notna()
     alone = FAMILY_WISE / max(int(bounded.sum()), 1)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import stats
+from scipy.special import stdtr
 
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.plan import Contrast, Plan
@@ -155,4 +155,4 @@ def largest_residual(cut: a.Cut) -> float:
     if r * r >= free:
         return 0.0
     t = r * np.sqrt((free - 1) / (free - r * r))
-    return float(min(2 * stats.t.sf(t, free - 1) * seen.sum(), 1.0))
+    return float(min(2 * stdtr(free - 1, -t) * seen.sum(), 1.0))

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import ndtri
 
 from periomics.statistics.kernels.contrasts import Floats
 
@@ -67,6 +67,8 @@ def risk_difference(
     if min(n) < 2:
         return RiskDifference(difference, math.nan, math.nan, math.nan)
     if max(n) > LARGE:
+        from scipy import stats
+
         table = [[events[0], n[0] - events[0]], [events[1], n[1] - events[1]]]
         return RiskDifference(
             difference, *newcombe(events, n, level), float(stats.fisher_exact(table).pvalue)
@@ -107,6 +109,8 @@ def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUI
     ndarray
         Shape (differences, n₁ + 1, n₂ + 1): largest probability, over the shares, of a statistic as large as the table's.
     """
+    from scipy import stats
+
     out = np.empty((np.size(differences), n[0] + 1, n[1] + 1))
     for i, difference in enumerate(np.asarray(differences, float)):
         statistic = np.round(_score(n, float(difference)).ravel(), 9)
@@ -154,7 +158,7 @@ def newcombe(
     events: tuple[int, int], n: tuple[int, int], level: float = 0.95
 ) -> tuple[float, float]:
     """Newcombe's hybrid of two Wilson intervals for the difference of two shares (1998 [from memory])."""
-    z = float(stats.norm.ppf(0.5 + level / 2))
+    z = float(ndtri(0.5 + level / 2))
     shares = [k / m for k, m in zip(events, n, strict=True)]
     ends = []
     for p, m in zip(shares, n, strict=True):
@@ -187,6 +191,8 @@ def conditional_p(events: ArrayLike, n: ArrayLike) -> float:
     Given its margins, a block's count is hypergeometric; the sum over blocks is their convolution (the exact form of the test of
     Mantel and Haenszel [from memory]). It is the exact permutation test within blocks of the number of events.
     """
+    from scipy import stats
+
     events, n = np.atleast_2d(np.asarray(events, int)), np.atleast_2d(np.asarray(n, int))
     chance, lowest = np.ones(1), 0
     for (k1, k2), (n1, n2) in zip(events, n, strict=True):

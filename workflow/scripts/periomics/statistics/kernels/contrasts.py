@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
 # A standard error below this share of the means is rounding, not variation.
@@ -178,23 +178,23 @@ def within_unit_slopes(
 
 def interval(form: Estimate, level: ArrayLike) -> tuple[Floats, Floats]:
     """Two-sided t interval at `level` (0.95 …), broadcast."""
-    half = stats.t.ppf(0.5 + np.asarray(level, float) / 2, form.df) * form.se
+    half = stdtrit(form.df, 0.5 + np.asarray(level, float) / 2) * form.se
     return form.estimate - half, form.estimate + half
 
 
 def p_two_sided(form: Estimate) -> Floats:
     """Two-sided p-value of estimate = 0."""
-    return 2 * stats.t.sf(np.abs(form.estimate / form.se), form.df)
+    return 2 * stdtr(form.df, -np.abs(form.estimate / form.se))
 
 
 def p_above(form: Estimate) -> Floats:
     """One-sided p-value against "at most 0": small when the estimate lies above 0."""
-    return stats.t.sf(form.estimate / form.se, form.df)
+    return stdtr(form.df, -form.estimate / form.se)
 
 
 def p_below(form: Estimate) -> Floats:
     """One-sided p-value against "at least 0": small when the estimate lies below 0."""
-    return stats.t.cdf(form.estimate / form.se, form.df)
+    return stdtr(form.df, form.estimate / form.se)
 
 
 def refusal(arms: Arms, weights: ArrayLike, names: list[str]) -> str:

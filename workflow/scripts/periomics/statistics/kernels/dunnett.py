@@ -6,7 +6,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import special, stats
+from scipy import special
 from scipy.optimize.elementwise import find_root
 
 from periomics.statistics.kernels.adjusted import Adjusted
@@ -166,7 +166,7 @@ def critical_value(level: float, df: ArrayLike, load: ArrayLike) -> Floats:
             continue
         own, loads = df[..., j][fine], load[fine]
         # between the unadjusted value and that of Šidák's bound
-        ends = [stats.t.ppf(0.5 + x / 2, own) for x in (level, 1 - (1 - level) / (2 * whole))]
+        ends = [special.stdtrit(own, 0.5 + x / 2) for x in (level, 1 - (1 - level) / (2 * whole))]
 
         def gap(q: Floats, own: Floats, *loads: Floats, j: int = j) -> Floats:
             stacked = np.stack(loads, axis=-1)
@@ -197,6 +197,8 @@ def dunnett_pooled(
     ManyToOne
         All but the estimate are NaN where an arm has fewer than two animals or nothing varies.
     """
+    from scipy import stats
+
     groups = [np.asarray(y, float) for y in (*values, shared)]
     groups = [y[~np.isnan(y)] for y in groups]
     mean = np.array([y.mean() if y.size else np.nan for y in groups])

@@ -21,7 +21,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import stats
+from scipy.special import stdtrit
 
 from periomics.statistics.kernels.contrasts import Floats
 from periomics.statistics.kernels.permutation import (
@@ -144,7 +144,7 @@ def relative_effect_interval(
         variance += w**2 * (GRID * (1 - GRID) + pairs * spread) / (m * n)
     few = sizes.sum(axis=0).min()
     df = max(2 * (few - len(sizes)), few - 1)
-    half = stats.t.ppf(0.5 + level / 2, df) * np.sqrt(np.maximum(variance, 0.0))
+    half = stdtrit(df, 0.5 + level / 2) * np.sqrt(np.maximum(variance, 0.0))
     inside = GRID[np.abs(effect - GRID) <= half + (GRID[1] - GRID[0])]
     return float(inside[0]), float(inside[-1])
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
+from scipy.special import stdtrit
 
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.adjusted import Adjusted
@@ -85,18 +85,19 @@ def fieller(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         R = np.where(gap != 0, (m[..., arm] - m[..., disease]) / gap, np.nan)
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
-        bounded = np.abs(deficit.estimate) > stats.t.ppf(tail, deficit.df) * deficit.se
+        bounded = np.abs(deficit.estimate) > stdtrit(deficit.df, tail) * deficit.se
 
         def excess(angle: Floats, which: object = ()) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
             form = position.form(arms.some(which), weights, code[which])
-            return np.abs(form.estimate) / form.se - stats.t.ppf(tail, form.df)
+            return np.abs(form.estimate) / form.se - stdtrit(form.df, tail)
 
         centre = np.arctan(R)
         outside = np.where(bounded, np.pi / 2, np.nan)
         wide = ~bounded & ~np.isnan(deficit.se) & ~np.isnan(R)
-        outside[wide] = _farthest(lambda angle: excess(angle, wide), centre[wide])
+        if wide.any():
+            outside[wide] = _farthest(lambda angle: excess(angle, wide), centre[wide])
         ends = [np.tan(_crossing(excess, centre, far)) for far in _both_sides(centre, outside)]
         known = ~np.isnan(deficit.se) & ~np.isnan(ends[0]) & ~np.isnan(ends[1])
     lower, upper = (np.where(known, f(*ends), np.nan) for f in (np.minimum, np.maximum))
