@@ -48,14 +48,14 @@ recovery: environment
 report: environment
 	$(RUN) --configfile $(CONFIG) --report $$($(BIN)/python -m periomics.study.run --where $(CONFIG))/report/snakemake.html
 test: environment
-	$(BIN)/python -m pytest -n $(CORES) -m "not slow"
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m "not slow"
 lint: environment
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
-	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow tests/workflow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow
 sheets: environment
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)
 schemas: environment

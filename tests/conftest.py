@@ -4,8 +4,13 @@ import gc
 import os
 from pathlib import Path
 
-import pytest
-from hypothesis import HealthCheck, settings
+# As in a run (rules/common.smk), and before numpy loads: threads of BLAS that wait for each other take three times the work of
+# a negative binomial fit where two workers share two cores.
+for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
+    os.environ.setdefault(_name, "1")
+
+import pytest  # noqa: E402
+from hypothesis import HealthCheck, settings  # noqa: E402
 
 # Tests are never timed, nor is the making of their examples: another process may hold the machine.
 settings.register_profile("untimed", deadline=None, suppress_health_check=[HealthCheck.too_slow])

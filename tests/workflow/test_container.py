@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, copy_listed, tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("container")]
 NANO = ("--configfile", "config/nano/config.yaml")
 USER = 1000
 MOST_BYTES = 1.4e9

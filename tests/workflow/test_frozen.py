@@ -9,7 +9,7 @@ import yaml
 from outputs_page import missing_columns, undescribed
 from running import ROOT, checkout, planned, snakemake, tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("frozen")]
 NANO = ("--configfile", "config/nano/config.yaml")
 LOCK, CLAIMS, ANIMALS = (
     Path("config/nano") / f for f in ("claims.lock.tsv", "claims.yaml", "animals.tsv")

@@ -208,3 +208,17 @@ def test_real_sequence_closes_and_pair_agrees_with_other_segmenters(data):
     # Other texture segmenters: 27.7 to 38.0 % cell-free in the first frame, and a closure that rises over time.
     assert 24 < share[0] < 42
     assert closed[-1] > 5 and np.all(np.diff(closed) >= -1e-9)
+
+
+@pytest.mark.parametrize(("contrast", "found"), [(0.3, False), (0.6, True)])
+def test_the_least_contrast_of_textures_that_shows_a_front(contrast, found):
+    """Cells whose texture is exp(.3) times the gap's are refused, exp(.6) times are measured."""
+    rng = np.random.default_rng(3)
+    spread = np.full((300, 400), 10 * np.exp(contrast))
+    spread[:, 150:250] = 10.0
+    frames = 128 + spread * rng.standard_normal((2, 300, 400))
+    if found:
+        assert find_gap(frames, 1.6).area_mm2[0] > 0
+    else:
+        with pytest.raises(SpecimenError, match="differ too little"):
+            find_gap(frames, 1.6)

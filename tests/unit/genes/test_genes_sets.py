@@ -314,3 +314,12 @@ def test_sets_too_small_give_an_empty_table_with_its_header():
     out = rank_sets(ranked(de_table(30)), [("x", one_set("s", up=["g001"]))], seed=1)
     assert out.empty
     assert "evidence" in out.columns
+
+
+def test_footprints_do_not_see_how_strong_a_gene_is_in_all_libraries():
+    expression, names, weights, _ = footprint_case()
+    level = np.random.default_rng(8).normal(0, 5, (len(expression), 1))
+    one, two = (
+        footprint_scores(e, names, weights)["value"] for e in (expression, expression + level)
+    )
+    np.testing.assert_allclose(one, two, rtol=1e-6)

@@ -1,5 +1,7 @@
 """Detectors on drawings whose answer is known by hand, and the rules of the study (scale, tiles, mirrors, bad input)."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 from shapely.geometry import LineString, Point, box
 
 from periomics.core.errors import InputError
-from periomics.histology import detection, lacunae, laminin, thresholds
+from periomics.histology import detection, lacunae, laminin, neutrophils, thresholds
 from periomics.histology.batch import BatchRow, batch_rows, pool, sample_section
 from periomics.histology.detection import counted, label, prepare
 from periomics.histology.measure import measure_section, measured_outcomes
@@ -443,3 +445,76 @@ def test_prepare_gives_the_looked_for_stain_first():
     prepared = prepare(opened, he, BatchRow(WHITE, he.pair.vectors, 0.3, 0.3, 0.2))
     assert np.median(prepared.other) == pytest.approx(0.6, abs=0.02)  # eosin fills the matrix
     assert np.median(prepared.target) == pytest.approx(0.02, abs=0.02)
+
+
+def test_gaps_are_counted_per_millimetre():
+    brown = np.zeros((80, 240))
+    brown[38:42] = 0.7
+    for first in (60, 120, 180):
+        brown[:, first : first + 20] = 0  # 10 µm each
+    points = np.column_stack([np.arange(0, 241, 4), np.full(61, 40.0)])
+    annotations = [Annotation("interface", LineString(points)), Annotation("margin", Point(0, 40))]
+    rows, _ = run(draw(brown), 0.5, annotations, block(detector="laminin"))
+    gaps = rows.set_index(["outcome", "variant"]).loc[("ln332_gaps", "")]
+    assert (gaps["numerator"], gaps["unit"]) == (3, "1/mm")
+    assert gaps["denominator"] == pytest.approx(0.120, rel=0.02)
+    assert gaps["value"] == pytest.approx(3 / 0.120, rel=0.02)
+
+
+@pytest.mark.parametrize(
+    ("columns", "holds"), [((20, 21), 20), ((20, 22), 21), ((20, 23), 21), ((20, 24), 22)]
+)
+def test_a_profile_is_where_the_middle_of_its_lowest_row_lies(columns, holds):
+    """The middle of columns 20 to 22 (exclusive) is the border of pixels 20 and 21, which belongs to the right one."""
+    mask = np.zeros((40, 40), bool)
+    mask[18, 10:30] = mask[18:21, slice(*columns)] = True
+    for column in range(18, 26):
+        inside = np.zeros(mask.shape, bool)
+        inside[20, column] = True
+        assert counted(label(mask), inside).tolist() == [column == holds], column
+
+
+def test_objects_lie_at_the_middle_of_their_pixels():
+    section = block(detector="vessels")
+    brown = rings((200, 200), 0.5, [(50, 30)])
+    _, measured = run(draw(brown), 0.5, [Annotation(CT, box(0, 0, 200, 200))], section)
+    place = measured.objects.loc[0, ["x_um", "y_um"]].to_numpy(float)
+    np.testing.assert_allclose(place, (50, 30), atol=0.02)
+
+
+@pytest.mark.parametrize(("share", "cell"), [(0.5, False), (0.7, True)])
+def test_a_nucleus_is_a_neutrophils_where_most_of_its_ring_is_brown(share, cell):
+    y, x = np.mgrid[:81, :81] - 40
+    nuclei = label(np.hypot(x, y) < 12)
+    brown = (np.hypot(x, y) >= 12) & (np.abs(np.arctan2(y, x)) < share * np.pi)
+    found = neutrophils._with_brown_ring(nuclei, brown, 2.0, 0.5)
+    assert found.any() == cell
+    np.testing.assert_array_equal(found, (nuclei > 0) & cell)
+
+
+def test_a_profile_needs_stain_and_not_only_what_closing_adds():
+    """Four specks of 1 µm² within a gap's reach enclose more than the smallest profile, and hold less than half of it."""
+    brown = np.zeros((200, 200))
+    for row, column in ((100, 100), (100, 107), (107, 100), (107, 107)):
+        brown[row : row + 2, column : column + 2] = 0.8
+    annotation = [Annotation(CT, box(0, 0, 200, 200))]
+    rows, _ = run(draw(brown), 0.5, annotation, block(detector="vessels"))
+    assert rows.at[0, "numerator"] == 0
+    closed = detection.close_and_fill(brown > 0, 5.0, 20000, 0.5)
+    assert label(closed).max() == 1 and closed.sum() * 0.25 > 10
+    brown[101:109, 100:109:7] = 0.8
+    rows, _ = run(draw(brown), 0.5, annotation, block(detector="vessels"))
+    assert rows.at[0, "numerator"] == 1
+
+
+@pytest.mark.parametrize(("share", "tissue"), [(0.35, False), (0.45, True), (0.55, True)])
+def test_glass_is_what_is_below_two_fifths_of_the_batchs_density(share, tissue):
+    settings = block(detector="vessels")
+    opened = with_masks(
+        draw(np.zeros((200, 200))), 0.5, 1.0, [Annotation(CT, box(0, 0, 200, 200))], settings
+    )
+    prepared = prepare(opened, settings, BatchRow(WHITE, settings.pair.vectors, 0.3, 0.4, 0.06))
+    density = np.full((200, 200), 0.06, np.float32)
+    density[50:150, 50:150] = share * 0.06
+    found = detection.tissue_mask(replace(prepared, mean_od=density, tissue_od=0.06), 500.0)
+    assert found[100, 100] == tissue and found[10, 10]

@@ -9,6 +9,7 @@ import tifffile
 from PIL import Image
 
 from periomics.core.errors import InputError, SpecimenError
+from periomics.imaging import series
 from periomics.imaging.readers import pixel_size, probe, read_grey, read_rgb
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -208,3 +209,12 @@ def test_real_ome_tiff_core():
     assert info.pixel_um == pytest.approx(0.5000799, abs=1e-6)
     assert read_rgb(info.path)[0].shape == (1484, 1380, 3)
     assert probe(real("wsi/kidney-48-5.tif")).pixel_um is None
+
+
+def test_every_grey_of_8_bits_comes_back_from_16(tmp_path):
+    greys = np.arange(256, dtype=np.uint8).reshape(16, 16)
+    tifffile.imwrite(tmp_path / "a.tif", np.dstack([greys] * 3).astype(np.uint16) * 257)
+    found, _ = read_rgb(tmp_path / "a.tif", sheet_pixel_um=1.0)
+    np.testing.assert_array_equal(found, np.dstack([greys] * 3))
+    tifffile.imwrite(tmp_path / "b.tif", np.stack([greys, greys]).astype(np.uint16) * 257)
+    np.testing.assert_array_equal(series._pages(tmp_path / "b.tif"), np.stack([greys, greys]))

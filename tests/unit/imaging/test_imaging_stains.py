@@ -141,3 +141,15 @@ def test_units_against_scikit_image_on_a_real_section():
     )  # scikit-image takes a zero as 1e-6, so its density jumps to 6
     np.testing.assert_allclose(ours[whole, 2].clip(0), 6 * peer.ravel()[whole], atol=1e-4)
     assert (~whole).any()
+
+
+def test_few_pure_pixels_of_each_stain_are_enough():
+    """Three pixels in a hundred hold one stain alone, the others both in like amounts."""
+    rng = np.random.default_rng(5)
+    true = HDAB.vectors
+    amounts = rng.uniform(0.4, 0.6, (40_000, 2))
+    amounts[:1200, 1] = amounts[1200:2400, 0] = 0
+    od = amounts @ true + rng.normal(0, 0.002, (40_000, 3))
+    pair, angle, reason = stains.estimate_vectors(od, HDAB)
+    assert (pair.source, reason) == ("estimated", "") and angle > 20
+    assert max(stains.angle_between(f, t) for f, t in zip(pair.vectors, true, strict=True)) < 2

@@ -172,3 +172,15 @@ def test_slips_in_the_claims_are_named(change, said):
 def test_empty_claims_are_a_plan_without_claims():
     p = read_plan({}, {})
     assert p.claims == () and p.gates == () and g.decide(p, {}) == {}
+
+
+def test_outcomes_that_wait_stay_in_their_family():
+    """Holm multiplies the smallest p by all outcomes with a deficit, also by those that an earlier claim left behind."""
+    d = run([2.5, 0, 0.1, 0.9], studies=300)
+    family = (d["C4"].verdict != v.NO_DEFICIT).sum(axis=-1)
+    tested = ~np.isnan(d["C4"].p_adj)
+    some = tested.any(axis=-1) & (tested.sum(axis=-1) < family)
+    assert some.sum() > 50
+    smallest = np.where(tested, d["C4"].p, np.inf).min(axis=-1)[some]
+    adjusted = np.where(tested, d["C4"].p_adj, np.inf).min(axis=-1)[some]
+    np.testing.assert_allclose(adjusted, np.minimum(family[some] * smallest, 1), rtol=1e-9)
