@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, badly_declared, checkout, environment, snakemake, tables
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
 NANO = ("--configfile", "config/nano/config.yaml")
 PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"),
