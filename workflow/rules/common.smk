@@ -1,7 +1,6 @@
 # Reads the study, finds the library, offers the functions that rule files use; the only rule file with Python in it.
 import json
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -39,6 +38,7 @@ from periomics.study import cluster, plan
 from periomics.study.closing import closing_line
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
+from periomics.study.start import dry_run, passes
 from periomics.study.study import load_study
 
 
@@ -240,11 +240,8 @@ CHECK_REQUEST = {
 }
 
 
-def check_study():
-    """Check the study in a process of its own; stop before the first job where something is to be mended."""
-    if plan.before_data(workflow.dag_settings.targets):
-        return  # claims are frozen and studies planned before there is any file to look at
-    request = json.dumps(CHECK_REQUEST, default=str)
-    done = subprocess.run([sys.executable, str(CHECK_SCRIPT)], input=request, text=True)
-    if done.returncode:
+def check_study(dry=False):
+    """Check the study; stop before the first job, or before a dry run plans, where something is to be mended."""
+    targets = [] if dry else workflow.dag_settings.targets
+    if not passes(str(CHECK_SCRIPT), CHECK_REQUEST, targets, dry):
         raise WorkflowError("the check found problems; they stand above")

@@ -195,10 +195,13 @@ def targets(study: Study) -> dict[str, list[str]]:
     return out
 
 
+BEFORE_DATA = frozenset({"freeze", "power", "allocate", "calibrate"})
+
+
 def before_data(names: Iterable[str]) -> bool:
     """Whether only targets are asked for that make sense before there is any file to check; they check what they read themselves."""
     asked = set(names)
-    return bool(asked) and asked <= {"freeze", "power", "allocate", "calibrate"}
+    return bool(asked) and asked <= BEFORE_DATA
 
 
 def measured_animals(study: Study) -> str | list[str]:

@@ -62,7 +62,9 @@ class Study:
 
     @cached_property
     def results(self) -> str:
-        return str(self.config.get("results_dir") or "results")
+        """Folder of all results; the default also where the name given is a pattern, which the check refuses."""
+        stated = str(self.config.get("results_dir") or "results")
+        return "results" if is_pattern(stated) else stated
 
     @cached_property
     def simulated(self) -> bool:
@@ -102,14 +104,17 @@ class Study:
         return str(self.folder / "claims.lock.tsv")
 
     def sheet_file(self, name: str) -> str | None:
-        """File of a sheet, or None where the study has none."""
+        """File of a sheet, or None where the study has none that a rule can name."""
         names = self.config.get("sheets") or {}
-        value = names.get(name) if isinstance(names, Mapping) else None
-        return str(self.folder / str(value)) if value else None
+        return self._file(names.get(name) if isinstance(names, Mapping) else None)
 
     def claims_file(self) -> str | None:
-        value = self.config.get("claims")
-        return str(self.folder / str(value)) if value else None
+        """As `sheet_file`, for the claims."""
+        return self._file(self.config.get("claims"))
+
+    def _file(self, value: object) -> str | None:
+        file = str(self.folder / str(value)) if value else ""
+        return None if not file or is_pattern(file) else file
 
     def resolve(self, sheet: str, path: str) -> str:
         """A path of a sheet as the workflow uses it: relative to the sheet's folder, `<results>/` for simulated files."""
@@ -127,8 +132,8 @@ class Study:
         return self.simulated and cell.startswith(RESULTS_TOKEN)
 
     def has_braces(self, sheet: str, cell: str) -> bool:
-        """Whether a path would be read as a pattern: braces stand for wildcards in a workflow."""
-        return "{" in self.resolve(sheet, cell) or "}" in self.resolve(sheet, cell)
+        """Whether a path of a sheet would be read as a pattern."""
+        return is_pattern(self.resolve(sheet, cell))
 
     @cached_property
     def missing_files(self) -> tuple[tuple[str, int, str], ...]:
@@ -279,6 +284,11 @@ class Study:
             for s in SPECIMEN_SHEETS
         ]
         return pd.concat(parts).reset_index(drop=True)
+
+
+def is_pattern(path: str) -> bool:
+    """Whether a workflow would take a path for a pattern of paths: braces stand for wildcards."""
+    return "{" in path or "}" in path
 
 
 def usable(identifier: str) -> bool:

@@ -99,7 +99,7 @@ def _missing(study: Study, sheet: str) -> list[Problem]:
             if (row, column) in lost:
                 message = f"file does not exist; {_missing_hint(path)}"
                 problems.append(Problem(file, int(row), column, message, cell))
-            elif study.has_braces(sheet, cell):
+            elif "$" in cell and study.has_braces(sheet, cell):
                 allowed = "a variable whose value holds no { and }"
                 problems.append(Problem(file, int(row), column, BRACES, path, allowed))
     return problems
