@@ -12,6 +12,7 @@ Outputs
 """
 
 import json
+import logging
 import sys
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def areas():
 
 def main(request):
     """Check a study; the exit status is 0 when it may run."""
+    logging.disable(logging.CRITICAL)  # what decoders log is told as problems
     # Snakemake reads the configuration too, and takes the last of two equal keys in silence.
     slips = [p for file in request.get("files", ()) for p in read_mapping(file, file)[1]]
     study = load_study(request["config"], request["folder"])

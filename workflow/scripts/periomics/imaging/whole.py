@@ -6,6 +6,7 @@ from itertools import chain
 from pathlib import Path
 
 from periomics.core.errors import InputError
+from periomics.core.tiffs import tiff_cut
 from periomics.imaging.readers import TIFFS
 
 # Slides of the TIFF family, whose tiles say where they end.
@@ -17,7 +18,7 @@ def refuse_cut(path: Path) -> None:
     """Raise InputError if a TIFF, PNG, JPEG or BMP ends before its pixels do; other formats are not looked at."""
     suffix = path.suffix.lower()
     if suffix in TILED:
-        cut = _tiff_end(path) > path.stat().st_size
+        cut = tiff_cut(path) or _tiff_end(path) > path.stat().st_size
     elif suffix == ".png":
         cut = not _png_ends(path)
     elif suffix in (".jpg", ".jpeg"):

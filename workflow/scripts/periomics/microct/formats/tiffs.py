@@ -12,6 +12,7 @@ import tifffile
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
+from periomics.core.tiffs import tiff_cut
 from periomics.microct.formats.header import Spacing
 from periomics.microct.formats.nrecon import read_logs
 from periomics.microct.formats.photometry import Grey, grey_of
@@ -137,9 +138,11 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
             )
             page = tif.pages[len(tif.pages) - 1]
             end = max(o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
+            if series.dataoffset is not None:  # planes one after the other, whatever pages are left
+                end = max(end, series.dataoffset + series.nbytes)
     except (tifffile.TiffFileError, OSError, ValueError, IndexError, KeyError) as error:
         raise InputError(f"TIFF cannot be read ({error})", file=path) from error
-    if end > path.stat().st_size:
+    if end > path.stat().st_size or tiff_cut(path):
         raise InputError("TIFF is cut off: the file is shorter than its header says", file=path)
     if len(shape) != 3 or shape[-1] in (3, 4):
         raise InputError(

@@ -1,0 +1,522 @@
+"""Raw files of every kind, broken in one way, each with the one line of the check that names it."""
+
+import gzip
+import os
+import socket
+from pathlib import Path
+
+import h5py
+import numpy as np
+import raw_files as raw
+import tifffile
+from PIL import Image
+
+GREY = raw.rng(5).integers(0, 250, (6, 7, 8)).astype(np.uint8)
+CELLS = raw.rng(6).poisson(1.5, (12, 9))
+
+
+def edit(name, old, new, count=-1):
+    return lambda s: s.sheet(name, old, new, count)
+
+
+def config(key, **change):
+    return lambda s: s.config.setdefault(key, {}).update(change)
+
+
+def both(*changes):
+    return lambda s: [c(s) for c in changes]
+
+
+def file(name, write, *args, **more):
+    """Write a raw file anew; `write` takes its path first."""
+    return lambda s: write(s.folder / "raw" / name, *args, **more)
+
+
+def text(name, content):
+    return lambda s: (s.folder / "raw" / name).write_text(content, encoding="utf-8")
+
+
+def halved(name, keep=0.5):
+    return file(name, raw.halve, keep)
+
+
+def scan(name, write, *args, **more):
+    """The scan of R5 as another file, its size from the header."""
+    change = edit("scans", "raw/R5.tif\tday2\t18", f"raw/{name}\tday2\t")
+    return both(change, file(name, write, *args, **more))
+
+
+def section(name, write):
+    change = edit("sections", "raw/R5.png.tif", f"raw/{name}")
+    return both(change, file(name, write))
+
+
+def table(rows):
+    return file("counts.tsv", raw.table, rows)
+
+
+def renamed(*pairs):
+    genes = [dict(pairs).get(g, g) for g in raw.GENES]
+    return table(raw.counts(["L1", "L2", "L3"], genes))
+
+
+def cell(row, column, value):
+    rows = raw.counts(["L1", "L2", "L3"])
+    rows[row][column] = value
+    return table(rows)
+
+
+def transposed(rows):
+    return table([list(r) for r in zip(*rows, strict=True)])
+
+
+def packed_counts(s):
+    path = s.folder / "raw/counts.tsv.gz"
+    raw.table(path, raw.counts(["L1", "L2", "L3"], [f"Gene{i}" for i in range(400)]))
+    s.sheet("libraries", "raw/counts.tsv", "raw/counts.tsv.gz")
+
+
+def grid(pixels, photometric="minisblack", **more):
+    return lambda p: tifffile.imwrite(p, pixels, photometric=photometric, **more)
+
+
+def roi(*features):
+    return file("R5.geojson", raw.regions, *features)
+
+
+def h5(change):
+    def edit_file(s):
+        with h5py.File(s.folder / "raw/cells.h5ad", "r+") as f:
+            change(f)
+
+    return edit_file
+
+
+def matrix_lines(change):
+    def edit_file(s):
+        path = s.folder / "raw/tenx/matrix.mtx.gz"
+        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
+        path.write_bytes(gzip.compress(("\n".join(change(lines)) + "\n").encode()))
+
+    return edit_file
+
+
+def drop_barcode(s):
+    path = s.folder / "raw/tenx/barcodes.tsv.gz"
+    lines = gzip.decompress(path.read_bytes()).decode().splitlines()[:-1]
+    path.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode()))
+
+
+def pipe_in(name):
+    def change(s):
+        (s.folder / name).parent.mkdir(exist_ok=True)
+        (s.folder / name).unlink(missing_ok=True)
+        os.mkfifo(s.folder / name)
+
+    return change
+
+
+def socket_at(s):
+    place = s.folder / "raw/R5.geojson"
+    place.unlink()
+    here = Path.cwd()
+    os.chdir(place.parent)  # the path of a socket may be no longer than 100 characters
+    socket.socket(socket.AF_UNIX).bind(place.name)
+    os.chdir(here)
+
+
+def stack_with_pipe(s):
+    s.sheet("scans", "raw/R5.tif", "raw/stack")
+    (s.folder / "raw/stack").mkdir()
+    for i in range(3):
+        tifffile.imwrite(s.folder / f"raw/stack/s{i}.tif", GREY[i])
+    os.mkfifo(s.folder / "raw/stack/log.txt")
+
+
+def second_species(s):
+    s.sheet("libraries", "raw/counts.tsv\tL3\trat", "raw/counts.tsv\tL3\tmouse")
+
+
+COLUMN = "libraries.tsv, rows 2, 3, 4, column path: file cannot be read: "
+WHOLE = "allowed: whole numbers from 0"
+CUT = "scans.tsv, row 6, column path: file cannot be read: "
+BROKEN = {
+    # count tables
+    "a negative count": (
+        cell(3, 2, -4),
+        COLUMN + "counts.tsv, row 4, column L2: is negative: counts are needed, not logarithms or "
+        "ratios (found '-4')",
+    ),
+    "a count with decimals": (
+        cell(2, 1, 7.25),
+        COLUMN + "counts.tsv, row 3, column L1: 17 % of the values are not whole: counts are "
+        "needed, not FPKM, TPM or logarithms (found '7.25'); " + WHOLE,
+    ),
+    "a count that is text": (
+        cell(2, 3, "n.d."),
+        COLUMN + f"counts.tsv, row 3, column L3: is no count (found 'n.d.'); {WHOLE}",
+    ),
+    "a library without a column": (
+        edit("libraries", "raw/counts.tsv\tL2", "raw/counts.tsv\tL22"),
+        "libraries.tsv, row 3, column sample: counts.tsv: has no column for library L2 - did you "
+        "mean 'L2'? (found 'L22'); allowed: L1, L2, L3",
+    ),
+    "two libraries of one column": (
+        edit("libraries", "raw/counts.tsv\tL2", "raw/counts.tsv\tL1"),
+        "libraries.tsv, row 3, column sample: counts.tsv: this column is the library of row 2 "
+        "already (found 'L1'); allowed: a column of its own",
+    ),
+    "genes in columns": (
+        transposed(raw.counts(["L1", "L2", "L3"])),
+        "libraries.tsv, rows 2, 3, 4, column path: counts.tsv: libraries stand in rows and genes "
+        "in columns (found 'raw/counts.tsv'); allowed: a row a gene, a column a library",
+    ),
+    "genes that became days": (
+        renamed(("Lamb3", "1-Mar"), ("Itgb4", "2-Sep")),
+        COLUMN + "counts.tsv, row 3, column gene_id: 2 gene names are dates: a spreadsheet program "
+        "has changed them (found '1-Mar, 2-Sep'); allowed: gene ids, or symbols",
+    ),
+    "genes that became dates": (
+        renamed(("Lamb3", "2024-03-01")),
+        COLUMN + "counts.tsv, row 3, column gene_id: 1 gene names are dates",
+    ),
+    "genes that became German dates": (
+        renamed(("Lamb3", "01. Mrz")),
+        COLUMN + "counts.tsv, row 3, column gene_id: 1 gene names are dates",
+    ),
+    "genes that became serial numbers": (
+        renamed(("Lamb3", "45352")),
+        COLUMN + "counts.tsv, row 3, column gene_id: 1 gene names are dates: a spreadsheet program "
+        "has changed them (found '45352')",
+    ),
+    "a gene twice": (
+        renamed(("Lamb3", "Lama3")),
+        COLUMN + "counts.tsv, row 3: gene stands twice (found 'Lama3')",
+    ),
+    "a column twice": (
+        table(raw.counts(["L1", "L2", "L2"])),
+        COLUMN + "counts.tsv, column L2: two columns have the same name",
+    ),
+    "half a packed table of counts": (
+        both(packed_counts, halved("counts.tsv.gz")),
+        COLUMN + "counts.tsv.gz: file is cut off or damaged (Compressed file ended before the "
+        "end-of-stream marker was reached)",
+    ),
+    "bytes in place of counts": (
+        file("counts.tsv", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe" * 9)),
+        COLUMN + "counts.tsv: is no text: byte 0 is not UTF-8",
+    ),
+    "two species in an analysis": (
+        second_species,
+        "libraries.tsv, column species: analysis mucosa mixes libraries of several species "
+        "(found 'L3 mouse, L1 rat'); allowed: one species, by select: {species: ...}",
+    ),
+    "two species in an atlas": (
+        edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"),
+        "libraries.tsv, column species: one atlas holds one species (found 'C3 mouse, C1 rat')",
+    ),
+    "an analysis of no library": (
+        config("bulk", analyses=[{"name": "m", "select": {"compartment": "mucose"}}]),
+        "libraries.tsv, column compartment: analysis m selects no library - did you mean "
+        "'mucosa'? (found 'mucose'); allowed: mucosa",
+    ),
+    # cells
+    "half an h5ad": (
+        halved("cells.h5ad"),
+        "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: ",
+    ),
+    "cells without a matrix": (
+        h5(lambda f: f.__delitem__("X")),
+        "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: holds no matrix "
+        "(found 'obs, var'); allowed: X, or layers['counts']",
+    ),
+    "cells of logarithms": (
+        h5(lambda f: f["X/data"].write_direct(np.log1p(f["X/data"][:]))),
+        "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: cells do not hold "
+        "whole counts: raw counts are needed, in X or in layers['counts'] (found '",
+    ),
+    "counts kept in raw only": (
+        h5(
+            lambda f: (
+                f["X/data"].write_direct(f["X/data"][:] / 7),
+                f.create_group("raw"),
+            )
+        ),
+        "in X or in layers['counts']; raw/X is not read: copy it to layers['counts'] (found '",
+    ),
+    "cells of another shape": (
+        h5(lambda f: f["X"].attrs.__setitem__("shape", (12, 8))),
+        "cells.h5ad: X has another shape than its cells and genes (found '12 x 8'); allowed: 12 x 9",
+    ),
+    "a library without cells": (
+        edit("libraries", "raw/cells.h5ad\tS2", "raw/cells.h5ad\tS9"),
+        "libraries.tsv, row 6, column sample: cells.h5ad: no cells of this library "
+        "(found 'S9'); allowed: S1, S2",
+    ),
+    "cells without the column of samples": (
+        config("singlecell", atlas={"sample_column": "samples"}),
+        "libraries.tsv, rows 5, 6, column path: cells.h5ad: several libraries share the file, but "
+        "its cells have no column 'samples' - did you mean 'sample'?; allowed: _index, sample",
+    ),
+    "cells without the column of labels": (
+        config("singlecell", atlas={"label_column": "type"}),
+        "libraries.tsv, rows 5, 6, column path: cells.h5ad: cells have no such column "
+        "(found 'type'); allowed: _index, sample",
+    ),
+    "a folder of cells without barcodes": (
+        lambda s: (s.folder / "raw/tenx/barcodes.tsv.gz").unlink(),
+        "libraries.tsv, row 7, column path: file cannot be read: tenx: the folder lacks "
+        "barcodes.tsv.gz (found 'features.tsv.gz, matrix.mtx.gz'); allowed: matrix.mtx.gz, "
+        "features.tsv.gz and barcodes.tsv.gz, as Cell Ranger writes them",
+    ),
+    "fewer barcodes than columns": (
+        drop_barcode,
+        "libraries.tsv, row 7, column path: file cannot be read: tenx, barcodes.tsv.gz: 11 names, "
+        "but the matrix has 12 columns (found '11'); allowed: 12",
+    ),
+    "half a packed matrix": (
+        halved("tenx/matrix.mtx.gz", 0.7),
+        "libraries.tsv, row 7, column path: file cannot be read: tenx, matrix.mtx.gz: file is cut "
+        "off or damaged (Compressed file ended",
+    ),
+    "a matrix that lacks entries": (
+        matrix_lines(lambda lines: lines[:-3]),
+        "tenx, matrix.mtx.gz: matrix is cut off: ",
+    ),
+    "a matrix of no form": (
+        matrix_lines(lambda lines: ["gene\tcell\tcount", *lines[3:]]),
+        "tenx, matrix.mtx.gz: is no matrix of Matrix Market: no line of rows, columns and entries "
+        "(found 'gene\\tcell\\tcount')",
+    ),
+    "an h5 with fewer barcodes": (
+        file("tenx.h5", raw.tenx_h5, CELLS, 10),
+        "libraries.tsv, row 8, column path: file cannot be read: tenx.h5: 10 barcodes, but the "
+        "matrix has 12 (found '10'); allowed: 12",
+    ),
+    # plates and series
+    "a well that the file lacks": (
+        edit("cultures", "\tB3\t", "\tB4\t"),
+        "cultures.tsv, row 3, column well: plate.tsv has no such well "
+        "(found 'B4'); allowed: 6 wells, A1 to B3",
+    ),
+    "a well that no plate has": (
+        edit("cultures", "\tB3\t", "\tB33\t"),
+        "cultures.tsv, row 3, column well: not a well of a plate (found 'B33'); allowed: A1 to P24",
+    ),
+    "a saturated well": (
+        text("plate.tsv", "row\t1\t2\t3\nA\t1\tOVRFLW\t2\nB\t1\t1\t2\n"),
+        "cultures.tsv, rows 2, 3, column path: file cannot be read: plate.tsv, row 2, column A2: "
+        "the reader was saturated (found 'OVRFLW')",
+    ),
+    "no plate": (
+        text("plate.tsv", "sample\tsignal\nx\t1\n"),
+        "file cannot be read: plate.tsv, row 1: neither a grid of wells nor a list; allowed: "
+        "columns well and value",
+    ),
+    "a series without its time": (
+        edit("cultures", "\t1.5\t3", "\t1.5\t"),
+        "cultures.tsv, row 4, column interval_h: an image series needs its time between frames "
+        "(found '3 frames'); allowed: hours",
+    ),
+    "a frame of another size": (
+        file("series/1.png", lambda p: Image.new("L", (5, 9), 7).save(p)),
+        "cultures.tsv, row 4, column path: 1.png: frame differs in size from 0.png (found "
+        "'5 x 9'); allowed: 8 x 9",
+    ),
+    "half a frame": (
+        halved("series/2.png", 0.9),
+        "cultures.tsv, row 4, column path: file cannot be read: series, 2.png: image is cut off: "
+        "the file ends before its pixels do",
+    ),
+    # regions
+    "regions that are no JSON": (
+        text("R5.geojson", '{"type": "FeatureCollection", "features": ['),
+        "sections.tsv, row 6, column rois: file cannot be read: R5.geojson: is not JSON: ",
+    ),
+    "a region under another name": (
+        roi(raw.feature("Polygon", raw.square(), "peri_implant")),
+        "sections.tsv, row 6, column rois: R5.geojson: no Polygon annotation 'peri_implant_ct' - "
+        "did you mean 'peri_implant'?, which stain CD31 is measured in (found 'peri_implant'); "
+        "allowed: Polygon annotation 'peri_implant_ct'",
+    ),
+    "a line in place of an area": (
+        roi(raw.feature("LineString", [[0, 0], [5, 5]])),
+        "sections.tsv, row 6, column rois: R5.geojson: annotation 'peri_implant_ct' is no Polygon, "
+        "which stain CD31 is measured in (found 'LineString'); allowed: Polygon annotation",
+    ),
+    "a region outside the image": (
+        roi(raw.feature("Polygon", raw.square(at=900))),
+        "sections.tsv, row 6, column rois: R5.geojson: annotation 'peri_implant_ct' lies outside "
+        "the image (found '900, 900, 908, 908'); allowed: pixels from 0, 0 to 8, 8",
+    ),
+    "a region without a name": (
+        roi(raw.feature("Polygon", raw.square(), None)),
+        "sections.tsv, row 6, column rois: file cannot be read: R5.geojson: feature 1 has neither "
+        "a classification nor a name",
+    ),
+    "a region without points": (
+        roi(raw.feature("Polygon", "here")),
+        "R5.geojson: feature 1 (peri_implant_ct) has no usable geometry",
+    ),
+    "only detections": (
+        roi(raw.feature("Polygon", raw.square(), objectType="detection")),
+        "sections.tsv, row 6, column rois: R5.geojson: no Polygon annotation 'peri_implant_ct', "
+        "which stain CD31 is measured in; allowed: Polygon annotation",
+    ),
+    "a section without regions": (
+        edit("sections", "\traw/R5.geojson", "\t"),
+        "sections.tsv, row 6, column rois: the section has no annotation file; allowed: GeoJSON "
+        "with Polygon annotation 'peri_implant_ct'",
+    ),
+    # imports
+    "no table of CTAn": (
+        text("ctan.txt", "a,b,c\n"),
+        "imports.tsv, row 2, column path: file cannot be read: ctan.txt: no CTAn parameter found; "
+        "allowed: BV/TV",
+    ),
+    "a unit that is not known": (
+        text("ctan.txt", raw.CTAN.replace(",mm", ",pixel")),
+        "imports.tsv, row 2, column path: file cannot be read: ctan.txt, row 4, column Tb.Th: unit "
+        "is not known (found 'pixel'); allowed: mm",
+    ),
+    "a column that QuPath did not write": (
+        edit("imports", "Num Detections/Area", "Num Detection/Area"),
+        "imports.tsv, row 3, column path: file cannot be read: qupath.tsv, row 1, column Num "
+        "Detection: no such column - did you mean 'Num Detections'?",
+    ),
+    "a region that QuPath did not write": (
+        edit("imports", "\tfield\t", "\tfeild\t"),
+        "imports.tsv, row 3, column path: file cannot be read: qupath.tsv: no annotation of this "
+        "name or class - did you mean 'field'? (found 'feild'); allowed: field, peri_implant_ct",
+    ),
+    "an outcome that nobody knows": (
+        edit("imports", "mvd=Num", "mvdd=Num"),
+        "imports.tsv, row 3, column path: file cannot be read: ",
+    ),
+    # scans
+    "half a packed NIfTI": (
+        both(scan("a.nii.gz", raw.nifti, GREY, 0.018), halved("a.nii.gz", 0.8)),
+        CUT + "a.nii.gz: pixels are cut off or damaged (Compressed file ended",
+    ),
+    "a NIfTI that was cut before it was packed": (
+        both(
+            scan("a.nii", raw.nifti, GREY, 0.018),
+            halved("a.nii", 0.9),
+            file(
+                "a.nii",
+                lambda p: p.with_name("b.nii.gz").write_bytes(gzip.compress(p.read_bytes())),
+            ),
+            edit("scans", "raw/a.nii", "raw/b.nii.gz"),
+        ),
+        CUT + "b.nii.gz: pixels are cut off: the file is shorter than its header says",
+    ),
+    "half a packed NRRD": (
+        both(scan("a.nrrd", raw.nrrd, GREY, 18), halved("a.nrrd", 0.8)),
+        CUT + "a.nrrd: pixels are cut off or damaged (Compressed file ended",
+    ),
+    "half a plain NRRD": (
+        both(scan("a.nrrd", raw.nrrd, GREY, 18, "raw"), halved("a.nrrd", 0.8)),
+        CUT + "a.nrrd: file ends early (found '",
+    ),
+    "an NRRD without its pixels": (
+        scan("a.nhdr", raw.nrrd, GREY, 18, "raw", data_file="gone.raw"),
+        CUT + "a.nhdr: ",
+    ),
+    "half a packed MetaImage": (
+        both(scan("a.mha", raw.meta_image, GREY, 0.018, True), halved("a.mha", 0.8)),
+        CUT + "a.mha: pixels are cut off: the file is shorter than its header says (found '",
+    ),
+    "half a TIFF": (
+        both(
+            file("R5.tif", grid(raw.rng(9).integers(0, 255, (9, 40, 40)).astype(np.uint8))),
+            halved("R5.tif"),
+        ),
+        CUT + "R5.tif: TIFF is cut off: the file is shorter than its header says",
+    ),
+    "thresholds beyond 8 bits": (
+        config("microct", bone_threshold=17000, implant_threshold=39000),
+        "scans.tsv, rows 2, 3, 4, 5, 6, 7 and 3 more, column path: no voxel reaches the threshold: "
+        "its values end at 255 (uint8) (found 'bone_threshold 17000, implant_threshold 39000'); "
+        "allowed: thresholds up to 255, set in the config from grey values of these scans",
+    ),
+    "metal beyond a scaled scan": (
+        both(
+            scan("a.nii", raw.nifti, GREY, 0.018, 0.5, 0),
+            config("microct", bone_threshold=90, implant_threshold=200),
+        ),
+        "scans.tsv, row 6, column path: no voxel reaches the threshold: its values end at 127.5 "
+        "after scaling (found 'implant_threshold 200'); allowed: thresholds up to 127.5",
+    ),
+    "a header and a sheet that disagree": (
+        both(
+            scan("a.nii", raw.nifti, GREY, 0.018),
+            edit("scans", "raw/a.nii\tday2\t", "raw/a.nii\tday2\t20"),
+        ),
+        "scans.tsv, row 6, column voxel_um: the file says 18 µm (found '20'); allowed: the same "
+        "size, or an empty cell",
+    ),
+    "a label map of another shape": (
+        both(
+            edit("scans", "voxel_um", "voxel_um\tmask"),
+            edit("scans", "raw/R5.tif\tday2\t18", "raw/R5.tif\tday2\t18\traw/m.nii"),
+            file("m.nii", raw.nifti, GREY, 0.018),
+        ),
+        "scans.tsv, row 6, column mask: the mask has another shape than the scan "
+        "(found '6 x 7 x 8'); allowed: 4 x 5 x 6",
+    ),
+    # sections
+    "a grey section": (
+        section("g.tif", grid(raw.rng(3).integers(0, 255, (8, 8)).astype(np.uint8))),
+        "sections.tsv, row 6, column path: the picture is grey: stain CD31 is told by its colours "
+        "(found 'raw/g.tif'); allowed: red, green and blue",
+    ),
+    "four channels of fluorescence": (
+        section(
+            "f.ome.tif",
+            grid(
+                raw.rng(3).integers(0, 255, (4, 8, 8)).astype(np.uint8),
+                metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "CD31", "MPO", "LN"]}},
+            ),
+        ),
+        "sections.tsv, row 6, column path: 4 channels that are no colours: stain CD31 is told by "
+        "colours (found 'DAPI, CD31, MPO, LN'); allowed: red, green and blue",
+    ),
+    "a section of 32 bits": (
+        section("f.tif", grid(raw.rng(3).random((8, 8, 3)).astype(np.float32), "rgb")),
+        "sections.tsv, row 6, column path: type of its pixels is not read (found 'float32'); "
+        "allowed: 8 or 16 bits a channel",
+    ),
+    "half a section": (
+        halved("R5.png.tif", 0.8),
+        "sections.tsv, row 6, column path: file cannot be read: R5.png.tif: image is cut off: the "
+        "file ends before its pixels do",
+    ),
+    # what is no file
+    "a pipe as regions": (
+        pipe_in("raw/R5.geojson"),
+        "sections.tsv, row 6, column rois: is a device or pipe, not a file (found "
+        "'raw/R5.geojson')",
+    ),
+    "a socket as regions": (
+        socket_at,
+        "sections.tsv, row 6, column rois: is a device or pipe, not a file",
+    ),
+    "a device as counts": (
+        edit("libraries", "raw/counts.tsv", "/dev/zero"),
+        "libraries.tsv, rows 2, 3, 4, column path: is a device or pipe, not a file "
+        "(found '/dev/zero')",
+    ),
+    "a pipe in a folder of slices": (
+        stack_with_pipe,
+        "scans.tsv, row 6, column path: the folder holds a device, pipe or broken link, "
+        "'log.txt' (found 'raw/stack')",
+    ),
+    "a pipe in a folder of cells": (
+        both(
+            lambda s: (s.folder / "raw/tenx/more").mkdir(),
+            pipe_in("raw/tenx/more/x"),
+        ),
+        "libraries.tsv, row 7, column path: the folder holds a device, pipe or broken link, "
+        "'more/x' (found 'raw/tenx')",
+    ),
+}
