@@ -96,6 +96,29 @@ def test_a_failed_job_is_named_with_reason_and_logs(tmp_path, status, text, reas
 
 def test_a_job_that_never_began_is_named_by_its_number(tmp_path):
     log = tmp_path / "run.log"
-    log.write_text("SLURM-job '5' failed, SLURM status is: 'BOOT_FAIL'.\n", encoding="utf-8")
+    log.write_text(
+        f"Job x has been submitted with SLURM jobid 5 (log: {tmp_path / '5.log'}).\n"
+        "SLURM-job '5' failed, SLURM status is: 'BOOT_FAIL'.\n",
+        encoding="utf-8",
+    )
     (line,) = failures([], str(log))
     assert line == "periomics: SLURM job 5 failed: its node failed; SLURM job 5 left no log"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("".join(told(0, "b")), []),
+        ("CANCELLED AT x DUE TO TIME LIMIT", ["SLURM job 6 failed: its time limit was reached"]),
+        (told(0, "b")[0] + "oom_kill event", ["Measuring scan b failed: it needed more memory"]),
+    ],
+)
+def test_of_a_group_snakemake_tells_no_status(tmp_path, text, words):
+    slurm, log = tmp_path / "6.log", tmp_path / "run.log"
+    slurm.write_text(text + "\n", encoding="utf-8")
+    log.write_text(
+        f"Job x has been submitted with SLURM jobid 6 (log: {slurm}).\n", encoding="utf-8"
+    )
+    lines = list(failures([], str(log)))
+    assert len(lines) == len(words)
+    assert all(word in line for word, line in zip(words, lines, strict=True))

@@ -12,7 +12,7 @@ from typing import Any
 NO_ACCOUNTS = frozenset({"", "(null)", "accounting_storage/none"})
 SUBMITTED = re.compile(r"has been submitted with SLURM jobid (\d+) \(log: (.+)\)\.$", re.MULTILINE)
 FAILED = re.compile(r"SLURM-job '(\d+)(?:_\d+)?' failed, SLURM status is: '(\w+)'")
-STARTED = re.compile(r"^\s*Job \d+: (.+)$")
+STARTED = re.compile(r"^\s*Job \d+: (.+)$", re.MULTILINE)
 FINISHED = re.compile(r"^\s*Finished jobid: ")
 # The first that fits names the reason; the status alone says little where memory was watched by sampling.
 REASONS = (
@@ -86,17 +86,22 @@ def failures(jobs: Iterable[Any], logs: str | Iterable[str]) -> Iterator[str]:
     files = [logs] if isinstance(logs, str) else list(logs)
     log = "\n".join(Path(f).read_text("utf-8", "replace") for f in files if Path(f).is_file())
     known = {str(job.message): job for job in jobs if job.message}
-    places = dict(SUBMITTED.findall(log))
+    # Snakemake tells the status of single jobs only; of groups, the log that SLURM keeps of what failed.
+    statuses = dict(FAILED.findall(log))
     lines: dict[str, str] = {}
-    for number, status in FAILED.findall(log):
-        place = Path(places.get(number, ""))
-        text = place.read_text(encoding="utf-8", errors="replace") if place.is_file() else ""
+    for number, place in SUBMITTED.findall(log):
+        file, status = Path(place), statuses.get(number, "")
+        text = file.read_text(encoding="utf-8", errors="replace") if file.is_file() else ""
         reason = next((words for form, words in REASONS if form.search(status + "\n" + text)), "")
+        if not (status or reason):
+            continue  # ended well
         for message in unfinished(text) or [""]:
             job = known.get(message)
             if job is not None and all(Path(str(f)).exists() for f in job.output):
                 continue  # made by a later attempt
             where = f"SLURM job {number}: {place}" if text else f"SLURM job {number} left no log"
+            if not message and STARTED.search(text):
+                continue  # all that it began was made
             what = _named(job) if job is not None else message or f"SLURM job {number}"
             own = f"log {job.log[0]}, " if job is not None and len(job.log) else ""
             lines[what] = f"periomics: {what} failed: {reason or status}; {own}{where}"
