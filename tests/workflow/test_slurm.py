@@ -179,6 +179,8 @@ def test_an_interrupt_cancels_what_was_submitted(remote):
         cwd=folder,
         env=env,
         start_new_session=True,
+        # What a shell put behind ignores the interrupt, and so would its children.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.default_int_handler),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
     )
