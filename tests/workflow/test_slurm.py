@@ -55,16 +55,7 @@ def cluster(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def local(tmp_path_factory) -> tuple[Path, float]:
-    """The nano study without a cluster, and the seconds that it took."""
-    folder = checkout(tmp_path_factory.mktemp("local"))
-    started = time.monotonic()
-    snakemake(folder, "--cores", "2", *NANO)
-    return folder, time.monotonic() - started
-
-
-@pytest.fixture(scope="module")
-def remote(cluster, local, tmp_path_factory) -> tuple[Path, str, float]:
+def remote(cluster, tmp_path_factory) -> tuple[Path, str, float]:
     """The nano study through the cluster, what was said, and the seconds that it took."""
     folder = checkout(tmp_path_factory.mktemp("remote"))
     started = time.monotonic()
@@ -97,12 +88,13 @@ def queue() -> list[str]:
     ).stdout.splitlines()
 
 
-def test_nano_through_slurm_is_nano(local, remote):
-    (here, local_seconds), (there, _, seconds) = local, remote
-    assert tables(there / "results-nano") == tables(here / "results-nano")
-    print(f"nano: {local_seconds:.0f} s without SLURM, {seconds:.0f} s through it")
-    # Three minutes on two idle cores, where nano takes three quarters of one without SLURM.
-    assert seconds < max(180, 4 * local_seconds)
+def test_nano_through_slurm_is_nano(nano, remote):
+    folder, _, seconds = remote
+    assert tables(folder / "results-nano") == tables(nano / "results-nano")
+    # Three minutes on two cores that nothing else uses; so much longer as more wants to run than there are cores.
+    crowd = max(1.0, os.getloadavg()[1] / (os.cpu_count() or 1))
+    print(f"nano through SLURM: {seconds:.0f} s, {crowd:.1f} processes a core")
+    assert seconds < 180 * crowd
 
 
 def test_small_jobs_share_jobs_of_the_cluster(remote):
