@@ -2,12 +2,14 @@
 
 Run: .venv/bin/python benchmarks/plan_growth.py [--animals 20 200 2000] [--dry-run-up-to 200]
 
-The sheets come from a pure function; the files that they name are empty. Printed for each size: jobs,
-CPU seconds of reading the study and of every call that planning makes in it, and CPU seconds and peak
-memory of `snakemake -n -q` on it.
+The sheets come from a pure function; the files that they name are small but sound. Printed for each size:
+jobs, CPU seconds of reading the study and of every call that planning makes in it, and CPU seconds and peak
+memory of `snakemake -n -q` on it, the check of all files included.
 """
 
 import argparse
+import io
+import json
 import os
 import subprocess
 import sys
@@ -15,8 +17,12 @@ import tempfile
 import time
 from pathlib import Path
 
+import h5py
+import numpy as np
 import pandas as pd
+import tifffile
 import yaml
+from PIL import Image
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.append(str(ROOT / "workflow/scripts"))
@@ -29,6 +35,7 @@ ARMS = ("CTRL", "DRUG", "PRE", "POST")
 DAYS = (0, 7, 14, 28)
 STAINS = ("CD31", "MPO", "HE", "LN332")
 BATCH = 20  # specimens of a batch
+FRAMES = np.zeros((2, 8, 8), np.uint8)
 
 
 def draw_study(n: int) -> dict[str, pd.DataFrame]:
@@ -44,14 +51,26 @@ def draw_study(n: int) -> dict[str, pd.DataFrame]:
         for d in DAYS
     ]
     sections = [
-        (f"{a}-tissue", a, 28, "d", f"s{b}", "sample", f"{a}-{s}", f"raw/{a}-{s}.png", s, 0.5)
+        (
+            f"{a}-tissue",
+            a,
+            28,
+            "d",
+            f"s{b}",
+            "sample",
+            f"{a}-{s}",
+            f"raw/{a}-{s}.png",
+            s,
+            0.5,
+            f"raw/{s}.geojson",
+        )
         for a, b in zip(ids, batch, strict=True)
         for s in STAINS
     ]
     cultures = [
         (f"{i}-{c}", i, c, "h", i, "sample", "scratch", "scratch", f"raw/{i}-{c}.tif", 1.6, 3)
         for i in isolations
-        for c in ("vehicle", "medium")
+        for c in ("vehicle", "medium", "vehicle_cue", "medium_cue")
     ]
     libraries = [
         (f"{a}-{s}", a, 28, "d", f"l{b}", s, f"raw/{s}.{e}", f"{a}-{s}", "mucosa", "tissue", "rat")
@@ -62,7 +81,7 @@ def draw_study(n: int) -> dict[str, pd.DataFrame]:
     columns = {
         "animals": "animal_id unit group block",
         "scans": f"{first} time time_unit batch role path voxel_um",
-        "sections": f"{first} time time_unit batch role section_id path stain pixel_um",
+        "sections": f"{first} time time_unit batch role section_id path stain pixel_um rois",
         "cultures": f"{first} condition time_unit batch role assay readout path pixel_um interval_h",
         "libraries": f"{first} time time_unit batch assay path sample compartment cell_source species",
     }
@@ -71,14 +90,54 @@ def draw_study(n: int) -> dict[str, pd.DataFrame]:
     return {n: pd.DataFrame(rows[n], columns=columns[n].split()) for n in columns}
 
 
+def write_files(folder: Path, sheets: dict[str, pd.DataFrame]) -> None:
+    """A small sound file for every path of the sheets; no two of scans, sections and cultures are alike."""
+    for sheet, pixels in (("scans", np.zeros((4, 5, 6), np.uint16)), ("cultures", FRAMES)):
+        stack = io.BytesIO()
+        tifffile.imwrite(stack, pixels, photometric="minisblack")
+        for path in sheets[sheet]["path"]:
+            (folder / path).write_bytes(stack.getvalue() + path.encode())
+    picture = io.BytesIO()
+    Image.new("RGB", (8, 8), (200, 150, 100)).save(picture, "PNG")
+    for path in sheets["sections"]["path"]:
+        (folder / path).write_bytes(picture.getvalue() + path.encode())
+    for stain in STAINS:
+        (folder / f"raw/{stain}.geojson").write_text(json.dumps(_region(stain)), encoding="utf-8")
+    libraries = sheets["libraries"]
+    samples = list(libraries.loc[libraries["assay"] == "bulk", "sample"])
+    genes = pd.Index([f"Gene{i}" for i in range(200)], name="gene_id")
+    counts = pd.DataFrame(np.full((len(genes), len(samples)), 7), index=genes, columns=samples)
+    counts.to_csv(folder / "raw/bulk.tsv", sep="\t")
+    _write_cells(folder / "raw/singlecell.h5ad", list(libraries["sample"]))
+
+
+def _region(stain: str) -> dict:
+    name = {"HE": "bone", "LN332": "interface"}.get(stain, "peri_implant_ct")
+    square = {"type": "Polygon", "coordinates": [[[0, 0], [8, 0], [8, 8], [0, 8], [0, 0]]]}
+    line = {"type": "LineString", "coordinates": [[0, 0], [8, 8]]}
+    properties = {"objectType": "annotation", "classification": {"name": name}}
+    geometry = line if stain == "LN332" else square
+    feature = {"type": "Feature", "geometry": geometry, "properties": properties}
+    return {"type": "FeatureCollection", "features": [feature]}
+
+
+def _write_cells(path: Path, samples: list[str]) -> None:
+    """A cell a library."""
+    with h5py.File(path, "w") as file:
+        file["X"] = np.ones((len(samples), 5), np.float32)
+        for name, number in (("obs", len(samples)), ("var", 5)):
+            file.create_group(name)["_index"] = [f"{name}{i}" for i in range(number)]
+            file[name].attrs["_index"] = "_index"
+        file["obs/sample"] = samples
+
+
 def write_study(folder: Path, n: int) -> Path:
-    """The study as files, empty where they are raw data; returns its configuration."""
+    """The study as files; returns its configuration."""
     sheets = draw_study(n)
     (folder / "raw").mkdir(parents=True)
     for name, table in sheets.items():
         table.to_csv(folder / f"{name}.tsv", sep="\t", index=False)
-        for path in set(table.get("path", ())):
-            (folder / path).touch()
+    write_files(folder, sheets)
     config = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))
     config |= {"results_dir": str(folder / "results"), "sheets": {n: f"{n}.tsv" for n in sheets}}
     config |= {"simulate": None, "claims": "claims.yaml"}

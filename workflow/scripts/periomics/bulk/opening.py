@@ -21,18 +21,17 @@ def look_at_counts(named: Named) -> Look:
     stated = str(next(iter(named.rows.values())).get("format", ""))
     data = read_counts(named.path, stated, MOST_CELLS).data
     if transposed(data, [sample_of(f) for f in named.rows.values()]):
-        return Look(named.problem(f"{named.path.name}: {TRANSPOSED}", named.cell, GENES_IN_ROWS))
+        return Look(named.problem(TRANSPOSED, named.cell, GENES_IN_ROWS, inside=named.path.name))
     problems, taken = [], {}
     for row, facts in named.rows.items():
-        where = {"rows": [row], "column": "sample"}
+        where = {"rows": [row], "column": "sample", "inside": named.path.name}
         try:
             column = column_of(data, facts)
         except InputError as error:
-            message = f"{named.path.name}: {error.message}"
-            problems += named.problem(message, error.value, error.allowed, **where)
+            problems += named.problem(error.message, error.value, error.allowed, **where)
             continue
         before = taken.setdefault(column, row)
         if before != row:
-            message = f"{named.path.name}: this column is the library of row {before} already"
+            message = f"this column is the library of row {before} already"
             problems += named.problem(message, column, "a column of its own", **where)
     return Look(problems)

@@ -11,7 +11,8 @@ class Problem:
     """One finding of the check.
 
     `row` counts as a spreadsheet does (the header is row 1; 0 stands for the whole file). `level` is error (nothing may
-    run), warning (a person should look) or note (what was understood).
+    run), warning (a person should look) or note (what was understood). `inside` is the place in a
+    raw file, told before the message; it has no part in the kind of the problem.
     """
 
     file: str
@@ -21,6 +22,7 @@ class Problem:
     value: str = ""
     allowed: str = ""
     level: str = "error"
+    inside: str = ""
 
     def describe(self, rows: tuple[int, ...] = ()) -> str:
         """One line; `rows` names all rows where several share the problem."""
@@ -32,7 +34,8 @@ class Problem:
         )
         value = f" (found {self.value!r})" if self.value else ""
         allowed = f"; allowed: {self.allowed}" if self.allowed else ""
-        return f"{where}: {self.message}{value}{allowed}"
+        inside = f"{self.inside}: " if self.inside else ""
+        return f"{where}: {inside}{self.message}{value}{allowed}"
 
 
 def _rows(rows: tuple[int, ...], shown: int = 6) -> str:

@@ -33,12 +33,12 @@ def _alike(named: Named, headers: list[ImageInfo]) -> list[Problem]:
     first = headers[0]
     for info in headers:
         if info.dtype not in ("uint8", "uint16"):
-            message = f"{info.path.name}: type of its pixels is not read"
-            return named.problem(message, info.dtype, "8 or 16 bits a channel")
+            message, allowed = "type of its pixels is not read", "8 or 16 bits a channel"
+            return named.problem(message, info.dtype, allowed, inside=info.path.name)
         if (info.width, info.height) != (first.width, first.height):
-            message = f"{info.path.name}: frame differs in size from {first.path.name}"
+            message = f"frame differs in size from {first.path.name}"
             found, allowed = (f"{i.width} x {i.height}" for i in (info, first))
-            return named.problem(message, found, allowed)
+            return named.problem(message, found, allowed, inside=info.path.name)
     return []
 
 

@@ -76,7 +76,7 @@ def look_at_regions(named: Named) -> Look:
             problems += [
                 p
                 for found in _region(named, annotations, region, facts)
-                for p in named.problem(*found, rows=[row])
+                for p in named.problem(*found, rows=[row], inside=named.path.name)
             ]
     return Look(problems)
 
@@ -92,7 +92,7 @@ def _region(
         others = {a.geometry.geom_type for a in annotations if a.name == name}
         what = f"annotation {name!r} is no {kind}" if others else error.message
         found = ", ".join(sorted(others)) or ", ".join(sorted({a.name for a in annotations}))
-        message = f"{named.path.name}: {what}, which stain {facts['stain']} is measured in"
+        message = f"{what}, which stain {facts['stain']} is measured in"
         yield message, found, f"{kind} annotation {name!r}"
         return
     try:
@@ -101,7 +101,7 @@ def _region(
         return  # told at the image
     bounds = [s.bounds for s in shapes]
     if all(b[0] >= image.width or b[1] >= image.height or b[2] <= 0 or b[3] <= 0 for b in bounds):
-        message = f"{named.path.name}: annotation {name!r} lies outside the image"
+        message = f"annotation {name!r} lies outside the image"
         place = ", ".join(f"{v:g}" for v in bounds[0])
         yield message, place, f"pixels from 0, 0 to {image.width}, {image.height}"
 

@@ -171,20 +171,22 @@ def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
         return []  # of before 2019: read whole by the job
     known, problems = list(cells), []
     if label and label not in known:
-        message = f"{named.path.name}: cells have no such column{nearest(str(label), known)}"
-        problems += named.problem(message, label, ", ".join(known))
+        message = f"cells have no such column{nearest(str(label), known)}"
+        problems += named.problem(message, label, ", ".join(known), inside=named.path.name)
     if column not in known:
         if len(named.rows) > 1:
-            message = f"{named.path.name}: several libraries share the file, but its cells have no column {column!r}"
-            problems += named.problem(f"{message}{nearest(column, known)}", "", ", ".join(known))
+            message = f"several libraries share the file, but its cells have no column {column!r}"
+            message, allowed = f"{message}{nearest(column, known)}", ", ".join(known)
+            problems += named.problem(message, "", allowed, inside=named.path.name)
         return problems
     values = _values(cells[column])
     for row, facts in named.rows.items():
         sample = str(facts.get("sample", "")) or str(facts["specimen_id"])
         if sample not in values:
-            message = f"{named.path.name}: no cells of this library{nearest(sample, values)}"
+            message = f"no cells of this library{nearest(sample, values)}"
             allowed = ", ".join(sorted(values)[:12])
-            problems += named.problem(message, sample, allowed, rows=[row], column="sample")
+            where = {"rows": [row], "column": "sample", "inside": named.path.name}
+            problems += named.problem(message, sample, allowed, **where)
     return problems
 
 

@@ -118,6 +118,9 @@ class Study:
 
     def resolve(self, sheet: str, path: str) -> str:
         """A path of a sheet as the workflow uses it: relative to the sheet's folder, `<results>/` for simulated files."""
+        return self._once(("resolved", sheet, path), lambda: self._resolved(sheet, path))
+
+    def _resolved(self, sheet: str, path: str) -> str:
         if path.startswith(RESULTS_TOKEN):
             return os.path.normpath(str(Path(self.results) / path[len(RESULTS_TOKEN) :]))
         base = Path(self.sheet_file(sheet) or self.folder / "x").parent

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections import defaultdict
@@ -19,6 +20,8 @@ from periomics.study.check.sheets import BRACES, has_placeholder
 from periomics.study.check.sizes import check_alike, check_size
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import PATH_COLUMNS, Study
+
+BLOCK = 1 << 14  # bytes
 
 
 def check_files(
@@ -148,7 +151,7 @@ def _readable(place: Path) -> bool:
 
 
 def _twice(study: Study) -> list[Problem]:
-    """Same content under two names: by size first, by digest only where sizes agree."""
+    """Same content under two names: by size first, then by some blocks, by all bytes only where these agree."""
     by_size: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
     for sheet in ("scans", "sections", "cultures"):
         for row, cell in study.rows(sheet)["path"].items():
@@ -157,9 +160,10 @@ def _twice(study: Study) -> list[Problem]:
                 by_size[path.stat().st_size].append((sheet, int(row), str(path)))
     problems = []
     for group in by_size.values():
-        paths = sorted({p for _, _, p in group})
+        paths = _alike_in_parts(sorted({p for _, _, p in group}))
         if len(paths) < 2:
             continue
+        group = [g for g in group if g[2] in paths]
         first: dict[str, str] = {}
         digest = {p: sha256(p) for p in paths}
         for path in paths:
@@ -171,3 +175,18 @@ def _twice(study: Study) -> list[Problem]:
                 file = sheet_name(study, sheet)
                 problems.append(Problem(file, row, "path", message, path, allowed))
     return problems
+
+
+def _alike_in_parts(paths: list[str]) -> list[str]:
+    """Files of one size whose start, middle and end another has too; scans of one shape have one size."""
+    if len(paths) < 2:
+        return []
+    parts: dict[bytes, list[str]] = defaultdict(list)
+    for path in paths:
+        with Path(path).open("rb") as handle:
+            size, seen = os.fstat(handle.fileno()).st_size, b""
+            for place in (0, size // 2, max(0, size - BLOCK)):
+                handle.seek(place)
+                seen += handle.read(BLOCK)
+        parts[hashlib.sha256(seen).digest()].append(path)
+    return [p for same in parts.values() if len(same) > 1 for p in same]

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.core.errors import InputError, PeriomicsError
+from periomics.core.errors import InputError
 from periomics.core.problems import Problem
 from periomics.study.study import Study
 
@@ -55,29 +55,28 @@ class Named:
         rows: Iterable[int] | None = None,
         column: str = "",
         level: str = "error",
+        inside: str = "",
     ) -> list[Problem]:
         """A problem of the file, or of some of its rows; rows that share it share a line."""
         where = self.rows if rows is None else rows
         shown = ("" if value is None else str(value), str(allowed))
         return [
-            Problem(self.sheet, row, column or self.column, message, *shown, level=level)
+            Problem(self.sheet, row, column or self.column, message, *shown, level, inside)
             for row in where
         ]
 
     def refused(self, error: Exception, rows: Iterable[int] | None = None) -> list[Problem]:
         """What a reader raised, told with the place inside the file."""
-        name, text = self.path.name, " ".join(str(error).split())[:200]
+        place = f"file cannot be read: {self.path.name}"
         if not isinstance(error, InputError):
-            text = text or type(error).__name__
-            plain = isinstance(error, PeriomicsError) or not text.startswith(name)
-            text = f"{name}: {text}" if plain and not text.startswith(name) else text
-            return self.problem(f"file cannot be read: {text}", rows=rows)
-        if error.file and Path(error.file).name != name:
-            name = f"{name}, {Path(error.file).name}"
-        name += f", row {error.row}" if error.row is not None else ""
-        name += f", column {error.column}" if error.column else ""
-        text = f"file cannot be read: {name}: {error.message}"
-        return self.problem(text, error.value, error.allowed, rows=rows)
+            text = " ".join(str(error).split())[:200] or type(error).__name__
+            text = text.removeprefix(f"{self.path.name}: ")
+            return self.problem(text, rows=rows, inside=place)
+        if error.file and Path(error.file).name != self.path.name:
+            place += f", {Path(error.file).name}"
+        place += f", row {error.row}" if error.row is not None else ""
+        place += f", column {error.column}" if error.column else ""
+        return self.problem(error.message, error.value, error.allowed, rows=rows, inside=place)
 
 
 @dataclass(frozen=True)
