@@ -152,7 +152,7 @@ def plan_everything(config: Path) -> int:
     settings = resolve_config(yaml.safe_load(config.read_text(encoding="utf-8")))
     study = load_study(settings, config.parent)
     plan.targets(study), plan.report_inputs(study), plan.crate_files(study)
-    for sheet, _, column in plan.IMAGING:
+    for sheet, column in ((m.sheet, m.job) for m in plan.IMAGING):
         for name in plan.ids(study, sheet, column):
             study.facts(sheet, **{column: name})
             study.facts(sheet, **{column: name})

@@ -38,6 +38,7 @@ from periomics.study import cluster, plan
 from periomics.study.closing import closing_line
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
+from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.start import dry_run, passes
 from periomics.study.study import load_study
 
@@ -72,10 +73,6 @@ wildcard_constraints:
     batch=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     contrast=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
     network=r"[A-Za-z0-9][A-Za-z0-9_.+-]*",
-
-
-MEASUREMENT_TABLES = plan.measurement_tables(STUDY)
-SCORE_TABLES = plan.score_tables(STUDY)
 
 
 def _where(wildcards):
@@ -124,6 +121,11 @@ def simulated_files(sheet, column, **where):
 def sheet_path(name):
     """File of a sheet as an input, with arms in place of opened codes, or nothing where the study has none."""
     return plan.decoded_sheets(STUDY).get(name) or STUDY.sheet_file(name) or []
+
+
+def specimen_sheets():
+    """Every sheet whose rows are specimens with files, by name, as inputs."""
+    return {n: sheet_path(n) for n in SPECIMEN_SHEETS}
 
 
 def study_sheets():
@@ -194,8 +196,7 @@ def runtime_for(minutes, per_input_mb=0):
     """Run time in minutes that grows with the size of the input and doubles with every attempt."""
 
     def runtime(wildcards, input, attempt):
-        grown = minutes + plan.memory_need(input, per_input_mb)
-        return int(grown * 2 ** (attempt - 1))
+        return int((minutes + plan.memory_need(input, per_input_mb)) * 2 ** (attempt - 1))
 
     return runtime
 
@@ -212,8 +213,7 @@ def network_test(wildcards):
 
 def raw_files():
     """Every raw file that the sheets name, as jobs are given it."""
-    sheets = ("scans", "sections", "cultures", "libraries", "imports")
-    return [f for sheet in sheets for f in all_files(sheet, "path")]
+    return [f for sheet in SPECIMEN_SHEETS for f in all_files(sheet, "path")]
 
 
 def report_inputs():

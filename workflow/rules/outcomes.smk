@@ -8,7 +8,7 @@ localrules:
 
 rule collect_measurements:
     input:
-        tables=MEASUREMENT_TABLES,
+        tables=plan.measurement_tables(STUDY),
         dictionary=resource("outcomes.tsv"),
     output:
         measurements="<results>/outcomes/measurements.tsv",
@@ -32,15 +32,10 @@ rule collect_measurements:
 
 rule aggregate_animals:
     input:
+        **specimen_sheets(),
+        **plan.score_tables(STUDY),
         measurements="<results>/outcomes/measurements.tsv",
-        bulk=[t for t in SCORE_TABLES if "/bulk/" in t],
-        singlecell=[t for t in SCORE_TABLES if "/singlecell/" in t],
         animals=sheet_path("animals"),
-        scans=sheet_path("scans"),
-        sections=sheet_path("sections"),
-        cultures=sheet_path("cultures"),
-        libraries=sheet_path("libraries"),
-        imports=sheet_path("imports"),
         exclusions=sheet_path("exclusions"),
         dictionary=resource("outcomes.tsv"),
     output:

@@ -184,11 +184,8 @@ rule collect_calibration:
 # Made only when asked for (`snakemake allocate`).
 rule allocate_animals:
     input:
+        **specimen_sheets(),
         animals=sheet_path("animals"),
-        scans=sheet_path("scans"),
-        sections=sheet_path("sections"),
-        cultures=sheet_path("cultures"),
-        libraries=sheet_path("libraries"),
     output:
         allocation="<results>/planning/allocation.tsv",
         layout="<results>/planning/layout.tsv",

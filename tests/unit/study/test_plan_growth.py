@@ -67,7 +67,7 @@ def test_each_row_is_looked_at_once_however_many_jobs_ask(config, monkeypatch):
     monkeypatch.setattr(module, "usable", lambda v: looks.append(v) or original(v))
     plan.targets(study), plan.job_counts(study)
     first = len(looks)
-    for sheet, _, column in plan.IMAGING:
+    for sheet, column in ((m.sheet, m.job) for m in plan.IMAGING):
         for name in plan.ids(study, sheet, column):
             study.facts(sheet, **{column: name})
             plan.batch_tables(study, **{column: name})

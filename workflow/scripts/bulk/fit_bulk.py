@@ -38,7 +38,13 @@ def main(snakemake):
     for i, entry in enumerate(snakemake.params.analyses):
         analysis = Analysis.of(entry, f"bulk/analyses/{i}")
         found, overview = run_analysis(
-            analysis, counts, symbols, samples, claims, snakemake.params.roles, settings
+            analysis,
+            counts,
+            symbols,
+            samples=samples,
+            claims=claims,
+            roles=snakemake.params.roles,
+            settings=settings,
         )
         tables |= found
         overviews.append(overview)

@@ -27,10 +27,10 @@ def main(snakemake):
         counts,
         symbols,
         facts,
-        read_signatures(snakemake.input.signatures),
-        settings,
-        snakemake.input.get("progeny") or None,
-        tables,
+        signatures=read_signatures(snakemake.input.signatures),
+        settings=settings,
+        footprints=snakemake.input.get("progeny") or None,
+        orthologs=tables,
     )
     for note in notes:
         log.warning("%s", note)

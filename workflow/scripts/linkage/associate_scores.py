@@ -36,7 +36,16 @@ def main(snakemake):
     assay = genes_by(snakemake.input.assays, "outcome", "gene_human")
     sets = genes_by(snakemake.input.signatures, "set", "gene_human")
     pairs, n = [p.model_dump() for p in settings.pairs], settings.permutations
-    table = associate(animals, group, pairs, dictionary, assay, sets, snakemake.params.seed, n)
+    table = associate(
+        animals,
+        group,
+        pairs,
+        dictionary=dictionary,
+        assay_genes=assay,
+        set_genes=sets,
+        seed=snakemake.params.seed,
+        n_permutations=n,
+    )
     write_result(table, snakemake.output.associations)
     write_result(overlap_table(animals, dictionary), snakemake.output.overlap)
     save(association_figure(animals, group, table, dictionary), snakemake.output.figure)

@@ -27,7 +27,9 @@ def main(snakemake):
         return
     try:
         shared = read_result(batch).to_dict("records")[0] if batch else {}
-        found = measure_file(scan, facts, settings, common, mask, shared, snakemake.threads)
+        found = measure_file(
+            scan, facts, settings, common=common, mask=mask, batch=shared, threads=snakemake.threads
+        )
     except (InputError, SpecimenError) as error:
         if snakemake.params.on_broken == "stop":
             raise

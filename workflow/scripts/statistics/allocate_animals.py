@@ -15,6 +15,7 @@ from periomics.statistics.planning.allocation_tables import (
     planned_arms,
 )
 from periomics.statistics.planning.layout import KEY_COLUMNS, LAYOUT_COLUMNS, operator_sheet
+from periomics.study.modalities import BATCHES
 from periomics.study.settings.planning import Planning
 from periomics.study.sheets import read_sheet
 
@@ -23,7 +24,7 @@ def main(snakemake):
     log = start_log(snakemake)
     settings = Planning.of(snakemake.params.settings, "planning")
     seed = int(snakemake.params.seed)
-    names = ("animals", "scans", "sections", "cultures", "libraries")
+    names = ("animals", *BATCHES)
     sheets = {n: read_sheet(n, snakemake.input.get(n) or None) for n in names}
     file = str(snakemake.input.get("animals") or "animals sheet")
     arms = planned_arms(settings, snakemake.params.get("roles") or {}, sheets["animals"])

@@ -59,7 +59,13 @@ def score_libraries(
     for (compartment, source, species), names in groups(facts).items():
         label = " / ".join(x for x in (compartment, source, species) if x)
         found = score_matrix(
-            counts[names], symbols, species, signatures, settings, footprints, orthologs
+            counts[names],
+            symbols,
+            species,
+            signatures=signatures,
+            settings=settings,
+            footprints=footprints,
+            orthologs=orthologs,
         )
         found["library_id"] = [names[c] for c in found.pop("column")]
         found["compared_with"] = f"{len(names)} libraries: {label}"

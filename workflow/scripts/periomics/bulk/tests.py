@@ -81,7 +81,13 @@ def run_analysis(
     wanted = {c: w for c, w in weights.items() if status[c][0] != "refused"}
     fitted = (
         fit_contrasts(
-            summed, model, wanted, symbols, settings.alpha, settings.min_total, settings.reference
+            summed,
+            model,
+            wanted,
+            symbols=symbols,
+            alpha=settings.alpha,
+            min_total=settings.min_total,
+            reference=settings.reference,
         )
         if wanted
         else {}

@@ -60,13 +60,13 @@ def measure(
             name,
             roi,
             100 * stained / area if area else 0,
-            "%",
-            stained,
-            area,
-            "mm2",
-            n,
-            method,
-            variant,
+            unit="%",
+            numerator=stained,
+            denominator=area,
+            denominator_unit="mm2",
+            n_sub=n,
+            method=method,
+            variant=variant,
         )
     ]
     if variant:

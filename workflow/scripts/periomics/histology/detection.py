@@ -51,14 +51,14 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
         table[0][opened.rgb[..., 0]] + table[1][opened.rgb[..., 1]] + table[2][opened.rgb[..., 2]]
     )
     return Prepared(
-        opened,
-        settings,
-        smooth[settings.target],
-        smooth[1 - settings.target],
-        batch.threshold,
-        batch.second,
-        batch.tissue_od,
-        mean_od,
+        opened=opened,
+        settings=settings,
+        target=smooth[settings.target],
+        other=smooth[1 - settings.target],
+        threshold=batch.threshold,
+        second=batch.second,
+        tissue_od=batch.tissue_od,
+        mean_od=mean_od,
     )
 
 

@@ -93,13 +93,13 @@ def measure(
                 name,
                 roi,
                 100 * empty / max(both, 1),
-                "%",
-                empty,
-                both,
-                "lacunae",
-                both,
-                method,
-                variant,
+                unit="%",
+                numerator=empty,
+                denominator=both,
+                denominator_unit="lacunae",
+                n_sub=both,
+                method=method,
+                variant=variant,
             )
         )
     if variant:
@@ -107,7 +107,15 @@ def measure(
     if name := outcome_name(settings, "density", "elac_area"):
         rows.append(
             measurement(
-                name, roi, empty / area if area else 0, "1/mm2", empty, area, "mm2", both, method
+                name,
+                roi,
+                empty / area if area else 0,
+                unit="1/mm2",
+                numerator=empty,
+                denominator=area,
+                denominator_unit="mm2",
+                n_sub=both,
+                method=method,
             )
         )
     if name := outcome_name(settings, "necrosis", "necr"):
@@ -120,7 +128,16 @@ def measure(
             share = 100 * dead / bone.area if bone.area else 0
             rows.append(
                 measurement(
-                    name, roi, share, "%", dead * 1e-6, bone.area * 1e-6, "mm2", empty, how, label_k
+                    name,
+                    roi,
+                    share,
+                    unit="%",
+                    numerator=dead * 1e-6,
+                    denominator=bone.area * 1e-6,
+                    denominator_unit="mm2",
+                    n_sub=empty,
+                    method=how,
+                    variant=label_k,
                 )
             )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))

@@ -129,13 +129,13 @@ def measure(
                 share,
                 roi,
                 100 * covered / max(total, 1e-9),
-                "%",
-                covered,
-                total,
-                "um",
-                n,
-                method,
-                variant,
+                unit="%",
+                numerator=covered,
+                denominator=total,
+                denominator_unit="um",
+                n_sub=n,
+                method=method,
+                variant=variant,
             )
         )
     if variant:
@@ -149,13 +149,13 @@ def measure(
                     share,
                     roi,
                     100 * on / max(whole, 1e-9),
-                    "%",
-                    on,
-                    whole,
-                    "um",
-                    n,
-                    method,
-                    f"third={third}",
+                    unit="%",
+                    numerator=on,
+                    denominator=whole,
+                    denominator_unit="um",
+                    n_sub=n,
+                    method=method,
+                    variant=f"third={third}",
                 )
             )
         run = max(
@@ -169,13 +169,13 @@ def measure(
                 share,
                 roi,
                 100 * run / max(total, 1e-9),
-                "%",
-                run,
-                total,
-                "um",
-                n,
-                method,
-                "longest run",
+                unit="%",
+                numerator=run,
+                denominator=total,
+                denominator_unit="um",
+                n_sub=n,
+                method=method,
+                variant="longest run",
             )
         )
     if name := outcome_name(settings, "gaps", "ln332_gaps"):
@@ -185,12 +185,12 @@ def measure(
                 name,
                 roi,
                 1000 * gaps / max(total, 1e-9),
-                "1/mm",
-                gaps,
-                total * 1e-3,
-                "mm",
-                n,
-                method,
+                unit="1/mm",
+                numerator=gaps,
+                denominator=total * 1e-3,
+                denominator_unit="mm",
+                n_sub=n,
+                method=method,
             )
         )
     objects, shapes = _pieces(found, prepared)

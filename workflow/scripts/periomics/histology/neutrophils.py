@@ -123,20 +123,32 @@ def measure(
                 name,
                 roi,
                 n / (area * 1e-6) if area else 0,
-                "1/mm2",
-                n,
-                area * 1e-6,
-                "mm2",
-                n,
-                method,
-                variant,
+                unit="1/mm2",
+                numerator=n,
+                denominator=area * 1e-6,
+                denominator_unit="mm2",
+                n_sub=n,
+                method=method,
+                variant=variant,
             )
         )
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "area", "neu_area"):
         share = 100 * brown / area if area else 0
-        rows.append(measurement(name, roi, share, "%", brown * 1e-6, area * 1e-6, "mm2", n, method))
+        rows.append(
+            measurement(
+                name,
+                roi,
+                share,
+                unit="%",
+                numerator=brown * 1e-6,
+                denominator=area * 1e-6,
+                denominator_unit="mm2",
+                n_sub=n,
+                method=method,
+            )
+        )
     objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")

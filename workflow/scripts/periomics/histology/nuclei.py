@@ -126,13 +126,13 @@ def measure(
                 name,
                 roi,
                 100 * positive / max(n, 1),
-                "%",
-                positive,
-                n,
-                "nuclei",
-                n,
-                method,
-                variant,
+                unit="%",
+                numerator=positive,
+                denominator=n,
+                denominator_unit="nuclei",
+                n_sub=n,
+                method=method,
+                variant=variant,
             )
         )
     if variant:
@@ -140,6 +140,16 @@ def measure(
     if name := outcome_name(settings, "h_score", ""):
         total = int(grades.sum())
         rows.append(
-            measurement(name, roi, 100 * total / max(n, 1), "1", total, n, "nuclei", n, method)
+            measurement(
+                name,
+                roi,
+                100 * total / max(n, 1),
+                unit="1",
+                numerator=total,
+                denominator=n,
+                denominator_unit="nuclei",
+                n_sub=n,
+                method=method,
+            )
         )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))

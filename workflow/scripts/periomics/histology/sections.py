@@ -74,11 +74,11 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         rgb,
         pixel_um,
         pixel_um / source_um,
-        annotations,
-        settings,
-        str(fact["rois"]),
-        (float(x), float(y)),
-        (x + width == info.width, y + height == info.height),
+        annotations=annotations,
+        settings=settings,
+        where=str(fact["rois"]),
+        offset=(float(x), float(y)),
+        frame=(x + width == info.width, y + height == info.height),
     )
 
 
@@ -141,7 +141,16 @@ def with_masks(
         raise InputError(f"annotation {settings.roi!r} lies outside the image", file=where)
     region &= ~rois.polygon_mask(grown, shape, scale, offset)
     implant = rois.polygon_mask(implants, shape, scale, offset)
-    return Opened(rgb, pixel_um, scale, annotations, region, implant, offset, frame)
+    return Opened(
+        rgb=rgb,
+        pixel_um=pixel_um,
+        scale=scale,
+        annotations=annotations,
+        region=region,
+        implant=implant,
+        offset=offset,
+        frame=frame,
+    )
 
 
 def lines(opened: Opened, name: str) -> list[Any]:

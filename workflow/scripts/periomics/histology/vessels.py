@@ -76,13 +76,13 @@ def measure(
                 name,
                 roi,
                 n / (area * 1e-6) if area else 0,
-                "1/mm2",
-                n,
-                area * 1e-6,
-                "mm2",
-                n,
-                method,
-                variant,
+                unit="1/mm2",
+                numerator=n,
+                denominator=area * 1e-6,
+                denominator_unit="mm2",
+                n_sub=n,
+                method=method,
+                variant=variant,
             )
         )
     if variant:
@@ -96,15 +96,46 @@ def measure(
     if name := outcome_name(settings, "area", "va"):
         share = 100 * filled / area if area else 0
         rows.append(
-            measurement(name, roi, share, "%", filled * 1e-6, area * 1e-6, "mm2", n, method)
+            measurement(
+                name,
+                roi,
+                share,
+                unit="%",
+                numerator=filled * 1e-6,
+                denominator=area * 1e-6,
+                denominator_unit="mm2",
+                n_sub=n,
+                method=method,
+            )
         )
         share = 100 * brown / area if area else 0
         rows.append(
             measurement(
-                name, roi, share, "%", brown * 1e-6, area * 1e-6, "mm2", n, method, "stained"
+                name,
+                roi,
+                share,
+                unit="%",
+                numerator=brown * 1e-6,
+                denominator=area * 1e-6,
+                denominator_unit="mm2",
+                n_sub=n,
+                method=method,
+                variant="stained",
             )
         )
     if (name := outcome_name(settings, "diameter", "vd")) and n:
         total = float(objects.loc[inside, "diameter_um"].sum())
-        rows.append(measurement(name, roi, total / n, "um", total, n, "vessels", n, method))
+        rows.append(
+            measurement(
+                name,
+                roi,
+                total / n,
+                unit="um",
+                numerator=total,
+                denominator=n,
+                denominator_unit="vessels",
+                n_sub=n,
+                method=method,
+            )
+        )
     return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))

@@ -98,38 +98,45 @@ def within(
     missing = float("nan")
     if n < 4 or n - groups < 3:
         return Association(
-            missing, missing, missing, missing, missing, n, missing, "too few units that share both"
+            r=missing,
+            lower=missing,
+            upper=missing,
+            p=missing,
+            p_floor=missing,
+            n=n,
+            r_pooled=missing,
+            reason="too few units that share both",
         )
     pooled = float(correlation(x - x.mean(), y - y.mean()))
     cx, cy = centre(x, strata), centre(y, strata)
     r = float(correlation(cx, cy))
     if np.isnan(r):
         return Association(
-            missing,
-            missing,
-            missing,
-            missing,
-            missing,
-            n,
-            pooled,
-            "score or outcome does not vary within arms",
+            r=missing,
+            lower=missing,
+            upper=missing,
+            p=missing,
+            p_floor=missing,
+            n=n,
+            r_pooled=pooled,
+            reason="score or outcome does not vary within arms",
         )
     sizes = [int((strata == g).sum()) for g in np.unique(strata)]
     floor = max(1 / (n_permutations + 1), 1 / prod(factorial(s) for s in sizes))
     lower, upper = fisher_interval(r, n - groups)
     if n < min_units:
         return Association(
-            r,
-            lower,
-            upper,
-            missing,
-            floor,
-            n,
-            pooled,
-            f"no test below {min_units} units that share both",
+            r=r,
+            lower=lower,
+            upper=upper,
+            p=missing,
+            p_floor=floor,
+            n=n,
+            r_pooled=pooled,
+            reason=f"no test below {min_units} units that share both",
         )
     p = permutation_p(cx, cy, strata, r, seed_rng, n_permutations)
-    return Association(r, lower, upper, p, floor, n, pooled)
+    return Association(r=r, lower=lower, upper=upper, p=p, p_floor=floor, n=n, r_pooled=pooled)
 
 
 def fisher_interval(r: float, df: int, level: float = 0.95) -> tuple[float, float]:

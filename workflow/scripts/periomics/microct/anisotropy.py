@@ -13,7 +13,6 @@ brought from the cut field to the Gaussian one by the arcsine law (exact for a f
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import partial
 
 import numba
 import numpy as np
@@ -102,21 +101,20 @@ def anisotropy_of_bits(
     """
     vectors = directions()
     lengths, changes = np.zeros(len(vectors)), np.zeros(len(vectors), np.int64)
-    count = partial(
-        _intercepts,
-        bone,
-        bone if voi is None else voi,
-        voi is None,
-        low,
-        shape,
-        vectors,
-        _frames(vectors),
-        _spacing(shape),
-        _shifts(len(vectors)),
-        lengths,
-        changes,
-    )
-    in_parts(count, len(vectors), threads)
+    given = {
+        "bone": bone,
+        "voi": bone if voi is None else voi,
+        "whole": voi is None,
+        "low": low,
+        "shape": shape,
+        "vectors": vectors,
+        "frames": _frames(vectors),
+        "spacing": _spacing(shape),
+        "shifts": _shifts(len(vectors)),
+        "lengths": lengths,
+        "changes": changes,
+    }
+    in_parts(lambda a, b: _intercepts(**given, first=a, last=b), len(vectors), threads)
     if changes.sum() < LEAST_CHANGES * len(vectors) or not lengths.all():
         return None
     return fit_ellipsoid(vectors, changes / lengths)
@@ -234,14 +232,14 @@ def _intercepts(
                         bone,
                         voi,
                         whole,
-                        low,
-                        shape,
-                        vectors[k],
-                        frames[k],
-                        a,
-                        b,
-                        shifts[k, 2],
-                        reach,
+                        low=low,
+                        shape=shape,
+                        v=vectors[k],
+                        frame=frames[k],
+                        a=a,
+                        b=b,
+                        shift=shifts[k, 2],
+                        reach=reach,
                     )
                     inside += n
                     crossed += c

@@ -121,13 +121,13 @@ def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int
     if regions.axis is not None:
         around = contact.tally(
             contact.Surroundings(
-                part.seen,
-                part.clean,
-                regions.distance,
-                regions.height,
-                regions.axis,
-                voxel_um,
-                regions.origin,
+                bone=part.seen,
+                clean_bone=part.clean,
+                distance=regions.distance,
+                height=regions.height,
+                axis=regions.axis,
+                voxel_um=voxel_um,
+                origin=regions.origin,
             ),
             settings,
             slices,

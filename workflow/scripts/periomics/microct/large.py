@@ -153,18 +153,18 @@ def measure_large(
     bits = _bits(scan, ground, near, settings, planes, threads)
     note = describe(settings, by_hand)
     job = _Job(
-        scan,
-        ground,
-        near,
-        bits,
-        found,
-        settings,
-        common,
-        calibration,
-        note,
-        threads,
-        work_mb,
-        planes,
+        scan=scan,
+        ground=ground,
+        near=near,
+        bits=bits,
+        greys=found,
+        settings=settings,
+        common=common,
+        calibration=calibration,
+        note=note,
+        threads=threads,
+        work_mb=work_mb,
+        planes=planes,
     )
     part = None if ground.axis is None else _part_for(job)
     return _by_slabs(job) if part is None else _by_part(job, *part)
@@ -240,7 +240,9 @@ def _ground(
     for mask in (drawn.band, drawn.voi):
         if mask is not None:
             near = joined(near, grown(*bounds(mask), 0, shape))
-    return Ground(shape, voxel_um, implant, at, axis, reach, drawn), near
+    return Ground(
+        shape=shape, voxel_um=voxel_um, implant=implant, at=at, axis=axis, reach=reach, drawn=drawn
+    ), near
 
 
 def _bits(
@@ -255,7 +257,15 @@ def _bits(
         pieces = parts(bone.read, scan.shape, 26, planes)
         whole = pieces.sizes >= contact.speck_voxels(settings, ground.voxel_um)
         clean = keep(bone.read, scan.shape, pieces, whole, "leave specks out")
-    return Bits(seen, swept, bone, purify_by_slabs(bone, zone, planes), clean, zone, voi)
+    return Bits(
+        seen=seen,
+        swept=swept,
+        bone=bone,
+        pure=purify_by_slabs(bone, zone, planes),
+        clean=clean,
+        zone=zone,
+        voi=voi,
+    )
 
 
 def _part_for(job: _Job) -> tuple[Box, dict[str, bool]] | None:
@@ -306,16 +316,16 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
         part,
         crop(job.bits.pure.read, box),
         job.scan.shape,
-        job.ground.voxel_um,
-        job.settings,
-        job.common,
-        job.calibration,
-        job.note,
-        job.threads,
-        job.saturated(_full_in_zone(part)),
-        elsewhere,
-        compartments,
-        mid_axes,
+        voxel_um=job.ground.voxel_um,
+        settings=job.settings,
+        common=job.common,
+        calibration=job.calibration,
+        note=job.note,
+        threads=job.threads,
+        full=job.saturated(_full_in_zone(part)),
+        elsewhere=elsewhere,
+        compartments=compartments,
+        mid_axes=mid_axes,
     )
     at, size = tuple(s.start for s in box), part.seen.shape
     maps = tuple(
@@ -432,14 +442,14 @@ def _thickness(
 def _in_mm(found: SizeCounts, bonej: Moments | None, voxel_mm: float) -> Thickness:
     mean, sd = (None, None) if bonej is None else (m * voxel_mm for m in bonej.mean_and_sd())
     return Thickness(
-        found.mean * voxel_mm,
-        found.sd * voxel_mm,
-        found.maximum * voxel_mm,
-        found.n_voxels,
-        (found.clipped or 0) / found.n_voxels,
-        NO_MAP,
-        mean,
-        sd,
+        mean=found.mean * voxel_mm,
+        sd=found.sd * voxel_mm,
+        maximum=found.maximum * voxel_mm,
+        n_voxels=found.n_voxels,
+        clipped_share=(found.clipped or 0) / found.n_voxels,
+        map_voxels=NO_MAP,
+        bonej_mean=mean,
+        bonej_sd=sd,
     )
 
 
@@ -481,15 +491,15 @@ def _by_slabs(job: _Job) -> Large:
     rows += _compartments(job)
     view = _view(job, maps)
     measured = Measured(
-        table_of(rows, warnings, job.note, job.common),
-        curves,
-        view.labels,
-        view.thickness_mm,
-        view.separation_mm,
-        view.regions,
-        view.voxel_um,
-        tuple(warnings),
-        view.step,
+        table=table_of(rows, warnings, job.note, job.common),
+        curves=curves,
+        labels=view.labels,
+        thickness_mm=view.thickness_mm,
+        separation_mm=view.separation_mm,
+        regions=view.regions,
+        voxel_um=view.voxel_um,
+        warnings=tuple(warnings),
+        step=view.step,
     )
     whole = tuple(((0, 0, 0), job.scan.shape, m.read) for m in maps)
     return Large(measured, view.grey, job.greys, job.labels, whole, "by slabs")  # type: ignore[arg-type]
@@ -525,15 +535,15 @@ def _structure(job: _Job, counts: Counts) -> structure.Structure:
     axis = streamed_anisotropy(b.bone, b.voi, threads) if job.settings.anisotropy else None
     fields, missing = _fields(job) if axis else ((), {})
     return structure.Structure(
-        streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads),
-        counts.shares[0],
-        counts.bone,
-        streamed_connectivity(b.pure, b.voi, planes, threads),
-        streamed_connectivity(b.bone, b.voi, planes, threads),
-        _mid_axes(job) if job.settings.thickness_variants else None,
-        axis,
-        fields,
-        missing,
+        surface=streamed_surface(b.seen, job.ground.voxel_um / 1000, b.voi, planes, threads),
+        seen=counts.shares[0],
+        bone=counts.bone,
+        pure=streamed_connectivity(b.pure, b.voi, planes, threads),
+        all_parts=streamed_connectivity(b.bone, b.voi, planes, threads),
+        mid_axes=_mid_axes(job) if job.settings.thickness_variants else None,
+        anisotropy=axis,
+        fields=fields,
+        missing=missing,
     )
 
 

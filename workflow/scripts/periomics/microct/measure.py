@@ -123,12 +123,12 @@ def measure(
         part,
         purify(bone, regions.zone),
         grey.shape,
-        voxel_um,
-        settings,
-        common,
-        calibration,
-        note,
-        threads,
+        voxel_um=voxel_um,
+        settings=settings,
+        common=common,
+        calibration=calibration,
+        note=note,
+        threads=threads,
     )
 
 
@@ -193,25 +193,27 @@ def measure_part(
         bone,
         part.seen,
         regions.zone,
-        regions.voi,
-        voxel_um / 1000,
-        tbth,
-        settings,
-        threads,
-        pure,
-        mid_axes,
+        voi=regions.voi,
+        voxel_mm=voxel_um / 1000,
+        tbth_mm=tbth,
+        settings=settings,
+        threads=threads,
+        pure=pure,
+        mid_axes=mid_axes,
     )
     if compartments is None and settings.compartments != "none":
         compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)
     rows += compartments or []
+    thickness_mm, separation_mm = maps
     return Measured(
-        table_of(rows, warnings, note, common),
-        curves,
-        label_map(bone, regions),
-        *maps,
-        regions,
-        voxel_um,
-        tuple(warnings),
+        table=table_of(rows, warnings, note, common),
+        curves=curves,
+        labels=label_map(bone, regions),
+        thickness_mm=thickness_mm,
+        separation_mm=separation_mm,
+        regions=regions,
+        voxel_um=voxel_um,
+        warnings=tuple(warnings),
     )
 
 
@@ -249,7 +251,9 @@ def find_regions(
         distance_um(implant, voxel_um, threads),
         height_um(grey.shape, axis, voxel_um),
     )
-    regions = regions_around(implant, distance, height, axis, settings, drawn.band, drawn.voi)
+    regions = regions_around(
+        implant, distance, height, axis=axis, settings=settings, band=drawn.band, voi=drawn.voi
+    )
     if not regions.voi.any():
         raise empty_voi(voxel_um)
     return regions
@@ -287,7 +291,15 @@ def regions_around(
     zone = distance <= settings.voi.inner_um + 1e-3 if band is None else implant | band
     if voi is None:
         voi = shell(distance, settings.voi.inner_um, settings.voi.outer_um, height, settings.voi)
-    return Regions(implant, zone, voi & ~zone, distance, height, axis, origin)
+    return Regions(
+        implant=implant,
+        zone=zone,
+        voi=voi & ~zone,
+        distance=distance,
+        height=height,
+        axis=axis,
+        origin=origin,
+    )
 
 
 def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:

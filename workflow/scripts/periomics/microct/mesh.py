@@ -10,7 +10,7 @@ Sums are kept for each layer of cells and added in the order of layers, so they 
 
 from __future__ import annotations
 
-from functools import cache, partial
+from functools import cache
 
 import numba
 import numpy as np
@@ -80,7 +80,10 @@ def layer_sums(
     """
     numbers, table, _, _ = triangle_table()
     out = np.zeros((high - low, 3))
-    in_parts(partial(_layers, values, voi, low, numbers, table, EDGES, out), len(out), threads)
+    given = {"values": values, "voi": voi, "low": low, "numbers": numbers, "table": table}
+    in_parts(
+        lambda a, b: _layers(**given, edges=EDGES, out=out, first=a, last=b), len(out), threads
+    )
     return out
 
 
@@ -90,7 +93,12 @@ def mask_layer_areas(
     """Area (voxels²) of the mesh of a mask, not smoothed, for each layer of cells; arguments as of `layer_sums`."""
     numbers, _, areas, nearest = triangle_table()
     out = np.zeros(high - low)
-    in_parts(partial(_mask_layers, mask, voi, low, numbers, areas, nearest, out), len(out), threads)
+    given = {"mask": mask, "voi": voi, "low": low, "numbers": numbers, "areas": areas}
+    in_parts(
+        lambda a, b: _mask_layers(**given, nearest=nearest, out=out, first=a, last=b),
+        len(out),
+        threads,
+    )
     return out
 
 
@@ -130,7 +138,7 @@ def _layers(values, voi, low, numbers, table, edges, out, first, last):
             for x in range(nx - 1):
                 code = np.int64(codes[x])
                 if code != 0 and code != 255:
-                    _cuts(values, z, y, x, code, edges, points, normals)
+                    _cuts(values, z, y, x=x, code=code, edges=edges, points=points, normals=normals)
                     for t in range(numbers[code]):
                         corners = table[code, t]
                         at = _nearest_corner(points, corners)
@@ -178,7 +186,19 @@ def _cuts(values, z, y, x, code, edges, points, normals):
             ay + t * (by - ay),
             ax + t * (bx - ax),
         )
-        _normal(values, z + az, y + ay, x + ax, 1.0 - t, z + bz, y + by, x + bx, t, normals, e)
+        _normal(
+            values,
+            z + az,
+            y + ay,
+            ax=x + ax,
+            share_a=1.0 - t,
+            bz=z + bz,
+            by=y + by,
+            bx=x + bx,
+            share_b=t,
+            normals=normals,
+            e=e,
+        )
         for axis in range(3):
             points[INNER, axis] += points[e, axis]
             normals[INNER, axis] += normals[e, axis]

@@ -99,15 +99,15 @@ def thickness(
         if bonej
         else None
     )
-    also = (None, None) if other is None else (float(other.mean()), float(other.std()))
     return Thickness(
-        float(values.mean()),
-        float(values.std()),
-        float(values.max()),
-        int(values.size),
-        clipped,
-        sizes,
-        *also,
+        mean=float(values.mean()),
+        sd=float(values.std()),
+        maximum=float(values.max()),
+        n_voxels=int(values.size),
+        clipped_share=clipped,
+        map_voxels=sizes,
+        bonej_mean=None if other is None else float(other.mean()),
+        bonej_sd=None if other is None else float(other.std()),
     )
 
 

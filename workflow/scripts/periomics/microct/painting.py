@@ -127,7 +127,17 @@ def needed_centres(square, tables, ranks, strip, places, centres, write, first, 
                 square[z + 1, y + 1] if above and after else zero,
                 edges[1 : nx + 1],
             )
-            _row_centres(own, faces, edges, tables, ranks, places[z, y // strip], y, centres, write)
+            _row_centres(
+                own,
+                faces,
+                edges,
+                tables=tables,
+                ranks=ranks,
+                places=places[z, y // strip],
+                y=y,
+                centres=centres,
+                write=write,
+            )
 
 
 @numba.njit(cache=True, nogil=True)
@@ -177,7 +187,19 @@ def paint(
                 plane[y * width + LANES : y * width + LANES + nx],
             )
         for part in range(starts.shape[1]):
-            _paint_strip(plane, ny, nx, low + i, part, starts, centres, sizes, roots, masks, levels)
+            _paint_strip(
+                plane,
+                ny,
+                nx,
+                z=low + i,
+                part=part,
+                starts=starts,
+                centres=centres,
+                sizes=sizes,
+                roots=roots,
+                masks=masks,
+                levels=levels,
+            )
         for y in range(ny):
             _close(plane[y * width + LANES : y * width + LANES + nx], values, out[i, y])
 
@@ -210,12 +232,12 @@ def _paint_strip(plane, ny, nx, z, part, starts, centres, sizes, roots, masks, l
                     plane,
                     ny,
                     nx,
-                    np.int64(centres[i, 0]),
-                    np.int64(centres[i, 1]),
-                    flat,
-                    roots,
-                    masks,
-                    levels[rank],
+                    cy=np.int64(centres[i, 0]),
+                    cx=np.int64(centres[i, 1]),
+                    flat=flat,
+                    roots=roots,
+                    masks=masks,
+                    level=levels[rank],
                 )
 
 

@@ -108,7 +108,15 @@ def measure_file(
     scan = cubes_by_slabs(source) if settings.voxels == "resample" else source
     drawn = open_volume(mask, isotropic_voxel(scan.spacing_um)) if mask else None
     measuring = _at_once if fits(scan.shape, settings.memory_mb) else _by_parts
-    scan, by_hand, again = measuring(scan, drawn, str(mask), settings, common, threads, calibration)
+    scan, by_hand, again = measuring(
+        scan,
+        drawn,
+        str(mask),
+        settings=settings,
+        common=common,
+        threads=threads,
+        calibration=calibration,
+    )
     found = again(by_hand)
     if drawn is not None:
         table = _with_before(found.measured, row, lambda: again(None).measured)
@@ -123,6 +131,7 @@ def _at_once(
     scan: SlabReader,
     drawn: SlabReader | None,
     name: str,
+    *,
     settings: Microct,
     common: Mapping[str, object],
     threads: int,
@@ -137,10 +146,10 @@ def _at_once(
             grey,
             scan.spacing_um,
             settings.but(voxels="cubes"),
-            common,
-            threads,
-            calibration,
-            masks,
+            common=common,
+            threads=threads,
+            calibration=calibration,
+            by_hand=masks,
         )
         maps = tuple(
             ((0, 0, 0), grey.shape, lambda a, b, m=m: m[a:b])
@@ -156,6 +165,7 @@ def _by_parts(
     scan: SlabReader,
     drawn: SlabReader | None,
     name: str,
+    *,
     settings: Microct,
     common: Mapping[str, object],
     threads: int,

@@ -224,7 +224,15 @@ def streamed_thickness(
         if not inside.any():
             low = high
             continue
-        found = _slab_counts(distances, low, inside, clipped, metal_zone, write, write_bonej)
+        found = _slab_counts(
+            distances,
+            low,
+            inside,
+            clipped=clipped,
+            metal_zone=metal_zone,
+            write=write,
+            write_bonej=write_bonej,
+        )
         if found is None:
             continue
         counts, n_clipped = _added(counts, found[0]), n_clipped + found[1]

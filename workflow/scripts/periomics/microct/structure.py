@@ -91,14 +91,14 @@ def structure_rows(
     axis = anisotropy(bone, voi) if settings.anisotropy else None
     n_fields = settings.da_noise_fields if axis else 0
     found = Structure(
-        surface(seen, voi, voxel_mm),
-        fraction(seen, voi),
-        fraction(bone, voi),
-        connectivity(pure, voi),
-        connectivity(bone, voi),
-        mid_axes,
-        axis,
-        noise_floors(bone, voi, n_fields, threads) if n_fields else (),
+        surface=surface(seen, voi, voxel_mm),
+        seen=fraction(seen, voi),
+        bone=fraction(bone, voi),
+        pure=connectivity(pure, voi),
+        all_parts=connectivity(bone, voi),
+        mid_axes=mid_axes,
+        anisotropy=axis,
+        fields=noise_floors(bone, voi, n_fields, threads) if n_fields else (),
     )
     return rows_of(found, voxel_mm, tbth_mm, settings)
 

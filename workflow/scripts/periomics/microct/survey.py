@@ -68,13 +68,13 @@ class Ground:
         if self.axis is None or self.implant is None:
             nothing = np.zeros(size, bool)
             return Regions(
-                nothing,
-                nothing,
-                np.ones(size, bool) if voi is None else voi,
-                None,
-                None,
-                None,
-                origin,
+                implant=nothing,
+                zone=nothing,
+                voi=np.ones(size, bool) if voi is None else voi,
+                distance=None,
+                height=None,
+                axis=None,
+                origin=origin,
             )
         first, last = (
             max(0, box[0].start - self.reach),
@@ -88,7 +88,14 @@ class Ground:
         distance[square > self.reach**2] = np.inf
         height = height_um(size, self.axis, self.voxel_um, origin)
         return regions_around(
-            implant[inner], distance, height, self.axis, settings, band, voi, origin
+            implant[inner],
+            distance,
+            height,
+            axis=self.axis,
+            settings=settings,
+            band=band,
+            voi=voi,
+            origin=origin,
         )
 
 

@@ -204,19 +204,18 @@ def _paint(
     values[1:-1] = of_rank
     roots = np.sqrt(np.arange(int(spheres.sizes[-1]) + 1)).astype(np.uint16)
     out = np.empty((high - low, *phase.shape[1:]), values.dtype)
-    fill = partial(
-        painting.paint,
-        phase,
-        low,
-        spheres.strip,
-        spheres.starts,
-        spheres.centres,
-        spheres.sizes,
-        roots,
-        painting.span_masks(kind),
-        np.arange(1, n + 1).astype(kind),
-        values,
-        out,
-    )
-    in_parts(fill, high - low, threads)
+    given = {
+        "phase": phase,
+        "low": low,
+        "strip": spheres.strip,
+        "starts": spheres.starts,
+        "centres": spheres.centres,
+        "sizes": spheres.sizes,
+        "roots": roots,
+        "masks": painting.span_masks(kind),
+        "levels": np.arange(1, n + 1).astype(kind),
+        "values": values,
+        "out": out,
+    }
+    in_parts(lambda a, b: painting.paint(**given, first=a, last=b), high - low, threads)
     return out

@@ -102,16 +102,17 @@ def answers(
         } - {""}
         out.append(
             Answer(
-                str(claim_id),
-                said(first["text"]) or said((contrasts.get(first["contrast"]) or {}).get("text")),
-                colour,
-                mark,
-                phrases,
-                _sure(rows),
-                _units(rows, unit),
-                bool((rows["confounded_with"].map(said) != "").any()),
-                ", ".join(sorted(marks)),
-                anchor("claim", claim_id, first["outcome"]),
+                claim_id=str(claim_id),
+                text=said(first["text"])
+                or said((contrasts.get(first["contrast"]) or {}).get("text")),
+                tone=colour,
+                mark=mark,
+                phrases=phrases,
+                sure=_sure(rows),
+                units=_units(rows, unit),
+                confounded=bool((rows["confounded_with"].map(said) != "").any()),
+                unvalidated=", ".join(sorted(marks)),
+                anchor=anchor("claim", claim_id, first["outcome"]),
             )
         )
     return out

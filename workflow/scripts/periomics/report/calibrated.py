@@ -101,14 +101,14 @@ def calibrated(sources: Sources, figures: Path) -> Calibrated | None:
     more = [f"and {len(wrong) - MOST_BROKEN} more in the table"] if len(wrong) > MOST_BROKEN else []
     broken = [*(_broken(r, called) for r in wrong.head(MOST_BROKEN).itertuples()), *more]
     return Calibrated(
-        line,
-        holds,
-        studies_drawn(table),
-        sharpness(table),
-        broken,
-        draw(table, figures),
-        scenario_grid(table, called),
-        verdict_grid(table),
+        line=line,
+        holds=holds,
+        drawn_text=studies_drawn(table),
+        limits=sharpness(table),
+        broken=broken,
+        figure=draw(table, figures),
+        scenarios=scenario_grid(table, called),
+        mix=verdict_grid(table),
     )
 
 

@@ -189,13 +189,13 @@ def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
     contrast = contrasts.get(row["contrast"]) or {}
     kind = str(row["kind"])
     return Claim(
-        str(row["claim_id"]),
-        said(row["text"]),
-        kind,
-        QUESTIONS.get(kind, kind),
-        str(row["contrast"]),
-        str(contrast.get("text") or ""),
-        said(row["confounded_with"]),
+        claim_id=str(row["claim_id"]),
+        text=said(row["text"]),
+        kind=kind,
+        question=QUESTIONS.get(kind, kind),
+        contrast=str(row["contrast"]),
+        meaning=str(contrast.get("text") or ""),
+        confounded_with=said(row["confounded_with"]),
     )
 
 

@@ -12,7 +12,7 @@ from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
 from periomics.study.dictionary import scores_among
-from periomics.study.modalities import OF_SHEET
+from periomics.study.modalities import BATCHES, OF_SHEET
 
 WITHIN = "arms within the unit"
 
@@ -121,12 +121,7 @@ def batches(sources: Sources) -> list[Grid]:
     """Units of each arm in each batch, a table for each kind of specimen."""
     group = sources.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")["group"]
     out = []
-    for sheet, title in (
-        ("scans", "scan sessions"),
-        ("sections", "stain runs"),
-        ("cultures", "culture runs"),
-        ("libraries", "library runs"),
-    ):
+    for sheet, title in BATCHES.items():
         rows = sources.sheets[sheet]
         rows = rows[rows["role"].isin(["sample", "vehicle"]) & (rows["batch"] != "")]
         if rows.empty:

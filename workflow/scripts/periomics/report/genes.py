@@ -94,16 +94,18 @@ def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     scores = score_plots(sources, "bulk", figures)
     tables = [libraries, *_unscored(sources, "bulk_scores", "bulk")]
     facts = f"{_count(len(qc), 'library', 'libraries')}, {_count(len(tests), 'differential test')}"
+    images, note = pictures.get("bulk", ([], ""))
     return GenePage(
-        "bulk",
-        area_name("bulk"),
-        anchor("page", "bulk"),
-        facts,
-        *pictures.get("bulk", ([], "")),
-        tests,
-        scores,
-        [],
-        tables,
+        area="bulk",
+        title=area_name("bulk"),
+        anchor=anchor("page", "bulk"),
+        facts=facts,
+        pictures=images,
+        picture_note=note,
+        tests=tests,
+        scores=scores,
+        shares=[],
+        tables=tables,
     )
 
 
@@ -131,17 +133,18 @@ def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     scores = score_plots(sources, "singlecell", figures)
     shares = composition_plots(composition, sources, figures)
     facts = f"{_count(composition['cell_type'].nunique(), 'cell type')}, {_count(len(tests), 'pseudobulk test')}"
-    images = pictures.get("singlecell", ([], ""))
+    images, note = pictures.get("singlecell", ([], ""))
     return GenePage(
-        "singlecell",
-        area_name("singlecell"),
-        anchor("page", "singlecell"),
-        facts,
-        *images,
-        tests,
-        scores,
-        shares,
-        tables,
+        area="singlecell",
+        title=area_name("singlecell"),
+        anchor=anchor("page", "singlecell"),
+        facts=facts,
+        pictures=images,
+        picture_note=note,
+        tests=tests,
+        scores=scores,
+        shares=shares,
+        tables=tables,
     )
 
 

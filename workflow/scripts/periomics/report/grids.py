@@ -67,14 +67,14 @@ def grid(
     numeric = [c in df.columns and pd.api.types.is_numeric_dtype(df[c]) for c in columns]
     more = len(df) - len(shown)
     return Grid(
-        list(columns.values()),
-        rows,
-        numeric,
-        file,
-        "" if rows else reason,
-        more,
-        list(anchors)[:limit],
-        title,
+        header=list(columns.values()),
+        rows=rows,
+        numeric=numeric,
+        file=file,
+        reason="" if rows else reason,
+        more=more,
+        anchors=list(anchors)[:limit],
+        title=title,
     )
 
 

@@ -123,7 +123,15 @@ def pages(
     ]
     ranked = sorted(found, key=lambda a: (ORDER.index(a) if a in ORDER else len(ORDER), a))
     return [
-        _page(a, values[values["area"] == a], measurements, sources, pictures, figures, verdicts)
+        _page(
+            a,
+            values[values["area"] == a],
+            measurements,
+            sources=sources,
+            pictures=pictures,
+            figures=figures,
+            verdicts=verdicts,
+        )
         for a in ranked
     ]
 
@@ -161,15 +169,15 @@ def _page(area, values, measurements, sources: Sources, pictures, figures: Path,
     ]
     images, note = pictures.get(area, ([], ""))
     return Page(
-        area,
-        area_name(area),
-        anchor("page", area),
-        _facts(good),
-        images,
-        note,
-        plots[:cut],
-        plots[cut:],
-        tables,
+        area=area,
+        title=area_name(area),
+        anchor=anchor("page", area),
+        facts=_facts(good),
+        pictures=images,
+        picture_note=note,
+        first=plots[:cut],
+        further=plots[cut:],
+        tables=tables,
     )
 
 

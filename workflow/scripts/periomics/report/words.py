@@ -9,6 +9,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from periomics.core.errors import PeriomicsError
+from periomics.study import modalities
 from periomics.study.dictionary import entry, is_score
 
 MISSING = "–"
@@ -26,17 +27,7 @@ OTHER_TONE = ("none", MISSING)
 SCALES = {"logit": "log odds", "log": "log ratio", "count": "log ratio", "identity": ""}
 RANKS, RISK = "ranks:", "risk difference"
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
-AREA_NAMES = {
-    "microct": "Micro-CT",
-    "histology": "Histology",
-    "culture": "Cell culture",
-    "clinical": "Clinical observations",
-    "bulk": "Bulk RNA-seq",
-    "singlecell": "Single-cell RNA-seq",
-    "imports": "Imported tables",
-    "readings": "Readings by hand",
-    "outcomes": "Composites",
-}
+AREA_NAMES = {**modalities.TITLES, "outcomes": "Composites"}
 
 
 def number(value: object, digits: int = 3) -> str:

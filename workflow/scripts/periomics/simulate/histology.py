@@ -215,7 +215,17 @@ def draw_vessels(canvas: Canvas, layout: Layout, per_mm2: float, rng: np.random.
         b, angle = radius * rng.uniform(0.55, 1.0), rng.uniform(0, np.pi)
         brown, wall = float(np.exp(rng.normal(-0.45, 0.12))), rng.uniform(1.6, 2.4)
         solid = min(radius, b) < wall + 1.5 or rng.random() < 0.1
-        _paint_vessel(canvas, x, y, radius, b, angle, 0.0 if solid else wall, brown, rng)
+        _paint_vessel(
+            canvas,
+            x,
+            y,
+            a=radius,
+            b=b,
+            angle=angle,
+            wall=0.0 if solid else wall,
+            brown=brown,
+            rng=rng,
+        )
         shape = _ellipse(x, y, radius, b, angle)
         inside = _counted(shape, tissue, height, width)
         counted += inside

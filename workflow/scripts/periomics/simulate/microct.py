@@ -129,7 +129,15 @@ def build(
             file="config: microct: voi",
         )
     bone = bone_mask(field, voi, spongiosa & ~implant, plate & ~implant, bvtv_percent / 100)
-    return Specimen(bone, implant, voi, distance, height, screw, voxel_um)
+    return Specimen(
+        bone=bone,
+        implant=implant,
+        voi=voi,
+        distance_um=distance,
+        height_um=height,
+        screw=screw,
+        voxel_um=voxel_um,
+    )
 
 
 def _below_crest(

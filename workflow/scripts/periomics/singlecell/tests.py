@@ -79,10 +79,10 @@ def compare_type(
                 summed,
                 model,
                 wanted,
-                symbols,
-                settings.alpha,
-                settings.min_total,
-                settings.reference,
+                symbols=symbols,
+                alpha=settings.alpha,
+                min_total=settings.min_total,
+                reference=settings.reference,
             )
             if wanted
             else {}

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import PeriomicsError
+from periomics.study import modalities
 
 COLUMNS = (
     "specimen_id",
@@ -50,17 +51,13 @@ LEVELS = ("cell", "field", "section", "well", "specimen", "animal")
 ROLES = ("sample", "vehicle", "blank", "control", "negative_control", "phantom")
 SOURCES = ("measured", "imported", "reading")
 QC = ("pass", "warn", "fail")
-MODALITIES = (
-    "microct",
-    "histology",
-    "culture",
-    "bulk",
-    "singlecell",
-    "clinical",
-    "imports",
-    "readings",
-)
-_ALLOWED = {"level": LEVELS, "role": ROLES, "source": SOURCES, "qc": QC, "modality": MODALITIES}
+_ALLOWED = {
+    "level": LEVELS,
+    "role": ROLES,
+    "source": SOURCES,
+    "qc": QC,
+    "modality": modalities.NAMES,
+}
 
 
 def empty() -> pd.DataFrame:

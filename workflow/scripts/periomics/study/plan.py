@@ -75,23 +75,19 @@ def tables_to_import(study: Study) -> bool:
 def measurement_tables(study: Study) -> list[str]:
     """Every measurements table that the study will have."""
     out = [
-        f"{study.results}/{area}/{i}/measurements.tsv"
-        for sheet, area, column in IMAGING
-        for i in ids(study, sheet, column)
+        f"{study.results}/{m.name}/{i}/measurements.tsv"
+        for m in IMAGING
+        for i in ids(study, m.sheet, m.job)
     ]
     if tables_to_import(study):
         out.append(f"{study.results}/outcomes/imported.tsv")
     return out
 
 
-def score_tables(study: Study) -> list[str]:
-    """Score tables per library that the study will have."""
-    bulk, single = assays(study)
-    return [
-        f"{study.results}/{a}/scores.tsv"
-        for a, there in (("bulk", bulk), ("singlecell", single))
-        if there
-    ]
+def score_tables(study: Study) -> dict[str, str]:
+    """Score tables per library that the study will have, by area."""
+    found = zip(("bulk", "singlecell"), assays(study), strict=True)
+    return {a: f"{study.results}/{a}/scores.tsv" for a, there in found if there}
 
 
 def bulk_contrasts(study: Study) -> list[str]:
@@ -153,7 +149,7 @@ def scan_batch_tables(study: Study, **where: str) -> list[str]:
 
 def simulated_layers(study: Study) -> list[str]:
     """Areas whose raw files are simulated and whose truth can be compared with measurements."""
-    return [area for sheet, area, _ in IMAGING if study.simulated and len(study.rows(sheet))]
+    return [m.name for m in IMAGING if study.simulated and len(study.rows(m.sheet))]
 
 
 def targets(study: Study) -> dict[str, list[str]]:
@@ -161,8 +157,8 @@ def targets(study: Study) -> dict[str, list[str]]:
     r = study.results
     bulk, single = assays(study)
     out: dict[str, list[str]] = {}
-    for sheet, area, column in IMAGING:
-        out[area] = [f"{r}/{area}/{i}/measurements.tsv" for i in ids(study, sheet, column)]
+    for m in IMAGING:
+        out[m.name] = [f"{r}/{m.name}/{i}/measurements.tsv" for i in ids(study, m.sheet, m.job)]
     out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
     out["bulk"] += [
         f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")
@@ -333,7 +329,6 @@ def crate_files(study: Study) -> list[str]:
 def job_counts(study: Study) -> dict[str, int]:
     """Jobs of a full run by rule (a dry run from scratch plans the same, tested), without the target rules themselves."""
     bulk, single = assays(study)
-    scans, sections, cultures = (ids(study, sheet, column) for sheet, _, column in IMAGING)
     measured = bool(measurement_tables(study) or score_tables(study))
     contrasts = bulk_contrasts(study)
     counts = {
@@ -341,10 +336,8 @@ def job_counts(study: Study) -> dict[str, int]:
         "link_folder": sum(name.endswith(".folder") for name in study.links()),
         "decode_groups": int(study.coding.opened),
         "scan_batch": len(scan_batches(study)),
-        "measure_scan": len(scans),
         "stain_batch": len(ids(study, "sections", "batch")),
-        "measure_sections": len(sections),
-        "measure_culture": len(cultures),
+        **{m.rule: len(ids(study, m.sheet, m.job)) for m in IMAGING},
         "import_tables": int(tables_to_import(study)),
         "collect_counts": int(bulk),
         "score_bulk": int(bulk),
@@ -375,7 +368,7 @@ def job_counts(study: Study) -> dict[str, int]:
             "simulate_bulk": int(bulk),
             "simulate_singlecell": int(single),
         }
-        counts |= {f"simulate_{layer}": int(layer in layers) for _, layer, _ in IMAGING}
+        counts |= {f"simulate_{m.name}": int(m.name in layers) for m in IMAGING}
         counts["recover_truth"] = int(bool(layers))
     return counts
 

@@ -8,6 +8,7 @@ from math import comb
 import pandas as pd
 
 from periomics.study.design import arm_weights
+from periomics.study.modalities import BATCHES
 from periomics.study.plan import job_counts, overlap
 from periomics.study.study import Study
 
@@ -54,7 +55,7 @@ def _overlap(study: Study) -> str:
 def _batches(study: Study) -> str:
     animals = study.sheets["animals"].drop_duplicates("animal_id").set_index("animal_id")
     parts = []
-    for sheet in ("scans", "sections", "cultures", "libraries"):
+    for sheet in BATCHES:
         df = study.sheets[sheet]
         df = df[(df["role"].isin(["sample", "vehicle"])) & (df["batch"] != "")]
         if df.empty:

@@ -12,10 +12,11 @@ import yaml
 from pydantic import BaseModel
 
 from periomics.core.files import write_text
+from periomics.study import modalities
 from periomics.study.claims import Claims
 from periomics.study.config import Config
 from periomics.study.measurements import COLUMNS as MEASUREMENT_COLUMNS
-from periomics.study.measurements import LEVELS, MODALITIES, NUMERIC, QC, ROLES, SOURCES
+from periomics.study.measurements import LEVELS, NUMERIC, QC, ROLES, SOURCES
 from periomics.study.settings.section import inner_model
 from periomics.study.sheets import SHEETS, Column, Sheet
 
@@ -61,7 +62,13 @@ def _column_schema(column: Column) -> dict[str, Any]:
 
 def measurements_schema() -> dict[str, Any]:
     """JSON schema of one row of a measurements table."""
-    enums = {"level": LEVELS, "role": ROLES, "source": SOURCES, "qc": QC, "modality": MODALITIES}
+    enums = {
+        "level": LEVELS,
+        "role": ROLES,
+        "source": SOURCES,
+        "qc": QC,
+        "modality": modalities.NAMES,
+    }
     properties: dict[str, Any] = {
         c: {"type": "number" if c in NUMERIC else "string"} for c in MEASUREMENT_COLUMNS
     }

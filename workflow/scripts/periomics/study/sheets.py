@@ -10,7 +10,8 @@ import pandas as pd
 
 from periomics.core.problems import Problem
 from periomics.core.tables import decimal_commas, read_table
-from periomics.study.measurements import MODALITIES, ROLES
+from periomics.study import modalities
+from periomics.study.measurements import ROLES
 from periomics.study.species import SPECIES
 
 IDENTIFIER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
@@ -45,7 +46,6 @@ class Sheet:
     text: str
     key: tuple[str, ...]
     columns: tuple[Column, ...]
-    modality: str = ""
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -134,7 +134,6 @@ SHEETS: dict[str, Sheet] = {
                 Column("filter", "beam filter"),
                 *_MASK,
             ),
-            "microct",
         ),
         Sheet(
             "sections",
@@ -150,7 +149,6 @@ SHEETS: dict[str, Sheet] = {
                 Column("rois", "regions of interest as QuPath GeoJSON", "path"),
                 *_MASK,
             ),
-            "histology",
         ),
         Sheet(
             "cultures",
@@ -185,7 +183,6 @@ SHEETS: dict[str, Sheet] = {
                     unit="h",
                 ),
             ),
-            "culture",
         ),
         Sheet(
             "libraries",
@@ -214,7 +211,6 @@ SHEETS: dict[str, Sheet] = {
                 Column("co_culture", "other species or cells in the dish"),
                 Column("cue", "wound cue given (1) or not (0)", "choice", allowed=("0", "1")),
             ),
-            "bulk",
         ),
         Sheet(
             "imports",
@@ -231,14 +227,13 @@ SHEETS: dict[str, Sheet] = {
                     required=True,
                     allowed=("ctan", "qupath"),
                 ),
-                Column("modality", "what it measures", "choice", allowed=MODALITIES),
+                Column("modality", "what it measures", "choice", allowed=modalities.NAMES),
                 Column("roi", "region of interest to take from the table"),
                 Column(
                     "outcomes",
                     "how the table's classes map to outcomes: class=outcome, separated by |",
                 ),
             ),
-            "imports",
         ),
         Sheet(
             "clinical",
@@ -252,7 +247,6 @@ SHEETS: dict[str, Sheet] = {
                 Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
                 Column("observer", "who"),
             ),
-            "clinical",
         ),
         Sheet(
             "readings",
@@ -272,7 +266,6 @@ SHEETS: dict[str, Sheet] = {
                 Column("time", "time of the measurement", "number", minimum=0),
                 Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
             ),
-            "readings",
         ),
         Sheet(
             "exclusions",
@@ -287,7 +280,7 @@ SHEETS: dict[str, Sheet] = {
                     allowed=("animal", "specimen", "section"),
                 ),
                 Column("id", "its id", "id", required=True),
-                Column("modality", "modality; empty for all", "choice", allowed=MODALITIES),
+                Column("modality", "modality; empty for all", "choice", allowed=modalities.NAMES),
                 Column("reason", "why", required=True),
                 Column("date", "when, as YYYY-MM-DD", required=True),
                 Column("by", "who", required=True),
@@ -302,7 +295,7 @@ SHEETS: dict[str, Sheet] = {
         ),
     )
 }
-SPECIMEN_SHEETS = ("scans", "sections", "cultures", "libraries", "imports")
+SPECIMEN_SHEETS = tuple(n for n, s in SHEETS.items() if "path" in s.names)
 # What a measuring job may not see.
 ARM_COLUMNS = (
     "group",

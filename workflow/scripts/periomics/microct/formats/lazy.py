@@ -73,7 +73,15 @@ def open_volume(path: str | os.PathLike[str], voxel_um: float | None = None) -> 
     raw = raw_planes(path, header) if header.format == "nrrd" else None
     whole = header.format == "aim" or (raw is None and _compressed(path, header.format))
     planes = raw or _planes(path, header, voxel_um)
-    return SlabReader(header.shape, spacing, header.dtype, header.format, facts, planes, whole)
+    return SlabReader(
+        shape=header.shape,
+        spacing_um=spacing,
+        dtype=header.dtype,
+        format=header.format,
+        facts=facts,
+        planes=planes,
+        whole=whole,
+    )
 
 
 def _compressed(path: Path, kind: str) -> bool:

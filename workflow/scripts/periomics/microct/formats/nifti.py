@@ -101,9 +101,9 @@ def _header(shape: tuple[int, int, int], kind: np.dtype, affine: NDArray, frame:
     """The 348 bytes of NIfTI-1 and the four that say that nothing follows, little endian."""
     out = bytearray(HEADER)
     struct.pack_into("<i", out, 0, 348)
-    struct.pack_into("<8h", out, 40, 3, *shape[::-1], 1, 1, 1, 1)
+    struct.pack_into("<8h", out, 40, *(3, *shape[::-1], 1, 1, 1, 1))
     struct.pack_into("<2h", out, 70, TYPES[kind.name], 8 * kind.itemsize)
-    struct.pack_into("<8f", out, 76, 1.0, *frame.spacing_mm[::-1], 0, 0, 0, 0)
+    struct.pack_into("<8f", out, 76, *(1.0, *frame.spacing_mm[::-1], 0, 0, 0, 0))
     struct.pack_into("<3f", out, 108, HEADER, 1.0, 0.0)
     struct.pack_into("<B", out, 123, MILLIMETRE)
     struct.pack_into("<2h", out, 252, 0, SCANNER)

@@ -223,7 +223,16 @@ def calibrate(
     if not what.plan.claims or not place.arms:
         return pd.DataFrame(columns=list(COLUMNS))
     known = (
-        sc.truth(scenario, plan, place.arms, what.drawn, dictionary, settings.d, cv_of or {}, rng)
+        sc.truth(
+            scenario,
+            plan,
+            place.arms,
+            outcomes=what.drawn,
+            dictionary=dictionary,
+            d=settings.d,
+            cv=cv_of or {},
+            rng=rng,
+        )
         if what.drawn
         else None
     )
@@ -233,7 +242,18 @@ def calibrate(
     for start in range(0, settings.studies, chunk):
         rng = generator(seed, "calibrate_scenario", f"{scenario.name}/{start}")
         size = min(chunk, settings.studies - start)
-        _chunk(scenario, what, place, known, settings, units, size, rng, facts, counts)
+        _chunk(
+            scenario,
+            what,
+            place,
+            known=known,
+            settings=settings,
+            units=units,
+            studies=size,
+            rng=rng,
+            facts=facts,
+            counts=counts,
+        )
         progress(start + size)
     n = (
         str(scenario.n)
@@ -300,7 +320,9 @@ def _fact(
         natural = Arms(known.natural[:, i], np.ones_like(n), n)
     effect, above, below = (
         float(f.estimate)
-        for f in arm_forms(plan, claim, list(place.arms), analysis, natural, sign, code)
+        for f in arm_forms(
+            plan, claim, list(place.arms), analysis=analysis, natural=natural, sign=sign, code=code
+        )
     )
     return Fact(effect, false_verdicts(claim.kind, effect, above, below))
 
@@ -336,7 +358,13 @@ def _chunk(
     plan = what.plan
     if known is not None:
         drawn = sc.draw(
-            scenario, known, place, studies, settings.correlation, settings.block_share, rng
+            scenario,
+            known,
+            place,
+            studies=studies,
+            correlation=settings.correlation,
+            block_share=settings.block_share,
+            rng=rng,
         )
         if not scenario.directions:
             return _count_permutations(plan, what, place, drawn, rng, counts)
@@ -359,9 +387,11 @@ def _chunk(
     for claim in (c for c in plan.claims if c.id in what.within):
         forms[claim.id] = _within_forms(claim, plan, facts, units, studies, rng)
     decisions = decide(plan, forms)
-    _count_claims(plan, what, forms, decisions, facts, index, counts)
+    _count_claims(plan, what, forms, decisions=decisions, facts=facts, index=index, counts=counts)
     if known is not None and plan.deficit() and set(plan.deficit()) <= set(place.arms):
-        _count_fieller(plan, what, place, known, both[0], decisions, counts)
+        _count_fieller(
+            plan, what, place, known=known, analysis=both[0], decisions=decisions, counts=counts
+        )
 
 
 def _count_permutations(
@@ -412,7 +442,9 @@ def _index_effects(
     arms = Arms(mean, np.ones_like(mean), np.ones_like(mean))
     code = position.IDENTITY
     return {
-        c.id: arm_forms(plan, c, list(place.arms), arms, arms, 1.0, code).effect.estimate
+        c.id: arm_forms(
+            plan, c, list(place.arms), analysis=arms, natural=arms, sign=1.0, code=code
+        ).effect.estimate
         for c in named
     }
 

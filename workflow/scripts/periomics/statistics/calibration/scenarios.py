@@ -307,7 +307,16 @@ def truth(
             for a in arms
         }
         parts.append(
-            _outcome(scenario, outcome, dictionary, R, plan, d, cv.get(outcome, 0.25), rng)
+            _outcome(
+                scenario,
+                outcome,
+                dictionary,
+                R=R,
+                plan=plan,
+                d=d,
+                cv=cv.get(outcome, 0.25),
+                rng=rng,
+            )
         )
     arrays = [np.stack([p[i] for p in parts], axis=-1) for i in range(7)]
     return Truth(*arrays, tuple(p[7] for p in parts))

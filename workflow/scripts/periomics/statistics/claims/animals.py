@@ -222,22 +222,22 @@ def _cut(
     note = "; ".join(n for n in (note, said) if n)
     units = tuple(dict.fromkeys(one["animal_id"]))
     return Cut(
-        time,
-        str(rows["time_unit"].iloc[0]),
-        names,
-        units,
-        one["natural"].to_numpy(float),
-        one["analysis"].to_numpy(float),
-        one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
-        one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int),
-        one["dose"].to_numpy(float),
-        one["block"].to_numpy(str),
-        one["batch"].to_numpy(str),
-        covariates,
-        adjusted_for,
-        paired,
-        bool((rows["unit_of_analysis"] == "technical").any()),
-        note,
+        time=time,
+        time_unit=str(rows["time_unit"].iloc[0]),
+        arms=names,
+        units=units,
+        natural=one["natural"].to_numpy(float),
+        analysis=one["analysis"].to_numpy(float),
+        arm=one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
+        unit=one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int),
+        dose=one["dose"].to_numpy(float),
+        block=one["block"].to_numpy(str),
+        batch=one["batch"].to_numpy(str),
+        covariates=covariates,
+        adjusted_for=adjusted_for,
+        paired=paired,
+        technical=bool((rows["unit_of_analysis"] == "technical").any()),
+        note=note,
     )
 
 

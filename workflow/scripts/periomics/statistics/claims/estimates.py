@@ -131,7 +131,16 @@ def contrast_table(
                 last = i == len(cut_list) - 1
                 family = declared.get((contrast.id, str(outcome), str(variant)))
                 kind = _kind(str(outcome), str(variant), last, family is not None)
-                rows += _rows(plan, contrast, cut, part, kind, family or kind, dictionary, seed)
+                rows += _rows(
+                    plan,
+                    contrast,
+                    cut,
+                    part=part,
+                    kind=kind,
+                    family=family or kind,
+                    dictionary=dictionary,
+                    seed=seed,
+                )
     table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
     for kind in ("secondary", "score"):
         members = table["kind"] == kind
@@ -203,7 +212,16 @@ def _rows(
         return [row | _ordinal(cut, contrast, level, refused, rng)]
     if not refused and not first["variant"] and kind not in ("time course", "score"):
         toward = known["benefit"] == "toward_control"
-        found, said = checks(plan, contrast, cut, form, differences, sign, toward, rng)
+        found, said = checks(
+            plan,
+            contrast,
+            cut,
+            form=form,
+            differences=differences,
+            sign=sign,
+            toward_control=toward,
+            rng=rng,
+        )
         row |= found | ({"method": f"{row['method']}; {said}"} if said else {})
     out = [row]
     if first["scale"] != "identity" and kind != "time course":

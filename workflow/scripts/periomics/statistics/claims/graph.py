@@ -214,7 +214,18 @@ def _decide(
     verdict = np.where(no_deficit & (verdict != v.NOT_JUDGED), v.NO_DEFICIT, verdict)
     verdict = np.where(unjudged, v.NOT_JUDGED, verdict)
     overall = v.combine(verdict) if claim.combine == "all" else None
-    return Decision(verdict, p, p_adj, level, *bounds[0], *bounds[1], overall)
+    (lower, upper), (lower_margin, upper_margin) = bounds[:2]
+    return Decision(
+        verdict=verdict,
+        p=p,
+        p_adj=p_adj,
+        level=level,
+        lower=lower,
+        upper=upper,
+        lower_margin=lower_margin,
+        upper_margin=upper_margin,
+        overall=overall,
+    )
 
 
 def _p_value(claim: Claim, forms: Forms) -> Floats:

@@ -75,11 +75,11 @@ def loss_table(
             prepared,
             gone,
             outcome,
-            plus[0],
-            minus[0],
-            direction(plan, dictionary, outcome),
-            seed,
-            contrast_id,
+            first=plus[0],
+            second=minus[0],
+            sign=direction(plan, dictionary, outcome),
+            seed=seed,
+            contrast=contrast_id,
         )
         if found:
             rows.append(

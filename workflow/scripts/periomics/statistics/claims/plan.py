@@ -164,22 +164,22 @@ def read_plan(
     treated = (treated,) if isinstance(treated, str) else tuple(str(t) for t in treated)
     composite = declared.composite.outcomes
     plan = Plan(
-        declared.alpha,
-        Margin(declared.margin.kind, declared.margin.value),
-        declared.domains,
-        declared.directions,
-        known.get("healthy", ""),
-        known.get("disease", ""),
-        treated,
-        {k: _contrast(k, v, known, source) for k, v in declared.contrasts.items()},
-        (),
-        declared.secondary.correction,
-        Adjustment(declared.design.blocks, tuple(declared.design.covariates)),
-        tuple(dict.fromkeys(declared.domains.values()))
+        alpha=declared.alpha,
+        margin=Margin(declared.margin.kind, declared.margin.value),
+        domains=declared.domains,
+        directions=declared.directions,
+        healthy=known.get("healthy", ""),
+        disease=known.get("disease", ""),
+        treated=treated,
+        contrasts={k: _contrast(k, v, known, source) for k, v in declared.contrasts.items()},
+        claims=(),
+        secondary=declared.secondary.correction,
+        adjustment=Adjustment(declared.design.blocks, tuple(declared.design.covariates)),
+        composite=tuple(dict.fromkeys(declared.domains.values()))
         if composite == "primary"
         else tuple(composite),
-        declared.composite.min_domains,
-        source,
+        min_domains=declared.composite.min_domains,
+        source=source,
     )
     out: list[Claim] = []
     for row in declared.claims:
@@ -246,19 +246,19 @@ def _claim(row: ClaimEntry, plan: Plan, before: list[str], roles: Mapping[str, s
             value=row.correction,
         )
     return Claim(
-        row.id,
-        row.kind,
-        outcomes,
-        row.text,
-        "" if row.kind in ("rescue", "association") else row.contrast,
-        roles.get(row.arm, row.arm),
-        row.threshold if row.kind == "rescue" else math.nan,
-        after,
-        row.correction,
-        row.family or row.id,
-        row.combine or "",
-        Margin(row.margin.kind, row.margin.value) if row.margin else None,
-        math.nan if row.time is None else row.time,
-        row.variant,
-        row.score,
+        id=row.id,
+        kind=row.kind,
+        outcomes=outcomes,
+        text=row.text,
+        contrast="" if row.kind in ("rescue", "association") else row.contrast,
+        arm=roles.get(row.arm, row.arm),
+        threshold=row.threshold if row.kind == "rescue" else math.nan,
+        after=after,
+        correction=row.correction,
+        family=row.family or row.id,
+        combine=row.combine or "",
+        margin=Margin(row.margin.kind, row.margin.value) if row.margin else None,
+        time=math.nan if row.time is None else row.time,
+        variant=row.variant,
+        score=row.score,
     )

@@ -180,16 +180,16 @@ def adjust(
     )
     mean, var, n, squared, trace, square, working = (x.reshape(*shape, -1) for x in out)
     return Adjusted(
-        mean,
-        var,
-        n,
-        squared,
-        trace,
-        square.reshape(*shape, pairs, pairs),
-        working,
-        pattern.reshape(shape),
-        np.abs(y).max(axis=1, initial=0.0).reshape(shape),
-        p,
+        mean=mean,
+        var=var,
+        n=n,
+        squared=squared,
+        trace=trace,
+        square=square.reshape(*shape, pairs, pairs),
+        working=working,
+        pattern=pattern.reshape(shape),
+        size=np.abs(y).max(axis=1, initial=0.0).reshape(shape),
+        patterns=p,
     )
 
 
@@ -220,7 +220,19 @@ def _patterns(
     ]
     trace, cross = (np.concatenate(part) for part in zip(*parts, strict=True))
     working = _products(lead, first, second) @ member
-    return Patterns(residual, lead, lost, free, solve, trace, cross, working, member, first, second)
+    return Patterns(
+        residual=residual,
+        lead=lead,
+        lost=lost,
+        free=free,
+        solve=solve,
+        trace=trace,
+        cross=cross,
+        working=working,
+        member=member,
+        first=first,
+        second=second,
+    )
 
 
 def _products(lead: Floats, first: NDArray[np.int64], second: NDArray[np.int64]) -> Floats:

@@ -107,7 +107,9 @@ def many_to_one(
         t = estimate / se
     p = 1 - joint_probability(np.abs(t), df, load)
     half = critical_value(level, df, load) * se
-    return ManyToOne(estimate, se, df, t, p, estimate - half, estimate + half)
+    return ManyToOne(
+        estimate=estimate, se=se, df=df, t=t, p=p, lower=estimate - half, upper=estimate + half
+    )
 
 
 def joint_probability(q: ArrayLike, df: ArrayLike, load: ArrayLike) -> Floats:
@@ -207,17 +209,19 @@ def dunnett_pooled(
     squares = sum(((y - m) ** 2).sum() for y, m in zip(groups, mean, strict=True))
     none = np.full(estimate.shape, np.nan)
     if n.min() < 2 or not squares > 0:
-        return ManyToOne(estimate, none, none, none, none, none, none)
+        return ManyToOne(
+            estimate=estimate, se=none, df=none, t=none, p=none, lower=none, upper=none
+        )
     df = n.sum() - len(n)
     se = np.sqrt(squares / df * (1 / n[:-1] + 1 / n[-1]))
     found = stats.dunnett(*groups[:-1], control=groups[-1], rng=rng)
     ci = found.confidence_interval(level)
     return ManyToOne(
-        estimate,
-        se,
-        np.full(estimate.shape, float(df)),
-        found.statistic,
-        found.pvalue,
-        ci.low,
-        ci.high,
+        estimate=estimate,
+        se=se,
+        df=np.full(estimate.shape, float(df)),
+        t=found.statistic,
+        p=found.pvalue,
+        lower=ci.low,
+        upper=ci.high,
     )

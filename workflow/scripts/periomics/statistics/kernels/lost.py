@@ -89,7 +89,10 @@ def compare_with_losses(
     block = np.asarray(block)
     scores = worst_rank_scores(values, lost, time)
     measured = np.where(lost, np.nan, values)
-    results = [compare_ranks(y, first, block, rng, level, exact, draws) for y in (scores, measured)]
+    results = [
+        compare_ranks(y, first, block, rng=rng, level=level, exact=exact, draws=draws)
+        for y in (scores, measured)
+    ]
     n_measured, n_lost = (
         (int((x & first).sum()), int((x & ~first).sum())) for x in (~np.isnan(measured), lost)
     )

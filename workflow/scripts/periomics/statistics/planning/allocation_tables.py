@@ -147,10 +147,10 @@ def balance_table(
             "allocation",
             "animals",
             "",
-            "",
-            0,
-            "animals",
-            "the animals sheet has no rows of unit animal",
+            arm="",
+            value=0,
+            unit="animals",
+            reason="the animals sheet has no rows of unit animal",
         )
     for arm in [a for a in arms if (table["arm"] == a).any()] + sorted(
         set(table["arm"]) - set(arms)
@@ -180,7 +180,15 @@ def balance_table(
             if allocation.weighed
             else (np.nan, "the sheet has no weights")
         )
-        add("allocation", "largest difference of mean weights", "", "", value, "g", reason)
+        add(
+            "allocation",
+            "largest difference of mean weights",
+            "",
+            arm="",
+            value=value,
+            unit="g",
+            reason=reason,
+        )
     for (layout, batch), part in key.groupby(["layout", "batch"], sort=True):
         for what, column in (("specimens by arm", "arm"), ("specimens by block", "block")):
             for label in sorted(set(key.loc[key["layout"] == layout, column])):

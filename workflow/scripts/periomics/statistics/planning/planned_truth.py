@@ -166,7 +166,17 @@ def truth(
         d[COMPOSITE] = sum(w * d[o] for o, w in index.items()) / index_sd(
             index, settings.correlation
         )
-    return Truth(outcomes, arms, R, d, spread, n, sign, refused, index)
+    return Truth(
+        outcomes=outcomes,
+        arms=arms,
+        R=R,
+        d=d,
+        spread=spread,
+        n=n,
+        sign=sign,
+        refused=refused,
+        index=index,
+    )
 
 
 def _index(plan: Plan, dictionary: pd.DataFrame) -> dict[str, float]:

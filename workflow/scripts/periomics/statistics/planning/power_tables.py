@@ -118,12 +118,12 @@ def power_tables(
             plan,
             t,
             within,
-            numbers,
-            settings.simulations,
-            seed,
-            settings.correlation,
-            factor,
-            simulated,
+            n=numbers,
+            studies=settings.simulations,
+            seed=seed,
+            correlation=settings.correlation,
+            factor=factor,
+            by_themselves=simulated,
         )
 
     if not plan.claims:
@@ -132,7 +132,18 @@ def power_tables(
     now, by_factor = run(None), [run(None, f) for f in _FACTORS]
     rows, curves = [], []
     for case in cases:
-        rows.append(_row(plan, settings, t, case, now, by_n, by_factor, dictionary))
+        rows.append(
+            _row(
+                plan,
+                settings,
+                t,
+                case=case,
+                now=now,
+                by_n=by_n,
+                by_factor=by_factor,
+                dictionary=dictionary,
+            )
+        )
         if not case.reason:
             curves += [_point(plan, case, n, by_n[n], settings) for n in ns if n <= high]
     for claim in plan.claims:
@@ -170,7 +181,16 @@ def _case(plan: Plan, claim: Claim, outcome: str, t: planned.Truth, within: bool
     now = planned.arms_now(plan, claim, t, outcome, within)
     effect = planned.effect_of_claim(plan, claim, t, outcome, within)
     exact = None if reason else _formula(plan, claim, within, t, outcome)
-    return Case(claim, outcome, within, now, effect, margin, reason, exact)
+    return Case(
+        claim=claim,
+        outcome=outcome,
+        within=within,
+        now=now,
+        effect=effect,
+        margin=margin,
+        reason=reason,
+        exact=exact,
+    )
 
 
 def _formula(

@@ -72,7 +72,9 @@ def simulate(
     while done < studies:
         k = min(CHUNK, studies - done)
         rng = generator(seed, "estimate_power", str(done))
-        forms = _forms(plan, t, within, n, k, rng, correlation, factor)
+        forms = _forms(
+            plan, t, within, n=n, studies=k, rng=rng, correlation=correlation, factor=factor
+        )
         _count(graph, plan, decide(plan, forms))
         for claim in plan.claims:
             if by_themselves is not None and claim.id not in by_themselves:
@@ -114,7 +116,16 @@ def _forms(
         sign = np.array([t.sign[o] for o in claim.outcomes])
         if within[claim.id]:
             out[claim.id] = _within_forms(
-                plan, claim, t, n, studies, rng, correlation, factor, sd, sign
+                plan,
+                claim,
+                t,
+                n=n,
+                studies=studies,
+                rng=rng,
+                correlation=correlation,
+                factor=factor,
+                sd=sd,
+                sign=sign,
             )
         else:
             own = Arms(*(a[:, index] for a in arms))

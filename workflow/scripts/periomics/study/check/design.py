@@ -11,6 +11,7 @@ from periomics.core.problems import Problem
 from periomics.study.blinding import declared_arms, settings
 from periomics.study.design import arm_weights
 from periomics.study.dictionary import entry
+from periomics.study.modalities import MODALITIES
 from periomics.study.sheets import SPECIMEN_SHEETS, plain_id
 from periomics.study.study import Study
 
@@ -188,11 +189,10 @@ def _coding(study: Study) -> list[Problem]:
 def _settings(study: Study) -> list[Problem]:
     """A sheet whose area has no settings: thresholds are declared, never assumed."""
     problems = []
-    for sheet, area in (("scans", "microct"), ("sections", "histology")):
-        if len(study.sheets[sheet]) and not study.config.get(area):
-            problems.append(
-                Problem("config", 0, area, f"the {sheet} sheet has rows: this section is needed")
-            )
+    for m in MODALITIES:
+        if m.declared and len(study.sheets[m.sheet]) and not study.config.get(m.name):
+            message = f"the {m.sheet} sheet has rows: this section is needed"
+            problems.append(Problem("config", 0, m.name, message))
     return problems
 
 

@@ -80,7 +80,15 @@ def _voxels(file: str, where: str, sizes: pd.Series, given: pd.Series) -> Iterat
             origin = "" if given.at[row] == given.at[row] else "the file says so: "
             message = f"{origin}{times:.0f} times {size_of} than the others {where}: is it right?"
             value, allowed = f"{size:g}", f"about {middle:g} µm"
-            yield Problem(file, int(row), "voxel_um", message, value, allowed, "warning")
+            yield Problem(
+                file=file,
+                row=int(row),
+                column="voxel_um",
+                message=message,
+                value=value,
+                allowed=allowed,
+                level="warning",
+            )
 
 
 def _depths(file: str, where: str, kinds: Mapping[int, str]) -> Iterator[Problem]:
@@ -92,4 +100,12 @@ def _depths(file: str, where: str, kinds: Mapping[int, str]) -> Iterator[Problem
     for row, kind in kinds.items():
         if kind != usual:
             message = f"grey values of another type than those of the others {where}: is it right?"
-            yield Problem(file, row, "path", message, kind, usual, "warning")
+            yield Problem(
+                file=file,
+                row=row,
+                column="path",
+                message=message,
+                value=kind,
+                allowed=usual,
+                level="warning",
+            )

@@ -13,18 +13,12 @@ from periomics.study.check.design import sheet_name
 from periomics.study.check.settings import section
 from periomics.study.claims import COMPOSITE
 from periomics.study.dictionary import entry
+from periomics.study.modalities import SHEET_OF
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import Study
 
-# The sheet whose rows give the outcomes of a modality.
-_SOURCES = {
-    "microct": "scans",
-    "histology": "sections",
-    "culture": "cultures",
-    "bulk": "libraries",
-    "singlecell": "libraries",
-    "clinical": "clinical",
-}
+# The sheet whose rows give the outcomes of a modality; imports and readings name their outcomes themselves.
+_SOURCES = {m: s for m, s in SHEET_OF.items() if s not in ("imports", "readings")}
 # What a table of CTAn may give.
 CTAN_OUTCOMES = (
     *("bvtv", "bv", "tv", "tbth", "tbsp", "tbn"),
@@ -57,7 +51,17 @@ def check_measured(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
             level = level if outcome in empty else "warning"
             message += f"; claims {', '.join(others)} ask for it too" if others else ""
             where = f"claims/{first}"
-            problems.append(Problem(file, 0, where, message, outcome, allowed, level))
+            problems.append(
+                Problem(
+                    file=file,
+                    row=0,
+                    column=where,
+                    message=message,
+                    value=outcome,
+                    allowed=allowed,
+                    level=level,
+                )
+            )
     return problems
 
 
@@ -153,7 +157,13 @@ def _written_as_share(file: str, outcome: str, values: pd.Series) -> Iterator[Pr
     for row, value in small.items():
         message = f"{outcome} is in %: is this a share - did you mean {100 * value:g}?"
         yield Problem(
-            file, int(row), "value", message, f"{value:g}", "percent, 0 to 100", "warning"
+            file=file,
+            row=int(row),
+            column="value",
+            message=message,
+            value=f"{value:g}",
+            allowed="percent, 0 to 100",
+            level="warning",
         )
 
 
