@@ -403,7 +403,7 @@ def test_a_region_without_tissue_has_no_value_but_a_reason():
         ({"detector": "vessel"}, "unknown detector - did you mean 'vessels'"),
         (
             {"detector": "vessels", "vector": "H-DAB"},
-            "unknown setting vector - did you mean 'vectors'",
+            "unknown key - did you mean 'vectors'",
         ),
         ({"detector": "vessels", "threshold": "otso"}, "unknown threshold - did you mean 'otsu'"),
         ({"detector": "vessels", "pixel_um": "0"}, "pixel_um: input should be greater than 0"),

@@ -207,7 +207,7 @@ def test_a_network_speaks_the_species_of_its_own_libraries(root, tmp_path):
         }
         inputs = {"de": tmp_path / f"{test}.tsv", "tests": tmp_path / "tests.tsv"}
         inputs["signalling"] = root / "resources/signalling.tsv"
-        settings = {"test": test, "inputs": {"AREG": 1}, "q": 0.05, "genes": 5, "nulls": 0}
+        settings = {"name": "n", "test": test, "inputs": {"AREG": 1}, "genes": 5, "nulls": 0}
         settings |= {"depth": 2, "beta": 0.2, "pool": 1, "solver": "HiGHS"}
         script.main(
             SimpleNamespace(

@@ -46,7 +46,7 @@ def test_one_line_says_that_all_bounds_hold_and_how_many_studies_were_drawn(tabl
         and found.holds
         and found.broken == []
     )
-    assert found.drawn_text == "40 studies in each of 3 scenarios"
+    assert found.drawn_text == "50 studies in each of 3 scenarios"
     assert (
         found.limits.startswith("Limits reach up to .")
         and "for coverage; more studies narrow them." in found.limits
@@ -153,7 +153,7 @@ def test_a_study_with_a_calibration_has_its_section_on_the_page(toy, table, writ
     )
     assert (
         report.figures / "calibration.svg"
-    ).is_file() and "40 studies in each of 3 scenarios" in report.methods
+    ).is_file() and "50 studies in each of 3 scenarios" in report.methods
 
 
 def test_a_calibration_before_any_data_is_shown_alone(toy, table, write, tmp_path):

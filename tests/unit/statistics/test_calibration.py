@@ -250,10 +250,9 @@ def test_an_engine_that_lies_is_seen(monkeypatch):
 
     honest = calibration.arm_forms
 
-    def bold(*args):
-        return type(honest(*args))(
-            *(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in honest(*args))
-        )
+    def bold(*args, **named):
+        forms = honest(*args, **named)
+        return type(forms)(*(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in forms))
 
     monkeypatch.setattr(calibration, "arm_forms", bold)
     table = cal.judged(
