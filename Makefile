@@ -6,7 +6,7 @@
 # make calibrate  how often verdicts are right on this design, by simulation (all cores, minutes)
 # make power    what the design can detect, and animals needed     make allocate animals to arms, specimens to batches
 # make lint     formatting and lint                                 make ci       all that the CI machine runs
-# make peers    the tools that we are compared with
+# make peers    the tools that we are compared with          make mutants  changes of the library that no test notices
 # One's own study: make run CONFIG=my_study/config.yaml, on a cluster with PROFILE=profiles/slurm
 PYTHON ?= $(shell sh envs/environment.sh python)
 CORES ?= 2
@@ -68,6 +68,9 @@ envs: environment
 peers: environment environment-peers
 	PERIOMICS_PEERS="$(abspath .venv-peers/bin/python)" $(BIN)/python -m pytest tests/peers
 	$(BIN)/python benchmarks/microct_thickness.py --volumes G256 L3155 --data "$(DATA)" --peers .venv-peers/bin/python
+# Heavy: minutes for every changed place. docs/mutants.md holds what survived.
+mutants: environment
+	$(BIN)/python benchmarks/mutants.py
 environment-peers:
 	@sh envs/environment.sh .venv-peers requirements-peers.lock "$(PYTHON)"
 lock: requirements.in
@@ -77,4 +80,4 @@ lock: requirements.in
 environment:
 	@sh envs/environment.sh $(VENV) requirements.lock "$(PYTHON)"
 
-.PHONY: toy run nano tiny real check freeze unblind calibrate power allocate recovery report test lint ci sheets files schemas envs lock environment environment-peers peers
+.PHONY: toy run nano tiny real check freeze unblind calibrate power allocate recovery report test lint ci sheets files schemas envs lock environment environment-peers peers mutants
