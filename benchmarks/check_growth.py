@@ -5,6 +5,9 @@ Run: .venv/bin/python benchmarks/check_growth.py [--animals 20 200 2000] [--prof
 The studies are those of plan_growth.py, with small sound files; `sheets` is the same study with files that a
 simulation will write, of which only sheets are looked at. Printed: CPU seconds and peak memory of the process
 that the workflow starts for the check. `--profile` prints where the time goes.
+
+Measured on two shared cores: 2,000 animals (8,000 scans, 8,000 sections, 4,000 libraries) 16 s and 227 MB with all
+files opened, 5 s and 194 MB of sheets alone; 200 animals 2.8 s; 20 animals 1.9 s, most of it imports.
 """
 
 import argparse

@@ -247,9 +247,10 @@ def _confounding(
     design = design[(design["arm"] != "") & (df["role"] == "sample") & (design["batch"] != "")]
     if design["batch"].nunique() < 2 or any(a not in set(design["arm"]) for a in weights):
         return []
-    if estimable(design, weights):
+    cells = design.drop_duplicates()  # which arms and batches meet, however many specimens do
+    if estimable(cells, weights):
         return []
-    shown = only_in(design, weights)
+    shown = only_in(cells, weights)
     file = str((study.config.get("sheets") or {}).get(sheet, sheet))
     message = f"contrast {name} is not estimable: batch and group are confounded ({shown})"
     return [
