@@ -119,11 +119,12 @@ def test_editing_a_library_module_reruns_its_users_only(whole, tmp_path):
     folder = tmp_path / "edited"
     shutil.copytree(whole, folder, symlinks=True)
     module = folder / "workflow/scripts/periomics/microct/thickness.py"
-    module.write_text(module.read_text(encoding="utf-8") + EDIT, encoding="utf-8")
+    before = module.read_text(encoding="utf-8")
+    module.write_text(before + EDIT, encoding="utf-8")
     rerun = dry(folder)
     assert rerun["measure_scan"] == 6
     assert "measure_sections" not in rerun and "stain_batch" not in rerun
-    shutil.copy2(ROOT / "workflow/scripts/periomics/microct/thickness.py", module)
+    module.write_text(before, encoding="utf-8")
     graph = folder / "workflow/scripts/periomics/statistics/claims/verdicts.py"
     graph.write_text(graph.read_text(encoding="utf-8") + EDIT, encoding="utf-8")
     rerun = dry(folder)

@@ -61,7 +61,9 @@ class Named:
         where = self.rows if rows is None else rows
         shown = ("" if value is None else str(value), str(allowed))
         return [
-            Problem(self.sheet, row, column or self.column, message, *shown, level, inside)
+            Problem(
+                self.sheet, row, column or self.column, message, *shown, level=level, inside=inside
+            )
             for row in where
         ]
 
