@@ -189,6 +189,16 @@ BROKEN = {
         COLUMN + "counts.tsv, row 3, column gene_id: 1 gene names are dates: a spreadsheet program "
         "has changed them (found '45352')",
     ),
+    "counts of HTSeq without a header": (
+        table([[g, 7 + i] for i, g in enumerate((*raw.GENES, "__no_feature"))]),
+        COLUMN + "counts.tsv, row 1: has no header: its first line holds counts (found 'Lama3'); "
+        "allowed: a line above that names the columns",
+    ),
+    "counts of STAR": (
+        table([["N_unmapped", 9, 9, 9], *([g, 7, 3, 4] for g in raw.GENES)]),
+        COLUMN + "counts.tsv, row 1: has no header: its first line holds counts "
+        "(found 'N_unmapped')",
+    ),
     "a gene twice": (
         renamed(("Lamb3", "Lama3")),
         COLUMN + "counts.tsv, row 3: gene stands twice (found 'Lama3')",

@@ -22,6 +22,7 @@ from broken_files import (
     roi,
     scan,
     section,
+    table,
     text,
 )
 from PIL import Image
@@ -78,6 +79,10 @@ SOUND = {
     "ids of Entrez": renamed(*((g, str(45352 + 31 * i)) for i, g in enumerate(raw.GENES))),
     "ids with hyphens": renamed(("Lamb3", "H2-K1"), ("Itgb4", "sep-1"), ("Lamc2", "Nkx2-1")),
     "a whole number with a point": cell(2, 1, "7.0"),
+    "libraries called by numbers": both(
+        table(raw.counts(["1", "2", "3"])),
+        *(edit("libraries", f"raw/counts.tsv\tL{i}", f"raw/counts.tsv\t{i}") for i in (1, 2, 3)),
+    ),
     "a table of commas": both(
         file("c.csv", raw.table, raw.counts(["L1", "L2", "L3"]), ","),
         edit("libraries", "raw/counts.tsv", "raw/c.csv"),

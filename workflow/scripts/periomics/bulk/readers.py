@@ -181,12 +181,24 @@ def _table(path: Path, most_cells: int | None = None) -> pd.DataFrame:
         raise InputError(
             f"{len(header)} columns in the header, {df.shape[1]} in the rows", file=path
         )
+    if _no_header(header, df[0]):
+        allowed = "a line above that names the columns"
+        message = "has no header: its first line holds counts"
+        raise InputError(message, file=path, row=above + 1, value=header[0], allowed=allowed)
     twice = sorted({h for h in header if header.count(h) > 1})
     if twice:
         raise InputError("two columns have the same name", file=path, column=twice[0])
     df.columns = header
     df.index = pd.RangeIndex(above + 2, above + 2 + len(df))
     return df
+
+
+def _no_header(header: Sequence[str], genes: pd.Series) -> bool:
+    """Whether the first line is a gene with its counts (HTSeq, STAR); samples may be called by numbers."""
+    if not all(h.isdigit() for h in header[1:]):
+        return False
+    counters = genes.str.startswith(("__", "N_")).any() or header[0].startswith(("__", "N_"))
+    return bool(ENSEMBL.match(header[0])) or bool(counters)
 
 
 def _counts(genes: pd.Series, samples: pd.DataFrame, names: Sequence[str], path: object) -> Counts:
