@@ -67,7 +67,7 @@ def coverages(part: pd.DataFrame, quantities: tuple[str, ...] = COVER) -> str:
 
 
 def scenario_row(name: str, part: pd.DataFrame) -> str:
-    """One line of the table of scenarios: the study's own design; then 3 to 10 animals an arm."""
+    """One line of the table of scenarios: the study's own design; then 3 to 10 animals per arm."""
     own = part.loc[part["n"] == 0, "text"]
     gate = part[(part["quantity"] == "coverage where the gate passed") & (part["n"] == 0)]["share"]
     cells = (
@@ -113,7 +113,7 @@ def main(path: str, bounded_path: str = "") -> None:
         write_bounded(df, bounded_path)
     bounded = df[df["within"] != ""]
     print(
-        f"{len(bounded)} bounds, {(bounded['within'] == 'no').sum()} of them broken; {int(df['studies'].max())} studies a scenario.\n"
+        f"{len(bounded)} bounds, {(bounded['within'] == 'no').sum()} of them broken; {int(df['studies'].max())} studies per scenario.\n"
     )
     df["n"] = df["scenario"].str.extract(r"_n(\d+)$")[0].fillna(0).astype(int)
     df["base"] = df["scenario"].str.replace(r"_n\d+$", "", regex=True)

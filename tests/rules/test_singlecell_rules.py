@@ -310,7 +310,7 @@ def test_interferon_comes_first_in_stimulated_blood_cells_and_two_donors_stay_de
     assert set(overview["status"]) == {"descriptive", "refused"}
     assert (
         overview["reason"][overview["status"] == "descriptive"]
-        .str.contains("fewer than 3 units an arm")
+        .str.contains("fewer than 3 units per arm")
         .all()
     )
     from periomics.genes.ranking import rank_sets, ranked

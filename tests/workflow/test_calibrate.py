@@ -1,4 +1,4 @@
-"""The quick form of the calibration: the toy study's own claims and animals, 200 studies a scenario, every bound held."""
+"""The quick form of the calibration: the toy study's own claims and animals, 200 studies per scenario, every bound held."""
 
 import shutil
 

@@ -95,7 +95,7 @@ def test_inputs_that_change_after_the_unblinding_are_listed(whole, tmp_path):
     assert {"sheets/exclusions", "config/sheets", "all together"} == {r["item"] for r in found}
     differs = [r for r in found if r["item"] == "all together"]
     assert differs and {r["verdict_now"] for r in differs} == {"not judged"}, (
-        "two animals an arm are too few for a verdict"
+        "two animals per arm are too few for a verdict"
     )
 
 

@@ -153,7 +153,9 @@ def test_interferon_comes_first_in_stimulated_blood_cells(results, data, cell_ty
 def test_two_donors_are_described_and_not_tested(results):
     tests = table(results, "singlecell/tests.tsv").set_index("cell_type")
     assert set(tests["status"]) == {"descriptive", "refused"}
-    assert (tests.loc[list(TESTED), "reason"] == "fewer than 3 units an arm (stim 2, ctrl 2)").all()
+    assert (
+        tests.loc[list(TESTED), "reason"] == "fewer than 3 units per arm (stim 2, ctrl 2)"
+    ).all()
     scores = table(results, "statistics/contrasts.tsv")
     scores = scores[scores["contrast"] == "stim-ctrl"]
     assert (

@@ -1,4 +1,4 @@
-# Scratch assays and plates: one job an isolation.
+# Scratch assays and plates: one job per isolation.
 
 
 rule measure_culture:

@@ -1,4 +1,4 @@
-# Stained sections: one job a stain batch, then one job an animal with all its sections.
+# Stained sections: one job per stain batch, then one job per animal with all its sections.
 
 
 rule stain_batch:

@@ -1,4 +1,4 @@
-# Bone around the implant, one job a scan; before it, where thresholds or calibration ask for it, one job a scan batch.
+# Bone around the implant, one job per scan; before it, where thresholds or calibration ask for it, one job per scan batch.
 # 1200 MB for the programs alone: on a cluster two Snakemake processes of 200 MB stand above the script, which takes up to
 # 570 MB with its libraries while numba compiles. For the voxels 80 bytes each, up to what the config allows.
 

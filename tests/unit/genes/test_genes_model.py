@@ -155,7 +155,7 @@ def test_standing_names_few_units_technical_replicates_and_missing_arms():
     chosen, model = design(samples(["A"] * 3 + ["B"] * 2))
     assert standing(chosen, model, contrast) == (
         "descriptive",
-        "fewer than 3 units an arm (B 2, A 3)",
+        "fewer than 3 units per arm (B 2, A 3)",
     )
     chosen, model = design(samples(["A"] * 3 + ["B"] * 3, unit="technical"))
     assert standing(chosen, model, contrast)[0] == "descriptive"

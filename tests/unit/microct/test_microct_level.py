@@ -37,7 +37,7 @@ def tops(specimen, share=SETTINGS.level_share):
 
 
 def read(fractions, seeds, **changed):
-    """One row a scan: specimen, measurement, measured and true loss (voxels) of its sectors."""
+    """One row per scan: specimen, measurement, measured and true loss (voxels) of its sectors."""
     model = ScanModel(shape=(96, 96, 96), voxel_um=VOXEL, **changed)
     for bvtv in fractions:
         for seed in seeds:

@@ -71,7 +71,6 @@ def test_the_default_study(text):
         "Otsu",
         "resample",
         "brought to",
-        "Buie",
         "by hand",
         "own files",
         "TMD",

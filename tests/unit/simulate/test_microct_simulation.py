@@ -38,7 +38,7 @@ TARGETS = (20, 30, 40, 50, 57, 65)
 
 
 def recover(model, section, targets, noise=True):
-    """Measured beside true, one row an outcome and specimen, and the overlap of the implant masks."""
+    """Measured beside true, one row per outcome and specimen, and the overlap of the implant masks."""
     settings, tables, overlaps = Microct.of(section), [], []
     for seed, target in enumerate(targets):
         rng = generator(7, "simulate_microct", f"s{seed}")

@@ -113,7 +113,7 @@ def test_blocks_and_scale_drop_out():
     ],
 )
 def test_coverage_with_blocks(n, blocks, sds, low):
-    """Beside the table in docs/statistics.md: near .95 with unequal variances too, a little more with three animals an arm."""
+    """Beside the table in docs/statistics.md: near .95 with unequal variances too, a little more with three animals per arm."""
     rng = np.random.default_rng(6)
     arm, block = np.repeat(range(4), n), np.tile(np.arange(n) * blocks // n, 4)
     studies = 4000

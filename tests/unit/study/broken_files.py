@@ -169,7 +169,7 @@ BROKEN = {
     "genes in columns": (
         transposed(raw.counts(["L1", "L2", "L3"])),
         "libraries.tsv, rows 2, 3, 4, column path: counts.tsv: libraries stand in rows and genes "
-        "in columns (found 'raw/counts.tsv'); allowed: a row a gene, a column a library",
+        "in columns (found 'raw/counts.tsv'); allowed: one row per gene, one column per library",
     ),
     "genes that became days": (
         renamed(("Lamb3", "1-Mar"), ("Itgb4", "2-Sep")),

@@ -3,7 +3,7 @@
 Inputs
     images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml.
 Outputs
-    measurements.tsv: one row a section, outcome and variant. objects.parquet: one row a detected object.
+    measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     sections/<section_id>.geojson (QuPath opens it) and .png. overlays.png: all sections of the animal on one sheet.
 """
 

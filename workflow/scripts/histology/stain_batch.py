@@ -3,7 +3,7 @@
 Inputs
     images and regions of the batch's sections; resources/stains.yaml.
 Outputs
-    <results>/histology/batches/<batch>.tsv: one row a stain. Sections depend on this file only.
+    <results>/histology/batches/<batch>.tsv: one row per stain. Sections depend on this file only.
 """
 
 from periomics.core.logs import start_log

@@ -1,6 +1,6 @@
 """Judge simulated studies of some scenarios by the study's own claims and design.
 
-Inputs: the animals sheet, the claims and the outcome dictionary. Output: one table a part, a row a scenario, claim, outcome and
+Inputs: the animals sheet, the claims and the outcome dictionary. Output: one table per part, one row per scenario, claim, outcome and
 quantity (verdicts, false ones, coverage). The log shows progress.
 """
 

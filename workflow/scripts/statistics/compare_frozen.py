@@ -4,7 +4,7 @@ Inputs
     the lock of claims (absent where they were not frozen); the verdicts; outcomes/animals.tsv, the animals sheet, the claims and the
     outcome dictionary; the files that the lock holds digests of.
 Outputs
-    statistics/deviations.tsv: a row a change and verdict that differs; empty where nothing changed or nothing was frozen.
+    statistics/deviations.tsv: one row per change and verdict that differs; empty where nothing changed or nothing was frozen.
 """
 
 import pandas as pd

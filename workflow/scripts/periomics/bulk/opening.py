@@ -17,7 +17,7 @@ MOST_CELLS = 2_000_000  # about two seconds; a table of 25,000 genes and 80 libr
 
 
 def look_at_counts(named: Named) -> Look:
-    """A table of counts: readable, whole numbers from 0, genes in rows under their own names, a column a library."""
+    """A table of counts: readable, whole numbers from 0, genes in rows under their own names, one column per library."""
     stated = str(next(iter(named.rows.values())).get("format", ""))
     data = read_counts(named.path, stated, MOST_CELLS).data
     if transposed(data, [sample_of(f) for f in named.rows.values()]):

@@ -43,7 +43,7 @@ def identical(counts: pd.DataFrame) -> dict[str, list[str]]:
 def qc_table(
     counts: pd.DataFrame, facts: Sequence[Mapping[str, object]], min_size: int, min_detected: int
 ) -> pd.DataFrame:
-    """One row a library.
+    """One row per library.
 
     Parameters
     ----------

@@ -34,7 +34,7 @@ GENE_COLUMNS = (
     "",
 )
 TRANSPOSED = "libraries stand in rows and genes in columns"
-GENES_IN_ROWS = "a row a gene, a column a library"
+GENES_IN_ROWS = "one row per gene, one column per library"
 SYMBOL_COLUMNS = ("symbol", "gene_name", "gene_symbol", "external_gene_name")
 
 

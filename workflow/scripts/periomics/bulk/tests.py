@@ -66,7 +66,7 @@ def run_analysis(
     tables
         `<analysis>.<contrast>` → differential test; without rows where it was refused.
     overview
-        TEST_COLUMNS, a row a contrast: what was tested, how many units, and why not where not.
+        TEST_COLUMNS, one row per contrast: what was tested, how many units, and why not where not.
     """
     chosen = with_design(
         select(samples, analysis.select, analysis.name),

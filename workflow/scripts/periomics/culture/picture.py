@@ -14,7 +14,7 @@ Measured = tuple[np.ndarray, np.ndarray, Gap, float | None]
 
 
 def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
-    """Frames of every series with the gap's outline, the time and, where the pixel size is known, a scale bar; a row a series."""
+    """Frames of every series with the gap's outline, the time and, where the pixel size is known, a scale bar; one row per series."""
     names = sorted(series)
     fig, axes = new_figure(
         2.3 * n_frames, 1.9 * len(names), nrows=len(names), ncols=n_frames, squeeze=False
@@ -46,7 +46,7 @@ def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
 
 
 def curve_figure(series: Mapping[str, Measured]):
-    """Closure over time, one line a series, labelled by specimen."""
+    """Closure over time, one line per series, labelled by specimen."""
     fig, ax = new_figure(5, 3.2)
     for i, name in enumerate(sorted(series)):
         _, time_h, gap, _ = series[name]

@@ -90,7 +90,7 @@ def edge_well(well: str, wells: pd.Index) -> bool:
 
 
 def z_prime(high: np.ndarray, low: np.ndarray) -> float:
-    """Z' = 1 − 3 (sd_high + sd_low) / |mean_high − mean_low|, missing with fewer than two wells a side [from memory]."""
+    """Z' = 1 − 3 (sd_high + sd_low) / |mean_high − mean_low|, missing with fewer than two wells per side."""
     if len(high) < 2 or len(low) < 2 or np.mean(high) == np.mean(low):
         return float("nan")
     return float(

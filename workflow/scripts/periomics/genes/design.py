@@ -294,5 +294,5 @@ def standing(
     sizes = samples.groupby("arm")["animal_id"].nunique().reindex(list(weights))
     if (sizes < min_per_arm).any():
         shown = ", ".join(f"{a} {n}" for a, n in sizes.items())
-        return "descriptive", f"fewer than {min_per_arm} units an arm ({shown})"
+        return "descriptive", f"fewer than {min_per_arm} units per arm ({shown})"
     return "tested", ""

@@ -58,9 +58,9 @@ def fit_contrasts(
 
     Notes
     -----
-    Love, Huber and Anders 2014 (Genome Biology [from memory]) as implemented by PyDESeq2 0.5; its sets of significant genes overlap
+    Love, Huber and Anders (Genome Biology 15:550, 2014) as implemented by PyDESeq2 0.5; its sets of significant genes overlap
     with DESeq2's by a Jaccard index of .91 to .96 on real data (shared specification of omics). With the normal reference the false
-    discovery rate is .06 to .09 at a nominal .05 on simulated counts of 3 to 10 animals an arm whose log dispersions vary by .25 to .8
+    discovery rate is .06 to .09 at a nominal .05 on simulated counts of 3 to 10 animals per arm whose log dispersions vary by .25 to .8
     between genes, with t it is .02 to .06 (benchmarks/bulk_error_rates.py), since dispersions are estimates. On small real studies t
     names about half to three quarters of the genes that DESeq2 names. The shrunken change is for display, from `shrinkage`.
     """
@@ -118,7 +118,7 @@ def equivalent_freedom(residual: float, prior: float, spread: float) -> float:
     Notes
     -----
     A log dispersion estimated with d degrees of freedom has a sampling variance v of about trigamma(d / 2) (the approximation of Love,
-    Huber and Anders 2014 [from memory]). Shrinking gives it the weight w = (1 / v) / (1 / v + 1 / prior) against its trend, and an
+    Huber and Anders, as above). Shrinking gives it the weight w = (1 / v) / (1 / v + 1 / prior) against its trend, and an
     error variance of w² v + (1 - w)² spread; the result is the d with this sampling variance.
     """
     sampling = float(special.polygamma(1, residual / 2))

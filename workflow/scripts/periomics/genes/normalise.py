@@ -6,7 +6,7 @@ import numpy as np
 
 
 def size_factors(counts: np.ndarray) -> np.ndarray:
-    """Median-of-ratios size factors (Anders and Huber 2010, Genome Biology [from memory]).
+    """Median-of-ratios size factors, as DESeq2's.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def log_cpm(counts: np.ndarray, prior: float = 2.0) -> np.ndarray:
     counts
         (genes, libraries), counts.
     prior
-        Counts added at the mean library size, scaled with each library's size as in edgeR's cpm [from memory].
+        Counts added at the mean library size, scaled with each library's size as in edgeR's cpm.
 
     Returns
     -------

@@ -139,8 +139,8 @@ def footprint_scores(
 
     Notes
     -----
-    Genes outside all footprints stay in the model with weights 0, as in the multivariate linear model of decoupler
-    (Badia-i-Mompel 2022 [from memory]), which a test compares with.
+    Genes outside all footprints stay in the model with weights 0, as in the multivariate linear model of decoupler,
+    which a test compares with.
     """
     n = expression.shape[1]
     symbols = np.asarray(symbols, object)

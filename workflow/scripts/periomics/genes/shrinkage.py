@@ -45,7 +45,7 @@ def shrunken(change: np.ndarray, error: np.ndarray) -> np.ndarray:
 
     Notes
     -----
-    The idea of apeglm (Zhu, Ibrahim and Love 2019, Bioinformatics [from memory]) with a normal likelihood around the estimate, so
+    The idea of apeglm (Zhu, Ibrahim and Love, Bioinformatics 35:2084, 2019) with a normal likelihood around the estimate, so
     that every contrast is shrunken the same way: the mode solves b³ − b̂b² + (S² + 2s²)b − b̂S² = 0.
     """
     out = np.full(len(change), np.nan)

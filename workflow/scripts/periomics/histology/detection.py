@@ -208,7 +208,7 @@ def counted(
     """Which objects a counting frame counts, bool (N,): each profile belongs to where the middle of its lowest row lies,
     and what the right or lower frame of the image cuts is out (`frame`: whether those edges are the image's own).
 
-    Tiles that share a border count every profile once. Source: the two-sides rule of unbiased counting [from memory].
+    Tiles that share a border count every profile once. It is the two-sides rule of unbiased counting.
     """
     n = int(labels.max())
     rows, columns = np.nonzero(labels)
@@ -226,7 +226,7 @@ def counted(
 
 
 def object_table(labels: np.ndarray, prepared: Prepared, **means: np.ndarray) -> pd.DataFrame:
-    """One row an object: x_um, y_um from the corner of the finest level, area_um2, and the mean of each image given."""
+    """One row per object: x_um, y_um from the corner of the finest level, area_um2, and the mean of each image given."""
     n = int(labels.max())
     where = np.flatnonzero(labels)
     which = labels.ravel()[where]

@@ -164,7 +164,7 @@ def necrotic_area(points: np.ndarray, bone, k: int, reach_um: float) -> float:
 
     Lacunae within `reach_um` of each other are linked (single linkage); a cluster of at least k covers its concave hull
     (ratio .5), clipped to the bone; overlapping clusters count once. Labs use 5 or 10; the source study's rule is not
-    known [from memory].
+    known.
     """
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components

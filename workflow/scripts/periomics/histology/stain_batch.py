@@ -23,7 +23,7 @@ def batch_table(
     settings: Mapping[str, StainSettings],
     warn: Callable[[str], None],
 ) -> pd.DataFrame:
-    """One row a stain: see `batch.pool`.
+    """One row per stain: see `batch.pool`.
 
     Parameters
     ----------

@@ -56,7 +56,7 @@ def measure(
 
     A profile is connected stain after closing gaps, with its lumen; connected profiles count once; profiles at the edge
     count by the rule of `detection.counted`. Source: Marien et al. 2016, doi 10.1371/journal.pone.0161496 (every positive
-    object counts, connected ones once); Weidner et al. 1991 [from memory].
+    object counts, connected ones once).
     """
     settings, roi = prepared.settings, prepared.settings.roi
     tissue = tissue_mask(prepared, options.tear_um2)

@@ -103,7 +103,7 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
 
 
 def od_table(white: Sequence[float]) -> np.ndarray:
-    """Optical density of each 8-bit value: max(0, -log10(max(v, 1) / white)); float32, (3, 256), one row a channel.
+    """Optical density of each 8-bit value: max(0, -log10(max(v, 1) / white)); float32, (3, 256), one row per channel.
 
     A value of 0 holds no density: it is taken as 1 and its share is reported by `clipped_share`.
     """
@@ -208,7 +208,7 @@ def estimate_vectors(
     pair, angle, reason
         `pair.source` is "estimated" or "fixed"; `reason` says why the reference was kept, else it is empty.
 
-    Source: Macenko et al. 2009, ISBI [from memory].
+    Macenko's method.
     """
     od = np.asarray(od, dtype=float)
     od = od[od.mean(axis=1) >= min_od]

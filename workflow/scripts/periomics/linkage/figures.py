@@ -13,7 +13,7 @@ from periomics.linkage.pairs import wide
 def association_figure(
     animals: pd.DataFrame, group: pd.Series, table: pd.DataFrame, dictionary: pd.DataFrame
 ):
-    """One panel a tested pair: score and outcome minus their arm's mean, coloured by arm (or isolation)."""
+    """One panel per tested pair: score and outcome minus their arm's mean, coloured by arm (or isolation)."""
     shown = table[table["n"] > 3]
     columns = min(4, max(1, len(shown)))
     rows = -(-max(1, len(shown)) // columns)

@@ -54,7 +54,7 @@ def on_scale(
 
 
 def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row a unit and condition, one column an outcome (default variant, last time), on the outcome's scale.
+    """One row per unit and condition, one column per outcome (default variant, last time), on the outcome's scale.
 
     Returns the table and the notes of `on_scale`.
     """

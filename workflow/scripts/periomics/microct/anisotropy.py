@@ -1,9 +1,9 @@
 """Degree of anisotropy (DA) by the mean intercept length (MIL), under every name that is in use, with its noise floor.
 
-Parallel rays in 81 directions (the vertices of an icosahedron divided twice, one of each opposite pair) cross the VOI; every
-change of phase counts (Odgaard 1997 [from memory]). An ellipsoid is fitted to the mean length between changes (Harrigan
-& Mann 1984 [from memory]); its half-axes are a <= b <= c. Points on a ray are 2.3 voxels apart, since a finer step
-imprints the grid (seen in the discussion of BoneJ's own change, pull request 187).
+Parallel rays in 81 directions (the vertices of an icosahedron divided twice, one of each opposite pair) cross
+the VOI; every change of phase counts. An ellipsoid is fitted to the mean length between changes; its half-axes
+are a <= b <= c. Points on a ray are 2.3 voxels apart, since a finer step imprints the grid (seen in the
+discussion of BoneJ's own change, pull request 187).
 
 The noise floor is the DA that an isotropic Gaussian random field, cut at the same bone fraction, has in the same VOI with
 the same rays: a DA near it says nothing of direction. The field's correlation is that of the bone averaged over directions,

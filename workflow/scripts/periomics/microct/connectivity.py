@@ -3,7 +3,7 @@
 The bone is 26-connected, what is not bone 6-connected. The Euler number is summed over the corners that voxels share
 (octants): each corner takes one eighth of its voxels, a quarter of their faces, half of their edges, and itself. Summed
 over all corners it is the Euler number of the bone; summed over the corners whose eight voxels all lie in the volume of
-interest it is the number corrected for the cut edges of Odgaard & Gundersen 1993 (Bone 14:173) [from memory]. In a box
+interest it is the number corrected for the cut edges. In a box
 it equals chi - F/2 + E/4 - C/8 (chi of the faces, edges and corners of the box), the correction that BoneJ makes; here the
 volume of interest may have any shape, and parts that share a layer of voxels add up.
 """

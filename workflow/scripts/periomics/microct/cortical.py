@@ -1,6 +1,6 @@
 """Cortical and trabecular compartments by two surfaces, and cortical morphometry.
 
-After the dual-threshold method of Buie et al. 2007 (Bone) [from memory]: the outer (periosteal) surface by closing the bone
+A dual-threshold method: the outer (periosteal) surface by closing the bone
 and filling what it encloses; the inner (endosteal) surface from the marrow inside it: pores of the cortex are removed from
 the marrow by opening, its largest part is kept, and closing it takes the trabeculae in. Steps and radii are declared here
 and not those of the paper in every detail. Balls by exact distances; what lies beyond the scan is neither bone nor marrow.
@@ -25,7 +25,7 @@ from periomics.microct.streamed_thickness import streamed_thickness
 from periomics.study.settings.microct import Microct
 
 ROUNDING = 1.5  # voxels
-METHOD = "dual threshold after Buie 2007 [from memory]"
+METHOD = "dual threshold"
 TRABECULAR = "compartment=trabecular"
 Row = dict[str, object]
 UNITS = {"ct_th": "mm", "ct_ar": "mm2", "tt_ar": "mm2", "ct_ar_tt_ar": "%", "porosity": "%"}

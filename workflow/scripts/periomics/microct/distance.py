@@ -1,11 +1,12 @@
 """Exact squared Euclidean distance to the nearest voxel outside a mask, in whole numbers.
 
-Separable: first the distance along z by two sweeps, then along y and along x the smallest of `value(shifted by k) + k²`
-(lower envelope of parabolas, Felzenszwalb & Huttenlocher 2012 [from memory], here by plain search). The search over k ends
-as soon as k² reaches the largest value that is left in the row, so it costs as many steps as the widest part of the phase
-has voxels in its radius; each step is one pass over rows that lie side by side in memory, which the compiler turns into
-vector instructions. For bone and marrow that is a tenth of the time of an algorithm that is linear in the radius-free
-sense but works voxel by voxel.
+Separable: first the distance along z by two sweeps, then along y and along x the smallest of
+`value(shifted by k) + k²` (the lower envelope of parabolas of Felzenszwalb and Huttenlocher, as
+the `edt` package describes it, here by plain search). The search over k ends as soon as k²
+reaches the largest value that is left in the row, so it costs as many steps as the widest part of
+the phase has voxels in its radius; each step is one pass over rows that lie side by side in
+memory, which the compiler turns into vector instructions. For bone and marrow that is a tenth of
+the time of an algorithm that is linear in the radius-free sense but works voxel by voxel.
 """
 
 from __future__ import annotations

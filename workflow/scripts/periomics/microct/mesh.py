@@ -1,8 +1,8 @@
 """Area of the surface at one half, its growth (for SMI) and its concave share, summed cell by cell without keeping a mesh.
 
 A cell lies between eight voxels; which of them are at or above one half says which edges the surface cuts and how the cuts
-make triangles (marching cubes). The table of triangles is drawn from scikit-image's mesher (Lewiner 2003, J Graph Tools
-8:1 [from memory]), cell by cell of zeros and ones, so a mesh of a mask is the same. In a mesh of grey values the mesher
+make triangles (marching cubes). The table of triangles is drawn from scikit-image's mesher (Lewiner's, as its
+documentation says), cell by cell of zeros and ones, so a mesh of a mask is the same. In a mesh of grey values the mesher
 also looks at the values where four cuts on a face can be joined in two ways; here the table decides: such cells are few.
 
 Sums are kept for each layer of cells and added in the order of layers, so they do not depend on slabs or threads.

@@ -114,7 +114,7 @@ def thickness(
 def mid_axis_spacing(bone: Mask, voi: Mask, voxel_mm: float, threads: int = 1) -> float | None:
     """Mean local thickness (mm) of what lies between the mid-axes of the bone, over the VOI; None without mid-axes.
 
-    Its inverse is the trabecular number of Scanco's IPL [from memory]. Plates P voxels apart give P - 2 to P, since
+    Its inverse is the trabecular number of Scanco's IPL. Plates P voxels apart give P - 2 to P, since
     mid-axes are one or two voxels wide.
     """
     between = ~mid_axis(bone, threads)

@@ -1,7 +1,7 @@
 """Compiled loops of exact local thickness: which spheres are needed, and painting them.
 
 A centre is dropped when the sphere of one of its 26 neighbours holds every voxel of its own; a holder is strictly larger, so
-chains end and nothing is lost. The others are painted by rows: in a plane a sphere is a disc, in a row a span, and a span
+chains end and nothing is lost. The others are painted by rows: in a plane a sphere is a disc, in one row per span, and a span
 raises up to 32 voxels that lie side by side to the sphere's rank with one vector maximum. A maximum does not mind the
 order, so planes are shared among threads, and spheres are grouped by strip of rows (for the cache) and size (so that
 what depends on the size is found once).

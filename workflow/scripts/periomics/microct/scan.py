@@ -225,7 +225,7 @@ def scan_facts(
 
     Returns
     -------
-    Columns FACT_COLUMNS, a row a fact; what neither sheet nor file says is `not stated`.
+    Columns FACT_COLUMNS, one row per fact; what neither sheet nor file says is `not stated`.
     """
     source = {k: v for k, v in scan.facts.items() if not k.startswith("_")}
     rows = [

@@ -5,7 +5,7 @@ mesh exceeds a sphere by 8 to 12 %, the mesh of the smoothed mask is within 2 % 
 is never given without its method. Only surface whose place lies in the VOI counts: the cuts that the VOI makes do not,
 since the mask is looked at beyond the VOI.
 
-The plate model is that of Parfitt 1983 [from memory]. SMI is that of Hildebrand & Rüegsegger 1997 (CMBBE 1:15); it is
+The plate model takes bone for parallel plates. SMI is that of Hildebrand & Rüegsegger 1997 (CMBBE 1:15); it is
 confounded by the bone fraction and by concave surface (Salmon 2015, 10.3389/fendo.2015.00162) and only shown with both.
 """
 

@@ -18,7 +18,7 @@ DESIGN = ("condition", "dose", "dose_unit", "time", "time_unit", "batch", "role"
 
 
 def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
-    """One row a specimen with its design columns.
+    """One row per specimen with its design columns.
 
     Parameters
     ----------

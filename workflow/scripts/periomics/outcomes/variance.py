@@ -151,7 +151,7 @@ def variance_tables(
     Returns
     -------
     variance
-        Columns `COLUMNS`, a row an outcome, scale and level; default variants only. `scale` is `identity` for the natural unit
+        Columns `COLUMNS`, one row per outcome, scale and level; default variants only. `scale` is `identity` for the natural unit
         and the outcome's own scale where it has one that fits every row. Arms (condition, dose, time) are held fixed. A component below
         0 is given as 0 and says so. Of a unit of the level: `icc` is the share of its variance that lies between animals and
         `design_effect` how many times too small the variance of an arm's mean becomes where such units are taken for animals;

@@ -56,7 +56,7 @@ def input_checksums(study: Study) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns kind (sheet, claims, lock, key, raw), name, path, sha256, bytes; sorted, one row a file or folder.
+        Columns kind (sheet, claims, lock, key, raw), name, path, sha256, bytes; sorted, one row per file or folder.
     """
     rows = []
     for name in study.sheets:

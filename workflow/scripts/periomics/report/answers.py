@@ -1,4 +1,4 @@
-"""The short answers on top of the first screen: a line a claim, in plain words, with how sure and on how many animals."""
+"""The short answers on top of the first screen: one line per claim, in plain words, with how sure and on how many animals."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def answers(
     dictionary: pd.DataFrame,
     units: Sequence[str] = (),
 ) -> list[Answer]:
-    """A line a claim in the declared order.
+    """One line per claim in the declared order.
 
     Parameters
     ----------

@@ -62,7 +62,7 @@ FIGURE_COLUMNS = (
     "within",
 )
 MOST_BROKEN = 12
-SIZED = r"_n(\d+)$"  # of a scenario with a set number of animals an arm
+SIZED = r"_n(\d+)$"  # of a scenario with a set number of animals per arm
 
 
 @dataclass(frozen=True)
@@ -113,7 +113,7 @@ def calibrated(sources: Sources, figures: Path) -> Calibrated | None:
 
 
 def _by_size(table: pd.DataFrame) -> pd.DataFrame:
-    """Scenarios in their order, each in the study's own numbers first, then by animals an arm."""
+    """Scenarios in their order, each in the study's own numbers first, then by animals per arm."""
     size = table["scenario"].str.extract(SIZED)[0].fillna("0").astype(int)
     base = table["scenario"].str.replace(SIZED, "", regex=True)
     order = {b: i for i, b in enumerate(dict.fromkeys(base))}
@@ -188,7 +188,7 @@ def _worst(part: pd.DataFrame) -> pd.Series | None:
 
 
 def scenario_grid(table: pd.DataFrame, called: Callable[[str], str]) -> Grid:
-    """A row a scenario: worst false rate, coverage, and coverage after the gate, which has no bound."""
+    """One row per scenario: worst false rate, coverage, and coverage after the gate, which has no bound."""
     rows = []
     for name, part in table.groupby("scenario", sort=False):
         n = _arms(said(part["n_per_arm"].iloc[0]))
@@ -250,7 +250,7 @@ def _range(part: pd.DataFrame, quantities: Sequence[str]) -> str:
 
 
 def verdict_grid(table: pd.DataFrame) -> Grid:
-    """A row a scenario, a column a claim: percent supported / refuted, mean over its outcomes; a claim over all outcomes by its one."""
+    """Percent supported / refuted: one row per scenario, one column per claim, mean over its outcomes."""
     mix = table[table["quantity"].str.startswith(VERDICT)].copy()
     whole = mix["outcome"].str.startswith(ALL_OF)
     mix = mix[whole | ~mix["claim_id"].isin(set(mix.loc[whole, "claim_id"]))]
@@ -283,7 +283,7 @@ def _shares(part: pd.DataFrame) -> str:
 
 
 def draw(table: pd.DataFrame, figures: Path) -> Drawn | None:
-    """False rates with their limits against alpha, and coverage against its bounds, a line a scenario, its sizes in one line."""
+    """False rates with their limits against alpha, and coverage against its bounds, one line per scenario, its sizes in one line."""
     panel = table["quantity"].map({q: p for p, quantities in PANELS.items() for q in quantities})
     rows = table.assign(panel=panel)[panel.notna() & table["share"].notna()]
     if rows.empty:
@@ -304,7 +304,7 @@ def draw(table: pd.DataFrame, figures: Path) -> Drawn | None:
         left.set_yticks(range(len(names)), names, fontsize=8)
         left.set_ylim(len(names) - 0.4, -0.6)
         text = (
-            "A dot a claim and outcome. Bars: Clopper–Pearson limits of the worst false rate, of the lowest and the highest coverage; "
+            "One dot per claim and outcome. Bars: Clopper–Pearson limits of the worst false rate, of the lowest and the highest coverage; "
             "limits of bounded rates hold together at .99. Grey line and band: bounds. Red: a bound that does not hold. Hollow: no bound; "
             "diamonds are coverage among studies that passed the gate, which is not bounded, "
             "since passing biases what follows (arrow: some lie outside)."

@@ -88,7 +88,7 @@ def arm_labels(rows: pd.DataFrame) -> pd.Series:
 
 
 def dot_table(rows: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
-    """What is drawn: a row an animal and arm, and a row an arm with mean, interval and n."""
+    """What is drawn: one row per animal and arm, and one row per arm with mean, interval and n."""
     rows = rows.assign(arm=arm_labels(rows))
     arms = sorted(rows["arm"].unique(), key=lambda a: _rank(a, order))
     parts = []

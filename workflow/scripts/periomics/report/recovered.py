@@ -49,7 +49,7 @@ def recovery(sources: Sources) -> tuple[Grid, str] | None:
 
 
 def by_outcome(table: pd.DataFrame) -> pd.DataFrame:
-    """One line an outcome and variant: number, mean error, largest error over tolerance, slope, how many pass."""
+    """One line per outcome and variant: number, mean error, largest error over tolerance, slope, how many pass."""
     rows = []
     for (outcome, variant), part in table.groupby(["outcome", "variant"], sort=True):
         single = part[~part["specimen_id"].astype(str).str.startswith("(")]

@@ -198,7 +198,7 @@ def _loss_line(table: pd.DataFrame) -> str:
 
 
 def index_rows(contrasts: pd.DataFrame, alpha: float) -> pd.DataFrame:
-    """The healing index as declared, without one domain each, and with other weights: a row a contrast and form.
+    """The healing index as declared, without one domain each, and with other weights: one row per contrast and form.
 
     Intervals are unadjusted at 1 − alpha for every form, also for the declared one, whose table holds the adjusted interval.
     """

@@ -151,7 +151,7 @@ def simulate_plate(
     plate
         Grid: letters in the first column, numbers in the header.
     truth
-        Realised signal above the empty well, in percent of the nominal vehicle, one row a well.
+        Realised signal above the empty well, in percent of the nominal vehicle, one row per well.
     """
     grid = pd.DataFrame("", index=list("ABCDEFGH"), columns=[str(c) for c in range(1, 13)])
     truth = []

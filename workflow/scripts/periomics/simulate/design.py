@@ -2,7 +2,7 @@
 
 An animal's standing is drawn per domain on the link scale of its outcome (logit for percentages, log for densities), with the
 arm's mean matched on the natural scale, so that nothing has to be clipped and the rescue fraction R is what it says. Means and
-spreads are the defaults of the source study's neighbours [from memory], not data.
+spreads are the team's guess at usual ones, not data.
 """
 
 from __future__ import annotations
@@ -116,7 +116,7 @@ def draw_animals(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        One row an animal. `h` is 0 at the diseased mean and 1 at the healthy mean.
+        One row per animal. `h` is 0 at the diseased mean and 1 at the healthy mean.
     """
     scenario = str(settings["scenario"])
     rescue, means = SCENARIOS[scenario], outcome_means(scenario)

@@ -52,7 +52,7 @@ def vehicle_truth(
     Parameters
     ----------
     truth
-        Realised signal above the empty well, one row a well.
+        Realised signal above the empty well, one row per well.
     specimens
         The cultures sheet.
     units
@@ -157,7 +157,7 @@ def _summary(
 
 
 def summary(table: pd.DataFrame) -> pd.DataFrame:
-    """One line an outcome and variant: number, bias, largest error against tolerance, slope, how many pass."""
+    """One line per outcome and variant: number, bias, largest error against tolerance, slope, how many pass."""
     rows = []
     for (outcome, variant), part in table.groupby(["outcome", "variant"], sort=True):
         single = part[~part["specimen_id"].str.startswith("(")]
@@ -177,7 +177,7 @@ def summary(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def recovery_figure(table: pd.DataFrame):
-    """Measured against true values, one panel an outcome (default variant), with the tolerance band."""
+    """Measured against true values, one panel per outcome (default variant), with the tolerance band."""
     from periomics.core.figures import PALETTE, new_figure
 
     single = table[~table["specimen_id"].str.startswith("(") & (table["variant"] == "")]

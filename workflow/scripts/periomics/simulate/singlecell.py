@@ -39,7 +39,7 @@ PROGRAMMES = {
     "neutrophil": "h_inflammation",
     "macrophage": "h_inflammation",
 }
-# Genes known of each type [from memory], as human symbols; rodents write them with one capital, but for the exceptions.
+# Genes known of each type, as human symbols; rodents write them with one capital, but for the exceptions.
 MARKERS = {
     "basal": "KRT5 KRT14 KRT15 COL17A1 ITGB4 TP63 DST",
     "suprabasal": "KRT13 KRT4 KRTDAP SBSN IVL CNFN KRT6A",

@@ -220,5 +220,5 @@ def _status(
     return (
         ("tested", "")
         if min(units.values()) >= fewest
-        else ("descriptive", f"fewer than {fewest} units an arm ({low})")
+        else ("descriptive", f"fewer than {fewest} units per arm ({low})")
     )

@@ -45,7 +45,7 @@ def pseudobulk(cells: AnnData) -> tuple[pd.DataFrame, pd.DataFrame]:
     counts
         Genes × `<specimen_id>@<label>`, integers.
     groups
-        column, specimen_id, animal_id, cell_type, n_cells, a row a column.
+        column, specimen_id, animal_id, cell_type, n_cells, one row per column.
     """
     key = cells.obs["specimen_id"].astype(str) + SEPARATOR + cells.obs["label"].astype(str)
     names, index = np.unique(key.to_numpy(str), return_inverse=True)

@@ -64,7 +64,7 @@ def find_doublets(cells: AnnData, settings: Atlas, seed: int) -> dict[str, str]:
         With `drop` of `flag_cells`.
     settings
         doublet_rate is the share of a library's good cells that is taken: the cells with the highest Scrublet score
-        (Wolock 2019, Cell Systems [from memory]) above the median of the simulated doublets.
+        (Wolock 2019, as cited by scanpy) above the median of the simulated doublets.
     seed
         The config's seed; each library has its own.
 
@@ -115,7 +115,7 @@ def find_doublets(cells: AnnData, settings: Atlas, seed: int) -> dict[str, str]:
 
 
 def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
-    """One row a library: cells, what was dropped and why."""
+    """One row per library: cells, what was dropped and why."""
     rows = []
     for specimen, part in cells.obs.groupby("specimen_id", observed=True, sort=True):
         dropped = part["drop"].value_counts()

@@ -1,6 +1,6 @@
 """claims.lock.tsv: what was declared and when; rows are appended, never changed.
 
-One row an item. The content of a cell is canonical JSON, in which tabs and line ends are escaped, so that the file needs no quoting
+One row per item. The content of a cell is canonical JSON, in which tabs and line ends are escaped, so that the file needs no quoting
 and the declared claims can be made again from it.
 """
 

@@ -24,7 +24,7 @@ def estimable(design: pd.DataFrame, contrast: Mapping[str, float]) -> bool:
     Parameters
     ----------
     design
-        Columns `arm` and `batch`, a row a specimen.
+        Columns `arm` and `batch`, one row per specimen.
     contrast
         Weights by arm, summing to zero.
 

@@ -12,7 +12,7 @@ OME-Zarr            scale of the first dataset, with the unit of its axes; witho
 NRRD                `space units` or `units`; without units, millimetres if `space` is anatomical (as ITK and Slicer
                     write it), else not stated.
 NIfTI               `xyzt_units` (metre, mm, micrometre); 0 = unknown is not stated.
-MHA, MHD            `ElementSpacing`, millimetres unless `DistanceUnits` says otherwise [from memory of MetaImage];
+MHA, MHD            `ElementSpacing`, millimetres unless `DistanceUnits` says otherwise;
                     no ElementSpacing is not stated.
 DICOM folder        PixelSpacing and slice positions, millimetres by the standard.
 AIM, ISQ (Scanco)   header, millimetres (AIM) or micrometres (ISQ), as py_aimio gives them; also the line to mg HA/cm³,

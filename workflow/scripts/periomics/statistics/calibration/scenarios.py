@@ -21,7 +21,7 @@ from periomics.statistics.kernels import position
 from periomics.statistics.kernels.contrasts import Floats, summarise
 from periomics.study.dictionary import direction_of, entry
 
-# Healthy and diseased means where nothing better is known, by scale [from memory: the size of usual deficits].
+# Healthy and diseased means where nothing better is known, by scale: the team's guess at usual deficits.
 TYPICAL = {"logit": (55.0, 30.0), "log": (1.6, 1.0), "count": (95.0, 55.0), "identity": (10.0, 7.0)}
 CODES = {"percent": position.LOGIT, "log": position.LOG, "identity": position.IDENTITY}
 LINKS = {"logit": "percent", "log": "log", "count": "log", "identity": "identity"}
@@ -210,7 +210,7 @@ def scenarios(
     ]
     own = list({s.name: s for s in out}.values())
     sized = [
-        replace(s, name=f"{s.name}_n{n}", text=f"{s.text}; {n} animals an arm", n=n)
+        replace(s, name=f"{s.name}_n{n}", text=f"{s.text}; {n} animals per arm", n=n)
         for n in sizes
         for s in own
     ]

@@ -17,7 +17,7 @@ TABLE, RULE = "linkage/associations.tsv", "associate_scores"
 def association_rows(
     plan: Plan, claim: Claim, associations: pd.DataFrame | None, dictionary: pd.DataFrame
 ) -> list[dict[str, object]]:
-    """One row an outcome of an association claim.
+    """One row per outcome of an association claim.
 
     Parameters
     ----------

@@ -137,7 +137,7 @@ def largest_residual(cut: a.Cut) -> float:
 
     Notes
     -----
-    Grubbs 1969 [from memory], on residuals in SD pooled over arms; the pooled degrees of freedom take the place of n − 2.
+    Grubbs' test, on residuals in SD pooled over arms; the pooled degrees of freedom take the place of n − 2.
     """
     raw = cut.raw()
     seen = ~np.isnan(cut.analysis)

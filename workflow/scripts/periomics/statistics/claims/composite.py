@@ -53,8 +53,8 @@ def overall_sd(values: ArrayLike, arm: ArrayLike, n_arms: int) -> Floats:
     Notes
     -----
     An SD within arms is small just when the index's own residuals are, so that its tests err too often: in .060 to .071 at .05 with
-    four to six animals an arm where the diseased arm varies two or three times as much, five outcomes, against .051 to .055 with
-    this one (docs/statistics.md; spherical tests of Läuter 1996 [from memory]).
+    four to six animals per arm where the diseased arm varies two or three times as much, five outcomes, against .051 to .055 with
+    this one (docs/statistics.md; Läuter's spherical tests).
     """
     values = np.asarray(values, float)
     arms = summarise(values, arm, n_arms)

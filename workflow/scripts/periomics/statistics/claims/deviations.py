@@ -54,8 +54,9 @@ def declaration_deviations(
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`, a row an item and verdict that differs, or a row an item with `NO_EFFECT`. The effect of one item is found by
-        undoing it alone; where there are several, their effect together follows.
+        Columns `COLUMNS`, one row per item and verdict that differs, or one row per item with `NO_EFFECT`.
+        The effect of one item is found by undoing it alone; where there are several, their effect together
+        follows.
 
     Notes
     -----

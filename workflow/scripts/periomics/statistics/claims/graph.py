@@ -199,7 +199,7 @@ def _decide(
     if claim.correction == "holm":
         p_adj, alpha = holm(family), holm_levels(family, plan.alpha)
     elif claim.correction == "bh":
-        # Intervals at the level that BH found for the family (false coverage rate, Benjamini and Yekutieli 2005 [from memory]).
+        # Intervals at the level that BH found for the family (false coverage rate).
         p_adj = benjamini_hochberg(family)
         found = (p_adj <= plan.alpha).sum(axis=-1, keepdims=True)
         size = (~np.isnan(family)).sum(axis=-1, keepdims=True)

@@ -1,4 +1,4 @@
-"""One row a claim and outcome: the verdict, what it rests on, and why."""
+"""One row per claim and outcome: the verdict, what it rests on, and why."""
 
 from __future__ import annotations
 

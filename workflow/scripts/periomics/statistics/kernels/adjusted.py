@@ -138,10 +138,10 @@ def adjust(
 
     Notes
     -----
-    HC2 with degrees of freedom from two matched moments: MacKinnon and White 1985, Bell and McCaffrey 2002 [from memory].
+    HC2 (MacKinnon and White 1985) with degrees of freedom from two matched moments (Bell and McCaffrey).
     HC2 is unbiased where arms vary alike. Where they do not, residuals of a quiet arm hold the noise that a variable one puts into
     the blocks: the variance is multiplied by what it should be over what it is expected to be, both under the working variances.
-    The working variances are each arm's, unbiased from the residuals (Rao's MINQUE [from memory]) and not below 0.
+    The working variances are each arm's, unbiased from the residuals (Rao's MINQUE) and not below 0.
     """
     values, arm = np.asarray(values, float), np.asarray(arm, int)
     shape, animals = values.shape[:-1], values.shape[-1]

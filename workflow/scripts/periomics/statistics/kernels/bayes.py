@@ -67,7 +67,7 @@ def bf01(
 
     Notes
     -----
-    Rouder, Speckman, Sun, Morey and Iverson 2009 [from memory]: given g, the difference is normal with variance r²g in units of
+    The Bayes factor of t with a Cauchy prior: given g, the difference is normal with variance r²g in units of
     the common SD. The one-sided factor multiplies the two-sided one, inside the integral over g, by 2 P(difference > 0 | data, g),
     which is a t distribution function on df + 1.
     """

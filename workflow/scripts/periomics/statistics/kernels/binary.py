@@ -1,6 +1,6 @@
 """Yes-or-no outcomes of two arms: difference of shares with an exact interval, exact p-values with and without blocks.
 
-At 3 to 10 animals an arm no approximate interval holds its level: over all shares on a grid of .01 the least coverage of the 95 %
+At 3 to 10 animals per arm no approximate interval holds its level: over all shares on a grid of .01 the least coverage of the 95 %
 interval is .83 for Newcombe's (11 % of the grid below .93), .86 for Agresti and Caffo's (2 %), and that of statsmodels' score interval is
 not defined where an arm has 0 or all events. The exact unconditional interval used here has .95 or more everywhere, by
 construction (tests/unit/statistics/test_binary.py enumerates it).
@@ -56,8 +56,8 @@ def risk_difference(
 
     Notes
     -----
-    The two-sided exact unconditional test orders tables by the score statistic and takes the worst case over the common share
-    (Agresti and Min 2001 [from memory]); at difference 0 it is Barnard's test with pooled variance. The interval is the hull of the
+    The two-sided exact unconditional test orders tables by the score statistic and takes the worst case over the common
+    share; at difference 0 it is Barnard's test with pooled variance. The interval is the hull of the
     differences that it does not reject. `scipy.stats.barnard_exact` (1.17) breaks exact ties by rounding: 5 of 6 against 0 of 6 gives
     it .0063 or .0039, depending on which answer is called the event. Above `LARGE` animals in an arm: `newcombe` and Fisher's test.
     """
@@ -131,7 +131,7 @@ def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUI
 def _score(n: tuple[int, int], difference: float) -> Floats:
     """|score statistic| of every table, the variance at the likeliest shares that differ by `difference`; shape (n₁ + 1, n₂ + 1).
 
-    Closed form of the restricted estimate: Farrington and Manning 1990 [from memory].
+    Closed form of the restricted estimate.
     """
     p1, p2 = np.arange(n[0] + 1)[:, None] / n[0], np.arange(n[1] + 1)[None] / n[1]
     ratio = n[1] / n[0]
@@ -157,7 +157,7 @@ def _score(n: tuple[int, int], difference: float) -> Floats:
 def newcombe(
     events: tuple[int, int], n: tuple[int, int], level: float = 0.95
 ) -> tuple[float, float]:
-    """Newcombe's hybrid of two Wilson intervals for the difference of two shares (1998 [from memory])."""
+    """Newcombe's hybrid of two Wilson intervals for the difference of two shares (Statistics in Medicine 17:873, 1998)."""
     z = float(ndtri(0.5 + level / 2))
     shares = [k / m for k, m in zip(events, n, strict=True)]
     ends = []
@@ -189,7 +189,7 @@ def conditional_p(events: ArrayLike, n: ArrayLike) -> float:
     Notes
     -----
     Given its margins, a block's count is hypergeometric; the sum over blocks is their convolution (the exact form of the test of
-    Mantel and Haenszel [from memory]). It is the exact permutation test within blocks of the number of events.
+    Mantel and Haenszel). It is the exact permutation test within blocks of the number of events.
     """
     from scipy import stats
 
@@ -216,7 +216,7 @@ def risk_difference_blocks(events: ArrayLike, n: ArrayLike, level: float = 0.95)
     Returns
     -------
     RiskDifference
-        The difference is the mean over blocks weighted by n₁n₂/(n₁+n₂) (Mantel and Haenszel [from memory]); p is
+        The difference is the mean over blocks weighted by n₁n₂/(n₁+n₂) (Mantel and Haenszel); p is
         `conditional_p`. The interval is NaN with fewer than two animals in an arm.
 
     Notes

@@ -97,7 +97,7 @@ def linear_form(arms: Arms, weights: ArrayLike, *, pooled: bool = False) -> Esti
 
     Notes
     -----
-    Welch 1947 and Satterthwaite 1946 [from memory]: se² = Σ w²s²/n, df = se⁴ / Σ (w²s²/n)²/(n−1).
+    Welch and Satterthwaite: se² = Σ w²s²/n, df = se⁴ / Σ (w²s²/n)²/(n−1).
     """
     w = np.broadcast_to(np.asarray(weights, float), arms.mean.shape)
     used = w != 0

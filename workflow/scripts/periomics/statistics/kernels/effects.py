@@ -27,7 +27,7 @@ class Effect(NamedTuple):
 
 
 def hedges_correction(df: ArrayLike) -> Floats:
-    """Hedges' small-sample factor, exact form Γ(df/2) / (√(df/2) Γ((df−1)/2)) (1981 [from memory])."""
+    """Hedges' small-sample factor, exact form Γ(df/2) / (√(df/2) Γ((df−1)/2))."""
     df = np.asarray(df, float)
     return np.exp(special.gammaln(df / 2) - special.gammaln((df - 1) / 2)) / np.sqrt(df / 2)
 

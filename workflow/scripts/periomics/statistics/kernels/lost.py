@@ -82,7 +82,7 @@ def compare_with_losses(
 
     Notes
     -----
-    Lachin 1999 [from memory]. The effect says how often an animal of the first arm fares better, a loss being the worst that can
+    Worst-rank scores. The effect says how often an animal of the first arm fares better, a loss being the worst that can
     happen; it mixes survival with outcome and is a sensitivity analysis of the available-case estimate, not an estimate of the same.
     """
     values, lost, first = np.asarray(values, float), np.asarray(lost, bool), np.asarray(first, bool)

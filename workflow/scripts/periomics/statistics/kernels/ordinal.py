@@ -1,6 +1,6 @@
 """Ordinal scores of two arms, and anything else of which only the order is trusted: relative effect and its permutation test.
 
-Measured type-I error of the permutation p at .05, 4000 studies a cell, a score of four grades
+Measured type-I error of the permutation p at .05, 4000 studies per cell, a score of four grades
 (tests/unit/statistics/test_ordinal.py repeats a part of it). "1:3" is a null with equal relative effect but unequal spread, which no
 permutation test holds exactly:
 
@@ -80,7 +80,8 @@ def compare_ranks(
 
     Notes
     -----
-    Brunner and Munzel 2000; permutation: Neubert and Brunner 2007 [from memory]. Over blocks the effect is the mean weighted by
+    Brunner and Munzel (Biometrical Journal 42:17, 2000); permutation: Neubert and Brunner (Computational
+    Statistics and Data Analysis 51:5192, 2007). Over blocks the effect is the mean weighted by
     n₁n₂/(n₁+n₂). Where an arm has one animal in a block the statistic is not studentised.
     """
     values, first, block = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
@@ -128,8 +129,8 @@ def relative_effect_interval(
 
     Notes
     -----
-    The variance at θ is that of Hanley and McNeil (1982 [from memory]) with the mean of the two sizes in place of either, after
-    Newcombe (2006, method 5 [from memory]), which needs no variance of the sample; t has 2 (min(n₁, n₂) − blocks) degrees of
+    The variance at θ is that of Hanley and McNeil with the mean of the two sizes in place of either, as by
+    Newcombe, which needs no variance of the sample; t has 2 (min(n₁, n₂) − blocks) degrees of
     freedom, at least min(n₁, n₂) − 1, because the smaller arm may be the one that varies. Measured coverage at 3 to 10 animals an
     arm, also 3 with 9 and 4 with 10, equal and 1:3 spread, continuous and four grades, θ from .5 to .97: .944 to 1 (with normal
     quantiles from .86, with n₁ + n₂ − 2 degrees of freedom .90 at 9 with 3); six layouts of two to six blocks: .954 to 1.

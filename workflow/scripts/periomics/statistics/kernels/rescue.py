@@ -75,7 +75,7 @@ def fieller(
 
     Notes
     -----
-    Fieller 1954 [from memory]; group-wise variances by design.md section 7.1; forms on the outcome's scale by `position.form`.
+    Fieller's set; group-wise variances by design.md section 7.1; forms on the outcome's scale by `position.form`.
     """
     count, places = arms.mean.shape[-1], (healthy, disease, arm)
     tail = 0.5 + level / 2
@@ -121,7 +121,7 @@ def _farthest(excess: Callable[[Floats], Floats], centre: Floats) -> Floats:
 
 
 def _crossing(excess: Callable[[Floats], Floats], inside: Floats, outside: Floats) -> Floats:
-    """Angle between one inside the set and one outside at which `excess` is 0 (Illinois rule [from memory])."""
+    """Angle between one inside the set and one outside at which `excess` is 0 (Illinois rule)."""
     a, b = inside + 0.0, outside + 0.0
     fa, fb = excess(a), excess(b)
     fine = (fa < 0) & (fb > 0)

@@ -37,7 +37,7 @@ def summarise_series(
     Returns
     -------
     DataFrame
-        One row a unit: `unit, n_times, start, end` (of its own times), `slope` (least squares over its own times, per unit of time),
+        One row per unit: `unit, n_times, start, end` (of its own times), `slope` (least squares over its own times, per unit of time),
         `auc` (trapezoids over the window, ends interpolated linearly, never extrapolated), `mean_level` (auc / length of the window),
         `change` (value at the window's end minus that at its start), `reason`. What cannot be said is NaN with a reason; the
         slope stays where only the window is not reached.

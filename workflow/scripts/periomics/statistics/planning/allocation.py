@@ -100,7 +100,7 @@ def allocate(
     Parameters
     ----------
     animals
-        animal_id, block, sex, weight_g; one row an animal.
+        animal_id, block, sex, weight_g; one row per animal.
     arms
         Names of the arms, in the order in which they are printed.
     rng
@@ -116,7 +116,7 @@ def allocate(
     -----
     In every block, in each sex and over all, numbers of animals in two arms differ by at most one. Such an allocation always exists:
     animals are edges between their block and their sex, arms are colours, and a bipartite multigraph has an equitable
-    edge colouring for any number of colours (de Werra [from memory]).
+    edge colouring for any number of colours.
     """
     check_animals(animals, arms, file)
     n, k = len(animals), len(arms)

@@ -41,7 +41,7 @@ def lay_out(
     Parameters
     ----------
     specimens
-        specimen_id, animal_id, arm, block; one row a specimen.
+        specimen_id, animal_id, arm, block; one row per specimen.
     capacity
         Specimens that a batch holds; there are as few batches as that allows, of sizes that differ by at most one.
     name

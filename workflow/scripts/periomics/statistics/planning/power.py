@@ -142,7 +142,7 @@ def detectable(power: Callable[[float], float], wanted: float) -> float:
 
 
 def needed(power: Callable[[int], float], wanted: float, limit: int) -> float:
-    """Fewest animals an arm (from 2 to `limit`) with the wanted power, NaN where even the limit does not suffice."""
+    """Fewest animals per arm (from 2 to `limit`) with the wanted power, NaN where even the limit does not suffice."""
     low, high = 1, limit
     if power(high) < wanted:
         return float("nan")

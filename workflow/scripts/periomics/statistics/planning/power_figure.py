@@ -1,4 +1,4 @@
-"""Power over animals an arm, a panel a claim."""
+"""Power over animals per arm, one panel per claim."""
 
 from __future__ import annotations
 

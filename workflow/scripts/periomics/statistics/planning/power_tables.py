@@ -1,4 +1,4 @@
-"""One row a claim and outcome: power now, what could be detected, animals needed; and the curves behind it."""
+"""One row per claim and outcome: power now, what could be detected, animals needed; and the curves behind it."""
 
 from __future__ import annotations
 
@@ -49,7 +49,7 @@ COLUMNS = (
 )
 CURVE_COLUMNS = ("claim_id", "outcome", "n", "power", "power_adjusted", "method")
 DIFFERENCE, MARGIN, DEFICIT = "difference", "margin", "deficit"
-# Beyond the curve, animals an arm at which power is simulated; between them it is interpolated and rounded up.
+# Beyond the curve, animals per arm at which power is simulated; between them it is interpolated and rounded up.
 _FURTHER = (1.2, 1.5, 2, 2.5, 3, 4, 5, 7, 10)
 _FACTORS = np.array([0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10])
 COMBINED = "all outcomes"
@@ -373,7 +373,7 @@ def _not_reached(needed: float, by_n: Mapping[int, Power]) -> str:
     return (
         ""
         if np.isfinite(needed)
-        else f"the wanted power is not reached with {max(by_n)} animals an arm"
+        else f"the wanted power is not reached with {max(by_n)} animals per arm"
     )
 
 
@@ -389,7 +389,7 @@ def _crossing(x: np.ndarray, power: Sequence[float], wanted: float) -> float:
 
 
 def _animals(power: Sequence[float], ns: Sequence[int], wanted: float) -> float:
-    """Fewest animals an arm with the wanted power, interpolated beyond the curve and rounded up; NaN where not reached."""
+    """Fewest animals per arm with the wanted power, interpolated beyond the curve and rounded up; NaN where not reached."""
     if power[0] >= wanted:
         return float(ns[0])
     p = np.maximum.accumulate(power)

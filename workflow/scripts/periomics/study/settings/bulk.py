@@ -23,7 +23,7 @@ class BulkScores(Section):
     """Scores per library."""
 
     footprint_top: int = Field(
-        500, ge=10, description="genes a pathway of a configured footprint table"
+        500, ge=10, description="genes per pathway of a configured footprint table"
     )
     footprint_species: Species = Field("mouse", description="species of that table")
 

@@ -13,7 +13,7 @@ class Calibration(Section):
     studies: int = Field(
         10_000,
         ge=50,
-        description="simulated studies a scenario; 10,000 tell a rate of .05 to .006, 200 are a quick look",
+        description="simulated studies per scenario; 10,000 tell a rate of .05 to .006, 200 are a quick look",
     )
     d: float = Field(
         2.5,
@@ -31,5 +31,5 @@ class Calibration(Section):
     )
     sizes: tuple[int, ...] = Field(
         (3, 4, 5, 6, 7, 8, 9, 10),
-        description="animals an arm: each scenario is repeated with them, beside the own numbers of the study",
+        description="animals per arm: each scenario is repeated with them, beside the own numbers of the study",
     )

@@ -19,7 +19,7 @@ class BatchLayout(Section):
         None,
         description="sheet whose specimens are laid out; where empty every animal gives `per_animal` specimens",
     )
-    per_animal: int = Field(1, ge=1, description="specimens an animal, where no sheet names them")
+    per_animal: int = Field(1, ge=1, description="specimens per animal, where no sheet names them")
 
 
 class Planning(Section):
@@ -58,9 +58,9 @@ class Planning(Section):
         0.4, ge=0, lt=1, description="between the outcomes of an animal, for families of claims"
     )
     n: tuple[int, int] = Field(
-        (3, 20), description="animals an arm, from and to, of the power curves"
+        (3, 20), description="animals per arm, from and to, of the power curves"
     )
-    n_limit: int = Field(200, ge=2, description="most animals an arm that are considered")
+    n_limit: int = Field(200, ge=2, description="most animals per arm that are considered")
     simulations: int = Field(
         2000,
         ge=100,
