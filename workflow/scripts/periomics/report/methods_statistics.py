@@ -13,7 +13,7 @@ from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS
 from periomics.report.sources import Sources
 from periomics.report.told import NOT_REPORTED, Config, value
 from periomics.report.words import SCALES, said, symbol
-from periomics.study.claims import COMPOSITE
+from periomics.study.claims import COMPOSITE, NO_BENEFIT
 
 MARGIN_WORDS = {
     "deficit": "of the healthy − diseased difference",
@@ -137,9 +137,7 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
     whole = [str(c.get("id")) for c in entries if c.get("combine") == "all"]
     if whole:
         yield f"Over all outcomes by intersection–union: {_listed(whole)}."
-    one_sided = [
-        str(c.get("id")) for c in entries if c.get("kind") in ("non_superiority", "equivalence")
-    ]
+    one_sided = [str(c.get("id")) for c in entries if c.get("kind") in NO_BENEFIT]
     if one_sided:
         yield f"One-sided at α: {_listed(one_sided)}."
     pairs = [str(c.get("id")) for c in entries if c.get("kind") == "association"]

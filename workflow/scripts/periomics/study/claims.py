@@ -4,19 +4,29 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
 from periomics.core.problems import Problem
 from periomics.study.settings.section import Section, problem_of
 
+ClaimKind = Literal[
+    "gate",
+    "superiority",
+    "timing",
+    "interaction",
+    "dose_trend",
+    "non_superiority",
+    "equivalence",
+    "rescue",
+    "association",
+]
+CLAIM_KINDS: tuple[str, ...] = get_args(ClaimKind)
 # Kinds that ask whether a contrast lies above 0; they differ in what the contrast is.
 DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")
-CLAIM_KINDS = ("gate", *DIFFERENCE, "non_superiority", "equivalence", "rescue", "association")
-CORRECTIONS = ("none", "holm", "bh")
-MARGINS = ("deficit", "sd", "raw")
-UNITS = ("animal", "isolation", "donor", "technical")
+# Kinds that claim the absence of a benefit; they are tested one-sided against a margin.
+NO_BENEFIT = ("non_superiority", "equivalence")
 COMPOSITE = "hi"
 
 
@@ -83,17 +93,7 @@ class ClaimEntry(Section):
 
     id: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+-]*$", description="name of the claim")
     text: str = Field("", description="the claim in words")
-    kind: Literal[
-        "gate",
-        "superiority",
-        "timing",
-        "interaction",
-        "dose_trend",
-        "non_superiority",
-        "equivalence",
-        "rescue",
-        "association",
-    ] = Field(description="what is asked of the contrast")
+    kind: ClaimKind = Field(description="what is asked of the contrast")
     contrast: str = Field("", description="name of a contrast; not for rescue and association")
     arm: str = Field("", description="rescue: the treated arm")
     threshold: float = Field(

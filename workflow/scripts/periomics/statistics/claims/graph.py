@@ -26,6 +26,7 @@ from periomics.statistics.kernels.contrasts import (
     p_below,
     p_two_sided,
 )
+from periomics.study.claims import NO_BENEFIT
 
 NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
 
@@ -207,7 +208,7 @@ def _decide(
     else:
         p_adj, alpha = p, np.full(shape, plan.alpha)
     p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
-    level = 1 - (2 * alpha if claim.kind in ("non_superiority", "equivalence") else alpha)
+    level = 1 - (2 * alpha if claim.kind in NO_BENEFIT else alpha)
     bounds = [interval(form, level) for form in forms]
     verdict = v.judge(claim.kind, *bounds[0], *bounds[1], *bounds[2]).astype("<U32")
     verdict = np.where(waiting & (verdict != v.NOT_JUDGED), v.NOT_TESTED, verdict)

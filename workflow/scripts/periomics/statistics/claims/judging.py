@@ -27,7 +27,7 @@ from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
 from periomics.statistics.kernels.contrasts import Estimate, interval, p_above, p_below
 from periomics.statistics.kernels.permutation import attainable_floor
 from periomics.statistics.kernels.rescue import describe, fieller
-from periomics.study.claims import DIFFERENCE
+from periomics.study.claims import DIFFERENCE, NO_BENEFIT
 
 COLUMNS = (
     "claim_id",
@@ -369,7 +369,7 @@ def _claim_rows(
 
 def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, float]:
     """Evidence of absence beside the verdict: two one-sided tests, and a Bayes factor with the most that it could say here."""
-    if claim.kind not in ("non_superiority", "equivalence"):
+    if claim.kind not in NO_BENEFIT:
         return {}
     effect, above, below = (Estimate(*(np.asarray(x)[..., i] for x in form)) for form in forms)
     improvement = claim.kind == "non_superiority"

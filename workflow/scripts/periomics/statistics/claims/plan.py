@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from periomics.core.errors import InputError, nearest
-from periomics.study.claims import ClaimEntry, Claims, ContrastEntry, check_form
+from periomics.study.claims import NO_BENEFIT, ClaimEntry, Claims, ContrastEntry, check_form
 
 
 @dataclass(frozen=True)
@@ -104,10 +104,7 @@ class Plan:
         return (
             claim.kind == "rescue"
             or any(g.id in claim.after for g in self.gates)
-            or (
-                claim.kind in ("non_superiority", "equivalence")
-                and self.margin_of(claim).kind == "deficit"
-            )
+            or (claim.kind in NO_BENEFIT and self.margin_of(claim).kind == "deficit")
         )
 
     def weights_of(self, claim: Claim) -> dict[str, float]:

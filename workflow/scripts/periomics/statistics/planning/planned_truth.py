@@ -10,12 +10,11 @@ import pandas as pd
 from scipy import stats
 
 from periomics.statistics.claims.plan import Claim, Contrast, Plan
-from periomics.study.claims import COMPOSITE
+from periomics.study.claims import COMPOSITE, NO_BENEFIT
 from periomics.study.dictionary import direction_of, entry
 from periomics.study.settings.planning import Planning
 
 WITHIN_UNITS = ("isolation", "donor")
-NO_BENEFIT = ("non_superiority", "equivalence")
 
 
 @dataclass(frozen=True)
