@@ -196,7 +196,9 @@ def runtime_for(minutes, per_input_mb=0):
     """Run time in minutes that grows with the size of the input and doubles with every attempt."""
 
     def runtime(wildcards, input, attempt):
-        return int((minutes + plan.memory_need(input, per_input_mb)) * 2 ** (attempt - 1))
+        return int(
+            (minutes + plan.memory_need(input, per_input_mb)) * 2 ** (attempt - 1)
+        )
 
     return runtime
 
