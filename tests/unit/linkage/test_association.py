@@ -5,12 +5,17 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from periomics.linkage.association import centre, correlation, fisher_interval, within
-from periomics.linkage.pairs import CONCORDANCE, associate, overlap_table, wide
+from periomics.linkage.association import beyond
+from periomics.linkage.pairs import CONCORDANCE, associate, on_scale, overlap_table, paired
 from periomics.statistics.claims.animals import prepare
+from periomics.statistics.kernels.exchange import of_animals, of_units
 from periomics.study.dictionary import load_dictionary
 
 STRATA = np.repeat(list("ABCD"), 6)
+
+
+def within(x, y, strata, rng, n=9999):
+    return beyond(np.asarray(x, float), np.asarray(y, float), of_animals(strata), rng, n)
 
 
 def test_shared_shifts_of_arms_are_not_an_association():
@@ -21,18 +26,21 @@ def test_shared_shifts_of_arms_are_not_an_association():
     assert found.r_pooled > 0.85 and abs(found.r) < 0.45 and found.p > 0.05
 
 
-def test_null_behaviour_of_the_permutation_and_of_the_interval():
+@pytest.mark.parametrize("sd", [(1, 1, 1, 1), (1, 2, 1, 1)])
+def test_null_behaviour_of_the_permutation_and_of_the_interval(sd):
+    """Fisher's z covers .80 to .88 where arms vary unequally."""
     rng = np.random.default_rng(2)
-    shift = np.repeat([0.0, 2.0, 4.0, 6.0], 6)
+    shift, scale = np.repeat([0.0, 2.0, 4.0, 6.0], 6), np.repeat(sd, 6)
     hits = covered = 0
-    for i in range(300):
-        x, y = shift + rng.standard_normal(24), shift + rng.standard_normal(24)
+    for i in range(400):
+        x, y = (shift + scale * rng.standard_normal(24) for _ in range(2))
         found = within(x, y, STRATA, np.random.default_rng(i), 199)
         hits += found.p <= 0.05
         covered += found.lower <= 0 <= found.upper
-    low, high = stats.binom.interval(0.999, 300, 0.05)
+    low, high = stats.binom.interval(0.999, 400, 0.05)
     assert low <= hits <= high
-    assert stats.binom.cdf(300 - covered, 300, 0.05) > 0.001 and covered < 300
+    low, high = stats.binom.interval(0.999, 400, np.array([0.93, 0.97]))
+    assert low[0] <= covered <= high[1]
 
 
 def test_planted_association_is_found_and_equals_partial_correlation():
@@ -54,20 +62,25 @@ def test_small_or_flat_data_say_why():
     assert "too few" in few.reason and np.isnan(few.p)
     flat = within(np.ones(24), np.arange(24.0), STRATA, np.random.default_rng(0))
     assert "does not vary" in flat.reason
+    arms = within(np.repeat([1.0, 2, 3, 4], 6), np.arange(24.0), STRATA, np.random.default_rng(0))
+    assert "does not vary" in arms.reason
     ten = within(
         np.arange(10.0) ** 2, np.arange(10.0), np.repeat(["A", "B"], 5), np.random.default_rng(0)
     )
-    assert "no test below 12" in ten.reason and ten.r > 0
+    assert "no test below 12 animals" in ten.reason and ten.r > 0
 
 
-def test_interval_and_centring_by_hand():
-    lower, upper = fisher_interval(0.5, 20)
-    z, half = np.arctanh(0.5), 1.959963985 / np.sqrt(18)
-    assert (lower, upper) == pytest.approx((np.tanh(z - half), np.tanh(z + half)))
-    np.testing.assert_allclose(
-        centre(np.array([1.0, 3.0, 10.0, 20.0]), np.array(list("AABB"))), [-1, 1, -5, 5]
-    )
-    assert np.isnan(correlation(np.zeros(3), np.ones(3)))
+def test_three_isolations_are_described_and_not_tested():
+    rng = np.random.default_rng(4)
+    design = of_units(np.repeat(list("ijk"), 4), np.tile(list("abcd"), 3))
+    found = beyond(rng.standard_normal(12), rng.standard_normal(12), design, rng)
+    assert "no test below 4 isolations" in found.reason and found.n_units == 3 and found.n == 12
+
+
+def test_a_perfect_line_has_no_interval():
+    x = np.random.default_rng(5).standard_normal(24)
+    found = within(x, 2 * x, STRATA, np.random.default_rng(0), 99)
+    assert found.r == pytest.approx(1) and np.isnan(found.lower) and found.p <= 0.02
 
 
 def animals_table():
@@ -97,7 +110,8 @@ def animals_table():
 
 def test_pairs_across_animals_and_within_isolations(root):
     dictionary = load_dictionary(root / "resources/outcomes.tsv")
-    group = pd.Series({f"R{i}": "ABCD"[i % 4] for i in range(24)} | {f"I{i}": "" for i in range(6)})
+    arms = {f"R{i}": "ABCD"[i % 4] for i in range(24)} | {f"I{i}": "" for i in range(6)}
+    sheet = pd.DataFrame({"group": arms})
     pairs = [
         {"score": "score:signature:ANG_sprouting", "outcome": "mvd"},
         {"score": "score:signature:ANG_endothelial_core", "outcome": "mvd"},
@@ -106,13 +120,22 @@ def test_pairs_across_animals_and_within_isolations(root):
     ]
     sets = {"ANG_endothelial_core": {"PECAM1", "KDR"}, "ANG_sprouting": {"ESM1"}}
     table = associate(
-        animals_table(), group, pairs, dictionary, {"mvd": {"PECAM1"}}, sets, 1, 499
+        animals_table(),
+        sheet,
+        pairs,
+        dictionary=dictionary,
+        assay_genes={"mvd": {"PECAM1"}},
+        set_genes=sets,
+        seed=1,
+        n_permutations=499,
     ).set_index("score_id")
     assert table.loc["score:signature:ANG_sprouting", "p_adj"] <= 0.01
     own = table.loc["score:signature:ANG_endothelial_core"]
     assert own["family"] == CONCORDANCE and np.isnan(own["p_adj"]) and "PECAM1" in own["reason"]
     culture = table.loc["score:signature:WOUND"]
-    assert culture["n"] == 24 and culture["r"] > 0.9 and culture["adjusted_for"] == "isolation"
+    # Score and outcome follow isolation and condition, and nothing links them beyond.
+    assert culture["n"] == 24 and culture["n_units"] == 6 and np.isnan(culture["p"])
+    assert culture["adjusted_for"] == "isolation, condition" and "vary" in culture["reason"]
     assert "not measured" in table.loc["score:signature:ABSENT", "reason"]
     overlap = overlap_table(animals_table(), dictionary).set_index("animal_id")
     assert (
@@ -141,7 +164,8 @@ def test_linkage_compares_the_values_that_statistics_compare(root):
     animals = shares_and_counts()
     sheet = pd.DataFrame({"animal_id": animals["animal_id"].unique(), "unit": "animal"})
     judged = prepare(animals, sheet, dictionary)
-    table, notes = wide(animals, dictionary)
+    values, notes = on_scale(animals, dictionary)
+    table = values.pivot(index="animal_id", columns="outcome", values="scaled").reset_index()
     assert notes == {}
     for outcome in ("bvtv", "neu", "score:signature:NFKB"):
         expected = judged[judged["outcome"] == outcome].sort_values("animal_id")["analysis"]
@@ -152,9 +176,54 @@ def test_linkage_compares_the_values_that_statistics_compare(root):
 def test_counts_of_0_without_areas_keep_every_animal_and_say_so(root):
     dictionary = load_dictionary(root / "resources/outcomes.tsv")
     animals = shares_and_counts().drop(columns=["numerator", "denominator"])
-    group = pd.Series({a: "ABCD"[i % 4] for i, a in enumerate(animals["animal_id"].unique())})
+    arms = {a: "ABCD"[i % 4] for i, a in enumerate(animals["animal_id"].unique())}
     pairs = [{"score": "score:signature:NFKB", "outcome": o} for o in ("neu", "bvtv")]
-    table = associate(animals, group, pairs, dictionary, {}, {}, 1, 99).set_index("outcome")
+    table = associate(
+        animals,
+        pd.DataFrame({"group": arms}),
+        pairs,
+        dictionary=dictionary,
+        assay_genes={},
+        set_genes={},
+        seed=1,
+        n_permutations=99,
+    ).set_index("outcome")
     assert list(table["n"]) == [24, 24] and table["p"].notna().all()
     assert "neu on its natural scale: no count scale" in table.loc["neu", "reason"]
     assert table.loc["bvtv", "reason"] == ""
+
+
+def cultures(times=(24.0,), doses=(np.nan,)):
+    """Score at 24 h and outcome at `times`, which say isolation, condition, dose and time in their value."""
+    rows = []
+    for i in range(5):
+        for c, condition in enumerate(("vehicle", "medium")):
+            for dose in doses:
+                said = 100 * i + 10 * c + (0 if np.isnan(dose) else dose / 10)
+                rows.append((f"I{i}", condition, dose, 24.0, "score:signature:WOUND", said))
+                rows += [(f"I{i}", condition, dose, t, "scratch", 1000 * t + said) for t in times]
+    names = ["animal_id", "condition", "dose", "time", "outcome", "scaled"]
+    return pd.DataFrame(rows, columns=names)
+
+
+def test_score_and_outcome_of_one_dose_stand_together():
+    both, note = paired(cultures(doses=(1.0, 10.0)), "score:signature:WOUND", "scratch")
+    assert len(both) == 20 and note == ""
+    np.testing.assert_allclose(both["outcome"] - 24_000, both["score"])
+
+
+def test_of_repeated_measurements_the_last_time_that_both_have_is_taken():
+    both, note = paired(cultures(times=(12.0, 24.0, 48.0)), "score:signature:WOUND", "scratch")
+    assert len(both) == 10 and note == "both at time 24"
+    np.testing.assert_allclose(both["outcome"] - 24_000, both["score"])
+    both, note = paired(cultures(times=(12.0, 48.0)), "score:signature:WOUND", "scratch")
+    assert note == "score at time 24, outcome at time 48"
+    np.testing.assert_allclose(both["outcome"] - 48_000, both["score"])
+
+
+def test_no_common_dose_is_said():
+    rows = cultures(doses=(1.0, 10.0))
+    score = rows["outcome"] != "scratch"
+    rows.loc[score, "dose"] += 1
+    both, _ = paired(rows, "score:signature:WOUND", "scratch")
+    assert both.empty

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from periomics.linkage.association import permutation_p
+from periomics.statistics.kernels.exchange import of_animals, p_value
 from periomics.statistics.kernels.permutation import (
     flip_signs,
     judge,
@@ -33,11 +33,12 @@ def test_nothing_drawn_reaches_what_was_observed():
     whole = permute_unknown_direction(y, arm, np.zeros(60, int), rng, 99)
     assert whole.p == pytest.approx(1 / 100)
     x = np.arange(30.0) - 14.5
-    assert permutation_p(x, x, np.zeros(30, int), 1.0, rng, 99) == pytest.approx(1 / 100)
+    one = of_animals(np.full(30, "A"))
+    assert p_value(x, x, one, rng, 99) == pytest.approx(1 / 100)
 
 
 def test_everything_drawn_reaches_what_is_no_difference():
     rng = np.random.default_rng(2)
     x = np.arange(30.0) - 14.5
-    assert permutation_p(x, x, np.zeros(30, int), 0.0, rng, 99) == pytest.approx(1)
+    assert p_value(x, np.zeros(30), of_animals(np.full(30, "A")), rng, 99) == pytest.approx(1)
     assert flip_signs(np.tile([1.0, -1.0], 20), rng, draws=99).p == pytest.approx(1)

@@ -1,9 +1,9 @@
-"""Tests the declared pairs of pathway score and outcome within arms, and shows which units share what.
+"""Tests the declared pairs of pathway score and outcome beyond what the design makes of both, and shows which units share what.
 
 Inputs
     outcomes/animals.tsv with outcomes and scores; the animals sheet; the signatures and what each assay stains.
 Outputs
-    linkage/associations.tsv, linkage/overlap.tsv and a panel of scatter plots, centred within arms.
+    linkage/associations.tsv, linkage/overlap.tsv and a panel of scatter plots, without what the design fixes.
 """
 
 import pandas as pd
@@ -27,18 +27,15 @@ def main(snakemake):
     log = start_log(snakemake)
     settings = Linkage.of(snakemake.params.settings, "linkage")
     dictionary = load_dictionary(snakemake.input.dictionary)
-    animals = read_result(snakemake.input.outcomes)
-    group = (
-        read_sheet("animals", snakemake.input.animals)
-        .drop_duplicates("animal_id")
-        .set_index("animal_id")["group"]
-    )
+    measured = read_result(snakemake.input.outcomes)
+    sheet = read_sheet("animals", snakemake.input.animals)
+    animals = sheet.drop_duplicates("animal_id").set_index("animal_id")
     assay = genes_by(snakemake.input.assays, "outcome", "gene_human")
     sets = genes_by(snakemake.input.signatures, "set", "gene_human")
     pairs, n = [p.model_dump() for p in settings.pairs], settings.permutations
     table = associate(
+        measured,
         animals,
-        group,
         pairs,
         dictionary=dictionary,
         assay_genes=assay,
@@ -47,8 +44,8 @@ def main(snakemake):
         n_permutations=n,
     )
     write_result(table, snakemake.output.associations)
-    write_result(overlap_table(animals, dictionary), snakemake.output.overlap)
-    save(association_figure(animals, group, table, dictionary), snakemake.output.figure)
+    write_result(overlap_table(measured, dictionary), snakemake.output.overlap)
+    save(association_figure(measured, animals, table, dictionary), snakemake.output.figure)
     log.info("%d pairs, smallest adjusted p %s", len(table), table["p_adj"].min())
 
 

@@ -1,4 +1,4 @@
-"""Scatter plots of the declared pairs, centred within arms, every unit a dot."""
+"""Scatter plots of the declared pairs without what the design fixes, every unit a dot."""
 
 from __future__ import annotations
 
@@ -6,19 +6,19 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.figures import PALETTE, new_figure
-from periomics.linkage.association import centre
-from periomics.linkage.pairs import wide
+from periomics.linkage.pairs import design_of, on_scale, paired, units_of
+from periomics.statistics.kernels.exchange import WITHIN_UNITS
 
 
 def association_figure(
-    animals: pd.DataFrame, group: pd.Series, table: pd.DataFrame, dictionary: pd.DataFrame
+    measured: pd.DataFrame, animals: pd.DataFrame, table: pd.DataFrame, dictionary: pd.DataFrame
 ):
-    """One panel per tested pair: score and outcome minus their arm's mean, coloured by arm (or isolation)."""
+    """One panel per tested pair: what the design leaves of score and outcome, coloured by arm (or isolation)."""
     shown = table[table["n"] > 3]
     columns = min(4, max(1, len(shown)))
     rows = -(-max(1, len(shown)) // columns)
     fig, axes = new_figure(2.7 * columns, 2.5 * rows, nrows=rows, ncols=columns, squeeze=False)
-    data, _ = wide(animals, dictionary)
+    values, _ = on_scale(measured, dictionary)
     for ax in axes.ravel()[len(shown) :]:
         ax.axis("off")
     if shown.empty:
@@ -26,20 +26,17 @@ def association_figure(
             0.5, 0.5, "no declared pair has units that share both", ha="center", wrap=True
         )
     for ax, row in zip(axes.ravel(), shown.itertuples(), strict=False):
-        part = data.dropna(subset=[row.score_id, row.outcome])
-        own = part["animal_id"].map(group).fillna("") == ""
-        part = part[own == (row.adjusted_for == "isolation")]
-        strata = (
-            part["animal_id"] if row.adjusted_for == "isolation" else part["animal_id"].map(group)
-        ).to_numpy(str)
-        x, y = (
-            centre(part[row.score_id].to_numpy(float), strata),
-            centre(part[row.outcome].to_numpy(float), strata),
-        )
-        for i, label in enumerate(np.unique(strata)):
+        within_unit = str(row.adjusted_for).startswith(WITHIN_UNITS)
+        both, _ = paired(values, row.score_id, row.outcome)
+        both = units_of(both, animals, within_unit)
+        fixed = design_of(both, animals, within_unit).fixed
+        x, y = (fixed @ both[c].to_numpy(float) for c in ("score", "outcome"))
+        names = both["animal_id"]
+        label_of = (names if within_unit else names.map(animals["group"])).to_numpy(str)
+        for i, label in enumerate(np.unique(label_of)):
             ax.plot(
-                x[strata == label],
-                y[strata == label],
+                x[label_of == label],
+                y[label_of == label],
                 "o",
                 ms=3.5,
                 color=PALETTE[i % len(PALETTE)],
@@ -47,7 +44,7 @@ def association_figure(
             )
         p = f"p_adj {row.p_adj:.2g}" if row.p_adj == row.p_adj else row.family
         ax.set_title(f"r {row.r:.2f} [{row.lower:.2f}, {row.upper:.2f}]  {p}", fontsize=6)
-        ax.set_xlabel(row.score_id.split(":")[-1] + " (centred)", fontsize=6)
-        ax.set_ylabel(row.outcome + " (centred)", fontsize=6)
+        ax.set_xlabel(row.score_id.split(":")[-1] + " (beyond the design)", fontsize=6)
+        ax.set_ylabel(row.outcome + " (beyond the design)", fontsize=6)
         ax.tick_params(labelsize=5)
     return fig

@@ -9,11 +9,13 @@ import pandas as pd
 
 from periomics.core.multiplicity import holm
 from periomics.core.seeds import generator
-from periomics.linkage.association import COLUMNS, within
+from periomics.linkage.association import COLUMNS, METHOD, beyond
+from periomics.statistics.kernels.exchange import Exchange, of_animals, of_units
 from periomics.study.dictionary import entry, scores_among
 from periomics.study.scale import applies, to_scale
 
 CONCORDANCE = "assay concordance"
+_UNIT = ["animal_id", "condition", "dose"]
 
 
 def on_scale(
@@ -38,6 +40,9 @@ def on_scale(
     """
     df = animals[(animals["status"] == "measured") & (animals["variant"] == "")]
     df = df[df["value"].notna()].assign(scaled=np.nan)
+    df["condition"] = df["condition"].fillna("")
+    for column in ("dose", "time"):
+        df[column] = pd.to_numeric(df[column]) if column in df else np.nan
     notes = {}
     for outcome, part in df.groupby("outcome"):
         unit = str(part["unit"].iloc[0]) if "unit" in part else ""
@@ -53,19 +58,79 @@ def on_scale(
     return df, notes
 
 
-def wide(animals: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[pd.DataFrame, dict[str, str]]:
-    """One row per unit and condition, one column per outcome (default variant, last time), on the outcome's scale.
+def paired(rows: pd.DataFrame, score: str, outcome: str) -> tuple[pd.DataFrame, str]:
+    """Score and outcome of the same units, conditions and doses.
 
-    Returns the table and the notes of `on_scale`.
+    Of repeated measurements the last time that both have is taken; where they share none, the last of each.
+
+    Parameters
+    ----------
+    rows
+        Of `on_scale`.
+    score, outcome
+        Names of two outcomes.
+
+    Returns
+    -------
+    table
+        animal_id, condition, dose, score, outcome; one row per unit, condition and dose that has both.
+    note
+        Which times stand beside each other, where they differ; else empty.
     """
-    df, notes = on_scale(animals, dictionary)
-    df = df.sort_values("time", na_position="first").drop_duplicates(
-        ["animal_id", "condition", "outcome"], keep="last"
+    first, second = (rows[rows["outcome"] == name] for name in (score, outcome))
+    note = ""
+    if _repeated(first) or _repeated(second):
+        shared = sorted(set(first["time"].dropna()) & set(second["time"].dropna()))
+        if shared:
+            first, second = (part[part["time"] == shared[-1]] for part in (first, second))
+            note = f"both at time {shared[-1]:g}"
+        else:
+            first, second = _last(first), _last(second)
+            ends = [part["time"].max() for part in (first, second)]
+            note = f"score at time {ends[0]:g}, outcome at time {ends[1]:g}"
+    doses = any(_doses(part) for part in (first, second))
+    key = ["animal_id", "condition", *(["dose"] if doses else [])]
+    both = first[[*key, "scaled"]].merge(second[[*key, "scaled"]], on=key, suffixes=("_s", "_o"))
+    both = both.rename(columns={"scaled_s": "score", "scaled_o": "outcome"})
+    if not doses:
+        both["dose"] = np.nan
+    return both.sort_values(key).reset_index(drop=True), note
+
+
+def _repeated(part: pd.DataFrame) -> bool:
+    return bool(part.groupby(_UNIT, dropna=False)["time"].nunique().gt(1).any())
+
+
+def _doses(part: pd.DataFrame) -> bool:
+    return bool(
+        part.groupby(["animal_id", "condition"], dropna=False)["dose"].nunique().gt(1).any()
     )
-    table = df.pivot_table(
-        index=["animal_id", "condition"], columns="outcome", values="scaled", aggfunc="first"
-    )
-    return table.reset_index(), notes
+
+
+def _last(part: pd.DataFrame) -> pd.DataFrame:
+    ordered = part.sort_values("time", na_position="first")
+    return ordered.drop_duplicates(_UNIT, keep="last")
+
+
+def design_of(both: pd.DataFrame, animals: pd.DataFrame, within_unit: bool) -> Exchange:
+    """What is fixed and what may be exchanged among paired units.
+
+    Parameters
+    ----------
+    both
+        Of `paired`.
+    animals
+        The animals sheet by animal_id: group, block.
+    within_unit
+        Whether units hold their arms (isolations, donors).
+    """
+    unit = both["animal_id"].to_numpy(str)
+    if within_unit:
+        dose = both["dose"].map(lambda d: "" if pd.isna(d) else f"@{d:g}")
+        return of_units(unit, (both["condition"] + dose).to_numpy(str))
+    known = animals.reindex(both["animal_id"])
+    blocks = known["block"].fillna("").to_numpy(str) if "block" in known else None
+    return of_animals(known["group"].to_numpy(str), blocks)
 
 
 def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
@@ -78,15 +143,11 @@ def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFra
     return counts.unstack(fill_value=0).reset_index()
 
 
-def _strata(units: pd.DataFrame, group: pd.Series, within_unit: bool) -> np.ndarray:
-    """Arm of the animal; for units whose arms vary within them, the unit itself."""
-    return (units["animal_id"] if within_unit else units["animal_id"].map(group)).to_numpy(str)
-
-
 def associate(
+    measured: pd.DataFrame,
     animals: pd.DataFrame,
-    group: pd.Series,
     pairs: Sequence[Mapping[str, object]],
+    *,
     dictionary: pd.DataFrame,
     assay_genes: Mapping[str, set[str]],
     set_genes: Mapping[str, set[str]],
@@ -97,10 +158,10 @@ def associate(
 
     Parameters
     ----------
-    animals
+    measured
         outcomes/animals.tsv.
-    group
-        animal_id → arm; '' where arms vary within the unit.
+    animals
+        The animals sheet by animal_id: group ('' where arms vary within the unit) and block.
     pairs
         Mappings with `score`, `outcome` and `units` (animal or isolation).
     dictionary
@@ -118,55 +179,61 @@ def associate(
     DataFrame
         linkage/associations.tsv.
     """
-    table, notes = wide(animals, dictionary)
+    values, notes = on_scale(measured, dictionary)
     rows = []
     for pair in pairs:
-        score, outcome, units = (
-            str(pair["score"]),
-            str(pair["outcome"]),
-            str(pair.get("units", "animal")),
-        )
+        score, outcome = str(pair["score"]), str(pair["outcome"])
+        within = str(pair.get("units", "animal")) != "animal"
         own = assay_genes.get(outcome, set()) & set_genes.get(
             score.split(":")[-1].split("@")[0], set()
         )
-        family = CONCORDANCE if own else f"declared pairs ({units}s)"
-        row = {
-            "outcome": outcome,
-            "score_id": score,
-            "family": family,
-            "adjusted_for": "arm" if units == "animal" else "isolation",
-            "method": "Pearson within strata, permutation within strata",
-            "reason": "",
-        }
-        if score not in table or outcome not in table:
-            absent = score if score not in table else outcome
-            rows.append({**row, "n": 0, "reason": f"{absent} was not measured in any unit"})
-            continue
-        inside = table["animal_id"].map(group).fillna("") == ""
-        part = table[inside == (units != "animal")].dropna(subset=[score, outcome])
-        strata = _strata(part, group, units != "animal")
-        rng = generator(seed, "associate_scores", f"{score}~{outcome}")
-        found = within(
-            part[score].to_numpy(), part[outcome].to_numpy(), strata, rng, n_permutations
-        )
+        row: dict[str, object] = {"outcome": outcome, "score_id": score, "method": METHOD}
+        family = f"declared pairs ({'isolations' if within else 'animals'})"
+        row["family"] = CONCORDANCE if own else family
         shared = f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else ""
-        said = [found.reason or shared, notes.get(outcome, ""), notes.get(score, "")]
-        rows.append(
-            {
-                **row,
-                "r": found.r,
-                "lower": found.lower,
-                "upper": found.upper,
-                "p": found.p,
-                "n": found.n,
-                "p_floor": found.p_floor,
-                "r_pooled": found.r_pooled,
-                "reason": "; ".join(s for s in said if s),
-            }
-        )
+        absent = [o for o in (score, outcome) if not (values["outcome"] == o).any()]
+        if absent:
+            reason = f"{absent[0]} was not measured in any unit"
+            rows.append({**row, "n": 0, "n_units": 0, "reason": reason})
+            continue
+        rng = generator(seed, "associate_scores", f"{score}~{outcome}")
+        row |= _tested(values, animals, (score, outcome), within, rng, n_permutations)
+        said = [str(row["reason"]) or shared, notes.get(outcome, ""), notes.get(score, "")]
+        rows.append({**row, "reason": "; ".join(s for s in said if s)})
     out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
     out["p_adj"] = np.nan
     for family, part in out.groupby("family"):
         if family != CONCORDANCE:
             out.loc[part.index, "p_adj"] = holm(part["p"].to_numpy(float))
     return out
+
+
+def units_of(both: pd.DataFrame, animals: pd.DataFrame, within_unit: bool) -> pd.DataFrame:
+    """Paired rows of the units that a pair speaks of; arms with one animal hold no information and are left out."""
+    group = both["animal_id"].map(animals["group"]).fillna("")
+    if within_unit:
+        return both[group == ""].reset_index(drop=True)
+    both = both[group != ""].drop_duplicates("animal_id")
+    size = both.groupby(both["animal_id"].map(animals["group"]))["animal_id"].transform("size")
+    return both[size > 1].reset_index(drop=True)
+
+
+def _tested(
+    values: pd.DataFrame,
+    animals: pd.DataFrame,
+    names: tuple[str, str],
+    within_unit: bool,
+    rng: np.random.Generator,
+    n_permutations: int,
+) -> dict[str, object]:
+    both, note = paired(values, *names)
+    both = units_of(both, animals, within_unit)
+    if both.empty:
+        reason = "no unit has both at the same condition and dose"
+        return {"n": 0, "n_units": 0, "reason": reason}
+    design = design_of(both, animals, within_unit)
+    x, y = both["score"].to_numpy(float), both["outcome"].to_numpy(float)
+    found = beyond(x, y, design, rng, n_permutations)
+    numbers = {k: v for k, v in vars(found).items() if k != "reason"}
+    said = "; ".join(s for s in (found.reason, note) if s)
+    return {**numbers, "adjusted_for": ", ".join(design.adjusted_for), "reason": said}

@@ -105,7 +105,7 @@ def associations(sources: Sources) -> Grid:
         "family": "Family",
         "score": "Score",
         "outcome": "Outcome",
-        "r": "r within arms",
+        "r": "r beyond the design",
         "interval": "95 % interval",
         "p": "adjusted p",
         "n": "n",

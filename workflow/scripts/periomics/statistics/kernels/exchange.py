@@ -1,0 +1,158 @@
+"""What may be exchanged under the null, as the design says: the one engine of permutations that keep a design.
+
+Fixed treatments are never exchanged. Animals move within their arm, after arms and blocks were taken out of both variables
+(Freedman and Lane's scheme: residuals move, then the design is taken out again). Specimens of one isolation or donor move
+together, condition by condition, against those of another one that has the same conditions.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import permutations, product
+from math import factorial, prod
+
+import numpy as np
+from numpy.typing import NDArray
+
+Floats = NDArray[np.float64]
+_BATCH = 2048
+# First of `adjusted_for` where units hold several conditions.
+WITHIN_UNITS = "isolation"
+
+
+@dataclass(frozen=True)
+class Exchange:
+    """A design of n specimens.
+
+    Attributes
+    ----------
+    fixed
+        (n, n) matrix that takes the fixed effects out of a variable.
+    unit
+        (n,) number of the unit of each specimen; the specimens of a unit are not independent.
+    places
+        For each set of units that may be exchanged, (units, specimens of each) positions, the specimens in the same order
+        of conditions. Rows of one set are permuted.
+    adjusted_for
+        What was taken out, in words.
+    """
+
+    fixed: Floats
+    unit: NDArray[np.int64]
+    places: tuple[NDArray[np.int64], ...]
+    adjusted_for: tuple[str, ...]
+
+    @property
+    def freedom(self) -> int:
+        """Degrees of freedom that the fixed effects leave."""
+        return round(float(np.trace(self.fixed)))
+
+    @property
+    def count(self) -> int:
+        """Number of different permutations, the observed order among them."""
+        return prod(factorial(len(rows)) for rows in self.places)
+
+    def orders(self, n: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        """Batches (k, specimens) of orders other than the observed: every one where there are at most `n`, else `n` random ones."""
+        drawn = self._every() if self.count <= n + 1 else self._random(n, rng)
+        yield from drawn
+
+    def floor(self, n: int) -> float:
+        """Smallest p-value that `n` permutations can give."""
+        return 1 / min(self.count, n + 1)
+
+    def _start(self, k: int) -> NDArray[np.int64]:
+        return np.tile(np.arange(len(self.unit)), (k, 1))
+
+    def _every(self) -> Iterator[NDArray[np.int64]]:
+        ways = [list(permutations(range(len(rows)))) for rows in self.places]
+        found = list(product(*ways))[1:]
+        for start in range(0, len(found), _BATCH):
+            part = found[start : start + _BATCH]
+            out = self._start(len(part))
+            for k, choice in enumerate(part):
+                for rows, order in zip(self.places, choice, strict=True):
+                    out[k, rows.ravel()] = rows[list(order)].ravel()
+            yield out
+
+    def _random(self, n: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+        for start in range(0, n, _BATCH):
+            k = min(_BATCH, n - start)
+            out = self._start(k)
+            for rows in self.places:
+                order = rng.random((k, len(rows))).argsort(axis=1)
+                out[:, rows.ravel()] = rows[order].reshape(k, -1)
+            yield out
+
+
+def of_animals(arm: NDArray[np.str_], block: NDArray[np.str_] | None = None) -> Exchange:
+    """Animals, one specimen each: arms and, where each animal has one, blocks are fixed; animals move within their arm."""
+    blocked = block is not None and bool(np.all(block != "")) and len(np.unique(block)) > 1
+    labels = [arm, block] if blocked and block is not None else [arm]
+    places = tuple(np.flatnonzero(arm == a)[:, None] for a in np.unique(arm))
+    return Exchange(
+        fixed=_without(labels),
+        unit=np.arange(len(arm)),
+        places=tuple(rows for rows in places if len(rows) > 1),
+        adjusted_for=("arm", "block") if blocked else ("arm",),
+    )
+
+
+def of_units(unit: NDArray[np.str_], condition: NDArray[np.str_]) -> Exchange:
+    """Units that hold several conditions: units and conditions are fixed; whole units move, where they have the same conditions.
+
+    `condition` holds the dose and whatever else was set; a unit has each at most once.
+    """
+    names, number = np.unique(unit, return_inverse=True)
+    sets: dict[tuple[str, ...], list[NDArray[np.int64]]] = {}
+    for k in range(len(names)):
+        own = np.flatnonzero(number == k)
+        own = own[np.argsort(condition[own], kind="stable")]
+        sets.setdefault(tuple(condition[own]), []).append(own)
+    return Exchange(
+        fixed=_without([unit, condition]),
+        unit=number,
+        places=tuple(np.stack(rows) for rows in sets.values() if len(rows) > 1),
+        adjusted_for=(WITHIN_UNITS, "condition"),
+    )
+
+
+def _without(labels: list[NDArray[np.str_]]) -> Floats:
+    """Matrix that takes the effects of all labels out of a variable."""
+    n = len(labels[0])
+    columns = [np.ones(n)]
+    columns += [(label == value).astype(float) for label in labels for value in np.unique(label)]
+    u, s, _ = np.linalg.svd(np.stack(columns, axis=1), full_matrices=False)
+    u = u[:, s > 1e-9 * s[0]]
+    return np.eye(n) - u @ u.T
+
+
+def studentised(x: Floats, y: Floats, unit: NDArray[np.int64]) -> Floats:
+    """Slope of `y` on `x` over its standard error from unit to unit; `y` (..., n), `x` (n,), both without fixed effects.
+
+    The error is that of residuals times `x` (as in HC0, summed by unit), which keeps the permutation calibrated where arms
+    vary unequally, and does not grow with the link itself.
+    """
+    size = float(x @ x)
+    top = (x * y).sum(axis=-1)
+    if size == 0:
+        return np.zeros_like(top)
+    parts = x * (y - (top / size)[..., None] * x)
+    if len(np.unique(unit)) < len(unit):
+        parts = np.stack([parts[..., unit == k].sum(axis=-1) for k in np.unique(unit)], axis=-1)
+    # A line without residuals is the strongest link there is, and not the division of 0 by 0.
+    least = 1e-12 * size * np.sqrt((y**2).sum(axis=-1) / size)
+    return top / np.maximum(np.sqrt((parts**2).sum(axis=-1)), np.maximum(least, 1e-300))
+
+
+def p_value(x: Floats, y: Floats, design: Exchange, rng: np.random.Generator, n: int) -> float:
+    """Two-sided p of the association of two variables beyond the design: (b + 1) / (m + 1), the observed order counted once."""
+    rx, ry = design.fixed @ x, design.fixed @ y
+    observed = abs(float(studentised(rx, ry, design.unit)))
+    beyond = done = 0
+    for order in design.orders(n, rng):
+        found = np.abs(studentised(rx, ry[order] @ design.fixed, design.unit))
+        beyond += int((found >= observed * (1 - 1e-9) - 1e-12).sum())
+        done += len(order)
+    return (beyond + 1) / (done + 1)
