@@ -10,9 +10,8 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 
-from periomics.statistics.kernels.exchange import Exchange, p_value
+from periomics.statistics.kernels.exchange import Exchange, SlopeTest, p_value
 
 COLUMNS = (
     "outcome",
@@ -35,6 +34,8 @@ METHOD = "Pearson beyond the design; permutation of studentised products"
 # Below these there is an estimate and no test: animals; isolations or donors that hold several conditions.
 MIN_ANIMALS, MIN_UNITS = 12, 4
 LEAST_FREEDOM = 3
+# Orders with which the ends of an interval are looked for.
+INTERVAL_ORDERS = 1999
 
 Floats = NDArray[np.float64]
 
@@ -100,44 +101,47 @@ def beyond(
     if any(flat):
         return _with(found, reason="score or outcome does not vary within arms")
     r = correlation(rx, ry)
-    lower, upper = interval(rx, ry, design)
+    p = p_value(x, y, design, rng, n_permutations)
+    lower, upper = interval(SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS)), p)
     found = _with(found, r=r, lower=lower, upper=upper, p_floor=design.floor(n_permutations))
     least, what = (MIN_UNITS, "isolations") if units < n else (MIN_ANIMALS, "animals")
     if units < least:
         return _with(found, reason=f"no test below {least} {what} that share both")
-    return _with(found, p=p_value(x, y, design, rng, n_permutations))
+    return _with(found, p=p)
 
 
 def _with(found: Association, **changed: float | str) -> Association:
     return Association(**{**vars(found), **changed})  # type: ignore[arg-type]
 
 
-def interval(rx: Floats, ry: Floats, design: Exchange, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the correlation of residuals, on Fisher's z, from what each unit contributes to it.
+def interval(test: SlopeTest, p: float, level: float = 0.95) -> tuple[float, float]:
+    """Interval of the correlation of residuals: the slopes that the permutation test does not reject, as correlations.
 
-    The variance is the sum of squared influences of the units (leverages of the design corrected as in HC3; for units
-    that hold several conditions by the freedom that is left), so that it holds where arms vary unequally. Degrees of
-    freedom are Satterthwaite's from the sets of units that are exchanged, or those of the units.
+    A slope b stands for b·s_x / √(b²·s_x² + s_e²). That leaves out how much the spread of the outcome is unknown, for which the
+    distances on Fisher's z are divided by √(1 − r²). The interval holds 0 where p is above 1 − level, and only there.
     """
-    n, h = len(rx), 1 - np.diag(design.fixed)
-    r = correlation(rx, ry)
-    u, v = rx / np.sqrt(rx @ rx / n), ry / np.sqrt(ry @ ry / n)
-    influence = (u * v - r / 2 * (u**2 + v**2)) / n
-    units = np.unique(design.unit)
-    if len(units) < n:
-        each = np.array([influence[design.unit == k].sum() for k in units])
-        squares = each**2 * n / design.freedom
-        freedom = float(len(units) - 1)
-    else:
-        squares = np.where(h < 1 - 1e-9, influence**2 / np.maximum(1 - h, 1e-9) ** 2, 0.0)
-        sets = [rows.ravel() for rows in design.places]
-        left = design.freedom / max(n - len(sets), 1)
-        parts = [(float(squares[rows].sum()), max((len(rows) - 1) * left, 1.0)) for rows in sets]
-        total = sum(part for part, _ in parts)
-        terms = sum(part**2 / df for part, df in parts)
-        freedom = total**2 / terms if terms > 0 else np.nan
-    if abs(r) >= 1 - 1e-12 or not freedom >= 1:
+    size, best = float(test.x @ test.x), test.best
+    rest = test.y - best * test.x
+    noise = float(rest @ rest)
+
+    def z(slope: float) -> float:
+        if np.isinf(slope):
+            return slope
+        r = slope * np.sqrt(size) / np.sqrt(slope**2 * size + noise)
+        return float(np.arctanh(np.clip(r, -1 + 1e-12, 1 - 1e-12)))
+
+    r = correlation(test.x, test.y)
+    if abs(r) >= 1 - 1e-12:
         return np.nan, np.nan
-    half = stats.t.ppf(0.5 + level / 2, freedom) * np.sqrt(squares.sum()) / (1 - r * r)
-    z = np.arctanh(r)
-    return float(np.tanh(z - half)), float(np.tanh(z + half))
+    middle, rejected = z(best), p <= 1 - level
+    ends = []
+    for slope in test.interval(level):
+        plain = z(slope)
+        wide = middle + (plain - middle) / np.sqrt(1 - r * r)
+        outward = np.sign(plain - middle) * np.sign(middle) < 0  # the end that lies toward 0
+        if outward and rejected and wide * middle <= 0:
+            wide = plain if plain * middle > 0 else middle * 1e-6
+        if outward and not rejected and wide * middle > 0:
+            wide = 0.0
+        ends.append(float(np.tanh(wide)))
+    return ends[0], ends[1]

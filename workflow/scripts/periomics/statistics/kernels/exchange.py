@@ -146,13 +146,66 @@ def studentised(x: Floats, y: Floats, unit: NDArray[np.int64]) -> Floats:
     return top / np.maximum(np.sqrt((parts**2).sum(axis=-1)), np.maximum(least, 1e-300))
 
 
+class SlopeTest:
+    """Permutation test of the slope of `y` on `x` beyond a design, against any slope, with one set of orders for all of them.
+
+    Parameters
+    ----------
+    x, y
+        (n,)
+    design
+        What is fixed and what may be exchanged.
+    rng, n
+        Generator and number of the orders; every order is taken once where there are no more.
+    """
+
+    def __init__(
+        self, x: Floats, y: Floats, design: Exchange, rng: np.random.Generator, n: int
+    ) -> None:
+        self.x, self.y, self.design = design.fixed @ x, design.fixed @ y, design
+        self.orders = list(design.orders(n, rng))
+
+    @property
+    def best(self) -> float:
+        """The slope of least squares."""
+        return float(self.x @ self.y) / float(self.x @ self.x)
+
+    def p(self, slope: float = 0.0) -> float:
+        """Two-sided p against a slope: (b + 1) / (m + 1), the observed order counted once."""
+        rest, unit = self.y - slope * self.x, self.design.unit
+        observed = abs(float(studentised(self.x, rest, unit)))
+        beyond = done = 0
+        for order in self.orders:
+            found = np.abs(studentised(self.x, rest[order] @ self.design.fixed, unit))
+            beyond += int((found >= observed * (1 - 1e-9) - 1e-12).sum())
+            done += len(order)
+        return (beyond + 1) / (done + 1)
+
+    def interval(self, level: float = 0.95) -> tuple[float, float]:
+        """Slopes that the test does not reject: it holds 0 where p against 0 is above 1 − level. Infinite where none can be."""
+        best = self.best
+        rest = self.y - best * self.x
+        step = float(np.sqrt((rest @ rest) / (self.x @ self.x)))
+        if step == 0 or self.design.floor(sum(map(len, self.orders))) > 1 - level:
+            return (best, best) if step == 0 else (-np.inf, np.inf)
+        low, high = (self._end(best, sign * step, 1 - level) for sign in (-1, 1))
+        return low, high
+
+    def _end(self, best: float, step: float, alpha: float) -> float:
+        """The last slope from `best` in one direction whose p is above `alpha`."""
+        inside, outside = best, best + step
+        for _ in range(40):
+            if self.p(outside) <= alpha:
+                break
+            inside, outside = outside, best + 2 * (outside - best)
+        else:
+            return float(np.copysign(np.inf, step))
+        for _ in range(24):
+            middle = (inside + outside) / 2
+            inside, outside = (middle, outside) if self.p(middle) > alpha else (inside, middle)
+        return inside
+
+
 def p_value(x: Floats, y: Floats, design: Exchange, rng: np.random.Generator, n: int) -> float:
-    """Two-sided p of the association of two variables beyond the design: (b + 1) / (m + 1), the observed order counted once."""
-    rx, ry = design.fixed @ x, design.fixed @ y
-    observed = abs(float(studentised(rx, ry, design.unit)))
-    beyond = done = 0
-    for order in design.orders(n, rng):
-        found = np.abs(studentised(rx, ry[order] @ design.fixed, design.unit))
-        beyond += int((found >= observed * (1 - 1e-9) - 1e-12).sum())
-        done += len(order)
-    return (beyond + 1) / (done + 1)
+    """Two-sided p of the association of two variables beyond the design."""
+    return SlopeTest(x, y, design, rng, n).p()

@@ -43,7 +43,9 @@ class Pair(Section):
 class Linkage(Section):
     """Scores beside outcomes, and signalling routes."""
 
-    permutations: int = Field(9999, ge=99, description="permutations for each pair, of what the design allows")
+    permutations: int = Field(
+        9999, ge=99, description="permutations for each pair, of what the design allows"
+    )
     pairs: tuple[Pair, ...] = Field(
         (),
         description="6 to 12 pairs declared before data; Holm within animals and within isolations",
