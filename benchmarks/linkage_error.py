@@ -14,7 +14,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
 from periomics.linkage.association import beyond
-from periomics.statistics.kernels.exchange import of_animals, of_units, p_value  # noqa: E402
+from periomics.statistics.kernels.exchange import of_animals, of_units, p_value
 
 ANIMALS = {
     "24 animals": {"sizes": (6, 6, 6, 6)},

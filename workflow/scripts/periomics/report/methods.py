@@ -197,8 +197,10 @@ def _linkage(sources: Sources, claims: Config) -> list[str]:
     solver = f"PuLP {version(sources, 'PuLP')}, HiGHS {version(sources, 'highspy')}"
     routes = f"Signed routes ({', '.join(names)}) were found by an integer programme ({solver})."
     return [
-        f"{len(settings.get('pairs') or [])} pairs of score and outcome were declared; each was centred within arms (or isolations) "
-        f"and tested by {value(sources.config, 'linkage/permutations')} permutations within them, with Holm's correction.",
+        f"{len(settings.get('pairs') or [])} pairs of score and outcome were declared. Arms and blocks (for cultures, isolations and "
+        "conditions) were taken out of both; each was tested by "
+        f"{value(sources.config, 'linkage/permutations')} permutations of animals within arms (of whole isolations), with "
+        "intervals by the same test and Holm's correction.",
         routes if names else "No signalling network was fitted.",
     ]
 

@@ -31,8 +31,9 @@ def association_rows(
     Returns
     -------
     list of dict
-        The correlation within arms is signed so that positive means: a better score goes with a better outcome. Supported where
-        its interval lies above 0 and the adjusted permutation p is at most alpha; refuted where the interval lies below 0.
+        The correlation within arms is signed so that positive means: a better score goes with a better outcome.
+        Supported where its interval lies above 0 and the adjusted permutation p is at most alpha; refuted where the
+        interval lies below 0 and the same holds.
     """
     rows = []
     for outcome in claim.outcomes:
@@ -78,7 +79,7 @@ def _judged(
     verdict = v.INCONCLUSIVE
     if ends[0] > 0 and p_adj <= plan.alpha:
         verdict = v.SUPPORTED
-    elif ends[1] < 0:
+    elif ends[1] < 0 and p_adj <= plan.alpha:
         verdict = v.REFUTED
     reason = "association within arms only; it says nothing of causes"
     return {
