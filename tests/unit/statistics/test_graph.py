@@ -9,7 +9,7 @@ from periomics.core.errors import InputError
 from periomics.statistics.claims import graph as g
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import read_plan
-from periomics.statistics.kernels.contrasts import summarise
+from periomics.statistics.kernels.contrasts import Estimate, summarise
 
 K = 5
 
@@ -184,3 +184,76 @@ def test_outcomes_that_wait_stay_in_their_family():
     smallest = np.where(tested, d["C4"].p, np.inf).min(axis=-1)[some]
     adjusted = np.where(tested, d["C4"].p_adj, np.inf).min(axis=-1)[some]
     np.testing.assert_allclose(adjusted, np.minimum(family[some] * smallest, 1), rtol=1e-9)
+
+
+def family_plan(times=("a", "b", "c"), correction="holm", **changed):
+    """A gate and some claims of one family on one outcome each."""
+    claims = [
+        {"id": "C0", "kind": "gate", "contrast": "C0", "outcomes": ["mvd"]},
+        *(
+            {
+                "id": f"T{t}",
+                "kind": "superiority",
+                "contrast": "C2",
+                "outcomes": ["mvd"],
+                "family": "times",
+                "correction": correction,
+                **changed.get(t, {}),
+            }
+            for t in times
+        ),
+    ]
+    contrasts = {
+        "C0": {"weights": {"healthy": 1, "disease": -1}},
+        "C2": {"weights": {"POST": 1, "disease": -1}},
+    }
+    roles = {"healthy": "CTRL", "disease": "DRUG", "treated": ["POST"]}
+    return read_plan({"contrasts": contrasts, "claims": claims}, roles)
+
+
+def forms_with(p, df=20.0):
+    """Forms whose effect has this two-sided p."""
+    t = stats.t.isf(np.atleast_1d(p) / 2, df)
+    one = Estimate(t, np.ones_like(t), np.full_like(t, df))
+    return g.Forms(one, one, one)
+
+
+def test_claims_of_one_family_are_corrected_together():
+    """Adjusted by hand: smallest × 3, next × 2, last × 1."""
+    plan = family_plan()
+    p = {"C0": 1e-6, "Ta": 0.02, "Tb": 0.001, "Tc": 0.3}
+    out = g.decide(plan, {k: forms_with(v) for k, v in p.items()})
+    assert list(out) == ["C0", "Ta", "Tb", "Tc"]
+    found = {k: float(out[k].p_adj[0]) for k in ("Ta", "Tb", "Tc")}
+    assert found == pytest.approx({"Ta": 0.04, "Tb": 0.003, "Tc": 0.3})
+    assert float(out["C0"].p_adj[0]) == pytest.approx(1e-6)
+    assert [str(out[k].verdict[0]).split()[0] for k in ("Ta", "Tb")] == ["supported"] * 2
+    alone = g.decide(family_plan(("b",)), {k: forms_with(p[k]) for k in ("C0", "Tb")})
+    assert float(alone["Tb"].p_adj[0]) == pytest.approx(0.001)
+
+
+def test_a_family_over_claims_holds_its_level():
+    """Three doses without any effect: .056 of studies supported one of them while each claim stood alone."""
+    rng, plan = np.random.default_rng(1), family_plan()
+    p = rng.uniform(size=(20_000, 3))
+    forms = {f"T{c}": forms_with(p[:, [i]]) for i, c in enumerate("abc")}
+    forms["C0"] = forms_with(np.full((20_000, 1), 1e-9))
+    out = g.decide(plan, forms)
+    any_small = np.any([out[f"T{c}"].p_adj[:, 0] <= 0.05 for c in "abc"], axis=0)
+    assert stats.binomtest(int(any_small.sum()), 20_000, 0.05).pvalue > 1e-3 or (
+        any_small.mean() < 0.05
+    )
+    assert any_small.mean() > 0.04
+
+
+@pytest.mark.parametrize(
+    ("changed", "text"),
+    [
+        ({"b": {"correction": "bh"}}, "family times has one correction: claim Ta says holm"),
+        ({"c": {"after": "Ta"}}, "waits for a claim that is decided together with it"),
+        ({"b": {"family": "own", "after": "Ta"}}, "waits for a claim that is decided together"),
+    ],
+)
+def test_families_that_cannot_be_corrected_together_are_refused(changed, text):
+    with pytest.raises(InputError, match=text):
+        family_plan(**changed)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
@@ -111,7 +111,10 @@ class ClaimEntry(Section):
     correction: Literal["none", "holm", "bh"] = Field(
         "none", description="over the outcomes that are tested"
     )
-    family: str = Field("", description="name of the family; the claim's own where empty")
+    family: str = Field(
+        "",
+        description="name of the family; claims that name one are corrected together; the claim's own where empty",
+    )
     combine: Literal["all"] | None = Field(
         None, description="all: one verdict over all outcomes, intersection–union"
     )
@@ -150,12 +153,47 @@ class Claims(Section):
 def check_form(claims: Mapping[str, Any], file: str) -> list[Problem]:
     """Every slip in the form of a claims file, each with its place and, for an unknown key or word, the nearest known one."""
     try:
-        Claims.model_validate(dict(claims))
+        declared = Claims.model_validate(dict(claims))
     except ValidationError as error:
         found = [(e["loc"], problem_of(e, Claims, file)) for e in error.errors()]
         # Of `primary`, or a list: the union names every member that does not fit.
         return list(dict.fromkeys(replace(p, column=_place(loc, claims)) for loc, p in found))
-    return []
+    return list(_families(declared.claims, file))
+
+
+def decided_at(claims: Sequence[ClaimEntry]) -> dict[str, int]:
+    """Claim → place in the declared order at which it is decided: that of the last claim of its family."""
+    last = {c.family or c.id: i for i, c in enumerate(claims)}
+    return {c.id: last[c.family or c.id] for c in claims}
+
+
+def _families(claims: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
+    """Claims of one family that cannot be corrected together."""
+    at = decided_at(claims)
+    first: dict[str, ClaimEntry] = {}
+    gates: list[str] = []
+    for claim in claims:
+        name = claim.family or claim.id
+        head = first.setdefault(name, claim)
+        where = f"claims/{claim.id}"
+        if claim.correction != head.correction:
+            message = f"family {name} has one correction: claim {head.id} says {head.correction}"
+            yield Problem(
+                file, 0, f"{where}/correction", message, claim.correction, head.correction
+            )
+        after = [claim.after] if isinstance(claim.after, str) else claim.after
+        if claim.kind == "gate":
+            gates.append(claim.id)
+            waits = list(after)
+        else:
+            waits = list(dict.fromkeys([*after, *gates]))
+        for other in waits:
+            if other in at and other != claim.id and at[other] >= at[claim.id]:
+                message = (
+                    "waits for a claim that is decided together with it or later, by its family; "
+                    "give one of them a family of its own"
+                )
+                yield Problem(file, 0, f"{where}/after", message, other)
 
 
 def _place(loc: tuple[int | str, ...], claims: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ arrays of shape (..., outcomes), so that a study (one row) and a calibration (a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
@@ -144,10 +144,19 @@ def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
     """
     out: dict[str, Decision] = {}
     done: dict[str, Claim] = {}
+    members: dict[str, list[Claim]] = {}
     for claim in plan.claims:
-        out[claim.id] = _decide(plan, claim, _full(forms[claim.id], len(claim.outcomes)), out, done)
-        done[claim.id] = claim
-    return out
+        members.setdefault(claim.family, []).append(claim)
+    for claim in plan.claims:
+        family = members[claim.family]
+        if claim is not family[-1]:
+            continue  # decided with the last claim of its family
+        asked = [_asked(plan, c, _full(forms[c.id], len(c.outcomes)), out, done) for c in family]
+        levels = _corrected(claim.correction, [a.family for a in asked], plan.alpha)
+        for c, a, (p_adj, alpha) in zip(family, asked, levels, strict=True):
+            out[c.id] = _decision(plan, c, a, p_adj, alpha)
+            done[c.id] = c
+    return {c.id: out[c.id] for c in plan.claims}
 
 
 def _full(forms: Forms, outcomes: int) -> Forms:
@@ -173,40 +182,61 @@ def _earlier(claim: Claim, other: Claim, verdict: NDArray[np.str_]) -> NDArray[n
     return np.stack(columns, axis=-1)
 
 
-def _decide(
+class Asked(NamedTuple):
+    """A claim before its family is corrected; arrays of shape (..., outcomes)."""
+
+    forms: Forms
+    p: Floats
+    family: Floats
+    no_deficit: NDArray[np.bool_]
+    waiting: NDArray[np.bool_]
+    unjudged: NDArray[np.bool_]
+
+
+def _asked(
     plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision], done: Mapping[str, Claim]
-) -> Decision:
+) -> Asked:
+    """What takes part in the family of a claim, by the claims that it waits for."""
     shape = forms.effect.estimate.shape
     no_deficit, waiting, unjudged = (np.zeros(shape, bool) for _ in range(3))
     gates = [g.id for g in plan.gates if plan.needs_deficit(claim) and g.id in out]
-    for name in gates:
+    for name in (*gates, *(c for c in claim.after if c not in gates)):
         seen = _earlier(claim, done[name], out[name].verdict)
-        no_deficit, unjudged = (
-            no_deficit | (seen == v.NO_DEFICIT),
-            unjudged | (seen == v.NOT_JUDGED),
-        )
-    for name in (c for c in claim.after if c not in gates):
-        seen = _earlier(claim, done[name], out[name].verdict)
-        no_deficit, unjudged = (
-            no_deficit | (seen == v.NO_DEFICIT),
-            unjudged | (seen == v.NOT_JUDGED),
-        )
-        waiting |= ~v.passed(seen)
+        no_deficit = no_deficit | (seen == v.NO_DEFICIT)
+        unjudged = unjudged | (seen == v.NOT_JUDGED)
+        if name not in gates:
+            waiting |= ~v.passed(seen)
     p = _p_value(claim, forms)
-    takes_part = ~(no_deficit | waiting | unjudged)
     # An outcome that an earlier claim left behind stays in the family as one that cannot be rejected: which outcomes get this far depends
     # on the same animals, and a family that shrinks with them would not hold its level.
     family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
-    if claim.correction == "holm":
-        p_adj, alpha = holm(family), holm_levels(family, plan.alpha)
-    elif claim.correction == "bh":
+    return Asked(forms, p, family, no_deficit, waiting, unjudged)
+
+
+def _corrected(
+    correction: str, families: Sequence[Floats], alpha: float
+) -> list[tuple[Floats, Floats]]:
+    """Adjusted p-values and levels of the claims of one family, corrected over all their outcomes together."""
+    shapes = np.broadcast_shapes(*(f.shape[:-1] for f in families))
+    p = np.concatenate([np.broadcast_to(f, (*shapes, f.shape[-1])) for f in families], axis=-1)
+    if correction == "holm":
+        p_adj, level = holm(p), holm_levels(p, alpha)
+    elif correction == "bh":
         # Intervals at the level that BH found for the family (false coverage rate).
-        p_adj = benjamini_hochberg(family)
-        found = (p_adj <= plan.alpha).sum(axis=-1, keepdims=True)
-        size = (~np.isnan(family)).sum(axis=-1, keepdims=True)
-        alpha = np.broadcast_to(plan.alpha * np.maximum(found, 1) / np.maximum(size, 1), shape)
+        p_adj = benjamini_hochberg(p)
+        found = (p_adj <= alpha).sum(axis=-1, keepdims=True)
+        size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
+        level = np.broadcast_to(alpha * np.maximum(found, 1) / np.maximum(size, 1), p.shape)
     else:
-        p_adj, alpha = p, np.full(shape, plan.alpha)
+        p_adj, level = p, np.full(p.shape, alpha)
+    ends = np.cumsum([f.shape[-1] for f in families])[:-1]
+    return list(zip(np.split(p_adj, ends, axis=-1), np.split(level, ends, axis=-1), strict=True))
+
+
+def _decision(plan: Plan, claim: Claim, asked: Asked, p_adj: Floats, alpha: Floats) -> Decision:
+    """Verdicts of a claim at the levels of its family."""
+    forms, p, _, no_deficit, waiting, unjudged = asked
+    takes_part = ~(no_deficit | waiting | unjudged)
     p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
     level = 1 - (2 * alpha if claim.kind in NO_BENEFIT else alpha)
     bounds = [interval(form, level) for form in forms]
