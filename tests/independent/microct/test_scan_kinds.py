@@ -212,12 +212,20 @@ def test_frames_of_one_dicom_file(tmp_path):
 
 
 def test_frames_that_cannot_be_one_volume(tmp_path):
+    import pydicom
+
     stored = np.zeros(SHAPE, int)
     multiframe(tmp_path / "a.dcm", stored, [1] * 4, tilt=0.01)
     with pytest.raises(InputError, match="sheared"):
         probe(tmp_path)
     multiframe(tmp_path / "a.dcm", stored, [1] * 4, cut=20)
     with pytest.raises(InputError, match="cut off"):
+        probe(tmp_path)
+    multiframe(tmp_path / "a.dcm", stored, [1] * 4)
+    data = pydicom.dcmread(tmp_path / "a.dcm")
+    del data.PerFrameFunctionalGroupsSequence[2].PlanePositionSequence
+    data.save_as(tmp_path / "a.dcm")
+    with pytest.raises(InputError, match="slice has no position"):
         probe(tmp_path)
     multiframe(tmp_path / "a.dcm", stored, [1] * 4)
     multiframe(tmp_path / "b.dcm", stored, [1] * 4)

@@ -191,6 +191,12 @@ def test_zarr_that_is_no_volume(tmp_path, volume):
     zarr.create_array(str(tmp_path / "bare.zarr"), data=volume)
     with pytest.raises(InputError, match="cannot be read as OME-Zarr"):
         probe(tmp_path / "bare.zarr")
+    nested = zarr.open_group(str(tmp_path / "nested.zarr"), mode="w", zarr_format=2)
+    nested.create_group("0")
+    axes = [{"name": n} for n in "zyx"]
+    nested.attrs["multiscales"] = [{"axes": axes, "datasets": [{"path": "0"}]}]
+    with pytest.raises(InputError, match="dataset 0 is no array"):
+        probe(tmp_path / "nested.zarr")
     two = zarr.open_group(str(tmp_path / "two.zarr"), mode="w", zarr_format=2)
     two.create_array("0", data=np.stack([volume, volume]))
     axes = [{"name": n} for n in "czyx"]

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from periomics.bulk.readers import (
     GENES_IN_ROWS,
     TRANSPOSED,
@@ -11,6 +13,7 @@ from periomics.bulk.readers import (
     transposed,
 )
 from periomics.core.errors import InputError
+from periomics.core.problems import Problem
 from periomics.study.check.opened import Look, Named
 
 MOST_CELLS = 2_000_000  # about two seconds; a table of 25,000 genes and 80 libraries is read whole
@@ -22,9 +25,10 @@ def look_at_counts(named: Named) -> Look:
     data = read_counts(named.path, stated, MOST_CELLS).data
     if transposed(data, [sample_of(f) for f in named.rows.values()]):
         return Look(named.problem(TRANSPOSED, named.cell, GENES_IN_ROWS, inside=named.path.name))
-    problems, taken = [], {}
+    problems: list[Problem] = []
+    taken: dict[str, int] = {}
     for row, facts in named.rows.items():
-        where = {"rows": [row], "column": "sample", "inside": named.path.name}
+        where: dict[str, Any] = {"rows": [row], "column": "sample", "inside": named.path.name}
         try:
             column = column_of(data, facts)
         except InputError as error:

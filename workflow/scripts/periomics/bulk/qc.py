@@ -123,8 +123,10 @@ def groups(facts: Sequence[Mapping[str, object]]) -> dict[tuple[str, str, str], 
     """Libraries that may be compared: same compartment, cell source and species."""
     out: dict[tuple[str, str, str], list[str]] = {}
     for fact in facts:
-        key = tuple(str(fact.get(k, "")) for k in ("compartment", "cell_source", "species"))
-        out.setdefault(key, []).append(str(fact["specimen_id"]))
+        compartment, source, species = (
+            str(fact.get(k, "")) for k in ("compartment", "cell_source", "species")
+        )
+        out.setdefault((compartment, source, species), []).append(str(fact["specimen_id"]))
     return out
 
 

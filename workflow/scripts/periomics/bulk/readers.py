@@ -355,7 +355,8 @@ def collect(facts: Sequence[Mapping[str, object]]) -> Counts:
         If a file lacks the library's column, or files do not name the same genes at all.
     """
     files: dict[tuple[str, str], Counts] = {}
-    columns, symbols, notes = {}, {}, []
+    columns, notes = {}, []
+    symbols: dict[str, str] = {}
     for fact in facts:
         key = (str(fact["path"]), str(fact.get("format", "")))
         if key not in files:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from periomics.core.files import atomic
 
@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 PALETTE = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#F0E442", "#000000")
 
 
-def new_figure(width: float = 6.0, height: float = 4.0, **subplots: object):
+def new_figure(width: float = 6.0, height: float = 4.0, **subplots: Any) -> tuple[Figure, Any]:
     """Return (figure, axes) on the Agg canvas, without touching pyplot's global state."""
     import matplotlib as mpl
     from matplotlib.backends.backend_agg import FigureCanvasAgg

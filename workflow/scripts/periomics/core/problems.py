@@ -79,9 +79,9 @@ def listing(problems: Iterable[Problem], level: str, most: int = 8) -> list[str]
         if count[0] <= most:
             shown.append(text)
             count[1] = len(shown) - 1
-    for count, last in place.values():
-        if count > most:
-            shown[last] += f" (and {count - most} more of this kind)"
+    for found, last in place.values():
+        if found > most:
+            shown[last] += f" (and {found - most} more of this kind)"
     return shown
 
 

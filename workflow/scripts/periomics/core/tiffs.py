@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 
 def tiff_cut(path: Path) -> bool:
@@ -13,7 +14,7 @@ def tiff_cut(path: Path) -> bool:
     size = path.stat().st_size
     with path.open("rb") as handle:
         head = handle.read(16)
-        order = "little" if head[:2] == b"II" else "big"
+        order: Literal["little", "big"] = "little" if head[:2] == b"II" else "big"
         big = int.from_bytes(head[2:4], order) == 43
         wide, number, entry = (8, 8, 20) if big else (4, 2, 12)
         place, seen = int.from_bytes(head[8:16] if big else head[4:8], order), set()

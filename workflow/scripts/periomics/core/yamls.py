@@ -93,10 +93,10 @@ def parse(text: str, name: str) -> tuple[object, list[Problem]]:
 def _look_through(text: str, name: str) -> Iterator[Problem]:
     """Equal keys, and nesting or aliases that would not end; after the latter nothing else is looked at."""
     parts: list[_Part] = []
-    sizes: dict[str, int] = {}
+    sizes: dict[str | None, int] = {}
     repeated = 0
     for event in yaml.parse(text, Loader=yaml.SafeLoader):
-        line = event.start_mark.line + 1
+        line = event.start_mark.line + 1 if event.start_mark else 0
         if isinstance(event, yaml.CollectionStartEvent):
             mapping = isinstance(event, yaml.MappingStartEvent)
             parts.append(_Part(_path(parts), mapping, event.anchor))

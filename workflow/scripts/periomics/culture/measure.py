@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,7 +27,7 @@ NO_SIZE = "the pixel size is not known: no lengths, no speeds"
 
 
 def read_series(
-    facts: Sequence[Mapping[str, object]], needs_size: bool = True
+    facts: Sequence[Mapping[str, Any]], needs_size: bool = True
 ) -> tuple[np.ndarray, np.ndarray, float | None]:
     """Frames (time, row, column), times in h and pixel size in µm of one scratch specimen.
 
@@ -78,7 +79,7 @@ def read_series(
     return np.stack(parts), np.asarray(times) - times[0], pixels[0]
 
 
-def _number(fact: Mapping[str, object], name: str) -> float | None:
+def _number(fact: Mapping[str, Any], name: str) -> float | None:
     value = fact.get(name)
     return None if value is None or value != value else float(value)
 

@@ -24,8 +24,8 @@ def look_at_series(named: Named) -> Look:
     frames = len(files) if len(files) > 1 else first.pages
     lacking = [r for r, facts in named.rows.items() if not {"interval_h", "time"} & set(facts)]
     if frames > 1 and lacking:
-        where = {"rows": lacking, "column": "interval_h"}
-        problems += named.problem(NO_INTERVAL, f"{frames} frames", "hours", **where)
+        stated = f"{frames} frames"
+        problems += named.problem(NO_INTERVAL, stated, "hours", rows=lacking, column="interval_h")
     return Look(problems, first.pixel_um)
 
 
@@ -45,7 +45,8 @@ def _alike(named: Named, headers: list[ImageInfo]) -> list[Problem]:
 def look_at_plate(named: Named) -> Look:
     """A plate's table, and whether the wells that the sheet names are on it, each once."""
     signals = read_plate(named.path)
-    problems, taken = [], {}
+    problems: list[Problem] = []
+    taken: dict[tuple[str, object], int] = {}
     for row, facts in named.rows.items():
         stated = str(facts.get("well", ""))
         try:

@@ -81,9 +81,8 @@ def select(samples: pd.DataFrame, where: Mapping[str, object], name: str) -> pd.
     """
     for column, wanted in where.items():
         if column not in samples.columns:
-            known = nearest(str(column), samples.columns)
             raise InputError(
-                f"analysis {name} selects by an unknown column{known}",
+                f"analysis {name} selects by an unknown column{nearest(str(column), samples.columns)}",
                 column="select",
                 value=column,
             )

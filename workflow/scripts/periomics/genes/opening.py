@@ -20,8 +20,8 @@ def check_analyses(study: Study) -> list[Problem]:
 
 
 def _samples(study: Study, modality: str) -> pd.DataFrame:
-    sheets = (study.sheets[n] for n in ("libraries", "animals", "exclusions"))
-    return sample_table(*sheets, modality)
+    sheets = study.sheets
+    return sample_table(sheets["libraries"], sheets["animals"], sheets["exclusions"], modality)
 
 
 def _bulk(study: Study) -> Iterator[Problem]:

@@ -77,10 +77,10 @@ def rank_sets(
         no_plot=True,
         verbose=False,
     ).res2d
-    rows = []
+    found = []
     for r in result.to_dict("records"):
         source, n, share = facts[r["Term"]]
-        rows.append(
+        found.append(
             {
                 "set": r["Term"],
                 "source": source,
@@ -92,7 +92,7 @@ def rank_sets(
                 "evidence": EVIDENCE,
             }
         )
-    df = pd.DataFrame(rows)
+    df = pd.DataFrame(found)
     df = (
         df.assign(size=df["NES"].abs())
         .sort_values(["size", "set"], ascending=[False, True])

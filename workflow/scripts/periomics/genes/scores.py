@@ -143,11 +143,11 @@ def footprint_scores(
     which a test compares with.
     """
     n = expression.shape[1]
-    symbols = np.asarray(symbols, object)
-    first = np.array(sorted(positions(list(symbols)).values()))
+    names = np.asarray(symbols, object)
+    first = np.array(sorted(positions(list(names)).values()))
     y = expression[first] - expression[first].mean(axis=1, keepdims=True)
-    x = weights.reindex(symbols[first]).fillna(0.0).to_numpy()
-    found = (weights.index.isin(set(symbols[first])).astype(float) @ (weights != 0).to_numpy()) / (
+    x = weights.reindex(names[first]).fillna(0.0).to_numpy()
+    found = (weights.index.isin(set(names[first])).astype(float) @ (weights != 0).to_numpy()) / (
         weights != 0
     ).sum().to_numpy()
     used = (x != 0).sum(axis=0)

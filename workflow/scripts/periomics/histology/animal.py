@@ -23,6 +23,8 @@ from periomics.histology.sections import open_section
 from periomics.histology.settings import StainSettings
 from periomics.study import measurements
 
+Shown = tuple[str, list[dict], Image.Image | None, str]
+
 
 @dataclass
 class Animal:
@@ -30,7 +32,7 @@ class Animal:
 
     measurements: pd.DataFrame
     objects: pd.DataFrame
-    sections: list[tuple[str, list[dict], Image.Image | None, str]] = field(default_factory=list)
+    sections: list[Shown] = field(default_factory=list)
 
 
 def measure_animal(
@@ -61,7 +63,8 @@ def measure_animal(
     InputError, SpecimenError
         With `stop`, of the first section that cannot be measured.
     """
-    tables, objects, shown = [], [], []
+    tables, objects = [], []
+    shown: list[Shown] = []
     for fact in sorted(
         facts, key=lambda f: (str(f["stain"]), str(f["section_id"]), str(f.get("field_id", "")))
     ):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -98,7 +99,7 @@ def pool(
     white = (
         np.asarray(settings.white)
         if settings.white
-        else stains.white_from_histogram(sum(s.histogram for s in sections))
+        else stains.white_from_histogram(np.sum([s.histogram for s in sections], axis=0))
     )
     colours = np.concatenate([s.colours for s in sections])
     pair, angle, reason = settings.pair, stains.angle_between(*settings.pair.vectors), ""
@@ -172,7 +173,7 @@ def batch_rows(table: pd.DataFrame, where: object = "") -> dict[str, BatchRow]:
     return {str(row["stain"]): _row(row) for row in table.to_dict("records")}
 
 
-def _row(row: Mapping[str, object]) -> BatchRow:
+def _row(row: Mapping[str, Any]) -> BatchRow:
     return BatchRow(
         (float(row["white_r"]), float(row["white_g"]), float(row["white_b"])),
         stains.parse_vectors(str(row["vectors"])),

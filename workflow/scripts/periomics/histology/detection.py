@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -159,7 +160,7 @@ def opening(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
     return dilate(erode(mask, radius_um, pixel_um), radius_um, pixel_um) & mask
 
 
-def label(mask: np.ndarray, connectivity: int = 8) -> np.ndarray:
+def label(mask: np.ndarray, connectivity: Literal[4, 8] = 8) -> np.ndarray:
     """Connected parts, numbered 1..N in raster order, int32."""
     import cc3d
 

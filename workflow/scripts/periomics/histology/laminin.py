@@ -204,7 +204,8 @@ def _third(stained: np.ndarray, k: int) -> np.ndarray:
 
 def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """Every stained and unstained run as an object with its piece of the line."""
-    rows, shapes = [], []
+    rows: list[dict[str, object]] = []
+    shapes = []
     corner = np.asarray(prepared.opened.offset) / prepared.opened.scale
     for points, arc, stained in found:
         step = arc[1] - arc[0] if len(arc) > 1 else 2 * arc[0]

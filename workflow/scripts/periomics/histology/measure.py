@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -15,7 +16,7 @@ from periomics.histology.settings import StainSettings, options_from
 from periomics.imaging.rois import detection
 from periomics.imaging.stains import clipped_share
 
-DETECTORS: dict[str, tuple[type, Callable[..., Readout]]] = {
+DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "vessels": (vessels.Options, vessels.measure),
     "neutrophils": (neutrophils.Options, neutrophils.measure),
     "nuclei": (nuclei.Options, nuclei.measure),

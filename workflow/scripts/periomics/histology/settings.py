@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from periomics.core.errors import InputError
 from periomics.imaging.stains import StainPair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
 
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
 TARGET = {"lacunae": 0}
@@ -19,7 +22,7 @@ RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")
 FIXED_OD = 0.2
 # Region in which a detector measures, where it is not the tissue around the implant.
 ROI = {"nuclei": "pie", "lacunae": "bone", "laminin": "interface"}
-T = TypeVar("T")
+T = TypeVar("T", bound="DataclassInstance")
 
 
 @dataclass(frozen=True)
@@ -91,9 +94,9 @@ def _one(
     )
 
 
-def options_from(kind: type[T], given: Mapping[str, object], where: str) -> T:
+def options_from(kind: type[T], given: Mapping[str, Any], where: str) -> T:
     """A detector's options (a dataclass of numbers) from the config; unknown names and non-numbers are errors."""
-    known = {f.name: f.default for f in fields(kind)}
+    known: dict[str, Any] = {f.name: f.default for f in fields(kind)}
     values = {}
     check_keys(given, list(known), where)
     for name, value in given.items():

@@ -101,7 +101,8 @@ def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
             value=stated,
             allowed="above 0",
         )
-    if stated is None and info.pixel_um is None:
+    known = stated if info.pixel_um is None else info.pixel_um
+    if known is None:
         raise InputError(
             "no pixel size in the file and none in the sheet",
             file=info.path,
@@ -109,7 +110,7 @@ def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
             allowed="µm per pixel",
         )
     if stated is None or info.pixel_um is None:
-        return stated if info.pixel_um is None else info.pixel_um
+        return known
     if abs(stated / info.pixel_um - 1) > AGREE:
         raise InputError(
             f"the sheet's pixel size and the file's ({info.pixel_um:.6g} µm) differ by more than 1 %",
@@ -298,7 +299,7 @@ def _probe_tiff(path: Path) -> ImageInfo:
         series = tif.series[0]
         sizes = [(s.shape[s.axes.index("X")], s.shape[s.axes.index("Y")]) for s in series.levels]
         if tif.is_svs:
-            pixel = _aperio_um(tif.pages[0].description)
+            pixel = _aperio_um(tif.pages.first.description)
         elif tif.is_ome:
             pixel = _ome_um(tif.ome_metadata, path)
         else:
@@ -329,8 +330,8 @@ def _probe_slide(path: Path) -> ImageInfo:
         slide = _open_slide(path, kind)
     with slide:
         mpp = [slide.properties.get(f"{kind}.mpp-{axis}") for axis in "xy"]
-        sizes = [tuple(int(v) for v in size) for size in slide.level_dimensions]
-    pixel = _square(float(mpp[0]), float(mpp[1]), path) if all(mpp) else None
+        sizes = [(int(width), int(height)) for width, height in slide.level_dimensions]
+    pixel = _square(float(mpp[0]), float(mpp[1]), path) if mpp[0] and mpp[1] else None
     return _info(path, kind, sizes, pixel)
 
 
@@ -363,10 +364,12 @@ def _aperio_um(description: str) -> float | None:
     return float(match[1]) if match else None
 
 
-def _ome_um(xml: str, path: Path) -> float | None:
+def _ome_um(xml: str | None, path: Path) -> float | None:
     """PhysicalSizeX and Y of the first Pixels element; their unit is µm where the file states none (OME's default)."""
     tag = re.search(r"<(?:\w+:)?Pixels\b[^>]*>", xml or "")
-    found = dict(re.findall(r'(PhysicalSize[XY](?:Unit)?)="([^"]+)"', tag[0])) if tag else {}
+    found: dict[str, str] = (
+        dict(re.findall(r'(PhysicalSize[XY](?:Unit)?)="([^"]+)"', tag[0])) if tag else {}
+    )
     if "PhysicalSizeX" not in found:
         return None
     values = []

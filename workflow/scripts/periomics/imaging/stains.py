@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from periomics.core.errors import InputError, nearest
 
@@ -81,7 +82,9 @@ def stain_pair(
     return StainPair((str(stains[0]), str(stains[1])), array, source)
 
 
-def choose_pair(pairs: Mapping[str, StainPair], vectors: object, where: str = "") -> StainPair:
+def choose_pair(
+    pairs: Mapping[str, StainPair], vectors: str | Mapping[str, Sequence[float]], where: str = ""
+) -> StainPair:
     """The pair a config asks for: a name of the table, or two named vectors of its own, the counterstain first:
     `{haematoxylin: [.., .., ..], eosin: [.., .., ..]}`."""
     if isinstance(vectors, Mapping):
@@ -102,19 +105,19 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
     return float(np.degrees(np.arccos(min(1.0, max(-1.0, cosine)))))
 
 
-def od_table(white: Sequence[float]) -> np.ndarray:
+def od_table(white: ArrayLike) -> np.ndarray:
     """Optical density of each 8-bit value: max(0, -log10(max(v, 1) / white)); float32, (3, 256), one row per channel.
 
     A value of 0 holds no density: it is taken as 1 and its share is reported by `clipped_share`.
     """
-    white = np.asarray(white, dtype=float)
-    if white.shape != (3,) or (white < 1).any() or (white > 255).any():
-        raise InputError("a white point has three values from 1 to 255", value=white.tolist())
+    point = np.asarray(white, dtype=float)
+    if point.shape != (3,) or (point < 1).any() or (point > 255).any():
+        raise InputError("a white point has three values from 1 to 255", value=point.tolist())
     values = np.maximum(np.arange(256), 1.0)
-    return np.maximum(0.0, -np.log10(values[None, :] / white[:, None])).astype(np.float32)
+    return np.maximum(0.0, -np.log10(values[None, :] / point[:, None])).astype(np.float32)
 
 
-def optical_density(rgb: np.ndarray, white: Sequence[float]) -> np.ndarray:
+def optical_density(rgb: np.ndarray, white: ArrayLike) -> np.ndarray:
     """Log10 optical density, float32 (..., 3), of uint8 rgb (..., 3)."""
     table = od_table(white)
     return np.stack([table[c][rgb[..., c]] for c in range(3)], axis=-1)
@@ -128,9 +131,7 @@ def clipped_share(rgb: np.ndarray, mask: np.ndarray | None = None) -> float:
     return float(zero.mean()) if zero.size else 0.0
 
 
-def separate(
-    rgb: np.ndarray, white: Sequence[float], pair: StainPair
-) -> tuple[np.ndarray, np.ndarray]:
+def separate(rgb: np.ndarray, white: ArrayLike, pair: StainPair) -> tuple[np.ndarray, np.ndarray]:
     """Amount of each of two stains, in OD of its own unit vector (QuPath's units, six times `skimage.color.rgb2hed`'s).
 
     The third component of the inverse is the residual (cross product of the two vectors) and is not returned; see

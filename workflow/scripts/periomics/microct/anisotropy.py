@@ -77,8 +77,8 @@ def anisotropy(bone: Mask, voi: Mask, threads: int = 1) -> Anisotropy | None:
     box = _box(voi)
     if box is None:
         return None
-    bits = [np.packbits(mask[box], axis=2, bitorder="little") for mask in (bone, voi)]
-    return anisotropy_of_bits(*bits, (0, 0, 0), voi[box].shape, threads)
+    bits, inside = (np.packbits(mask[box], axis=2, bitorder="little") for mask in (bone, voi))
+    return anisotropy_of_bits(bits, inside, (0, 0, 0), voi[box].shape, threads)
 
 
 def anisotropy_of_bits(

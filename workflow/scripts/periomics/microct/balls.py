@@ -115,7 +115,8 @@ def _margin(radius: float) -> int:
 
 
 def _wide(shape: Shape, pad: int) -> Shape:
-    return tuple(n + 2 * pad for n in shape)  # type: ignore[return-value]
+    z, y, x = shape
+    return z + 2 * pad, y + 2 * pad, x + 2 * pad
 
 
 def _continued(read: Reader, n: int, low: int, high: int, pad: int) -> Mask:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import cc3d
 import numba
@@ -16,6 +17,7 @@ from numpy.typing import NDArray
 
 from periomics.microct.slabs import BitVolume, Mask, Reader, Shape, empty_bits, slabs
 
+Neighbours = Literal[6, 26]
 # Rows and columns by which voxels that touch may be apart.
 REACH = {6: 0, 26: 1}
 # Planes of a slab whose labels stay in the cache: more of them take a third longer a voxel.
@@ -47,7 +49,7 @@ def purify_by_slabs(
     return filled
 
 
-def largest_part(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> BitVolume:
+def largest_part(read: Reader, shape: Shape, neighbours: Neighbours, planes: int = 64) -> BitVolume:
     """The largest connected part (6 or 26 neighbours) of a mask; nothing of nothing."""
     found = parts(read, shape, neighbours, planes)
     return keep(read, shape, found, largest(found), "keep the largest part")
@@ -62,7 +64,7 @@ class Parts:
     sizes: NDArray[np.int64]
     firsts: NDArray[np.int64]
     starts: dict[int, int]
-    neighbours: int
+    neighbours: Neighbours
     planes: int
 
 
@@ -95,14 +97,14 @@ def touching(read: Reader, other: Reader, shape: Shape, found: Parts) -> Mask:
     return marked
 
 
-def _labels(mask: Mask, neighbours: int) -> tuple[NDArray, int]:
+def _labels(mask: Mask, neighbours: Neighbours) -> tuple[NDArray, int]:
     labels, n = cc3d.connected_components(
         np.ascontiguousarray(mask), connectivity=neighbours, return_N=True
     )
     return labels, int(n)
 
 
-def parts(read: Reader, shape: Shape, neighbours: int, planes: int = 64) -> Parts:
+def parts(read: Reader, shape: Shape, neighbours: Neighbours, planes: int = 64) -> Parts:
     """Connected parts (6 or 26 neighbours) of a mask that is read by slabs of so many planes, or of THIN if that is fewer."""
     planes = min(planes, THIN)
     parents, sizes, firsts = [np.zeros(0, np.int64) for _ in range(3)]

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import cc3d
 import numba
@@ -127,7 +128,7 @@ def without_specks(bone: Mask, smallest: float) -> Mask:
     return kept[labels]
 
 
-def _largest(mask: Mask, neighbours: int) -> Mask:
+def _largest(mask: Mask, neighbours: Literal[6, 26]) -> Mask:
     labels = cc3d.connected_components(mask, connectivity=neighbours)
     sizes = np.bincount(labels.ravel())
     sizes[0] = 0

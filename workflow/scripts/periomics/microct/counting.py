@@ -105,6 +105,8 @@ def shells(settings: Microct) -> list[tuple[str, str, float, float, str]]:
 
 def shell_masks(regions: Regions, settings: Microct) -> list[Mask]:
     """The masks of `shells`."""
+    if regions.distance is None:  # no implant, and no shell about it
+        return []
     return [
         shell(regions.distance, low, high, regions.height, settings.voi)
         for _, _, low, high, _ in shells(settings)
@@ -119,6 +121,7 @@ def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int
     few = masks[: 2 if regions.axis is not None else 1]
     around = None
     if regions.axis is not None:
+        assert regions.distance is not None and regions.height is not None  # as the axis
         around = contact.tally(
             contact.Surroundings(
                 bone=part.seen,

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import astuple, dataclass
+from typing import Any
 
 import edt
 import numpy as np
@@ -40,7 +41,7 @@ class Calibration:
 
 
 def calibration_of(
-    settings: Microct, header: Mapping[str, object], batch: Mapping[str, object]
+    settings: Microct, header: Mapping[str, Any], batch: Mapping[str, Any]
 ) -> Calibration | None:
     """The scan's calibration by the declared way.
 
@@ -58,21 +59,17 @@ def calibration_of(
     """
     if settings.calibration == "none":
         return None
+    slope: Any
+    intercept: Any
     if settings.calibration == "line":
-        slope, intercept, source = (
-            settings.calibration_slope,
-            settings.calibration_intercept,
-            "declared line",
-        )
+        slope, intercept = settings.calibration_slope, settings.calibration_intercept
+        source = "declared line"
     elif settings.calibration == "header":
         slope, intercept = header.get("density_slope"), header.get("density_intercept")
         source = "scan's header"
     else:
-        slope, intercept, source = (
-            batch.get("slope"),
-            batch.get("intercept"),
-            "phantom of the batch",
-        )
+        slope, intercept = batch.get("slope"), batch.get("intercept")
+        source = "phantom of the batch"
     values = [float(v) if v not in (None, "") else float("nan") for v in (slope, intercept)]
     if not np.isfinite(values).all() or values[0] <= 0:
         raise SpecimenError(

@@ -59,8 +59,9 @@ def squared_distance(
         return np.zeros(mask[planes].shape, np.uint16)
     mask = np.ascontiguousarray(mask)
     if reach is not None:
-        kinds = (np.uint8, np.uint16) if reach < NARROW else (np.uint16, np.uint32)
-        return _transform(mask, *kinds, planes, reach, threads)
+        if reach < NARROW:
+            return _transform(mask, np.uint8, np.uint16, planes, reach, threads)
+        return _transform(mask, np.uint16, np.uint32, planes, reach, threads)
     square = _transform(mask, np.uint8, np.uint16, planes, None, threads)
     if int(square.max(initial=0)) < NARROW**2:
         return square
@@ -72,8 +73,8 @@ def squared_distance(
 
 def _transform(
     mask: NDArray[np.bool_],
-    small: type,
-    large: type,
+    small: type[np.unsignedinteger],
+    large: type[np.unsignedinteger],
     planes: slice,
     reach: int | None,
     threads: int,

@@ -82,7 +82,7 @@ def corrected_by_slabs(
 def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], path: object) -> None:
     if tuple(found) != tuple(shape):
         raise InputError(
-            "the mask has another shape than the scan", file=path, value=found, allowed=shape
+            "the mask has another shape than the scan", file=path, value=found, allowed=str(shape)
         )
 
 

@@ -204,7 +204,11 @@ def _lines(kept: Kept, plan: Plan, name: str, work: Row) -> None:
     """`work` on each row (z, x) in place."""
     for low, high in slabs(plan.shape[1], plan.rows, plan.name(name)):
         block = kept.read_rows(low, high).swapaxes(0, 1)
-        _each_row(lambda y, row, low=low: work(low + y, row), block, plan.threads)
+
+        def shifted(y: int, row: NDArray, low: int = low) -> NDArray:
+            return work(low + y, row)
+
+        _each_row(shifted, block, plan.threads)
         kept.write_rows(low, block.swapaxes(0, 1))
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.formats.header import three
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.formats.readers import Spacing
 
@@ -37,12 +38,12 @@ def to_cubes(grey: NDArray, spacing_um: Spacing) -> tuple[NDArray, Spacing]:
     ) * 3
 
 
-def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, ...], float]:
+def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, int, int], float]:
     """Shape of the scan on the grid of cubes, and their edge; the same shape where its voxels are cubes."""
     edge = min(spacing_um)
     if max(spacing_um) <= (1 + NEARLY) * edge:
-        return tuple(shape), edge
-    return tuple(
+        return three(shape), edge
+    return three(
         int((n - 1) * size / edge + 1e-6) + 1 for n, size in zip(shape, spacing_um, strict=True)
     ), edge
 

@@ -135,7 +135,8 @@ def bounds(volume: BitVolume, planes: int = 64) -> tuple[Shape, Shape]:
     at = [np.flatnonzero(a) for a in along]
     if any(a.size == 0 for a in at):
         return (0, 0, 0), (0, 0, 0)
-    return tuple(int(a[0]) for a in at), tuple(int(a[-1] - a[0] + 1) for a in at)
+    z, y, x = ((int(a[0]), int(a[-1] - a[0] + 1)) for a in at)
+    return (z[0], y[0], x[0]), (z[1], y[1], x[1])
 
 
 def slabs(n: int, planes: int, step: str) -> Iterator[tuple[int, int]]:

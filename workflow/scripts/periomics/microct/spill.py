@@ -9,7 +9,7 @@ import tempfile
 from typing import Self
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import DTypeLike, NDArray
 
 Shape = tuple[int, int, int]
 
@@ -17,8 +17,8 @@ Shape = tuple[int, int, int]
 class Held:
     """A volume (z, y, x) in memory, with the functions of `Spill`; what is read may be changed without changing the volume."""
 
-    def __init__(self, shape: Shape, dtype: type) -> None:
-        self._values = np.zeros(shape, dtype)
+    def __init__(self, shape: Shape, dtype: DTypeLike) -> None:
+        self._values: NDArray = np.zeros(shape, dtype)
 
     def __enter__(self) -> Self:
         return self
@@ -46,7 +46,7 @@ class Held:
 class Spill:
     """A volume (z, y, x) in a temporary file; planes may be written in any order, those never written are 0."""
 
-    def __init__(self, shape: Shape, dtype: type) -> None:
+    def __init__(self, shape: Shape, dtype: DTypeLike) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
         self._row = shape[2] * self.dtype.itemsize
         self._plane = shape[1] * self._row

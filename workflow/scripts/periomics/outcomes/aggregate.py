@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -128,7 +130,7 @@ def _excluded(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
 def _animal(
     key: tuple, part: pd.DataFrame, dictionary: pd.DataFrame, rules: OutcomeRules
 ) -> dict[str, object]:
-    row: dict[str, object] = dict(zip(_KEY, key, strict=True))
+    row: dict[str, Any] = dict(zip(_KEY, key, strict=True))
     known = entry(dictionary, str(row["outcome"]))
     first = part.iloc[0]
     row |= {

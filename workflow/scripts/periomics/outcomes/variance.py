@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -120,7 +120,7 @@ def _weight(codes: list, size: list, level: int, component: int) -> float:
     return float((size[component] ** 2 / size[level][parent]).sum())
 
 
-def variance_of_mean(variance: Sequence[float], numbers: Sequence[float]) -> float:
+def variance_of_mean(variance: ArrayLike, numbers: ArrayLike) -> float:
     """Variance of an animal's mean: σ²_animal + σ²_section / s + σ²_field / (s f) …
 
     Parameters
@@ -261,7 +261,7 @@ def _outcome(rows: pd.DataFrame) -> list[dict[str, object]]:
     return out
 
 
-def _sampling(found: list[dict[str, object]]) -> list[dict[str, object]]:
+def _sampling(found: list[dict[str, Any]]) -> list[dict[str, object]]:
     variance = [float(r["variance"]) for r in found]
     names = [str(r["level"]) for r in found]
     if len(found) < 2 or not np.isfinite(variance).all() or len(found) > 3:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -21,7 +22,7 @@ MEDIA = {
 
 
 def crate_metadata(
-    results: Path, files: list[str], inputs: pd.DataFrame, record: Mapping[str, object], title: str
+    results: Path, files: list[str], inputs: pd.DataFrame, record: Mapping[str, Any], title: str
 ) -> dict:
     """RO-Crate metadata (JSON-LD) of a results folder, made with the rocrate library.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -67,7 +68,7 @@ class Answer:
 
 def answers(
     verdicts: pd.DataFrame,
-    declared: Mapping[str, object],
+    declared: Mapping[str, Any],
     dictionary: pd.DataFrame,
     units: Sequence[str] = (),
 ) -> list[Answer]:
@@ -137,7 +138,8 @@ def _labels(rows: pd.DataFrame, dictionary: pd.DataFrame) -> dict[str, str]:
 
 
 def _phrases(rows: pd.DataFrame, labels: Mapping[str, str]) -> list[Phrase]:
-    total, out = len(rows), []
+    out: list[Phrase] = []
+    total = len(rows)
     for word in _words(rows):
         hit = [str(o) for o in rows.loc[rows["verdict"] == word, "outcome"]]
         colour = tone(word)[0]

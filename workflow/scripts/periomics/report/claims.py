@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 
@@ -139,13 +140,13 @@ def claim_groups(
     verdicts: pd.DataFrame,
     contrasts: pd.DataFrame,
     rescue: pd.DataFrame,
-    declared: Mapping[str, object],
+    declared: Mapping[str, Any],
     dictionary: pd.DataFrame,
     associations: pd.DataFrame | None = None,
 ) -> list[Group]:
     """Claims in their declared order, grouped by the outcomes they speak of; one that speaks of some of a group's joins it."""
     claims: dict[str, Claim] = {}
-    thresholds = {str(c.get("id")): c.get("threshold", 0.5) for c in declared.get("claims") or []}  # type: ignore[attr-defined]
+    thresholds = {str(c.get("id")): c.get("threshold", 0.5) for c in declared.get("claims") or []}
     for row in verdicts.to_dict("records"):
         claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
         evidence = _evidence(row, contrasts, rescue, associations)
@@ -184,7 +185,7 @@ def claim_groups(
     ]
 
 
-def _claim(row: Mapping[str, object], declared: Mapping[str, object]) -> Claim:
+def _claim(row: Mapping[str, Any], declared: Mapping[str, Any]) -> Claim:
     contrasts = declared.get("contrasts") or {}
     contrast = contrasts.get(row["contrast"]) or {}
     kind = str(row["kind"])
@@ -275,7 +276,7 @@ def _ratio(found: pd.DataFrame) -> str:
 
 
 def _verdict(
-    row: Mapping[str, object],
+    row: Mapping[str, Any],
     evidence: tuple[str, int | None],
     contrasts: pd.DataFrame,
     dictionary: pd.DataFrame,
@@ -341,8 +342,8 @@ def _reason(row: Mapping[str, object], dictionary: pd.DataFrame) -> str:
     return text
 
 
-def _level(level: object) -> str:
-    return f"{100 * float(level):.3g} %" if said(level) else ""  # type: ignore[arg-type]
+def _level(level: Any) -> str:
+    return f"{100 * float(level):.3g} %" if said(level) else ""
 
 
 def anchor(*parts: object) -> str:

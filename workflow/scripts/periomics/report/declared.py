@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import pandas as pd
 
@@ -89,16 +90,16 @@ def _frozen(entries: Sequence[Entry]) -> tuple[str, bool]:
     first = [e for e in entries if e.event == "frozen"]
     if not first:
         return NOT_FROZEN, True
-    state = next((e.value for e in first if e.item == STATE), {})
+    state: Any = next((e.value for e in first if e.item == STATE), {})
     sha = digest(canonical(frozen_items(entries, first=True)))[:12]
-    known = state.get("verdicts") == "existed"  # type: ignore[attr-defined]
+    known = state.get("verdicts") == "existed"
     seen = (
         "when verdicts already existed"
         if known
         else "before there was any verdict in the results folder"
     )
     key = {"opened": ", after the key was opened", "not opened": ", before the key was opened"}.get(
-        str(state.get("key")),  # type: ignore[attr-defined]
+        str(state.get("key")),
         "",
     )
     return (
@@ -126,7 +127,7 @@ def _key(sources: Sources, entries: Sequence[Entry]) -> list[tuple[str, bool]]:
                 f"key not opened: groups are coded ({', '.join(map(str, codes))}) and no claim is judged",
                 True,
             )
-        ]  # type: ignore[arg-type]
+        ]
     when = next((e.when for e in entries if e.event == "unblinded" and e.item == "key"), "")
     return [
         (f"key opened {moment(when)}", False)

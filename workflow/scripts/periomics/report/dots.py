@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -52,7 +53,7 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
 
 
 def arm_order(
-    config: Mapping[str, object], present: Sequence[str], vehicles: Sequence[str] = ()
+    config: Mapping[str, Any], present: Sequence[str], vehicles: Sequence[str] = ()
 ) -> list[str]:
     """Arms in reading order: healthy, diseased, treated, vehicles, then the rest by name."""
     roles = config.get("roles") or {}

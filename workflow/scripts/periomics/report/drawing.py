@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 from markupsafe import Markup
@@ -15,8 +16,12 @@ from markupsafe import Markup
 from periomics.core.figures import new_figure, save
 from periomics.core.results import write_result
 
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+    from matplotlib.typing import RcKeyType
+
 # Labels come from sheets: a dollar sign is no formula. Text stays text, so that figures are small and can be searched.
-STYLE = {
+STYLE: dict[RcKeyType, Any] = {
     "svg.fonttype": "none",
     "text.parse_math": False,
     "font.family": "sans-serif",
@@ -43,7 +48,7 @@ class Drawn:
 
 
 @contextmanager
-def canvas(width: float, height: float, **subplots: object) -> Iterator[tuple]:
+def canvas(width: float, height: float, **subplots: Any) -> Iterator[tuple[Figure, Any]]:
     """(figure, axes) in the report's style; figures of one panel are placed without layout search, which costs most of the time."""
     import matplotlib as mpl
 
@@ -54,7 +59,7 @@ def canvas(width: float, height: float, **subplots: object) -> Iterator[tuple]:
 
 
 def keep(
-    fig: object,
+    fig: Figure,
     folder: Path,
     name: str,
     table: pd.DataFrame,

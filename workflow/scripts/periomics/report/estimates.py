@@ -165,8 +165,8 @@ def _contrasts(whole: pd.DataFrame, title: str, sources: Sources, usual: str) ->
     rows = part.assign(
         symbol=[symbol(sources.dictionary, o) for o in part["outcome"]],
         best=[
-            _estimate(*row, c, *ratio)
-            for row, c, ratio in zip(
+            _estimate(estimate, lower, upper, c, *ratio)
+            for (estimate, lower, upper), c, ratio in zip(
                 part[["estimate", "lower", "upper"]].astype(float).to_numpy(),
                 counted,
                 ratios.to_numpy(float),

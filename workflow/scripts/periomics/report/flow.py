@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import pandas as pd
 
 from periomics.report.dots import arm_order
@@ -182,7 +180,7 @@ def checked_plan(sources: Sources) -> str:
     return path.read_text(encoding="utf-8") if path.is_file() else ""
 
 
-def plan_notes(text: str) -> list[tuple[str, Sequence[str]]]:
+def plan_notes(text: str) -> list[tuple[str, list[str]]]:
     """Notes and warnings of the check as (heading, lines): all before the plan's first table."""
     head = text.split("\nSheets\n")[0].strip().splitlines()
     out: list[tuple[str, list[str]]] = []

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,7 @@ def standardised(contrasts: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_margins(
-    df: pd.DataFrame, claims: Mapping[str, object], gate: str, judged: Mapping[tuple[str, str], str]
+    df: pd.DataFrame, claims: Mapping[str, Any], gate: str, judged: Mapping[tuple[str, str], str]
 ) -> pd.DataFrame:
     """Add the band of effects that are too small to matter, in the units of the figure.
 
@@ -101,8 +102,8 @@ def with_margins(
     effects = df[df["contrast"] == gate].drop_duplicates("outcome").set_index("outcome")["effect"]
     general = claims.get("margin") or {}
     entries = claims.get("claims") or []
-    by_claim = {str(c.get("id")): c.get("margin") or general for c in entries}  # type: ignore[attr-defined]
-    by_contrast = {str(c.get("contrast")): c.get("margin") or general for c in reversed(entries)}  # type: ignore[call-overload]
+    by_claim = {str(c.get("id")): c.get("margin") or general for c in entries}
+    by_contrast = {str(c.get("contrast")): c.get("margin") or general for c in reversed(entries)}
     ends = []
     for row in df.itertuples():
         claim = judged.get((row.contrast, row.outcome), "")
@@ -113,17 +114,17 @@ def with_margins(
     return df.assign(margin_from=-high, margin_to=high)
 
 
-def _half_band(margin: Mapping[str, object], deficit: float) -> float:
+def _half_band(margin: Mapping[str, Any], deficit: float) -> float:
     value, kind = margin.get("value"), margin.get("kind")
     if value is None or kind not in ("sd", "deficit"):
         return np.nan
-    return float(value) if kind == "sd" else abs(float(value) * deficit)  # type: ignore[arg-type]
+    return float(value) if kind == "sd" else abs(float(value) * deficit)
 
 
 def forest_table(
     contrasts: pd.DataFrame,
     verdicts: pd.DataFrame,
-    claims: Mapping[str, object],
+    claims: Mapping[str, Any],
     dictionary: pd.DataFrame,
 ) -> pd.DataFrame:
     """What the forest shows: default definitions only, with the verdict of the first claim that rests on the contrast."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -66,15 +67,13 @@ def as_markdown(parts: Sequence[tuple[str, Sequence[str]]], title: str) -> str:
 
 def blinding(config: Config) -> str:
     """Who was blinded, as far as it is known."""
-    said = (
-        (config.get("study") or {}).get("operators_blinded")
-        if isinstance(config.get("study"), Mapping)
-        else None
-    )
-    told = {
+    study = config.get("study")
+    said = study.get("operators_blinded") if isinstance(study, Mapping) else None
+    words: dict[Any, str] = {
         True: "blinded, as reported by the study",
         False: "not blinded, as reported by the study",
-    }.get(said, NOT_REPORTED)
+    }
+    told = words.get(said, NOT_REPORTED)
     return f"Software blinded: measuring jobs were given no group, condition or dose. Operators: {told}."
 
 

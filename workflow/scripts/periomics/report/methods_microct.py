@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -59,7 +60,7 @@ def batches(sources: Sources) -> pd.DataFrame:
     return pd.concat(found) if found else pd.DataFrame(columns=columns)
 
 
-def _set(config: Config, key: str) -> object:
+def _set(config: Config, key: str) -> Any:
     section = config.get("microct")
     return section.get(key) if isinstance(section, dict) else None
 
@@ -163,7 +164,7 @@ def _line(slope: object, intercept: object) -> str:
 
 
 def _region(c: Config) -> str:
-    ends = ((c.get("microct") or {}).get("voi") or {}).get("axial_um")  # type: ignore[attr-defined]
+    ends = ((c.get("microct") or {}).get("voi") or {}).get("axial_um")
     length = (
         f"from {plain(ends[0])} to {plain(ends[1])} µm from the apex along its axis"
         if ends

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
@@ -36,13 +37,13 @@ SCALE_NAMES = {
     "identity": "as measured",
 }
 UNKNOWN = "estimates the direction of benefit"
-Rows = Sequence[Mapping[str, object]]
+Rows = Sequence[Mapping[str, Any]]
 
 
 def statistics_sentences(sources: Sources, claims: Config) -> list[str]:
     """Sentences in reading order: estimation, margins, claims, rescue, index, evidence of absence, checks, losses, calibration."""
     contrasts = sources.table("contrasts", CONTRAST_COLUMNS)
-    entries: Rows = claims.get("claims") or []  # type: ignore[assignment]
+    entries: Rows = claims.get("claims") or []
     verdicts = sources.table("verdicts", ("outcome", "bf01", "kind"))
     rescue = sources.table("rescue", RESCUE_COLUMNS)
     return [
@@ -55,7 +56,7 @@ def statistics_sentences(sources: Sources, claims: Config) -> list[str]:
         *_absence(verdicts),
         *_checks(contrasts),
         *_losses(sources),
-        f"Correction of secondary outcomes: {SECONDARY.get(str((claims.get('secondary') or {}).get('correction')), NOT_REPORTED)}.",  # type: ignore[attr-defined]
+        f"Correction of secondary outcomes: {SECONDARY.get(str((claims.get('secondary') or {}).get('correction')), NOT_REPORTED)}.",
         calibration_sentence(sources.table("calibration", CALIBRATION_COLUMNS)),
     ]
 
@@ -84,16 +85,16 @@ def _estimation(contrasts: pd.DataFrame, claims: Config) -> Iterator[str]:
 
 
 def _margins(claims: Config, entries: Rows, rescue: pd.DataFrame) -> Iterator[str]:
-    margin: Mapping[str, object] = claims.get("margin") or {}  # type: ignore[assignment]
+    margin = claims.get("margin") or {}
     own: dict[str, list[str]] = {}
     for c in entries:
         if c.get("margin"):
-            own.setdefault(_margin(c["margin"]), []).append(str(c.get("id")))  # type: ignore[arg-type]
+            own.setdefault(_margin(c["margin"]), []).append(str(c.get("id")))
     others = "; ".join(f"of {_listed(ids)}: {size}" for size, ids in own.items())
     yield f"Smallest effect of interest: {_margin(margin)}{f'; {others}' if others else ''}."
     shares = margin.get("kind") == "deficit" or any(
         (c.get("margin") or {}).get("kind") == "deficit" for c in entries
-    )  # type: ignore[attr-defined]
+    )
     what = [
         *(["margins in shares of the deficit"] if shares else []),
         *(["rescue"] if len(rescue) else []),
@@ -104,14 +105,14 @@ def _margins(claims: Config, entries: Rows, rescue: pd.DataFrame) -> Iterator[st
             f"{text[:1].upper()}{text[1:]}: the typical animal of each arm in the outcome's unit (its mean on the outcome's scale, taken "
             "back), tested on that scale by the delta method."
         )
-    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items())  # type: ignore[attr-defined]
+    directions = ", ".join(f"{o} {s}" for o, s in (claims.get("directions") or {}).items())
     yield f"Declared directions: {directions or NOT_REPORTED}."
 
 
-def _margin(margin: Mapping[str, object]) -> str:
+def _margin(margin: Mapping[str, Any]) -> str:
     if margin.get("value") is None:
         return NOT_REPORTED
-    return f"{float(margin['value']):g} {MARGIN_WORDS.get(str(margin.get('kind')), '')}".strip()  # type: ignore[arg-type]
+    return f"{float(margin['value']):g} {MARGIN_WORDS.get(str(margin.get('kind')), '')}".strip()
 
 
 def _listed(names: Sequence[str]) -> str:
@@ -145,8 +146,8 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
         yield f"Associations within arms, which say nothing of causes: {_listed(pairs)}."
 
 
-def _earlier(after: object) -> str:
-    return after if isinstance(after, str) else " and ".join(map(str, after))  # type: ignore[call-overload]
+def _earlier(after: str | Sequence[str]) -> str:
+    return after if isinstance(after, str) else " and ".join(map(str, after))
 
 
 def _rescue(rescue: pd.DataFrame, entries: Rows) -> Iterator[str]:
@@ -156,7 +157,7 @@ def _rescue(rescue: pd.DataFrame, entries: Rows) -> Iterator[str]:
         f"{c.get('id')} R > {float(c.get('threshold', 0.5)):g} in {c.get('arm')}"
         for c in entries
         if c.get("kind") == "rescue"
-    ]  # type: ignore[arg-type]
+    ]
     yield "Rescue R = (arm − diseased) / (healthy − diseased) carries Fieller sets, unbounded where the deficit is not established."
     if claimed:
         yield f"Rescue claims were judged as linear forms, without division: {_listed(claimed)}."
@@ -166,13 +167,13 @@ def _index(sources: Sources, contrasts: pd.DataFrame, claims: Config) -> Iterato
     own = contrasts[contrasts["outcome"] == COMPOSITE]
     if own.empty:
         return
-    settings: Mapping[str, object] = claims.get("composite") or {}  # type: ignore[assignment]
+    settings = claims.get("composite") or {}
     wanted = settings.get("outcomes", "primary")
-    primary = (claims.get("domains") or {}).values()  # type: ignore[attr-defined]
+    primary = (claims.get("domains") or {}).values()
     names = [
         symbol(sources.dictionary, str(o)) for o in (primary if isinstance(wanted, str) else wanted)
-    ]  # type: ignore[union-attr]
-    share = 100 * float(settings.get("min_domains", 0.6))  # type: ignore[arg-type]
+    ]
+    share = 100 * float(settings.get("min_domains", 0.6))
     yield (
         f"The healing index is the mean over domains of benefit-signed z scores ({_listed(names) or NOT_REPORTED}, as far as "
         f"measured) against the diseased mean, in SD over all animals of all arms; an animal needs {share:g} % of the domains."

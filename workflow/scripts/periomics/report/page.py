@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import pandas as pd
@@ -70,7 +71,7 @@ def write_report(sources: Sources, page: Path, methods_file: Path, figures: Path
     return len(text.encode())
 
 
-def contents(sources: Sources, figures: Path) -> dict[str, object]:
+def contents(sources: Sources, figures: Path) -> dict[str, Any]:
     """Everything the template shows.
 
     Parameters

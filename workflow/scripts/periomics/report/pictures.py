@@ -111,7 +111,8 @@ def embedded(
     width = width_for(max(total, 1), budget)
     share = budget * len(found) / max(total, 1)
     out: list[Picture] = []
-    broken, used = [], 0
+    broken: list[str] = []
+    used = 0
     for what, arm, path in found:
         if used > share:
             return (

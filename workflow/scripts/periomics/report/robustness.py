@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -270,10 +271,10 @@ def _all(n: int, total: int) -> str:
 
 
 def index_forms(
-    contrasts: pd.DataFrame, declared: Mapping[str, object], figures: Path
+    contrasts: pd.DataFrame, declared: Mapping[str, Any], figures: Path
 ) -> Forms | None:
     """The healing index in its forms, None where the study has none."""
-    alpha = float(declared.get("alpha") or 0.05)  # type: ignore[arg-type]
+    alpha = float(declared.get("alpha") or 0.05)
     rows = index_rows(contrasts, alpha)
     if rows.empty:
         return None

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 import yaml
@@ -85,7 +86,7 @@ class Sources:
         return self.record.get("config") or {}
 
 
-def sources(inputs: Mapping[str, object], results: Path) -> Sources:
+def sources(inputs: Mapping[str, Any], results: Path) -> Sources:
     """Sources from a rule's named inputs: a path, a list of paths, or an empty list."""
     files = {}
     for name, value in inputs.items():

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 from periomics.report.words import number
 
 NOT_REPORTED = "not reported"
-Config = Mapping[str, object]
+Config = Mapping[str, Any]
 
 
 def value(config: Config, path: str, unit: str = "") -> str:

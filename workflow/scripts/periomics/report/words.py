@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -30,7 +31,7 @@ SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 AREA_NAMES = {**modalities.TITLES, "outcomes": "Composites"}
 
 
-def number(value: object, digits: int = 3) -> str:
+def number(value: Any, digits: int = 3) -> str:
     """A number with some significant digits, `–` where it is missing; text as it is."""
     if isinstance(value, str):
         return value or MISSING
@@ -38,7 +39,7 @@ def number(value: object, digits: int = 3) -> str:
         return MISSING
     if isinstance(value, bool):
         return "yes" if value else "no"
-    x = float(value)  # type: ignore[arg-type]
+    x = float(value)
     if math.isinf(x):
         return "∞" if x > 0 else "−∞"
     if x == round(x) and abs(x) < 1e12:
@@ -166,14 +167,14 @@ def scale_words(scale: str, unit: str) -> str:
     return SCALES.get(scale, scale) or unit_words(unit)
 
 
-def estimate_words(scale: str, unit: str, kind: str, threshold: object = None) -> str:
+def estimate_words(scale: str, unit: str, kind: str, threshold: Any = None) -> str:
     """What the estimate of a verdict is counted in.
 
     Rescue: how far the arm lies beyond its threshold, on the outcome's own scale; R itself is another number.
     """
     base = scale_words(scale, unit)
     if kind == "rescue" and threshold is not None:
-        return f"{base} beyond R = {float(threshold):g}".strip()  # type: ignore[arg-type]
+        return f"{base} beyond R = {float(threshold):g}".strip()
     return f"{base} per doubling of dose + 1".strip() if kind == "dose_trend" else base
 
 
@@ -186,13 +187,13 @@ def contrast_words(scale: str, unit: str, method: str, *, trend: bool = False) -
     return estimate_words(scale, unit, "dose_trend" if trend else "")
 
 
-def bayes_words(bf01: object, ceiling: object, highest: object = None) -> str:
+def bayes_words(bf01: Any, ceiling: Any, highest: Any = None) -> str:
     """`BF01 1.8 of at most 2.1`: evidence for no effect, with the most that these numbers of animals allow; '' where there is none."""
     if any(pd.isna(x) or x == "" for x in (bf01, ceiling)):
         return ""
-    low, high = number(float(bf01), 2), number(float(bf01 if highest is None else highest), 2)  # type: ignore[arg-type]
+    low, high = number(float(bf01), 2), number(float(bf01 if highest is None else highest), 2)
     return (
-        f"BF₀₁ {low if low == high else f'{low} to {high}'} of at most {number(float(ceiling), 2)}"  # type: ignore[arg-type]
+        f"BF₀₁ {low if low == high else f'{low} to {high}'} of at most {number(float(ceiling), 2)}"
     )
 
 

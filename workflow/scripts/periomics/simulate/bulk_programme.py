@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -124,7 +124,7 @@ def components(targets: Mapping[str, float]) -> dict[str, float]:
 
 
 def log2_shifts(
-    planted: pd.DataFrame, genes: list[str], states: list[Mapping[str, float]]
+    planted: pd.DataFrame, genes: list[str], states: Sequence[Mapping[str, float]]
 ) -> np.ndarray:
     """log2 shift (genes, libraries) that the planted genes give libraries of these states."""
     wide = planted.pivot_table(

@@ -79,7 +79,8 @@ def true_levels(
     ]
     first = slices.min() + length
     high = np.array([first + high if high >= 0 else 0 for high, _ in found])
-    _, low = _ends(*counts.sum(axis=1), depth, definitions.level_share)
+    bones, total = counts.sum(axis=1)
+    _, low = _ends(bones, total, depth, definitions.level_share)
     return high * voxel_um, (first + low if low >= 0 else 0) * voxel_um
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -186,9 +187,9 @@ def specimen_targets(targets: pd.DataFrame) -> dict[str, dict[str, float]]:
 
 
 def series_for(
-    fact: Mapping[str, object],
+    fact: Mapping[str, Any],
     targets: Mapping[str, Mapping[str, float]],
-    layer: Mapping[str, object],
+    layer: Mapping[str, Any],
     seed: int,
 ) -> Series:
     """Series of one row of the cultures sheet, from its own generator."""

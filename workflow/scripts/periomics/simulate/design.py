@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -103,7 +104,7 @@ def draw_standing(
     return np.sqrt(1 - block_share) * own + np.sqrt(block_share) * shared
 
 
-def draw_animals(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
+def draw_animals(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """Animals with arm, block, healing per domain (`h_<domain>`), outcome values and whether the implant was lost.
 
     Parameters
@@ -156,7 +157,7 @@ def draw_animals(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
     return df.sort_values("animal_id").reset_index(drop=True)
 
 
-def draw_isolations(settings: Mapping[str, object], seed: int) -> pd.DataFrame:
+def draw_isolations(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     """Cell isolations with a lognormal factor each on growth and motility (`factor`)."""
     rng = generator(seed, "simulate_design", "isolations")
     n = int(settings["n_isolations"])

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -56,7 +57,7 @@ class Section:
     objects: list[dict] = field(default_factory=list)
 
 
-def section_settings(settings: Mapping[str, object]) -> dict[str, object]:
+def section_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the layer (`simulate: histology:`) with what is not stated by default; unknown names are errors."""
     layer = dict(settings.get("histology") or {})
     known = {**DEFAULTS, "sections_per_stain": 1}
@@ -75,9 +76,9 @@ def batch_optics(seed: int, stain: str, batch: str) -> optics.Optics:
 
 
 def draw_section(
-    fact: Mapping[str, object],
+    fact: Mapping[str, Any],
     target: float,
-    settings: Mapping[str, object],
+    settings: Mapping[str, Any],
     seed: int,
     blank: bool = False,
 ) -> Section:
@@ -136,7 +137,7 @@ def draw_section(
     return Section(shown, pixel, drawn, [] if blank else truth, objects)
 
 
-def truth_rows(fact: Mapping[str, object], section: Section) -> list[dict[str, object]]:
+def truth_rows(fact: Mapping[str, Any], section: Section) -> list[dict[str, object]]:
     """Rows of the truth table of one section."""
     common = {k: fact.get(k, "") for k in ("specimen_id", "animal_id", "section_id", "field_id")}
     time = float(fact["time"]) if fact.get("time") not in (None, "") else float("nan")

@@ -76,7 +76,7 @@ def write_image(rgb: np.ndarray, path: str | Path, pixel_um: float, quality: int
         metadata |= {"PhysicalSizeY": pixel_um, "PhysicalSizeYUnit": "µm"}
         # tifffile draws a random identifier otherwise: the file shall depend on its pixels only.
         metadata["UUID"] = (
-            f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(rgb).hexdigest())}"
+            f"urn:uuid:{uuid.uuid5(uuid.NAMESPACE_OID, hashlib.sha256(rgb.data).hexdigest())}"
         )
         packed = (
             {"compression": "jpeg", "compressionargs": {"level": quality}}

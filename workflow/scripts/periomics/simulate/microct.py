@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -80,7 +81,7 @@ class Specimen:
     voxel_um: float
 
 
-def scan_model(section: Mapping[str, object]) -> ScanModel:
+def scan_model(section: Mapping[str, Any]) -> ScanModel:
     """The model from the config's `simulate: microct:`; raises InputError naming an unknown key."""
     known = {f.name for f in fields(ScanModel)}
     for key in section:
@@ -167,7 +168,7 @@ def image(
     ValueError
         If a grey value leaves the type's range: the levels of the model must be changed, nothing is clipped.
     """
-    grey = np.full(specimen.bone.shape, model.soft_level, np.float32)
+    grey: NDArray = np.full(specimen.bone.shape, model.soft_level, np.float32)
     grey[: round(model.air * grey.shape[0])] = model.air_level
     grey[specimen.bone] = model.bone_level
     grey[specimen.implant] = model.implant_level
@@ -219,7 +220,7 @@ def truth(specimen: Specimen, definitions: Microct, n_thickness: int) -> list[di
     for low, high in definitions.shells_um:
         if low >= definitions.voi.inner_um:
             add("bvtv", share(low, high), f"shell={low:g}-{high:g}um")
-    high, low = true_levels(
+    crest, lowest = true_levels(
         bone,
         specimen.distance_um,
         specimen.height_um,
@@ -228,10 +229,10 @@ def truth(specimen: Specimen, definitions: Microct, n_thickness: int) -> list[di
         definitions,
     )
     length = float(np.linalg.norm(specimen.screw.head - specimen.screw.apex)) * specimen.voxel_um
-    add("ridge", (length - high).mean() / 1000)
-    add("ridge", (length - high).max() / 1000, "statistic=max")
-    low = min(max(low, 0.0), length)
-    add("insertion", (np.clip(high, low, length) - low).mean() / 1000)
+    add("ridge", (length - crest).mean() / 1000)
+    add("ridge", (length - crest).max() / 1000, "statistic=max")
+    lowest = min(max(lowest, 0.0), length)
+    add("insertion", (np.clip(crest, lowest, length) - lowest).mean() / 1000)
     return rows
 
 
@@ -245,7 +246,7 @@ def simulate_specimen(
 
 
 def simulate_to_file(
-    facts: Mapping[str, object],
+    facts: Mapping[str, Any],
     bvtv_percent: float,
     model: ScanModel,
     definitions: Microct,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ STAINS = ("CD31", "MPO", "HE", "LN332")
 RAW = "<results>/simulate/raw"
 
 
-def draw_sheets(settings: Mapping[str, object], seed: int) -> dict[str, pd.DataFrame]:
+def draw_sheets(settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFrame]:
     """All sheets of the study that `settings` (the config's `simulate`) describes, as text tables ready to be written.
 
     Sheets of modalities that the settings leave out are empty.
@@ -92,7 +93,7 @@ def _scans(animals: pd.DataFrame, scenario: str) -> pd.DataFrame:
     return df.drop(columns="group")
 
 
-def _sections(animals: pd.DataFrame, layer: Mapping[str, object]) -> pd.DataFrame:
+def _sections(animals: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for animal in animals.itertuples():
         for stain in STAINS:
@@ -119,7 +120,7 @@ def _sections(animals: pd.DataFrame, layer: Mapping[str, object]) -> pd.DataFram
     return pd.DataFrame(rows)
 
 
-def _cultures(isolations: pd.DataFrame, layer: Mapping[str, object]) -> pd.DataFrame:
+def _cultures(isolations: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     letters = "BCDEFG"
     for iso in isolations["animal_id"]:

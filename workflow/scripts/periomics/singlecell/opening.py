@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -62,10 +62,10 @@ def _folder(folder: Path) -> None:
         message = f"matrix is cut off: {entries} entries stated"
         raise InputError(message, file=matrix, value=lines - (len(head) - len(body)) - 1)
     for file, stated, what in ((features, rows, "rows"), (barcodes, columns, "columns")):
-        found = _lines(file, 0)[0]
-        if found != stated:
-            message = f"{found} names, but the matrix has {stated} {what}"
-            raise InputError(message, file=file, value=found, allowed=str(stated))
+        count = _lines(file, 0)[0]
+        if count != stated:
+            message = f"{count} names, but the matrix has {stated} {what}"
+            raise InputError(message, file=file, value=count, allowed=str(stated))
     values = np.array([float(x.split()[2]) for x in body[1:] if len(x.split()) > 2])
     _whole(values, matrix)
 
@@ -185,7 +185,7 @@ def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
         if sample not in values:
             message = f"no cells of this library{nearest(sample, values)}"
             allowed = ", ".join(sorted(values)[:12])
-            where = {"rows": [row], "column": "sample", "inside": named.path.name}
+            where: dict[str, Any] = {"rows": [row], "column": "sample", "inside": named.path.name}
             problems += named.problem(message, sample, allowed, **where)
     return problems
 

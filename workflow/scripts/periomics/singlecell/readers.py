@@ -160,9 +160,8 @@ def _of_library(
 
 
 def _whole(counts: object, path: str) -> sp.csr_matrix:
-    counts = sp.csr_matrix(counts).astype(np.float32)
-    if len(counts.data) and (
-        (counts.data < 0).any() or (counts.data != np.rint(counts.data)).any()
-    ):
+    matrix = sp.csr_matrix(counts).astype(np.float32)
+    data = matrix.data
+    if len(data) and ((data < 0).any() or (data != np.rint(data)).any()):
         raise InputError(NOT_WHOLE, file=path)
-    return counts
+    return matrix

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -50,7 +51,7 @@ class Coding:
         )
 
 
-def settings(config: Mapping[str, object]) -> Mapping[str, object]:
+def settings(config: Mapping[str, object]) -> Mapping[str, Any]:
     """The config's `blinding`, empty where it is none."""
     found = config.get("blinding")
     return found if isinstance(found, Mapping) else {}
@@ -102,7 +103,8 @@ def check_key(
             Problem(file, 1, c, f"this column is needed{known}", allowed="code, arm")
             for c in missing
         ]
-    problems, seen, arms = [], set(), {}
+    problems, seen = [], set()
+    arms: dict[str, str] = {}
     for row, code, arm in table[["code", "arm"]].itertuples():
         if code not in codes:
             problems.append(

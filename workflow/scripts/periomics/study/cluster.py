@@ -57,7 +57,7 @@ def mind_accounts(workflow: Any, ask: Callable[[], str] = cluster_settings) -> s
     -------
     A line that says so, or nothing.
     """
-    settings = getattr(workflow, "executor_settings", None)
+    settings: Any = getattr(workflow, "executor_settings", None)
     if not hasattr(settings, "status_command"):
         return ""
     pairs = (line.partition("=") for line in ask().splitlines())

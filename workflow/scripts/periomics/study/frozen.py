@@ -213,7 +213,7 @@ def recorded_files(study: Study) -> list[str]:
 
 
 def _files(study: Study) -> dict[str, Path]:
-    named = {f"sheets/{n}": study.sheet_file(n) for n in study.sheets}
+    named: dict[str, object] = {f"sheets/{n}": study.sheet_file(n) for n in study.sheets}
     named["key"] = key_file(study.config, study.folder)
     for sheet in SPECIMEN_SHEETS:
         for column, kind in (("mask", "masks"), ("rois", "annotations"), ("path", "imports")):

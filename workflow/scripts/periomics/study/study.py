@@ -53,7 +53,7 @@ class Study:
         Codes in place of arms; once the key is opened the sheets here name the arms.
     """
 
-    config: Mapping[str, object]
+    config: Mapping[str, Any]
     folder: Path
     sheets: dict[str, pd.DataFrame]
     claims: dict

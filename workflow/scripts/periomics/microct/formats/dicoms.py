@@ -72,7 +72,7 @@ def probe(path: Path) -> Header:
     facts: dict[str, object] = {"slices": len(frames)}
     step: float | None = distance
     if first.position is not None and first.orientation is not None:
-        step, sign = _even_step(frames, path)
+        step, sign = _even_step(frames, first.orientation, path)
         row, column = first.orientation[:3], first.orientation[3:]
         axes = np.stack([row, column, sign * np.cross(row, column)], axis=1)
         facts["_origin"] = tuple(float(v) for v in first.position)
@@ -291,24 +291,26 @@ def _distance(data, frame: Frame) -> tuple[float | None, str]:
 
 def _in_order(frames: list[Frame]) -> list[Frame]:
     """Frames as stored if their positions rise or fall all the way, else by position."""
-    if any(f.position is None or f.orientation is None for f in frames):
+    first = frames[0].orientation
+    if first is None or any(f.position is None or f.orientation is None for f in frames):
         return frames
-    row, column = frames[0].orientation[:3], frames[0].orientation[3:]
-    heights = [float(np.cross(row, column) @ f.position) for f in frames]
+    normal = np.cross(first[:3], first[3:])
+    heights = [float(normal @ f.position) for f in frames]
     steps = np.diff(heights)
     if (steps > 0).all() or (steps < 0).all():
         return frames
     return [frames[i] for i in np.argsort(heights, kind="stable")]
 
 
-def _even_step(frames: list[Frame], path: Path) -> tuple[float, float]:
-    """Signed step (mm) and its sign; raises InputError if slices are uneven, turned or leaning."""
-    first = frames[0]
-    row, column = first.orientation[:3], first.orientation[3:]
+def _even_step(frames: list[Frame], turn: NDArray, path: Path) -> tuple[float, float]:
+    """Signed step (mm) and its sign; raises InputError if slices are uneven, leaning or not turned as `turn`."""
+    row, column = turn[:3], turn[3:]
     normal = np.cross(row, column)
     for one in frames:
-        if one.orientation is None or np.abs(one.orientation - first.orientation).max() > LEAN:
+        if one.orientation is None or np.abs(one.orientation - turn).max() > LEAN:
             raise InputError("DICOM slices are turned against each other", file=one.file)
+        if one.position is None:
+            raise InputError("DICOM slice has no position, which others have", file=one.file)
     moves = np.diff([f.position for f in frames], axis=0)
     steps = moves @ normal
     step = float(np.median(steps))

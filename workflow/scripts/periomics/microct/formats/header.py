@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from periomics.core.errors import InputError, SpecimenError
 
+T = TypeVar("T")
 Spacing = tuple[float, float, float]
 AGREEMENT = 0.01  # file and sheet may differ by this share, which covers rounding in headers
 # Sine of the largest lean of one axis on another: rounding of headers, and 0.5 % of a length.
@@ -30,7 +33,13 @@ class Header:
     spacing_um: Spacing | None
     dtype: str
     format: str
-    facts: dict[str, object] = field(default_factory=dict)
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def three(values: Iterable[T]) -> tuple[T, T, T]:
+    """The values of the z, y and x axes, of which there are three."""
+    z, y, x = values
+    return z, y, x
 
 
 def refuse_shear(axes: ArrayLike, path: Path, column: str) -> None:

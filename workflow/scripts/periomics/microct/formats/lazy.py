@@ -7,6 +7,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ class SlabReader:
     spacing_um: Spacing
     dtype: str
     format: str
-    facts: dict[str, object]
+    facts: dict[str, Any]
     planes: Callable[[int, int], NDArray]
     whole: bool = False
 
@@ -55,7 +56,8 @@ class SlabReader:
         found = self.planes(z0, z1)
         if found.shape != (z1 - z0, *self.shape[1:]):
             raise InputError(
-                f"planes {z0} to {z1} have shape {found.shape}", allowed=(z1 - z0, *self.shape[1:])
+                f"planes {z0} to {z1} have shape {found.shape}",
+                allowed=str((z1 - z0, *self.shape[1:])),
             )
         return found
 

@@ -7,9 +7,12 @@ import struct
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from periomics.microct.formats.header import three
 
 TYPES = {
     "uint8": 2,
@@ -45,14 +48,14 @@ class Frame:
         )
 
 
-def frame_of(facts: Mapping[str, object], spacing_um: tuple[float, float, float]) -> Frame:
+def frame_of(facts: Mapping[str, Any], spacing_um: tuple[float, float, float]) -> Frame:
     """The frame of a scan from the facts of its reader; its origin in the unit of its spacing, whatever that is."""
-    spacing_mm = tuple(s / 1000 for s in spacing_um)
+    spacing_mm = three(s / 1000 for s in spacing_um)
     if "_origin" not in facts:
-        return Frame(spacing_mm)  # type: ignore[arg-type]
-    unit = spacing_mm[2] / float(facts["_spacing_x"])  # type: ignore[arg-type]
-    origin = tuple(float(o) * unit for o in facts["_origin"])  # type: ignore[union-attr]
-    return Frame(spacing_mm, origin, tuple(facts["_direction"]))  # type: ignore[arg-type]
+        return Frame(spacing_mm)
+    unit = spacing_mm[2] / float(facts["_spacing_x"])
+    origin = tuple(float(o) * unit for o in facts["_origin"])
+    return Frame(spacing_mm, origin, tuple(facts["_direction"]))
 
 
 def write_nifti(

@@ -12,6 +12,7 @@ import struct
 import zlib
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +33,7 @@ STORED = {
     1024: "i8",
     1280: "u8",
 }
+ORDERS: tuple[Literal["<"], Literal[">"]] = ("<", ">")
 CUT = "pixels are cut off: the file is shorter than its header says"
 
 
@@ -113,7 +115,7 @@ def stored(path: Path) -> Stored:
             head = handle.read(540)
     except (EOFError, OSError, zlib.error) as error:
         raise _damaged(path, error) from error
-    sizes = {struct.unpack(o + "i", head[:4])[0]: o for o in "<>"} if len(head) >= 348 else {}
+    sizes = {struct.unpack(o + "i", head[:4])[0]: o for o in ORDERS} if len(head) >= 348 else {}
     if 348 in sizes:
         order = sizes[348]
         code = struct.unpack_from(order + "h", head, 70)[0]

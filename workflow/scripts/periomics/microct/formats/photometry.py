@@ -43,9 +43,10 @@ def grey_of(tif: tifffile.TiffFile, path: Path) -> Grey:
     InputError
         If the palette holds colours, pages differ in their meaning, or it cannot be inverted.
     """
-    page = tif.pages[0]
-    meanings = {int(p.keyframe.photometric) for p in tif.pages}
-    tables = [p.keyframe.colormap for p in tif.pages] if PALETTE in meanings else []
+    page = tif.pages.first
+    pages = [p.keyframe or page for p in tif.pages]
+    meanings = {int(p.photometric) for p in pages}
+    tables = [np.asarray(p.colormap) for p in pages] if PALETTE in meanings else []
     if len(meanings) > 1 or any(not np.array_equal(t, tables[0]) for t in tables):
         raise InputError("pages differ in what their numbers mean as grey", file=path)
     dtype = np.dtype(page.dtype).newbyteorder("=")

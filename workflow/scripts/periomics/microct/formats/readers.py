@@ -33,7 +33,7 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
 from periomics.microct.formats import dicoms, images, niftis, tiffs, zarrs
-from periomics.microct.formats.header import AGREEMENT, Header, Spacing, refuse_shear
+from periomics.microct.formats.header import AGREEMENT, Header, Spacing, refuse_shear, three
 from periomics.microct.formats.units import unit_um
 
 NIFTI_UNIT_UM = {1: 1e6, 2: 1e3, 3: 1.0}
@@ -80,9 +80,8 @@ def probe(path: str | os.PathLike[str]) -> Header:
         return Header(shape, spacing, dtype, kind, facts)
     if kind == "zarr":
         array, order, spacing, facts = zarrs.open_first_scale(path)
-        return Header(
-            tuple(int(array.shape[i]) for i in order), spacing, str(array.dtype), kind, facts
-        )
+        shape = three(int(array.shape[i]) for i in order)
+        return Header(shape, spacing, str(array.dtype), kind, facts)
     if kind == "tiff":
         return Header(*tiffs.probe_file(path), kind)
     if kind == "dicom":
@@ -270,9 +269,8 @@ def _probe_itk(path: Path, kind: str) -> Header:
         "_spacing_x": reader.GetSpacing()[0],
         **({"_range": limits} if limits else {}),
     }
-    return Header(
-        tuple(int(n) for n in size[::-1]), spacing, dtype, kind, {"spacing_note": note, **place}
-    )
+    shape = three(int(n) for n in size[::-1])
+    return Header(shape, spacing, dtype, kind, {"spacing_note": note, **place})
 
 
 def _spacing_nifti(path: Path, reader) -> tuple[Spacing | None, str]:
@@ -280,7 +278,7 @@ def _spacing_nifti(path: Path, reader) -> tuple[Spacing | None, str]:
     if unit not in NIFTI_UNIT_UM:
         return None, "xyzt_units unknown"
     sizes = [float(reader.GetMetaData(f"pixdim[{i}]")) * NIFTI_UNIT_UM[unit] for i in (3, 2, 1)]
-    return tuple(sizes), f"xyzt_units {unit}"
+    return three(sizes), f"xyzt_units {unit}"
 
 
 def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
@@ -305,9 +303,9 @@ def _spacing_nrrd(path: Path, reader) -> tuple[Spacing | None, str]:
         edge = unit_um(units[0], path, "units")
         if edge is None:
             return None, f"units {units[0]}"
-        return tuple(s * edge for s in sizes[::-1]), f"units {units[0]}"
+        return three(s * edge for s in sizes[::-1]), f"units {units[0]}"
     if "-" in fields.get("space", ""):
-        return tuple(s * 1e3 for s in sizes[::-1]), "no units; anatomical space, taken as mm"
+        return three(s * 1e3 for s in sizes[::-1]), "no units; anatomical space, taken as mm"
     return None, "spacing without units"
 
 
@@ -333,7 +331,7 @@ def _spacing_mha(path: Path, reader) -> tuple[Spacing | None, str]:
     sizes = fields.get("elementspacing")
     if sizes is None or edge is None:
         return None, "no ElementSpacing" if sizes is None else f"DistanceUnits {unit}"
-    return tuple(float(s) * edge for s in sizes.split()[::-1]), f"ElementSpacing in {unit}"
+    return three(float(s) * edge for s in sizes.split()[::-1]), f"ElementSpacing in {unit}"
 
 
 def text_header(path: Path, separator: str) -> dict[str, str]:
@@ -371,8 +369,8 @@ def _probe_scanco(path: Path, kind: str) -> Header:
             f"cannot be read as {kind.upper()}: {_last_line(error)}", file=path
         ) from error
     scale = 1e3 if kind == "aim" else 1.0
-    spacing = tuple(float(s) * scale for s in facts["spacing"][::-1])
-    shape = tuple(int(n) for n in facts["dimensions"][::-1])
+    spacing = three(float(s) * scale for s in facts["spacing"][::-1])
+    shape = three(int(n) for n in facts["dimensions"][::-1])
     return Header(shape, spacing, "native", kind, _scanco_facts(facts, kind))
 
 

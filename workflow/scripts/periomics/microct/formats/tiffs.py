@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
 from periomics.core.tiffs import tiff_cut
-from periomics.microct.formats.header import Spacing
+from periomics.microct.formats.header import Spacing, three
 from periomics.microct.formats.nrecon import read_logs
 from periomics.microct.formats.photometry import Grey, grey_of
 from periomics.microct.formats.units import unit_um
@@ -105,8 +105,8 @@ def probe_stack(
     assert first is not None  # the caller looked for a slice first
     size, facts = read_logs(folder)
     return (
-        (len(files), *first[0]),
-        None if size is None else (size,) * 3,
+        (len(files), first[0][0], first[0][1]),
+        None if size is None else (size, size, size),
         first[1],
         {"slices": len(files), **facts},
     )
@@ -134,7 +134,9 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
             shape = series.shape
             dtype = grey_of(tif, path).dtype
             spacing = (
-                _ome_spacing(tif.ome_metadata, path) if tif.is_ome else _imagej_spacing(tif, path)
+                _ome_spacing(tif.ome_metadata, path)
+                if tif.ome_metadata
+                else _imagej_spacing(tif, path)
             )
             page = tif.pages[len(tif.pages) - 1]
             end = max(o + n for o, n in zip(page.dataoffsets, page.databytecounts, strict=True))
@@ -148,7 +150,7 @@ def probe_file(path: Path) -> tuple[tuple[int, int, int], Spacing | None, str]:
         raise InputError(
             "TIFF is not one grey volume", file=path, value=shape, allowed="pages x rows x columns"
         )
-    return tuple(int(n) for n in shape), spacing, dtype
+    return three(int(n) for n in shape), spacing, dtype
 
 
 def read_file(path: Path) -> NDArray:
@@ -197,7 +199,7 @@ def _ome_spacing(xml: str, path: Path) -> Spacing | None:
                 if value is None or edge is None:
                     return None
                 sizes.append(float(value) * edge)
-            return tuple(sizes)
+            return three(sizes)
     return None
 
 
@@ -205,9 +207,10 @@ def _imagej_spacing(tif: tifffile.TiffFile, path: Path) -> Spacing | None:
     """From ImageJ's description: `unit` holds for x, and for y and z unless `yunit`, `zunit` do."""
     facts = tif.imagej_metadata or {}
     unit = facts.get("unit", "")
-    edges = [unit_um(facts.get(n, unit), path, n) for n in ("zunit", "yunit", "unit")]
-    tags = tif.pages[0].tags
-    if None in edges or "spacing" not in facts or "XResolution" not in tags:
+    stated = [unit_um(facts.get(n, unit), path, n) for n in ("zunit", "yunit", "unit")]
+    edges = [e for e in stated if e is not None]
+    tags = tif.pages.first.tags
+    if len(edges) < 3 or "spacing" not in facts or "XResolution" not in tags:
         return None
     per_unit = [tags[name].value for name in ("YResolution", "XResolution")]
     if any(0 in pair for pair in per_unit):
@@ -215,4 +218,4 @@ def _imagej_spacing(tif: tifffile.TiffFile, path: Path) -> Spacing | None:
     y, x = (down / up for up, down in per_unit)
     # ImageJ takes a negative spacing for its size.
     sizes = (abs(float(facts["spacing"])), y, x)
-    return tuple(float(s) * e for s, e in zip(sizes, edges, strict=True))
+    return three(float(s) * e for s, e in zip(sizes, edges, strict=True))

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from periomics.core.errors import InputError
 from periomics.core.files import atomic
 from periomics.microct.formats import zarrs
+from periomics.microct.formats.header import three
 from periomics.microct.formats.nifti import Frame, write_nifti
 from periomics.microct.formats.readers import Spacing
 
@@ -49,7 +50,7 @@ def write_volume(array: NDArray, spacing_um: Spacing, path: str | os.PathLike[st
                 array.shape,
                 str(array.dtype),
                 [array],
-                Frame(tuple(s / 1000 for s in spacing_um)),
+                Frame(three(s / 1000 for s in spacing_um)),
             )
         elif name.endswith(".mha"):
             _write_mha(array, spacing_um, part)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError
-from periomics.microct.formats.header import Spacing
+from periomics.microct.formats.header import Spacing, three
 from periomics.microct.formats.units import unit_um
 
 CHUNK = 64
@@ -31,11 +32,12 @@ def open_first_scale(path: Path):
 
     try:
         group = zarr.open_group(str(path), mode="r")
-        attributes = dict(group.attrs)
-        scales = (attributes.get("ome") or attributes).get("multiscales")
-        scale = scales[0]
+        attributes: dict[str, Any] = dict(group.attrs)
+        scale = (attributes.get("ome") or attributes)["multiscales"][0]
         data = scale["datasets"][0]
         array = group[data["path"]]
+        if not isinstance(array, zarr.Array):
+            raise TypeError(f"dataset {data['path']} is no array")
         axes = [a if isinstance(a, dict) else {"name": a} for a in scale["axes"]]
     except Exception as error:  # zarr raises errors of many kinds
         raise InputError(
@@ -77,14 +79,13 @@ def write(array: NDArray, spacing_um: Spacing, folder: Path) -> None:
     )
     axes = [{"name": n, "type": "space", "unit": "micrometer"} for n in "zyx"]
     scale = [{"type": "scale", "scale": [float(s) for s in spacing_um]}]
-    group.attrs["multiscales"] = [
-        {
-            "version": "0.4",
-            "name": "volume",
-            "axes": axes,
-            "datasets": [{"path": "0", "coordinateTransformations": scale}],
-        }
-    ]
+    image: dict[str, Any] = {
+        "version": "0.4",
+        "name": "volume",
+        "axes": axes,
+        "datasets": [{"path": "0", "coordinateTransformations": scale}],
+    }
+    group.attrs["multiscales"] = [image]
 
 
 def _spacing(
@@ -101,6 +102,5 @@ def _spacing(
             factors = factors * np.array(part["scale"], float)
             stated = True
     edges = [unit_um(axes[i].get("unit"), path, "axes") for i in order]
-    if not stated or None in edges:
-        return None
-    return tuple(float(factors[i]) * e for i, e in zip(order, edges, strict=True))
+    known = [float(factors[i]) * e for i, e in zip(order, edges, strict=True) if e is not None]
+    return three(known) if stated and len(known) == len(order) else None

@@ -13,7 +13,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from periomics.statistics.kernels.contrasts import ROUNDING, Estimate, Floats
+from periomics.statistics.kernels.contrasts import ROUNDING, Estimate, Floats, Index
 
 # Below this a leverage is 1 and a weight is 0.
 NOTHING = 1e-9
@@ -96,18 +96,18 @@ class Adjusted(NamedTuple):
                 np.where(fine, trace**2 / square, np.nan),
             )
 
-    def some(self, which: object) -> Adjusted:
+    def some(self, which: Index) -> Adjusted:
         """Those studies or outcomes that an index or mask of the leading shape names."""
-        return Adjusted(*(x[which] for x in self[:-1]), self.patterns)
+        arrays = {n: x[which] for n, x in self._asdict().items() if n != "patterns"}
+        return self._replace(**arrays)
 
     def _blind(self, w: Floats) -> NDArray[np.bool_]:
         """Whether a contrast leans on an animal whose residual is 0 by construction."""
         alone = self.patterns.free <= NOTHING
         if not alone.any():
             return np.zeros(w.shape[:-1], bool)
-        return (
-            (np.abs(_rows(w, self.patterns.lead, self.pattern)) > NOTHING) & alone[self.pattern]
-        ).any(axis=-1)
+        lead = np.abs(_rows(w, self.patterns.lead, self.pattern))
+        return np.any((lead > NOTHING) & alone[self.pattern], axis=-1)
 
 
 def adjust(

@@ -87,9 +87,9 @@ def risk_difference(
         fine = np.linspace(grid[edge], grid[edge + out], STEPS)
         last = int(np.flatnonzero(kept(fine))[-1])
         ends.append(float(fine[min(last + 1, STEPS - 1)]))
-    return RiskDifference(
-        difference, *ends, float(exact_p_values(n, np.zeros(1), FINE)[0, events[0], events[1]])
-    )
+    lower, upper = ends
+    p = float(exact_p_values(n, np.zeros(1), FINE)[0, events[0], events[1]])
+    return RiskDifference(difference, lower, upper, p)
 
 
 def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUISANCE) -> Floats:

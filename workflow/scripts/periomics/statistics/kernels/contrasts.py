@@ -6,13 +6,14 @@ that judges a study.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
 Floats = NDArray[np.float64]
+Index = NDArray[Any] | tuple[Any, ...]
 # A standard error below this share of the means is rounding, not variation.
 ROUNDING = 1e-12
 
@@ -28,7 +29,7 @@ class Arms(NamedTuple):
         """Weighted sum of means (`linear_form`)."""
         return linear_form(self, weights)
 
-    def some(self, which: object) -> Arms:
+    def some(self, which: Index) -> Arms:
         """Those studies or outcomes that an index or mask of the leading shape names."""
         return Arms(*(x[which] for x in self))
 

@@ -96,13 +96,13 @@ def noncentral_t_cdf(t: ArrayLike, df: ArrayLike, nc: ArrayLike) -> Floats:
     integrated by Gauss and Legendre over s where t is small beside the spread of 1/s, else over Z, so that the integrand is
     never steep. `scipy.stats.nct.cdf` (1.17) gives NaN for far noncentralities.
     """
-    t, df, nc = np.broadcast_arrays(*(np.asarray(x, float) for x in (t, df, nc)))
-    flip = t < 0
-    t, nc = np.abs(t), np.where(flip, -nc, nc)
+    at, k, shift = np.broadcast_arrays(*(np.asarray(x, float) for x in (t, df, nc)))
+    flip = at < 0
+    at, shift = np.abs(at), np.where(flip, -shift, shift)
     with np.errstate(under="ignore"):
-        p, small = np.empty(t.shape), t < np.sqrt(2 * df)
+        p, small = np.empty(at.shape), at < np.sqrt(2 * k)
         for part, integral in ((small, _over_scale), (~small, _over_normal)):
-            p[part] = integral(t[part], df[part], nc[part])
+            p[part] = integral(at[part], k[part], shift[part])
     p = np.clip(p, 0, 1)
     return np.where(flip, 1 - p, p)
 

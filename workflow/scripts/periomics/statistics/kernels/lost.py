@@ -89,15 +89,16 @@ def compare_with_losses(
     block = np.asarray(block)
     scores = worst_rank_scores(values, lost, time)
     measured = np.where(lost, np.nan, values)
-    results = [
+    worst, available = (
         compare_ranks(y, first, block, rng=rng, level=level, exact=exact, draws=draws)
         for y in (scores, measured)
-    ]
+    )
     n_measured, n_lost = (
         (int((x & first).sum()), int((x & ~first).sum())) for x in (~np.isnan(measured), lost)
     )
     return LostCases(
-        *results,
+        worst,
+        available,
         n_measured,
         n_lost,
         direction_of_bias(n_lost, (n_measured[0] + n_lost[0], n_measured[1] + n_lost[1])),

@@ -84,27 +84,23 @@ def compare_ranks(
     Statistics and Data Analysis 51:5192, 2007). Over blocks the effect is the mean weighted by
     n₁n₂/(n₁+n₂). Where an arm has one animal in a block the statistic is not studentised.
     """
-    values, first, block = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
-    keep = ~np.isnan(values)
-    values, first, block = values[keep], first[keep], block[keep]
-    parts = [b for b in np.unique(block) if first[block == b].any() and not first[block == b].all()]
-    keep = np.isin(block, parts)
-    values, first, block = values[keep], first[keep], block[keep]
+    y, one, place = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
+    keep = ~np.isnan(y)
+    y, one, place = y[keep], one[keep], place[keep]
+    parts = [b for b in np.unique(place) if one[place == b].any() and not one[place == b].all()]
+    keep = np.isin(place, parts)
+    y, one, place = y[keep], one[keep], place[keep]
     if not parts:
         return RelativeEffect(*(math.nan,) * 5, 0, False, "no animals of both arms in a block")
-    blocks = [np.flatnonzero(block == b) for b in parts]
-    sizes = np.array([(first[i].sum(), (~first[i]).sum()) for i in blocks], float)
-    masks, every = labellings(first, block, rng, exact, draws)
-    effect, observed = _statistic(values, first[None], blocks)
-    found = judge(
-        _statistic(values, masks, blocks)[1], observed[0], attainable_floor(first, block), every
-    )
+    blocks = [np.flatnonzero(place == b) for b in parts]
+    sizes = np.array([(one[i].sum(), (~one[i]).sum()) for i in blocks], float)
+    masks, every = labellings(one, place, rng, exact, draws)
+    effect, observed = _statistic(y, one[None], blocks)
+    found = judge(_statistic(y, masks, blocks)[1], observed[0], attainable_floor(one, place), every)
     lower, upper, reason = math.nan, math.nan, "fewer than 2 animals in an arm"
     if sizes.sum(axis=0).min() >= 2:
         lower, upper = relative_effect_interval(float(effect[0]), sizes, level)
-        reason = (
-            "" if np.unique(values).size > 1 else "all animals of both arms have the same value"
-        )
+        reason = "" if np.unique(y).size > 1 else "all animals of both arms have the same value"
     return RelativeEffect(float(effect[0]), lower, upper, *found, reason)
 
 
@@ -175,8 +171,9 @@ def _statistic(
         spread1 = (one * (place1 - mean[:, None]) ** 2).sum(axis=1) / (m - 1)
         spread2 = (two * (place2 - mean[:, None]) ** 2).sum(axis=1) / (n - 1)
         variance += w**2 * (spread1 / m + spread2 / n)
-    effect, gap = effect / total, np.abs(effect / total - 0.5)
-    gap = np.where(gap < 10.0**-ROUND, 0.0, gap)
+    effect = effect / total
+    gap: Floats = np.abs(effect - 0.5)
+    gap[gap < 10.0**-ROUND] = 0.0
     if not studentised:
         return effect, np.round(gap, ROUND)
     se = np.sqrt(variance) / total

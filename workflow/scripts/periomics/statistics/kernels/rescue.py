@@ -11,7 +11,7 @@ from scipy.special import stdtrit
 
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.adjusted import Adjusted
-from periomics.statistics.kernels.contrasts import Arms, Floats, p_two_sided
+from periomics.statistics.kernels.contrasts import Arms, Floats, Index, p_two_sided
 
 # Angles at which an unbounded set is searched for a point outside it, and steps in which its ends are found.
 GRID, STEPS = 181, 60
@@ -87,7 +87,7 @@ def fieller(
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
         bounded = np.abs(deficit.estimate) > stdtrit(deficit.df, tail) * deficit.se
 
-        def excess(angle: Floats, which: object = ()) -> Floats:
+        def excess(angle: Floats, which: Index = ()) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
             form = position.form(arms.some(which), weights, code[which])

@@ -80,7 +80,7 @@ def _row(unit: int, t: Floats, y: Floats, window: tuple[float, float]) -> dict[s
     if t[0] > low or t[-1] < high:
         return row | {"reason": f"{SHORT} {low:g} to {high:g}"}
     inner = t[(t > low) & (t < high)]
-    grid = np.r_[low, inner, high]
+    grid: Floats = np.r_[low, inner, high]
     level = np.interp(grid, t, y)
     auc = float(np.trapezoid(level, grid))
     return row | {

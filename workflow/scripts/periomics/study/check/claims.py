@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
@@ -81,7 +82,7 @@ def _check_outcome(file: str, where: str, outcome: str, dictionary: pd.DataFrame
     return []
 
 
-def claim_outcomes(study: Study, claim: Mapping[str, object]) -> list[str]:
+def claim_outcomes(study: Study, claim: Mapping[str, Any]) -> list[str]:
     """Outcomes that a claim speaks of; `primary` stands for one outcome a domain."""
     outcomes = claim.get("outcomes", "primary")
     if outcomes == "primary":

@@ -155,9 +155,9 @@ def _twice(study: Study) -> list[Problem]:
     by_size: dict[int, list[tuple[str, int, str]]] = defaultdict(list)
     for sheet in ("scans", "sections", "cultures"):
         for row, cell in study.rows(sheet)["path"].items():
-            path = Path(study.resolve(sheet, cell))
-            if path.is_file() and not study.is_simulated(cell):
-                by_size[path.stat().st_size].append((sheet, int(row), str(path)))
+            raw = Path(study.resolve(sheet, cell))
+            if raw.is_file() and not study.is_simulated(cell):
+                by_size[raw.stat().st_size].append((sheet, int(row), str(raw)))
     problems = []
     for group in by_size.values():
         paths = _alike_in_parts(sorted({p for _, _, p in group}))

@@ -26,8 +26,9 @@ def section(study: Study, name: str) -> Mapping:
 def number(settings: Mapping, key: str) -> float | None:
     """A setting that is a number, else None."""
     value = settings.get(key)
-    plain = isinstance(value, (int, float)) and not isinstance(value, bool)
-    return float(value) if plain else None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        return None
+    return float(value)
 
 
 def check_results_folder(study: Study) -> list[Problem]:
@@ -98,8 +99,10 @@ def _shares(study: Study) -> Iterator[Problem]:
     margins = [("margin", study.claims.get("margin"))]
     margins += [(f"claims/{c.get('id')}/margin", c.get("margin")) for c in listed]
     for where, margin in margins:
-        value = number(margin, "value") if isinstance(margin, Mapping) else None
-        if value is None or margin.get("kind") != "deficit" or value <= 1:
+        if not isinstance(margin, Mapping) or margin.get("kind") != "deficit":
+            continue
+        value = number(margin, "value")
+        if value is None or value <= 1:
             continue
         message = f"a share of the deficit was meant - did you mean {value / 100:g}?"
         yield Problem(file, 0, f"{where}/value", message, f"{value:g}", "above 0, at most 1")

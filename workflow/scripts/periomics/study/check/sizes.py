@@ -61,7 +61,8 @@ def check_alike(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Pro
     df = study.sheets[sheet]
     stated = pd.Series({r: k.size_um for r, k in looks.items()}, dtype=float).reindex(df.index)
     sizes = df["voxel_um"].where(df["voxel_um"].notna(), stated)
-    file, problems = sheet_name(study, sheet), []
+    problems: list[Problem] = []
+    file = sheet_name(study, sheet)
     for batch, rows in df.groupby("batch").groups.items():
         where = f"in batch {batch}" if batch else "in the sheet"
         problems += _voxels(file, where, sizes.loc[rows].dropna(), df["voxel_um"])

@@ -83,8 +83,8 @@ def fingerprint(study: Study, code: str) -> str:
         digest.update(Path(file).read_bytes() if file and Path(file).is_file() else b"-")
     claims = study.claims_file()
     digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
-    for file in (key_file(study.config, study.folder), Path(study.lock_file())):
-        digest.update(file.read_bytes() if file and file.is_file() else b"-")
+    for further in (key_file(study.config, study.folder), Path(study.lock_file())):
+        digest.update(further.read_bytes() if further and further.is_file() else b"-")
     for path in _raw_files(study):
         stat = path.stat()
         digest.update(f"{path}|{stat.st_size}|{stat.st_mtime_ns}".encode())

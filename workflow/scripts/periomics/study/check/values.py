@@ -106,7 +106,7 @@ def _no_stain(study: Study, outcome: str) -> tuple[str, str, str] | None:
     ]
     if not maps or not all(isinstance(m, Mapping) and m for m in maps):
         return None  # a stain without a list gives what its detector gives
-    named = {str(o) for m in maps for o in m.values()}
+    named = {str(o) for m in maps if m for o in m.values()}
     if outcome in named:
         return None
     message = f"no stain of the sections gives this outcome{nearest(outcome, named)}"

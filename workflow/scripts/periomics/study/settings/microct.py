@@ -186,8 +186,9 @@ class Microct(Section):
         """Thresholds, calibration and ranges that cannot stand together."""
         yield from self._needs()
         bone, low, metal = self.bone_threshold, self.bone_threshold_low, self.implant_threshold
-        told = bone is not None and self.threshold_rule == "fixed"
-        if told and self.threshold_unit == "grey" and self.implant == "required" and bone >= metal:
+        fixed_grey = self.threshold_rule == "fixed" and self.threshold_unit == "grey"
+        alike = fixed_grey and self.implant == "required"
+        if alike and bone is not None and bone >= metal:
             message = "is at or above the implant threshold: no voxel could be bone"
             yield Contradiction(
                 "bone_threshold", message, bone, f"below implant_threshold, {metal:g}"
@@ -201,7 +202,7 @@ class Microct(Section):
             yield Contradiction("voi/inner_um", message, inner, f"below outer_um, {outer:g}")
         ranges = [("voi/axial_um", self.voi.axial_um), *(("shells_um", s) for s in self.shells_um)]
         for key, pair in ranges:
-            if falls(pair):
+            if pair is not None and falls(pair):
                 shown = f"{pair[0]:g} to {pair[1]:g}"
                 message = "the range ends before it starts"
                 yield Contradiction(key, message, shown, "the smaller number first")
