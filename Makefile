@@ -53,6 +53,7 @@ lint: environment
 	$(BIN)/ruff check . && $(BIN)/ruff format --check .
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/snakefmt --check Snakefile workflow
 	$(BIN)/lint-imports
+	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
 	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow

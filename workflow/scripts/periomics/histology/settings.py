@@ -4,15 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, ClassVar, Protocol, TypeVar
 
 from periomics.core.errors import InputError
 from periomics.imaging.stains import StainPair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
-
-if TYPE_CHECKING:
-    from _typeshed import DataclassInstance
 
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
 TARGET = {"lacunae": 0}
@@ -22,7 +19,15 @@ RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")
 FIXED_OD = 0.2
 # Region in which a detector measures, where it is not the tissue around the implant.
 ROI = {"nuclei": "pie", "lacunae": "bone", "laminin": "interface"}
-T = TypeVar("T", bound="DataclassInstance")
+
+
+class Options(Protocol):
+    """A detector's options: a dataclass of numbers."""
+
+    __dataclass_fields__: ClassVar[dict[str, Any]]
+
+
+T = TypeVar("T", bound=Options)
 
 
 @dataclass(frozen=True)

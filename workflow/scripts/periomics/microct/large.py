@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 
 import edt
 import numpy as np
@@ -23,7 +24,7 @@ from periomics.microct.anisotropy import Anisotropy
 from periomics.microct.components import keep, parts, purify_by_slabs
 from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
-from periomics.microct.formats.header import isotropic_voxel
+from periomics.microct.formats.header import isotropic_voxel, three
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.measure import (
@@ -104,6 +105,11 @@ class Large:
     how: str
 
 
+def held(at: Place, shape: Shape, volume: NDArray) -> Placed:
+    """A volume in memory at its place in a scan."""
+    return at, shape, lambda low, high: volume[low:high]
+
+
 def fits(shape: Shape, memory_mb: float) -> bool:
     """Whether a scan or part of this shape can be measured at once."""
     return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
@@ -127,7 +133,7 @@ def measure_large(
     common: Mapping[str, object],
     threads: int = 1,
     calibration: Calibration | None = None,
-    by_hand: Corrected | None = None,
+    by_hand: Corrected[BitVolume] | None = None,
 ) -> Large:
     """Measure a scan that is read by slabs, within `settings.memory_mb`.
 
@@ -187,7 +193,8 @@ class _Job:
 
     def labels(self, low: int, high: int) -> NDArray[np.uint8]:
         """Planes of the label map."""
-        box = (slice(low, high), *(slice(0, n) for n in self.scan.shape[1:]))
+        _, rows, columns = (slice(0, n) for n in self.scan.shape)
+        box = (slice(low, high), rows, columns)
         implant = np.zeros((high - low, *self.scan.shape[1:]), bool)
         if self.ground.implant is not None:
             implant = pasted(self.ground.implant, self.ground.at, box)
@@ -226,11 +233,15 @@ class _Job:
 
 
 def _ground(
-    found: Greys, settings: Microct, voxel_um: float, planes: int, by_hand: Corrected | None
+    found: Greys,
+    settings: Microct,
+    voxel_um: float,
+    planes: int,
+    by_hand: Corrected[BitVolume] | None,
 ) -> tuple[Ground, Box]:
     """The implant and its axis, and the box within whose bounds anything is counted."""
     shape, drawn = found.metal.shape, by_hand or Corrected()
-    everything = tuple(slice(0, n) for n in shape)
+    everything = three(slice(0, n) for n in shape)
     if settings.implant == "none":
         return Ground(shape, voxel_um, drawn=drawn), everything
     implant, at = find_implant(found, settings, planes, drawn.implant)
@@ -307,9 +318,7 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
     for name in PHASES:
         if not known[name]:
             sizes = np.zeros(tuple(s.stop - s.start for s in box), np.float32)
-            elsewhere[name] = replace(
-                _sized(job, name, lambda z, mm, s=sizes: _into(s, box, z, mm)), map_mm=sizes
-            )
+            elsewhere[name] = replace(_sized(job, name, partial(_into, sizes, box)), map_mm=sizes)
     mid_axes = None if known.get("mid-axis", True) else _mid_axes(job)
     part = job.part(box)
     found = measure_part(
@@ -327,14 +336,12 @@ def _by_part(job: _Job, box: Box, known: dict[str, bool]) -> Large:
         compartments=compartments,
         mid_axes=mid_axes,
     )
-    at, size = tuple(s.start for s in box), part.seen.shape
-    maps = tuple(
-        (at, size, lambda a, b, m=m: m[a:b]) for m in (found.thickness_mm, found.separation_mm)
-    )
+    at, size = three(s.start for s in box), three(part.seen.shape)
+    maps = held(at, size, found.thickness_mm), held(at, size, found.separation_mm)
     where = " x ".join(f"{s.start}-{s.stop - 1}" for s in box)
     return Large(
         found, part.grey, job.greys, job.labels, maps, f"in the box {where} of voxels (z x y x x)"
-    )  # type: ignore[arg-type]
+    )
 
 
 def _compartments(job: _Job) -> list[dict[str, object]]:
@@ -501,14 +508,15 @@ def _by_slabs(job: _Job) -> Large:
         warnings=tuple(warnings),
         step=view.step,
     )
-    whole = tuple(((0, 0, 0), job.scan.shape, m.read) for m in maps)
-    return Large(measured, view.grey, job.greys, job.labels, whole, "by slabs")  # type: ignore[arg-type]
+    thickness, separation = (((0, 0, 0), job.scan.shape, m.read) for m in maps)
+    whole = thickness, separation
+    return Large(measured, view.grey, job.greys, job.labels, whole, "by slabs")
 
 
 def _counts(job: _Job) -> tuple[Counts, int]:
     """All sums over the surroundings of the implant (or the whole scan), and saturated voxels in metal and band."""
-    z, *across = job.near
-    size = (z.stop - z.start, *(s.stop - s.start for s in across))
+    z, y, x = job.near
+    size = three(s.stop - s.start for s in job.near)
     slices = (
         (0, 0) if job.ground.axis is None else contact.slices_of(job.scan.shape, job.ground.axis)
     )
@@ -517,7 +525,7 @@ def _counts(job: _Job) -> tuple[Counts, int]:
     for low, high in slabs(
         size[0], slab_planes(job.work_mb, size, voxel_bytes=COUNT_BYTES), "count"
     ):
-        part = job.part((slice(z.start + low, z.start + high), *across))
+        part = job.part((slice(z.start + low, z.start + high), y, x))
         more = count(part, job.settings, job.ground.voxel_um, slices)
         found = more if found is None else found + more
         in_zone += _full_in_zone(part)
@@ -599,11 +607,13 @@ def _view(job: _Job, maps: list[Spill]) -> _View:
         None,
         axis,
     )
+    thickness, separation = (thin(m.read) for m in maps)
     return _View(
-        thin(job.scan.slab),
-        labels,
-        *(thin(m.read) for m in maps),
-        regions,
-        job.ground.voxel_um * step,
-        step,
+        grey=thin(job.scan.slab),
+        labels=labels,
+        thickness_mm=thickness,
+        separation_mm=separation,
+        regions=regions,
+        voxel_um=job.ground.voxel_um * step,
+        step=step,
     )

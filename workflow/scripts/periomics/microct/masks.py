@@ -8,6 +8,7 @@ whose codes do not occur is made as without the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.slabs import BitVolume, empty_bits, slabs
 
 Mask = NDArray[np.bool_]
+M = TypeVar("M")
 # Codes of labels.nii.gz
 LABELS = {
     "outside": 0,
@@ -33,13 +35,13 @@ STEPS = (({1}, (1,)), ({2}, (2,)), ({3, 5}, (3, 5)), ({4}, (3, 4)))
 
 
 @dataclass(frozen=True)
-class Corrected:
+class Corrected(Generic[M]):
     """Masks (z, y, x) given by hand, of a scan that is measured by parts as bits; None where the step is made as usual."""
 
-    implant: Mask | BitVolume | None = None
-    band: Mask | BitVolume | None = None
-    bone: Mask | BitVolume | None = None
-    voi: Mask | BitVolume | None = None
+    implant: M | None = None
+    band: M | None = None
+    bone: M | None = None
+    voi: M | None = None
 
     def describe(self) -> str:
         """What was replaced, for the `method` column."""
@@ -47,7 +49,7 @@ class Corrected:
         return f"by hand: {', '.join(names)}"
 
 
-def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") -> Corrected:
+def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") -> Corrected[Mask]:
     """Read the codes of a corrected label map.
 
     Raises
@@ -63,7 +65,7 @@ def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") ->
 
 def corrected_by_slabs(
     scan: SlabReader, shape: tuple[int, ...], planes: int, path: object = "mask"
-) -> Corrected:
+) -> Corrected[BitVolume]:
     """`corrected` of a label map that is read by slabs, its masks as bits."""
     _check_shape(scan.shape, shape, path)
     codes: set[int] = set()

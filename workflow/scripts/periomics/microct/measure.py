@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -67,7 +68,7 @@ def measure(
     common: Mapping[str, object],
     threads: int = 1,
     calibration: Calibration | None = None,
-    by_hand: Corrected | None = None,
+    by_hand: Corrected[Mask] | None = None,
 ) -> Measured:
     """Measure a scan.
 
@@ -132,7 +133,7 @@ def measure(
     )
 
 
-def describe(settings: Microct, by_hand: Corrected | None) -> str:
+def describe(settings: Microct, by_hand: Corrected[Any] | None) -> str:
     """What the `method` column says of every row."""
     return (
         settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
@@ -231,7 +232,7 @@ def find_regions(
     voxel_um: float,
     settings: Microct,
     threads: int = 1,
-    by_hand: Corrected | None = None,
+    by_hand: Corrected[Mask] | None = None,
 ) -> Regions:
     """Implant, exclusion band and VOI of a scan; raises SpecimenError if the VOI is empty."""
     drawn = by_hand or Corrected()
@@ -400,10 +401,11 @@ def _scan_faces(mask: Mask, origin: Place, shape: tuple[int, int, int]) -> list[
     """The outermost layers of a part that are outermost layers of the scan."""
     faces = []
     for axis in range(3):
+        layers = np.moveaxis(mask, axis, 0)
         if origin[axis] == 0:
-            faces.append(mask.take(0, axis))
+            faces.append(layers[0])
         if origin[axis] + mask.shape[axis] == shape[axis]:
-            faces.append(mask.take(-1, axis))
+            faces.append(layers[-1])
     return faces
 
 

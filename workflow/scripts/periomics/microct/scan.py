@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,10 +14,10 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
 from periomics.microct.density import Calibration, calibration_of
-from periomics.microct.formats.header import isotropic_voxel
+from periomics.microct.formats.header import isotropic_voxel, three
 from periomics.microct.formats.lazy import SlabReader, in_a_file, open_volume
 from periomics.microct.formats.nifti import Frame, frame_of
-from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, measure_large
+from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, held, measure_large
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, measure
 from periomics.microct.resample import cubes_by_slabs
@@ -25,7 +27,7 @@ from periomics.study.measurements import concatenate
 from periomics.study.settings.microct import Microct
 
 # The scan as it is measured, masks by hand, and how it is measured with masks.
-Prepared = tuple[SlabReader, Corrected | None, Callable[[Corrected | None], Large]]
+Prepared = tuple[SlabReader, Corrected[Any] | None, Callable[[Corrected[Any] | None], Large]]
 FACT_COLUMNS = ("fact", "value", "source")
 # Outcomes that are also given as they would be without the corrected mask.
 BEFORE = ("bvtv", "bv", "tv", "tbth", "tbsp", "ovtv", "bic_ct")
@@ -141,7 +143,7 @@ def _at_once(
     grey = scan.slab(0, scan.shape[0])
     by_hand = None if drawn is None else corrected(drawn.slab(0, drawn.shape[0]), scan.shape, name)
 
-    def again(masks: Corrected | None) -> Large:
+    def again(masks: Corrected[NDArray[np.bool_]] | None) -> Large:
         found = measure(
             grey,
             scan.spacing_um,
@@ -151,10 +153,8 @@ def _at_once(
             calibration=calibration,
             by_hand=masks,
         )
-        maps = tuple(
-            ((0, 0, 0), grey.shape, lambda a, b, m=m: m[a:b])
-            for m in (found.thickness_mm, found.separation_mm)
-        )
+        whole = partial(held, (0, 0, 0), three(grey.shape))
+        maps = whole(found.thickness_mm), whole(found.separation_mm)
         greys = Greys(float(grey.min()), float(grey.max()), grey.dtype, 0, empty_bits((0, 0, 0)))
         return Large(found, grey, greys, lambda a, b: found.labels[a:b], maps, "at once")
 
@@ -172,29 +172,28 @@ def _by_parts(
     calibration: Calibration | None,
 ) -> Prepared:
     """A scan that does not; what can only be read whole is read once, if that fits."""
-    sources = []
-    for one in (scan, drawn):
-        need = (
-            2
-            * np.dtype(one.dtype if one.dtype != "native" else "int16").itemsize
-            * math.prod(one.shape)
-            / 1e6
-            if one
-            else 0
-        )
-        if one is not None and one.whole and need > settings.memory_mb:
-            raise SpecimenError(
-                f"microct/memory_mb is too little for this scan: {one.format} of this kind is read whole, {need:.0f} MB needed, "
-                f"{settings.memory_mb:g} allowed; planes, or a format that is not compressed as a whole, need less"
-            )
-        sources.append(in_a_file(one) if one is not None and one.whole else one)
-    scan, drawn = sources
+    scan = _by_planes(scan, settings.memory_mb)
+    drawn = None if drawn is None else _by_planes(drawn, settings.memory_mb)
     by_hand = None if drawn is None else corrected_by_slabs(drawn, scan.shape, 16, name)
     return (
         scan,
         by_hand,
         lambda masks: measure_large(scan, settings, common, threads, calibration, masks),
     )
+
+
+def _by_planes(scan: SlabReader, memory_mb: float) -> SlabReader:
+    """A scan whose planes can be read one by one; raises SpecimenError where it is read whole and does not fit."""
+    if not scan.whole:
+        return scan
+    kind = np.dtype(scan.dtype if scan.dtype != "native" else "int16")
+    need = 2 * kind.itemsize * math.prod(scan.shape) / 1e6
+    if need > memory_mb:
+        raise SpecimenError(
+            f"microct/memory_mb is too little for this scan: {scan.format} of this kind is read whole, {need:.0f} MB needed, "
+            f"{memory_mb:g} allowed; planes, or a format that is not compressed as a whole, need less"
+        )
+    return in_a_file(scan)
 
 
 def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFrame:

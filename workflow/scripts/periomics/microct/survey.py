@@ -11,6 +11,7 @@ from periomics.core.errors import SpecimenError
 from periomics.microct.components import keep, largest, parts, touching
 from periomics.microct.counting import Regions, factors
 from periomics.microct.distance import squared_distance
+from periomics.microct.formats.header import three
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import Corrected
 from periomics.microct.measure import NOT_FINITE, empty_voi, regions_around
@@ -56,7 +57,7 @@ class Ground:
     at: Place = (0, 0, 0)
     axis: Axis | None = None
     reach: int = 0
-    drawn: Corrected = field(default_factory=Corrected)
+    drawn: Corrected[BitVolume] = field(default_factory=Corrected)
 
     def regions(self, box: Box, settings: Microct, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
@@ -123,27 +124,27 @@ def crop(read: Reader, box: Box, planes: int = 16) -> NDArray:
     pieces = (read(z, min(last, z + planes))[:, box[1], box[2]] for z in range(first, last, planes))
     head = next(pieces)
     out = np.empty((last - first, *head.shape[1:]), head.dtype)
-    at = 0
-    while head is not None:
+    at = len(head)
+    out[:at] = head
+    for head in pieces:
         out[at : at + len(head)] = head
         at += len(head)
-        head = next(pieces, None)
     return out
 
 
 def grown(low: Place, size: Shape, margin: int, shape: Shape) -> Box:
     """The box of a part with a margin, as far as the scan reaches."""
-    return tuple(
+    return three(
         slice(max(0, a - margin), min(n, a + s + margin))
         for a, s, n in zip(low, size, shape, strict=True)
-    )  # type: ignore[return-value]
+    )
 
 
 def joined(a: Box, b: Box) -> Box:
     """The box that holds two boxes."""
-    return tuple(
+    return three(
         slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True)
-    )  # type: ignore[return-value]
+    )
 
 
 def pasted(mask: Mask, at: Place, box: Box) -> Mask:
@@ -189,7 +190,7 @@ def find_implant(
         check_parts(pieces.sizes[pieces.sizes > 0], settings, found.high)
         implant = keep(metal.read, metal.shape, pieces, largest(pieces), "keep the implant")
     box = grown(*bounds(implant), 2 * radius + 1, implant.shape)
-    return close(crop(implant.read, box), radius), tuple(s.start for s in box)  # type: ignore[return-value]
+    return close(crop(implant.read, box), radius), three(s.start for s in box)
 
 
 def region_bits(
@@ -208,15 +209,13 @@ def region_bits(
         If the VOI is empty.
     """
     zone, voi = empty_bits(ground.shape), empty_bits(ground.shape)
+    _, rows, columns = (slice(0, n) for n in ground.shape)
     any_voi = False
     for low, high in slabs(box[0].stop - box[0].start, planes, "band and region"):
         part = (slice(box[0].start + low, box[0].start + high), *box[1:])
         regions = ground.regions(part, settings, threads)
         for bits, mask in ((zone, regions.zone), (voi, regions.voi)):
-            bits.write(
-                part[0].start,
-                pasted(mask, regions.origin, (part[0], *(slice(0, n) for n in ground.shape[1:]))),
-            )
+            bits.write(part[0].start, pasted(mask, regions.origin, (part[0], rows, columns)))
         any_voi = any_voi or bool(regions.voi.any())
     if not any_voi:
         raise empty_voi(ground.voxel_um)
@@ -232,7 +231,7 @@ def segmented(
         [empty_bits(scan.shape) for _ in all_],
         [empty_bits(scan.shape) for _ in all_],
     )
-    two_level = settings.segmentation == "two_level" and settings.bone_threshold_low is not None
+    second = settings.bone_threshold_low if settings.segmentation == "two_level" else None
     adaptive = settings.segmentation == "adaptive"
     more = int(TRUNCATE * settings.adaptive_sigma_um / voxel_um + 0.5) if adaptive else 0
     sigma = settings.prefilter_sigma_voxels
@@ -241,14 +240,14 @@ def segmented(
         cut = slice(low - below, low - below + min(planes, scan.shape[0] - low))
         metal = zone.read(below, below + len(grey))
         for bits, low_bits, factor in zip(found, low_found, all_, strict=True):
-            if two_level:
+            if second is not None:
                 bits.write(low, segment_bone(grey[cut], settings.bone_cut * factor))
-                low_bits.write(low, segment_bone(grey[cut], settings.bone_threshold_low * factor))
+                low_bits.write(low, segment_bone(grey[cut], second * factor))
             else:
                 bits.write(low, bone_mask(grey, settings, voxel_um, metal, factor)[cut])
     return (
         [_reached(a, b, zone, planes) for a, b in zip(found, low_found, strict=True)]
-        if two_level
+        if second is not None
         else found
     )
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from periomics.core.seeds import generator
 from periomics.statistics.calibration import scenarios as sc
@@ -131,6 +132,7 @@ def false_verdicts(
         `false_supported`, `false_refuted`, `false_improved` → verdicts; a key is absent where no verdict could be false that way. At a
         boundary (a true 0) both sides are false.
     """
+    out: dict[str, tuple[str, ...]]
     if kind == "gate":
         return {"false_supported": (v.SUPPORTED,)} if effect <= TINY else {}
     if kind in DIFFERENCE:
@@ -141,7 +143,9 @@ def false_verdicts(
         return out
     if kind == "rescue":
         out = {"false_supported": (v.SUPPORTED,)} if effect <= TINY else {}
-        return out | ({"false_refuted": (v.REFUTED,)} if effect >= -TINY else {})
+        if effect >= -TINY:
+            out["false_refuted"] = (v.REFUTED,)
+        return out
     beyond = above >= -TINY or (kind == "equivalence" and below <= TINY)
     within = above <= TINY and (kind != "equivalence" or below >= -TINY)
     out = {"false_supported": (v.SUPPORTED, v.BELOW_MARGIN)} if beyond else {}
@@ -290,6 +294,7 @@ def _facts(
                     effect, false_verdicts(claim.kind, effect, effect - m, effect + m)
                 )
             else:
+                assert known is not None  # of a claim on arms the outcomes are drawn
                 out[claim.id, outcome] = _fact(claim, outcome, what, place, known, plan)
     return out
 
@@ -377,11 +382,11 @@ def _chunk(
                 np.array(x)
                 for x in zip(*(_sign_and_code(o, what, known) for o in claim.outcomes), strict=True)
             )
-            pair = [f.some((slice(None), places)) for f in both]
-            found = arm_forms(plan, claim, list(place.arms), *pair, sign, code)
+            own, raw = (f.some((slice(None), places)) for f in both)
+            found = arm_forms(plan, claim, list(place.arms), own, raw, sign, code)
             weights = plan.weights_of(claim)
             used = [i for i, a in enumerate(place.arms) if weights.get(a)]
-            few = (pair[0].n[..., used] < MIN_UNITS).any(axis=-1)
+            few = np.any(own.n[..., used] < MIN_UNITS, axis=-1)
             forms[claim.id] = Forms(*(_without(f, few) for f in found))
         index = _index_effects(what, place, known, drawn, plan)
     for claim in (c for c in plan.claims if c.id in what.within):
@@ -512,24 +517,27 @@ def _count_claims(
             if claim.kind != "gate":
                 wrong.append(any_false)
         if decision.overall is not None:
-            _count_overall(claim, decision, facts, counts)
+            _count_overall(claim, decision.overall, facts, counts)
     if wrong:
         counts.add("false_graph", "", "", np.any(wrong, axis=0))
 
 
 def _count_overall(
-    claim: Claim, decision: Decision, facts: Mapping[tuple[str, str], Fact], counts: _Counts
+    claim: Claim,
+    overall: NDArray[np.str_],
+    facts: Mapping[tuple[str, str], Fact],
+    counts: _Counts,
 ) -> None:
     """A verdict over all outcomes is falsely supported if it is supported although one outcome's own would be false."""
     whole = f"all of {', '.join(claim.outcomes)}"
     for word in v.VERDICTS:
-        counts.add(f"verdict: {word}", claim.id, whole, decision.overall == word)
+        counts.add(f"verdict: {word}", claim.id, whole, overall == word)
     if any("false_supported" in facts[claim.id, o].false for o in claim.outcomes):
         counts.add(
             "false_supported",
             claim.id,
             whole,
-            np.isin(decision.overall, (v.SUPPORTED, v.BELOW_MARGIN)),
+            np.isin(overall, (v.SUPPORTED, v.BELOW_MARGIN)),
         )
 
 

@@ -318,8 +318,19 @@ def truth(
                 rng=rng,
             )
         )
-    arrays = [np.stack([p[i] for p in parts], axis=-1) for i in range(7)]
-    return Truth(*arrays, tuple(p[7] for p in parts))
+    location, analysis, natural, spread, sign, area, ends = (
+        np.stack([p[i] for p in parts], axis=-1) for i in range(7)
+    )
+    return Truth(
+        location=location,
+        analysis=analysis,
+        natural=natural,
+        spread=spread,
+        sign=sign,
+        area=area,
+        ends=ends,
+        links=tuple(p[7] for p in parts),
+    )
 
 
 def _outcome(

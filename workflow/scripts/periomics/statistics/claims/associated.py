@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -62,7 +63,7 @@ def association_rows(
     return rows
 
 
-def _pair(associations: pd.DataFrame | None, score: str, outcome: str) -> Mapping[str, object]:
+def _pair(associations: pd.DataFrame | None, score: str, outcome: str) -> Mapping[str, Any]:
     if associations is None or associations.empty:
         return {}
     hit = associations[(associations["score_id"] == score) & (associations["outcome"] == outcome)]
@@ -70,7 +71,7 @@ def _pair(associations: pd.DataFrame | None, score: str, outcome: str) -> Mappin
 
 
 def _judged(
-    plan: Plan, claim: Claim, outcome: str, found: Mapping[str, object], dictionary: pd.DataFrame
+    plan: Plan, claim: Claim, outcome: str, found: Mapping[str, Any], dictionary: pd.DataFrame
 ) -> dict[str, object]:
     signs = [direction_of(dictionary, x, plan.directions) for x in (outcome, claim.score)]
     sign = float(np.prod([1.0 if np.isnan(s) else s for s in signs]))

@@ -80,7 +80,8 @@ def checks(
     pair = two_arms(cut, contrast)
     if pair is None:
         return {"outlier_p": largest_residual(cut)}, ""
-    g = hedges_g(*(tuple(x[list(pair)]) for x in cut.raw()), level=1 - plan.alpha)
+    mean, var, animals = ((x[pair[0]], x[pair[1]]) for x in cut.raw())
+    g = hedges_g(mean, var, animals, level=1 - plan.alpha)
     out = dict(zip(("hedges_g", "g_lower", "g_upper"), map(float, g), strict=True))
     n = cut.raw().n[list(pair)]
     out |= _bayes(form, float(effective_n(n))) | {

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -201,7 +204,7 @@ def _rows(
     }
     row |= _inference(form, level, bool(refused))
     if first["scale"] in LOG_SCALES and not contrast.trend:
-        ends = (
+        ends: Sequence[Any] = (
             ratio_of_means(form, level) if not refused else (np.exp(form.estimate), np.nan, np.nan)
         )
         row |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(float, ends), strict=True))
@@ -288,7 +291,8 @@ def _binary(cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal) ->
     if len(inside) > 1:
         found, method = risk_difference_blocks(events, n, level), METHOD_BLOCKS
     else:
-        found = risk_difference(tuple(map(int, events[0])), tuple(map(int, n[0])), level)
+        (e1, e2), (n1, n2) = events[0], n[0]
+        found = risk_difference((int(e1), int(e2)), (int(n1), int(n2)), level)
         method = METHOD if n.max() <= LARGE else METHOD_LARGE
     numbers = dict(zip(("estimate", "lower", "upper", "p"), map(float, found), strict=True))
     return none | numbers | {"level": level, "method": method, "reason": cut.note}
@@ -375,9 +379,14 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
         "level": 1 - plan.alpha,
         "n_animals": sum(n.values()),
     }
-    places = tuple(cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
+    healthy, disease, place = (cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
     found = fieller(
-        cut.summary(natural=code is None), *places, 1 - plan.alpha, code or position.IDENTITY
+        cut.summary(natural=code is None),
+        healthy,
+        disease,
+        place,
+        level=1 - plan.alpha,
+        code=code or position.IDENTITY,
     )
     row |= {"R": float(found.R)}
     if refused:

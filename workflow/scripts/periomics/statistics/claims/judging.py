@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -255,14 +256,13 @@ def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float, scale: str) ->
     """The graph's own forms on one outcome; an outcome whose margin arms have no animals has no margin."""
     both = cut.summary(), cut.summary(natural=True)
     found = arm_forms(plan, claim, list(cut.arms), *both, np.asarray(sign), position.CODES[scale])
-    return Forms(
-        *(
-            Estimate(
-                *(np.asarray(x).reshape(-1)[0] if np.asarray(x).size else np.nan for x in form)
-            )
-            for form in found
-        )
-    )
+    return Forms(*(Estimate(*map(_first, form)) for form in found))
+
+
+def _first(values: np.ndarray) -> Any:
+    """The value of one outcome, NaN where there is none."""
+    flat = np.asarray(values).reshape(-1)
+    return flat[0] if flat.size else np.nan
 
 
 def _within_forms(
@@ -306,8 +306,8 @@ def _rescue_note(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> str:
     names = (plan.healthy, plan.disease, claim.arm)
     if not set(names) <= set(cut.arms):
         return ""
-    places = (cut.arms.index(x) for x in names)
-    found = fieller(cut.summary(), *places, 1 - plan.alpha, position.CODES[scale])
+    healthy, disease, arm = (cut.arms.index(x) for x in names)
+    found = fieller(cut.summary(), healthy, disease, arm, 1 - plan.alpha, position.CODES[scale])
     return f"R = {float(found.R):.3g}, {describe(float(found.lower), float(found.upper), bool(found.bounded))}"
 
 

@@ -153,7 +153,7 @@ def read_plan(
             file=source,
             column=first.column,
             value=first.value or None,
-            allowed=first.allowed or None,
+            allowed=first.allowed,
         )
     declared, roles = Claims.model_validate(dict(claims)), roles or {}
     known = {k: str(roles[k]) for k in ("healthy", "disease") if roles.get(k)}

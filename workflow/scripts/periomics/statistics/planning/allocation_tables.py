@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ KEPT, DRAWN = "as in the sheet", "allocated"
 RULE = "allocate_animals"
 
 
-def planned_arms(settings: Planning, roles: Mapping[str, object], sheet: pd.DataFrame) -> list[str]:
+def planned_arms(settings: Planning, roles: Mapping[str, Any], sheet: pd.DataFrame) -> list[str]:
     """Arms of the next study: as declared, else those of the roles, else the groups of the sheet."""
     declared = list(settings.arms)
     of_roles = [roles.get("healthy"), roles.get("disease"), *(roles.get("treated") or [])]

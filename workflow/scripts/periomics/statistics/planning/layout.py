@@ -114,14 +114,14 @@ def _uneven(
     out = []
     batches = len(x[0])
     for j, label in enumerate(sorted(set(labels))):
-        index = np.flatnonzero(labels == label)
-        if index.size < 2 or index.size == len(labels):
+        index = np.flatnonzero(labels == label).tolist()
+        if len(index) < 2 or len(index) == len(labels):
             continue
         for b in range(batches):
             count = pulp.lpSum(x[i][b] for i in index)
             excess = pulp.LpVariable(f"{name}{j}_{b}", lowBound=0)
-            problem += excess >= count - (-(-index.size // batches))
-            problem += excess >= index.size // batches - count
+            problem += excess >= count - (-(-len(index) // batches))
+            problem += excess >= len(index) // batches - count
             out.append(excess)
     return out
 

@@ -148,8 +148,8 @@ def truth(
             else _spread(rows, str(known["scale"]), settings, outcome, plan.adjustment.blocks)
         )
         planned = settings.effect_of.get(outcome)
-        usable = planned is not None and spread[outcome].natural > 0
-        d[outcome] = planned / spread[outcome].natural if usable else settings.effect_d
+        natural = spread[outcome].natural
+        d[outcome] = settings.effect_d if planned is None or not natural > 0 else planned / natural
         sign[outcome] = abs(direction_of(dictionary, outcome, plan.directions))
         refused[outcome] = "" if sign[outcome] == 1 else "no declared direction of benefit"
         if known["kind"] == "binary":

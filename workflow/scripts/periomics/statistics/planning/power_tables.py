@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -268,7 +269,7 @@ def _row(
 ) -> dict[str, object]:
     claim, outcome, spread = case.claim, case.outcome, t.spread[case.outcome]
     key, d = (claim.id, outcome), t.d[outcome]
-    row: dict[str, object] = {
+    row: dict[str, Any] = {
         "claim_id": claim.id,
         "outcome": outcome,
         "kind": claim.kind,
