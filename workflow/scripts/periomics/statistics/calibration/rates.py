@@ -383,7 +383,7 @@ def _chunk(
                 for x in zip(*(_sign_and_code(o, what, known) for o in claim.outcomes), strict=True)
             )
             own, raw = (f.some((slice(None), places)) for f in both)
-            found = arm_forms(plan, claim, list(place.arms), own, raw, sign, code)
+            found = arm_forms(plan, claim, list(place.arms), own, raw, sign=sign, code=code)
             weights = plan.weights_of(claim)
             used = [i for i, a in enumerate(place.arms) if weights.get(a)]
             few = np.any(own.n[..., used] < MIN_UNITS, axis=-1)
