@@ -111,7 +111,7 @@ def beyond(
 
 
 def _with(found: Association, **changed: float | str) -> Association:
-    return Association(**{**vars(found), **changed})  # type: ignore[arg-type]
+    return Association(**{**vars(found), **changed})
 
 
 def interval(test: SlopeTest, p: float, level: float = 0.95) -> tuple[float, float]:
