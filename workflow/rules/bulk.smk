@@ -6,6 +6,7 @@ rule collect_counts:
         files=all_files("libraries", "path", assay="bulk"),
         orthologs_mouse=configured("orthologs_mouse"),
         orthologs_rat=configured("orthologs_rat"),
+        tx2gene=configured("tx2gene"),
     output:
         counts="<results>/bulk/counts.tsv",
         genes="<results>/bulk/genes.tsv",
@@ -23,6 +24,8 @@ rule collect_counts:
         runtime=runtime_for(5),
     params:
         facts=all_facts("libraries", assay="bulk"),
+        animals=all_facts("animals"),
+        reading=setting("bulk/counts"),
         settings=setting("bulk/quality"),
         code=code_digest("bulk/collect_counts"),
     message:

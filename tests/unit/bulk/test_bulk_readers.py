@@ -4,8 +4,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.bulk.collecting import collect
 from periomics.bulk.qc import identical, principal_components, qc_table, refuse_duplicates
-from periomics.bulk.readers import collect, file_format, read_counts
+from periomics.bulk.readers import file_format, read_counts
 from periomics.bulk.scoring import score_libraries
 from periomics.core.errors import InputError
 from periomics.genes.signatures import read_signatures
@@ -55,7 +56,7 @@ def test_salmon_is_rounded_with_a_note(tmp_path):
     folder = tmp_path / "s1"
     folder.mkdir()
     write(
-        folder / "quant.sf",
+        folder / "quant.genes.sf",
         "Name\tLength\tEffectiveLength\tTPM\tNumReads\ng1\t9\t9\t1.5\t10.6\ng2\t9\t9\t0\t0\n",
     )
     counts = collect([fact(folder, "lib1")])

@@ -139,6 +139,10 @@ def second_species(s):
 
 COLUMN = "libraries.tsv, rows 2, 3, 4, column path: file cannot be read: "
 WHOLE = "allowed: whole numbers from 0"
+ONE = (
+    "libraries.tsv, rows 2, 3, 4, column path: counts.tsv: holds the counts of one library, but "
+    "several rows of the sheet name it (found 'L1, "
+)
 CUT = "scans.tsv, row 6, column path: file cannot be read: "
 BROKEN = {
     # count tables
@@ -189,15 +193,38 @@ BROKEN = {
         COLUMN + "counts.tsv, row 3, column gene_id: 1 gene names are dates: a spreadsheet program "
         "has changed them (found '45352')",
     ),
-    "counts of HTSeq without a header": (
+    "counts of HTSeq for three libraries": (
         table([[g, 7 + i] for i, g in enumerate((*raw.GENES, "__no_feature"))]),
-        COLUMN + "counts.tsv, row 1: has no header: its first line holds counts (found 'Lama3'); "
-        "allowed: a line above that names the columns",
+        ONE + "L2, L3'); allowed: a file for each library",
     ),
-    "counts of STAR": (
+    "counts of STAR for three libraries": (
         table([["N_unmapped", 9, 9, 9], *([g, 7, 3, 4] for g in raw.GENES)]),
+        ONE + "L2, L3'); allowed: a file for each library",
+    ),
+    "columns without a header": (
+        table([[f"ENSRNOG{i:011d}", 7, 3, 4] for i in range(9)]),
         COLUMN + "counts.tsv, row 1: has no header: its first line holds counts "
-        "(found 'N_unmapped')",
+        "(found 'ENSRNOG00000000000'); allowed: a line above that names the columns",
+    ),
+    "genes of mice for libraries of rats": (
+        renamed(*((g, f"ENSMUSG{i:011d}") for i, g in enumerate(raw.GENES))),
+        "libraries.tsv, rows 2, 3, 4, column species: counts.tsv: genes are not of rat: 0 % of 6 "
+        "names are written as its genes are, 6 as those of mouse (found 'ENSMUSG00000000000'); "
+        "allowed: the species of the reads (rat, mouse, human), or genes of rat",
+    ),
+    "symbols of humans for libraries of rats": (
+        renamed(*((g, g.upper()) for g in raw.GENES)),
+        "libraries.tsv, rows 2, 3, 4, column species: counts.tsv: genes are not of rat: 0 % of 6 "
+        "names are written as its genes are, 6 as those of human (found 'LAMA3')",
+    ),
+    "transcripts without a table of genes": (
+        text(
+            "counts.tsv",
+            "Name\tLength\tEffectiveLength\tTPM\tNumReads\nENSRNOT00000000001\t9\t9\t1\t5\n",
+        ),
+        COLUMN + "counts.tsv: holds transcripts, and no table says which gene they are of "
+        "(found 'ENSRNOT00000000001'); allowed: a table of transcripts and genes in the config "
+        "(resources/tx2gene)",
     ),
     "a gene twice": (
         renamed(("Lamb3", "Lama3")),

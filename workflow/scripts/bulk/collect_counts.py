@@ -1,36 +1,45 @@
 """Brings the counts of all bulk libraries into one table and looks at their quality.
 
 Inputs
-    the files of the libraries sheet: matrices, featureCounts or Salmon.
+    the files of the libraries sheet in any format of periomics.bulk.readers, and a table of transcripts and genes if configured.
 Outputs
     counts.tsv (gene_id × specimen_id), genes.tsv (gene_id, symbol), qc.tsv, and a picture without arms.
 """
 
+from periomics.bulk.collecting import collect
+from periomics.bulk.likeness import sex_warnings, sexes
 from periomics.bulk.qc import COLUMNS, qc_figure, qc_table, refuse_duplicates
-from periomics.bulk.readers import collect
+from periomics.bulk.readers import How
 from periomics.core.figures import save
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.genes.symbols import symbol_table
-from periomics.study.settings.bulk import BulkQuality
+from periomics.study.settings.bulk import BulkCounts, BulkQuality
 
 
 def main(snakemake):
     log = start_log(snakemake)
     facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
     settings = BulkQuality.of(snakemake.params.settings, "bulk/quality")
-    counts = collect(facts)
+    reading = BulkCounts.of(snakemake.params.get("reading"), "bulk/counts")
+    counts = collect(facts, How(reading, str(snakemake.input.get("tx2gene") or "")))
     for note in counts.notes:
         log.info("%s", note)
-    table = qc_table(counts.data, facts, settings.min_reads, settings.min_detected)
-    refuse_duplicates(table, settings.duplicates)
-    for row in table[table["qc"] == "fail"].itertuples():
-        log.warning("library %s: %s", row.specimen_id, row.qc_reason)
     species = sorted({str(f["species"]) for f in facts})
     tables = [t for s in ("mouse", "rat") if (t := snakemake.input.get(f"orthologs_{s}"))]
     genes = symbol_table(list(counts.data.index), counts.symbols, tables, species)
     if (genes["symbol"] == "").any():
         log.warning("%d of %d genes have no symbol", (genes["symbol"] == "").sum(), len(genes))
+    told = sexes(counts.data, genes.set_index("gene_id")["symbol"], settings.sex_cpm)
+    warnings = sex_warnings(told, facts, snakemake.params.get("animals", ()))
+    said = [(s, t) for d in (counts.remarks, warnings) for s, t in d.items()]
+    notes = {s: "; ".join(t for n, t in said if n == s) for s, _ in said}
+    table = qc_table(counts.data, facts, settings.min_reads, settings.min_detected, notes)
+    refuse_duplicates(table, settings.duplicates)
+    for library, warning in warnings.items():
+        log.warning("library %s: %s", library, warning)
+    for row in table[table["qc"] == "fail"].itertuples():
+        log.warning("library %s: %s", row.specimen_id, row.qc_reason)
     write_result(counts.data.reset_index(), snakemake.output.counts)
     write_result(genes, snakemake.output.genes)
     write_result(table, snakemake.output.qc, COLUMNS)

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.bulk.likeness import nearly_identical
 from periomics.core.errors import InputError
 from periomics.genes.normalise import log_cpm, size_factors
 
@@ -22,6 +23,7 @@ COLUMNS = (
     "same_as",
     "qc",
     "qc_reason",
+    "note",
 )
 
 
@@ -41,7 +43,11 @@ def identical(counts: pd.DataFrame) -> dict[str, list[str]]:
 
 
 def qc_table(
-    counts: pd.DataFrame, facts: Sequence[Mapping[str, object]], min_size: int, min_detected: int
+    counts: pd.DataFrame,
+    facts: Sequence[Mapping[str, object]],
+    min_size: int,
+    min_detected: int,
+    notes: Mapping[str, str] | None = None,
 ) -> pd.DataFrame:
     """One row per library.
 
@@ -55,6 +61,8 @@ def qc_table(
         Reads below which a library fails.
     min_detected
         Genes with a count below which a library fails.
+    notes
+        Library → what else is to be said of it.
 
     Returns
     -------
@@ -64,7 +72,7 @@ def qc_table(
     """
     sizes, detected = counts.sum(), (counts > 0).sum()
     top = counts.apply(lambda c: np.sort(c.to_numpy())[-50:].sum()) / sizes.where(sizes > 0)
-    same = identical(counts)
+    same, near = identical(counts), nearly_identical(counts)
     rows = []
     for fact in facts:
         s = str(fact["specimen_id"])
@@ -75,7 +83,9 @@ def qc_table(
             reasons.append(f"{detected[s]} genes detected, fewer than {min_detected}")
         if s in same:
             reasons.append(f"same counts as {', '.join(same[s])}")
-        fail = sizes[s] < min_size or detected[s] < min_detected or s in same
+        for other, why in near.get(s, {}).items():
+            reasons.append(f"nearly the same counts as {other}: {why}")
+        twins = [*same.get(s, []), *near.get(s, {})]
         rows.append(
             {
                 "specimen_id": s,
@@ -84,9 +94,10 @@ def qc_table(
                 "library_size": sizes[s],
                 "detected": detected[s],
                 "top_share": top[s],
-                "same_as": "|".join(same.get(s, [])),
-                "qc": "fail" if fail else "pass",
+                "same_as": "|".join(twins),
+                "qc": "fail" if reasons else "pass",
                 "qc_reason": "; ".join(reasons),
+                "note": (notes or {}).get(s, ""),
             }
         )
     table = pd.DataFrame(rows)
@@ -126,7 +137,8 @@ def groups(facts: Sequence[Mapping[str, object]]) -> dict[tuple[str, str, str], 
         compartment, source, species = (
             str(fact.get(k, "")) for k in ("compartment", "cell_source", "species")
         )
-        out.setdefault((compartment, source, species), []).append(str(fact["specimen_id"]))
+        key = (compartment, source, species)
+        out.setdefault(key, []).append(str(fact["specimen_id"]))
     return out
 
 
@@ -142,7 +154,9 @@ def refuse_duplicates(table: pd.DataFrame, policy: str) -> None:
     if policy == "stop" and len(twice):
         first = twice.iloc[0]
         raise InputError(
-            "two libraries have exactly the same counts",
+            "two libraries have exactly the same counts"
+            if first["qc_reason"].find("nearly the same") < 0
+            else "two libraries have nearly the same counts",
             file="libraries",
             column="specimen_id",
             value=f"{first['specimen_id']}, {first['same_as']}",

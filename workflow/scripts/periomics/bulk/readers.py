@@ -1,98 +1,164 @@
-"""Count tables of libraries: gene matrices, featureCounts and Salmon, each with its own checks. Counts only, never FPKM or logs."""
+"""Count tables of libraries in the formats of the usual counters, each with its own checks. Counts only, never FPKM or logs."""
 
 from __future__ import annotations
 
 import csv
 import gzip
-import io
 import os
+import re
 import zlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
+from periomics.bulk.annotation import SYMBOL_COLUMNS, gene_column, set_aside
+from periomics.bulk.columns import GENES_IN_ROWS, TRANSPOSED, Counts, bare_columns, transposed
+from periomics.bulk.plausible import refuse_equal_totals, refuse_scaled
+from periomics.bulk.tables import (
+    first_lines,
+    is_counter,
+    need_columns,
+    numbers_in,
+    read_table,
+    separator_of,
+    without_header,
+)
+from periomics.bulk.transcripts import genes_of, summed, unversioned
 from periomics.core.errors import InputError, nearest
 from periomics.genes.dates import dates_among
-from periomics.genes.symbols import ENSEMBL
+from periomics.study.settings.bulk import BulkCounts
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
-GENE_COLUMNS = (
-    "gene_id",
-    "gene",
-    "geneid",
-    "ensgene",
-    "ensembl",
-    "ensembl_gene_id",
-    "id",
-    "symbol",
-    "genes",
-    "name",
-    "",
+FORMATS = ("matrix", "featurecounts", "htseq", "star", "rsem", "salmon", "kallisto", "nfcore")
+# Files that are told by their names before they are opened: what they are, and what to give in their place.
+_REFUSED = (
+    (r"\.(?:rds|rdata|rda)$", "is an object of R", "a table of text: write.table(assay(object))"),
+    (r"\.(?:xlsx?|ods)$", "is a workbook", "the sheet saved as text, its gene names checked"),
+    (r"\.(?:bam|sam|cram|fastq|fq)$", "holds reads, not counts", "the table of a counter"),
+    (r"abundance\.h5$", "is kallisto's binary form", "abundance.tsv of the same folder"),
+    (r"series_matrix\.txt$", "is GEO's list of samples", "the supplementary table of counts"),
+    (r"(?:gene|transcript)_(?:tpm|lengths?)\.tsv$", "holds TPM or lengths", "gene_counts.tsv"),
+    (r"quant\.bias|cmd_info\.json$", "is no table of counts", "quant.sf"),
 )
-TRANSPOSED = "libraries stand in rows and genes in columns"
-GENES_IN_ROWS = "one row per gene, one column per library"
-SYMBOL_COLUMNS = ("symbol", "gene_name", "gene_symbol", "external_gene_name")
+# Files of one library → the columns of transcripts or genes, reads, and genes within the file.
+_QUANTIFIED = {
+    "salmon": ("Name", "NumReads", "Salmon table"),
+    "kallisto": ("target_id", "est_counts", "kallisto table"),
+}
+_NAMES = (
+    (r"^quant(?:\.genes)?\.sf$", "salmon"),
+    (r"(?:^|[._-])abundance\.tsv$", "kallisto"),
+    (r"\.(?:genes|isoforms)\.results$", "rsem"),
+    (r"ReadsPerGene\.out\.tab$", "star"),
+    (r"merged\.(?:gene|transcript)_counts\w*\.tsv$", "nfcore"),
+)
+_FOLDER = (
+    "quant.genes.sf",
+    "quant.sf",
+    "quant.sf.gz",
+    "abundance.tsv",
+    "abundance.tsv.gz",
+)
+_STRANDS = ("unstranded", "forward", "reverse")
 
 
-@dataclass
-class Counts:
-    """Counts (genes × samples, integers), symbols where the file states them, and what had to be said about reading it."""
+@dataclass(frozen=True)
+class How:
+    """How tables are read: settings, the table of transcripts and genes, and about how many cells at most."""
 
-    data: pd.DataFrame
-    symbols: dict[str, str] = field(default_factory=dict)
-    notes: list[str] = field(default_factory=list)
+    settings: BulkCounts = field(default_factory=BulkCounts)
+    tx2gene: str = ""
+    most_cells: int | None = None
 
 
 def file_format(path: str | os.PathLike[str], stated: str = "") -> str:
-    """Format of a file: as the sheet states it, else by its name and first line (salmon, featurecounts, matrix)."""
-    if stated:
-        return stated
+    """Format of a file: as the sheet states it, else by its name and first lines (one of FORMATS)."""
     path = Path(path)
-    if path.is_dir() or path.name.startswith("quant.sf") or path.name.startswith("quant.genes.sf"):
+    _refuse_by_name(path)
+    if stated:
+        if stated not in FORMATS:
+            raise InputError(
+                f"is no format of bulk counts{nearest(stated, FORMATS)}",
+                file=path,
+                column="format",
+                value=stated,
+                allowed=", ".join(FORMATS),
+            )
+        return stated
+    if path.is_dir():
+        return "kallisto" if _in_folder(path).name.startswith("abundance") else "salmon"
+    name = path.name.removesuffix(".gz")
+    for pattern, kind in _NAMES:
+        if re.search(pattern, name):
+            return kind
+    return _by_content(first_lines(path))
+
+
+def _by_content(lines: Sequence[str]) -> str:
+    if not lines:
+        return "matrix"
+    head = [c.strip('"') for c in lines[0].split(separator_of(lines[0]))]
+    rows = [line.split("\t") for line in lines]
+    if head[0] == "Geneid" and "Chr" in head:
+        return "featurecounts"
+    if {"Name", "NumReads"} <= set(head):
         return "salmon"
-    first = [line for line in _head(path) if not line.startswith("#")]
-    return "featurecounts" if first and first[0].split("\t")[0] == "Geneid" else "matrix"
+    if {"target_id", "est_counts"} <= set(head):
+        return "kallisto"
+    if "expected_count" in head:
+        return "rsem"
+    if len(rows[0]) == 4 and rows[0][0].startswith("N_"):
+        return "star"
+    return "htseq" if len(head) in (2, 3) and without_header(lines) else "matrix"
 
 
-def _open(path: Path):
-    return (
-        gzip.open(path, "rt", encoding="utf-8-sig")
-        if path.suffix == ".gz"
-        else path.open("rt", encoding="utf-8-sig")
-    )
+def _refuse_by_name(path: Path) -> None:
+    for pattern, what, allowed in _REFUSED:
+        if re.search(pattern, path.name.removesuffix(".gz"), re.IGNORECASE):
+            raise InputError(f"{what}, which is not read here", file=path, allowed=allowed)
 
 
-def _head(path: Path) -> list[str]:
-    with _open(path) as handle:
-        return [line.rstrip("\n") for _, line in zip(range(5), handle, strict=False)]
+def _in_folder(path: Path) -> Path:
+    """File of counts in the folder of a counter."""
+    found = [path / n for n in _FOLDER if (path / n).is_file()]
+    if not found:
+        names = ", ".join(sorted(p.name for p in path.iterdir())[:6])
+        message = "the folder holds no quant.sf or abundance.tsv"
+        raise InputError(message, file=path, value=names, allowed=", ".join(_FOLDER))
+    return found[0]
 
 
 def read_counts(
-    path: str | os.PathLike[str], kind: str = "", most_cells: int | None = None
+    path: str | os.PathLike[str],
+    kind: str = "",
+    most_cells: int | None = None,
+    how: How | None = None,
 ) -> Counts:
     """Read a file of counts.
 
     Parameters
     ----------
     path
-        Matrix (genes × samples, TSV or CSV, gz or plain), featureCounts table, or Salmon quant.sf (file or its folder).
+        Matrix (genes × samples, TSV or CSV, gz or plain), or a file or folder as a counter writes it.
     kind
-        matrix, featurecounts or salmon; recognised where empty.
+        One of FORMATS; recognised where empty.
     most_cells
         Read only so many rows that the table has about this many cells, for a look at a large file; its end is looked
         for all the same.
+    how
+        Settings, and the table of transcripts and genes.
 
     Raises
     ------
     InputError
         Naming file, row, column and value where something is no count, or genes that a spreadsheet turned into dates.
     """
+    how = how or How(most_cells=most_cells)
     try:
-        return _read(path, kind, most_cells)
+        return _read(Path(path), kind, how)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"file is cut off or damaged ({error})", file=path) from error
     except UnicodeDecodeError as error:
@@ -102,279 +168,259 @@ def read_counts(
         raise InputError(message, file=path) from error
 
 
-def _read(path: str | os.PathLike[str], kind: str, most_cells: int | None) -> Counts:
+def _read(path: Path, kind: str, how: How) -> Counts:
     kind = file_format(path, kind)
-    if kind == "salmon":
-        return _salmon(Path(path), most_cells)
-    table = _table(Path(path), most_cells)
+    if path.is_dir():
+        path = _in_folder(path)
+        _refuse_by_name(path)
+    if kind in _QUANTIFIED:
+        return _quantified(path, kind, how)
+    if kind == "rsem":
+        return _rsem(path, how)
+    if kind in ("star", "htseq"):
+        headless = kind == "star" or without_header(first_lines(path))
+        table = read_table(path, how.most_cells, headless=headless)
+        if kind == "star":
+            return _star(table, path, how)
+        if headless:
+            return _htseq(table, path)
+        return _matrix(table, path, how)
+    table = read_table(path, how.most_cells)
     if kind == "featurecounts":
-        missing = [c for c in FEATURECOUNTS if c not in table.columns]
-        if missing:
-            raise InputError(f"is no featureCounts table: lacks columns {missing}", file=path)
-        rest = table.drop(columns=list(FEATURECOUNTS))
-        names = [c for c in rest.columns if c.casefold() in SYMBOL_COLUMNS]
-        rest.columns = [c if c in names else _bare(c) for c in rest.columns]
-        return _counts(table["Geneid"], rest, names, path)
-    if kind != "matrix":
-        raise InputError(
-            "is no format of bulk counts",
-            file=path,
-            column="format",
-            value=kind,
-            allowed="matrix, featurecounts, salmon",
+        return _featurecounts(table, path)
+    if kind == "nfcore" and transcript_table(table):
+        return _merged_transcripts(table, path, how)
+    return _matrix(table, path, how, estimated=kind == "nfcore")
+
+
+def _featurecounts(table: pd.DataFrame, path: Path) -> Counts:
+    need_columns(table, FEATURECOUNTS, "featureCounts table", path)
+    rest = table.drop(columns=list(FEATURECOUNTS))
+    aside = set_aside(rest, path)
+    samples = rest.drop(columns=list(aside))
+    if not samples.shape[1]:
+        raise InputError("holds no column of counts behind Length", file=path, row=1)
+    samples.columns, aliases = bare_columns([str(c) for c in samples.columns])
+    out = _counts(table["Geneid"], samples, path)
+    out.aliases, out.aside, out.symbols = aliases, aside, _symbols(table["Geneid"], rest)
+    refuse_scaled(out.data, path)
+    return out
+
+
+def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) -> Counts:
+    first = gene_column(table)
+    genes = table[first]
+    rest = table.drop(columns=[first])
+    aside = set_aside(rest, path)
+    samples = rest.drop(columns=list(aside))
+    if transposed(samples, []):
+        raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)
+    if not samples.shape[1]:
+        names = ", ".join(map(str, table.columns[:8]))
+        raise InputError("holds no column of counts", file=path, row=1, value=names)
+    aliases: dict[str, set[str]] = {}
+    if any(re.search(r"[/\\]|\.(?:bam|sam|cram)$", str(c)) for c in samples.columns):
+        samples = samples.copy()
+        samples.columns, aliases = bare_columns([str(c) for c in samples.columns])
+    out = _counts(genes, samples, path, estimated)
+    out.aliases, out.aside = aliases, aside
+    out.symbols = _symbols(genes, rest)
+    if aside:
+        named = ", ".join(f"{c} ({what})" for c, what in aside.items())
+        out.notes.append(f"{path.name}: columns that are no libraries: {named}")
+    if estimated:
+        refuse_equal_totals(out.data, path)
+        if "scaled" in path.name:
+            out.notes.append(
+                f"{path.name}: counts were made from abundances, scaled to library sizes"
+            )
+    else:
+        refuse_scaled(out.data, path)
+    return out
+
+
+def _symbols(genes: pd.Series, rest: pd.DataFrame) -> dict[str, str]:
+    names = [c for c in rest.columns if str(c).casefold() in SYMBOL_COLUMNS]
+    pairs = zip(genes, rest[names[0]], strict=True) if names else ()
+    return {str(g): s for g, s in pairs if s and s != "NA"}
+
+
+def transcript_table(table: pd.DataFrame) -> bool:
+    """Whether a merged table holds transcripts, with their genes beside them."""
+    return str(table.columns[0]) in ("tx", "transcript_id")
+
+
+def _merged_transcripts(table: pd.DataFrame, path: Path, how: How) -> Counts:
+    need_columns(table, ("gene_id",), "merged table of transcripts", path)
+    rest = table.drop(columns=[table.columns[0], "gene_id"])
+    aside = set_aside(rest, path)
+    samples = rest.drop(columns=list(aside))
+    reads = pd.DataFrame({c: numbers_in(samples[c], str(c), path, True) for c in samples.columns})
+    reads.index = pd.Index(table.iloc[:, 0])
+    most = how.settings.max_unmapped
+    data, notes = summed(reads, list(table["gene_id"]), "by its column gene_id", path, most)
+    refuse_equal_totals(data, path)
+    return _rounded(data, path, notes)
+
+
+def _htseq(table: pd.DataFrame, path: Path) -> Counts:
+    if table.shape[1] not in (2, 3):
+        message = f"is no table of HTSeq: {table.shape[1]} columns and no header"
+        raise InputError(message, file=path, allowed="a gene and its count in each row")
+    last = table.columns[-1]
+    out = _counts(table["0"], table[[last]].rename(columns={last: "count"}), path)
+    if table.shape[1] == 3:
+        out.symbols = {g: s for g, s in zip(table["0"], table["1"], strict=True) if s}
+    out.named, out.one_list = False, True
+    refuse_scaled(out.data, path)
+    return out
+
+
+def _star(table: pd.DataFrame, path: Path, how: How) -> Counts:
+    if table.shape[1] != 4:
+        message = f"is no ReadsPerGene table of STAR: {table.shape[1]} columns"
+        allowed = "gene, unstranded, forward and reverse counts, without a header"
+        raise InputError(message, file=path, row=1, value=table.iloc[0, 0], allowed=allowed)
+    table = table.set_axis(["gene_id", *_STRANDS], axis=1)
+    out = _counts(table["gene_id"], table[list(_STRANDS)], path)
+    chosen, said = choose_strand(out.data, how.settings.strand, path)
+    out.data = out.data[[chosen]].rename(columns={chosen: "count"})
+    out.notes.append(f"{path.name}: {said}")
+    out.remarks = {"count": said}
+    out.named, out.one_list = False, True
+    return out
+
+
+def choose_strand(data: pd.DataFrame, stated: str, path: object) -> tuple[str, str]:
+    """Column of STAR's table by the shares of its stranded reads, and what to say about it.
+
+    Raises
+    ------
+    InputError
+        If the shares are those of neither a stranded nor an unstranded library and no setting says which.
+    """
+    sums = data.sum()
+    both = float(sums["forward"] + sums["reverse"])
+    share = float(sums["forward"]) / both if both else 0.5
+    if stated == "auto":
+        chosen = "forward" if share >= 0.8 else "reverse" if share <= 0.2 else "unstranded"
+        if chosen == "unstranded" and abs(share - 0.5) > 0.15:
+            raise InputError(
+                f"{100 * share:.0f} % of the stranded reads are forward: neither stranded (from 80 % "
+                "or up to 20 %) nor unstranded (35 to 65 %)",
+                file=path,
+                allowed=f"config bulk/counts/strand: {', '.join(_STRANDS)}",
+            )
+        why = f"{100 * share:.0f} % of the stranded reads are forward"
+    else:
+        chosen, why = (
+            stated,
+            f"as configured; {100 * share:.0f} % of the stranded reads are forward",
         )
-    first = table.columns[0]
-    names = [c for c in table.columns[1:] if c.casefold() in SYMBOL_COLUMNS]
-    return _counts(table[first], table.drop(columns=[first]), names, path)
+    number = _STRANDS.index(chosen) + 2
+    return chosen, f"column {number} ({chosen}) of STAR's table was taken: {why}"
 
 
-def _bare(name: str) -> str:
-    """Sample of a featureCounts column, which is named by the path of its alignment."""
-    return (
-        Path(name)
-        .name.removesuffix(".bam")
-        .removesuffix(".sam")
-        .removesuffix(".Aligned.sortedByCoord.out")
-        .removesuffix(".sorted")
+def _quantified(path: Path, kind: str, how: How) -> Counts:
+    """Salmon's and kallisto's tables of one library, summed to genes unless they are of genes."""
+    name, reads, what = _QUANTIFIED[kind]
+    table = read_table(path, how.most_cells)
+    need_columns(table, (name, reads), what, path)
+    numbers = numbers_in(table[reads], reads, path, True)
+    frame = pd.DataFrame({reads: numbers.to_numpy()}, index=pd.Index(table[name], name="gene_id"))
+    _refuse_twice(table[name], path)
+    notes: list[str] = []
+    if not path.name.startswith("quant.genes.sf"):
+        genes, by = genes_of(list(frame.index), how.tx2gene, path)
+        frame, notes = summed(frame, genes, by, path, how.settings.max_unmapped)
+    out = _rounded(frame, path, [f"{path.name}: {n}" for n in notes])
+    out.named, out.one_list = False, True
+    return out
+
+
+def _rsem(path: Path, how: How) -> Counts:
+    table = read_table(path, how.most_cells)
+    needed = ("gene_id", "expected_count")
+    need_columns(table, needed, "table of RSEM", path)
+    reads = numbers_in(table["expected_count"], "expected_count", path, True)
+    isoforms = str(table.columns[0]) == "transcript_id"
+    key = table[table.columns[0]]
+    _refuse_twice(key, path)
+    frame = pd.DataFrame({"expected_count": reads.to_numpy()}, index=pd.Index(key, name="gene_id"))
+    notes: list[str] = []
+    if isoforms:
+        genes, most = list(table["gene_id"]), how.settings.max_unmapped
+        frame, notes = summed(frame, genes, "by its column gene_id", path, most)
+    out = _rounded(frame, path, [f"{path.name}: {n}" for n in notes])
+    # RSEM writes <id>_<symbol> where it was given both.
+    out.named, out.one_list = False, True
+    return out
+
+
+def _rounded(data: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Counts:
+    """Estimated counts as whole numbers."""
+    _refuse_names(pd.Series(data.index, name="gene_id"), path, rows=False)
+    whole = np.rint(data).astype(np.int64)
+    change = float(np.abs(whole.sum() - data.sum()).max())
+    said = (
+        f"{path.name}: estimated counts were rounded (the sum of a library changes by {change:.1f} "
+        f"of {data.sum().max():.0f} reads)"
     )
+    return Counts(whole, notes=[*notes, said])
 
 
-def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
-    """Text of a table without comments, up to about so many cells, and the number of lines before its header."""
-    with _open(path) as handle:
-        above, head = 0, next(handle, "")
-        while head.startswith("#"):
-            above, head = above + 1, next(handle, "")
-        fields = 1 + max(head.count(c) for c in "\t,;")
-        most = None if most_cells is None else max(1000, most_cells // fields)
-        body = [line for line in islice(handle, most) if not line.startswith("#")]
-        while most is not None and handle.read(1 << 20):
-            pass  # a file that was cut off shows at its end only
-    return head + "".join(body), above
-
-
-def _table(path: Path, most_cells: int | None = None) -> pd.DataFrame:
-    """Cells as text, indexed by the row of the file."""
-    text, above = _lines(path, most_cells)
-    if not text.strip():
-        raise InputError("the file is empty", file=path)
-    head = text.split("\n", 1)[0]
-    separator = max("\t,;", key=head.count)
-    if head.count(separator) == 0:
-        raise InputError(
-            "columns are separated by neither tab, comma nor semicolon",
-            file=path,
-            row=1,
-            value=head[:40],
-        )
-    # R writes no name above the row names; the header then has one field fewer than the rows.
-    rows = csv.reader(
-        io.StringIO(text.split("\n", 2)[1] if "\n" in text else ""), delimiter=separator
-    )
-    header = next(csv.reader([head], delimiter=separator))
-    if len(next(rows, [])) == len(header) + 1:
-        header = ["", *header]
-    df = pd.read_csv(
-        io.StringIO(text), sep=separator, skiprows=1, header=None, dtype=str, keep_default_na=False
-    )
-    if df.shape[1] != len(header):
-        raise InputError(
-            f"{len(header)} columns in the header, {df.shape[1]} in the rows", file=path
-        )
-    if _no_header(header, df[0]):
-        allowed = "a line above that names the columns"
-        message = "has no header: its first line holds counts"
-        raise InputError(message, file=path, row=above + 1, value=header[0], allowed=allowed)
-    twice = sorted({h for h in header if header.count(h) > 1})
-    if twice:
-        raise InputError("two columns have the same name", file=path, column=twice[0])
-    df.columns = header
-    df.index = pd.RangeIndex(above + 2, above + 2 + len(df))
-    return df
-
-
-def _no_header(header: Sequence[str], genes: pd.Series) -> bool:
-    """Whether the first line is a gene with its counts (HTSeq, STAR); samples may be called by numbers."""
-    if not all(h.isdigit() for h in header[1:]):
-        return False
-    counters = genes.str.startswith(("__", "N_")).any() or header[0].startswith(("__", "N_"))
-    return bool(ENSEMBL.match(header[0])) or bool(counters)
-
-
-def _counts(genes: pd.Series, samples: pd.DataFrame, names: Sequence[str], path: object) -> Counts:
+def _counts(genes: pd.Series, samples: pd.DataFrame, path: Path, estimated: bool = False) -> Counts:
+    """Counts of genes; rows of counters are dropped, and said."""
     genes = genes.astype(str)
+    counters = genes.map(is_counter).to_numpy(bool)
+    notes = []
+    if counters.any():
+        reads = pd.to_numeric(samples.loc[counters].iloc[:, 0], errors="coerce").sum()
+        named = ", ".join(genes[counters])
+        notes.append(
+            f"{path.name}: rows that are no genes: {named} ({reads:.0f} in the first column)"
+        )
+        genes, samples = genes[~counters], samples.loc[~counters]
+    if not len(genes):
+        raise InputError("holds no gene", file=path)
+    _refuse_names(genes, path)
+    data = {str(c): numbers_in(samples[c], str(c), path, estimated) for c in samples.columns}
+    frame = pd.DataFrame({c: v.to_numpy() for c, v in data.items()})
+    frame.index = pd.Index(genes, name="gene_id")
+    if estimated:
+        return _rounded(frame, path, notes)
+    return Counts(frame.astype(np.int64), notes=notes)
+
+
+def _refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
+    """Refuse genes that are dates, or stand twice, also under two versions of one id."""
     dates = dates_among(list(genes))
     if dates:
         raise InputError(
             f"{len(dates)} gene names are dates: a spreadsheet program has changed them",
             file=path,
-            row=int(genes.index[genes == dates[0]][0]),
+            row=int(genes.index[genes == dates[0]][0]) if rows else None,
             column=str(genes.name),
             value=", ".join(dates[:5]),
             allowed="gene ids, or symbols as they were before (1-Mar may be MARCH1 or MARC1)",
         )
+    _refuse_twice(genes, path)
+    bare = genes.map(unversioned)
+    twice = bare.duplicated(keep=False).to_numpy()
+    if twice.any():
+        pair = genes[(bare == bare[twice].iloc[0]).to_numpy()]
+        raise InputError(
+            f"{bare[twice].nunique()} genes ({100 * bare[twice].nunique() / bare.nunique():.2g} %) stand "
+            "under several versions: tables of two annotations were joined",
+            file=path,
+            row=int(pair.index[1]) if rows else None,
+            value=", ".join(pair[:2]),
+            allowed="one row a gene: counts of one annotation, or ids without versions",
+        )
+
+
+def _refuse_twice(genes: pd.Series, path: Path) -> None:
     if genes.duplicated().any():
         row = int(genes.duplicated().to_numpy().argmax())
-        raise InputError(
-            "gene stands twice", file=path, row=genes.index[row], value=genes.iloc[row]
-        )
-    symbols = dict(zip(genes, samples[names[0]], strict=True)) if names else {}
-    data = {}
-    for column in samples.columns.difference(list(names), sort=False):
-        data[column] = _integers(samples[column], str(column), path)
-    return Counts(
-        pd.DataFrame(data, index=pd.Index(genes, name="gene_id")),
-        {g: s for g, s in symbols.items() if s},
-    )
-
-
-def _integers(cells: pd.Series, column: str, path: object) -> np.ndarray:
-    numbers = pd.to_numeric(cells, errors="coerce").to_numpy(float)
-    bad = ~np.isfinite(numbers)
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            "is no count",
-            file=path,
-            row=cells.index[row],
-            column=column,
-            value=cells.iloc[row],
-            allowed="whole numbers from 0",
-        )
-    if (numbers < 0).any():
-        row = int((numbers < 0).argmax())
-        raise InputError(
-            "is negative: counts are needed, not logarithms or ratios",
-            file=path,
-            row=cells.index[row],
-            column=column,
-            value=cells.iloc[row],
-        )
-    broken = numbers != np.rint(numbers)
-    if broken.any():
-        row = int(broken.argmax())
-        raise InputError(
-            f"{100 * broken.mean():.0f} % of the values are not whole: counts are needed, not FPKM, TPM or logarithms",
-            file=path,
-            row=cells.index[row],
-            column=column,
-            value=cells.iloc[row],
-            allowed="whole numbers from 0; estimated counts as Salmon's quant.sf",
-        )
-    return numbers.astype(np.int64)
-
-
-def _salmon(path: Path, most_cells: int | None = None) -> Counts:
-    file = path
-    if path.is_dir():
-        found = [
-            path / n for n in ("quant.genes.sf", "quant.sf", "quant.sf.gz") if (path / n).is_file()
-        ]
-        if not found:
-            raise InputError("the folder holds no quant.sf", file=path)
-        file = found[0]
-    table = _table(file, most_cells)
-    missing = [c for c in ("Name", "NumReads") if c not in table.columns]
-    if missing:
-        raise InputError(f"is no Salmon table: lacks columns {missing}", file=file)
-    reads = pd.to_numeric(table["NumReads"], errors="coerce").to_numpy(float)
-    bad = ~(np.isfinite(reads) & (reads >= 0))
-    if bad.any():
-        row = int(bad.argmax())
-        raise InputError(
-            "is no number of reads",
-            file=file,
-            row=table.index[row],
-            column="NumReads",
-            value=table["NumReads"].iloc[row],
-        )
-    data = pd.DataFrame(
-        {"NumReads": np.rint(reads).astype(np.int64)}, index=pd.Index(table["Name"], name="gene_id")
-    )
-    if data.index.duplicated().any():
-        raise InputError(
-            "gene stands twice",
-            file=file,
-            column="Name",
-            value=data.index[data.index.duplicated()][0],
-        )
-    change = abs(float(data["NumReads"].sum()) - reads.sum())
-    note = f"{file.name}: estimated counts were rounded (the sum changes by {change:.1f} of {reads.sum():.0f} reads)"
-    return Counts(data, notes=[note])
-
-
-def transposed(data: pd.DataFrame, samples: Sequence[str]) -> bool:
-    """Whether libraries stand in the rows of a table and genes in its columns."""
-    if any(s in data.columns for s in samples):
-        return False
-    genes = sum(bool(ENSEMBL.match(str(c))) for c in data.columns)
-    return any(s in data.index for s in samples) or genes > len(data.columns) / 2
-
-
-def sample_of(fact: Mapping[str, object]) -> str:
-    """How a library is called in a shared file."""
-    return str(fact.get("sample", "")) or str(fact["specimen_id"])
-
-
-def column_of(data: pd.DataFrame, fact: Mapping[str, object]) -> str:
-    """Column of a library in a table: its sample, or the only one.
-
-    Raises
-    ------
-    InputError
-        If the table has none, or libraries stand in its rows.
-    """
-    path, sample = str(fact["path"]), sample_of(fact)
-    if sample in data.columns:
-        return sample
-    if transposed(data, [sample]):
-        raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)
-    if data.shape[1] == 1:
-        return str(data.columns[0])
-    raise InputError(
-        f"has no column for library {fact['specimen_id']}{nearest(sample, data.columns)}",
-        file=path,
-        column="sample",
-        value=sample,
-        allowed=", ".join(map(str, data.columns[:8])) + (" …" if data.shape[1] > 8 else ""),
-    )
-
-
-def collect(facts: Sequence[Mapping[str, object]]) -> Counts:
-    """Counts of all libraries of a sheet, genes × specimen_id.
-
-    Parameters
-    ----------
-    facts
-        Rows of the libraries sheet: specimen_id, path, format, sample (column of a shared file; specimen_id where empty, or the
-        only column).
-
-    Raises
-    ------
-    InputError
-        If a file lacks the library's column, or files do not name the same genes at all.
-    """
-    files: dict[tuple[str, str], Counts] = {}
-    columns, notes = {}, []
-    symbols: dict[str, str] = {}
-    for fact in facts:
-        key = (str(fact["path"]), str(fact.get("format", "")))
-        if key not in files:
-            files[key] = read_counts(*key)
-            notes += files[key].notes
-            symbols |= files[key].symbols
-        data = files[key].data
-        columns[str(fact["specimen_id"])] = data[column_of(data, fact)]
-    genes = sorted(set().union(*(c.index for c in columns.values())))
-    out = pd.DataFrame(
-        {s: c.reindex(genes) for s, c in columns.items()}, index=pd.Index(genes, name="gene_id")
-    )
-    lacking = out.isna().any(axis=1)
-    if lacking.all() and len(genes):
-        raise InputError(
-            "the files name no gene in common: are the gene ids of one kind?",
-            file="; ".join(sorted({k[0] for k in files})),
-        )
-    if lacking.any():
-        notes.append(f"{int(lacking.sum())} genes that not every file has were left out")
-    return Counts(out[~lacking].astype(np.int64), symbols, notes)
+        value = genes.iloc[row]
+        raise InputError("gene stands twice", file=path, row=int(genes.index[row]), value=value)

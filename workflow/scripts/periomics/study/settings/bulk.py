@@ -11,12 +11,32 @@ from periomics.study.settings.section import Section
 from periomics.study.species import Species
 
 
+class BulkCounts(Section):
+    """How files of counts are read, and when they are refused."""
+
+    strand: Literal["auto", "unstranded", "forward", "reverse"] = Field(
+        "auto", description="column of STAR's ReadsPerGene tables; auto: by the data, said"
+    )
+    max_unmapped: float = Field(
+        0.1, ge=0, lt=1, description="reads on transcripts without a gene, as a share; more stop"
+    )
+    min_shared: float = Field(
+        0.5, gt=0, le=1, description="genes that all files have, of the largest file's; fewer stop"
+    )
+    min_own_species: float = Field(
+        0.5, ge=0, le=1, description="gene names written as the species' are; a smaller share stops"
+    )
+
+
 class BulkQuality(Section):
     """When a bulk library fails."""
 
     min_reads: int = Field(10_000, ge=0, description="counted reads; fewer fail")
     min_detected: int = Field(500, ge=0, description="genes with a read; fewer fail")
     duplicates: Literal["flag", "stop"] = Field("flag", description="what identical libraries do")
+    sex_cpm: float = Field(
+        5.0, gt=0, description="reads per million on XIST, or on genes of Y, that tell a sex"
+    )
 
 
 class BulkScores(Section):
@@ -52,6 +72,7 @@ class BulkSets(Section):
 class Bulk(Section):
     """Bulk RNA-seq."""
 
+    counts: BulkCounts = Field(default_factory=BulkCounts)
     quality: BulkQuality = Field(default_factory=BulkQuality)
     scores: BulkScores = Field(default_factory=BulkScores)
     analyses: tuple[Analysis, ...] = Field(

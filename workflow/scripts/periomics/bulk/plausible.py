@@ -1,0 +1,131 @@
+"""Whole numbers that are no counts: scaled to one total, multiplied, with gaps, or calmer than reads can be."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from periomics.core.errors import InputError
+
+COUNTS = "raw counts as the counter wrote them, neither scaled nor normalised nor rounded from FPKM or TPM"
+FEWEST = 200  # genes from which the shape of a column says something
+_PAIRS = 20
+
+
+def refuse_equal_totals(data: pd.DataFrame, path: object) -> None:
+    """Refuse columns that differ and still add up to the same: TPM, counts per million or per 10,000, or thinned to one depth."""
+    totals = data.sum().to_numpy(float)
+    if data.shape[1] < 2 or len(data) < 20 or totals.min() < 100:
+        return
+    some = data.to_numpy()
+    if (some == some[:, :1]).all():
+        return  # the same library several times is told by the quality table
+    if np.ptp(totals) <= max(2.0, 0.001 * totals.mean()):
+        raise InputError(
+            f"all {len(totals)} columns add up to {totals.mean():,.0f}: they were scaled to one total",
+            file=path,
+            value=f"{totals.min():.0f} to {totals.max():.0f}",
+            allowed=COUNTS,
+        )
+
+
+def refuse_scaled(data: pd.DataFrame, path: object) -> None:
+    """Refuse whole numbers that were scaled.
+
+    Parameters
+    ----------
+    data
+        Genes × samples, whole numbers from 0.
+    path
+        File, for the message.
+
+    Notes
+    -----
+    Four signs. Equal totals. A common divisor. Small whole numbers that are missing between frequent ones, or no small one beside
+    zeros, as multiplying leaves it. And differences between columns, among genes of about 3 to 15, that are smaller than Poisson
+    noise, the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
+
+    Raises
+    ------
+    InputError
+        With the sign that was found.
+    """
+    refuse_equal_totals(data, path)
+    for column in data.columns:
+        _refuse_column(data[column].to_numpy(), str(column), path)
+    noise = calmest_noise(data.to_numpy(float))
+    if noise is not None and noise < 0.6:
+        raise InputError(
+            f"columns differ by {100 * noise:.0f} % of the noise that reads have at least: they are "
+            "rounded FPKM or otherwise scaled, not counts",
+            file=path,
+            allowed=COUNTS,
+        )
+
+
+def _refuse_column(values: np.ndarray, column: str, path: object) -> None:
+    seen = values[values > 0]
+    if len(seen) < FEWEST:
+        return
+    divisor = int(np.gcd.reduce(seen.astype(np.int64)))
+    if divisor > 1:
+        message = f"all values are multiples of {divisor}: they were scaled"
+        raise InputError(message, file=path, column=column, value=int(seen.min()), allowed=COUNTS)
+    often = np.bincount(np.minimum(seen, 31).astype(np.int64), minlength=32)[:31]
+    gaps = [k for k in range(1, 30) if often[k] == 0 and _beside(often, k) >= 10]
+    if len(gaps) > 1:
+        message = f"no gene has {' or '.join(map(str, gaps[:3]))}, though many have about as many"
+        raise InputError(
+            f"{message}: the values were scaled and rounded",
+            file=path,
+            column=column,
+            allowed=COUNTS,
+        )
+    if len(seen) < len(values) and seen.min() >= 5:
+        message = f"the smallest value above 0 is {int(seen.min())}: the values were scaled"
+        raise InputError(message, file=path, column=column, allowed=COUNTS)
+
+
+def _beside(often: np.ndarray, k: int) -> float:
+    """Genes to be expected at k by its two neighbours, where it has two."""
+    return float(often[k + 1]) if k == 1 else float(min(often[k - 1], often[k + 1]))
+
+
+def calmest_noise(values: np.ndarray) -> float | None:
+    """Variance of differences between columns over that of Poisson draws, genes of 3 to 15; the median of pairs of neighbours.
+
+    None where columns share too few such genes. Reads drawn apart give 1 or more.
+    """
+    ratios = []
+    totals = values.sum(axis=0)
+    pairs = range(min(values.shape[1] - 1, _PAIRS))
+    for i in pairs:
+        a, b = values[:, i], values[:, i + 1]
+        if totals[i] <= 0 or totals[i + 1] <= 0 or (a == b).all():
+            continue
+        ratio = poisson_ratio(a, b, 3, 15)
+        if ratio is not None:
+            ratios.append(ratio)
+    return float(np.median(ratios)) if ratios else None
+
+
+def poisson_ratio(
+    a: np.ndarray, b: np.ndarray, least: float, most: float = np.inf, fewest: int = FEWEST
+) -> float | None:
+    """Variance of the difference of two libraries over that of Poisson draws; None where fewer than `fewest` genes tell.
+
+    Genes count whose mean of both lies between `least` and `most`. Libraries are brought to one size by the median ratio.
+    """
+    mean = (a + b) / 2
+    keep = (mean >= least) & (mean <= most)
+    large = (a >= 1) & (b >= 1) & (mean >= least)
+    if keep.sum() < fewest or large.sum() < fewest:
+        return None
+    factor = float(np.median(a[large] / b[large]))
+    x, y = a[keep], b[keep]
+    expected = x + factor**2 * y
+    return (
+        float(np.median((x - factor * y) ** 2 / expected) / 0.4549)
+        if most == np.inf
+        else float(((x - factor * y) ** 2).sum() / expected.sum())
+    )

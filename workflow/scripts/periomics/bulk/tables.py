@@ -1,0 +1,228 @@
+"""Count files as text: opening, separators, headers, and cells with the row of the file they stand in."""
+
+from __future__ import annotations
+
+import csv
+import gzip
+import io
+from collections.abc import Sequence
+from itertools import islice
+from pathlib import Path
+from typing import IO
+
+import pandas as pd
+
+from periomics.core.errors import InputError, nearest
+from periomics.genes.symbols import ENSEMBL
+
+SEPARATORS = "\t,;"
+GENE_COLUMNS = (
+    "gene_id",
+    "gene",
+    "geneid",
+    "ensgene",
+    "ensembl",
+    "ensembl_id",
+    "ensembl_gene_id",
+    "id",
+    "symbol",
+    "gene_symbol",
+    "gene_name",
+    "genes",
+    "name",
+    "feature",
+    "",
+)
+# Rows of counters that are no genes: HTSeq's (also of old versions) and STAR's.
+COUNTERS = (
+    "__no_feature",
+    "__ambiguous",
+    "__too_low_aQual",
+    "__not_aligned",
+    "__alignment_not_unique",
+    "N_unmapped",
+    "N_multimapping",
+    "N_noFeature",
+    "N_ambiguous",
+)
+
+
+def open_text(path: Path) -> IO[str]:
+    """A text file, packed or plain."""
+    if path.suffix == ".gz":
+        return gzip.open(path, "rt", encoding="utf-8-sig")
+    return path.open("rt", encoding="utf-8-sig")
+
+
+def first_lines(path: Path, number: int = 6) -> list[str]:
+    """The first lines that are no comments."""
+    with open_text(path) as handle:
+        lines = (line.rstrip("\r\n") for line in handle if not line.startswith("#"))
+        return list(islice(lines, number))
+
+
+def separator_of(line: str) -> str:
+    """Tab, comma or semicolon, whichever the line has most of."""
+    return max(SEPARATORS, key=line.count)
+
+
+def is_counter(name: str) -> bool:
+    """Whether a row holds reads that belong to no gene."""
+    return name.startswith("__") or name in COUNTERS
+
+
+def without_header(lines: Sequence[str]) -> bool:
+    """Whether the first of some lines is a gene with its counts already (HTSeq, STAR); samples may be called by numbers."""
+    if not lines:
+        return False
+    separator = separator_of(lines[0])
+    cells = [line.split(separator) for line in lines]
+    first, *rest = cells[0]
+    if len(cells) > 1 and len(cells[1]) != len(cells[0]):
+        return False  # R writes no name above the row names
+    if len(rest) == 2 and rest[1].isdigit() and ENSEMBL.match(first):
+        return True  # id, name, count
+    if not rest or not all(c.isdigit() for c in rest):
+        return False
+    known = ENSEMBL.match(first) or any(is_counter(c[0]) for c in cells)
+    named = first.casefold().replace(" ", "_") in GENE_COLUMNS
+    return bool(known) or (len(rest) == 1 and not named)
+
+
+def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
+    """Text of a table without comments, up to about so many cells, and the number of lines before its first."""
+    with open_text(path) as handle:
+        above, head = 0, next(handle, "")
+        while head.startswith("#"):
+            above, head = above + 1, next(handle, "")
+        fields = 1 + max(head.count(c) for c in SEPARATORS)
+        most = None if most_cells is None else max(1000, most_cells // fields)
+        body = [line for line in islice(handle, most) if not line.startswith("#")]
+        while most is not None and handle.read(1 << 20):
+            pass  # a file that was cut off shows at its end only
+    return head + "".join(body), above
+
+
+def read_table(path: Path, most_cells: int | None = None, headless: bool = False) -> pd.DataFrame:
+    """Cells as text, indexed by the row of the file.
+
+    Parameters
+    ----------
+    path
+        File.
+    most_cells
+        Read only about so many cells; the end of the file is looked for all the same.
+    headless
+        Whether the first line holds counts; columns are then called by their places from 0.
+
+    Raises
+    ------
+    InputError
+        If the file is empty or no table, lacks its header, or has two columns of one name.
+    """
+    text, above = _lines(path, most_cells)
+    if not text.strip():
+        raise InputError("the file is empty", file=path)
+    head = text.split("\n", 1)[0]
+    separator = separator_of(head)
+    if head.count(separator) == 0:
+        message = "columns are separated by neither tab, comma nor semicolon"
+        raise InputError(message, file=path, row=above + 1, value=head[:40])
+    skip = 0 if headless else 1
+    try:
+        df = pd.read_csv(
+            io.StringIO(text),
+            sep=separator,
+            skiprows=skip,
+            header=None,
+            dtype=str,
+            keep_default_na=False,
+        )
+    except pd.errors.EmptyDataError:
+        raise InputError("holds a header and no gene", file=path) from None
+    df.index = pd.RangeIndex(above + 1 + skip, above + 1 + skip + len(df))
+    short = df.isna().any(axis=1)
+    if short.any():
+        row = int(short.to_numpy().argmax())
+        message = "row has fewer cells than the first: was the file cut off?"
+        raise InputError(message, file=path, row=int(df.index[row]), value=df.iloc[row, 0])
+    if headless:
+        df.columns = [str(c) for c in df.columns]
+        return df
+    df.columns = _header(head, df, path, above)
+    return df
+
+
+def _header(head: str, df: pd.DataFrame, path: Path, above: int) -> list[str]:
+    header = next(csv.reader([head.rstrip("\r")], delimiter=separator_of(head)))
+    # R writes no name above the row names; the header then has one field fewer than the rows.
+    if df.shape[1] == len(header) + 1:
+        header = ["", *header]
+    if df.shape[1] != len(header):
+        message = f"{len(header)} columns in the header, {df.shape[1]} in the rows"
+        raise InputError(message, file=path)
+    lines = ["\t".join(header), *("\t".join(r) for r in df.head().to_numpy())]
+    counters = df[0].str.startswith(("__", "N_")).any() or is_counter(header[0])
+    if without_header(lines) or (counters and all(h.isdigit() for h in header[1:])):
+        allowed = "a line above that names the columns"
+        message = "has no header: its first line holds counts"
+        raise InputError(message, file=path, row=above + 1, value=header[0], allowed=allowed)
+    twice = sorted({h for h in header if header.count(h) > 1})
+    if twice:
+        raise InputError("two columns have the same name", file=path, column=twice[0])
+    return header
+
+
+def need_columns(table: pd.DataFrame, needed: Sequence[str], what: str, path: object) -> None:
+    """Refuse a table that lacks columns, with those it has and the nearest to the first that is missing."""
+    missing = [c for c in needed if c not in table.columns]
+    if missing:
+        raise InputError(
+            f"is no {what}: lacks columns {missing}{nearest(missing[0], table.columns)}",
+            file=path,
+            row=1,
+            value=", ".join(map(str, table.columns[:8])),
+            allowed=", ".join(needed),
+        )
+
+
+def numbers_in(cells: pd.Series, column: str, path: object, estimated: bool = False) -> pd.Series:
+    """Cells as numbers from 0, finite, and whole unless they are estimates.
+
+    Raises
+    ------
+    InputError
+        Naming file, row, column and value of the first that is not.
+    """
+    numbers = pd.to_numeric(cells, errors="coerce").astype(float)
+    values = numbers.to_numpy()
+    bad = ~(abs(values) < float("inf"))
+    less = values < 0
+    broken = (values != values.round()) & ~bad
+    allowed, message, wrong = "", "", bad
+    if bad.any():
+        message = "is no number of reads" if estimated else "is no count"
+        allowed = "numbers from 0" if estimated else "whole numbers from 0"
+    elif less.any():
+        message, wrong = "is negative: counts are needed, not logarithms or ratios", less
+    elif broken.any() and not estimated:
+        message = (
+            f"{100 * broken.mean():.0f} % of the values are not whole: counts are needed, "
+            "not FPKM, TPM or logarithms"
+        )
+        wrong = broken
+        allowed = (
+            "whole numbers from 0; estimated counts as Salmon's quant.sf, RSEM's genes.results or, "
+            "with format nfcore, a merged table of them"
+        )
+    if message:
+        row = int(wrong.argmax())
+        raise InputError(
+            message,
+            file=path,
+            row=int(cells.index[row]),
+            column=column,
+            value=cells.iloc[row],
+            allowed=allowed,
+        )
+    return numbers
