@@ -141,11 +141,10 @@ def read_table(path: Path, most_cells: int | None = None, headless: bool = False
     except pd.errors.EmptyDataError:
         raise InputError("holds a header and no gene", file=path) from None
     df.index = pd.RangeIndex(above + 1 + skip, above + 1 + skip + len(df))
-    short = df.isna().any(axis=1)
-    if short.any():
-        row = int(short.to_numpy().argmax())
-        message = "row has fewer cells than the first: was the file cut off?"
-        raise InputError(message, file=path, row=int(df.index[row]), value=df.iloc[row, 0])
+    last = text.rstrip("\r\n").rsplit("\n", 1)[-1]
+    if len(next(csv.reader([last], delimiter=separator), [])) < df.shape[1]:
+        message = "row has fewer cells than the others: was the file cut off?"
+        raise InputError(message, file=path, row=int(df.index[-1]), value=df.iloc[-1, 0])
     if headless:
         df.columns = [str(c) for c in df.columns]
         return df
