@@ -167,6 +167,19 @@ def test_all_values_equal_and_all_missing():
     assert contrasts.empty and rescue.empty and set(verdicts["verdict"]) == {v.NOT_JUDGED}
 
 
+def test_a_reason_says_what_is_so():
+    """Equal within arms is not equal over arms."""
+    values = {a: [y] * 5 for a, y in zip(ARMS, (40.0, 30.0, 30.0, 35.0), strict=True)}
+    contrasts, _, verdicts = tables(*study({"bvtv": values}))
+    c0 = contrasts[(contrasts["contrast"] == "C0") & (contrasts["variant"] == "")]
+    assert c0["reason"].str.contains("do not vary within the arms").all() and c0["p"].isna().all()
+    assert not c0["reason"].str.contains("same value").any()
+    same = contrasts[contrasts["contrast"] == "C1"]  # PRE against DRUG, equal here
+    assert len(same) and same["reason"].str.contains("same value").all()
+    gate = verdicts[(verdicts["claim_id"] == "C0") & (verdicts["outcome"] == "bvtv")]
+    assert gate["reason"].str.contains("do not vary within the arms").all()
+
+
 def test_technical_replicates_get_estimates_only():
     table, sheet = simulated()
     sheet["unit"] = "technical"

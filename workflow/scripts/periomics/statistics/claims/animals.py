@@ -357,6 +357,11 @@ class Refused(Enum):
     FEW = "few"
     NOT_ESTIMABLE = "not estimable"
     SAME_VALUE = "same value"
+    NO_SPREAD = "no spread"
+
+
+# Exact and rank methods need no spread within arms.
+WITHOUT_SPREAD = (Refused.SAME_VALUE, Refused.NO_SPREAD)
 
 
 class Refusal(NamedTuple):
@@ -391,4 +396,8 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
         text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
         return Refusal(text, Refused.NOT_ESTIMABLE)
+    inside = np.isin(cut.arm, [i for i, arm in enumerate(cut.arms) if weights.get(arm)])
+    if np.unique(cut.natural[inside]).size > 1:
+        text = "the values do not vary within the arms: there is no spread to compare them with"
+        return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)

@@ -279,8 +279,7 @@ def _binary(cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal) ->
         or not np.isin(cut.natural, (0.0, 1.0)).all()
     ):
         return none | {"reason": _text("yes or no is compared between two arms only", cut.note)}
-    # An exact test needs no spread within arms.
-    if refused.kind not in (None, a.Refused.SAME_VALUE, a.Refused.NOT_ESTIMABLE):
+    if refused and refused.kind not in (*a.WITHOUT_SPREAD, a.Refused.NOT_ESTIMABLE):
         return none | {"reason": _text(refused.text, cut.note)}
     blocks = np.unique(cut.block) if "block" in cut.adjusted_for else np.array([""])
     inside = [cut.block == b for b in blocks] if len(blocks) > 1 else [np.ones(cut.arm.shape, bool)]
@@ -306,7 +305,7 @@ def _ordinal(
     pair = two_arms(cut, contrast)
     if pair is None:
         return none | {"reason": _text("grades are compared between two arms only", cut.note)}
-    if refused.kind not in (None, a.Refused.SAME_VALUE):
+    if refused and refused.kind not in a.WITHOUT_SPREAD:
         return none | {"reason": _text(refused.text, cut.note)}
     used = np.isin(cut.arm, pair)
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")

@@ -222,10 +222,7 @@ def _claim_forms(
         facts["effective"] = float(effective_n(cut.raw().n, cut.weights(weights)))
     reason = a.refusal(cut, form, weights).text
     if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
-        reason = (
-            reason
-            or "yes or no: compared exactly in the contrasts, not judged by intervals of means"
-        )
+        reason = "yes or no: compared exactly in the contrasts, not judged by intervals of means"
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:
