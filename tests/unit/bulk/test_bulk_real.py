@@ -4,10 +4,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.bulk.likeness import nearly_identical, sexes
+from periomics.bulk.plausible import calmest_noise, refuse_scaled
 from periomics.bulk.readers import read_counts
+from periomics.core.errors import InputError
 from periomics.genes.design import model_matrix, with_design
+from periomics.genes.kinds import refuse_other_species
 from periomics.genes.model import fit_contrasts
-from periomics.genes.normalise import log_cpm
+from periomics.genes.normalise import log_cpm, size_factors
 from periomics.genes.orthologs import inverted, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
 from periomics.genes.scores import footprint_scores, read_footprints
@@ -96,3 +100,30 @@ def test_interferon_sets_come_first_in_the_ranked_test(data):
         "HALLMARK_INTERFERON_GAMMA_RESPONSE",
     }
     assert (places["NES"][:2] > 0).all()
+
+
+@pytest.mark.parametrize(
+    "name", ["pasilla/counts.tsv.gz", "airway/counts.csv.gz", "t84_il22_ifnl/counts.csv.gz"]
+)
+def test_real_counts_are_no_false_alarm(data, name):
+    counts = read_counts(data / "rnaseq" / name)
+    assert calmest_noise(counts.data.to_numpy(float)) > 1.2
+    assert nearly_identical(counts.data) == {}
+
+
+def test_real_counts_written_otherwise_are_refused(data):
+    counts = read_counts(data / "rnaseq/airway/counts.csv.gz").data
+    million = counts / counts.sum() * 1e6
+    normalised = counts / size_factors(counts.to_numpy())
+    for table in (million, normalised, counts * 3):
+        with pytest.raises(InputError, match="scaled"):
+            refuse_scaled(table.round().astype(int), "x")
+
+
+def test_donors_of_airway_have_their_sex_and_are_humans(data):
+    counts = read_counts(data / "rnaseq/airway/counts.csv.gz").data
+    told = {k: v[0] for k, v in sexes(counts, {}, 5.0).items()}
+    assert list(told.values()) == ["M"] * 6 + ["F"] * 2  # donors in pairs, the last a woman
+    with pytest.raises(InputError, match=r"0 % of .* as those of human"):
+        refuse_other_species(list(counts.index), "mouse", 0.5, "x")
+    refuse_other_species(list(counts.index), "human", 0.5, "x")
