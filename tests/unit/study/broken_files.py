@@ -226,6 +226,23 @@ BROKEN = {
         "(found 'ENSRNOT00000000001'); allowed: a table of transcripts and genes in the config "
         "(resources/tx2gene)",
     ),
+    "files of other genes": (
+        both(
+            edit("libraries", "raw/counts.tsv\tL3", "raw/c.tsv\tL3"),
+            file("c.tsv", raw.table, raw.counts(["L3"], [f"Gene{i}" for i in range(6)])),
+        ),
+        "libraries.tsv, column path: the files name no gene in common: are the gene ids of one "
+        "kind?",
+    ),
+    "files that share a third of their genes": (
+        both(
+            edit("libraries", "raw/counts.tsv\tL3", "raw/c.tsv\tL3"),
+            file("c.tsv", raw.table, raw.counts(["L3"], [*raw.GENES[:2], *"abcd"])),
+        ),
+        "libraries.tsv, row 4, column path: the files share 33 % of the genes of the largest, 2 of "
+        "6: are they of one annotation and kind of id? (found 'Col17a1'); allowed: 50 % "
+        "(bulk/counts/min_shared)",
+    ),
     "a gene twice": (
         renamed(("Lamb3", "Lama3")),
         COLUMN + "counts.tsv, row 3: gene stands twice (found 'Lama3')",

@@ -28,7 +28,7 @@ from periomics.study.study import load_study
 
 def areas():
     """Which area looks into which kind of file, imported here since `study` may know none of them."""
-    from periomics.bulk.opening import look_at_counts
+    from periomics.bulk.opening import check_together, look_at_counts
     from periomics.culture.opening import look_at_plate, look_at_series
     from periomics.genes.opening import check_analyses
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
@@ -40,7 +40,7 @@ def areas():
     openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
     openers |= {"series": look_at_series, "plate": look_at_plate}
     openers |= {"counts": look_at_counts, "cells": look_at_cells}
-    return Areas(openers, (check_analyses,))
+    return Areas(openers, (check_analyses, check_together))
 
 
 def main(request):

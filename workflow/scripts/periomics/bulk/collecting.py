@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from itertools import pairwise
 from pathlib import Path
 
@@ -33,40 +34,57 @@ def collect(facts: Sequence[Mapping[str, object]], how: How | None = None) -> Co
     InputError
         If a file lacks the library's column or is of another species, or files share too few genes.
     """
-    how = how or How()
-    files: dict[tuple[str, str], Counts] = {}
+    return joined(read_all(facts, how or How()))
+
+
+@dataclass
+class Read:
+    """Files that were read, by path and format, and the library of every row of the sheet in them."""
+
+    facts: Sequence[Mapping[str, object]]
+    how: How
+    files: dict[tuple[str, str], Counts] = field(default_factory=dict)
+    columns: dict[str, pd.Series] = field(default_factory=dict)
+    remarks: dict[str, str] = field(default_factory=dict)
+
+
+def read_all(facts: Sequence[Mapping[str, object]], how: How) -> Read:
+    """Every file once, and every library's column in its file; refuses what is wrong with a file by itself."""
+    read = Read(facts, how)
     taken: dict[tuple[str, str, str], str] = {}
-    columns: dict[str, pd.Series] = {}
-    remarks: dict[str, str] = {}
-    notes: list[str] = []
     for fact in facts:
         key = (str(fact["path"]), str(fact.get("format", "")))
-        if key not in files:
-            files[key] = read_counts(*key, how=how)
-            notes += files[key].notes
-        check_species(files[key], fact, how)
-        column, library = column_of(files[key], fact), str(fact["specimen_id"])
+        if key not in read.files:
+            read.files[key] = read_counts(*key, how=how)
+        file = read.files[key]
+        check_species(file, fact, how)
+        column, library = column_of(file, fact), str(fact["specimen_id"])
         before = taken.setdefault((*key, column), library)
         if before != library:
             raise InputError(ONE_LIBRARY, file=key[0], column="path", value=f"{before}, {library}")
-        columns[library] = files[key].data[column]
-        remarks |= {library: r} if (r := files[key].remarks.get(column)) else {}
-    _refuse_cut(files)
-    names, said = common_names([f.data.index for f in files.values()])
+        read.columns[library] = file.data[column]
+        read.remarks |= {library: r} if (r := file.remarks.get(column)) else {}
+    return read
+
+
+def joined(read: Read) -> Counts:
+    """Counts of all libraries in one table; refuses what is wrong with files beside each other."""
+    files, paths = list(read.files.values()), [k[0] for k in read.files]
+    _refuse_cut(read.files)
+    names, said = common_names([f.data.index for f in files])
     symbols = {
         new: f.symbols[old]
-        for f, index in zip(files.values(), names, strict=True)
+        for f, index in zip(files, names, strict=True)
         for old, new in zip(f.data.index, index, strict=True)
         if old in f.symbols
     }
-    data, lacking = _joined(
-        columns, dict(zip(map(id, files.values()), names, strict=True)), files, facts
-    )
-    notes += said + _shared(data, lacking, names, [k[0] for k in files], how.settings.min_shared)
+    data, lacking = _one_table(read, dict(zip(read.files, names, strict=True)))
+    notes = [n for f in files for n in f.notes]
+    notes += said + _shared(data, lacking, names, paths, read.how.settings.min_shared)
     data = data[~lacking].astype(np.int64)
     if len(files) > 1:
-        refuse_equal_totals(data, "; ".join(sorted({k[0] for k in files})[:3]))
-    return Counts(data, symbols, notes, remarks=remarks)
+        refuse_equal_totals(data, "; ".join(sorted(set(paths))[:3]))
+    return Counts(data, symbols, notes, remarks=read.remarks)
 
 
 def check_species(counts: Counts, fact: Mapping[str, object], how: How) -> None:
@@ -96,18 +114,15 @@ def common_names(indices: Sequence[pd.Index]) -> tuple[list[pd.Index], list[str]
     return bare, [note]
 
 
-def _joined(
-    columns: Mapping[str, pd.Series],
-    names: Mapping[int, pd.Index],
-    files: Mapping[tuple[str, str], Counts],
-    facts: Sequence[Mapping[str, object]],
+def _one_table(
+    read: Read, names: Mapping[tuple[str, str], pd.Index]
 ) -> tuple[pd.DataFrame, pd.Series]:
     """Counts of every gene that a file names, and which genes some file lacks."""
     renamed = {}
-    for fact in facts:
+    for fact in read.facts:
         library = str(fact["specimen_id"])
-        file = files[(str(fact["path"]), str(fact.get("format", "")))]
-        renamed[library] = columns[library].set_axis(names[id(file)])
+        key = (str(fact["path"]), str(fact.get("format", "")))
+        renamed[library] = read.columns[library].set_axis(names[key])
     genes = sorted(set().union(*(c.index for c in renamed.values())))
     data = pd.DataFrame(
         {s: c.reindex(genes) for s, c in renamed.items()}, index=pd.Index(genes, name="gene_id")

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
+from pathlib import Path
 
-from periomics.bulk.collecting import check_species
+from periomics.bulk.collecting import check_species, joined, read_all
 from periomics.bulk.columns import (
     GENES_IN_ROWS,
     ONE_LIBRARY,
@@ -16,21 +18,64 @@ from periomics.bulk.columns import (
 from periomics.bulk.readers import How, read_counts
 from periomics.core.errors import InputError
 from periomics.core.problems import Problem
+from periomics.study.check.design import sheet_name
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.bulk import BulkCounts
+from periomics.study.study import Study
 
 MOST_CELLS = 2_000_000  # about two seconds; a table of 25,000 genes and 80 libraries is read whole
+MOST_BYTES = 60_000_000  # of text; about ten seconds, some forty tables of one library each
 
 
-def how_of(named: Named) -> How:
+def how_of(config: Mapping[str, object], most_cells: int | None) -> How:
     """How the job will read, from the configuration; settings that are wrong are told by the check of the config."""
-    settings = named.section("bulk").get("counts")
-    tx2gene = os.path.expandvars(str(named.section("resources").get("tx2gene") or ""))
+    settings = section(config, "bulk").get("counts")
+    tx2gene = os.path.expandvars(str(section(config, "resources").get("tx2gene") or ""))
     try:
         read = BulkCounts.of(settings or {}, "bulk/counts")
     except InputError:
         read = BulkCounts()
-    return How(read, tx2gene, MOST_CELLS)
+    return How(read, tx2gene, most_cells)
+
+
+def section(config: Mapping[str, object], name: str) -> Mapping:
+    """A section of the configuration; empty where it is none."""
+    value = config.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
+def check_together(study: Study) -> list[Problem]:
+    """What is wrong with files of counts beside each other: too few genes in common, lists of genes that end early, one total.
+
+    Files that are wrong by themselves are told by `look_at_counts`. Where all files together are larger than MOST_BYTES the
+    job tells it, which is among the first to run.
+    """
+    facts = []
+    for record in study.rows("libraries").to_dict("records"):
+        told = {str(k): v for k, v in record.items() if v not in ("", None) and v == v}
+        if told.get("assay") == "bulk" and "path" in told:
+            facts.append(told | {"path": study.resolve("libraries", str(told["path"]))})
+    paths = {str(f["path"]): Path(str(f["path"])) for f in facts}
+    files = [p / "quant.sf" if p.is_dir() else p for p in paths.values()]
+    if len(files) < 2 or not all(p.is_file() for p in files):
+        return []
+    if sum(p.stat().st_size * (4 if p.suffix == ".gz" else 1) for p in files) > MOST_BYTES:
+        return []
+    try:
+        read = read_all(facts, how_of(study.config, None))
+    except Exception:  # told with the file
+        return []
+    try:
+        joined(read)
+    except InputError as error:
+        rows = study.rows("libraries")["path"]
+        row = next(
+            (int(r) for r, c in rows.items() if study.resolve("libraries", c) == error.file), 0
+        )
+        name = sheet_name(study, "libraries")
+        value = "" if error.value is None else str(error.value)
+        return [Problem(name, row, "path", error.message, value, error.allowed)]
+    return []
 
 
 def _told(named: Named, error: InputError, rows: list[int], column: str) -> list[Problem]:
@@ -41,7 +86,7 @@ def _told(named: Named, error: InputError, rows: list[int], column: str) -> list
 
 def look_at_counts(named: Named) -> Look:
     """A table of counts: readable, whole numbers from 0, genes in rows under their own names, one column per library."""
-    how = how_of(named)
+    how = how_of(named.config, MOST_CELLS)
     stated = str(next(iter(named.rows.values())).get("format", ""))
     counts = read_counts(named.path, stated, how=how)
     inside = named.path.name
