@@ -210,6 +210,7 @@ def test_merged_transcripts_are_summed_by_their_own_gene(tmp_path):
         ("salmon.merged.gene_lengths.tsv", "holds TPM or lengths"),
         ("counts.xlsx", "is a workbook"),
         ("abundance.h5", "allowed: abundance.tsv"),
+        ("counts.txt.summary", "featureCounts' summary"),
         ("A1.bam", "holds reads, not counts"),
         ("GSE1_series_matrix.txt.gz", "GEO's list of samples"),
     ],
@@ -329,3 +330,30 @@ def test_the_only_column_may_be_read_as_what_it_is(tmp_path):
         read_counts(tmp_path / "folder")
     with pytest.raises(InputError, match="did you mean 'featurecounts'"):
         read_counts(put(tmp_path / "m.tsv", [["a", "b"], ["c", 1]]), "featurecount")
+
+
+def test_a_column_of_fractions_beside_counts_is_left_out_unless_a_library_wants_it(tmp_path):
+    rows = [["gene_id", "GC", "A1"], *([g, 0.4 + i / 97, i] for i, g in enumerate(GENES))]
+    path = put(tmp_path / "m.tsv", rows)
+    counts = collect([fact("A1", path)])
+    assert list(counts.data.columns) == ["A1"] and "GC (" in counts.notes[0]
+    rows = [["gene_id", "A0", "A1"], *rows[1:]]
+    with pytest.raises(
+        InputError, match="the column of library A0 holds numbers that are not whole"
+    ):
+        collect([fact("A0", put(tmp_path / "m.tsv", rows))])
+
+
+def test_symbols_behind_ids_of_rsem_are_taken_off(tmp_path):
+    rows = [["gene_id", "expected_count"], *([f"{g}_Gene{i}", i] for i, g in enumerate(GENES))]
+    counts = collect([fact("A1", put(tmp_path / "A1.genes.results", rows))])
+    assert list(counts.data.index) == GENES and counts.symbols[GENES[3]] == "Gene3"
+
+
+def test_strands_that_differ_between_libraries_are_said(tmp_path):
+    facts = []
+    for name, forward, reverse in (("A1", 97, 3), ("A2", 3, 97)):
+        rows = [["N_unmapped", 9, 9, 9], *([g, 100, forward, reverse] for g in GENES)]
+        facts.append(fact(name, put(tmp_path / f"{name}.ReadsPerGene.out.tab", rows)))
+    said = collect(facts).notes
+    assert any("differ in the strand" in n and "column 3" in n and "column 4" in n for n in said)

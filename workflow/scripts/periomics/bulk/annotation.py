@@ -40,10 +40,11 @@ def gene_column(table: pd.DataFrame) -> str:
     return first
 
 
-def set_aside(columns: pd.DataFrame, path: object) -> dict[str, str]:
+def set_aside(columns: pd.DataFrame, whole: bool = True) -> dict[str, str]:
     """Columns that are no libraries → what they are: by a usual name, or since most of their cells are text.
 
-    Values made from counts (FPKM, TPM, CPM in the column's name) are set aside only where other columns stay.
+    Values made from counts (FPKM, TPM, CPM in the column's name; where counts are `whole`, numbers of which most are not) are set
+    aside only where other columns stay.
     """
     out, made = {}, {}
     for column in columns.columns:
@@ -54,6 +55,8 @@ def set_aside(columns: pd.DataFrame, path: object) -> dict[str, str]:
             out[str(column)] = f"text such as {_shown(cells)!r}"
         elif _MADE.search(str(column)):
             made[str(column)] = "values made from counts"
+        elif whole and len(cells) > 2 and _is_broken(cells):
+            made[str(column)] = "numbers that are not whole"
     if len(out) + len(made) < columns.shape[1]:
         out |= made
     return out
@@ -64,6 +67,12 @@ def _is_text(cells: pd.Series) -> bool:
     some = cells.head(2000).str.strip()
     missing = some.str.casefold().isin(("", "na", "nan", "inf", "-inf", "n.d.", "#n/a"))
     return bool((pd.to_numeric(some, errors="coerce").isna() & ~missing).mean() > 0.5)
+
+
+def _is_broken(cells: pd.Series) -> bool:
+    """Whether most cells are numbers that are not whole."""
+    numbers = pd.to_numeric(cells.head(2000), errors="coerce")
+    return bool((numbers != numbers.round()).where(numbers.notna(), False).mean() > 0.5)
 
 
 def _shown(cells: pd.Series) -> str:

@@ -81,6 +81,9 @@ def joined(read: Read) -> Counts:
     data, lacking = _one_table(read, dict(zip(read.files, names, strict=True)))
     notes = [n for f in files for n in f.notes]
     notes += said + _shared(data, lacking, names, paths, read.how.settings.min_shared)
+    strands = {r.split(" of ")[0] for r in read.remarks.values()}
+    if len(strands) > 1:
+        notes.append(f"libraries differ in the strand that was taken: {'; '.join(sorted(strands))}")
     data = data[~lacking].astype(np.int64)
     if len(files) > 1:
         refuse_equal_totals(data, "; ".join(sorted(set(paths))[:3]))

@@ -116,7 +116,8 @@ def column_of(counts: Counts, fact: Mapping[str, object]) -> str:
             value=sample,
             allowed=", ".join(n for n, c in counts.aliases.items() if c & hits and "/" in n),
         )
-    if data.shape[1] == 1 and (not counts.named or not fact.get("sample")):
+    alone = data.shape[1] == 1 and sample not in counts.aside
+    if alone and (not counts.named or not fact.get("sample")):
         return str(data.columns[0])
     if transposed(data, [sample]):
         raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)

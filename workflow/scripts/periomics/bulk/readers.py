@@ -41,6 +41,7 @@ _REFUSED = (
     (r"abundance\.h5$", "is kallisto's binary form", "abundance.tsv of the same folder"),
     (r"series_matrix\.txt$", "is GEO's list of samples", "the supplementary table of counts"),
     (r"(?:gene|transcript)_(?:tpm|lengths?)\.tsv$", "holds TPM or lengths", "gene_counts.tsv"),
+    (r"\.summary$", "is featureCounts' summary", "the table beside it"),
     (r"quant\.bias|cmd_info\.json$", "is no table of counts", "quant.sf"),
 )
 # Files of one library → the columns of transcripts or genes, reads, and genes within the file.
@@ -62,6 +63,7 @@ _FOLDER = (
     "abundance.tsv",
     "abundance.tsv.gz",
 )
+_WITH_SYMBOL = re.compile(r"^(ENS\w*G\d{6,}(?:\.\d+)?)_(.+)$")
 _STRANDS = ("unstranded", "forward", "reverse")
 
 
@@ -196,7 +198,7 @@ def _read(path: Path, kind: str, how: How) -> Counts:
 def _featurecounts(table: pd.DataFrame, path: Path) -> Counts:
     need_columns(table, FEATURECOUNTS, "featureCounts table", path)
     rest = table.drop(columns=list(FEATURECOUNTS))
-    aside = set_aside(rest, path)
+    aside = set_aside(rest)
     samples = rest.drop(columns=list(aside))
     if not samples.shape[1]:
         raise InputError("holds no column of counts behind Length", file=path, row=1)
@@ -211,7 +213,7 @@ def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) 
     first = gene_column(table)
     genes = table[first]
     rest = table.drop(columns=[first])
-    aside = set_aside(rest, path)
+    aside = set_aside(rest, whole=not estimated)
     samples = rest.drop(columns=list(aside))
     if transposed(samples, []):
         raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)
@@ -253,7 +255,7 @@ def transcript_table(table: pd.DataFrame) -> bool:
 def _merged_transcripts(table: pd.DataFrame, path: Path, how: How) -> Counts:
     need_columns(table, ("gene_id",), "merged table of transcripts", path)
     rest = table.drop(columns=[table.columns[0], "gene_id"])
-    aside = set_aside(rest, path)
+    aside = set_aside(rest, whole=False)
     samples = rest.drop(columns=list(aside))
     reads = pd.DataFrame({c: numbers_in(samples[c], str(c), path, True) for c in samples.columns})
     reads.index = pd.Index(table.iloc[:, 0])
@@ -352,7 +354,12 @@ def _rsem(path: Path, how: How) -> Counts:
         genes, most = list(table["gene_id"]), how.settings.max_unmapped
         frame, notes = summed(frame, genes, "by its column gene_id", path, most)
     out = _rounded(frame, path, [f"{path.name}: {n}" for n in notes])
-    # RSEM writes <id>_<symbol> where it was given both.
+    ids = [_WITH_SYMBOL.match(str(g)) for g in out.data.index]
+    if sum(map(bool, ids)) > len(ids) / 2:  # RSEM writes id_symbol where it was given both
+        found = [m[1] if m else str(g) for m, g in zip(ids, out.data.index, strict=True)]
+        out.symbols = {m[1]: m[2] for m in ids if m}
+        out.data.index = pd.Index(found, name="gene_id")
+        _refuse_names(pd.Series(found, name="gene_id"), path, rows=False)
     out.named, out.one_list = False, True
     return out
 
