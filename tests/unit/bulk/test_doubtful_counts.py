@@ -84,7 +84,9 @@ def test_tables_on_disk_are_refused_for_the_same_reasons(tmp_path):
         read_counts(put(tmp_path / "m.tsv", rows))
 
 
-@pytest.mark.parametrize("value", ["inf", "-inf", "nan", "NA", "-3", "1e400"])
+@pytest.mark.parametrize(
+    "value", ["inf", "-inf", "nan", "NA", "-3", "1e400", "99999999999999999999"]
+)
 def test_what_is_no_finite_number_from_0_is_named(tmp_path, value):
     rows = [["gene_id", "A1", "A2"], *([g, 5, 6] for g in GENES)]
     rows[7][2] = value
@@ -214,3 +216,12 @@ def test_files_that_share_too_few_genes_are_refused_with_the_share(tmp_path):
     counts = collect(facts, How(BulkCounts(min_shared=0.4)))
     assert len(counts.data) == 40
     assert "120 genes that not every file has were left out, with 70 %" in counts.notes[-1]
+
+
+def test_blank_lines_and_a_separator_at_the_end_shift_no_row_and_no_column(tmp_path):
+    path = tmp_path / "m.csv"
+    path.write_text("gene_id,A1,\n\nG1,3,\n\nG2,4,\n\n", encoding="utf-8")
+    assert read_counts(path).data.to_dict() == {"A1": {"G1": 3, "G2": 4}}
+    path.write_text("gene_id,A1\n\nG1,3\n\nG2,x\n", encoding="utf-8")
+    with pytest.raises(InputError, match="row 5, column A1: is no count"):
+        read_counts(path)

@@ -11,7 +11,7 @@ import pandas as pd
 from periomics.bulk.plausible import FEWEST, poisson_ratio
 from periomics.genes.symbols import ENSEMBL
 
-MOST_GENES = 2000
+MOST_GENES = 1000
 LEAST_MEAN = 10
 SHARED_NOISE = 0.5  # of Poisson noise; libraries drawn apart have 1 or more
 EQUAL_SHARE = 0.9

@@ -16,6 +16,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.genes.symbols import ENSEMBL
 
 SEPARATORS = "\t,;"
+MOST_READS = 1e12  # of one gene; more is no number of reads
 GENE_COLUMNS = (
     "gene_id",
     "gene",
@@ -141,6 +142,9 @@ def read_table(path: Path, most_cells: int | None = None, headless: bool = False
     except pd.errors.EmptyDataError:
         raise InputError("holds a header and no gene", file=path) from None
     df.index = pd.RangeIndex(above + 1 + skip, above + 1 + skip + len(df))
+    full = [i for i, line in enumerate(text.split("\n"), above + 1) if line.strip()][skip:]
+    if len(full) == len(df):  # blank lines are counted; a cell of several lines is not looked for
+        df.index = pd.Index(full)
     last = text.rstrip("\r\n").rsplit("\n", 1)[-1]
     if len(next(csv.reader([last], delimiter=separator), [])) < df.shape[1]:
         message = "row has fewer cells than the others: was the file cut off?"
@@ -149,7 +153,8 @@ def read_table(path: Path, most_cells: int | None = None, headless: bool = False
         df.columns = [str(c) for c in df.columns]
         return df
     df.columns = _header(head, df, path, above)
-    return df
+    void = (df.columns == "") & (df == "").all().to_numpy()
+    return df.loc[:, ~void]
 
 
 def _header(head: str, df: pd.DataFrame, path: Path, above: int) -> list[str]:
@@ -195,7 +200,7 @@ def numbers_in(cells: pd.Series, column: str, path: object, estimated: bool = Fa
     """
     numbers = pd.to_numeric(cells, errors="coerce").astype(float)
     values = numbers.to_numpy()
-    bad = ~(abs(values) < float("inf"))
+    bad = ~(abs(values) < MOST_READS)
     less = values < 0
     broken = (values != values.round()) & ~bad
     allowed, message, wrong = "", "", bad
