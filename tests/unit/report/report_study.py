@@ -16,7 +16,7 @@ from periomics.linkage.routes import EDGE_COLUMNS
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.simulate.design import draw_animals, draw_isolations, draw_targets
 from periomics.simulate.sheets import draw_sheets
-from periomics.statistics.calibration.rates import judged
+from periomics.statistics.calibration.bounds import judged
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.estimates import batch_table, contrast_table, rescue_table
 from periomics.statistics.claims.judging import verdict_table, with_family_levels

@@ -10,6 +10,7 @@ from periomics.core.results import read_result, write_result
 from periomics.report import calibrated as c
 from periomics.report.sources import sources
 from periomics.statistics.calibration import rates as engine
+from periomics.statistics.calibration.bounds import judged
 from periomics.statistics.calibration.scenarios import scenarios
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.dictionary import load_dictionary
@@ -27,7 +28,7 @@ def table(toy):
         engine.calibrate(s, plan, toy.sources.sheets["animals"], dictionary, settings, 1)
         for s in every
     ]
-    return engine.judged(pd.concat(parts, ignore_index=True))
+    return judged(pd.concat(parts, ignore_index=True))
 
 
 def made(table, folder):

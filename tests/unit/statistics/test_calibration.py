@@ -12,6 +12,7 @@ from studies import CLAIMS, DICTIONARY, ROLES, ROOT, plan
 
 from periomics.statistics.calibration import rates as cal
 from periomics.statistics.calibration import scenarios as sc
+from periomics.statistics.calibration.bounds import false_verdicts, judged
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.settings.calibration import Calibration
@@ -75,9 +76,7 @@ def scenario(name, the_plan=None):
     ],
 )
 def test_false_verdicts(kind, effect, above, below, expected):
-    assert {
-        k: set(w) for k, w in cal.false_verdicts(kind, effect, above, below).items()
-    } == expected
+    assert {k: set(w) for k, w in false_verdicts(kind, effect, above, below).items()} == expected
 
 
 def test_scenarios_follow_from_the_claims():
@@ -224,7 +223,7 @@ def test_a_calibration_counts_every_study_once_and_is_repeatable():
     }
     again = cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
     pd.testing.assert_frame_equal(table, again)
-    assert (cal.judged(table)["within"] != "no").all()
+    assert (judged(table)["within"] != "no").all()
 
 
 def test_limits_and_judgement():
@@ -237,7 +236,7 @@ def test_limits_and_judgement():
             "bound_high": [0.05, 0.05, 0.97, np.nan],
         }
     )
-    out = cal.judged(rows)
+    out = judged(rows)
     assert out["within"].tolist() == ["yes", "no", "yes", ""]
     ci = stats.binomtest(500, 10_000).proportion_ci(1 - 0.01 / 3)
     assert (out.at[0, "lower"], out.at[0, "upper"]) == pytest.approx((ci.low, ci.high), rel=1e-6)
@@ -255,17 +254,13 @@ def test_an_engine_that_lies_is_seen(monkeypatch):
         return type(forms)(*(contrasts.Estimate(f.estimate, f.se / 2, f.df) for f in forms))
 
     monkeypatch.setattr(calibration, "arm_forms", bold)
-    table = cal.judged(
-        cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1)
-    )
+    table = judged(cal.calibrate(scenario("null_treatment"), plan(), SHEET, DICTIONARY, QUICK, 1))
     broken = table[table["within"] == "no"]
     assert {"coverage", "false_supported"} <= set(broken["quantity"])
 
 
 def test_direction_that_nobody_declared():
-    table = cal.judged(
-        cal.calibrate(scenario("toward_control"), plan(), SHEET, DICTIONARY, QUICK, 1)
-    )
+    table = judged(cal.calibrate(scenario("toward_control"), plan(), SHEET, DICTIONARY, QUICK, 1))
     assert set(table["quantity"]) == {"permutation_false"} and (table["within"] == "yes").all()
     assert len(table) == 2 * 7
 

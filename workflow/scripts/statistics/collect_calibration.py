@@ -7,7 +7,8 @@ import pandas as pd
 
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
-from periomics.statistics.calibration.rates import COLUMNS, judged
+from periomics.statistics.calibration.bounds import judged
+from periomics.statistics.calibration.rates import COLUMNS
 
 
 def main(snakemake):
