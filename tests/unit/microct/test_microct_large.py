@@ -6,8 +6,9 @@ from microct_bodies import tube
 
 from periomics.core.errors import SpecimenError
 from periomics.microct import large
+from periomics.microct.budget import WHOLE_BYTES, fits
 from periomics.microct.formats.lazy import SlabReader
-from periomics.microct.large import NO_FIELD, TOO_LITTLE, WHOLE_BYTES, fits, measure_large
+from periomics.microct.large import NO_FIELD, TOO_LITTLE, measure_large
 from periomics.microct.measure import measure
 from periomics.study.settings.microct import Microct
 

@@ -9,11 +9,11 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError, PeriomicsError
+from periomics.microct.budget import slab_planes
 from periomics.microct.density import fit_phantom
 from periomics.microct.distance import squared_distance
 from periomics.microct.formats.header import isotropic_voxel
 from periomics.microct.formats.lazy import SlabReader
-from periomics.microct.large import slab_planes
 from periomics.microct.slabs import slabs, smoothed_slabs
 from periomics.study.settings.microct import Microct
 

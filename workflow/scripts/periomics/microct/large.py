@@ -18,9 +18,9 @@ import edt
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.core.errors import SpecimenError
 from periomics.microct import contact, cortical, margin, structure
 from periomics.microct.anisotropy import Anisotropy
+from periomics.microct.budget import fits, slab_planes
 from periomics.microct.components import keep, parts, purify_by_slabs
 from periomics.microct.counting import Counts, Part, Regions, count, count_rows, shell_masks
 from periomics.microct.density import Calibration, in_grey, inner_bone
@@ -41,7 +41,7 @@ from periomics.microct.measure import (
 from periomics.microct.morphometry import Fraction, Thickness
 from periomics.microct.periimplant import Axis, Place, implant_axis
 from periomics.microct.segment import grey_warnings, saturated
-from periomics.microct.slabs import TOO_LITTLE, BitVolume, Shape, bounds, planes_for, slabs
+from periomics.microct.slabs import TOO_LITTLE, BitVolume, Shape, bounds, slabs
 from periomics.microct.spill import Spill
 from periomics.microct.streamed_thickness import Moments, SizeCounts, streamed_thickness
 from periomics.microct.streaming import (
@@ -72,15 +72,12 @@ Mask = NDArray[np.bool_]
 Planes = Callable[[int, int], NDArray]
 # A volume at its place in a scan: first voxel, shape, planes.
 Placed = tuple[Place, Shape, Planes]
-# Bytes a voxel: of a scan or part that is measured at once, of a slab at work (both measured), and masks kept at a time.
-WHOLE_BYTES, SLAB_BYTES, MASKS = 80.0, 24.0, 10
+# Masks that are kept at a time.
+MASKS = 10
 COUNT_BYTES = 120.0  # of a slab at work around an implant, shells and places included
-MAP_PLANES, MAP_BYTES = (
-    8,
-    40.0,
-)  # planes of a map that are made at a time, and bytes for each of their voxels
+# Planes of a map that are made at a time, and bytes for each of their voxels.
+MAP_PLANES, MAP_BYTES = 8, 40.0
 PHASES = {"tbth": "bone", "tbsp": "marrow"}
-MOST_PLANES = 64
 NO_MAP = np.zeros((0, 0, 0), np.float32)
 FIRST_MARGIN = 16  # voxels around the VOI; half as much again where spheres reach further
 DRAWN = 220  # longest edge (voxels) of the picture of a scan that is measured by slabs
@@ -108,23 +105,6 @@ class Large:
 def held(at: Place, shape: Shape, volume: NDArray) -> Placed:
     """A volume in memory at its place in a scan."""
     return at, shape, lambda low, high: volume[low:high]
-
-
-def fits(shape: Shape, memory_mb: float) -> bool:
-    """Whether a scan or part of this shape can be measured at once."""
-    return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
-
-
-def slab_planes(
-    memory_mb: float, shape: Shape, more: int = 0, voxel_bytes: float = SLAB_BYTES
-) -> int:
-    """Planes of a slab at work (grey values if not said), with as many more around it; raises SpecimenError if too few fit."""
-    try:
-        return min(MOST_PLANES, planes_for(memory_mb, shape, voxel_bytes, more, voxel_bytes / 2))
-    except ValueError as error:
-        raise SpecimenError(
-            f"microct/memory_mb is too little for this scan: {error}, besides its masks"
-        ) from error
 
 
 def measure_large(

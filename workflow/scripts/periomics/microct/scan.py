@@ -13,11 +13,12 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
+from periomics.microct.budget import fits
 from periomics.microct.density import Calibration, calibration_of
 from periomics.microct.formats.header import isotropic_voxel, three
 from periomics.microct.formats.lazy import SlabReader, in_a_file, open_volume
 from periomics.microct.formats.nifti import Frame, frame_of
-from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, fits, held, measure_large
+from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, held, measure_large
 from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
 from periomics.microct.measure import Measured, measure
 from periomics.microct.resample import cubes_by_slabs
