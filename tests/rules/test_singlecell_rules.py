@@ -197,7 +197,7 @@ def test_every_type_and_contrast_has_a_table_or_a_reason(study):
     de = read_result(study / "de/C0@basal.tsv")
     assert (
         list(de.columns)[:9]
-        == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk".split()
+        == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk df".split()
     )
     other = tests[tests["status"] != "tested"]
     assert (other["reason"] != "").all()

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import special, stats
+from scipy import stats
 
 from periomics.core.errors import InputError
 from periomics.genes.design import (
@@ -18,9 +18,7 @@ from periomics.genes.design import (
 )
 from periomics.genes.model import (
     COLUMNS,
-    equivalent_freedom,
     fit_contrasts,
-    with_t_reference,
     without_inference,
 )
 from periomics.genes.shrinkage import prior_scale, shrunken
@@ -94,7 +92,7 @@ def test_the_table_has_the_columns_of_the_interface_and_no_p_without_inference()
     counts = draw(chosen, np.zeros(150), 150, 1)
     counts.iloc[0] = 0
     table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {"g0001": "Kdr"})["c"]
-    assert tuple(table.columns[:9]) == COLUMNS
+    assert tuple(table.columns[:10]) == COLUMNS
     assert "g0000" not in set(table["gene_id"])
     assert table.set_index("gene_id").at["g0001", "symbol"] == "Kdr"
     bare = without_inference(table, "why")
@@ -227,40 +225,45 @@ def test_contrast_weights_resolve_roles_and_name_the_nearest():
         contrast_weights(claims, {}, "C00")
 
 
-def test_degrees_of_freedom_are_those_of_the_shrunken_dispersion():
-    # a prior that says nothing leaves the samples' own
-    assert equivalent_freedom(9, 1e12, 0.3) == pytest.approx(9, rel=1e-6)
-    # a right prior adds its precision to that of the samples
-    both = equivalent_freedom(9, 0.25, 0.25)
-    assert 1 / special.polygamma(1, both / 2) == pytest.approx(1 / special.polygamma(1, 4.5) + 4)
-    # genes closer to their trend than the prior thinks are worth more
-    assert equivalent_freedom(9, 0.25, 0.0) > both > 9 > equivalent_freedom(4, 1e12, 0.3)
+def test_the_normal_reference_is_pydeseq2s_and_its_padj_stands_beside_the_moderated_one():
+    chosen, model = design(samples(["A"] * 4 + ["B"] * 4))
+    lfc = np.where(np.arange(200) < 30, 1.5, 0.0)
+    counts = draw(chosen, lfc, 200, 4)
+    weights = {"c": {"B": 1, "A": -1}}
+    normal = fit_contrasts(counts, model, weights, {}, reference="normal")["c"]
+    table = fit_contrasts(counts, model, weights, {})["c"]
+    assert table["padj_normal"].equals(normal["padj"])
+    assert normal["df"].isna().all()
+    shared = ["gene_id", "baseMean", "log2FC", "lfcSE", "log2FC_shrunk"]
+    pd.testing.assert_frame_equal(table[shared], normal[shared])
+    wald = (normal["log2FC"] / normal["lfcSE"]).to_numpy()
+    assert np.allclose(normal["stat"], wald)
+    clear = table["p"] < 0.05
+    assert (np.sign(table["stat"]) == np.sign(table["log2FC"]))[clear].all()
+    assert np.allclose(table["p"], 2 * stats.t.sf(table["stat"].abs(), table["df"]))
 
 
-def test_equivalent_freedom_is_what_shrunken_variances_show():
-    rng = np.random.default_rng(1)
-    residual, prior, spread = 6, 0.25, 0.1
-    truth = rng.normal(0, np.sqrt(spread), 400_000)
-    estimate = truth + np.log(rng.chisquare(residual, 400_000) / residual)
-    estimate -= (estimate - truth).mean()
-    weight = (1 / special.polygamma(1, residual / 2)) / (
-        1 / special.polygamma(1, residual / 2) + 1 / prior
-    )
-    shrunk = weight * estimate
-    expected = special.polygamma(1, equivalent_freedom(residual, prior, spread) / 2)
-    assert np.var(shrunk - truth) == pytest.approx(expected, rel=0.02)
+def test_genes_without_counts_in_an_arm_are_tested_where_the_other_arm_has_some():
+    chosen, model = design(samples(["A"] * 4 + ["B"] * 4 + ["C"] * 4))
+    counts = draw(chosen, np.zeros(200), 200, 5)
+    arm = chosen["arm"].to_numpy()
+    counts.loc["g0000", arm == "A"] = 0
+    counts.loc["g0000", arm == "B"] = [300, 320, 290, 310]
+    counts.loc["g0001", (arm == "A") | (arm == "B")] = 0
+    counts.loc["g0002"] = 7
+    out = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"].set_index("gene_id")
+    assert out.at["g0000", "padj"] < 1e-3
+    assert out["df"].drop("g0001").notna().all()
+    # The arm without counts adds no degrees of freedom of its own.
+    assert out.at["g0000", "df"] == pytest.approx(out.at["g0005", "df"] - 3)
+    assert out.loc["g0001", ["stat", "p", "padj", "df"]].isna().all()
+    assert 0 < out.at["g0002", "p"] <= 1
 
 
-def test_the_t_reference_keeps_what_filtering_took_out_and_never_lowers_a_p_value():
-    rng = np.random.default_rng(1)
-    wald = rng.normal(size=50)
-    p = pd.Series(2 * stats.norm.sf(np.abs(wald)))
-    table = pd.DataFrame(
-        {"stat": wald, "pvalue": p.where(np.arange(50) > 2), "padj": p.where(np.arange(50) > 9)}
-    )
-    out = with_t_reference(table, 12.0)
-    assert out["pvalue"][:3].isna().all()
-    assert out["padj"][:10].isna().all()
-    assert (out["pvalue"][3:] >= table["pvalue"][3:]).all()
-    assert out["pvalue"][20] == pytest.approx(2 * stats.t.sf(abs(wald[20]), 12))
-    assert np.allclose(out["padj"][10:], stats.false_discovery_control(out["pvalue"][10:]))
+def test_few_genes_are_tested_with_their_own_variances_and_the_reason_is_given():
+    chosen, model = design(samples(["A"] * 4 + ["B"] * 4))
+    counts = draw(chosen, np.zeros(30), 30, 6)
+    table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"]
+    assert "too few for a trend" in table.attrs["reason"]
+    assert (table["df"] == 6).all()
+    assert table["p"].notna().all()

@@ -15,7 +15,7 @@ from periomics.genes.design import (
     standing,
     with_design,
 )
-from periomics.genes.model import empty_table, fit_contrasts, without_inference
+from periomics.genes.model import empty_table, fit_contrasts, significant, without_inference
 from periomics.study.settings.bulk import Analysis, BulkTests
 
 TEST_COLUMNS = (
@@ -32,6 +32,7 @@ TEST_COLUMNS = (
     "reason",
     "n_genes",
     "n_significant",
+    "n_significant_normal",
 )
 
 
@@ -111,11 +112,10 @@ def run_analysis(
                 "blocks": "; ".join(analysis.blocks),
                 "residual_df": model.freedom,
                 "status": kind,
-                "reason": reason,
+                "reason": reason or table.attrs.get("reason", ""),
                 "n_genes": len(table),
-                "n_significant": int((table["padj"] < settings.alpha).sum())
-                if kind == "tested"
-                else "",
+                "n_significant": significant(table, "padj", kind, settings.alpha),
+                "n_significant_normal": significant(table, "padj_normal", kind, settings.alpha),
             }
         )
     return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))

@@ -38,6 +38,12 @@ class Model:
             out[i] = weights.get(arm, 0.0)
         return out
 
+    def arm_of(self, samples: Sequence[str]) -> np.ndarray:
+        """Number of each sample's arm in `arms`."""
+        names = [f"arm:{arm}" for arm in self.arms[1:]]
+        columns = self.matrix.loc[list(samples), names].to_numpy(float)
+        return (columns @ np.arange(1, len(self.arms))).astype(int)
+
     @property
     def freedom(self) -> int:
         """Residual degrees of freedom."""

@@ -7,18 +7,28 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import optimize, special, stats
 
-from periomics.core.multiplicity import benjamini_hochberg
 from periomics.genes.design import Model
+from periomics.genes.moderated import Fit, adjusted_after_filter, contrast_test, fit_logs
 from periomics.genes.shrinkage import shrunken
 
-COLUMNS = ("gene_id", "symbol", "baseMean", "log2FC", "lfcSE", "stat", "p", "padj", "log2FC_shrunk")
+COLUMNS = (
+    "gene_id",
+    "symbol",
+    "baseMean",
+    "log2FC",
+    "lfcSE",
+    "stat",
+    "p",
+    "padj",
+    "log2FC_shrunk",
+    "df",
+)
 
 
 def empty_table() -> pd.DataFrame:
     """A differential test without genes."""
-    return pd.DataFrame(columns=[*COLUMNS, "note"])
+    return pd.DataFrame(columns=[*COLUMNS, "padj_normal", "note"])
 
 
 def fit_contrasts(
@@ -28,7 +38,7 @@ def fit_contrasts(
     symbols: Mapping[str, str] | pd.Series,
     alpha: float = 0.05,
     min_total: int = 10,
-    reference: str = "t",
+    reference: str = "moderated",
 ) -> dict[str, pd.DataFrame]:
     """Fit ~ blocks + arm once and test every contrast of arms.
 
@@ -47,22 +57,23 @@ def fit_contrasts(
     min_total
         Genes with fewer counts over all samples are not tested; they are in no table.
     reference
-        `t`: Wald statistics are compared with a t distribution whose degrees of freedom say how well the
-        dispersions are known (`equivalent_freedom`); `normal`: as DESeq2 does.
+        `moderated`: stat, df, p and padj are of a moderated t-test on log counts (`periomics.genes.moderated`); `normal`: Wald
+        statistics against the normal distribution, as DESeq2 does.
 
     Returns
     -------
     dict of DataFrame
-        Columns COLUMNS, sorted by gene_id. log2FC, lfcSE and log2FC_shrunk in log2 units; stat is the Wald statistic; p and padj
-        are empty where an outlier or a low mean took a gene out of the test (p stays where only independent filtering did).
+        Columns COLUMNS, sorted by gene_id, with padj_normal (padj of the normal reference) and note. log2FC, lfcSE and
+        log2FC_shrunk are in log2 units and the same for both references; df is empty with `normal`. padj is empty where a low
+        mean took a gene out, p where there is nothing to test: no count in the arms compared, no degree of freedom or, with
+        `normal`, an outlier. `attrs["reason"]` says why variances were not squeezed, where they were not.
 
     Notes
     -----
-    Love, Huber and Anders (Genome Biology 15:550, 2014) as implemented by PyDESeq2 0.5; its sets of significant genes overlap
-    with DESeq2's by a Jaccard index of .91 to .96 on real data (shared specification of omics). With the normal reference the false
-    discovery rate is .06 to .09 at a nominal .05 on simulated counts of 3 to 10 animals per arm whose log dispersions vary by .25 to .8
-    between genes, with t it is .02 to .06 (benchmarks/bulk_error_rates.py), since dispersions are estimates. On small real studies t
-    names about half to three quarters of the genes that DESeq2 names. The shrunken change is for display, from `shrinkage`.
+    The model of Love, Huber and Anders as implemented by PyDESeq2 0.5; its sets of significant genes overlap with DESeq2's by a
+    Jaccard index of .91 to .96 on real data (shared specification of omics). Dispersions are estimates: with the normal reference
+    the false discovery rate exceeds the stated one. Error rates and power of the moderated test: docs/omics.md. The shrunken
+    change is for display, from `shrinkage`.
     """
     from pydeseq2.dds import DeseqDataSet
     from pydeseq2.default_inference import DefaultInference
@@ -84,6 +95,7 @@ def fit_contrasts(
             size_factors_fit_type="ratio" if (tested > 0).all(axis=1).any() else "poscounts",
         )
         dds.deseq2()
+        fit, seen, mean = moderated(tested, model, np.asarray(dds.obs["size_factors"], float))
         out = {}
         for name, weights in contrasts.items():
             test = DeseqStats(
@@ -91,49 +103,68 @@ def fit_contrasts(
             )
             test.summary()
             results = test.results_df
-            if reference == "t":
-                prior = float(np.asarray(dds.uns["prior_disp_var"]))
-                excess = float(dds.uns["_squared_logres"]) - float(
-                    special.polygamma(1, model.freedom / 2)
+            if reference == "moderated":
+                results = with_moderated_reference(
+                    results,
+                    fit,
+                    model.vector(weights),
+                    seen=seen[[a for a, w in weights.items() if w]].any(axis=1),
+                    mean=mean,
+                    alpha=alpha,
                 )
-                results = with_t_reference(
-                    results, equivalent_freedom(model.freedom, prior, max(excess, 0.0))
-                )
+            else:
+                results = results.assign(df=np.nan, padj_normal=results["padj"])
             out[name] = _table(results, symbols)
+            out[name].attrs["reason"] = fit.reason if reference == "moderated" else ""
     return out
 
 
-def equivalent_freedom(residual: float, prior: float, spread: float) -> float:
-    """Degrees of freedom that a shrunken dispersion is worth.
+def moderated(
+    counts: pd.DataFrame, model: Model, sizes: np.ndarray
+) -> tuple[Fit, pd.DataFrame, pd.Series]:
+    """Fit of log counts with, for each gene, the arms that hold a count of it, and its mean count."""
+    values = counts.to_numpy(float)
+    arms = model.arm_of(list(counts.columns))
+    fit = fit_logs(values, model.matrix.loc[list(counts.columns)].to_numpy(float), arms, sizes)
+    seen = pd.DataFrame(
+        {arm: values[:, arms == i].sum(axis=1) > 0 for i, arm in enumerate(model.arms)},
+        index=counts.index,
+    )
+    return fit, seen, pd.Series((values / sizes).mean(axis=1), counts.index)
+
+
+def with_moderated_reference(
+    results: pd.DataFrame,
+    fit: Fit,
+    vector: np.ndarray,
+    *,
+    seen: pd.Series,
+    mean: pd.Series,
+    alpha: float,
+) -> pd.DataFrame:
+    """Results with stat, df, p and padj of the moderated t-test.
 
     Parameters
     ----------
-    residual
-        Residual degrees of freedom of the design.
-    prior
-        Variance of the prior on log dispersions that the fit used (DESeq2 takes .25 at least).
-    spread
-        Variance of true log dispersions around their trend.
-
-    Notes
-    -----
-    A log dispersion estimated with d degrees of freedom has a sampling variance v of about trigamma(d / 2) (the approximation of Love,
-    Huber and Anders, as above). Shrinking gives it the weight w = (1 / v) / (1 / v + 1 / prior) against its trend, and an
-    error variance of w² v + (1 - w)² spread; the result is the d with this sampling variance.
+    results
+        Of PyDESeq2, by gene.
+    fit
+        Of `fit_logs`, genes in the same order.
+    vector
+        Contrast of coefficients.
+    seen
+        Whether an arm of the contrast holds a count of the gene; without one there is nothing to test.
+    mean
+        Mean normalised count.
+    alpha
+        False discovery rate that filtering by mean count aims at.
     """
-    sampling = float(special.polygamma(1, residual / 2))
-    weight = (1 / sampling) / (1 / sampling + 1 / prior)
-    error = weight**2 * sampling + (1 - weight) ** 2 * spread
-    return 2 * optimize.brentq(lambda half: special.polygamma(1, half) - error, 1e-3, 1e9)
-
-
-def with_t_reference(results: pd.DataFrame, freedom: float) -> pd.DataFrame:
-    """Results with p from a t distribution, and padj by Benjamini and Hochberg over the genes that filtering kept."""
-    p = pd.Series(2 * stats.t.sf(results["stat"].abs(), freedom), index=results.index).where(
-        results["pvalue"].notna()
+    test = contrast_test(fit, vector).set_index(results.index)
+    test.loc[~seen.loc[results.index], ["stat", "df", "p"]] = np.nan
+    padj = adjusted_after_filter(test["p"].to_numpy(), mean.loc[results.index].to_numpy(), alpha)
+    return results.assign(
+        stat=test["stat"], df=test["df"], pvalue=test["p"], padj=padj, padj_normal=results["padj"]
     )
-    kept = results["padj"].notna() & p.notna()
-    return results.assign(pvalue=p, padj=benjamini_hochberg(p.where(kept)))
 
 
 def _table(results: pd.DataFrame, symbols: Mapping[str, str] | pd.Series) -> pd.DataFrame:
@@ -143,12 +174,17 @@ def _table(results: pd.DataFrame, symbols: Mapping[str, str] | pd.Series) -> pd.
     df["log2FC_shrunk"] = shrunken(df["log2FC"].to_numpy(float), df["lfcSE"].to_numpy(float))
     df["note"] = np.where(
         df["p"].isna(),
-        "outlier count or no estimate",
+        "no test: no counts in these arms, an outlier or no estimate",
         np.where(df["padj"].isna(), "low mean, filtered", ""),
     )
-    return df[[*COLUMNS, "note"]].sort_values("gene_id").reset_index(drop=True)
+    return df[[*COLUMNS, "padj_normal", "note"]].sort_values("gene_id").reset_index(drop=True)
 
 
 def without_inference(table: pd.DataFrame, reason: str) -> pd.DataFrame:
     """A test's table with estimates and ranking only: p and padj empty, the reason in every row."""
     return table.assign(p=np.nan, padj=np.nan, note=reason)
+
+
+def significant(table: pd.DataFrame, column: str, status: str, alpha: float) -> int | str:
+    """Genes below alpha in a column of adjusted p of a test's table; '' where it has no inference."""
+    return int((table[column] < alpha).sum()) if status == "tested" else ""

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 
 from periomics.genes.design import collapse, missing_arms, model_matrix, standing, with_design
-from periomics.genes.model import empty_table, fit_contrasts, without_inference
+from periomics.genes.model import empty_table, fit_contrasts, significant, without_inference
 from periomics.study.settings.singlecell import PseudobulkTests
 
 TEST_COLUMNS = (
@@ -22,6 +22,7 @@ TEST_COLUMNS = (
     "reason",
     "n_genes",
     "n_significant",
+    "n_significant_normal",
 )
 
 
@@ -103,11 +104,10 @@ def compare_type(
                 "n_cells": int(groups["n_cells"].sum()),
                 "residual_df": freedom,
                 "status": kind,
-                "reason": reason,
+                "reason": reason or table.attrs.get("reason", ""),
                 "n_genes": len(tables[contrast]),
-                "n_significant": int((table["padj"] < settings.alpha).sum())
-                if kind == "tested"
-                else "",
+                "n_significant": significant(table, "padj", kind, settings.alpha),
+                "n_significant_normal": significant(table, "padj_normal", kind, settings.alpha),
             }
         )
     return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))

@@ -38,7 +38,7 @@ class GeneTests(Section):
         10, ge=0, description="reads of a gene over all libraries; fewer are not tested"
     )
     min_per_arm: int = Field(3, ge=2, description="units per arm; fewer get no p-values")
-    reference: Literal["t", "normal"] = Field(
-        "t",
+    reference: Literal["moderated", "normal"] = Field(
+        "moderated",
         description="normal is DESeq2's and exceeds the stated false discovery rate (docs/omics.md)",
     )

@@ -1,0 +1,264 @@
+"""Moderated t-tests of counts: weighted least squares on log counts, variances squeezed towards what is usual among genes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+from scipy import linalg, optimize, special, stats
+
+from periomics.core.multiplicity import benjamini_hochberg
+
+Floats = NDArray[np.float64]
+
+MIN_GENES = 50
+"""Genes below which neither a trend of variances nor their spread is estimated."""
+PRIOR_COUNT = 0.5
+SPAN = 0.5
+FLOOR = 1e-5
+ROUNDING = 1e-24
+
+
+@dataclass(frozen=True)
+class Squeezed:
+    """Variances with what all of them say about each.
+
+    Attributes
+    ----------
+    variance
+        Squeezed variances; the location where a gene has no degrees of freedom of its own.
+    freedom
+        Degrees of freedom of each: its own and the prior's, at most those of all genes together.
+    prior
+        Degrees of freedom that the other genes are worth; inf where variances differ by chance only.
+    location
+        Variance towards which they are squeezed.
+    """
+
+    variance: Floats
+    freedom: Floats
+    prior: float
+    location: float
+
+
+@dataclass(frozen=True)
+class Fit:
+    """Weighted least squares of log2 counts, gene by gene.
+
+    Attributes
+    ----------
+    coefficients
+        (genes, coefficients).
+    unscaled
+        (genes, coefficients, coefficients): their covariance over the gene's variance.
+    own
+        Residual variance of each gene; NaN without degrees of freedom.
+    own_freedom
+        Its degrees of freedom; arms without any count add none.
+    squeezed
+        Variances that the test uses.
+    reason
+        Why there is no trend and no squeezing; '' where there are.
+    """
+
+    coefficients: Floats
+    unscaled: Floats
+    own: Floats
+    own_freedom: Floats
+    squeezed: Squeezed
+    reason: str
+
+
+def trigamma_inverse(value: float) -> float:
+    """The x whose trigamma is a positive value."""
+    log = optimize.brentq(
+        lambda at: np.log(special.polygamma(1, np.exp(at))) - np.log(value),
+        -40.0,
+        40.0,
+        xtol=1e-14,
+        rtol=1e-14,
+    )
+    return float(np.exp(log))
+
+
+def squeeze(variance: Floats, freedom: Floats) -> Squeezed:
+    """Empirical Bayes variances under a scaled inverse chi-square prior.
+
+    Parameters
+    ----------
+    variance
+        Residual variances; NaN where there is none.
+    freedom
+        Their degrees of freedom.
+
+    Notes
+    -----
+    A variance s² with d degrees of freedom is then location × F(d, prior), and log s² − digamma(d/2) + log(d/2) has the mean
+    log location − digamma(prior/2) + log(prior/2) and the variance trigamma(d/2) + trigamma(prior/2): both are solved from the
+    sample's moments. Variances below a share of 1e-5 of the median count as that share. These are the moments of limma's
+    squeezeVar, with which tests/peers compares.
+    """
+    variance, freedom = np.asarray(variance, float), np.asarray(freedom, float)
+    known = np.isfinite(variance) & (freedom > 0)
+    if known.sum() < 2 or not np.median(variance[known]) > 0:
+        return Squeezed(variance, np.where(known, freedom, 0.0), 0.0, np.nan)
+    s2, d = np.maximum(variance[known], FLOOR * np.median(variance[known])), freedom[known]
+    logs = np.log(s2) - special.digamma(d / 2) + np.log(d / 2)
+    excess = float(np.var(logs, ddof=1) - np.mean(special.polygamma(1, d / 2)))
+    own = np.where(known, freedom, 0.0)
+    if excess <= 1e-15:
+        location = float(np.mean(s2))
+        return Squeezed(
+            np.full(len(own), location), np.full(len(own), float(d.sum())), np.inf, location
+        )
+    half = trigamma_inverse(excess)
+    location = float(np.exp(np.mean(logs) + special.digamma(half) - np.log(half)))
+    prior = 2 * half
+    weighted = own * np.where(known, variance, 0.0) + prior * location
+    return Squeezed(weighted / (own + prior), np.minimum(own + prior, d.sum()), prior, location)
+
+
+def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Floats) -> Fit:
+    """Fit log2 counts per million with precision weights from a trend of spread on abundance.
+
+    Parameters
+    ----------
+    counts
+        (genes, samples).
+    matrix
+        Model matrix (samples, coefficients) of full rank.
+    arms
+        Arm of each sample, as a number.
+    sizes
+        Size factors.
+
+    Notes
+    -----
+    The square root of a gene's residual SD is smoothed over its mean log count (lowess of half the genes); the smooth at a sample's
+    fitted log count, to the power −4, is the sample's weight. The prior count grows with the library, so that a gene without
+    counts in an arm has no spurious differences there; such an arm takes no part in the gene's variance.
+    """
+    library = sizes * counts.sum() / counts.shape[1] / sizes.mean()
+    added = PRIOR_COUNT * library / library.mean()
+    offset = np.log2((library + 2 * added) / 1e6)
+    logs = np.log2(counts + added) - offset
+    even = np.ones_like(logs)
+    sums, freedom = _residual_sums(logs, even, counts, matrix=matrix, arms=arms)
+    reason = ""
+    weights = even
+    whole = (freedom == freedom.max()) & (sums > 0)
+    if whole.sum() < MIN_GENES:
+        reason = f"{int(whole.sum())} genes are too few for a trend: residual variances as they are"
+    else:
+        basis, _ = np.linalg.qr(matrix)
+        fitted = logs @ basis @ basis.T + offset
+        weights = _weights(
+            (logs + offset).mean(axis=1)[whole], sums[whole] / freedom[whole], fitted
+        )
+        sums, freedom = _residual_sums(logs, weights, counts, matrix=matrix, arms=arms)
+    unscaled = np.linalg.inv(np.einsum("gn,ni,nj->gij", weights, matrix, matrix, optimize=True))
+    moments = (weights * logs) @ matrix
+    own = np.where(freedom > 0, sums / np.maximum(freedom, 1), np.nan)
+    squeezed = squeeze(own, freedom)
+    if reason:
+        squeezed = Squeezed(own, freedom, 0.0, np.nan)
+    return Fit(np.einsum("gij,gj->gi", unscaled, moments), unscaled, own, freedom, squeezed, reason)
+
+
+def _weights(mean: Floats, variance: Floats, fitted: Floats) -> Floats:
+    from statsmodels.nonparametric.smoothers_lowess import lowess
+
+    order = np.argsort(mean, kind="stable")
+    mean, spread = mean[order], variance[order] ** 0.25
+    smooth = lowess(spread, mean, frac=SPAN, it=3, delta=0.01 * np.ptp(mean), return_sorted=False)
+    smooth = np.maximum(smooth, 0.05 * np.median(spread))
+    return np.interp(fitted, mean, smooth) ** -4.0
+
+
+def _patterns(counts: Floats, arms: NDArray[np.int64]) -> Iterator[tuple[NDArray, NDArray]]:
+    """Genes that are without counts in the same arms, with the samples of the other arms."""
+    names = np.unique(arms)
+    empty = np.column_stack([counts[:, arms == a].sum(axis=1) == 0 for a in names])
+    found, which = np.unique(empty, axis=0, return_inverse=True)
+    for i, pattern in enumerate(found):
+        yield np.flatnonzero(which.ravel() == i), ~np.isin(arms, names[pattern])
+
+
+def _residual_sums(
+    logs: Floats, weights: Floats, counts: Floats, *, matrix: Floats, arms: NDArray[np.int64]
+) -> tuple[Floats, Floats]:
+    """Weighted residual sums of squares and their degrees of freedom, without arms that hold no count of a gene."""
+    sums, freedom = np.zeros(len(logs)), np.zeros(len(logs))
+    for genes, used in _patterns(counts, arms):
+        if not used.any():
+            continue
+        part = matrix[used]
+        _, triangle, order = linalg.qr(part, mode="economic", pivoting=True)
+        rank = int((np.abs(np.diag(triangle)) > 1e-9 * np.abs(triangle[0, 0])).sum())
+        part = part[:, np.sort(order[:rank])]
+        y, w = logs[genes][:, used], weights[genes][:, used]
+        normal = np.einsum("gn,ni,nj->gij", w, part, part, optimize=True)
+        fitted = np.linalg.solve(normal, ((w * y) @ part)[..., None])[..., 0] @ part.T
+        left = (w * (y - fitted) ** 2).sum(axis=1)
+        sums[genes] = np.where(left > ROUNDING * (w * y**2).sum(axis=1), left, 0.0)
+        freedom[genes] = used.sum() - rank
+    return sums, freedom
+
+
+def contrast_test(fit: Fit, vector: Floats) -> pd.DataFrame:
+    """Moderated t-test of one contrast of coefficients: columns change (log2), error, stat, df, p; NaN where not testable."""
+    change = fit.coefficients @ vector
+    scale = np.einsum("i,gij,j->g", vector, fit.unscaled, vector, optimize=True)
+    variance, df = fit.squeezed.variance, fit.squeezed.freedom
+    testable = np.isfinite(variance) & (variance > 0) & (df > 0)
+    error = np.sqrt(np.where(testable, variance, np.nan) * scale)
+    stat = change / error
+    return pd.DataFrame(
+        {
+            "change": change,
+            "error": error,
+            "stat": stat,
+            "df": np.where(testable, df, np.nan),
+            "p": 2 * stats.t.sf(np.abs(stat), np.where(testable, df, 1.0)),
+        }
+    )
+
+
+def adjusted_after_filter(p: Floats, mean: Floats, alpha: float) -> Floats:
+    """Benjamini and Hochberg's adjusted p without the genes of low mean that hardly any rejection comes from.
+
+    Parameters
+    ----------
+    p
+        NaN takes no part.
+    mean
+        Mean count of each gene.
+    alpha
+        False discovery rate at which rejections are counted.
+
+    Returns
+    -------
+    ndarray
+        NaN also where a gene was filtered.
+
+    Notes
+    -----
+    Rejections are counted with the lowest 0 to 95 % of genes left out (50 steps) and smoothed; the first step that comes within
+    one residual SD of the highest point of the smooth is taken. It is the rule of PyDESeq2's independent filtering.
+    """
+    from statsmodels.nonparametric.smoothers_lowess import lowess
+
+    theta = np.linspace(float(np.mean(mean == 0)), 0.95, 50)
+    cuts = np.quantile(mean, theta)
+    kept = np.where(mean[None] >= cuts[:, None], p[None], np.nan)
+    adjusted = benjamini_hochberg(kept)
+    found = (adjusted < alpha).sum(axis=1)
+    if found.max() <= 10:
+        return adjusted[0]
+    smooth = lowess(found, theta, frac=0.2, return_sorted=False)
+    some = found > 0
+    near = smooth.max() - np.sqrt(np.mean((found[some] - smooth[some]) ** 2))
+    return adjusted[int(np.argmax(found > near))]
