@@ -45,11 +45,16 @@ def moderated(counts: np.ndarray, matrix: np.ndarray, arms: np.ndarray) -> tuple
     return p, adjusted_after_filter(p, (counts / sizes).mean(axis=1), ALPHA)
 
 
-def simulate(rng: np.random.Generator, per_arm: int, n_arms: int, spread: float) -> tuple:
-    """Counts, model matrix, arms and which genes differ between the first arm and the last."""
-    mean = np.exp(rng.normal(5, 1.6, GENES))
+def simulate(
+    rng: np.random.Generator, per_arm: int, n_arms: int, spread: float, sparse: bool = False
+) -> tuple:
+    """Counts, model matrix, arms and which genes differ between the first arm and the last.
+
+    Sparse counts are those of few cells: a typical mean of 7 for 148, and library sizes that vary by a factor of 2.2 (one SD) for 1.3.
+    """
+    mean = np.exp(rng.normal(2 if sparse else 5, 1.6, GENES))
     arms = np.repeat(np.arange(n_arms), per_arm)
-    sizes = np.exp(rng.normal(0, 0.25, len(arms)))
+    sizes = np.exp(rng.normal(0, 0.8 if sparse else 0.25, len(arms)))
     dispersion = (0.06 + 2 / mean) * np.exp(rng.normal(0, spread, GENES))
     changed = rng.random(GENES) < SHARE
     change = np.where(changed, rng.choice([-1, 1], GENES) * np.exp(rng.normal(0, 0.4, GENES)), 0)
@@ -66,18 +71,18 @@ def rates(hit: np.ndarray, changed: np.ndarray) -> tuple[float, float]:
 
 
 def simulated(sets: int) -> None:
-    print("arms x n  spread  FDR at .05 (SE)  power  p < .05 of unchanged genes")
-    for n_arms, per_arm in ((2, 3), (2, 5), (4, 6)):
+    print("arms x n      spread  FDR at .05 (SE)  power  p < .05 of unchanged genes")
+    for n_arms, per_arm, sparse in ((2, 3, 0), (2, 5, 0), (4, 6, 0), (2, 3, 1), (2, 5, 1)):
         for spread in (0.3, 0.6, 1.0):
             rows = []
             for seed in range(sets):
                 rng = np.random.default_rng([seed, n_arms, int(10 * spread)])
-                counts, matrix, arms, changed = simulate(rng, per_arm, n_arms, spread)
+                counts, matrix, arms, changed = simulate(rng, per_arm, n_arms, spread, bool(sparse))
                 p, adjusted = moderated(counts, matrix, arms)
                 rows.append((*rates(adjusted < ALPHA, changed), np.mean(p[~changed] < 0.05)))
             mean, error = np.mean(rows, axis=0), np.std(rows, axis=0) / np.sqrt(sets)
             print(
-                f"{n_arms} x {per_arm}     {spread:5.1f}   {mean[0]:.3f} ({error[0]:.3f})    "
+                f"{n_arms} x {per_arm}{' sparse' if sparse else '       '} {spread:5.1f}   {mean[0]:.3f} ({error[0]:.3f})    "
                 f"{mean[1]:.3f}  {mean[2]:.3f}",
                 flush=True,
             )

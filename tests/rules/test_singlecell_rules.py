@@ -196,7 +196,7 @@ def test_every_type_and_contrast_has_a_table_or_a_reason(study):
     assert basal["status"] == "tested"
     de = read_result(study / "de/C0@basal.tsv")
     assert (
-        list(de.columns)[:9]
+        list(de.columns)[:10]
         == "gene_id symbol baseMean log2FC lfcSE stat p padj log2FC_shrunk df".split()
     )
     other = tests[tests["status"] != "tested"]
