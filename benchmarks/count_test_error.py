@@ -23,6 +23,7 @@ from periomics.genes.moderated import adjusted_after_filter, contrast_test, fit_
 from periomics.genes.normalise import size_factors  # noqa: E402
 
 GENES, SHARE, ALPHA, MIN_TOTAL = 2000, 0.1, 0.05, 10
+KINDS = ((2, 3, 0), (2, 5, 0), (4, 6, 0), (2, 3, 1), (2, 5, 1))
 PEERS = """
 suppressMessages({library(edgeR); library(limma)})
 for (file in list.files(pattern = "^counts.*tsv$")) {
@@ -72,7 +73,7 @@ def rates(hit: np.ndarray, changed: np.ndarray) -> tuple[float, float]:
 
 def simulated(sets: int) -> None:
     print("arms x n      spread  FDR at .05 (SE)  power  p < .05 of unchanged genes")
-    for n_arms, per_arm, sparse in ((2, 3, 0), (2, 5, 0), (4, 6, 0), (2, 3, 1), (2, 5, 1)):
+    for n_arms, per_arm, sparse in KINDS:
         for spread in (0.3, 0.6, 1.0):
             rows = []
             for seed in range(sets):

@@ -41,7 +41,7 @@ def test_squeezed_variances_are_the_posterior_means_of_drawn_ones():
     s2 = truth * rng.chisquare(d, len(truth)) / d
     out = squeeze(s2, np.full(len(s2), float(d)))
     assert out.prior == pytest.approx(prior, rel=0.05)
-    assert out.location == pytest.approx(location, rel=0.02)
+    assert out.location[0] == pytest.approx(location, rel=0.02)
     assert np.allclose(out.freedom, d + out.prior)
     # Posterior mean of the precision, by quadrature over the prior; its inverse is the squeezed variance.
     for i in range(3):
@@ -73,7 +73,7 @@ def test_genes_without_freedom_take_the_location_and_few_or_constant_variances_s
     s2[0], d = np.nan, np.full(300, 3.0)
     d[0] = 0
     out = squeeze(s2, d)
-    assert out.variance[0] == pytest.approx(out.location)
+    assert out.variance[0] == pytest.approx(out.location[0])
     assert out.freedom[0] == pytest.approx(out.prior)
     assert squeeze(s2[1:2], d[1:2]).prior == 0
     flat = squeeze(np.zeros(5), np.full(5, 3.0))
@@ -144,3 +144,15 @@ def test_filtering_leaves_out_low_means_only_where_it_finds_more():
     np.testing.assert_allclose(
         adjusted_after_filter(quiet, mean[:500], 0.05), benjamini_hochberg(quiet)
     )
+
+
+def test_a_prior_follows_the_trend_over_abundance():
+    rng = np.random.default_rng(5)
+    x = rng.uniform(0, 1, 20_000)
+    location = np.exp(1 - 2 * x)
+    s2 = location * 8 / rng.chisquare(8, len(x)) * rng.chisquare(4, len(x)) / 4
+    out = squeeze(s2, np.full(len(x), 4.0), x)
+    assert out.prior == pytest.approx(8, rel=0.1)
+    inner = (x > 0.1) & (x < 0.9)
+    assert np.allclose(out.location[inner], location[inner], rtol=0.1)
+    assert squeeze(s2, np.full(len(x), 4.0)).prior < 7
