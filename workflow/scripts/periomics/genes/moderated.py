@@ -1,4 +1,4 @@
-"""Moderated t-tests of counts: least squares on log counts, variances squeezed towards their trend over abundance."""
+"""Moderated t-tests of counts: least squares on log counts, variances squeezed to their trend."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ Floats = NDArray[np.float64]
 MIN_GENES = 50
 """Varying genes below which neither a trend of variances nor their spread is estimated."""
 PRIOR_COUNT = 0.5
-SPAN = 0.5
+SPAN = 0.3
 FLOOR = 1e-5
 ROUNDING = 1e-24
 
@@ -33,7 +33,7 @@ class Squeezed:
     freedom
         Degrees of freedom of each: its own and the prior's, at most those of all genes together.
     prior
-        Degrees of freedom that the other genes are worth; inf where variances differ by chance only.
+        Degrees of freedom that other genes are worth; inf where variances differ by chance only.
     location
         Variance towards which each is squeezed.
     """
@@ -98,10 +98,12 @@ def squeeze(variance: Floats, freedom: Floats, abundance: Floats | None = None) 
 
     Notes
     -----
-    A variance s² with d degrees of freedom is then location × F(d, prior), and log s² − digamma(d/2) + log(d/2) has the mean
-    log location − digamma(prior/2) + log(prior/2) and the variance trigamma(d/2) + trigamma(prior/2): both are solved from the
-    sample's moments, the mean by lowess of half the genes where there is an abundance. Variances below a share of 1e-5 of the
-    median count as that share. Without an abundance these are the moments of limma's squeezeVar (tests/peers compares).
+    A variance s² with d degrees of freedom is then location × F(d, prior), and
+    log s² − digamma(d/2) + log(d/2) has the mean log location − digamma(prior/2) + log(prior/2)
+    and the variance trigamma(d/2) + trigamma(prior/2): both are solved from the sample's moments,
+    the mean by lowess (spans of three tenths of the genes) where there is an abundance. Variances
+    below a share of 1e-5 of the median count as that share. Without an abundance these are the
+    moments of limma's squeezeVar (tests/peers).
     """
     variance, freedom = np.asarray(variance, float), np.asarray(freedom, float)
     known = np.isfinite(variance) & (freedom > 0)
@@ -139,7 +141,7 @@ def _smooth(x: Floats, y: Floats, at: Floats) -> Floats:
 
 
 def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Floats) -> Fit:
-    """Fit log2 counts per million by least squares, and squeeze residual variances towards their trend.
+    """Fit log2 counts per million by least squares; squeeze residual variances to their trend.
 
     Parameters
     ----------
@@ -154,9 +156,10 @@ def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Flo
 
     Notes
     -----
-    The prior count grows with the library, so that a gene without counts in an arm has no spurious differences there; such an arm
-    takes no part in the gene's variance. Samples have equal weights: weights from a trend of spread over fitted counts, tried
-    first, gave twice the stated false discovery rate at low counts in libraries of unequal depth.
+    The prior count grows with the library, so that a gene without counts in an arm has no spurious
+    differences there; such an arm takes no part in the gene's variance. Samples have equal weights:
+    weights from a trend of spread over fitted counts, tried first, gave twice the stated false
+    discovery rate at low counts in libraries of unequal depth.
     """
     library = sizes * counts.sum() / counts.shape[1] / sizes.mean()
     added = PRIOR_COUNT * library / library.mean()
@@ -169,7 +172,7 @@ def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Flo
         reason = f"{varying} genes are too few for a trend: residual variances as they are"
         squeezed = Squeezed(own, freedom, 0.0, np.full(len(own), np.nan))
     else:
-        squeezed = squeeze(own, freedom, logs.mean(axis=1))
+        squeezed = squeeze(own, freedom, np.log2((counts / sizes).mean(axis=1) + PRIOR_COUNT))
     coefficients = np.linalg.lstsq(matrix, logs.T, rcond=None)[0].T
     return Fit(coefficients, np.linalg.inv(matrix.T @ matrix), own, freedom, squeezed, reason)
 
@@ -186,7 +189,7 @@ def _patterns(counts: Floats, arms: NDArray[np.int64]) -> Iterator[tuple[NDArray
 def _residual_sums(
     logs: Floats, counts: Floats, *, matrix: Floats, arms: NDArray[np.int64]
 ) -> tuple[Floats, Floats]:
-    """Residual sums of squares and their degrees of freedom, without arms that hold no count of a gene."""
+    """Residual sums of squares and degrees of freedom, without arms that hold no count of a gene."""
     sums, freedom = np.zeros(len(logs)), np.zeros(len(logs))
     for genes, used in _patterns(counts, arms):
         if not used.any():
@@ -200,7 +203,13 @@ def _residual_sums(
 
 
 def contrast_test(fit: Fit, vector: Floats) -> pd.DataFrame:
-    """Moderated t-test of one contrast of coefficients: columns change (log2), error, stat, df, p; NaN where not testable."""
+    """Moderated t-test of a contrast of coefficients; NaN where a gene cannot be tested.
+
+    Returns
+    -------
+    DataFrame
+        change (log2), error, stat, df, p.
+    """
     change = fit.coefficients @ vector
     scale = float(vector @ fit.unscaled @ vector)
     variance, df = fit.squeezed.variance, fit.squeezed.freedom
@@ -237,8 +246,9 @@ def adjusted_after_filter(p: Floats, mean: Floats, alpha: float) -> Floats:
 
     Notes
     -----
-    Rejections are counted with the lowest 0 to 95 % of genes left out (50 steps) and smoothed; the first step that comes within
-    one residual SD of the highest point of the smooth is taken. It is the rule of PyDESeq2's independent filtering.
+    Rejections are counted with the lowest 0 to 95 % of genes left out (50 steps) and smoothed; the
+    first step that comes within one residual SD of the highest point of the smooth is taken. It is
+    the rule of PyDESeq2's independent filtering.
     """
     from statsmodels.nonparametric.smoothers_lowess import lowess
 
