@@ -174,7 +174,8 @@ def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Flo
     else:
         squeezed = squeeze(own, freedom, np.log2((counts / sizes).mean(axis=1) + PRIOR_COUNT))
     coefficients = np.linalg.lstsq(matrix, logs.T, rcond=None)[0].T
-    return Fit(coefficients, np.linalg.inv(matrix.T @ matrix), own, freedom, squeezed, reason)
+    unscaled = np.asarray(np.linalg.inv(matrix.T @ matrix), np.float64)
+    return Fit(coefficients, unscaled, own, freedom, squeezed, reason)
 
 
 def _patterns(counts: Floats, arms: NDArray[np.int64]) -> Iterator[tuple[NDArray, NDArray]]:
