@@ -56,7 +56,7 @@ lint: environment
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 ci: lint test
-	$(BIN)/python -m pytest -n $(CORES) --dist loadgroup -m slow
+	$(BIN)/python -m pytest -n $(CORES) --dist loadfile -m slow
 sheets: environment
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)
 schemas: environment

@@ -29,13 +29,13 @@ def main(snakemake):
         sheets["libraries"], sheets["animals"], sheets["exclusions"], "singlecell"
     )
     samples = select(samples, settings.select, "singlecell")
-    samples = with_design(samples, settings.arm, settings.block, "singlecell")
+    samples = with_design(samples, settings.arm, settings.blocks, "singlecell")
     path = snakemake.input.get("claims")
     claims = yaml.safe_load(Path(path).read_text(encoding="utf-8")) if path else {}
     contrasts = {c: contrast_weights(claims, snakemake.params.roles, c) for c in settings.contrasts}
     groups = read_result(snakemake.input.groups)
     table = composition_table(
-        groups, samples, contrasts, "animal_id" in settings.block, settings.min_per_arm
+        groups, samples, contrasts, "animal_id" in settings.blocks, settings.min_per_arm
     )
     write_result(table, snakemake.output.composition, COLUMNS)
     for (contrast, status, reason), part in table[table["row"] == "contrast"].groupby(
