@@ -8,6 +8,7 @@ import numpy as np
 
 from periomics.core.errors import InputError
 from periomics.histology.detection import (
+    Of,
     Prepared,
     Readout,
     counted,
@@ -55,20 +56,8 @@ def measure(
     method = (
         f"{settings.pair.stains[settings.target]} at or above {prepared.threshold * factor:.4f} OD"
     )
-    rows = [
-        measurement(
-            name,
-            roi,
-            100 * stained / area if area else 0,
-            unit="%",
-            numerator=stained,
-            denominator=area,
-            denominator_unit="mm2",
-            n_sub=n,
-            method=method,
-            variant=variant,
-        )
-    ]
+    share, of = 100 * stained / area if area else 0, Of(stained, area, "mm2")
+    rows = [measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant)]
     if variant:
         return Readout(rows)
     # A texture falls into thousands of specks: only parts a person could point at become objects.

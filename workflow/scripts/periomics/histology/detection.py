@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -79,14 +79,21 @@ def smooth_beside(
     ]
 
 
+class Of(NamedTuple):
+    """What a value is formed from: value = factor × numerator / denominator."""
+
+    numerator: float
+    denominator: float
+    unit: str
+
+
 def measurement(
     outcome: str,
     roi: str,
     value: float,
     unit: str,
-    numerator: float,
-    denominator: float,
-    denominator_unit: str,
+    of: Of,
+    *,
     n_sub: float,
     method: str,
     variant: str = "",
@@ -97,20 +104,54 @@ def measurement(
         "roi": roi,
         "variant": variant,
         "unit": unit,
-        "numerator": numerator,
-        "denominator": denominator,
-        "denominator_unit": denominator_unit,
+        "numerator": of.numerator,
+        "denominator": of.denominator,
+        "denominator_unit": of.unit,
         "n_sub": n_sub,
         "method": method,
     }
-    if not denominator > 0:
+    if not of.denominator > 0:
         return {
             **row,
             "value": float("nan"),
             "qc": "fail",
-            "qc_reason": f"no {denominator_unit} to divide by in {roi}",
+            "qc_reason": f"no {of.unit} to divide by in {roi}",
         }
     return {**row, "value": value}
+
+
+def density(
+    outcome: str,
+    roi: str,
+    count: int,
+    area_um2: float,
+    *,
+    n_sub: int,
+    method: str,
+    variant: str = "",
+) -> dict[str, object]:
+    """A row of objects per mm² of an area (µm²)."""
+    area = area_um2 * 1e-6
+    value, of = count / area if area else 0, Of(count, area, "mm2")
+    return measurement(
+        outcome, roi, value, "1/mm2", of, n_sub=n_sub, method=method, variant=variant
+    )
+
+
+def area_share(
+    outcome: str,
+    roi: str,
+    part_um2: float,
+    area_um2: float,
+    *,
+    n_sub: int,
+    method: str,
+    variant: str = "",
+) -> dict[str, object]:
+    """A row of the share (%) that a part of an area (µm²) is of it."""
+    value = 100 * part_um2 / area_um2 if area_um2 else 0
+    of = Of(part_um2 * 1e-6, area_um2 * 1e-6, "mm2")
+    return measurement(outcome, roi, value, "%", of, n_sub=n_sub, method=method, variant=variant)
 
 
 def dilate(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:

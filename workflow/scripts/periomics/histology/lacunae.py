@@ -8,8 +8,10 @@ import numpy as np
 import pandas as pd
 
 from periomics.histology.detection import (
+    Of,
     Prepared,
     Readout,
+    area_share,
     dilate,
     fill_holes,
     keep_labels,
@@ -88,36 +90,15 @@ def measure(
     )
     rows = []
     if name := outcome_name(settings, "share", "elac"):
+        share, of = 100 * empty / max(both, 1), Of(empty, both, "lacunae")
         rows.append(
-            measurement(
-                name,
-                roi,
-                100 * empty / max(both, 1),
-                unit="%",
-                numerator=empty,
-                denominator=both,
-                denominator_unit="lacunae",
-                n_sub=both,
-                method=method,
-                variant=variant,
-            )
+            measurement(name, roi, share, "%", of, n_sub=both, method=method, variant=variant)
         )
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "density", "elac_area"):
-        rows.append(
-            measurement(
-                name,
-                roi,
-                empty / area if area else 0,
-                unit="1/mm2",
-                numerator=empty,
-                denominator=area,
-                denominator_unit="mm2",
-                n_sub=both,
-                method=method,
-            )
-        )
+        value, of = empty / area if area else 0, Of(empty, area, "mm2")
+        rows.append(measurement(name, roi, value, "1/mm2", of, n_sub=both, method=method))
     if name := outcome_name(settings, "necrosis", "necr"):
         points = table.loc[table["class"] == "empty", ["x_um", "y_um"]].to_numpy()
         bone = _bone_um(prepared)
@@ -125,20 +106,8 @@ def measure(
             dead = necrotic_area(points, bone, k, options.cluster_um)
             how = f"clusters of {k} empty lacunae within {options.cluster_um:g} um"
             label_k = "" if k == options.cluster_k else f"k={k}"
-            share = 100 * dead / bone.area if bone.area else 0
             rows.append(
-                measurement(
-                    name,
-                    roi,
-                    share,
-                    unit="%",
-                    numerator=dead * 1e-6,
-                    denominator=bone.area * 1e-6,
-                    denominator_unit="mm2",
-                    n_sub=empty,
-                    method=how,
-                    variant=label_k,
-                )
+                area_share(name, roi, dead, bone.area, n_sub=empty, method=how, variant=label_k)
             )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
 

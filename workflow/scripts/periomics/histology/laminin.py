@@ -8,7 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from periomics.histology.detection import Prepared, Readout, dilate, measurement, smooth_beside
+from periomics.histology.detection import Of, Prepared, Readout, dilate, measurement, smooth_beside
 from periomics.histology.sections import Opened, lines
 from periomics.histology.settings import StainSettings, options_from, outcome_name
 from periomics.imaging.rois import named
@@ -121,78 +121,33 @@ def measure(
     total = float(sum(length for length, _ in lengths))
     covered = float(sum(length * stained.mean() for length, stained in lengths))
     n = len(lengths)
-    rows = []
-    share = outcome_name(settings, "share", "ln332")
+    share, rows = outcome_name(settings, "share", "ln332"), []
+
+    def along(part: float, whole: float, variant: str) -> dict[str, object]:
+        """A share of the interface's length."""
+        value, of = 100 * part / max(whole, 1e-9), Of(part, whole, "um")
+        return measurement(share, roi, value, "%", of, n_sub=n, method=method, variant=variant)
+
     if share:
-        rows.append(
-            measurement(
-                share,
-                roi,
-                100 * covered / max(total, 1e-9),
-                unit="%",
-                numerator=covered,
-                denominator=total,
-                denominator_unit="um",
-                n_sub=n,
-                method=method,
-                variant=variant,
-            )
-        )
+        rows.append(along(covered, total, variant))
     if variant:
         return Readout(rows)
     if share:
         for k, third in enumerate(("coronal", "middle", "apical")):
             part = [(length / 3, _third(stained, k)) for length, stained in lengths]
             on, whole = sum(a * s.mean() for a, s in part), sum(a for a, _ in part)
-            rows.append(
-                measurement(
-                    share,
-                    roi,
-                    100 * on / max(whole, 1e-9),
-                    unit="%",
-                    numerator=on,
-                    denominator=whole,
-                    denominator_unit="um",
-                    n_sub=n,
-                    method=method,
-                    variant=f"third={third}",
-                )
-            )
+            rows.append(along(on, whole, f"third={third}"))
         run = max(
             length * (b - a) / len(s)
             for length, s in lengths
             for a, b, on in [*runs(s), (0, 0, True)]
             if on
         )
-        rows.append(
-            measurement(
-                share,
-                roi,
-                100 * run / max(total, 1e-9),
-                unit="%",
-                numerator=run,
-                denominator=total,
-                denominator_unit="um",
-                n_sub=n,
-                method=method,
-                variant="longest run",
-            )
-        )
+        rows.append(along(run, total, "longest run"))
     if name := outcome_name(settings, "gaps", "ln332_gaps"):
         gaps = sum(1 for _, stained in lengths for _, _, on in runs(stained) if not on)
-        rows.append(
-            measurement(
-                name,
-                roi,
-                1000 * gaps / max(total, 1e-9),
-                unit="1/mm",
-                numerator=gaps,
-                denominator=total * 1e-3,
-                denominator_unit="mm",
-                n_sub=n,
-                method=method,
-            )
-        )
+        value, of = 1000 * gaps / max(total, 1e-9), Of(gaps, total * 1e-3, "mm")
+        rows.append(measurement(name, roi, value, "1/mm", of, n_sub=n, method=method))
     objects, shapes = _pieces(found, prepared)
     return Readout(rows, objects, shapes)
 

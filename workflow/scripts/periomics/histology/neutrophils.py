@@ -9,13 +9,14 @@ import numpy as np
 from periomics.histology.detection import (
     Prepared,
     Readout,
+    area_share,
     close_gaps,
     counted,
+    density,
     dilate,
     fill_holes,
     keep_labels,
     label,
-    measurement,
     object_table,
     opening,
     tissue_mask,
@@ -118,37 +119,11 @@ def measure(
     method = f"DAB at or above {prepared.threshold * factor:.4f} OD with nuclei, split by distance"
     rows = []
     if name := outcome_name(settings, "density", "neu"):
-        rows.append(
-            measurement(
-                name,
-                roi,
-                n / (area * 1e-6) if area else 0,
-                unit="1/mm2",
-                numerator=n,
-                denominator=area * 1e-6,
-                denominator_unit="mm2",
-                n_sub=n,
-                method=method,
-                variant=variant,
-            )
-        )
+        rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "area", "neu_area"):
-        share = 100 * brown / area if area else 0
-        rows.append(
-            measurement(
-                name,
-                roi,
-                share,
-                unit="%",
-                numerator=brown * 1e-6,
-                denominator=area * 1e-6,
-                denominator_unit="mm2",
-                n_sub=n,
-                method=method,
-            )
-        )
+        rows.append(area_share(name, roi, brown, area, n_sub=n, method=method))
     objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from periomics.histology.detection import (
+    Of,
     Prepared,
     Readout,
     close_gaps,
@@ -121,35 +122,12 @@ def measure(
     method = f"mean DAB of the nucleus at or above {level:.4f} OD"
     rows = []
     if name := outcome_name(settings, "positive", ""):
-        rows.append(
-            measurement(
-                name,
-                roi,
-                100 * positive / max(n, 1),
-                unit="%",
-                numerator=positive,
-                denominator=n,
-                denominator_unit="nuclei",
-                n_sub=n,
-                method=method,
-                variant=variant,
-            )
-        )
+        share, of = 100 * positive / max(n, 1), Of(positive, n, "nuclei")
+        rows.append(measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant))
     if variant:
         return Readout(rows)
     if name := outcome_name(settings, "h_score", ""):
         total = int(grades.sum())
-        rows.append(
-            measurement(
-                name,
-                roi,
-                100 * total / max(n, 1),
-                unit="1",
-                numerator=total,
-                denominator=n,
-                denominator_unit="nuclei",
-                n_sub=n,
-                method=method,
-            )
-        )
+        score, of = 100 * total / max(n, 1), Of(total, n, "nuclei")
+        rows.append(measurement(name, roi, score, "1", of, n_sub=n, method=method))
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 import numpy as np
 
 from periomics.histology.detection import (
+    Of,
     Prepared,
     Readout,
+    area_share,
     close_and_fill,
     counted,
+    density,
     keep_labels,
     label,
     measurement,
@@ -71,20 +74,7 @@ def measure(
     method = f"DAB at or above {prepared.threshold * factor:.4f} OD, gaps of {options.gap_um:g} um closed, lumen filled"
     rows = []
     if name := outcome_name(settings, "density", "mvd"):
-        rows.append(
-            measurement(
-                name,
-                roi,
-                n / (area * 1e-6) if area else 0,
-                unit="1/mm2",
-                numerator=n,
-                denominator=area * 1e-6,
-                denominator_unit="mm2",
-                n_sub=n,
-                method=method,
-                variant=variant,
-            )
-        )
+        rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))
     if variant:
         return Readout(rows)
     objects = object_table(labels, prepared, od=prepared.target)
@@ -94,48 +84,11 @@ def measure(
     objects["lumen_um2"] = objects["area_um2"] - wall
     objects["diameter_um"] = 2 * np.sqrt(objects["area_um2"] / np.pi)
     if name := outcome_name(settings, "area", "va"):
-        share = 100 * filled / area if area else 0
-        rows.append(
-            measurement(
-                name,
-                roi,
-                share,
-                unit="%",
-                numerator=filled * 1e-6,
-                denominator=area * 1e-6,
-                denominator_unit="mm2",
-                n_sub=n,
-                method=method,
-            )
-        )
-        share = 100 * brown / area if area else 0
-        rows.append(
-            measurement(
-                name,
-                roi,
-                share,
-                unit="%",
-                numerator=brown * 1e-6,
-                denominator=area * 1e-6,
-                denominator_unit="mm2",
-                n_sub=n,
-                method=method,
-                variant="stained",
-            )
-        )
+        rows.append(area_share(name, roi, filled, area, n_sub=n, method=method))
+        rows.append(area_share(name, roi, brown, area, n_sub=n, method=method, variant="stained"))
     if (name := outcome_name(settings, "diameter", "vd")) and n:
         total = float(objects.loc[inside, "diameter_um"].sum())
         rows.append(
-            measurement(
-                name,
-                roi,
-                total / n,
-                unit="um",
-                numerator=total,
-                denominator=n,
-                denominator_unit="vessels",
-                n_sub=n,
-                method=method,
-            )
+            measurement(name, roi, total / n, "um", Of(total, n, "vessels"), n_sub=n, method=method)
         )
     return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
