@@ -16,6 +16,7 @@ from periomics.genes.orthologs import inverted, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
 from periomics.genes.scores import footprint_scores, read_footprints
 from periomics.genes.signatures import read_gmt
+from periomics.study.settings.genes import GeneTests
 
 pytestmark = pytest.mark.data
 
@@ -46,8 +47,7 @@ def test_pasilla_gives_the_genes_that_were_measured(data):
         model_matrix(samples),
         {"c": {"treated": 1, "untreated": -1}},
         {},
-        min_total=1,
-        reference="normal",
+        GeneTests(min_total=1, reference="normal"),
     )["c"]
     # DESeq2 1.38.3 in R finds 1,068 and PyDESeq2 0.5.4 1,122 at .05 (shared specification of omics, section 4)
     assert abs((out["padj"] < 0.05).sum() - 1122) <= 12

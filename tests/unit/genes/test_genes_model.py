@@ -22,6 +22,7 @@ from periomics.genes.model import (
     without_inference,
 )
 from periomics.genes.shrinkage import prior_scale, shrunken
+from periomics.study.settings.genes import GeneTests
 
 
 def samples(arms, blocks=None, unit="animal", animals=None):
@@ -230,7 +231,7 @@ def test_the_normal_reference_is_pydeseq2s_and_its_padj_stands_beside_the_modera
     lfc = np.where(np.arange(200) < 30, 1.5, 0.0)
     counts = draw(chosen, lfc, 200, 4)
     weights = {"c": {"B": 1, "A": -1}}
-    normal = fit_contrasts(counts, model, weights, {}, reference="normal")["c"]
+    normal = fit_contrasts(counts, model, weights, {}, GeneTests(reference="normal"))["c"]
     table = fit_contrasts(counts, model, weights, {})["c"]
     assert table["padj_normal"].equals(normal["padj"])
     assert normal["df"].isna().all()

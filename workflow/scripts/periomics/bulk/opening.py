@@ -21,6 +21,7 @@ from periomics.core.problems import Problem
 from periomics.study.check.design import sheet_name
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.bulk import BulkCounts
+from periomics.study.settings.section import read_section, section_of
 from periomics.study.study import Study
 
 MOST_CELLS = 2_000_000  # about two seconds; a table of 25,000 genes and 80 libraries is read whole
@@ -29,19 +30,10 @@ MOST_BYTES = 60_000_000  # of text; about ten seconds, some forty tables of one 
 
 def how_of(config: Mapping[str, object], most_cells: int | None) -> How:
     """How the job will read, from the configuration; settings that are wrong are told by the check of the config."""
-    settings = section(config, "bulk").get("counts")
-    tx2gene = os.path.expandvars(str(section(config, "resources").get("tx2gene") or ""))
-    try:
-        read = BulkCounts.of(settings or {}, "bulk/counts")
-    except InputError:
-        read = BulkCounts()
-    return How(read, tx2gene, most_cells)
-
-
-def section(config: Mapping[str, object], name: str) -> Mapping:
-    """A section of the configuration; empty where it is none."""
-    value = config.get(name)
-    return value if isinstance(value, Mapping) else {}
+    counts = section_of(section_of(config, "bulk"), "counts")
+    tx2gene = os.path.expandvars(str(section_of(config, "resources").get("tx2gene") or ""))
+    settings = read_section(BulkCounts, counts, "config")[0] or BulkCounts()
+    return How(settings, tx2gene, most_cells)
 
 
 def check_together(study: Study) -> list[Problem]:
@@ -63,7 +55,7 @@ def check_together(study: Study) -> list[Problem]:
         return []
     try:
         read = read_all(facts, how_of(study.config, None))
-    except Exception:  # told with the file
+    except (InputError, OSError):  # told with the file
         return []
     try:
         joined(read)

@@ -80,19 +80,7 @@ def run_analysis(
     weights = {c: contrast_weights(claims, roles, c) for c in analysis.contrasts}
     status = {c: standing(units, model, w, settings.min_per_arm) for c, w in weights.items()}
     wanted = {c: w for c, w in weights.items() if status[c][0] != "refused"}
-    fitted = (
-        fit_contrasts(
-            summed,
-            model,
-            wanted,
-            symbols=symbols,
-            alpha=settings.alpha,
-            min_total=settings.min_total,
-            reference=settings.reference,
-        )
-        if wanted
-        else {}
-    )
+    fitted = fit_contrasts(summed, model, wanted, symbols, settings) if wanted else {}
     tables, rows = {}, []
     for contrast, w in weights.items():
         kind, reason = status[contrast]

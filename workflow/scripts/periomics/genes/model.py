@@ -11,6 +11,7 @@ import pandas as pd
 from periomics.genes.design import Model
 from periomics.genes.moderated import Fit, adjusted_after_filter, contrast_test, fit_logs
 from periomics.genes.shrinkage import shrunken
+from periomics.study.settings.genes import GeneTests
 
 COLUMNS = (
     "gene_id",
@@ -36,9 +37,7 @@ def fit_contrasts(
     model: Model,
     contrasts: Mapping[str, Mapping[str, float]],
     symbols: Mapping[str, str] | pd.Series,
-    alpha: float = 0.05,
-    min_total: int = 10,
-    reference: str = "moderated",
+    settings: GeneTests | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Fit ~ blocks + arm once and test every contrast of arms.
 
@@ -52,13 +51,10 @@ def fit_contrasts(
         Name → weights of arms, summing to 0.
     symbols
         Gene id → symbol.
-    alpha
-        False discovery rate that independent filtering aims at.
-    min_total
-        Genes with fewer counts over all samples are not tested; they are in no table.
-    reference
-        `moderated`: stat, df, p and padj are of a moderated t-test on log counts (`periomics.genes.moderated`); `normal`: Wald
-        statistics against the normal distribution, as DESeq2 does.
+    settings
+        Genes with fewer counts than `min_total` over all samples are in no table; independent filtering aims at `alpha`. With
+        `reference: moderated` stat, df, p and padj are of a moderated t-test on log counts (`periomics.genes.moderated`), with
+        `normal` of Wald statistics against the normal distribution, as DESeq2 does.
 
     Returns
     -------
@@ -79,7 +75,9 @@ def fit_contrasts(
     from pydeseq2.default_inference import DefaultInference
     from pydeseq2.ds import DeseqStats
 
-    tested = counts.loc[counts.sum(axis=1) >= max(1, min_total)].sort_index()
+    settings = settings or GeneTests()
+    alpha, is_moderated = settings.alpha, settings.reference == "moderated"
+    tested = counts.loc[counts.sum(axis=1) >= max(1, settings.min_total)].sort_index()
     if tested.empty:
         return {name: empty_table() for name in contrasts}
     inference = DefaultInference(n_cpus=1)
@@ -103,7 +101,7 @@ def fit_contrasts(
             )
             test.summary()
             results = test.results_df
-            if reference == "moderated":
+            if is_moderated:
                 results = with_moderated_reference(
                     results,
                     fit,
@@ -115,7 +113,7 @@ def fit_contrasts(
             else:
                 results = results.assign(df=np.nan, padj_normal=results["padj"])
             out[name] = _table(results, symbols)
-            out[name].attrs["reason"] = fit.reason if reference == "moderated" else ""
+            out[name].attrs["reason"] = fit.reason if is_moderated else ""
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from typing import TypeVar
 
 import pandas as pd
 
@@ -11,7 +12,13 @@ from periomics.core.problems import Problem
 from periomics.genes.design import one_species, sample_table, select, with_design
 from periomics.study.check.design import sheet_name
 from periomics.study.check.settings import section
+from periomics.study.settings.bulk import Analysis
+from periomics.study.settings.genes import Design
+from periomics.study.settings.section import read_section
+from periomics.study.settings.singlecell import PseudobulkTests
 from periomics.study.study import Study
+
+D = TypeVar("D", bound=Design)
 
 
 def check_analyses(study: Study) -> list[Problem]:
@@ -28,8 +35,9 @@ def _bulk(study: Study) -> Iterator[Problem]:
     samples = _samples(study, "bulk")
     declared = section(study, "bulk").get("analyses")
     for analysis in declared if isinstance(declared, list) and len(samples) else []:
-        if isinstance(analysis, Mapping) and analysis.get("name"):
-            yield from _analysis(study, samples, analysis, str(analysis["name"]), "bulk/analyses")
+        design = _read(Analysis, analysis)
+        if design is not None:
+            yield from _analysis(study, samples, design, design.name, "bulk/analyses")
 
 
 def _singlecell(study: Study) -> Iterator[Problem]:
@@ -39,19 +47,22 @@ def _singlecell(study: Study) -> Iterator[Problem]:
     except InputError as error:
         yield _problem(study, error, "singlecell/atlas", "one atlas holds one species")
         return
-    tests = section(study, "singlecell").get("tests")
-    if isinstance(tests, Mapping) and tests.get("contrasts") and len(samples):
+    tests = _read(PseudobulkTests, section(study, "singlecell").get("tests"))
+    if tests is not None and tests.contrasts and len(samples):
         yield from _analysis(study, samples, tests, "singlecell", "singlecell/tests")
 
 
+def _read(model: type[D], given: object) -> D | None:
+    """A declared design; None where its form is wrong, which the check of the configuration tells."""
+    return read_section(model, given, "config")[0] if isinstance(given, Mapping) else None
+
+
 def _analysis(
-    study: Study, samples: pd.DataFrame, settings: Mapping, name: str, where: str
+    study: Study, samples: pd.DataFrame, design: Design, name: str, where: str
 ) -> Iterator[Problem]:
-    block = settings.get("block") or []
-    blocks = [block] if isinstance(block, str) else list(block)
     try:
-        chosen = select(samples, settings.get("select") or {}, name)
-        with_design(chosen, str(settings.get("arm", "group")), blocks, name)
+        chosen = select(samples, design.select, name)
+        with_design(chosen, design.arm, design.blocks, name)
     except InputError as error:
         yield _problem(study, error, where)
 

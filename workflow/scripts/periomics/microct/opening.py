@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from functools import lru_cache
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from periomics.microct.formats.header import Header, isotropic_voxel
 from periomics.microct.formats.readers import probe
 from periomics.microct.formats.whole import refuse_cut
 from periomics.study.check.opened import Look, Named
+from periomics.study.settings.microct import Microct
 
 probed = lru_cache(maxsize=4096)(probe)  # a label map asks for the header of its scan again
 
@@ -47,7 +47,8 @@ def look_at_labels(named: Named) -> Look:
 
 def _not_cubes(named: Named, header: Header) -> SpecimenError | None:
     """Why voxels may not be measured as they are, as the job would say it."""
-    if header.spacing_um is None or named.section("microct").get("voxels") == "resample":
+    settings = named.settings(Microct, "microct")
+    if header.spacing_um is None or (settings and settings.voxels == "resample"):
         return None
     try:
         isotropic_voxel(header.spacing_um)
@@ -69,9 +70,9 @@ def largest_grey(header: Header) -> float | None:
 def _thresholds(named: Named, header: Header) -> list[Problem]:
     """Thresholds in grey above the largest value of the scan: nothing would be bone, or nothing metal."""
     largest = largest_grey(header)
-    settings = named.section("microct")
+    settings = named.settings(Microct, "microct")
     rows = [r for r, facts in named.rows.items() if facts.get("role") != "phantom"]
-    if largest is None or not rows:
+    if largest is None or settings is None or not rows:
         return []
     above = [f"{k} {v:g}" for k, v in _grey_thresholds(settings).items() if v > largest]
     if not above:
@@ -82,16 +83,11 @@ def _thresholds(named: Named, header: Header) -> list[Problem]:
     return named.problem(message, ", ".join(above), allowed, rows=rows)
 
 
-def _grey_thresholds(settings: Mapping[str, object]) -> dict[str, float]:
+def _grey_thresholds(settings: Microct) -> dict[str, float]:
     """Thresholds that are compared with the scan's own numbers."""
     found = {}
-    if settings.get("implant", "required") == "required":
-        found["implant_threshold"] = settings.get("implant_threshold")
-    fixed = settings.get("threshold_rule", "fixed") == "fixed"
-    if fixed and settings.get("threshold_unit", "grey") == "grey":
-        found["bone_threshold"] = settings.get("bone_threshold")
-    return {
-        k: float(v)
-        for k, v in sorted(found.items())
-        if isinstance(v, (int, float)) and not isinstance(v, bool)
-    }
+    if settings.threshold_rule == "fixed" and settings.threshold_unit == "grey":
+        found["bone_threshold"] = settings.bone_threshold
+    if settings.implant == "required":
+        found["implant_threshold"] = settings.implant_threshold
+    return {k: v for k, v in found.items() if v is not None}

@@ -28,6 +28,7 @@ from periomics.simulate.histology_tissue import (
     round_at_random,
     scatter,
 )
+from periomics.study.settings.section import check_keys
 
 RULE = "simulate_histology"
 TRUTH = (
@@ -61,12 +62,7 @@ def section_settings(settings: Mapping[str, Any]) -> dict[str, Any]:
     """The settings of the layer (`simulate: histology:`) with what is not stated by default; unknown names are errors."""
     layer = dict(settings.get("histology") or {})
     known = {**DEFAULTS, "sections_per_stain": 1}
-    for name in layer:
-        if name not in known:
-            raise InputError(
-                f"unknown setting simulate/histology/{name}{nearest(name, known)}",
-                allowed=", ".join(known),
-            )
+    check_keys(layer, known, "simulate/histology")
     return {**DEFAULTS, **layer}
 
 

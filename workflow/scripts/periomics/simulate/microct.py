@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from periomics.core.errors import InputError, nearest
+from periomics.core.errors import InputError
 from periomics.core.seeds import generator
 from periomics.microct.formats.writers import write_volume
 from periomics.simulate.crest import crest_surface, true_levels
@@ -28,6 +28,7 @@ from periomics.simulate.trabeculae import (
     random_field,
 )
 from periomics.study.settings.microct import Microct
+from periomics.study.settings.section import check_keys
 
 Mask = NDArray[np.bool_]
 
@@ -83,20 +84,15 @@ class Specimen:
 
 def scan_model(section: Mapping[str, Any]) -> ScanModel:
     """The model from the config's `simulate: microct:`; raises InputError naming an unknown key."""
-    known = {f.name for f in fields(ScanModel)}
-    for key in section:
-        if key not in known:
-            raise InputError(
-                f"unknown key {key!r}{nearest(key, known)}", file="config: simulate: microct"
-            )
+    check_keys(section, [f.name for f in fields(ScanModel)], "simulate/microct")
     values = dict(section)
     if "shape" in values:
         values["shape"] = tuple(int(n) for n in values["shape"])
         if len(values["shape"]) != 3 or min(values["shape"]) < 32:
             raise InputError(
                 "not a usable shape",
-                file="config: simulate: microct",
-                column="shape",
+                file="config",
+                column="simulate/microct/shape",
                 value=values["shape"],
                 allowed="three numbers (z, y, x) of at least 32",
             )

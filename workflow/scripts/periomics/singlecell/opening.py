@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +12,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE
 from periomics.study.check.opened import Look, Named
+from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     import h5py
@@ -164,9 +164,8 @@ def _whole(values: np.ndarray, path: object) -> None:
 
 def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
     """Rows whose cells the file does not hold, and columns of labels that it lacks."""
-    settings = named.section("singlecell").get("atlas")
-    settings = settings if isinstance(settings, Mapping) else {}
-    column, label = str(settings.get("sample_column", "sample")), settings.get("label_column")
+    settings = named.settings(Atlas, "singlecell/atlas") or Atlas()
+    column, label = settings.sample_column, settings.label_column
     if hasattr(cells, "dtype"):
         return []  # of before 2019: read whole by the job
     known, problems = list(cells), []

@@ -75,19 +75,7 @@ def compare_type(
         freedom = model.freedom
         status = {c: _standing(units, model, w, settings, cell_type) for c, w in contrasts.items()}
         wanted = {c: w for c, w in contrasts.items() if status[c][0] != "refused"}
-        fitted = (
-            fit_contrasts(
-                summed,
-                model,
-                wanted,
-                symbols=symbols,
-                alpha=settings.alpha,
-                min_total=settings.min_total,
-                reference=settings.reference,
-            )
-            if wanted
-            else {}
-        )
+        fitted = fit_contrasts(summed, model, wanted, symbols, settings) if wanted else {}
     tables, rows = {}, []
     for contrast, weights in contrasts.items():
         kind, reason = status[contrast]

@@ -5,14 +5,17 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 import pandas as pd
 
 from periomics.core.errors import InputError
 from periomics.core.problems import Problem
+from periomics.study.settings.section import Section, read_section, section_of
 from periomics.study.study import Study
 
 Row = Mapping[str, object]
+S = TypeVar("S", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,14 @@ class Named:
 
     def section(self, name: str) -> Mapping:
         """A section of the configuration; empty where it is none."""
-        value = self.config.get(name)
-        return value if isinstance(value, Mapping) else {}
+        return section_of(self.config, name)
+
+    def settings(self, model: type[S], name: str) -> S | None:
+        """A section as the job reads it; None where its form is wrong, which the check of the configuration tells."""
+        value: Mapping = self.config
+        for part in name.split("/"):
+            value = section_of(value, part)
+        return read_section(model, value, "config", name)[0]
 
     def problem(
         self,

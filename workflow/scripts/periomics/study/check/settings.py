@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path, PurePosixPath
 
 from periomics.core.problems import Problem
+from periomics.study.settings.section import section_of
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import RESULTS_TOKEN, Study
 
@@ -19,8 +20,7 @@ _FOLDER = "a folder of its own for results, such as results or results/mystudy"
 
 def section(study: Study, name: str) -> Mapping:
     """A section of the configuration; empty where it is none."""
-    value = study.config.get(name)
-    return value if isinstance(value, Mapping) else {}
+    return section_of(study.config, name)
 
 
 def number(settings: Mapping, key: str) -> float | None:

@@ -64,6 +64,12 @@ class Section(BaseModel):
         return iter(())
 
 
+def section_of(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """A section of a configuration as it was given; empty where it is none."""
+    value = config.get(name)
+    return value if isinstance(value, Mapping) else {}
+
+
 def read_section(
     model: type[S], values: Mapping[str, object], file: str, where: str = ""
 ) -> tuple[S | None, list[Problem]]:
