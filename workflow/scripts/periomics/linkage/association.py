@@ -34,6 +34,8 @@ METHOD = "Pearson beyond the design; permutation of studentised products"
 # Below these there is an estimate and no test: animals; isolations or donors that hold several conditions.
 MIN_ANIMALS, MIN_UNITS = 12, 4
 LEAST_FREEDOM = 3
+# Sum of squares, as a share of that of the values, up to which it is rounding.
+ROUNDING = 1e-24
 # Orders with which the ends of an interval are looked for.
 INTERVAL_ORDERS = 1999
 
@@ -56,9 +58,13 @@ class Association:
 
 
 def correlation(x: Floats, y: Floats) -> float:
-    """Correlation of two variables whose means were taken out; missing where one does not vary."""
-    size = float(np.sqrt((x @ x) * (y @ y)))
-    return float(x @ y) / size if size > 1e-12 else np.nan
+    """Correlation of two variables that vary and whose means were taken out."""
+    return float((x / np.sqrt(x @ x)) @ (y / np.sqrt(y @ y)))
+
+
+def flat(left: Floats, values: Floats) -> bool:
+    """Whether what is left of a variable is nothing but rounding."""
+    return float(left @ left) <= ROUNDING * float(values @ values)
 
 
 def beyond(
@@ -88,18 +94,23 @@ def beyond(
     """
     n, units = len(x), len(np.unique(design.unit))
     bare = Association(n=n, n_units=units)
-    if n < 4 or design.freedom < LEAST_FREEDOM or design.count < 2:
+    taken = " and ".join(design.adjusted_for)
+    if n < 4:
         return _with(bare, reason="too few units that share both")
-    centred = x - x.mean(), y - y.mean()
+    if design.freedom < LEAST_FREEDOM:
+        reason = f"{n} values are too few: {taken} leave {design.freedom} degrees of freedom"
+        return _with(bare, reason=reason)
+    if design.count < 2:
+        return _with(
+            bare, reason="no two units may be exchanged: none has the conditions of another"
+        )
+    cx, cy = x - x.mean(), y - y.mean()
     rx, ry = design.fixed @ x, design.fixed @ y
-    # What is left of a variable that the design explains is rounding.
-    flat = [
-        float(r @ r) <= 1e-18 * float(c @ c) or not c.any()
-        for r, c in zip((rx, ry), centred, strict=True)
-    ]
-    found = _with(bare, r_pooled=correlation(*centred))
-    if any(flat):
-        return _with(found, reason="score or outcome does not vary within arms")
+    found = bare
+    if not (flat(cx, x) or flat(cy, y)):
+        found = _with(bare, r_pooled=correlation(cx, cy))
+    if flat(rx, x) or flat(ry, y):
+        return _with(found, reason=f"score or outcome does not vary beyond {taken}")
     r = correlation(rx, ry)
     p = p_value(x, y, design, rng, n_permutations)
     lower, upper = interval(SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS)), p)

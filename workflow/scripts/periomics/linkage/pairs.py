@@ -98,7 +98,7 @@ def paired(rows: pd.DataFrame, score: str, outcome: str) -> tuple[pd.DataFrame, 
 
 
 def _repeated(part: pd.DataFrame) -> bool:
-    return bool(part.groupby(_UNIT, dropna=False)["time"].nunique().gt(1).any())
+    return bool(part.groupby(_UNIT, dropna=False)["time"].nunique(dropna=False).gt(1).any())
 
 
 def _doses(part: pd.DataFrame) -> bool:
