@@ -20,3 +20,26 @@ def test_no_call_has_seven_values_without_names(root):
 
 def test_the_search_finds_one():
     assert list(long_calls(ast.parse("f(1, 2, 3, 4, 5, 6, 7)\nf(1, b=2)"))) == [(1, "f")]
+
+
+def split_analyses(tree):
+    """Functions that take a plan, its animals and the dictionary one by one."""
+    for node in ast.walk(tree):
+        if isinstance(node, ast.FunctionDef):
+            names = {a.arg for a in (*node.args.args, *node.args.kwonlyargs)}
+            if {"plan", "dictionary"} <= names and names & {"prepared", "animals", "rows", "part"}:
+                yield node.name
+
+
+def test_plan_animals_and_dictionary_travel_as_one(root):
+    found = [
+        (path.name, name)
+        for path in (root / "workflow").rglob("*.py")
+        for name in split_analyses(ast.parse(path.read_text(encoding="utf-8")))
+    ]
+    assert not found, "take statistics.claims.analysis.Analysis"
+
+
+def test_the_search_finds_a_split_analysis():
+    code = "def f(plan, prepared, dictionary): ...\ndef g(plan, *, dictionary): ..."
+    assert list(split_analyses(ast.parse(code))) == ["f"]

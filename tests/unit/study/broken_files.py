@@ -1,141 +1,39 @@
 """Raw files of every kind, broken in one way, each with the one line of the check that names it."""
 
 import gzip
-import os
-import socket
-from pathlib import Path
 
-import h5py
 import numpy as np
 import raw_files as raw
-import tifffile
+from breaking import (
+    CELLS,
+    GREY,
+    both,
+    cell,
+    config,
+    drop_barcode,
+    edit,
+    file,
+    grid,
+    h5,
+    halved,
+    matrix_lines,
+    mouse_genes,
+    own_markers,
+    packed_counts,
+    pipe_in,
+    renamed,
+    roi,
+    scan,
+    second_species,
+    section,
+    socket_at,
+    stack_with_pipe,
+    table,
+    text,
+    transposed,
+    without_tenx,
+)
 from PIL import Image
-
-GREY = raw.rng(5).integers(0, 250, (6, 7, 8)).astype(np.uint8)
-CELLS = raw.rng(6).poisson(1.5, (12, 9))
-
-
-def edit(name, old, new, count=-1):
-    return lambda s: s.sheet(name, old, new, count)
-
-
-def config(key, **change):
-    return lambda s: s.config.setdefault(key, {}).update(change)
-
-
-def both(*changes):
-    return lambda s: [c(s) for c in changes]
-
-
-def file(name, write, *args, **more):
-    """Write a raw file anew; `write` takes its path first."""
-    return lambda s: write(s.folder / "raw" / name, *args, **more)
-
-
-def text(name, content):
-    return lambda s: (s.folder / "raw" / name).write_text(content, encoding="utf-8")
-
-
-def halved(name, keep=0.5):
-    return file(name, raw.halve, keep)
-
-
-def scan(name, write, *args, **more):
-    """The scan of R5 as another file, its size from the header."""
-    change = edit("scans", "raw/R5.tif\tday2\t18", f"raw/{name}\tday2\t")
-    return both(change, file(name, write, *args, **more))
-
-
-def section(name, write):
-    change = edit("sections", "raw/R5.png.tif", f"raw/{name}")
-    return both(change, file(name, write))
-
-
-def table(rows):
-    return file("counts.tsv", raw.table, rows)
-
-
-def renamed(*pairs):
-    genes = [dict(pairs).get(g, g) for g in raw.GENES]
-    return table(raw.counts(["L1", "L2", "L3"], genes))
-
-
-def cell(row, column, value):
-    rows = raw.counts(["L1", "L2", "L3"])
-    rows[row][column] = value
-    return table(rows)
-
-
-def transposed(rows):
-    return table([list(r) for r in zip(*rows, strict=True)])
-
-
-def packed_counts(s):
-    path = s.folder / "raw/counts.tsv.gz"
-    raw.table(path, raw.counts(["L1", "L2", "L3"], [f"Gene{i}" for i in range(400)]))
-    s.sheet("libraries", "raw/counts.tsv", "raw/counts.tsv.gz")
-
-
-def grid(pixels, photometric="minisblack", **more):
-    return lambda p: tifffile.imwrite(p, pixels, photometric=photometric, **more)
-
-
-def roi(*features):
-    return file("R5.geojson", raw.regions, *features)
-
-
-def h5(change):
-    def edit_file(s):
-        with h5py.File(s.folder / "raw/cells.h5ad", "r+") as f:
-            change(f)
-
-    return edit_file
-
-
-def matrix_lines(change):
-    def edit_file(s):
-        path = s.folder / "raw/tenx/matrix.mtx.gz"
-        lines = gzip.decompress(path.read_bytes()).decode().splitlines()
-        path.write_bytes(gzip.compress(("\n".join(change(lines)) + "\n").encode()))
-
-    return edit_file
-
-
-def drop_barcode(s):
-    path = s.folder / "raw/tenx/barcodes.tsv.gz"
-    lines = gzip.decompress(path.read_bytes()).decode().splitlines()[:-1]
-    path.write_bytes(gzip.compress(("\n".join(lines) + "\n").encode()))
-
-
-def pipe_in(name):
-    def change(s):
-        (s.folder / name).parent.mkdir(exist_ok=True)
-        (s.folder / name).unlink(missing_ok=True)
-        os.mkfifo(s.folder / name)
-
-    return change
-
-
-def socket_at(s):
-    place = s.folder / "raw/R5.geojson"
-    place.unlink()
-    here = Path.cwd()
-    os.chdir(place.parent)  # the path of a socket may be no longer than 100 characters
-    socket.socket(socket.AF_UNIX).bind(place.name)
-    os.chdir(here)
-
-
-def stack_with_pipe(s):
-    s.sheet("scans", "raw/R5.tif", "raw/stack")
-    (s.folder / "raw/stack").mkdir()
-    for i in range(3):
-        tifffile.imwrite(s.folder / f"raw/stack/s{i}.tif", GREY[i])
-    os.mkfifo(s.folder / "raw/stack/log.txt")
-
-
-def second_species(s):
-    s.sheet("libraries", "raw/counts.tsv\tL3\trat", "raw/counts.tsv\tL3\tmouse")
-
 
 COLUMN = "libraries.tsv, rows 2, 3, 4, column path: file cannot be read: "
 WHOLE = "allowed: whole numbers from 0"
@@ -266,7 +164,7 @@ BROKEN = {
         "(found 'L3 mouse, L1 rat'); allowed: one species, by select: {species: ...}",
     ),
     "two species in an atlas": (
-        edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"),
+        both(edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"), mouse_genes),
         "libraries.tsv, column species: one atlas holds one species (found 'C3 mouse, C1 rat')",
     ),
     "an analysis of no library": (
@@ -275,6 +173,20 @@ BROKEN = {
         "'mucosa'? (found 'mucose'); allowed: mucosa",
     ),
     # cells
+    "markers without their species": (
+        own_markers("cell_type\tgene_axolotl\nx\tA\n"),
+        "markers.tsv, column resources/cell_types: lacks columns ['gene_rat']",
+    ),
+    "markers of a parent that is no type": (
+        own_markers("cell_type\tparent\tgene_rat\nfat\t\tA\nfat one\tfatt\tB\n"),
+        "row 3, column resources/cell_types: parent: the parent is no cell type of the table - did you mean "
+        "'fat'",
+    ),
+    "cells of another species": (
+        mouse_genes,
+        "libraries.tsv, row 7, column species: tenx: genes are not of rat: 0 % of 9 names are "
+        "written as its genes are, 9 as those of mouse (found 'ENSMUSG00000000000')",
+    ),
     "half an h5ad": (
         halved("cells.h5ad"),
         "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: ",
@@ -313,7 +225,7 @@ BROKEN = {
         "its cells have no column 'samples' - did you mean 'sample'?; allowed: _index, sample",
     ),
     "cells without the column of labels": (
-        config("singlecell", atlas={"label_column": "type"}),
+        both(config("singlecell", atlas={"label_column": "type"}), without_tenx),
         "libraries.tsv, rows 5, 6, column path: cells.h5ad: cells have no such column "
         "(found 'type'); allowed: _index, sample",
     ),

@@ -13,6 +13,7 @@ import yaml
 
 from periomics.study.check.study import find_problems, report
 from periomics.study.dictionary import load_dictionary
+from periomics.study.plan import CHECK_TABLES
 from periomics.study.study import load_study
 
 ROOT = Path(__file__).resolve().parents[3]
@@ -54,7 +55,8 @@ def _areas():
     )
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
-    return module.areas()
+    tables = {n: str(ROOT / f"resources/{n}.tsv") for n in CHECK_TABLES}
+    return module.areas(tables, load_dictionary(tables["outcomes"]))
 
 
 @dataclass

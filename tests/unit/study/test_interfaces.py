@@ -1,6 +1,9 @@
 """The interface tables: measurements, result files, seeds, dictionary, digests."""
 
+import ast
 import math
+import pkgutil
+from importlib import import_module
 
 import numpy as np
 import pandas as pd
@@ -13,7 +16,7 @@ from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.files import atomic, sha256
 from periomics.core.results import read_result, write_result
 from periomics.core.seeds import derive_seed, generator
-from periomics.study import measurements
+from periomics.study import interface, measurements
 from periomics.study.dictionary import entry, load_dictionary
 
 ROW = {
@@ -144,3 +147,53 @@ def test_digest_follows_imports_only(tmp_path):
     assert "periomics/study/check/claims.py" in names
     assert "periomics/report/__init__.py" not in names
     assert code_digest(stem).startswith(f"{stem}@")
+
+
+def texts(source):
+    """Tuples and lists of text in a source, with their lines."""
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.Tuple | ast.List):
+            values = [e.value for e in node.elts if isinstance(e, ast.Constant)]
+            if len(values) == len(node.elts) and all(isinstance(v, str) for v in values):
+                yield node.lineno, values
+
+
+def shared_columns():
+    """Every list of columns of the interface, by module and name."""
+    for found in pkgutil.iter_modules(interface.__path__):
+        module = import_module(f"{interface.__name__}.{found.name}")
+        for name, value in vars(module).items():
+            if name.endswith("COLUMNS"):
+                yield f"{found.name}.{name}", value
+
+
+def written_again(source):
+    """Lists of a source that repeat six columns or more of a shared list, or a whole shorter one, and little else."""
+    return [
+        (line, name)
+        for line, values in texts(source)
+        for name, columns in shared_columns()
+        if len(set(values) & set(columns)) >= max(min(6, len(columns)), 0.8 * len(values))
+    ]
+
+
+def test_columns_that_area_and_report_share_are_written_once(root):
+    library = root / "workflow/scripts/periomics"
+    assert len(list(shared_columns())) >= 3
+    again = {
+        str(path): found
+        for path in sorted(library.rglob("*.py"))
+        if "interface" not in path.parts
+        and (found := written_again(path.read_text(encoding="utf-8")))
+    }
+    assert not again
+
+
+# A list of six columns or fewer may be any other.
+@pytest.mark.parametrize("name", [name for name, c in shared_columns() if len(c) > 6])
+def test_a_list_that_repeats_shared_columns_is_found(name):
+    columns = list(dict(shared_columns())[name])
+    assert (1, name) in written_again(f"MINE = {columns!r}")
+    if len(columns) > 6:
+        assert written_again(f"MINE = {[*columns[:-1], 'other']!r}") == [(1, name)]
+    assert not written_again(f"MINE = {columns[:3]!r}")

@@ -7,8 +7,7 @@ import os
 import numpy as np
 import pytest
 import raw_files as raw
-from broken_files import (
-    BROKEN,
+from breaking import (
     CELLS,
     GREY,
     both,
@@ -25,6 +24,7 @@ from broken_files import (
     table,
     text,
 )
+from broken_files import BROKEN
 from PIL import Image
 
 LIBRARY = "specimen_id\tanimal_id\tassay\tpath\tsample\tspecies\tcompartment"

@@ -307,6 +307,15 @@ VALUES = {
     ),
 }
 WARNED = {
+    "an arm that no contrast names": (
+        edit(
+            "animals",
+            "R9\tanimal\tPOST\tday3\t188",
+            "R9\tanimal\tPOST\tday3\t188\nR10\tanimal\tPOST2\tday1\t190\nR11\tanimal\tPOST2\tday2\t191",
+        ),
+        "animals.tsv, rows 11, 12, column group: no role and no contrast names this arm - did you mean 'POST'?: "
+        "it is shown, and no claim is about it (found 'POST2'); allowed: CTRL, DRUG, POST",
+    ),
     "a domain of a claim that a partial study lacks": (
         only_scans,
         "claims.yaml, column claims/C0: nothing in the study measures this outcome (histology); "

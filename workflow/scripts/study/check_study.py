@@ -1,19 +1,17 @@
-"""Checks the whole study before anything is measured, and writes the plan.
+"""Checks the whole study before anything is measured, and writes the plan; by hand: `check_study.py < request.json`.
 
-The workflow calls this as it starts, before any job: a job that everything waits for would hide changed settings from
-Snakemake's own triggers. `python workflow/scripts/study/check_study.py < request.json` does the same by hand.
+The workflow calls this as it starts: a job that everything waits for would hide changed settings from Snakemake's triggers.
 
 Inputs
-    a JSON mapping on standard input: config, folder (of the sheets), results, dictionary (outcomes.tsv), and dry_run where
-    nothing may be written; then sheets, claims and the headers of the raw files they name.
+    a JSON mapping on standard input (see `main`); then sheets, claims and the headers of the raw files they name.
 Outputs
-    check/plan.txt with notes, warnings and the plan. With a problem the plan is removed, all problems are listed at once, and the
-    exit status is 1. What was checked before and has not changed since is not checked again.
+    check/plan.txt, or all problems at once and exit status 1; a study that has not changed is not checked again.
 """
 
 import json
 import logging
 import sys
+from functools import partial
 from pathlib import Path
 
 sys.path.append(str(Path(__file__).resolve().parents[1]))
@@ -26,35 +24,35 @@ from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
 
 
-def areas():
+def areas(tables, dictionary):
     """Which area looks into which kind of file, imported here since `study` may know none of them."""
-    from periomics.bulk.opening import check_together, look_at_counts
+    from periomics.bulk.opening import check_together, look_at_counts, look_at_lengths
     from periomics.culture.opening import look_at_plate, look_at_series
     from periomics.genes.opening import check_analyses
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
+    from periomics.linkage.opening import check_links
     from periomics.microct.opening import look_at_labels, look_at_scan
     from periomics.outcomes.opening import look_at_import
-    from periomics.singlecell.opening import look_at_cells
+    from periomics.singlecell.opening import check_markers, look_at_cells
 
     openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
     openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
     openers |= {"series": look_at_series, "plate": look_at_plate}
-    openers |= {"counts": look_at_counts, "cells": look_at_cells}
-    return Areas(openers, (check_analyses, check_together))
+    openers |= {"counts": look_at_counts, "lengths": look_at_lengths, "cells": look_at_cells}
+    links = partial(check_links, dictionary=dictionary, tables=tables)
+    return Areas(openers, (check_analyses, check_together, check_markers, links))
 
 
 def main(request):
-    """Check a study; the exit status is 0 when it may run."""
+    """Check a study (config, files, folder, results, tables, dry_run); 0 if it may run. Snakemake hides keys that stand twice."""
     logging.disable(logging.CRITICAL)  # what decoders log is told as problems
-    # Snakemake reads the configuration too, and takes the last of two equal keys in silence.
-    slips = [p for file in request.get("files", ()) for p in read_mapping(file, file)[1]]
     study = load_study(request["config"], request["folder"])
-    study.problems.extend(slips)
-    folder, dictionary = Path(request["results"]) / "check", load_dictionary(request["dictionary"])
-    write = not request.get("dry_run")
-    text, usable = gate(study, folder, dictionary, areas, code_digest("study/check_study"), write)
-    if text:
-        print(text, file=sys.stderr)
+    study.problems.extend(p for f in request.get("files", ()) for p in read_mapping(f, f)[1])
+    tables, folder = request["tables"], Path(request["results"]) / "check"
+    dictionary = load_dictionary(tables["outcomes"])
+    code, write = code_digest("study/check_study"), not request.get("dry_run")
+    text, usable = gate(study, folder, dictionary, partial(areas, tables, dictionary), code, write)
+    print(text, end="\n" if text else "", file=sys.stderr)
     return 0 if usable else 1
 
 

@@ -20,7 +20,7 @@ TEXT_COLUMNS = frozenset(
     "specimen_id animal_id library_id section_id field_id roi outcome variant batch block group condition time_unit "
     "unit denominator_unit dose_unit modality level role method source reader qc qc_reason reason status contrast "
     "claim_id score_id symbol gene_id cell_type kind axis class table rule verdict confounded_with family scale "
-    "arm".split()
+    "arm adjusted_for covariates r_by_arm response question rung holds subject held missing sentence".split()
 )
 
 

@@ -81,3 +81,18 @@ def solve(problem: pulp.LpProblem, solver: pulp.LpSolver) -> str:
             f"the solver ended without a solution: {pulp.LpSolution[problem.sol_status]}"
         )
     return OPTIMAL if problem.sol_status == pulp.LpSolutionOptimal else UNPROVEN
+
+
+def best_bound(problem: pulp.LpProblem, objective: float) -> float:
+    """What the last solve proved that no solution of a minimum goes below; the objective itself where it is proven optimal."""
+    if problem.sol_status == pulp.LpSolutionOptimal:
+        return objective
+    model = getattr(problem, "solverModel", None)
+    return float(model.getInfo().mip_dual_bound) if model is not None else float("nan")
+
+
+def version_of(name: str) -> str:
+    """Version of a solver: of highspy for HiGHS, else of PuLP, whose CBC it is."""
+    from importlib.metadata import version
+
+    return version("highspy") if name == "HiGHS" else f"PuLP {pulp.__version__}"

@@ -87,6 +87,9 @@ def sampled_rows(joined: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame
     df = joined[joined["role"].isin(USED_ROLES) & (joined["animal_id"] != "")].copy()
     df = _regions(_sources(df))
     df["excluded"] = _excluded(df, exclusions)
+    held = (df["qc"] == "hold") & (df["excluded"] == "")
+    if held.any():
+        df.loc[held, "excluded"] = "held back by the quality gate: " + df.loc[held, "qc_reason"]
     df["superseded"] = df["specimen_id"].isin(set(df["replaces"]) - {""})
     return df
 

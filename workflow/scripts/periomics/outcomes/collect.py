@@ -76,6 +76,34 @@ def _agree(part: pd.DataFrame, sheet: str) -> None:
             )
 
 
+def release(
+    joined: pd.DataFrame, confirmed: Mapping[tuple[str, str], str], everything: bool = False
+) -> pd.DataFrame:
+    """Measurements with those that a sheet confirms no longer held back: a remark says by whom and why.
+
+    Parameters
+    ----------
+    joined
+        Of `join_design`.
+    confirmed
+        Of `sheets.confirmations`.
+    everything
+        Release all, to see what holding back changes.
+    """
+    df = joined.copy()
+    held = df["qc"] == "hold"
+    if not held.any():
+        return df
+    for column in ("section_id", "specimen_id"):
+        text = df[column].map({i: t for (c, i), t in confirmed.items() if c == column})
+        hit = held & (text.notna() | everything)
+        remark = df["qc_reason"] + ("" if everything else "; confirmed: " + text.fillna(""))
+        df.loc[hit, "qc_reason"] = remark[hit]
+        df.loc[hit, "qc"] = "warn"
+        held &= ~hit
+    return df
+
+
 def read_measurements(path: str | os.PathLike[str]) -> pd.DataFrame:
     """Read one measurements.tsv with the interface's columns and types.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -90,3 +91,14 @@ def score_outcomes(
         ),
     )
     return out[list(COLUMNS)]
+
+
+def all_scores(
+    files: Mapping[str, str], specimens: pd.DataFrame, animals: pd.DataFrame
+) -> list[pd.DataFrame]:
+    """Scores of every kind of library that a job's input has, as outcomes of the animal (`score_outcomes`)."""
+    return [
+        score_outcomes(read_scores(str(path)), specimens, animals, modality)
+        for modality in ("bulk", "singlecell")
+        if (path := files.get(modality))
+    ]

@@ -43,7 +43,15 @@ CONDA_NAMES = {
     "pydeseq2": "bioconda::pydeseq2",
     "gseapy": "bioconda::gseapy",
 }
-PIP_ONLY = {"aimio-py", "openslide-bin", "edt", "tiffslide", "vl-convert-python", "highspy"}
+PIP_ONLY = {
+    "harmonypy",
+    "aimio-py",
+    "openslide-bin",
+    "edt",
+    "tiffslide",
+    "vl-convert-python",
+    "highspy",
+}
 
 
 def _canonical(name: str) -> str:

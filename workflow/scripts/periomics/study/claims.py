@@ -28,6 +28,8 @@ DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")
 # Kinds that claim the absence of a benefit; they are tested one-sided against a margin.
 NO_BENEFIT = ("non_superiority", "equivalence")
 COMPOSITE = "hi"
+# How the row of a claim over all its outcomes begins; their names follow, with commas.
+ALL_OF = "all of "
 
 
 class Margin(Section):

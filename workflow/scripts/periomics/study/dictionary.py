@@ -49,6 +49,12 @@ def scores_among(outcomes: pd.Series) -> pd.Series:
     return outcomes.astype(str).str.startswith(_SCORE_START)
 
 
+def score_parts(outcome: str) -> tuple[str, str, str]:
+    """Kind, id and cell type ('' for tissue) of a score; three empty texts for what is none."""
+    match = _SCORE.match(outcome)
+    return (match["kind"], match["id"], match["cell_type"] or "") if match else ("", "", "")
+
+
 def score_names(kind: pd.Series, score_id: pd.Series, cell_type: pd.Series) -> pd.Series:
     """Outcomes of scores from their parts; `cell_type` is empty for bulk."""
     cell = cell_type.map(lambda c: f"@{c}" if c else "")

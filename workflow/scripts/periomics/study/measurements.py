@@ -50,7 +50,8 @@ NUMERIC = ("time", "value", "numerator", "denominator", "n_sub")
 LEVELS = ("cell", "field", "section", "well", "specimen", "animal")
 ROLES = ("sample", "vehicle", "blank", "control", "negative_control", "phantom")
 SOURCES = ("measured", "imported", "reading")
-QC = ("pass", "warn", "fail")
+# warn: counted, with a remark; hold: left out of animals until the sheet confirms it; fail: no value.
+QC = ("pass", "warn", "hold", "fail")
 _ALLOWED = {
     "level": LEVELS,
     "role": ROLES,
@@ -113,9 +114,9 @@ def validate(df: pd.DataFrame) -> None:
     if twice.any():
         first = df.loc[twice, list(KEY)].iloc[0].to_dict()
         raise PeriomicsError(f"measurements: {int(twice.sum())} rows share a key, first {first}")
-    silent = (df["qc"] == "fail") & (df["qc_reason"] == "")
+    silent = df["qc"].isin(["hold", "fail"]) & (df["qc_reason"] == "")
     if silent.any():
-        raise PeriomicsError("measurements: a row with qc = fail needs a qc_reason")
+        raise PeriomicsError("measurements: a row with qc = hold or fail needs a qc_reason")
 
 
 def failed(outcomes: Sequence[str], reason: str, **common: object) -> pd.DataFrame:

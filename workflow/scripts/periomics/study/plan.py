@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -25,10 +26,13 @@ SEEDED_RULES = [
     "estimate_contrasts",
     "associate_scores",
     "solve_network",
+    "refit_routes",
     "estimate_power",
     "allocate_animals",
     "calibrate_part",
 ]
+# Tables of the team's that the check reads.
+CHECK_TABLES = ("outcomes", "signatures", "responses", "signalling")
 # Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
 CALIBRATION_PARTS = 12
 # Ends of the names of files that say little of what they hold.
@@ -109,9 +113,42 @@ def networks(study: Study) -> dict[str, dict]:
     return {str(n["name"]): n for n in declared if n.get("test") in tests}
 
 
+def network_tables(study: Study, name: str) -> dict[str, str]:
+    """Third-party tables of a signalling network, by name: signed table and regulons, and orthologs where it has either."""
+    declared, resources = networks(study)[name], study.config.get("resources")
+    known = resources if isinstance(resources, dict) else {}
+    own = {n: str(declared.get(n) or "") for n in ("table", "regulons")}
+    found = {n: str(known.get(v, v)) for n, v in own.items() if v}
+    if found:
+        rodents = ("orthologs_mouse", "orthologs_rat")
+        found |= {n: str(known[n]) for n in rodents if known.get(n)}
+    return {n: os.path.expandvars(v) for n, v in found.items()}
+
+
 def associated(study: Study) -> bool:
     """Whether there is anything to link: scores on one side and measurements on the other."""
     return bool(score_tables(study)) and bool(measurement_tables(study))
+
+
+def questions(study: Study) -> bool:
+    """Whether the evidence of paracrine axes is weighed: something to link, and a question declared."""
+    settings = study.config.get("linkage")
+    asked = settings.get("questions") if isinstance(settings, dict) else None
+    return associated(study) and bool(asked)
+
+
+def evidence_inputs(study: Study) -> dict[str, str]:
+    """Results that the evidence of axes is read from, by name; only those that this study will have."""
+    bulk, single = assays(study)
+    files = {"associations": "linkage/associations", "contrasts": "statistics/contrasts"}
+    if bulk:
+        files |= {f"bulk_{n}": f"bulk/{n}" for n in ("counts", "genes", "qc")}
+    if bulk_contrasts(study):
+        files["set_tests"] = "bulk/set_tests"
+    if single:
+        names = ("counts", "groups", "genes")
+        files |= {f"singlecell_{n}": f"singlecell/pseudobulk/{n}" for n in names}
+    return {name: f"{study.results}/{file}.tsv" for name, file in files.items()}
 
 
 def batch_tables(study: Study, **where: str) -> list[str]:
@@ -163,6 +200,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["bulk"] += [
         f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")
     ]
+    out["bulk"] += [f"{r}/bulk/set_tests.tsv"] if bulk_contrasts(study) else []
     out["singlecell"] = (
         [
             f"{r}/singlecell/{f}"
@@ -177,7 +215,10 @@ def targets(study: Study) -> dict[str, list[str]]:
         [f"{r}/statistics/{n}.tsv" for n in ("verdicts", "deviations")] if measured else []
     )
     out["linkage"] = [f"{r}/linkage/associations.tsv"] if associated(study) else []
-    out["linkage"] += [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
+    out["linkage"] += [f"{r}/linkage/axes.tsv"] if questions(study) else []
+    out["linkage"] += [
+        f"{r}/linkage/network/{n}/{f}.tsv" for n in networks(study) for f in ("edges", "routes")
+    ]
     out["report"] = [f"{r}/report/report.html"]
     out["provenance"] = [f"{r}/provenance/run.json", f"{r}/ro-crate-metadata.json"]
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
@@ -296,19 +337,26 @@ def report_inputs(study: Study) -> dict[str, object]:
     if associated(study):
         out |= {
             "associations": f"{r}/linkage/associations.tsv",
+            "outcome_sets": f"{r}/linkage/sets.tsv",
             "overlap": f"{r}/linkage/overlap.tsv",
         }
+    if questions(study):
+        names = ("evidence", "axes", "timing", "mediation")
+        out |= {n: f"{r}/linkage/{n}.tsv" for n in names}
+        out["axes_figure"] = f"{r}/linkage/axes.svg"
     if networks(study):
-        out["networks"] = [f"{r}/linkage/network/{n}/edges.tsv" for n in networks(study)]
+        for name, file in (("networks", "edges"), ("routes", "routes"), ("refits", "refits")):
+            out[name] = [f"{r}/linkage/network/{n}/{file}.tsv" for n in networks(study)]
     if bulk:
-        out |= {"bulk_qc": f"{r}/bulk/qc.tsv", "bulk_scores": f"{r}/bulk/scores.tsv"}
+        names = ("qc", "scores", "planes", "distances")
+        out |= {f"bulk_{n}": f"{r}/bulk/{n}.tsv" for n in names}
     if bulk_contrasts(study):
         out |= {k: [f"{r}/bulk/{k}/{c}.tsv" for c in bulk_contrasts(study)] for k in ("de", "sets")}
-        out["bulk_tests"] = f"{r}/bulk/tests.tsv"
+        out |= {f"bulk_{n}": f"{r}/bulk/{n}.tsv" for n in ("tests", "dispersion")}
+        out["set_tests"] = f"{r}/bulk/set_tests.tsv"
     if single:
-        out |= {
-            f"sc_{n}": f"{r}/singlecell/{n}.tsv" for n in ("composition", "scores", "qc", "tests")
-        }
+        of_cells = ("composition", "scores", "qc", "tests", "clusters", "atlas")
+        out |= {f"sc_{n}": f"{r}/singlecell/{n}.tsv" for n in of_cells}
         out["sc_de"] = f"{r}/singlecell/de"
     out |= {
         n: f"{r}/provenance/{f}"
@@ -343,6 +391,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "score_bulk": int(bulk),
         "fit_bulk": int(bool(contrasts)),
         "rank_sets": int(bool(contrasts)),
+        "test_sets": int(bool(contrasts)),
         "build_atlas": int(single),
         "score_singlecell": int(single),
         "test_composition": int(single),
@@ -356,7 +405,9 @@ def job_counts(study: Study) -> dict[str, int]:
         "calibrate_part": CALIBRATION_PARTS * calibration_made(study),
         "collect_calibration": int(calibration_made(study)),
         "associate_scores": int(associated(study)),
+        "weigh_evidence": int(questions(study)),
         "solve_network": len(networks(study)),
+        "refit_routes": len(networks(study)),
         "record_provenance": 1,
         "write_crate": 1,
         "write_report": 1,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import pandas as pd
@@ -75,6 +76,10 @@ _MASK = (
     Column("mask_by", "who made the correction"),
     Column("mask_reason", "why"),
 )
+_CONFIRMED = Column(
+    "confirmed",
+    "who looked at it, and why its numbers stand although a quality gate holds them back",
+)
 _PIXEL = Column(
     "pixel_um",
     "pixel size, needed where the file states none",
@@ -133,6 +138,7 @@ SHEETS: dict[str, Sheet] = {
                 Column("kv", "tube voltage", "number", minimum=1, maximum=500, unit="kV"),
                 Column("filter", "beam filter"),
                 *_MASK,
+                _CONFIRMED,
             ),
         ),
         Sheet(
@@ -148,6 +154,7 @@ SHEETS: dict[str, Sheet] = {
                 _PIXEL,
                 Column("rois", "regions of interest as QuPath GeoJSON", "path"),
                 *_MASK,
+                _CONFIRMED,
             ),
         ),
         Sheet(
@@ -216,9 +223,19 @@ SHEETS: dict[str, Sheet] = {
                     ),
                 ),
                 Column("sample", "column (or cell label) of the library in a shared file"),
+                Column(
+                    "lengths", "gene_lengths.tsv beside nf-core's merged gene_counts.tsv", "path"
+                ),
                 Column("compartment", "tissue or cell compartment"),
                 Column("cell_source", "what cells were sequenced"),
+                Column("cell_type", "type of all cells of a sorted single-cell library"),
                 Column("species", "species of the reads", "choice", required=True, allowed=SPECIES),
+                Column(
+                    "reference",
+                    "genes in the file: of the library's species (own), or also of others (combined)",
+                    "choice",
+                    allowed=("own", "combined"),
+                ),
                 Column("co_culture", "other species or cells in the dish"),
                 Column("cue", "wound cue given (1) or not (0)", "choice", allowed=("0", "1")),
             ),
@@ -318,12 +335,27 @@ ARM_COLUMNS = (
     "block",
     "note",
     "replaces",
+    "confirmed",  # a decision on the result: it measures nothing again
 )
 
 
 def plain_id(identifier: str) -> str:
     """An id without case and leading zeros: what people, and some file systems, take for the same."""
     return re.sub(r"(?<!\d)0+(?=\d)", "", identifier).casefold()
+
+
+def confirmations(sheets: Mapping[str, pd.DataFrame]) -> dict[tuple[str, str], str]:
+    """What the sheets confirm although a quality gate holds it back: (id column, id) → who and why."""
+    found = {}
+    for sheet in sheets.values():
+        if "confirmed" not in sheet.columns:
+            continue
+        column = "section_id" if "section_id" in sheet.columns else "specimen_id"
+        said = sheet["confirmed"].fillna("").astype(str).str.strip()
+        for identifier, text in zip(sheet[column].astype(str), said, strict=True):
+            if text:
+                found[column, identifier] = text
+    return found
 
 
 def read_sheet(name: str, path: str | os.PathLike[str] | None) -> pd.DataFrame:

@@ -58,10 +58,13 @@ STAGES = {
     "compare_frozen": "infer",
     "fit_bulk": "infer",
     "rank_sets": "infer",
+    "test_sets": "infer",
     "fit_pseudobulk": "infer",
     "test_composition": "infer",
     "associate_scores": "infer",
+    "weigh_evidence": "infer",
     "solve_network": "infer",
+    "refit_routes": "infer",
     "write_report": "infer",
 }
 

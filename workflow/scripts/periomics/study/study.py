@@ -30,7 +30,7 @@ from periomics.study.sheets import (
 
 T = TypeVar("T")
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
-PATH_COLUMNS = ("path", "rois", "mask")
+PATH_COLUMNS = ("path", "rois", "mask", "lengths")
 
 
 @dataclass(frozen=True)

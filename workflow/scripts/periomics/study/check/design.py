@@ -112,7 +112,10 @@ def _named(study: Study, sheet: str, row: int, column: str) -> bool:
 
 
 def _arms(study: Study) -> list[Problem]:
-    """Arms that roles and contrasts name must have animals; arms of animals must be named somewhere."""
+    """Arms that roles and contrasts name must have animals.
+
+    An arm that nothing names is an extra arm, unless it is one animal's and looks misspelt.
+    """
     problems = []
     roles = study.config.get("roles")
     roles = roles if isinstance(roles, Mapping) else {}
@@ -134,17 +137,15 @@ def _arms(study: Study) -> list[Problem]:
     animals = study.sheets["animals"]
     for row, group in animals["group"].items():
         if group and wanted and group not in wanted:
-            message = f"no role and no contrast names this arm{nearest(group, wanted)}"
-            problems.append(
-                Problem(
-                    sheet_name(study, "animals"),
-                    int(row),
-                    "group",
-                    message,
-                    group,
-                    ", ".join(sorted(wanted)),
-                )
-            )
+            meant = nearest(group, wanted)
+            message = f"no role and no contrast names this arm{meant}"
+            is_one = (animals["group"] == group).sum() == 1
+            is_extra = not study.coding.closed and not (meant and is_one)
+            message += ": it is shown, and no claim is about it" if is_extra else ""
+            level = "warning" if is_extra else "error"
+            where, known = sheet_name(study, "animals"), ", ".join(sorted(wanted))
+            problem = Problem(where, int(row), "group", message, group, known, level=level)
+            problems.append(problem)
     counts = animals.loc[
         (animals["group"] != "") & (animals["unit"] == "animal"), "group"
     ].value_counts()

@@ -55,7 +55,8 @@ def check_files(
 def kind_of(sheet: str, column: str, row: Mapping[str, object]) -> str:
     """What kind of file a cell names: the key of its opener."""
     if column != "path":
-        return {"rois": "regions"}.get(column, "labels" if sheet == "scans" else "drawing")
+        known = {"rois": "regions", "lengths": "lengths"}
+        return known.get(column, "labels" if sheet == "scans" else "drawing")
     if sheet == "cultures":
         return "plate" if row.get("assay") == "plate" else "series"
     if sheet == "libraries":

@@ -17,6 +17,11 @@ class BulkCounts(Section):
     strand: Literal["auto", "unstranded", "forward", "reverse"] = Field(
         "auto", description="column of STAR's ReadsPerGene tables; auto: by the data, said"
     )
+    lengths: Literal["used", "ignored"] = Field(
+        "used",
+        description="transcript lengths of Salmon, kallisto and RSEM as offsets of the gene tests; "
+        "ignored: for reads of one end of each transcript only",
+    )
     max_unmapped: float = Field(
         0.1, ge=0, lt=1, description="reads on transcripts without a gene, as a share; more stop"
     )

@@ -38,6 +38,12 @@ class GeneTests(Section):
         10, ge=0, description="reads of a gene over all libraries; fewer are not tested"
     )
     min_per_arm: int = Field(3, ge=2, description="units per arm; fewer get no p-values")
+    margin: float = Field(
+        1.0, gt=0, description="log2; changes within it count as none, beyond it as large"
+    )
+    fit: Literal["own", "pydeseq2"] = Field(
+        "own", description="who fits the counts; own names DESeq2's genes (docs/omics.md)"
+    )
     reference: Literal["moderated", "normal"] = Field(
         "moderated",
         description="normal is DESeq2's and exceeds the stated false discovery rate (docs/omics.md)",

@@ -66,7 +66,22 @@ class Histology(Section):
     )
     smooth_um: float = Field(0.5, ge=0, description="µm; against noise, about one pixel at 20x")
     max_clipped_percent: float = Field(
-        1, ge=0, le=100, description="%; more saturated pixels in the region give a warning"
+        1, ge=0, le=100, description="%; a section with more saturated pixels is held back"
+    )
+    max_unexplained_percent: float = Field(
+        0.5,
+        ge=0,
+        le=100,
+        description="%; a section with more tissue in colours that the two stains cannot mix is held back",
+    )
+    max_black_percent: float = Field(
+        0.5, ge=0, le=100, description="%; a section with more black in its tissue is held back"
+    )
+    max_uneven_light_percent: float = Field(
+        10,
+        ge=0,
+        le=100,
+        description="%; a section whose darkest corner is darker than its brightest by more is held back",
     )
     stains: dict[str, Stain] = Field(
         description="every stain of the sections sheet by its name there"

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from periomics.study.settings.section import Section
+from periomics.study.species import Species
 
 
 class SignallingNetwork(Section):
@@ -18,13 +19,30 @@ class SignallingNetwork(Section):
     test: str = Field(
         description="differential test that it explains, <analysis>.<contrast> of bulk"
     )
-    inputs: dict[str, Literal[1, -1]] = Field(description="receptor (human symbol) and its sign")
+    inputs: dict[str, Literal[1, -1]] = Field(
+        description="receptor as the table names it (the team's own: human symbol) and its sign"
+    )
+    table: str = Field(
+        "",
+        description="signed table in place of the team's own, by path or as resources name it: "
+        "OmniPath, SIGNOR, COSMOS, CARNIVAL",
+    )
+    regulons: str = Field(
+        "",
+        description="factors and genes in place of the table's transcription, by path or as "
+        "resources name it: CollecTRI, DoRothEA",
+    )
+    table_species: Species = Field("human", description="species of these two")
     depth: int = Field(6, ge=1, description="steps; longest path from receptor to gene")
     beta: float = Field(0.2, gt=0, description="cost of a node; a clear gene is worth 1 to 2")
     pool: int = Field(20, ge=1, le=50, description="most optima that are listed")
     nulls: int = Field(
         20, ge=0, description="shuffles of the genes' changes for the null frequency"
     )
+    relabellings: int = Field(
+        199, ge=0, description="of the contrasted arms within blocks, for p-values of routes"
+    )
+    rewired: int = Field(20, ge=0, description="networks of the same degrees, beside the routes")
     q: float = Field(
         0.05, gt=0, lt=1, description="false discovery rate at which a gene counts as changed"
     )
@@ -40,14 +58,66 @@ class Pair(Section):
     units: Literal["animal", "isolation"] = Field("animal", description="units that have both")
 
 
+class Question(Section):
+    """What the axes are asked about: outcomes of one kind, and where their receptors must be."""
+
+    name: str = Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9_.+ -]*$", description="such as barrier")
+    outcomes: tuple[str, ...] = Field(
+        min_length=1, description="outcomes whose pairs with a response are evidence"
+    )
+    receivers: tuple[str, ...] = Field(
+        min_length=1, description="compartments of libraries, or cell types, that receive"
+    )
+
+
+class Perturbation(Section):
+    """A contrast that blocks or adds the ligand of an axis."""
+
+    axis: str = Field(description="set LR_ of the signatures")
+    contrast: str = Field(description="contrast of the claims: with over without")
+    outcome: str = Field(description="outcome of the dictionary")
+    expected: Literal[1, -1] = Field(description="direction in which the outcome should move")
+
+
 class Linkage(Section):
-    """Scores beside outcomes, and signalling routes."""
+    """Scores beside outcomes, evidence of each paracrine axis, and signalling routes."""
 
     permutations: int = Field(
         9999, ge=99, description="permutations for each pair, of what the design allows"
     )
     pairs: tuple[Pair, ...] = Field(
         (),
-        description="6 to 12 pairs declared before data; Holm within animals and within isolations",
+        description="declared before data; Holm over the pairs of each question, animals and isolations apart",
     )
+    covariates: tuple[str, ...] = Field(
+        (),
+        description="columns of the animals sheet, outcomes or scores; a link must hold beyond them too",
+    )
+    questions: tuple[Question, ...] = Field(
+        (), description="evidence of every paracrine axis is weighed for each; none: it is not"
+    )
+    senders: tuple[str, ...] = Field(
+        ("msc", "medium"),
+        description="compartments or cell sources of libraries, or cell types, that send; never the mixed tissue",
+    )
+    expressed_cpm: float = Field(
+        1.0, gt=0, description="median counts per million from which a gene is expressed"
+    )
+    ambient_share: float = Field(
+        0.2,
+        ge=0,
+        le=1,
+        description="of the counts of the cell type with most of a gene: fewer may float in droplets",
+    )
+    responses: tuple[str, ...] = Field(
+        (), description="tests <analysis>.<contrast> in which a response may rise"
+    )
+    timing: tuple[str, ...] = Field(
+        (), description="tests whose responses are put side by side: late over early, medium × cue"
+    )
+    mediation: tuple[str, ...] = Field(
+        (), description="contrasts of animals that a response may pass on to an outcome"
+    )
+    perturbations: tuple[Perturbation, ...] = Field(())
+    alpha: float = Field(0.05, gt=0, lt=1, description="level of each step of the evidence")
     networks: tuple[SignallingNetwork, ...] = Field(())

@@ -68,6 +68,12 @@ class Microct(Section):
         "required", description="none: the volume of interest is the whole scan, no OV/TV"
     )
     closing_voxels: int = Field(1, ge=0, description="voxels; closes noise holes in the metal")
+    implant_length_um: float | None = Field(
+        None,
+        gt=0,
+        description="µm; length of the implant from apex to shoulder, where the volume of interest then ends; metal beyond is "
+        "cover screw or abutment",
+    )
     second_implant_share: float = Field(
         0.2,
         gt=0,
@@ -84,6 +90,11 @@ class Microct(Section):
     ovtv_curve_um: tuple[float, ...] = Field(
         (36, 54, 72, 90, 108),
         description="µm; further offsets, to show the artefact",
+    )
+    contact_voxels: int = Field(
+        4,
+        ge=1,
+        description="voxels; depth of the layer behind the artefact band in which contact is read; one voxel alone follows the grid",
     )
     shells_um: tuple[tuple[float, float], ...] = Field(
         ((90, 200), (200, 350), (350, 500)),
@@ -103,11 +114,49 @@ class Microct(Section):
         0.001,
         description="warn where more than this share of voxels outside the metal is saturated",
     )
+    min_contrast: float = Field(
+        5,
+        ge=0,
+        description="held back where bone stands above marrow by less than so many times the noise of a voxel",
+    )
+    max_shading_percent: float = Field(
+        5,
+        ge=0,
+        description="%; held back where marrow at the rim of the slices is brighter or darker than in their middle by more of the "
+        "contrast between bone and marrow (cupping)",
+    )
+    max_rings_percent: float = Field(
+        5, ge=0, description="%; held back where rings about the middle of the scan are stronger"
+    )
+    max_halo_percent: float = Field(
+        5,
+        ge=0,
+        description="%; held back where marrow beside the metal's band is brighter or darker than farther away by more of that contrast",
+    )
+    max_marrow_percent: float = Field(
+        12,
+        ge=0,
+        description="%; held back where grey values of marrow differ by more of that contrast beyond the noise, so that bone may "
+        "pass for marrow (standard deviation; a human core has 6.8)",
+    )
+    max_air_percent: float = Field(
+        1,
+        ge=0,
+        description="%; held back where more of the volume of interest is darker than marrow",
+    )
+    max_metal_percent: float = Field(
+        0.1,
+        ge=0,
+        description="%; held back where more of the volume of interest is metal beside the implant",
+    )
+    min_thickness_voxels: float = Field(
+        3, ge=0, description="voxels; held back where trabeculae are thinner on average"
+    )
     memory_mb: float = Field(
         4000,
         gt=0,
-        description="MB for the voxels of one scan; scans that need more (80 bytes a voxel) are measured by parts, with the same "
-        "numbers; a scan of 1000 x 1000 x 1000 voxels needs about 2000",
+        description="MB for the voxels of one scan, which is measured by as many slabs as that takes, with the same numbers; "
+        "a scan of 1000 x 1000 x 1000 voxels needs about 2000",
     )
     calibration: Literal["none", "line", "header", "phantom"] = Field(
         "none",

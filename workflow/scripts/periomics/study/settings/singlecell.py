@@ -17,21 +17,39 @@ class Atlas(Section):
     label_column: str | None = Field(
         None, description="column with labels of one's own, which take the place of marker labels"
     )
+    min_own_species: float = Field(
+        0.5, ge=0, le=1, description="gene names written as the species' are; a smaller share stops"
+    )
     min_counts: int = Field(500, ge=0, description="counts of a cell; fewer are dropped")
     min_genes: int = Field(200, ge=0, description="genes of a cell; fewer are dropped")
     max_mito_percent: float = Field(
         20, ge=0, le=100, description="%; mitochondrial share of a cell; more are dropped"
     )
+    mads: float = Field(
+        5, gt=0, description="MADs below a library's median log counts or genes; beyond are dropped"
+    )
+    mito_mads: float = Field(
+        4, gt=0, description="MADs above a library's median mitochondrial share; beyond are dropped"
+    )
     doublet_rate: float = Field(
         0.05, ge=0, lt=1, description="expected share of doublets in a library"
     )
     drop_doublets: bool = Field(True, description="whether predicted doublets are dropped")
+    integrate: bool = Field(
+        True, description="whether differences between libraries are taken out before clustering"
+    )
     n_variable: int = Field(1000, ge=50, description="variable genes")
     n_components: int = Field(20, ge=2, description="principal components")
     n_neighbours: int = Field(15, ge=2, description="neighbours of a cell")
     resolution: float = Field(1.0, gt=0, description="Leiden resolution")
+    min_score: float = Field(
+        0.5, gt=0, lt=1, description="share of a type's markers that are on; below it is unknown"
+    )
     min_margin: float = Field(
-        0.2, ge=0, description="SD; a cluster is named where its best type beats the second by this"
+        0.1,
+        ge=0,
+        lt=1,
+        description="by which the best type's share beats the second's; else unknown",
     )
 
 
@@ -39,6 +57,12 @@ class PseudobulkTests(Design, GeneTests):
     """Tests per cell type on pseudobulk, and of composition."""
 
     min_cells: int = Field(20, ge=1, description="cells of a type in a library; fewer are left out")
+    min_mean_cells: float = Field(
+        5, ge=1, description="cells of a type a unit, mean of the arms compared; rarer have no p"
+    )
+    composition_reference: tuple[str, ...] = Field(
+        (), description="types that count as unchanged; none: those that move together"
+    )
 
 
 class SingleCell(Section):
