@@ -9,7 +9,7 @@ from periomics.bulk.qc import identical, principal_components, qc_table, refuse_
 from periomics.bulk.readers import file_format, read_counts
 from periomics.bulk.scoring import score_libraries
 from periomics.core.errors import InputError
-from periomics.genes.signatures import read_signatures
+from periomics.genes.axes import SetTables
 from periomics.study.settings.bulk import Analysis, BulkScores
 
 
@@ -138,8 +138,8 @@ def test_components_find_the_strongest_difference():
 
 
 def test_libraries_are_scored_within_their_compartment_only(root):
-    signatures = read_signatures(root / "resources/signatures.tsv")
-    genes = sorted({g.split("|")[0] for g in signatures["gene_human"]} - {"NA"})
+    tables = SetTables.read(root / "resources/signatures.tsv", root / "resources/responses.tsv")
+    genes = sorted({g.split("|")[0] for g in tables.signatures["gene_human"]} - {"NA"})
     rng = np.random.default_rng(2)
     names = [f"l{i}" for i in range(8)]
     counts = pd.DataFrame(rng.poisson(80, (len(genes), 8)), index=genes, columns=names)
@@ -147,18 +147,19 @@ def test_libraries_are_scored_within_their_compartment_only(root):
         fact("x", n, compartment="mucosa" if i < 4 else "epithelium") for i, n in enumerate(names)
     ]
     symbols = pd.Series(genes, index=genes)
-    table, notes = score_libraries(counts, symbols, facts, signatures, BulkScores())
-    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], signatures, BulkScores())
+    table, notes = score_libraries(counts, symbols, facts, tables, BulkScores())
+    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], tables, BulkScores())
     own = table[table["library_id"].isin(names[:4])].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, alone)
     mean = own.dropna(subset="value").groupby("score_id")["value"].mean()
     assert np.allclose(mean, 0, atol=1e-9)
-    assert set(own["kind"]) == {"signature", "qc"}
+    assert set(own["kind"]) == {"signature", "qc", "response"}
     assert not notes
 
 
 def test_low_mapping_is_said(root):
-    signatures = read_signatures(root / "resources/signatures.tsv")
+    tables = SetTables.read(root / "resources/signatures.tsv", root / "resources/responses.tsv")
+    signatures = tables.signatures
     part = sorted(set(signatures["gene_human"][signatures["set"] == "ANG_sprouting"]))[:6]
     counts = pd.DataFrame(
         np.random.default_rng(1).poisson(50, (6, 4)), index=part, columns=list("abcd")
@@ -167,7 +168,7 @@ def test_low_mapping_is_said(root):
         counts,
         pd.Series(part, index=part),
         [fact("x", c) for c in "abcd"],
-        signatures,
+        tables,
         BulkScores(),
     )
     assert any("signature ANG_sprouting" in n and "no value" in n for n in notes)

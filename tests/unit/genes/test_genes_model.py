@@ -16,12 +16,9 @@ from periomics.genes.design import (
     standing,
     with_design,
 )
-from periomics.genes.model import (
-    COLUMNS,
-    fit_contrasts,
-    without_inference,
-)
+from periomics.genes.model import fit_contrasts, without_inference
 from periomics.genes.shrinkage import prior_scale, shrunken
+from periomics.study.interface.genes import GENE_COLUMNS
 from periomics.study.settings.genes import GeneTests
 
 
@@ -81,6 +78,7 @@ def test_changes_are_recovered_and_the_false_discovery_rate_holds():
         moved = (truth != 0) & (table["baseMean"] > 10)
         slopes.append(np.polyfit(truth[moved], table["log2FC"][moved], 1)[0])
         hit = table["padj"] < 0.05
+        assert (np.sign(table["stat"][hit]) == np.sign(table["log2FC"][hit])).all()
         false += int((hit & (truth == 0)).sum())
         found += int(hit.sum())
     assert 0.9 < np.mean(slopes) < 1.1
@@ -88,16 +86,32 @@ def test_changes_are_recovered_and_the_false_discovery_rate_holds():
     assert false / found <= 0.06, (false, found)
 
 
+@pytest.mark.parametrize(("per_arm", "depth"), [(3, 1.0), (5, 0.05), (8, 0.02)])
+def test_statistic_and_change_of_a_significant_gene_agree_in_sign(per_arm, depth):
+    """Few reads and libraries of unequal depth: log counts and the count model then differ most."""
+    chosen, model = design(samples(["A"] * per_arm + ["B"] * per_arm))
+    rng = np.random.default_rng(per_arm)
+    counts = draw(chosen, rng.choice([-2.0, 0, 2.0], 800, p=[0.1, 0.8, 0.1]), 800, per_arm)
+    thin = depth * np.exp(rng.normal(0, 0.6, 2 * per_arm))
+    counts.iloc[:, :] = rng.binomial(counts, np.minimum(thin, 1))
+    table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {})["c"]
+    hit = table[table["padj"] < 0.05]
+    assert len(hit) > 20
+    assert (np.sign(hit["stat"]) == np.sign(hit["log2FC"])).all()
+
+
 def test_the_table_has_the_columns_of_the_interface_and_no_p_without_inference():
     chosen, model = design(samples(["A"] * 3 + ["B"] * 3))
     counts = draw(chosen, np.zeros(150), 150, 1)
     counts.iloc[0] = 0
     table = fit_contrasts(counts, model, {"c": {"B": 1, "A": -1}}, {"g0001": "Kdr"})["c"]
-    assert tuple(table.columns[:10]) == COLUMNS
+    assert tuple(table.columns) == (*GENE_COLUMNS, "note")
     assert "g0000" not in set(table["gene_id"])
     assert table.set_index("gene_id").at["g0001", "symbol"] == "Kdr"
     bare = without_inference(table, "why")
-    assert bare[["p", "padj"]].isna().all(axis=None)
+    inference = [c for c in GENE_COLUMNS if c.startswith("p")]
+    assert len(inference) == 7
+    assert bare[inference].isna().all(axis=None)
     assert bare["stat"].equals(table["stat"])
     assert set(bare["note"]) == {"why"}
 
@@ -226,7 +240,18 @@ def test_contrast_weights_resolve_roles_and_name_the_nearest():
         contrast_weights(claims, {}, "C00")
 
 
-def test_the_normal_reference_is_pydeseq2s_and_its_padj_stands_beside_the_moderated_one():
+def test_weights_of_an_arm_are_added_and_those_of_0_name_none():
+    def found(**weights):
+        return contrast_weights({"contrasts": {"c": {"weights": weights}}}, {"healthy": "A"}, "c")
+
+    assert found(B=1, A=-1, C=0) == {"B": 1.0, "A": -1.0}
+    assert found(B=1, healthy=-0.5, A=-0.5) == {"B": 1.0, "A": -1.0}
+    for wrong in ({"A": 0, "B": 0}, {"A": 1, "B": -0.5}, {"A": 1, "healthy": -1}):
+        with pytest.raises(InputError, match="sum to 0"):
+            found(**wrong)
+
+
+def test_the_normal_references_padj_stands_beside_the_moderated_one():
     chosen, model = design(samples(["A"] * 4 + ["B"] * 4))
     lfc = np.where(np.arange(200) < 30, 1.5, 0.0)
     counts = draw(chosen, lfc, 200, 4)
@@ -242,6 +267,22 @@ def test_the_normal_reference_is_pydeseq2s_and_its_padj_stands_beside_the_modera
     clear = table["p"] < 0.05
     assert (np.sign(table["stat"]) == np.sign(table["log2FC"]))[clear].all()
     assert np.allclose(table["p"], 2 * stats.t.sf(table["stat"].abs(), table["df"]))
+
+
+def test_the_fit_of_pydeseq2_on_request():
+    """Its changes stand in the table, close to our own; lengths of transcripts are refused with it."""
+    chosen, model = design(samples(["A"] * 4 + ["B"] * 4))
+    counts = draw(chosen, np.where(np.arange(300) < 40, 1.5, 0.0), 300, 6)
+    weights = {"c": {"B": 1, "A": -1}}
+    own = fit_contrasts(counts, model, weights, {})["c"]
+    found = fit_contrasts(counts, model, weights, {}, GeneTests(fit="pydeseq2"))["c"]
+    assert list(found.columns) == list(own.columns) and len(found) == len(own)
+    assert np.corrcoef(found["log2FC"], own["log2FC"])[0, 1] > 0.999
+    pd.testing.assert_series_equal(found["p"], own["p"])  # the moderated test is of log counts
+    assert not np.allclose(found["lfcSE"], own["lfcSE"], rtol=1e-6)
+    lengths = pd.DataFrame(1000.0, index=counts.index, columns=counts.columns)
+    with pytest.raises(InputError, match="takes no account of the transcript lengths"):
+        fit_contrasts(counts, model, weights, {}, GeneTests(fit="pydeseq2"), lengths=lengths)
 
 
 def test_genes_without_counts_in_an_arm_are_tested_where_the_other_arm_has_some():

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from periomics.core.errors import InputError
-from periomics.genes.normalise import log_cpm, size_factors
+from periomics.genes.inputs import read_sets
+from periomics.genes.normalise import log_cpm, scales, size_factors
 from periomics.genes.orthologs import between, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
 from periomics.genes.scores import footprint_scores, read_footprints, signature_scores
@@ -80,6 +81,21 @@ def test_gmt_reads_plain_and_gz_and_names_the_bad_line(tmp_path):
         read_gmt(tmp_path / "b.gmt")
 
 
+@pytest.mark.parametrize("names", [("A", "B", "A"), ("A", "ANG_sprouting"), ("A", "mapk")])
+def test_two_sets_of_one_name_are_refused(root, tmp_path, names):
+    gmt = tmp_path / "own.gmt"
+    files = {n: str(root / f"resources/{n}.tsv") for n in ("signatures", "responses")}
+    files["gene_sets"] = str(gmt)
+    gmt.write_text("A\tx\tg1\tg2\nB\tx\tg3\n", encoding="utf-8")
+    assert [s.name for source, s in read_sets(files, "human", "human") if source == gmt.name] == [
+        "A",
+        "B",
+    ]
+    gmt.write_text("".join(f"{n}\tx\tg1\tg2\n" for n in names), encoding="utf-8")
+    with pytest.raises(InputError, match="name of a gene set stands twice"):
+        read_sets(files, "human", "human")
+
+
 def write_orthologs(path, species, rows):
     columns = [
         "human_symbol",
@@ -149,6 +165,19 @@ def test_size_factors_undo_library_size_whatever_a_few_genes_do():
     assert np.allclose(np.log(factors).mean(), 0)
     with pytest.raises(ValueError, match="no counts"):
         size_factors(np.column_stack([counts, np.zeros(500)]))
+
+
+def test_depths_where_no_gene_is_seen_in_every_library():
+    """Most counts are 0 or 1: ratios of those that are not 0 would tell 2.2 to 2.9 for a depth of 4."""
+    rng = np.random.default_rng(3)
+    depth = np.repeat([1.0, 4.0], 4)
+    counts = rng.poisson(rng.lognormal(-1, 0.6, (4000, 1)) * depth)
+    counts = counts[(counts == 0).any(axis=1)]
+    for factors in (size_factors(counts), scales(counts)[0]):
+        assert np.log(factors).mean() == pytest.approx(0, abs=1e-12)
+        assert factors[4:].mean() / factors[:4].mean() == pytest.approx(4, rel=0.15)
+    with pytest.raises(ValueError, match="no counts"):
+        scales(counts * (np.arange(8) > 0))
 
 
 def test_log_cpm_does_not_depend_on_depth_for_strong_genes():

@@ -1,7 +1,7 @@
 """Scores every bulk library: signed signatures and, where a table is configured, pathway footprints.
 
 Inputs
-    counts.tsv, genes.tsv and qc.tsv; the team's signatures; optionally footprint weights and orthologs. No arms.
+    counts.tsv, genes.tsv and qc.tsv; the team's signatures and responses; optionally footprint weights and orthologs. No arms.
 Outputs
     scores.tsv: a value a library and score; without a value where too few genes were found, with the reason.
 """
@@ -9,7 +9,7 @@ Outputs
 from periomics.bulk.scoring import COLUMNS, score_libraries
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
-from periomics.genes.signatures import read_signatures
+from periomics.genes.axes import SetTables
 from periomics.study.settings.bulk import BulkScores
 
 
@@ -27,7 +27,7 @@ def main(snakemake):
         counts,
         symbols,
         facts,
-        signatures=read_signatures(snakemake.input.signatures),
+        sets=SetTables.read(snakemake.input.signatures, snakemake.input.responses),
         settings=settings,
         footprints=snakemake.input.get("progeny") or None,
         orthologs=tables,

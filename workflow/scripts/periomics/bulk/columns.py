@@ -41,8 +41,13 @@ class Counts:
         Columns that are no counts → what they are.
     remarks
         Column → what its row of the quality table says.
+    assigned
+        Column → share of its reads that fell on genes, where the file tells it.
     one_list
         Whether files of this format list every gene of the annotation, so that fewer genes are a file cut off.
+    lengths
+        Genes × samples: mean length of the transcripts that a gene's reads come from, where the file tells them; NaN for a gene
+        without reads.
     """
 
     data: pd.DataFrame
@@ -52,7 +57,9 @@ class Counts:
     aliases: dict[str, set[str]] = field(default_factory=dict)
     aside: dict[str, str] = field(default_factory=dict)
     remarks: dict[str, str] = field(default_factory=dict)
+    assigned: dict[str, float] = field(default_factory=dict)
     one_list: bool = False
+    lengths: pd.DataFrame | None = None
 
 
 def stem_of(name: str) -> str:

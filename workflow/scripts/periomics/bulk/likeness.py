@@ -8,6 +8,7 @@ from itertools import combinations
 import numpy as np
 import pandas as pd
 
+from periomics.bulk.parts import by_species
 from periomics.bulk.plausible import FEWEST, poisson_ratio
 from periomics.genes.symbols import ENSEMBL
 
@@ -131,11 +132,28 @@ def _name(gene: str, symbol: str) -> frozenset[str]:
 
 
 def sex_warnings(
-    told: Mapping[str, tuple[str, str]],
+    counts: pd.DataFrame,
+    symbols: Mapping[str, str] | pd.Series,
     facts: Sequence[Mapping[str, object]],
     animals: Sequence[Mapping[str, object]],
+    *,
+    least: float,
 ) -> dict[str, str]:
-    """Library → warning where its genes tell another sex than the animals sheet, naming the animal."""
+    """Library → warning where its genes tell another sex than the animals sheet, naming the animal.
+
+    Parameters
+    ----------
+    counts
+        Genes × specimen_id; empty for genes of another species.
+    symbols
+        Gene id → symbol.
+    facts, animals
+        Rows of the sheets of libraries and animals.
+    least
+        Of `sexes`.
+    """
+    parts = [sexes(part, symbols, least) for _, part, _ in by_species(counts, facts)]
+    told = {library: sex for part in parts for library, sex in part.items()}
     stated = {str(a["animal_id"]): str(a.get("sex", "")) for a in animals}
     out = {}
     for fact in facts:

@@ -15,7 +15,9 @@ from periomics.bulk.columns import (
     sample_of,
     transposed,
 )
-from periomics.bulk.readers import How, read_counts
+from periomics.bulk.length_tables import lengths_of, with_lengths
+from periomics.bulk.parts import part_of
+from periomics.bulk.readers import How, file_format, read_counts
 from periomics.core.errors import InputError
 from periomics.core.problems import Problem
 from periomics.study.check.design import sheet_name
@@ -70,10 +72,17 @@ def check_together(study: Study) -> list[Problem]:
     return []
 
 
+def _kind(facts: Mapping[str, object]) -> tuple[object, ...]:
+    """What the genes of a library's file must be."""
+    return facts.get("species"), facts.get("reference")
+
+
 def _told(named: Named, error: InputError, rows: list[int], column: str) -> list[Problem]:
-    """A refusal as problems of some rows."""
-    shown = (error.message, error.value, error.allowed)
-    return named.problem(*shown, rows=rows, column=column, inside=named.path.name)
+    """A refusal as problems of some rows, with its place inside the file."""
+    shown, inside = (error.message, error.value, error.allowed), named.path.name
+    if error.row is not None:
+        inside += f", row {error.row}, column {error.column}"
+    return named.problem(*shown, rows=rows, column=column, inside=inside)
 
 
 def look_at_counts(named: Named) -> Look:
@@ -84,28 +93,58 @@ def look_at_counts(named: Named) -> Look:
     inside = named.path.name
     if transposed(counts.data, [sample_of(f) for f in named.rows.values()]):
         return Look(named.problem(TRANSPOSED, named.cell, GENES_IN_ROWS, inside=inside))
-    if not counts.named and len(named.rows) > 1:
+    species = [f.get("species") for f in named.rows.values()]
+    if not counts.named and len(set(species)) < len(species):
         samples = ", ".join(sample_of(f) for f in named.rows.values())
         return Look(named.problem(ONE_LIBRARY, samples, "a file for each library", inside=inside))
     problems: list[Problem] = []
-    taken: dict[str, int] = {}
-    told: set[object] = set()
+    taken: dict[tuple[str, object], int] = {}
+    told: set[tuple[object, ...]] = set()
     for row, facts in named.rows.items():
         try:
             column = column_of(counts, facts)
         except InputError as error:
             problems += _told(named, error, [row], "sample")
             continue
-        before = taken.setdefault(column, row)
+        before = taken.setdefault((column, facts.get("species")), row)
         if before != row:
             message = f"this column is the library of row {before} already"
             refused = InputError(message, value=column, allowed="a column of its own")
             problems += _told(named, refused, [row], "sample")
+        kind = _kind(facts)
+        if kind in told:
+            continue
+        told.add(kind)
         try:
             check_species(counts, facts, how)
+            part_of(counts, facts)
         except InputError as error:
-            same = [r for r, f in named.rows.items() if f.get("species") == facts.get("species")]
-            if facts.get("species") not in told:
-                problems += _told(named, error, same, "species")
-            told.add(facts.get("species"))
+            same = [r for r, f in named.rows.items() if _kind(f) == kind]
+            problems += _told(named, error, same, error.column or "species")
+    return Look(problems)
+
+
+def look_at_lengths(named: Named) -> Look:
+    """A table of lengths: it goes with the counts of the rows that name it, and knows their libraries and genes."""
+    how = how_of(named.config, MOST_CELLS)
+    problems: list[Problem] = []
+    files: dict[tuple[str, str], list[int]] = {}
+    for row, facts in named.rows.items():
+        files.setdefault((str(facts["path"]), str(facts.get("format", ""))), []).append(row)
+    for (path, form), rows in files.items():
+        try:
+            counts = read_counts(path, form, how=how)
+            columns = {row: column_of(counts, named.rows[row]) for row in rows}
+        except (InputError, OSError):  # told with the file of counts
+            continue
+        try:
+            known = with_lengths(counts, file_format(path, form), Path(path), named.path)
+        except InputError as error:
+            problems += _told(named, error, rows, "lengths")
+            continue
+        for row, column in columns.items():
+            try:
+                lengths_of(known, column, named.rows[row])
+            except InputError as error:
+                problems += _told(named, error, [row], "lengths")
     return Look(problems)

@@ -14,6 +14,14 @@ _PAIRS = 20
 _NEAR = {2: 1e-4, 3: 0.002, 4: 0.01}
 
 
+def totals_among(data: pd.DataFrame) -> np.ndarray:
+    """Rows that hold the sum of all others in every column, as spreadsheets have below a table."""
+    values, half = data.to_numpy(float), data.to_numpy(float).sum(axis=0) / 2
+    if len(data) < 20 or not (half > 0).all():
+        return np.zeros(len(data), bool)
+    return np.asarray((np.abs(values - half) <= 1e-6 * half).all(axis=1))
+
+
 def refuse_equal_totals(data: pd.DataFrame, path: object) -> None:
     """Refuse columns that differ and still add up to the same: TPM, counts per million or per 10,000, or thinned to one depth."""
     totals = data.sum().to_numpy(float)

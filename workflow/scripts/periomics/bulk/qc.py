@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.bulk.likeness import nearly_identical
+from periomics.bulk.parts import by_species, of_libraries
 from periomics.core.errors import InputError
 from periomics.genes.normalise import log_cpm, size_factors
 
@@ -16,6 +17,7 @@ COLUMNS = (
     "animal_id",
     "batch",
     "library_size",
+    "assigned_share",
     "detected",
     "top_share",
     "size_factor",
@@ -25,6 +27,9 @@ COLUMNS = (
     "qc_reason",
     "note",
 )
+
+VARIABLE = 500
+"""Most variable genes that places and distances of libraries rest on."""
 
 
 def identical(counts: pd.DataFrame) -> dict[str, list[str]]:
@@ -48,13 +53,14 @@ def qc_table(
     min_size: int,
     min_detected: int,
     notes: Mapping[str, str] | None = None,
+    assigned: Mapping[str, float] | None = None,
 ) -> pd.DataFrame:
-    """One row per library.
+    """One row per library; libraries are compared within their species.
 
     Parameters
     ----------
     counts
-        Genes × specimen_id.
+        Genes × specimen_id; empty for genes of another species.
     facts
         Rows of the libraries sheet.
     min_size
@@ -63,6 +69,8 @@ def qc_table(
         Genes with a count below which a library fails.
     notes
         Library → what else is to be said of it.
+    assigned
+        Library → share of its reads that fell on genes, where the counter tells it.
 
     Returns
     -------
@@ -70,6 +78,24 @@ def qc_table(
         Columns COLUMNS. top_share is the share (0 to 1) of reads on the 50 strongest genes; median_correlation is with the other
         libraries of the same compartment (log counts per million); size_factor is empty for a library that failed.
     """
+    parts = [
+        _qc_of(part, own, min_size, min_detected, notes or {})
+        for _, part, own in by_species(counts, facts)
+    ]
+    order = [str(f["specimen_id"]) for f in facts]
+    table = pd.concat(parts, ignore_index=True).set_index("specimen_id").loc[order]
+    table["assigned_share"] = table.index.map(assigned or {}).astype(float)
+    return table.reset_index()[list(COLUMNS)]
+
+
+def _qc_of(
+    counts: pd.DataFrame,
+    facts: Sequence[Mapping[str, object]],
+    min_size: int,
+    min_detected: int,
+    notes: Mapping[str, str],
+) -> pd.DataFrame:
+    """`qc_table` of the libraries of one species."""
     sizes, detected = counts.sum(), (counts > 0).sum()
     top = counts.apply(lambda c: np.sort(c.to_numpy())[-50:].sum()) / sizes.where(sizes > 0)
     same, near = identical(counts), nearly_identical(counts)
@@ -97,7 +123,7 @@ def qc_table(
                 "same_as": "|".join(twins),
                 "qc": "fail" if reasons else "pass",
                 "qc_reason": "; ".join(reasons),
-                "note": (notes or {}).get(s, ""),
+                "note": notes.get(s, ""),
             }
         )
     table = pd.DataFrame(rows)
@@ -111,7 +137,7 @@ def qc_table(
     table["median_correlation"] = table["specimen_id"].map(
         median_correlations(counts, facts, list(good))
     )
-    return table[list(COLUMNS)]
+    return table
 
 
 def median_correlations(
@@ -163,16 +189,21 @@ def refuse_duplicates(table: pd.DataFrame, policy: str) -> None:
         )
 
 
+def most_variable(counts: pd.DataFrame, n_genes: int) -> np.ndarray:
+    """Log counts per million of the genes that vary most, (genes, libraries)."""
+    values = log_cpm(counts.to_numpy())
+    return np.asarray(values[np.argsort(-values.var(axis=1), kind="stable")[:n_genes]])
+
+
 def principal_components(
-    counts: pd.DataFrame, n_genes: int = 500
+    counts: pd.DataFrame, n_genes: int = VARIABLE
 ) -> tuple[pd.DataFrame, np.ndarray]:
     """First two principal components of libraries (most variable genes, log counts per million) and their share of variance.
 
     The sign of a component is fixed: the library with the largest value has a positive one.
     """
-    values = log_cpm(counts.to_numpy())
-    order = np.argsort(-values.var(axis=1), kind="stable")[:n_genes]
-    centred = (values[order] - values[order].mean(axis=1, keepdims=True)).T
+    values = most_variable(counts, n_genes)
+    centred = (values - values.mean(axis=1, keepdims=True)).T
     u, s, _ = np.linalg.svd(centred, full_matrices=False)
     points = u[:, :2] * s[:2]
     points = points * np.where(
@@ -227,7 +258,7 @@ def qc_figure(counts: pd.DataFrame, table: pd.DataFrame, facts: Sequence[Mapping
                 0.5, 0.5, f"{len(names)} libraries: no plane", ha="center", transform=ax.transAxes
             )
             continue
-        points, share = principal_components(counts[names])
+        points, share = principal_components(of_libraries(counts, names))
         ax.scatter(points["PC1"], points["PC2"], s=18, color=[colour[batch_of[n]] for n in names])
         for n in names:
             ax.annotate(n, points.loc[n], fontsize=4, color="0.4")

@@ -15,8 +15,10 @@ import numpy as np
 import pandas as pd
 
 from periomics.bulk.annotation import SYMBOL_COLUMNS, gene_column, set_aside
+from periomics.bulk.assigned import shares_elsewhere
 from periomics.bulk.columns import GENES_IN_ROWS, TRANSPOSED, Counts, bare_columns, transposed
-from periomics.bulk.plausible import refuse_equal_totals, refuse_scaled
+from periomics.bulk.names import bare_ids, gene_names, refuse_names, refuse_twice
+from periomics.bulk.plausible import refuse_equal_totals, refuse_scaled, totals_among
 from periomics.bulk.tables import (
     first_lines,
     is_counter,
@@ -26,9 +28,8 @@ from periomics.bulk.tables import (
     separator_of,
     without_header,
 )
-from periomics.bulk.transcripts import genes_of, summed, unversioned
+from periomics.bulk.transcripts import genes_of, mean_lengths, summed
 from periomics.core.errors import InputError, nearest
-from periomics.genes.dates import dates_among
 from periomics.study.settings.bulk import BulkCounts
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
@@ -49,6 +50,12 @@ _QUANTIFIED = {
     "salmon": ("Name", "NumReads", "Salmon table"),
     "kallisto": ("target_id", "est_counts", "kallisto table"),
 }
+# Effective length and abundance of their rows.
+_LENGTHS = {
+    "salmon": ("EffectiveLength", "TPM"),
+    "kallisto": ("eff_length", "tpm"),
+    "rsem": ("effective_length", "TPM"),
+}
 _NAMES = (
     (r"^quant(?:\.genes)?\.sf$", "salmon"),
     (r"(?:^|[._-])abundance\.tsv$", "kallisto"),
@@ -63,7 +70,6 @@ _FOLDER = (
     "abundance.tsv",
     "abundance.tsv.gz",
 )
-_WITH_SYMBOL = re.compile(r"^(ENS\w*G\d{6,}(?:\.\d+)?)_(.+)$")
 _STRANDS = ("unstranded", "forward", "reverse")
 
 
@@ -127,7 +133,10 @@ def _in_folder(path: Path) -> Path:
     """File of counts in the folder of a counter."""
     found = [path / n for n in _FOLDER if (path / n).is_file()]
     if not found:
-        names = ", ".join(sorted(p.name for p in path.iterdir())[:6])
+        inside = sorted(path.iterdir())
+        for file in inside:
+            _refuse_by_name(file)
+        names = ", ".join(p.name for p in inside[:6])
         message = "the folder holds no quant.sf or abundance.tsv"
         raise InputError(message, file=path, value=names, allowed=", ".join(_FOLDER))
     return found[0]
@@ -161,6 +170,8 @@ def read_counts(
     how = how or How(most_cells=most_cells)
     try:
         return _read(Path(path), kind, how)
+    except FileNotFoundError:
+        raise InputError("file does not exist", file=path) from None
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise InputError(f"file is cut off or damaged ({error})", file=path) from error
     except UnicodeDecodeError as error:
@@ -203,30 +214,32 @@ def _featurecounts(table: pd.DataFrame, path: Path) -> Counts:
     if not samples.shape[1]:
         raise InputError("holds no column of counts behind Length", file=path, row=1)
     samples.columns, aliases = bare_columns([str(c) for c in samples.columns])
-    out = _counts(table["Geneid"], samples, path)
-    out.aliases, out.aside, out.symbols = aliases, aside, _symbols(table["Geneid"], rest)
+    genes, own = bare_ids(table["Geneid"])
+    out = _counts(genes, samples, path)
+    out.aliases, out.aside, out.symbols = aliases, aside, own | _symbols(genes, rest)
     refuse_scaled(out.data, path)
     return out
 
 
 def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) -> Counts:
     first = gene_column(table)
-    genes = table[first]
+    genes, own = bare_ids(table[first])
     rest = table.drop(columns=[first])
     aside = set_aside(rest, whole=not estimated)
     samples = rest.drop(columns=list(aside))
     if transposed(samples, []):
         raise InputError(TRANSPOSED, file=path, allowed=GENES_IN_ROWS)
     if not samples.shape[1]:
-        names = ", ".join(map(str, table.columns[:8]))
-        raise InputError("holds no column of counts", file=path, row=1, value=names)
+        said = [f"{c}: {aside.get(str(c), 'genes')}" for c in table.columns[:4]]
+        message = f"holds no column of counts ({'; '.join(said)})"
+        raise InputError(message, file=path, row=1, value=", ".join(map(str, table.columns[:8])))
     aliases: dict[str, set[str]] = {}
     if any(re.search(r"[/\\]|\.(?:bam|sam|cram)$", str(c)) for c in samples.columns):
         samples = samples.copy()
         samples.columns, aliases = bare_columns([str(c) for c in samples.columns])
     out = _counts(genes, samples, path, estimated)
     out.aliases, out.aside = aliases, aside
-    out.symbols = _symbols(genes, rest)
+    out.symbols = own | _symbols(genes, rest)
     if aside:
         named = ", ".join(f"{c} ({what})" for c, what in aside.items())
         out.notes.append(f"{path.name}: columns that are no libraries: {named}")
@@ -288,7 +301,9 @@ def _star(table: pd.DataFrame, path: Path, how: How) -> Counts:
     chosen, said = choose_strand(out.data, how.settings.strand, path)
     out.data = out.data[[chosen]].rename(columns={chosen: "count"})
     out.notes.append(f"{path.name}: {said}")
-    out.remarks = {"count": said}
+    remarks = [r for r in (said, out.remarks.get(chosen)) if r]
+    out.remarks = {"count": "; ".join(remarks)}
+    out.assigned = {"count": a} if (a := out.assigned.get(chosen)) is not None else {}
     out.named, out.one_list = False, True
     return out
 
@@ -314,6 +329,15 @@ def choose_strand(data: pd.DataFrame, stated: str, path: object) -> tuple[str, s
                 allowed=f"config bulk/counts/strand: {', '.join(_STRANDS)}",
             )
         why = f"{100 * share:.0f} % of the stranded reads are forward"
+    elif both and {"forward": share, "reverse": 1 - share}.get(stated, 1.0) <= 0.2:
+        raise InputError(
+            f"{100 * share:.0f} % of the stranded reads are forward: the configured column holds the "
+            "reads of the other strand",
+            file=path,
+            column="bulk/counts/strand",
+            value=stated,
+            allowed=f"auto, or one of {', '.join(_STRANDS)} that fits",
+        )
     else:
         chosen, why = (
             stated,
@@ -329,13 +353,16 @@ def _quantified(path: Path, kind: str, how: How) -> Counts:
     table = read_table(path, how.most_cells)
     need_columns(table, (name, reads), what, path)
     numbers = numbers_in(table[reads], reads, path, True)
-    frame = pd.DataFrame({reads: numbers.to_numpy()}, index=pd.Index(table[name], name="gene_id"))
-    _refuse_twice(table[name], path)
+    key = gene_names(table[name], path)
+    refuse_twice(key, path)
+    frame = pd.DataFrame({reads: numbers.to_numpy()}, index=pd.Index(key, name="gene_id"))
     notes: list[str] = []
+    of: list[str | None] = list(frame.index)
     if not path.name.startswith("quant.genes.sf"):
-        genes, by = genes_of(list(frame.index), how.tx2gene, path)
-        frame, notes = summed(frame, genes, by, path, how.settings.max_unmapped)
+        of, by = genes_of(list(frame.index), how.tx2gene, path)
+        frame, notes = summed(frame, of, by, path, how.settings.max_unmapped)
     out = _rounded(frame, path, [f"{path.name}: {n}" for n in notes])
+    out.lengths = _lengths_of(table, kind, of, path)
     out.named, out.one_list = False, True
     return out
 
@@ -346,27 +373,41 @@ def _rsem(path: Path, how: How) -> Counts:
     need_columns(table, needed, "table of RSEM", path)
     reads = numbers_in(table["expected_count"], "expected_count", path, True)
     isoforms = str(table.columns[0]) == "transcript_id"
-    key = table[table.columns[0]]
-    _refuse_twice(key, path)
+    key = gene_names(table[table.columns[0]], path)
+    refuse_twice(key, path)
     frame = pd.DataFrame({"expected_count": reads.to_numpy()}, index=pd.Index(key, name="gene_id"))
     notes: list[str] = []
+    of = list(table["gene_id"]) if isoforms else list(frame.index)
     if isoforms:
-        genes, most = list(table["gene_id"]), how.settings.max_unmapped
-        frame, notes = summed(frame, genes, "by its column gene_id", path, most)
+        most = how.settings.max_unmapped
+        frame, notes = summed(frame, of, "by its column gene_id", path, most)
     out = _rounded(frame, path, [f"{path.name}: {n}" for n in notes])
-    ids = [_WITH_SYMBOL.match(str(g)) for g in out.data.index]
-    if sum(map(bool, ids)) > len(ids) / 2:  # RSEM writes id_symbol where it was given both
-        found = [m[1] if m else str(g) for m, g in zip(ids, out.data.index, strict=True)]
-        out.symbols = {m[1]: m[2] for m in ids if m}
-        out.data.index = pd.Index(found, name="gene_id")
-        _refuse_names(pd.Series(found, name="gene_id"), path, rows=False)
+    out.lengths = _lengths_of(table, "rsem", of, path)
+    bare, own = bare_ids(pd.Series(out.data.index, name="gene_id"))
+    if own:
+        out.symbols, out.data.index = own, pd.Index(bare, name="gene_id")
+        if out.lengths is not None:
+            out.lengths.index = out.data.index
+        refuse_names(bare, path, rows=False)
     out.named, out.one_list = False, True
     return out
 
 
+def _lengths_of(
+    table: pd.DataFrame, kind: str, genes: Sequence[str | None], path: Path
+) -> pd.DataFrame | None:
+    """Mean transcript lengths of a library's genes, under the name of its counts; None where the file has no such columns."""
+    length, abundance = _LENGTHS[kind]
+    if not {length, abundance} <= set(table.columns):
+        return None
+    values = [numbers_in(table[c], c, path, True) for c in (length, abundance)]
+    name = "expected_count" if kind == "rsem" else _QUANTIFIED[kind][1]
+    return mean_lengths(values[0], values[1], genes).where(lambda v: v > 0).to_frame(name)
+
+
 def _rounded(data: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Counts:
     """Estimated counts as whole numbers."""
-    _refuse_names(pd.Series(data.index, name="gene_id"), path, rows=False)
+    refuse_names(pd.Series(data.index, name="gene_id"), path, rows=False)
     whole = np.rint(data).astype(np.int64)
     change = float(np.abs(whole.sum() - data.sum()).max())
     said = (
@@ -378,11 +419,11 @@ def _rounded(data: pd.DataFrame, path: Path, notes: Sequence[str] = ()) -> Count
 
 def _counts(genes: pd.Series, samples: pd.DataFrame, path: Path, estimated: bool = False) -> Counts:
     """Counts of genes; rows of counters are dropped, and said."""
-    genes = genes.astype(str)
+    genes = gene_names(genes, path)
     counters = genes.map(is_counter).to_numpy(bool)
-    notes = []
+    rows, notes = samples.loc[counters].set_axis(genes[counters]), []
     if counters.any():
-        reads = pd.to_numeric(samples.loc[counters].iloc[:, 0], errors="coerce").sum()
+        reads = pd.to_numeric(rows.iloc[:, 0], errors="coerce").sum()
         named = ", ".join(genes[counters])
         notes.append(
             f"{path.name}: rows that are no genes: {named} ({reads:.0f} in the first column)"
@@ -390,44 +431,21 @@ def _counts(genes: pd.Series, samples: pd.DataFrame, path: Path, estimated: bool
         genes, samples = genes[~counters], samples.loc[~counters]
     if not len(genes):
         raise InputError("holds no gene", file=path)
-    _refuse_names(genes, path)
+    refuse_names(genes, path)
     data = {str(c): numbers_in(samples[c], str(c), path, estimated) for c in samples.columns}
     frame = pd.DataFrame({c: v.to_numpy() for c, v in data.items()})
     frame.index = pd.Index(genes, name="gene_id")
+    sums = totals_among(frame)
+    if sums.any():
+        named = ", ".join(map(str, frame.index[sums]))
+        notes.append(f"{path.name}: a row that is the sum of all others was left out: {named}")
+        frame = frame[~sums]
     if estimated:
         return _rounded(frame, path, notes)
-    return Counts(frame.astype(np.int64), notes=notes)
-
-
-def _refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
-    """Refuse genes that are dates, or stand twice, also under two versions of one id."""
-    dates = dates_among(list(genes))
-    if dates:
-        raise InputError(
-            f"{len(dates)} gene names are dates: a spreadsheet program has changed them",
-            file=path,
-            row=int(genes.index[genes == dates[0]][0]) if rows else None,
-            column=str(genes.name),
-            value=", ".join(dates[:5]),
-            allowed="gene ids, or symbols as they were before (1-Mar may be MARCH1 or MARC1)",
-        )
-    _refuse_twice(genes, path)
-    bare = genes.map(unversioned)
-    twice = bare.duplicated(keep=False).to_numpy()
-    if twice.any():
-        pair = genes[(bare == bare[twice].iloc[0]).to_numpy()]
-        raise InputError(
-            f"{bare[twice].nunique()} genes ({100 * bare[twice].nunique() / bare.nunique():.2g} %) stand "
-            "under several versions: tables of two annotations were joined",
-            file=path,
-            row=int(pair.index[1]) if rows else None,
-            value=", ".join(pair[:2]),
-            allowed="one row a gene: counts of one annotation, or ids without versions",
-        )
-
-
-def _refuse_twice(genes: pd.Series, path: Path) -> None:
-    if genes.duplicated().any():
-        row = int(genes.duplicated().to_numpy().argmax())
-        value = genes.iloc[row]
-        raise InputError("gene stands twice", file=path, row=int(genes.index[row]), value=value)
+    told = shares_elsewhere(frame.sum(), rows)
+    return Counts(
+        frame.astype(np.int64),
+        notes=notes,
+        assigned={c: share for c, (share, _) in told.items()},
+        remarks={c: words for c, (_, words) in told.items()},
+    )

@@ -6,11 +6,12 @@ from collections.abc import Mapping, Sequence
 
 import pandas as pd
 
+from periomics.bulk.parts import of_libraries
 from periomics.bulk.qc import groups
+from periomics.genes.axes import SetTables
 from periomics.genes.normalise import log_cpm
 from periomics.genes.orthologs import between
 from periomics.genes.scores import WARN_SHARE, footprint_scores, read_footprints, signature_scores
-from periomics.genes.signatures import signed_sets
 from periomics.study.settings.bulk import BulkScores
 
 COLUMNS = (
@@ -32,7 +33,7 @@ def score_libraries(
     counts: pd.DataFrame,
     symbols: pd.Series,
     facts: Sequence[Mapping[str, object]],
-    signatures: pd.DataFrame,
+    sets: SetTables,
     settings: BulkScores,
     footprints: str | None = None,
     orthologs: Mapping[str, str | None] | None = None,
@@ -47,8 +48,8 @@ def score_libraries(
         Symbol of each gene id.
     facts
         Rows of the libraries sheet that passed quality control.
-    signatures
-        Of `read_signatures`.
+    sets
+        Signatures and responses.
     settings
         BulkScores.
     footprints, orthologs
@@ -59,10 +60,10 @@ def score_libraries(
     for (compartment, source, species), names in groups(facts).items():
         label = " / ".join(x for x in (compartment, source, species) if x)
         found = score_matrix(
-            counts[names],
+            of_libraries(counts, names),
             symbols,
             species,
-            signatures=signatures,
+            sets=sets,
             settings=settings,
             footprints=footprints,
             orthologs=orthologs,
@@ -82,7 +83,7 @@ def score_matrix(
     counts: pd.DataFrame,
     symbols: pd.Series,
     species: str,
-    signatures: pd.DataFrame,
+    sets: SetTables,
     settings: BulkScores,
     footprints: str | None,
     orthologs: Mapping[str, str | None] | None,
@@ -90,8 +91,10 @@ def score_matrix(
     """Signature and footprint scores of one group of libraries: columns of `signature_scores`, kind and method."""
     expression = log_cpm(counts.to_numpy())
     names = list(symbols.reindex(counts.index).fillna(""))
-    first = signature_scores(expression, names, signed_sets(signatures, species))
-    parts = [first.assign(kind=_kind(first["score_id"]), method="mean_z")]
+    wanted = sets.scored(species)
+    kind = {s.name: k for k, s in wanted}
+    first = signature_scores(expression, names, [s for _, s in wanted])
+    parts = [first.assign(kind=first["score_id"].map(kind), method="mean_z")]
     if footprints:
         weights = read_footprints(
             footprints,
@@ -102,11 +105,6 @@ def score_matrix(
             footprint_scores(expression, names, weights).assign(kind="footprint", method="mlm")
         )
     return pd.concat(parts, ignore_index=True)
-
-
-def _kind(names: pd.Series) -> pd.Series:
-    """Checks of tissue and technique are told apart from signatures that may answer a question."""
-    return names.str.startswith("QC_").map({True: "qc", False: "signature"})
 
 
 def poorly_mapped(table: pd.DataFrame) -> list[str]:

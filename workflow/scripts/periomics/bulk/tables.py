@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import gzip
 import io
+import re
 from collections.abc import Sequence
 from itertools import islice
 from pathlib import Path
@@ -34,6 +35,10 @@ GENE_COLUMNS = (
     "feature",
     "",
 )
+# What R writes above the names of rows.
+ROW_NAMES = ("x", "row.names", "rownames")
+# A cell that is a count, however badly written, or stands for none: no library is called so above a list of genes.
+_VALUE = re.compile(r"[-+*.]?|[-+]?[\d.,]*\d[\d.,]*(?:e[-+]?\d+)?|#?n/?a|nan|[-+]?inf|null", re.I)
 # Rows of counters that are no genes: HTSeq's (also of old versions) and STAR's.
 COUNTERS = (
     "__no_feature",
@@ -41,6 +46,11 @@ COUNTERS = (
     "__too_low_aQual",
     "__not_aligned",
     "__alignment_not_unique",
+    "no_feature",
+    "ambiguous",
+    "too_low_aQual",
+    "not_aligned",
+    "alignment_not_unique",
     "N_unmapped",
     "N_multimapping",
     "N_noFeature",
@@ -67,9 +77,23 @@ def separator_of(line: str) -> str:
     return max(SEPARATORS, key=line.count)
 
 
+def names_genes(head: str) -> bool:
+    """Whether a name stands above a column of genes."""
+    plain = head.strip().casefold().replace(" ", "_")
+    return plain in GENE_COLUMNS or plain in ROW_NAMES
+
+
 def is_counter(name: str) -> bool:
     """Whether a row holds reads that belong to no gene."""
     return name.startswith("__") or name in COUNTERS
+
+
+def _cells(line: str, separator: str) -> list[str]:
+    """Cells of a line without the blanks around them and the empty ones at its end."""
+    cells = [c.strip().strip('"') for c in line.split(separator)]
+    while len(cells) > 1 and not cells[-1]:
+        cells.pop()
+    return cells
 
 
 def without_header(lines: Sequence[str]) -> bool:
@@ -77,17 +101,16 @@ def without_header(lines: Sequence[str]) -> bool:
     if not lines:
         return False
     separator = separator_of(lines[0])
-    cells = [line.split(separator) for line in lines]
+    cells = [_cells(line, separator) for line in lines]
     first, *rest = cells[0]
+    bare = all(_VALUE.fullmatch(c) for c in rest)
+    if ENSEMBL.match(first) or is_counter(first):  # a first count that cannot be read is no header
+        return bare or (len(rest) == 2 and bool(_VALUE.fullmatch(rest[1])))  # id, name, count
     if len(cells) > 1 and len(cells[1]) != len(cells[0]):
         return False  # R writes no name above the row names
-    if len(rest) == 2 and rest[1].isdigit() and ENSEMBL.match(first):
-        return True  # id, name, count
-    if not rest or not all(c.isdigit() for c in rest):
+    if not rest or not bare or names_genes(first):
         return False
-    known = ENSEMBL.match(first) or any(is_counter(c[0]) for c in cells)
-    named = first.casefold().replace(" ", "_") in GENE_COLUMNS
-    return bool(known) or (len(rest) == 1 and not named)
+    return len(rest) == 1 or any(is_counter(c[0]) for c in cells)
 
 
 def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
@@ -143,25 +166,43 @@ def read_table(path: Path, most_cells: int | None = None, headless: bool = False
         raise InputError("holds a header and no gene", file=path) from None
     df.index = pd.RangeIndex(above + 1 + skip, above + 1 + skip + len(df))
     full = [i for i, line in enumerate(text.split("\n"), above + 1) if line.strip()][skip:]
-    if len(full) == len(df):  # blank lines are counted; a cell of several lines is not looked for
+    if len(full) == len(df):  # blank lines are counted
         df.index = pd.Index(full)
+    else:
+        _refuse_swallowed(df, path)
     last = text.rstrip("\r\n").rsplit("\n", 1)[-1]
     if len(next(csv.reader([last], delimiter=separator), [])) < df.shape[1]:
         message = "row has fewer cells than the others: was the file cut off?"
         raise InputError(message, file=path, row=int(df.index[-1]), value=df.iloc[-1, 0])
     if headless:
         df.columns = [str(c) for c in df.columns]
+        while df.shape[1] > 2 and (df.iloc[:, -1] == "").all():
+            df = df.iloc[:, :-1]
         return df
-    df.columns = _header(head, df, path, above)
+    df.columns = pd.Index(_header(head, df, path, above))
     void = (df.columns == "") & (df == "").all().to_numpy()
     return df.loc[:, ~void]
+
+
+def _refuse_swallowed(df: pd.DataFrame, path: Path) -> None:
+    """Refuse cells of several lines: a quote mark that nothing closes takes in the rows below it."""
+    several = df.apply(lambda cells: cells.astype(str).str.contains("\n", regex=False))
+    if several.to_numpy().any():
+        row = int(several.any(axis=1).to_numpy().argmax())
+        cell = df.iloc[row][several.iloc[row]].iloc[0]
+        message = "a quote mark opens a cell that takes in the rows below"
+        raise InputError(message, file=path, row=int(df.index[row]), value=cell.split("\n")[0][:40])
 
 
 def _header(head: str, df: pd.DataFrame, path: Path, above: int) -> list[str]:
     header = next(csv.reader([head.rstrip("\r")], delimiter=separator_of(head)))
     # R writes no name above the row names; the header then has one field fewer than the rows.
     if df.shape[1] == len(header) + 1:
-        header = ["", *header]
+        ends = (df.iloc[:, -1] == "").all()  # rows end in a separator: which column has no name?
+        if ends and not names_genes(header[0]):
+            message = "the rows end in a separator, the header does not: which column has no name?"
+            raise InputError(message, file=path, row=above + 1, value=header[0])
+        header = [*header, ""] if ends else ["", *header]
     if df.shape[1] != len(header):
         message = f"{len(header)} columns in the header, {df.shape[1]} in the rows"
         raise InputError(message, file=path)

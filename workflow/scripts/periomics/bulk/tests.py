@@ -6,17 +6,16 @@ from collections.abc import Mapping
 
 import pandas as pd
 
-from periomics.genes.design import (
-    collapse,
-    contrast_weights,
-    model_matrix,
-    one_species,
-    select,
-    standing,
-    with_design,
+from periomics.bulk.designs import Designed
+from periomics.genes.design import one_species
+from periomics.genes.model import (
+    SUMMARY_COLUMNS,
+    empty_table,
+    fit_design,
+    summary,
+    without_inference,
 )
-from periomics.genes.model import empty_table, fit_contrasts, significant, without_inference
-from periomics.study.settings.bulk import Analysis, BulkTests
+from periomics.study.settings.bulk import BulkTests
 
 TEST_COLUMNS = (
     "test",
@@ -28,39 +27,14 @@ TEST_COLUMNS = (
     "n_per_arm",
     "blocks",
     "residual_df",
-    "status",
-    "reason",
-    "n_genes",
-    "n_significant",
-    "n_significant_normal",
+    *SUMMARY_COLUMNS,
 )
 
 
 def run_analysis(
-    analysis: Analysis,
-    counts: pd.DataFrame,
-    symbols: pd.Series,
-    samples: pd.DataFrame,
-    claims: Mapping[str, object],
-    roles: Mapping[str, object] | None,
-    settings: BulkTests,
-) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    of: Designed, settings: BulkTests
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame, pd.DataFrame]:
     """Tables of all contrasts of an analysis, from one fit.
-
-    Parameters
-    ----------
-    analysis
-        What to compare.
-    counts
-        Genes × specimen_id.
-    symbols
-        Symbol of each gene id.
-    samples
-        Of `sample_table`, libraries that passed quality control.
-    claims, roles
-        claims.yaml and the config's roles.
-    settings
-        BulkTests.
 
     Returns
     -------
@@ -68,22 +42,17 @@ def run_analysis(
         `<analysis>.<contrast>` → differential test; without rows where it was refused.
     overview
         TEST_COLUMNS, one row per contrast: what was tested, how many units, and why not where not.
+    spread
+        DISPERSION_COLUMNS, a row per gene.
     """
-    chosen = with_design(
-        select(samples, analysis.select, analysis.name),
-        analysis.arm,
-        analysis.blocks,
-        analysis.name,
+    analysis, units = of.analysis, of.units
+    wanted = {c: w for c, w in of.weights.items() if of.status[c][0] != "refused"}
+    fitted, spread = fit_design(
+        of.counts, of.model, wanted, of.symbols, settings, lengths=of.lengths
     )
-    summed, units = collapse(counts, chosen)
-    model = model_matrix(units)
-    weights = {c: contrast_weights(claims, roles, c) for c in analysis.contrasts}
-    status = {c: standing(units, model, w, settings.min_per_arm) for c, w in weights.items()}
-    wanted = {c: w for c, w in weights.items() if status[c][0] != "refused"}
-    fitted = fit_contrasts(summed, model, wanted, symbols, settings) if wanted else {}
     tables, rows = {}, []
-    for contrast, w in weights.items():
-        kind, reason = status[contrast]
+    for contrast, w in of.weights.items():
+        kind, reason = of.status[contrast]
         table = fitted.get(contrast, empty_table())
         table = without_inference(table, reason) if kind == "descriptive" else table
         tables[f"{analysis.name}.{contrast}"] = table
@@ -93,20 +62,17 @@ def run_analysis(
                 "test": f"{analysis.name}.{contrast}",
                 "analysis": analysis.name,
                 "contrast": contrast,
-                "species": one_species(chosen, analysis.name),
+                "species": one_species(of.libraries, analysis.name),
                 "weights": "; ".join(f"{a} {v:+g}" for a, v in w.items()),
                 "n_units": units["animal_id"].nunique(),
                 "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in w),
                 "blocks": "; ".join(analysis.blocks),
-                "residual_df": model.freedom,
-                "status": kind,
-                "reason": reason or table.attrs.get("reason", ""),
-                "n_genes": len(table),
-                "n_significant": significant(table, "padj", kind, settings.alpha),
-                "n_significant_normal": significant(table, "padj_normal", kind, settings.alpha),
+                "residual_df": of.model.freedom,
+                **summary(table, kind, reason, settings),
             }
         )
-    return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+    spread.insert(0, "analysis", analysis.name)
+    return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS)), spread
 
 
 def tests_figure(tables: Mapping[str, pd.DataFrame], overview: pd.DataFrame, alpha: float):

@@ -1,4 +1,4 @@
-"""Transcripts summed to genes by a table of both, as tximport does without offsets; transcripts are never tested as genes."""
+"""Transcripts summed to genes by a table of both, with their mean lengths; transcripts are never tested as genes."""
 
 from __future__ import annotations
 
@@ -147,14 +147,34 @@ def summed(
         )
     data = reads.loc[known].groupby(of[known].to_numpy(), sort=False).sum()
     data.index.name = "gene_id"
-    notes = [
-        f"{int(known.sum())} transcripts were summed to {len(data)} genes {how}; average transcript "
-        "lengths are no offsets here, as the model has one factor a library: where an arm changes "
-        "which transcript is used, a gene's change holds this too"
-    ]
+    notes = [f"{int(known.sum())} transcripts were summed to {len(data)} genes {how}"]
     if not known.all():
         notes.append(
             f"{int((~known).sum())} transcripts have no gene {how} and were left out, with "
             f"{100 * share:.2g} % of the reads at most"
         )
     return data, notes
+
+
+def mean_lengths(
+    lengths: pd.Series, abundance: pd.Series, genes: Sequence[str | None]
+) -> pd.Series:
+    """Mean length of each gene's transcripts, weighted by their abundance (not by reads, which are long ones' more often).
+
+    Parameters
+    ----------
+    lengths, abundance
+        Effective length and abundance (TPM) of each transcript.
+    genes
+        Its gene; None is left out.
+
+    Returns
+    -------
+    Series
+        By gene, in the order of the genes' first transcripts; NaN where no transcript is abundant.
+    """
+    of = pd.Series(list(genes), index=lengths.index, dtype=object)
+    known = of.notna().to_numpy()
+    parts = pd.DataFrame({"product": lengths * abundance, "abundance": abundance})[known]
+    sums = parts.groupby(of[known].to_numpy(), sort=False).sum()
+    return (sums["product"] / sums["abundance"].where(sums["abundance"] > 0)).rename_axis("gene_id")

@@ -216,6 +216,24 @@ def collapse(counts: pd.DataFrame, samples: pd.DataFrame) -> tuple[pd.DataFrame,
     return pd.DataFrame(summed, index=counts.index), first
 
 
+def collapse_lengths(
+    lengths: pd.DataFrame, counts: pd.DataFrame, samples: pd.DataFrame
+) -> pd.DataFrame:
+    """Transcript lengths of the units that `collapse` gives: of summed libraries, reads over reads per length.
+
+    Parameters
+    ----------
+    lengths, counts
+        Genes × specimens.
+    samples
+        Of `with_design`.
+    """
+    weight = counts.loc[lengths.index, lengths.columns] + 1e-9
+    reads, _ = collapse(weight, samples)
+    molecules, _ = collapse(weight / lengths, samples)
+    return reads / molecules
+
+
 def model_matrix(samples: pd.DataFrame) -> Model:
     """Intercept, arms and block levels, without block levels that add nothing to the columns before them."""
     arms = tuple(sorted(set(samples["arm"])))
@@ -252,12 +270,14 @@ def estimable(model: Model, samples: pd.DataFrame, weights: Mapping[str, float])
 def contrast_weights(
     claims: Mapping[str, object], roles: Mapping[str, object] | None, name: str
 ) -> dict[str, float]:
-    """Weights of a named contrast of claims.yaml with the roles healthy and disease replaced by their arms.
+    """Weights of a named contrast of claims.yaml with the roles healthy and disease replaced by their arms, without those of 0.
+
+    An arm that is named by itself and by its role has both weights together.
 
     Raises
     ------
     InputError
-        If no such contrast is declared.
+        If no such contrast is declared, or its weights do not sum to 0 over two arms or more.
     """
     contrasts = claims.get("contrasts")
     contrasts = contrasts if isinstance(contrasts, Mapping) else {}
@@ -270,7 +290,15 @@ def contrast_weights(
             allowed=", ".join(map(str, contrasts)),
         )
     arms = {r: str((roles or {})[r]) for r in ("healthy", "disease") if (roles or {}).get(r)}
-    return {arms.get(str(k), str(k)): float(w) for k, w in entry["weights"].items()}
+    found: dict[str, float] = {}
+    for key, weight in entry["weights"].items():
+        arm = arms.get(str(key), str(key))
+        found[arm] = found.get(arm, 0.0) + float(weight)
+    found = {arm: weight for arm, weight in found.items() if weight}
+    if not found or abs(sum(found.values())) > 1e-9:
+        message = f"weights of contrast {name} must sum to 0 over two arms or more"
+        raise InputError(message, file="claims", value=dict(entry["weights"]))
+    return found
 
 
 def missing_arms(model: Model, weights: Mapping[str, float]) -> list[str]:

@@ -1,35 +1,40 @@
-"""Differential expression: negative binomial model by PyDESeq2, all contrasts of one design from one fit."""
+"""Differential expression: one fit of a design's counts, and a table for each of its contrasts."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
+from periomics.core.multiplicity import benjamini_hochberg
+from periomics.genes.count_model import CountFit, fit_counts
 from periomics.genes.design import Model
-from periomics.genes.moderated import Fit, adjusted_after_filter, contrast_test, fit_logs
+from periomics.genes.moderated import adjusted_after_filter
+from periomics.genes.pydeseq2_model import PyDeseqFit, refuse_lengths
 from periomics.genes.shrinkage import shrunken
+from periomics.genes.tested import Tested, tested_genes
+from periomics.study.interface.genes import DISPERSION_COLUMNS, GENE_COLUMNS
 from periomics.study.settings.genes import GeneTests
 
-COLUMNS = (
-    "gene_id",
-    "symbol",
-    "baseMean",
-    "log2FC",
-    "lfcSE",
-    "stat",
-    "p",
-    "padj",
-    "log2FC_shrunk",
-    "df",
+SUMMARY_COLUMNS = (
+    "status",
+    "reason",
+    "n_genes",
+    "n_significant",
+    "n_significant_normal",
+    "margin",
+    "n_beyond",
+    "n_within",
 )
 
 
-def empty_table() -> pd.DataFrame:
+def empty_table(reason: str = "") -> pd.DataFrame:
     """A differential test without genes."""
-    return pd.DataFrame(columns=[*COLUMNS, "padj_normal", "note"])
+    table = pd.DataFrame(columns=[*GENE_COLUMNS, "note"])
+    table.attrs["reason"] = reason
+    return table
 
 
 def fit_contrasts(
@@ -38,6 +43,8 @@ def fit_contrasts(
     contrasts: Mapping[str, Mapping[str, float]],
     symbols: Mapping[str, str] | pd.Series,
     settings: GeneTests | None = None,
+    *,
+    lengths: pd.DataFrame | None = None,
 ) -> dict[str, pd.DataFrame]:
     """Fit ~ blocks + arm once and test every contrast of arms.
 
@@ -54,135 +61,193 @@ def fit_contrasts(
     settings
         Genes with fewer counts than `min_total` over all samples are in no table; independent filtering aims at `alpha`. With
         `reference: moderated` stat, df, p and padj are of a moderated t-test on log counts (`periomics.genes.moderated`), with
-        `normal` of Wald statistics against the normal distribution, as DESeq2 does.
+        `normal` of Wald statistics against the normal distribution, as DESeq2 does. `fit` says whether the negative binomial
+        fit is our own or PyDESeq2's. `margin` is the change that p_beyond and p_within are about.
+    lengths
+        Mean transcript length of each gene in each sample, where files tell them: changes are then of molecules, not of reads.
 
     Returns
     -------
     dict of DataFrame
-        Columns COLUMNS, sorted by gene_id, with padj_normal (padj of the normal reference) and note. log2FC, lfcSE and
-        log2FC_shrunk are in log2 units and the same for both references; df is empty with `normal`. padj is empty where a low
+        Columns GENE_COLUMNS, sorted by gene_id, and note. log2FC, lfcSE and log2FC_shrunk are in log2 units and the same for
+        both references; df is empty with `normal`; padj_normal is padj of the normal reference. padj is empty where a low
         mean took a gene out, p where there is nothing to test: no count in the arms compared, no degree of freedom or, with
-        `normal`, an outlier. `attrs["reason"]` says why variances were not squeezed, where they were not.
+        `normal`, an outlier. p_beyond tests whether a change is larger than the margin, p_within whether it is smaller;
+        their padj are Benjamini and Hochberg's over all genes. `attrs["reason"]` says why variances were not squeezed, where
+        they were not, or why there are no genes.
+
+    Raises
+    ------
+    InputError
+        Where PyDESeq2 is asked for and there are transcript lengths, or a sample has no counts (`tested_genes`).
 
     Notes
     -----
-    The model of Love, Huber and Anders as implemented by PyDESeq2 0.5; its sets of significant genes overlap with DESeq2's by a
-    Jaccard index of .91 to .96 on real data (shared specification of omics). Dispersions are estimates: with the normal reference
-    the false discovery rate exceeds the stated one. Error rates and power of the moderated test: docs/omics.md. The shrunken
-    change is for display, from `shrinkage`.
+    The negative binomial fit is DESeq2's (`periomics.genes.count_model`), or PyDESeq2's on request. Dispersions are
+    estimates: with the normal reference the false discovery rate exceeds the stated one. Error rates and power of the
+    moderated test: docs/omics.md. The shrunken change is for display, from `shrinkage`.
     """
-    from pydeseq2.dds import DeseqDataSet
-    from pydeseq2.default_inference import DefaultInference
-    from pydeseq2.ds import DeseqStats
-
-    settings = settings or GeneTests()
-    alpha, is_moderated = settings.alpha, settings.reference == "moderated"
-    tested = counts.loc[counts.sum(axis=1) >= max(1, settings.min_total)].sort_index()
-    if tested.empty:
-        return {name: empty_table() for name in contrasts}
-    inference = DefaultInference(n_cpus=1)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        dds = DeseqDataSet(
-            counts=tested.T.astype(int),
-            metadata=pd.DataFrame({"sample": list(tested.columns)}, index=tested.columns),
-            design=model.matrix.loc[list(tested.columns)],
-            refit_cooks=True,
-            inference=inference,
-            quiet=True,
-            size_factors_fit_type="ratio" if (tested > 0).all(axis=1).any() else "poscounts",
-        )
-        dds.deseq2()
-        fit, seen, mean = moderated(tested, model, np.asarray(dds.obs["size_factors"], float))
-        out = {}
-        for name, weights in contrasts.items():
-            test = DeseqStats(
-                dds, contrast=model.vector(weights), alpha=alpha, inference=inference, quiet=True
-            )
-            test.summary()
-            results = test.results_df
-            if is_moderated:
-                results = with_moderated_reference(
-                    results,
-                    fit,
-                    model.vector(weights),
-                    seen=seen[[a for a, w in weights.items() if w]].any(axis=1),
-                    mean=mean,
-                    alpha=alpha,
-                )
-            else:
-                results = results.assign(df=np.nan, padj_normal=results["padj"])
-            out[name] = _table(results, symbols)
-            out[name].attrs["reason"] = fit.reason if is_moderated else ""
-    return out
+    return fit_design(counts, model, contrasts, symbols, settings, lengths=lengths)[0]
 
 
-def moderated(
-    counts: pd.DataFrame, model: Model, sizes: np.ndarray
-) -> tuple[Fit, pd.DataFrame, pd.Series]:
-    """Fit of log counts with, for each gene, the arms that hold a count of it, and its mean count."""
-    values = counts.to_numpy(float)
-    arms = model.arm_of(list(counts.columns))
-    fit = fit_logs(values, model.matrix.loc[list(counts.columns)].to_numpy(float), arms, sizes)
-    seen = pd.DataFrame(
-        {arm: values[:, arms == i].sum(axis=1) > 0 for i, arm in enumerate(model.arms)},
-        index=counts.index,
-    )
-    return fit, seen, pd.Series((values / sizes).mean(axis=1), counts.index)
-
-
-def with_moderated_reference(
-    results: pd.DataFrame,
-    fit: Fit,
-    vector: np.ndarray,
+def fit_design(
+    counts: pd.DataFrame,
+    model: Model,
+    contrasts: Mapping[str, Mapping[str, float]],
+    symbols: Mapping[str, str] | pd.Series,
+    settings: GeneTests | None = None,
     *,
-    seen: pd.Series,
-    mean: pd.Series,
-    alpha: float,
+    lengths: pd.DataFrame | None = None,
+) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
+    """Tables of `fit_contrasts`, and how much genes vary between units of one arm.
+
+    Returns
+    -------
+    tables
+        As `fit_contrasts`.
+    spread
+        gene_id, baseMean, and the dispersions of the count model: own, trend, used (squares of a coefficient of variation,
+        that of counting left out).
+    """
+    settings = settings or GeneTests()
+    spread = pd.DataFrame(columns=list(DISPERSION_COLUMNS[1:]))
+    tested = tested_genes(counts, model, settings.min_total, lengths) if contrasts else None
+    if tested is None:
+        none = f"no gene has {max(1, settings.min_total)} counts over all units"
+        return {name: empty_table(none) for name in contrasts}, spread
+    if settings.fit == "pydeseq2":
+        refuse_lengths(lengths)
+        matrix = model.matrix.loc[list(tested.counts.columns)]
+        counted: CountFit | PyDeseqFit = PyDeseqFit(tested.counts, matrix)
+    else:
+        counted = fit_counts(tested.counts.to_numpy(float), tested.matrix, tested.scale)
+    found = counted.dispersions
+    values = (tested.counts.index, counted.mean, found.own, found.trend, found.used)
+    spread = pd.DataFrame(dict(zip(DISPERSION_COLUMNS[1:], values, strict=True)))
+    tables = {
+        n: contrast_table(tested, counted, w, symbols, settings) for n, w in contrasts.items()
+    }
+    return tables, spread
+
+
+def contrast_table(
+    tested: Tested,
+    counted: CountFit | PyDeseqFit,
+    weights: Mapping[str, float],
+    symbols: Mapping[str, str] | pd.Series,
+    settings: GeneTests,
 ) -> pd.DataFrame:
-    """Results with stat, df, p and padj of the moderated t-test.
+    """Table of one contrast, as `fit_contrasts` gives it, from the fits of log counts and of counts."""
+    change, error = counted.contrast(tested.model.vector(weights))
+    moderated = tested.moderated(weights)
+    stat = np.divide(change, error, out=np.full(len(change), np.nan), where=error != 0)
+    normal = pd.DataFrame(
+        {
+            "change": change,
+            "error": error,
+            "stat": stat,
+            "df": np.nan,
+            "p": np.where(counted.outlier, np.nan, 2 * stats.norm.sf(np.abs(stat))),
+        }
+    )
+    normal.loc[~tested.seen_in(weights), ["stat", "p"]] = np.nan
+    is_moderated = settings.reference == "moderated"
+    used = moderated if is_moderated else normal
+    padj, padj_normal = (
+        adjusted_after_filter(test["p"].to_numpy(), counted.mean, settings.alpha)
+        for test in (used, normal)
+    )
+    df = pd.DataFrame(
+        {
+            "gene_id": tested.counts.index,
+            "symbol": tested.counts.index.to_series().map(symbols).fillna("").to_numpy(),
+            "baseMean": counted.mean,
+            "log2FC": change,
+            "lfcSE": error,
+            "stat": used["stat"],
+            "p": used["p"],
+            "padj": padj,
+            "log2FC_shrunk": shrunken(change, error),
+            "df": used["df"],
+            "padj_normal": padj_normal,
+        }
+    )
+    df = df.join(against_margin(used, change, settings.margin))
+    untested = "no test: no counts in these arms, an outlier or no estimate"
+    filtered = np.where(df["padj"].isna(), "low mean, filtered", "")
+    df["note"] = np.where(df["p"].isna(), untested, filtered)
+    df.attrs["reason"] = tested.logs.reason if is_moderated else ""
+    return df[[*GENE_COLUMNS, "note"]].sort_values("gene_id").reset_index(drop=True)
+
+
+def against_margin(test: pd.DataFrame, change: np.ndarray, margin: float) -> pd.DataFrame:
+    """Tests of whether changes are larger than a margin, and of whether they are smaller.
 
     Parameters
     ----------
-    results
-        Of PyDESeq2, by gene.
-    fit
-        Of `fit_logs`, genes in the same order.
-    vector
-        Contrast of coefficients.
-    seen
-        Whether an arm of the contrast holds a count of the gene; without one there is nothing to test.
-    mean
-        Mean normalised count.
-    alpha
-        False discovery rate that filtering by mean count aims at.
+    test
+        change, error, df (NaN: normal) and p of a reference; without p a gene is not tested.
+    change
+        log2 changes of the count model.
+    margin
+        log2, above 0.
+
+    Returns
+    -------
+    DataFrame
+        p_beyond, padj_beyond, p_within, padj_within.
+
+    Notes
+    -----
+    Each at its boundary, |change| = margin: the probability of an estimate as large (both tails), or as small (the larger of
+    two one-sided p). Changes of log counts are too small where counts are low, so each test takes the less favourable of
+    both estimates.
     """
-    test = contrast_test(fit, vector).set_index(results.index)
-    test.loc[~seen.loc[results.index], ["stat", "df", "p"]] = np.nan
-    padj = adjusted_after_filter(test["p"].to_numpy(), mean.loc[results.index].to_numpy(), alpha)
-    return results.assign(
-        stat=test["stat"], df=test["df"], pvalue=test["p"], padj=padj, padj_normal=results["padj"]
+    both = np.abs(np.column_stack([test["change"], change]))
+    agree = np.sign(test["change"]) == np.sign(change)
+    low, high = np.where(agree, both.min(axis=1), 0.0), both.max(axis=1)
+    freedom = test["df"].fillna(np.inf).to_numpy(float)
+    error = np.where(test["p"].isna(), np.nan, test["error"])
+    beyond = stats.t.sf((low - margin) / error, freedom)
+    beyond = np.minimum(beyond + stats.t.sf((low + margin) / error, freedom), 1.0)
+    within = stats.t.sf((margin - high) / error, freedom)
+    return pd.DataFrame(
+        {
+            "p_beyond": beyond,
+            "padj_beyond": benjamini_hochberg(beyond),
+            "p_within": within,
+            "padj_within": benjamini_hochberg(within),
+        }
     )
-
-
-def _table(results: pd.DataFrame, symbols: Mapping[str, str] | pd.Series) -> pd.DataFrame:
-    df = results.rename(columns={"log2FoldChange": "log2FC", "pvalue": "p"})
-    df = df.rename_axis("gene_id").reset_index()
-    df["symbol"] = df["gene_id"].map(symbols).fillna("")
-    df["log2FC_shrunk"] = shrunken(df["log2FC"].to_numpy(float), df["lfcSE"].to_numpy(float))
-    df["note"] = np.where(
-        df["p"].isna(),
-        "no test: no counts in these arms, an outlier or no estimate",
-        np.where(df["padj"].isna(), "low mean, filtered", ""),
-    )
-    return df[[*COLUMNS, "padj_normal", "note"]].sort_values("gene_id").reset_index(drop=True)
 
 
 def without_inference(table: pd.DataFrame, reason: str) -> pd.DataFrame:
-    """A test's table with estimates and ranking only: p and padj empty, the reason in every row."""
-    return table.assign(p=np.nan, padj=np.nan, note=reason)
+    """A test's table with estimates and ranking only: every p is empty, the reason in every row."""
+    inference = [c for c in GENE_COLUMNS if c.split("_")[0] in ("p", "padj")]
+    return table.assign(**dict.fromkeys(inference, np.nan), note=reason)
 
 
-def significant(table: pd.DataFrame, column: str, status: str, alpha: float) -> int | str:
-    """Genes below alpha in a column of adjusted p of a test's table; '' where it has no inference."""
-    return int((table[column] < alpha).sum()) if status == "tested" else ""
+def summary(table: pd.DataFrame, kind: str, reason: str, settings: GeneTests) -> dict[str, object]:
+    """SUMMARY_COLUMNS of a contrast: what it was called and why, and its genes; numbers below alpha only where it was tested.
+
+    Parameters
+    ----------
+    table
+        Of `fit_contrasts`; `empty_table` where it was refused.
+    kind, reason
+        Of `standing`; without a reason that of the fit.
+    settings
+        Level and margin.
+    """
+    columns = {
+        "n_significant": "padj",
+        "n_significant_normal": "padj_normal",
+        "n_beyond": "padj_beyond",
+        "n_within": "padj_within",
+    }
+    below: dict[str, object] = {
+        n: int((table[c] < settings.alpha).sum()) if kind == "tested" else ""
+        for n, c in columns.items()
+    }
+    shared = {"n_genes": len(table), "margin": settings.margin}
+    return {"status": kind, "reason": reason or table.attrs.get("reason", ""), **shared, **below}

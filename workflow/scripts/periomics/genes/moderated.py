@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy import linalg, optimize, special, stats
 
 from periomics.core.multiplicity import benjamini_hochberg
+from periomics.genes.normalise import log_cpm
 
 Floats = NDArray[np.float64]
 
@@ -43,6 +44,10 @@ class Squeezed:
     prior: float
     location: Floats
 
+    def of(self, genes: NDArray) -> Squeezed:
+        """Those of some genes, chosen by an index or a mask."""
+        return Squeezed(self.variance[genes], self.freedom[genes], self.prior, self.location[genes])
+
 
 @dataclass(frozen=True)
 class Fit:
@@ -50,6 +55,8 @@ class Fit:
 
     Attributes
     ----------
+    logs
+        (genes, samples): log2 counts per million.
     coefficients
         (genes, coefficients).
     unscaled
@@ -64,6 +71,7 @@ class Fit:
         Why there is no trend and no squeezing; '' where there are.
     """
 
+    logs: Floats
     coefficients: Floats
     unscaled: Floats
     own: Floats
@@ -152,18 +160,15 @@ def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Flo
     arms
         Arm of each sample, as a number.
     sizes
-        Size factors.
+        Size factors, (samples,) or (genes, samples).
 
     Notes
     -----
-    The prior count grows with the library, so that a gene without counts in an arm has no spurious
-    differences there; such an arm takes no part in the gene's variance. Samples have equal weights:
+    An arm without a count of a gene takes no part in the gene's variance. Samples have equal weights:
     weights from a trend of spread over fitted counts, tried first, gave twice the stated false
     discovery rate at low counts in libraries of unequal depth.
     """
-    library = sizes * counts.sum() / counts.shape[1] / sizes.mean()
-    added = PRIOR_COUNT * library / library.mean()
-    logs = np.log2((counts + added) / (library + 2 * added) * 1e6)
+    logs = log_cpm(counts, PRIOR_COUNT, sizes)
     sums, freedom = _residual_sums(logs, counts, matrix=matrix, arms=arms)
     own = np.where(freedom > 0, sums / np.maximum(freedom, 1), np.nan)
     varying = int((sums > 0).sum())
@@ -173,9 +178,17 @@ def fit_logs(counts: Floats, matrix: Floats, arms: NDArray[np.int64], sizes: Flo
         squeezed = Squeezed(own, freedom, 0.0, np.full(len(own), np.nan))
     else:
         squeezed = squeeze(own, freedom, np.log2((counts / sizes).mean(axis=1) + PRIOR_COUNT))
-    coefficients = np.linalg.lstsq(matrix, logs.T, rcond=None)[0].T
+    coefficients = np.asarray(np.linalg.lstsq(matrix, logs.T, rcond=None)[0].T, np.float64)
     unscaled = np.asarray(np.linalg.inv(matrix.T @ matrix), np.float64)
-    return Fit(coefficients, unscaled, own, freedom, squeezed, reason)
+    return Fit(
+        logs=logs,
+        coefficients=coefficients,
+        unscaled=unscaled,
+        own=own,
+        own_freedom=freedom,
+        squeezed=squeezed,
+        reason=reason,
+    )
 
 
 def _patterns(counts: Floats, arms: NDArray[np.int64]) -> Iterator[tuple[NDArray, NDArray]]:
@@ -249,7 +262,7 @@ def adjusted_after_filter(p: Floats, mean: Floats, alpha: float) -> Floats:
     -----
     Rejections are counted with the lowest 0 to 95 % of genes left out (50 steps) and smoothed; the
     first step that comes within one residual SD of the highest point of the smooth is taken. It is
-    the rule of PyDESeq2's independent filtering.
+    the rule of DESeq2's independent filtering.
     """
     from statsmodels.nonparametric.smoothers_lowess import lowess
 

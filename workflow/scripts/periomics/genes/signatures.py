@@ -63,7 +63,7 @@ def read_signatures(path: str | os.PathLike[str]) -> pd.DataFrame:
     return df
 
 
-def _names(cell: str) -> tuple[str, ...]:
+def names_of(cell: str) -> tuple[str, ...]:
     return tuple(n for n in cell.split("|") if n and n != "NA")
 
 
@@ -93,7 +93,7 @@ def signed_sets(table: pd.DataFrame, species: str) -> list[GeneSet]:
         keep = signs != 0 if signs.any() else ~part["role"].isin(NEGATIVE_ROLES)
         chosen = part[keep].assign(sign=signs[keep].where(signs[keep] != 0, 1))
         members = tuple(
-            Member(_names(g), int(s)) for g, s in zip(chosen[column], chosen["sign"], strict=True)
+            Member(names_of(g), int(s)) for g, s in zip(chosen[column], chosen["sign"], strict=True)
         )
         out.append(GeneSet(str(key), members))
     return out
