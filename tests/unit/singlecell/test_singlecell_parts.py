@@ -1,6 +1,7 @@
 """Reading cells, quality, names of clusters and composition."""
 
 import anndata as ad
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,19 +9,29 @@ import scipy.sparse as sp
 from scipy import stats
 
 from periomics.core.errors import InputError
-from periomics.singlecell.atlas import label_id
+from periomics.genes.mitochondrial import IDS, mitochondrial
+from periomics.singlecell.atlas import label_id, label_ids
 from periomics.singlecell.composition import (
     centred_log_ratios,
     composition_table,
-    contrast,
-    paired_contrast,
 )
-from periomics.singlecell.labels import marker_scores, name_clusters, read_markers
+from periomics.singlecell.doublets import find_doublets
+from periomics.singlecell.opening import look_at_cells
+from periomics.singlecell.pictures import NO_MAP, arms_figure
 from periomics.singlecell.pseudobulk import pseudobulk
-from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells, quality_table
-from periomics.singlecell.readers import read_cells
+from periomics.singlecell.quality import (
+    add_metrics,
+    flag_cells,
+    quality_table,
+    without_filter,
+)
+from periomics.singlecell.readers import check_species, read_cells
+from periomics.singlecell.reference import contrasts, stable_weights
 from periomics.singlecell.tests import compare_type
+from periomics.study.check.opened import Named
 from periomics.study.settings.singlecell import Atlas, PseudobulkTests
+
+SETTINGS = PseudobulkTests()
 
 
 def cells(n=60, genes=40, seed=1):
@@ -50,12 +61,24 @@ def test_libraries_of_a_shared_file_are_told_apart(tmp_path):
             fact(tmp_path / "x.h5ad", "l1", sample="s1"),
             fact(tmp_path / "x.h5ad", "l2", sample="s2"),
         ],
-        "sample",
     )
     assert out.obs["specimen_id"].value_counts().to_dict() == {"l1": 30, "l2": 30}
     assert out.obs_names[0].startswith("l1:")
     original = cells()
     assert np.array_equal(out["l2:c1", "g5"].X.toarray(), original["c1", "g5"].X.toarray())
+
+
+def test_a_sorted_library_carries_the_sheets_type_and_others_the_cells_own(tmp_path):
+    table = cells()
+    table.obs["mine"] = ["x", "y"] * 30
+    table.write_h5ad(tmp_path / "x.h5ad")
+    one, two = (fact(tmp_path / "x.h5ad", f"l{i}", sample=f"s{i}") for i in (1, 2))
+    out = read_cells([one | {"cell_type": "sorted"}, two])
+    assert set(out.obs.loc[out.obs["specimen_id"] == "l1", "given_label"]) == {"sorted"}
+    assert set(out.obs.loc[out.obs["specimen_id"] == "l2", "given_label"]) == {""}
+    out = read_cells([one | {"cell_type": "sorted"}, two], Atlas(label_column="mine"))
+    assert set(out.obs["given_label"]) == {"sorted", "y"}
+    assert "given_label" not in read_cells([one, two]).obs
 
 
 def test_a_10x_folder_is_read_with_its_symbols(tmp_path):
@@ -72,7 +95,7 @@ def test_a_10x_folder_is_read_with_its_symbols(tmp_path):
     )
     (tmp_path / "features.tsv.gz").write_bytes(gzip.compress(features.encode()))
     (tmp_path / "barcodes.tsv.gz").write_bytes(gzip.compress(b"AA-1\nCC-1\n"))
-    out = read_cells([fact(tmp_path, "l1")], "sample")
+    out = read_cells([fact(tmp_path, "l1")])
     assert list(out.var["symbol"]) == ["Kdr", "Flt1", "Mt-nd1"]
     assert np.array_equal(out.X.toarray(), counts)
 
@@ -83,16 +106,13 @@ def test_values_that_are_no_counts_are_refused_and_a_layer_of_counts_is_taken(tm
     table.X = table.X * 0.5
     table.write_h5ad(tmp_path / "x.h5ad")
     with pytest.raises(InputError, match="whole counts"):
-        read_cells([fact(tmp_path / "x.h5ad", "l1", sample="s1")], "sample")
+        read_cells([fact(tmp_path / "x.h5ad", "l1", sample="s1")])
     table.layers["counts"] = raw
     table.write_h5ad(tmp_path / "y.h5ad")
-    assert (
-        read_cells([fact(tmp_path / "y.h5ad", "l1", sample="s1")], "sample").X.max()
-        == raw[::2].max()
-    )
+    assert read_cells([fact(tmp_path / "y.h5ad", "l1", sample="s1")]).X.max() == raw[::2].max()
     (tmp_path / "bad.h5ad").write_text("no", encoding="utf-8")
     with pytest.raises(InputError, match="cannot be read as cells"):
-        read_cells([fact(tmp_path / "bad.h5ad", "l1")], "sample")
+        read_cells([fact(tmp_path / "bad.h5ad", "l1")])
 
 
 def ready(n=120, seed=2):
@@ -142,31 +162,16 @@ def test_a_library_is_judged_alone_for_doublets():
     assert np.allclose(both.obs["doublet_score"][:100], alone.obs["doublet_score"])
 
 
-def test_markers_exist_for_every_species_and_name_clusters(root):
-    for species in ("human", "mouse", "rat"):
-        markers = read_markers(root / "resources/cell_types.tsv", species)
-        assert all(len(genes) >= 4 for genes in markers.values())
-    genes = [g for genes in markers.values() for g in genes]
-    symbols = sorted(set(genes))
-    kinds = np.repeat(["endothelial", "t_cell", "basal"], 30)
-    rng = np.random.default_rng(1)
-    level = np.array([[3.0 if s in markers[k] else 0.2 for s in symbols] for k in kinds])
-    clusters = np.repeat(["0", "1", "2"], 30)
-    names = name_clusters(
-        marker_scores(sp.csr_matrix(rng.poisson(level)), symbols, clusters, markers), 0.2
-    )
-    assert names == {"0": "endothelial", "1": "t_cell", "2": "basal"}
-
-
-def test_a_cluster_without_a_clear_lead_stays_unknown():
-    scores = pd.DataFrame({"a": [1.0, 0.5, -0.1], "b": [0.2, 0.45, -0.5]}, index=["0", "1", "2"])
-    assert name_clusters(scores, 0.2) == {"0": "a", "1": "unknown", "2": "unknown"}
-
-
 def test_labels_become_file_names():
     assert label_id("CD14+ Monocytes") == "CD14+_Monocytes"
     assert label_id("T/NK (μ)").isascii()
     assert "/" not in label_id("T/NK")
+
+
+def test_labels_that_are_one_in_file_names_are_refused():
+    assert list(label_ids(pd.Series(["T cell", "B"]))) == ["T_cell", "B"]
+    with pytest.raises(InputError, match="T_cell"):
+        label_ids(pd.Series(["T cell", "T_cell"]))
 
 
 def test_log_ratios_do_not_depend_on_the_number_of_cells():
@@ -178,15 +183,22 @@ def test_log_ratios_do_not_depend_on_the_number_of_cells():
 
 def test_the_contrast_of_two_arms_is_welchs_test():
     rng = np.random.default_rng(1)
-    a, b = rng.normal(0, 1, 5), rng.normal(1, 3, 7)
-    out = contrast({"A": a, "B": b}, {"B": 1.0, "A": -1.0})
+    a, b = rng.normal(0, 1, (6, 1)), rng.normal(1, 3, (6, 1))
+    out = contrasts([(1.0, b), (-1.0, a)])
     peer = stats.ttest_ind(b, a, equal_var=False)
-    interval = peer.confidence_interval(0.95)
-    assert out["p"] == pytest.approx(peer.pvalue)
-    assert (out["lower"], out["upper"]) == pytest.approx((interval.low, interval.high))
-    wide = pd.DataFrame({"A": a, "B": b[:5]})
-    assert paired_contrast(wide, {"B": 1.0, "A": -1.0})["p"] == pytest.approx(
-        stats.ttest_rel(b[:5], a).pvalue
+    assert out.change / out.error == pytest.approx(peer.statistic)
+    assert out.freedom == pytest.approx(peer.df)
+    paired = contrasts([(1.0, b - a)])
+    assert paired.change / paired.error == pytest.approx(stats.ttest_rel(b, a).statistic)
+    assert paired.freedom == pytest.approx(5)
+
+
+def test_a_small_arm_of_small_spread_gives_no_degrees_of_freedom_beyond_its_own():
+    rng = np.random.default_rng(2)
+    few, many = rng.normal(0, 0.01, (3, 1)), rng.normal(0, 1, (8, 1))
+    shares = np.array([1 / 3, 1 / 8])
+    assert contrasts([(1.0, few), (-1.0, many)]).freedom == pytest.approx(
+        shares.sum() ** 2 / (shares**2 / [2, 7]).sum()
     )
 
 
@@ -213,12 +225,13 @@ def groups_of(n_per_arm, shift=0.0, seed=1, cells_each=600):
 
 def test_a_shift_in_composition_is_found_and_none_is_not_invented():
     weights = {"x": {"B": 1.0, "A": -1.0}}
-    table = composition_table(*groups_of(8, shift=1.2), weights, False, 3)
+    table = composition_table(*groups_of(8, shift=1.2), weights, False, SETTINGS)
     row = table[(table["row"] == "contrast") & (table["cell_type"] == "t0")].iloc[0]
     assert row["padj"] < 0.01
-    assert row["estimate"] == pytest.approx(1.2 * 3 / 4, abs=0.25)
+    assert row["estimate"] == pytest.approx(1.2, abs=0.3)
+    assert row["reference"] == "t1; t2; t3"
     p = [
-        composition_table(*groups_of(5, seed=s), weights, False, 3)
+        composition_table(*groups_of(5, seed=s), weights, False, SETTINGS)
         .query("row == 'contrast' and cell_type == 't0'")["p"]
         .iloc[0]
         for s in range(150)
@@ -226,17 +239,153 @@ def test_a_shift_in_composition_is_found_and_none_is_not_invented():
     assert stats.binomtest(sum(v < 0.05 for v in p), 150, 0.05).pvalue > 0.001
 
 
+def test_types_far_from_the_bulk_have_no_weight():
+    change, error = np.array([0.0, 0.1, -0.1, 0.05, 3.0]), np.full(5, 0.1)
+    weights, share = stable_weights(change, error)
+    assert weights[4] == share[4] == 0
+    assert weights[:4].sum() == pytest.approx(1)
+    moved = stable_weights(change + 7, error)[0]
+    assert moved == pytest.approx(weights)
+    narrow = stable_weights(change[:4], np.array([0.1, 0.1, 0.1, 0.001]))[0]
+    assert narrow[3] < 0.3
+    assert stable_weights(np.zeros(3), np.zeros(3))[0] == pytest.approx([1 / 3] * 3)
+
+
+def test_mitochondrial_genes_are_known_by_symbol_or_id():
+    ids = ["ENSRNOG00000031766.2", "ENSG00000198888", "ENSRNOG00000000001", "Mt-nd1", "x"]
+    found = mitochondrial(ids, ["", "", "Abc1", "Mt-nd1", "mt-Co1"])
+    assert found.tolist() == [True, True, False, True, True]
+    assert sum(len(v.split()) for v in IDS.values()) == 39
+
+
+def test_without_symbols_the_filter_works_by_ids_and_without_either_says_that_it_is_off():
+    data = cells()
+    data.var_names = [f"ENSRNOG000000{i:05d}" for i in range(39)] + ["ENSRNOG00000031766"]
+    data.var["symbol"] = data.var_names
+    data.obs["specimen_id"] = data.obs["sample"]
+    add_metrics(data)
+    expected = 100 * data.X[:, 39].toarray().ravel() / np.asarray(data.X.sum(axis=1)).ravel()
+    assert data.obs["mito_percent"].to_numpy() == pytest.approx(expected)
+    assert without_filter(data) == {}
+    data.var_names = data.var["symbol"] = [f"g{i}" for i in range(40)]
+    add_metrics(data)
+    assert data.obs["mito_percent"].isna().all()
+    assert set(without_filter(data)) == {"s1", "s2"}
+    flag_cells(data, Atlas(min_counts=0, min_genes=0))
+    assert (data.obs["drop"] == "").all()
+
+
+@pytest.mark.parametrize(
+    ("genes", "species"),
+    [
+        ([f"GENE{chr(65 + i)}{chr(65 + j)}" for i in range(8) for j in range(5)], "rat"),
+        ([f"Gene{chr(97 + i)}{chr(97 + j)}" for i in range(8) for j in range(5)], "human"),
+        ([f"ENSMUSG000000{i:05d}" for i in range(40)], "rat"),
+    ],
+)
+def test_cells_of_another_species_are_refused_with_the_share(tmp_path, genes, species):
+    data = cells()
+    data.var_names = genes
+    data.write_h5ad(tmp_path / "x.h5ad")
+    one = fact(tmp_path / "x.h5ad", "l1", sample="s1") | {"species": species}
+    with pytest.raises(InputError, match=f"genes are not of {species}: 0 % of 40 names"):
+        read_cells([one])
+    assert read_cells([one], Atlas(min_own_species=0)).n_obs == 30
+
+
+def case(counts, arms):
+    """Groups and samples of a table of cells, units × types."""
+    ids = [f"u{i}" for i in range(len(arms))]
+    groups = pd.DataFrame(
+        [
+            {"specimen_id": s, "cell_type": f"t{k}", "n_cells": int(c)}
+            for s, row in zip(ids, counts, strict=True)
+            for k, c in enumerate(row)
+        ]
+    )
+    samples = pd.DataFrame({"specimen_id": ids, "animal_id": ids, "arm": arms, "unit": "animal"})
+    return groups, samples
+
+
+def compare(counts, arms, **settings):
+    weights = {"x": {"B": 1.0, "A": -1.0}}
+    table = composition_table(*case(counts, arms), weights, False, PseudobulkTests(**settings))
+    return table[table["row"] == "contrast"].set_index("cell_type")
+
+
+def drawn(mean, arms, seed=3):
+    rng = np.random.default_rng(seed)
+    return rng.poisson(np.asarray(mean) * np.exp(rng.normal(0, 0.15, (len(arms), len(mean)))))
+
+
+ARMS = ["A"] * 4 + ["B"] * 4
+
+
+def test_rare_types_have_no_p_and_are_no_reference():
+    out = compare(drawn([300, 200, 100, 80, 2], ARMS), ARMS)
+    assert out.at["t4", "status"] == "descriptive"
+    assert out.at["t4", "reason"].startswith("fewer than 5 cells a unit on average (")
+    assert np.isnan(out.at["t4", "p"])
+    assert not out["reference"].fillna("").str.contains("t4").any()
+    assert (out.drop("t4")["status"] == "tested").all()
+
+
+def test_a_type_that_vanishes_is_called():
+    counts = drawn([300, 200, 100, 80, 60], ARMS)
+    counts[4:, 4] = 0
+    out = compare(counts, ARMS)
+    assert out.at["t4", "padj"] < 0.001
+    assert (out.drop("t4")["padj"] > 0.05).all()
+
+
+def test_three_types_do_not_tell_which_of_them_changed_unless_one_is_declared():
+    counts = drawn([300, 200, 100], ARMS)
+    counts[4:, 0] *= 5
+    out = compare(counts, ARMS)
+    assert out["p"].isna().all()
+    assert out["reason"].str.contains("3 types: which of them changed").all()
+    out = compare(counts, ARMS, composition_reference=("t1",))
+    assert out.at["t0", "padj"] < 0.05
+    assert out.at["t2", "padj"] > 0.05
+    assert out.at["t1", "reason"] == "declared reference"
+    assert out.at["t0", "estimate"] == pytest.approx(np.log(5), abs=0.3)
+
+
+def test_two_camps_of_types_are_flagged_where_neither_is_two_thirds():
+    arms = ["A"] * 8 + ["B"] * 8
+    counts = drawn([300, 250, 200, 150, 120, 100], arms)
+    counts[8:, :3] *= 6
+    out = compare(counts, arms)
+    assert out["p"].isna().all()
+    assert out["reason"].str.contains("3 of 5 other types move together").all()
+
+
+def test_a_declared_type_that_is_not_there_is_refused():
+    with pytest.raises(InputError, match="is no type of these cells"):
+        compare(drawn([300, 200, 100, 90], ARMS), ARMS, composition_reference=("t9",))
+
+
+def test_one_unit_and_arms_without_shared_units_give_no_p():
+    out = compare(drawn([300, 200, 100, 90], ["A", "B", "B"]), ["A", "B", "B"])
+    assert out["p"].isna().all()
+    assert out["estimate"].notna().all()
+    groups, samples = case(drawn([300, 200, 100, 90], ARMS), ARMS)
+    weights = {"x": {"B": 1.0, "A": -1.0}}
+    table = composition_table(groups, samples, weights, True, SETTINGS)
+    assert table["p"].isna().all()
+
+
 def test_few_units_and_technical_replicates_get_no_p_values():
     groups, samples = groups_of(2)
     weights = {"x": {"B": 1.0, "A": -1.0}}
-    table = composition_table(groups, samples, weights, False, 3).query("row == 'contrast'")
+    table = composition_table(groups, samples, weights, False, SETTINGS).query("row == 'contrast'")
     assert (table["status"] == "descriptive").all()
     assert table["p"].isna().all()
     assert table["estimate"].notna().all()
     groups, samples = groups_of(4)
-    table = composition_table(groups, samples.assign(unit="technical"), weights, False, 3).query(
-        "row == 'contrast'"
-    )
+    table = composition_table(
+        groups, samples.assign(unit="technical"), weights, False, SETTINGS
+    ).query("row == 'contrast'")
     assert table["p"].isna().all()
     assert table["reason"].str.contains("technical").all()
 
@@ -329,3 +478,57 @@ def test_pseudobulk_adds_up():
     assert list(groups["column"]) == ["l1@x", "l1@y"]
     assert list(groups["n_cells"]) == [20, 20]
     assert np.array_equal(counts.loc["g3", "l1@x"], table.X[::2, 3].sum())
+
+
+@pytest.mark.parametrize(("other", "is_told"), [(5, False), (60, True)])
+def test_cells_of_two_species_in_one_file_are_refused(other, is_told):
+    ids = [f"ENSRNOG{i:011d}" for i in range(200)] + [f"ENSG{i:011d}" for i in range(other)]
+    given = (ids, [], {"species": "rat"}, Atlas(), "x.h5ad")
+    if not is_told:
+        check_species(*given)
+        return
+    with pytest.raises(InputError, match="two species: 200 are of rat, 60 of human"):
+        check_species(*given)
+
+
+@pytest.mark.parametrize(("sorted_type", "is_told"), [("sorted", False), ("", True)])
+def test_the_check_asks_for_labels_only_where_the_sheet_names_no_type(
+    tmp_path, sorted_type, is_told
+):
+    path = tmp_path / "x.h5ad"
+    cells().write_h5ad(path)
+    rows = {i + 1: fact(path, f"l{i}", sample=f"s{i}", cell_type="sorted") for i in (1, 2)}
+    rows[2]["cell_type"] = sorted_type
+    config = {"singlecell": {"atlas": {"label_column": "mine"}}}
+    found = look_at_cells(Named(path, "x.h5ad", "libraries.tsv", "path", rows, config)).problems
+    assert [p.row for p in found] == ([2] if is_told else [])
+    assert all("no such column" in p.message for p in found)
+
+
+def test_cells_without_a_map_are_drawn_as_such():
+    points = np.full((3, 2), np.nan)
+    titles = [a.get_title() for a in arms_figure(points, list("aab"), list("xyy")).axes]
+    assert titles == [NO_MAP, NO_MAP]
+    titles = [a.get_title() for a in arms_figure(np.eye(2), list("ab"), list("xy")).axes]
+    assert titles == ["arm", "label"]
+
+
+def test_files_of_10x_have_no_columns_of_labels_or_samples(tmp_path):
+    path = tmp_path / "x.h5"
+    with h5py.File(path, "w") as file:
+        matrix = sp.csc_matrix(np.array([[1, 0], [2, 3]]))
+        stored = {n: getattr(matrix, n) for n in ("data", "indices", "indptr", "shape")}
+        names = {"features/id": ["g1", "g2"], "barcodes": ["AA", "CC"]}
+        for name, values in {**stored, **names}.items():
+            file[f"matrix/{name}"] = values
+    rows = {i: fact(path, f"l{i}") for i in (1, 2)}
+    config = {"singlecell": {"atlas": {"label_column": "mine"}}}
+
+    def told(rows, config):
+        named = Named(path, "x.h5", "libraries.tsv", "path", rows, config)
+        return [(p.row, p.message[:20]) for p in look_at_cells(named).problems]
+
+    assert told({1: rows[1]}, {}) == []
+    assert told({1: rows[1]}, config) == [(1, "cells have no such c")]
+    assert told({1: rows[1] | {"cell_type": "sorted"}}, config) == []
+    assert told(rows, {}) == [(1, "several libraries sh"), (2, "several libraries sh")]

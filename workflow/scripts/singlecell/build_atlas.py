@@ -1,70 +1,56 @@
 """Reads the cells of all libraries, keeps the good ones, clusters and names them.
 
 Inputs
-    h5ad or 10x files of the libraries sheet; the team's marker table. No arms.
+    h5ad or 10x files of the libraries sheet; a table of markers (the team's, or `resources:
+    cell_types`). No arms.
 Outputs
-    atlas.h5ad (raw counts in layers["counts"]), cells.tsv, qc.tsv, markers.tsv (cluster × type), and two pictures.
+    atlas.h5ad (raw counts in layers["counts"]), cells.tsv, qc.tsv, clusters.tsv, markers.tsv
+    (cluster × type), atlas.tsv (stability and mixing of libraries), and three pictures.
 """
 
-from periomics.core.errors import InputError
+import pandas as pd
+
 from periomics.core.figures import save
 from periomics.core.files import atomic
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.singlecell.atlas import embed, label, map_figure
-from periomics.singlecell.labels import read_markers
-from periomics.singlecell.quality import (
-    add_metrics,
-    find_doublets,
-    flag_cells,
-    quality_figure,
-    quality_table,
-)
+from periomics.genes.design import one_species
+from periomics.singlecell.atlas import CELL_COLUMNS, atlas_facts, cell_table, embed, label
+from periomics.singlecell.markers import read_markers
+from periomics.singlecell.pictures import dot_figure, map_figure, quality_figure
+from periomics.singlecell.quality import add_ambient, fluids, good_cells, judge_cells
 from periomics.singlecell.readers import read_cells
 from periomics.study.settings.singlecell import Atlas
 
 
 def main(snakemake):
-    log = start_log(snakemake)
+    log, out = start_log(snakemake), snakemake.output
     facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
     settings, seed = Atlas.of(snakemake.params.settings, "singlecell/atlas"), snakemake.params.seed
-    species = sorted({str(f["species"]) for f in facts})
-    if len(species) > 1:
-        raise InputError(
-            "one atlas holds one species",
-            file="libraries",
-            column="species",
-            value=", ".join(species),
-        )
-    cells = read_cells(facts, settings.sample_column, settings.label_column)
-    add_metrics(cells)
-    flag_cells(cells, settings)
-    notes = find_doublets(cells, settings, seed)
-    quality = quality_table(cells, notes)
+    species = one_species(pd.DataFrame(facts), "singlecell/atlas")
+    markers = read_markers(snakemake.input.get("own") or snakemake.input.markers, species)
+    cells = read_cells(facts, settings)
+    quality = judge_cells(cells, settings, seed)
+    save(quality_figure(cells, quality), out.quality)
+    empty = fluids(cells)
+    cells = good_cells(cells)
+    found = embed(cells, settings, seed)
+    clusters, scores, seen = label(cells, found, markers, settings)
+    quality = add_ambient(quality, cells, markers, empty)
     for row in quality.itertuples():
         log.info("%s: %d of %d cells kept %s", row.specimen_id, row.kept, row.cells, row.note)
-    write_result(quality, snakemake.output.qc)
-    save(quality_figure(cells, settings), snakemake.output.quality)
-    kept = cells[(cells.obs["drop"] == "").to_numpy()].copy()
-    if not kept.n_obs:
-        raise InputError(
-            "no cell passes quality control: see qc.tsv and the thresholds in singlecell/atlas",
-            file="libraries",
-        )
-    atlas = embed(kept, settings, seed)
-    scores = label(atlas, read_markers(snakemake.input.markers, species[0]), settings)
-    write_result(scores.rename_axis("cluster").reset_index(), snakemake.output.markers)
-    table = atlas.obs[["specimen_id", "animal_id", "cluster", "label"]].astype(str)
-    write_result(table.rename_axis("cell").reset_index(), snakemake.output.cells)
-    save(map_figure(atlas), snakemake.output.map)
-    with atomic(snakemake.output.atlas) as part:
-        atlas.write_h5ad(part, compression="gzip")
-    log.info(
-        "%d cells, %d clusters, labels %s",
-        atlas.n_obs,
-        table["cluster"].nunique(),
-        table["label"].value_counts().to_dict(),
-    )
+    write_result(quality, out.qc)
+    write_result(clusters, out.clusters)
+    write_result(scores.rename_axis("cluster").reset_index(), out.markers)
+    write_result(atlas_facts(cells, found), out.facts)
+    table = cell_table(cells)
+    write_result(table, out.cells, CELL_COLUMNS)
+    save(map_figure(cells), out.map)
+    save(dot_figure(cells, markers, seen), out.dots)
+    with atomic(out.atlas) as part:
+        cells.write_h5ad(part, compression="gzip", compression_opts=1)
+    labels = table["label"].value_counts().to_dict()
+    log.info("%d cells, %d clusters, labels %s", len(table), len(clusters), labels)
 
 
 if "snakemake" in globals():

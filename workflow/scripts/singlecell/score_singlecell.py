@@ -1,9 +1,11 @@
 """Sums the counts of each library by cell type and scores signatures within types.
 
 Inputs
-    atlas.h5ad; the team's signatures. No arms.
+    atlas.h5ad; the team's signatures and responses. No arms.
 Outputs
-    pseudobulk/counts.tsv, pseudobulk/groups.tsv, pseudobulk/genes.tsv, scores.tsv.
+    pseudobulk/counts.tsv, pseudobulk/groups.tsv, pseudobulk/genes.tsv, pseudobulk/moments.tsv
+    (sums of log counts and of their squares, for the warning of what cells as units would give),
+    scores.tsv.
 """
 
 import anndata as ad
@@ -11,29 +13,27 @@ import pandas as pd
 
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.genes.signatures import read_signatures, signed_sets
-from periomics.singlecell.atlas import label_id
-from periomics.singlecell.pseudobulk import COLUMNS, pseudobulk, score_types
+from periomics.genes.axes import QC, SetTables
+from periomics.singlecell.atlas import label_ids
+from periomics.singlecell.pseudobulk import COLUMNS, log_moments, pseudobulk, score_types
 
 
 def main(snakemake):
     log = start_log(snakemake)
     atlas = ad.read_h5ad(snakemake.input.atlas)
-    atlas.obs["label"] = atlas.obs["label"].astype(str).map(label_id)
+    atlas.obs["label"] = label_ids(atlas.obs["label"])
     counts, groups = pseudobulk(atlas)
     genes = pd.DataFrame(
         {"gene_id": atlas.var_names, "symbol": atlas.var["symbol"].astype(str).to_numpy()}
     )
     species = str(snakemake.params.facts[0]["species"])
-    sets = [
-        s
-        for s in signed_sets(read_signatures(snakemake.input.signatures), species)
-        if not s.name.startswith("QC_")
-    ]
+    tables = SetTables.read(snakemake.input.signatures, snakemake.input.responses)
+    sets = [(kind, s) for kind, s in tables.scored(species) if kind != QC]
     symbols = dict(zip(genes["gene_id"], genes["symbol"], strict=True))
-    scores = score_types(counts, groups, symbols, sets, int(snakemake.params.min_cells or 20))
+    scores = score_types(counts, groups, symbols, sets, int(snakemake.params.min_cells))
     write_result(counts.reset_index(), snakemake.output.counts)
     write_result(groups, snakemake.output.groups)
+    write_result(log_moments(atlas), snakemake.output.moments)
     write_result(genes, snakemake.output.genes)
     write_result(scores, snakemake.output.scores, COLUMNS)
     log.info(

@@ -2,30 +2,79 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
-from periomics.core.seeds import derive_seed
-from periomics.singlecell.labels import marker_scores, name_clusters
+from periomics.core.errors import InputError
+from periomics.singlecell.clusters import Clusters, layout, stable_clusters
+from periomics.singlecell.integration import integrate, kept_neighbours, mixing
+from periomics.singlecell.labels import Evidence, call, evidence, type_scores
+from periomics.singlecell.neighbours import nearest, shared_graph
+from periomics.singlecell.variable import log_normalised, scaled, variable_genes
 from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 MIN_CELLS = 30
-MIN_GENE_CELLS = 3
+NO_LABEL = ("", "nan", "NaN", "NA", "None", "<NA>")
+"""Words in a column of labels that are no label."""
+CLUSTER_COLUMNS = (
+    "cluster",
+    "cells",
+    "libraries",
+    "largest_library_percent",
+    "label",
+    "confidence",
+    "cells_labelled_percent",
+    "stability",
+)
+
+CELL_COLUMNS = (
+    "cell",
+    "specimen_id",
+    "animal_id",
+    "cluster",
+    "label",
+    "confidence",
+    "cluster_label",
+    "umap_1",
+    "umap_2",
+)
 
 
-def embed(cells: AnnData, settings: Atlas, seed: int) -> AnnData:
-    """Cells with layers, components, neighbours, clusters and a map.
+@dataclass(frozen=True)
+class Embedded:
+    """What clusters rest on.
+
+    Attributes
+    ----------
+    neighbours
+        (cells, k): nearest cells, the cell itself first.
+    clusters
+        Clusters with their stability; none for fewer than 30 cells.
+    facts
+        Of the whole atlas: what was measured → value.
+    """
+
+    neighbours: NDArray[np.int64]
+    clusters: Clusters | None
+    facts: dict[str, float]
+
+
+def embed(cells: AnnData, settings: Atlas, seed: int) -> Embedded:
+    """Add layers, components, clusters and a map to cells.
 
     Parameters
     ----------
     cells
-        Good cells, counts in X.
+        Good cells, counts in X; changed in place: layers["counts"] raw counts; X log of counts per
+        10,000; obs cluster; var highly_variable; obsm X_pca, X_integrated (components without
+        differences between libraries) and X_umap.
     settings
         Atlas.
     seed
@@ -33,64 +82,132 @@ def embed(cells: AnnData, settings: Atlas, seed: int) -> AnnData:
 
     Returns
     -------
-    AnnData
-        layers["counts"] raw counts; X log of counts per 10,000; obs cluster; obsm X_pca and X_umap. With fewer than 30 cells there is
-        one cluster and no map. Neighbours are exact, so that they do not depend on the number of cores.
+    Embedded
+        With fewer than 30 cells or genes there is one cluster and no map.
     """
-    import scanpy as sc
-
-    seen = np.asarray((cells.X > 0).sum(axis=0)).ravel() >= MIN_GENE_CELLS
-    out = cells[:, np.flatnonzero(seen)].copy() if seen.any() else cells.copy()
-    out.layers["counts"] = out.X.copy()
-    sc.pp.normalize_total(out, target_sum=1e4)
-    sc.pp.log1p(out)
-    if out.n_obs < MIN_CELLS or out.n_vars < MIN_CELLS:
-        out.obs["cluster"] = pd.Categorical(["0"] * out.n_obs)
-        return out
-    state = derive_seed(seed, "build_atlas", "embedding") % (2**31)
-    sc.pp.highly_variable_genes(
-        out, n_top_genes=min(settings.n_variable, out.n_vars), flavor="seurat"
-    )
-    components = min(
-        settings.n_components, out.n_obs - 2, int(out.var["highly_variable"].sum()) - 1
-    )
-    sc.pp.pca(out, n_comps=components, random_state=state, svd_solver="arpack")
-    sc.pp.neighbors(
-        out,
-        n_neighbors=min(settings.n_neighbours, out.n_obs - 1),
-        use_rep="X_pca",
-        transformer="sklearn",
-        random_state=state,
-    )
-    sc.tl.leiden(
-        out,
-        resolution=settings.resolution,
-        flavor="igraph",
-        n_iterations=-1,
-        directed=False,
-        random_state=state,
-        key_added="cluster",
-    )
-    sc.tl.umap(out, random_state=state)
-    return out
+    cells.layers["counts"] = cells.X
+    cells.X = log_normalised(cells.layers["counts"])
+    libraries = cells.obs["specimen_id"].astype(str).to_numpy()
+    if cells.n_obs < MIN_CELLS or cells.n_vars < MIN_CELLS:
+        cells.obs["cluster"] = pd.Categorical(["0"] * cells.n_obs)
+        return Embedded(np.arange(cells.n_obs)[:, None], None, {})
+    before = _components(cells, libraries, settings)
+    after = integrate(before, libraries, seed) if settings.integrate else before
+    k = min(settings.n_neighbours, cells.n_obs - 1)
+    near = nearest(after, k + 1)
+    graph = shared_graph(near)
+    clusters = stable_clusters(graph, settings.resolution, seed)
+    cells.obs["cluster"] = pd.Categorical(clusters.members.astype(str))
+    cells.obsm["X_integrated"] = after
+    cells.obsm["X_umap"] = layout(after, near, seed)
+    facts = {
+        "stability_seeds": clusters.over_seeds,
+        "stability_resolution": clusters.over_resolutions,
+        "mixing_before": float(mixing(nearest(before, k + 1), libraries).mean()),
+        "mixing_after": float(mixing(near, libraries).mean()),
+        "neighbours_kept": kept_neighbours(before, after, libraries, k),
+    }
+    return Embedded(near, clusters, facts)
 
 
-def label(cells: AnnData, markers: Mapping[str, Sequence[str]], settings: Atlas) -> pd.DataFrame:
-    """Add `label`: the given label where there is one, else the name of the cell's cluster; return the marker scores."""
-    clusters = cells.obs["cluster"].astype(str).to_numpy()
-    scores = marker_scores(
-        cells.X.tocsr(), list(cells.var["symbol"].astype(str)), clusters, markers
-    )
-    names = (
-        name_clusters(scores, settings.min_margin)
-        if scores.shape[1]
-        else dict.fromkeys(scores.index, "unknown")
-    )
-    found = pd.Series(clusters, index=cells.obs_names).map(names)
-    cells.obs["label"] = (
-        cells.obs["given_label"].astype(str) if "given_label" in cells.obs else found
-    )
-    return scores
+def _components(cells: AnnData, libraries: NDArray, settings: Atlas) -> NDArray[np.float64]:
+    """Principal components of the variable genes, each of unit variance; adds them to the cells."""
+    from sklearn.decomposition import PCA
+
+    chosen = variable_genes(cells.X, libraries, settings.n_variable)
+    cells.var["highly_variable"] = np.isin(np.arange(cells.n_vars), chosen)
+    n = min(settings.n_components, cells.n_obs - 2, len(chosen) - 1)
+    model = PCA(n, svd_solver="covariance_eigh")
+    points = np.asarray(model.fit_transform(scaled(cells.X[:, chosen])), float)
+    cells.obsm["X_pca"] = points
+    cells.uns["pca"] = {"variance_ratio": model.explained_variance_ratio_}
+    return points
+
+
+def label(
+    cells: AnnData, found: Embedded, markers: pd.DataFrame, settings: Atlas
+) -> tuple[pd.DataFrame, pd.DataFrame, Evidence]:
+    """Add `label`, `confidence` and `cluster_label`: the given label where there is one, else by
+    markers.
+
+    Parameters
+    ----------
+    cells
+        Of `embed`.
+    found
+        What it returned.
+    markers
+        Of `read_markers`.
+    settings
+        Atlas.
+
+    Returns
+    -------
+    clusters
+        CLUSTER_COLUMNS.
+    scores
+        Clusters × types.
+    evidence
+        How far markers are on.
+    """
+    members = cells.obs["cluster"].astype(str).to_numpy()
+    symbols = list(cells.var["symbol"].astype(str))
+    seen = evidence(cells.X, symbols, members, found.neighbours, markers)
+    scores = type_scores(seen, markers, members)
+    of_cells = call(scores, markers, settings)
+    of_types = scores.groupby(members).mean()
+    of_clusters = call(of_types, markers, settings)
+    cells.obs["label"] = of_cells["label"].to_numpy()
+    cells.obs["confidence"] = of_cells["confidence"].to_numpy()
+    cells.obs["cluster_label"] = of_clusters["label"].loc[members].to_numpy()
+    if "given_label" in cells.obs:
+        given = cells.obs["given_label"].astype(str).str.strip()
+        has = (~given.isin(NO_LABEL)).to_numpy()
+        cells.obs.loc[has, "label"] = given[has]
+        cells.obs.loc[has, "confidence"] = 1.0
+    return _cluster_table(cells, of_clusters, found.clusters), of_types, seen
+
+
+def _cluster_table(cells: AnnData, called: pd.DataFrame, clusters: Clusters | None) -> pd.DataFrame:
+    """CLUSTER_COLUMNS of every cluster, by number."""
+    rows = []
+    for name, part in cells.obs.groupby("cluster", observed=True):
+        libraries = part["specimen_id"].value_counts(normalize=True)
+        one = called.loc[str(name)]
+        same = (part["label"] == one["label"]).mean()
+        stability = np.nan if clusters is None else clusters.each[int(str(name))]
+        shared = (int((libraries > 0).sum()), 100 * libraries.iloc[0])
+        rows.append(
+            (name, len(part), *shared, one["label"], one["confidence"], 100 * same, stability)
+        )
+    table = pd.DataFrame(rows, columns=list(CLUSTER_COLUMNS))
+    return table.sort_values("cluster", key=lambda c: c.astype(int)).reset_index(drop=True)
+
+
+def atlas_facts(cells: AnnData, found: Embedded) -> pd.DataFrame:
+    """What was measured of the whole atlas, and how mixed the libraries are within each label:
+    measure, label, value."""
+    facts = {"cells": cells.n_obs, "clusters": cells.obs["cluster"].nunique(), **found.facts}
+    rows = [(name, "", value) for name, value in facts.items()]
+    libraries, labels = (cells.obs[c].astype(str).to_numpy() for c in ("specimen_id", "label"))
+    if found.clusters is not None:
+        rows += [
+            ("mixing_after", t, v) for t, v in mixing(found.neighbours, libraries, labels).items()
+        ]
+    return pd.DataFrame(rows, columns=["measure", "label", "value"])
+
+
+def cell_table(cells: AnnData) -> pd.DataFrame:
+    """CELL_COLUMNS of every cell; places on the map are empty where there is none."""
+    chosen = ["specimen_id", "animal_id", "cluster", "label", "confidence", "cluster_label"]
+    table = cells.obs[chosen].copy()
+    for column in chosen:
+        if column != "confidence":
+            table[column] = table[column].astype(str)
+    points = cells.obsm["X_umap"] if "X_umap" in cells.obsm else np.full((cells.n_obs, 2), np.nan)
+    table["umap_1"], table["umap_2"] = points[:, 0], points[:, 1]
+    table["confidence"] = table["confidence"].round(4)
+    return table.rename_axis("cell").reset_index()
 
 
 def label_id(text: str) -> str:
@@ -99,28 +216,24 @@ def label_id(text: str) -> str:
     return cleaned.encode("ascii", "replace").decode().replace("?", "_") or "unknown"
 
 
-def map_figure(cells: AnnData):
-    """The map coloured by label and by library; arms are not known here."""
-    from periomics.core.figures import PALETTE, new_figure
+def label_ids(labels: pd.Series) -> pd.Series:
+    """Labels of cells as they may stand in file names.
 
-    fig, axes = new_figure(10, 4.5, ncols=2)
-    points = cells.obsm["X_umap"] if "X_umap" in cells.obsm else np.zeros((cells.n_obs, 2))
-    for ax, column in zip(axes, ("label", "specimen_id"), strict=True):
-        values = cells.obs[column].astype(str)
-        for i, name in enumerate(sorted(set(values))):
-            hit = (values == name).to_numpy()
-            ax.scatter(
-                *points[hit].T,
-                s=2,
-                color=PALETTE[i % len(PALETTE)],
-                marker="os^Dv"[i // len(PALETTE) % 5],
-                lw=0,
-                label=name,
-                rasterized=True,
+    Raises
+    ------
+    InputError
+        If two labels become one, so that their cells would be added.
+    """
+    ids = {name: label_id(name) for name in sorted(labels.astype(str).unique())}
+    first: dict[str, str] = {}
+    for name, short in ids.items():
+        other = first.setdefault(short, name)
+        if other != name:
+            raise InputError(
+                f"two labels of cells are one in file names, {short}",
+                file="atlas.h5ad",
+                column="label",
+                value=f"{other}, {name}",
+                allowed="labels that differ in letters, digits or _ . + -",
             )
-            if column == "label":
-                ax.annotate(name, np.median(points[hit], axis=0), fontsize=7, ha="center")
-        ax.set(xticks=[], yticks=[], title=column.replace("_id", ""))
-    if "X_umap" not in cells.obsm:
-        axes[0].set_title("too few cells for a map")
-    return fig
+    return labels.astype(str).map(ids)

@@ -1,14 +1,25 @@
-"""Shares of cell types per animal, and their contrasts on centred log ratios."""
+"""Shares of cell types per animal, and their contrasts against the types that move together."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
 from scipy import stats
 
-from periomics.core.multiplicity import benjamini_hochberg
+from periomics.core.errors import InputError, nearest
+from periomics.core.multiplicity import holm
+from periomics.singlecell.reference import (
+    FEWEST,
+    LEAST_WEIGHT,
+    MAJORITY,
+    Estimates,
+    Parts,
+    against_declared,
+    against_the_others,
+)
+from periomics.study.settings.singlecell import PseudobulkTests
 
 COLUMNS = (
     "row",
@@ -27,6 +38,7 @@ COLUMNS = (
     "p",
     "padj",
     "n_units",
+    "reference",
     "status",
     "reason",
 )
@@ -76,126 +88,177 @@ def shares(groups: pd.DataFrame, samples: pd.DataFrame) -> pd.DataFrame:
     )
 
 
-def contrast(values: Mapping[str, np.ndarray], weights: Mapping[str, float]) -> dict[str, float]:
-    """A contrast of arm means with group-wise variances and Satterthwaite degrees of freedom (Welch for two arms).
-
-    Parameters
-    ----------
-    values
-        Arm → one number a unit, at least two each.
-    weights
-        Arm → weight.
-    """
-    parts = [(w, np.asarray(values[a], float)) for a, w in weights.items()]
-    estimate = sum(w * v.mean() for w, v in parts)
-    terms = [w**2 * v.var(ddof=1) / len(v) for w, v in parts]
-    variance = sum(terms)
-    freedom = (
-        variance**2 / sum(t**2 / (len(v) - 1) for t, (_, v) in zip(terms, parts, strict=True))
-        if variance > 0
-        else np.nan
-    )
-    return _interval(float(estimate), float(np.sqrt(variance)), float(freedom))
-
-
-def paired_contrast(wide: pd.DataFrame, weights: Mapping[str, float]) -> dict[str, float]:
-    """A contrast within units: the weighted sum of each unit that has all arms, then a t interval over units."""
-    each = sum(w * wide[a] for a, w in weights.items()).dropna().to_numpy(float)
-    se = each.std(ddof=1) / np.sqrt(len(each)) if len(each) > 1 else np.nan
-    return _interval(float(each.mean()) if len(each) else np.nan, float(se), float(len(each) - 1))
-
-
-def _interval(estimate: float, se: float, freedom: float) -> dict[str, float]:
-    if not (se > 0 and freedom >= 1):
-        return {
-            "estimate": estimate,
-            "se": se,
-            "df": freedom,
-            "lower": np.nan,
-            "upper": np.nan,
-            "p": np.nan,
-        }
-    half = stats.t.ppf(0.975, freedom) * se
-    p = 2 * stats.t.sf(abs(estimate) / se, freedom)
-    return {
-        "estimate": estimate,
-        "se": se,
-        "df": freedom,
-        "lower": estimate - half,
-        "upper": estimate + half,
-        "p": float(p),
-    }
-
-
 def composition_table(
     groups: pd.DataFrame,
     samples: pd.DataFrame,
     contrasts: Mapping[str, Mapping[str, float]],
     paired: bool,
-    min_per_arm: int,
+    settings: PseudobulkTests,
 ) -> pd.DataFrame:
-    """Rows `unit` (shares of every unit) and rows `contrast` (a contrast a type, on centred log ratios).
+    """Rows `unit` (shares of every unit) and rows `contrast` (a contrast a type, of log counts against a reference).
 
     Parameters
     ----------
     groups, samples
-        As `shares`; samples also has unit.
+        As `shares`; samples also has unit. Blocks are not adjusted for: where they hold other shares of one arm than of
+        another there is no p.
     contrasts
         Name → weights of arms.
     paired
         Whether arms vary within units (the unit is the block): differences within units then.
-    min_per_arm
-        Units an arm below which there is an estimate but no interval or p-value.
+    settings
+        Units an arm below which there is an estimate but no interval or p-value (`min_per_arm`), cells below which a type is
+        not compared (`min_mean_cells`), and declared types (`composition_reference`).
 
     Returns
     -------
     DataFrame
-        Columns COLUMNS; p is adjusted within a contrast over types (Benjamini and Hochberg).
+        Columns COLUMNS. estimate is the change of log count of a type less that of its reference (`singlecell.reference`); p
+        is adjusted within a contrast over types by Holm. Without a declared reference a type has no p where fewer than four
+        types can be compared, or fewer than two thirds of the others move together.
+
+    Raises
+    ------
+    InputError
+        If a declared type is not among the cells.
     """
     if groups.empty or samples.empty:
         return pd.DataFrame(columns=list(COLUMNS))
     table = shares(groups, samples).assign(row="unit")
-    technical = bool((samples["unit"] == "technical").any())
-    rows = []
+    _known(settings.composition_reference, sorted(set(table["cell_type"])))
+    rows: list[dict[str, object]] = []
     for name, weights in contrasts.items():
         units = {a: int(table.loc[table["arm"] == a, "animal_id"].nunique()) for a in weights}
-        status, reason = _status(units, technical, paired, table, weights, min_per_arm)
-        found = []
-        for cell_type, part in table.groupby("cell_type", sort=True):
-            entry = {
-                "row": "contrast",
-                "cell_type": cell_type,
-                "contrast": name,
-                "n_units": sum(units.values()),
-                "status": status,
-                "reason": reason,
-            }
-            if status != "refused":
-                entry |= _estimate(part, weights, paired)
-            if status != "tested":
-                entry |= dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan)
-            found.append(entry)
-        if status == "tested":
-            adjusted = benjamini_hochberg([e["p"] for e in found])
-            found = [{**e, "padj": a} for e, a in zip(found, adjusted, strict=True)]
-        rows += found
-    return pd.concat([table, pd.DataFrame(rows)], ignore_index=True).reindex(columns=list(COLUMNS))
+        status, reason = _status(units, samples, paired, table, weights, settings.min_per_arm)
+        if status == "refused":
+            refused: dict[str, object] = {"status": status, "reason": reason}
+            found = dict.fromkeys(table["cell_type"].unique(), refused)
+        else:
+            found = compared(table, weights, paired, settings)
+        if status == "descriptive":
+            found = {t: {**f, "status": status, "reason": reason} for t, f in found.items()}
+        rows += [
+            {"row": "contrast", "cell_type": t, "contrast": name, "n_units": sum(units.values())}
+            | without_test(f)
+            for t, f in sorted(found.items())
+        ]
+    whole = pd.concat([table, pd.DataFrame(rows)], ignore_index=True).reindex(columns=list(COLUMNS))
+    for _, part in whole[whole["row"] == "contrast"].groupby("contrast"):
+        whole.loc[part.index, "padj"] = holm(part["p"].to_numpy(float))
+    return whole
 
 
-def _estimate(part: pd.DataFrame, weights: Mapping[str, float], paired: bool) -> dict[str, float]:
-    if paired:
-        return paired_contrast(
-            part.pivot_table(index="animal_id", columns="arm", values="clr"), weights
-        )
-    values = {a: part.loc[part["arm"] == a, "clr"].to_numpy() for a in weights}
-    if min(len(v) for v in values.values()) < 2:
-        return {"estimate": float(sum(w * values[a].mean() for a, w in weights.items()))}
-    return contrast(values, weights)
+def without_test(found: Mapping[str, object]) -> dict[str, object]:
+    """What a row shows: an estimate only, unless it is tested."""
+    bare = dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan)
+    return {**found, **({} if found["status"] == "tested" else bare)}
+
+
+def compared(
+    table: pd.DataFrame, weights: Mapping[str, float], paired: bool, settings: PseudobulkTests
+) -> dict[str, dict[str, object]]:
+    """Each type of a contrast against its reference, with status and reason.
+
+    Parameters
+    ----------
+    table
+        Rows `unit` of the composition.
+    weights
+        Arm → weight; every arm has a unit.
+    paired, settings
+        As `composition_table`.
+    """
+    wide = table[table["arm"].isin(list(weights))].pivot(
+        index=["arm", "animal_id"], columns="cell_type", values="count"
+    )
+    cells = wide.groupby("arm").mean().mean()
+    rare = f"fewer than {settings.min_mean_cells:g} cells a unit"
+    found: dict[str, dict[str, object]] = {
+        t: {"status": "descriptive", "reason": f"{rare} on average ({cells[t]:.1f})"}
+        for t in wide.columns
+    }
+    types = [t for t in wide.columns if cells[t] >= settings.min_mean_cells]
+    logs = np.log(wide[types] + PRIOR)
+    parts = _parts(logs, weights, paired)
+    declared = [types.index(t) for t in settings.composition_reference if t in types]
+    for k, name in enumerate(types if min(len(v) for _, v in parts) else []):
+        found[name] = _one(parts, k, types, declared, bool(settings.composition_reference))
+    return found
+
+
+def _parts(logs: pd.DataFrame, weights: Mapping[str, float], paired: bool) -> Parts:
+    """Values of each arm with its weight, or differences within the units that have all arms."""
+    arms = {a: logs.loc[a] for a in weights}
+    if not paired:
+        return [(w, arms[a].to_numpy(float)) for a, w in weights.items()]
+    both = sorted(set.intersection(*(set(df.index) for df in arms.values())))
+    each = sum(w * arms[a].loc[both].to_numpy(float) for a, w in weights.items())
+    return [(1.0, np.asarray(each, float))]
+
+
+def _one(
+    parts: Parts, column: int, types: Sequence[str], declared: Sequence[int], is_declared: bool
+) -> dict[str, object]:
+    if is_declared:
+        if not declared:
+            return {"status": "descriptive", "reason": "the declared reference has too few cells"}
+        if column in declared:
+            return {"status": "descriptive", "reason": "declared reference"}
+        names = "; ".join(types[i] for i in declared)
+        estimates = against_declared(parts, column, declared)
+        return _called({**_interval(estimates), "reference": names})
+    if len(types) < 2:
+        return {"status": "descriptive", "reason": "no other type to compare with"}
+    estimates, share = against_the_others(parts, column)
+    chosen = [t for t, w in zip(types, share, strict=True) if w > LEAST_WEIGHT]
+    out = {**_interval(estimates), "reference": "; ".join(chosen)}
+    reason = ""
+    if len(types) < FEWEST:
+        reason = f"{len(types)} types: which of them changed needs a declared reference"
+    elif len(chosen) < MAJORITY * (len(types) - 1) - 1e-9:
+        most = f"{len(chosen)} of {len(types) - 1} other types move together"
+        reason = f"only {most}: no reference without one declared"
+    return _called(out, reason)
+
+
+def _called(found: Mapping[str, object], reason: str = "") -> dict[str, object]:
+    """An estimate with what it is called: tested, unless there is a reason or no interval."""
+    if not reason and found["p"] != found["p"]:
+        reason = "units of an arm do not differ: no interval"
+    return {**found, "status": "descriptive" if reason else "tested", "reason": reason}
+
+
+def _known(declared: Sequence[str], types: Sequence[str]) -> None:
+    for name in declared:
+        if name not in types:
+            raise InputError(
+                f"the declared reference is no type of these cells{nearest(name, types)}",
+                file="config",
+                column="singlecell/tests/composition_reference",
+                value=name,
+                allowed=", ".join(types),
+            )
+
+
+def _interval(estimates: Estimates) -> dict[str, object]:
+    """Estimate of one column, with a t interval where its units differ."""
+    change, se, freedom = (
+        float(x[0]) for x in (estimates.change, estimates.error, estimates.freedom)
+    )
+    half = stats.t.ppf(0.975, freedom) * se if se > 0 and freedom >= 1 else np.nan
+    return {
+        "estimate": change,
+        "se": se,
+        "df": freedom,
+        "lower": change - half,
+        "upper": change + half,
+        "p": float(2 * stats.t.sf(abs(change) / se, freedom)) if half == half else np.nan,
+    }
 
 
 def _status(
     units: Mapping[str, int],
-    technical: bool,
+    samples: pd.DataFrame,
     paired: bool,
     table: pd.DataFrame,
     weights: Mapping[str, float],
@@ -204,21 +267,29 @@ def _status(
     missing = [a for a, n in units.items() if n == 0]
     if missing:
         return "refused", f"no library in arm {', '.join(missing)}"
-    if technical:
+    if (samples["unit"] == "technical").any():
         return "descriptive", "technical replicates: no inference beyond this one biological sample"
+    whole = table[table["arm"].isin(list(weights))].drop_duplicates(["animal_id", "arm"])
+    whole = whole[["animal_id", "arm"]]
     if paired:
-        arms = table[["animal_id", "arm"]].drop_duplicates()
-        complete = (
-            arms[arms["arm"].isin(list(weights))].groupby("animal_id").size().eq(len(weights)).sum()
-        )
-        return (
-            ("tested", "")
-            if complete >= fewest
-            else ("descriptive", f"{complete} units with all arms, fewer than {fewest}")
-        )
-    low = ", ".join(f"{a} {n}" for a, n in units.items())
-    return (
-        ("tested", "")
-        if min(units.values()) >= fewest
-        else ("descriptive", f"fewer than {fewest} units per arm ({low})")
-    )
+        arms = whole.groupby("animal_id")["arm"].transform("size")
+        whole = whole[arms == len(weights)]
+        complete = whole["animal_id"].nunique()
+        if complete < fewest:
+            return "descriptive", f"{complete} units with all arms, fewer than {fewest}"
+    elif min(units.values()) < fewest:
+        low = ", ".join(f"{a} {n}" for a, n in units.items())
+        return "descriptive", f"fewer than {fewest} units per arm ({low})"
+    if _uneven(samples.merge(whole)):
+        return "descriptive", "blocks differ between arms, and shares are not adjusted for blocks"
+    return "tested", ""
+
+
+def _uneven(samples: pd.DataFrame) -> bool:
+    """Whether some block holds another share of one arm than of another."""
+    for block in [c for c in samples.columns if c.startswith("block_")]:
+        once = samples.drop_duplicates(["animal_id", "arm", block])
+        held = pd.crosstab(once[block], once["arm"], normalize="columns").to_numpy()
+        if (np.ptp(held, axis=1) > 1e-9).any():
+            return True
+    return False

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gzip
+import os
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,9 +12,13 @@ import numpy as np
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE
+from periomics.genes.kinds import ONE_SPECIES, refuse_other_species, refuse_two_species
+from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE, SYMBOLS
+from periomics.singlecell.markers import read_markers
 from periomics.study.check.opened import Look, Named
+from periomics.study.settings.section import section_of
 from periomics.study.settings.singlecell import Atlas
+from periomics.study.study import Study
 
 if TYPE_CHECKING:
     import h5py
@@ -25,7 +31,7 @@ def look_at_cells(named: Named) -> Look:
     """A file or folder of cells: whole, with counts, as many names as the matrix has rows and columns, and the library."""
     if named.path.is_dir():
         _folder(named.path)
-        return Look()
+        return Look([*_columns(named, []), *_species(named, _features(named.path))])
     if named.path.suffix not in (".h5", ".h5ad"):
         raise InputError(NO_CELLS_FILE, value=named.path.suffix, allowed=ALLOWED)
     import h5py
@@ -33,9 +39,83 @@ def look_at_cells(named: Named) -> Look:
     with h5py.File(named.path, "r") as file:
         if named.path.suffix == ".h5":
             _tenx(file)
-            return Look()
+            return Look([*_columns(named, []), *_species(named, _names_of(file))])
         _annotated(file)
-        return Look(_libraries(named, file["obs"]))
+        return Look([*_libraries(named, file["obs"]), *_species(named, _names_of(file))])
+
+
+def check_markers(study: Study) -> list[Problem]:
+    """A table of markers of one's own (`resources: cell_types`) that the atlas could not use."""
+    given = section_of(study.config, "resources").get("cell_types")
+    rows = study.rows("libraries")
+    cells = rows[rows["assay"] == "singlecell"] if "assay" in rows else rows[:0]
+    if not given or not len(cells):
+        return []
+    path = Path(os.path.expandvars(str(given)))
+    for species in sorted({str(s) for s in cells.get("species", []) if s}):
+        try:
+            if not len(read_markers(path, species)):
+                raise InputError("names no gene of this species", file=path, value=species)
+        except OSError:
+            return []  # told where paths of the configuration are looked at
+        except (InputError, ValueError) as error:
+            told = error if isinstance(error, InputError) else InputError(str(error), file=path)
+            column = f"resources/cell_types: {told.column or ''}".rstrip(": ")
+            value = "" if told.value is None else str(told.value)
+            return [Problem(str(path), told.row or 0, column, told.message, value, told.allowed)]
+    return []
+
+
+def _species(named: Named, names: Iterable[Sequence[str]]) -> list[Problem]:
+    """Libraries whose species is not that of the genes, told by ids and by symbols."""
+    settings = named.settings(Atlas, "singlecell/atlas") or Atlas()
+    problems, lists = [], [n for n in names if n]
+    for row, facts in named.rows.items():
+        species = str(facts.get("species", ""))
+        for genes in lists if species else []:
+            try:
+                refuse_two_species(genes, species, "", ONE_SPECIES)
+                refuse_other_species(genes, species, settings.min_own_species, "")
+            except InputError as error:
+                problems += named.problem(
+                    error.message,
+                    error.value,
+                    error.allowed,
+                    rows=[row],
+                    column="species",
+                    inside=named.path.name,
+                )
+                break
+    return problems
+
+
+def _features(folder: Path) -> tuple[list[str], list[str]]:
+    """Ids and symbols of a folder's genes."""
+    path = next(p for n in ("genes.tsv", "features.tsv.gz") if (p := folder / n).is_file())
+    with gzip.open(path, "rt") if path.suffix == ".gz" else path.open("rt") as handle:
+        cells = [line.rstrip("\r\n").split("\t") for line in handle]
+    return [c[0] for c in cells], [c[1] for c in cells if len(c) > 1]
+
+
+def _names_of(file: h5py.File) -> list[list[str]]:
+    """Lists of names that the genes of an h5 or h5ad have: ids, symbols."""
+    if "var" in file:
+        table = file["var"]
+        if hasattr(table, "dtype"):
+            return []  # of before 2019: read whole by the job
+        columns = [table.attrs.get("_index", "_index"), *SYMBOLS]
+        found = [table[c] for c in columns if c in table]
+    else:
+        groups = [file["matrix"]] if "matrix" in file else list(file.values())
+        paths = ("features/id", "features/name", "genes", "gene_names")
+        found = [g[p] for g in groups if hasattr(g, "keys") for p in paths if p in g]
+    return [_text(c) for c in found]
+
+
+def _text(column: h5py.Group | h5py.Dataset) -> list[str]:
+    """Names of a column, coded or not."""
+    stored = column if hasattr(column, "dtype") else column.get("categories", column.get("values"))
+    return [v.decode() if isinstance(v, bytes) else str(v) for v in stored[:]]
 
 
 def _folder(folder: Path) -> None:
@@ -163,20 +243,12 @@ def _whole(values: np.ndarray, path: object) -> None:
 
 
 def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
-    """Rows whose cells the file does not hold, and columns of labels that it lacks."""
-    settings = named.settings(Atlas, "singlecell/atlas") or Atlas()
-    column, label = settings.sample_column, settings.label_column
+    """Rows whose cells the file does not hold, and columns of cells that it lacks."""
+    column = (named.settings(Atlas, "singlecell/atlas") or Atlas()).sample_column
     if hasattr(cells, "dtype"):
         return []  # of before 2019: read whole by the job
-    known, problems = list(cells), []
-    if label and label not in known:
-        message = f"cells have no such column{nearest(str(label), known)}"
-        problems += named.problem(message, label, ", ".join(known), inside=named.path.name)
-    if column not in known:
-        if len(named.rows) > 1:
-            message = f"several libraries share the file, but its cells have no column {column!r}"
-            message, allowed = f"{message}{nearest(column, known)}", ", ".join(known)
-            problems += named.problem(message, "", allowed, inside=named.path.name)
+    problems = _columns(named, list(cells))
+    if column not in cells:
         return problems
     values = _values(cells[column])
     for row, facts in named.rows.items():
@@ -186,6 +258,23 @@ def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
             allowed = ", ".join(sorted(values)[:12])
             where: dict[str, Any] = {"rows": [row], "column": "sample", "inside": named.path.name}
             problems += named.problem(message, sample, allowed, **where)
+    return problems
+
+
+def _columns(named: Named, known: Sequence[str]) -> list[Problem]:
+    """Columns of cells that the file lacks: of labels, of samples where libraries share it; files of 10x have none."""
+    settings = named.settings(Atlas, "singlecell/atlas") or Atlas()
+    column, label = settings.sample_column, settings.label_column
+    allowed, inside = ", ".join(known) or "an h5ad with that column", named.path.name
+    problems: list[Problem] = []
+    unnamed = [r for r, facts in named.rows.items() if not facts.get("cell_type")]
+    if label and label not in known and unnamed:
+        message = f"cells have no such column{nearest(str(label), known)}"
+        problems += named.problem(message, label, allowed, rows=unnamed, inside=inside)
+    if column not in known and len(named.rows) > 1:
+        message = f"several libraries share the file, but its cells have no column {column!r}"
+        message += nearest(column, known)
+        problems += named.problem(message, "", allowed, inside=inside)
     return problems
 
 

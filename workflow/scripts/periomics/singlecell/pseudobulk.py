@@ -47,14 +47,10 @@ def pseudobulk(cells: AnnData) -> tuple[pd.DataFrame, pd.DataFrame]:
     groups
         column, specimen_id, animal_id, cell_type, n_cells, one row per column.
     """
-    key = cells.obs["specimen_id"].astype(str) + SEPARATOR + cells.obs["label"].astype(str)
-    names, index = np.unique(key.to_numpy(str), return_inverse=True)
-    member = sp.csr_matrix(
-        (np.ones(len(index)), (index, np.arange(len(index)))), shape=(len(names), len(index))
-    )
+    names, index, member = _keys(cells)
     sums = np.asarray((member @ cells.layers["counts"]).todense()).T
     first = (
-        cells.obs.assign(column=key.to_numpy())
+        cells.obs.assign(column=names[index])
         .drop_duplicates("column")
         .set_index("column")
         .loc[names]
@@ -76,11 +72,45 @@ def pseudobulk(cells: AnnData) -> tuple[pd.DataFrame, pd.DataFrame]:
     return counts.sort_index(), groups
 
 
+def log_moments(cells: AnnData) -> pd.DataFrame:
+    """Sums over cells of log counts and of their squares, by library and label: what a test with
+    cells as units would use.
+
+    Parameters
+    ----------
+    cells
+        The atlas: X log counts per 10,000, obs specimen_id and label.
+
+    Returns
+    -------
+    DataFrame
+        gene_id, then `sum:<column>` and `squares:<column>` with the columns of `pseudobulk`.
+    """
+    names, _, member = _keys(cells)
+    logs = sp.csr_matrix(cells.X)
+    squares = sp.csr_matrix((logs.data.astype(float) ** 2, logs.indices, logs.indptr), logs.shape)
+    parts = {}
+    for word, values in (("sum", logs), ("squares", squares)):
+        sums = np.asarray((member @ values).todense()).T
+        parts[word] = pd.DataFrame(
+            np.round(sums, 4), index=list(cells.var_names), columns=[f"{word}:{n}" for n in names]
+        )
+    return pd.concat(parts.values(), axis=1).rename_axis("gene_id").sort_index().reset_index()
+
+
+def _keys(cells: AnnData) -> tuple[np.ndarray, np.ndarray, sp.csr_matrix]:
+    """Columns of pseudobulk, sorted, the column of each cell, and both as a matrix of 0 and 1."""
+    key = cells.obs["specimen_id"].astype(str) + SEPARATOR + cells.obs["label"].astype(str)
+    names, index = np.unique(key.to_numpy(str), return_inverse=True)
+    places = (index, np.arange(len(index)))
+    return names, index, sp.csr_matrix((np.ones(len(index)), places), (len(names), len(index)))
+
+
 def score_types(
     counts: pd.DataFrame,
     groups: pd.DataFrame,
     symbols: Mapping[str, str],
-    sets: Sequence[GeneSet],
+    sets: Sequence[tuple[str, GeneSet]],
     min_cells: int,
 ) -> pd.DataFrame:
     """Signature scores of every library within each cell type.
@@ -92,7 +122,7 @@ def score_types(
     symbols
         Gene id → symbol.
     sets
-        Signed sets.
+        Kind of score, and signed set.
     min_cells
         Libraries with fewer cells of the type get a row without a value.
 
@@ -107,7 +137,7 @@ def score_types(
         enough = part[part["n_cells"] >= min_cells].reset_index(drop=True)
         if len(enough):
             found = signature_scores(
-                log_cpm(counts[list(enough["column"])].to_numpy()), names, sets
+                log_cpm(counts[list(enough["column"])].to_numpy()), names, [s for _, s in sets]
             )
             found = found.merge(
                 enough.rename_axis("index").reset_index(),
@@ -121,7 +151,7 @@ def score_types(
             parts.append(
                 pd.DataFrame(
                     {
-                        "score_id": [s.name for s in sets],
+                        "score_id": [s.name for _, s in sets],
                         "value": np.nan,
                         "n_genes": 0,
                         "share_mapped": np.nan,
@@ -136,7 +166,8 @@ def score_types(
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(parts, ignore_index=True).rename(columns={"specimen_id": "library_id"})
-    table["kind"], table["method"] = "signature", "mean_z"
+    kind = {s.name: k for k, s in sets}
+    table["kind"], table["method"] = table["score_id"].map(kind), "mean_z"
     return (
         table[list(COLUMNS)]
         .sort_values(["score_id", "cell_type", "library_id"])

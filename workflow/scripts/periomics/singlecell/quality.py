@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
-from periomics.core.seeds import derive_seed
+from periomics.core.errors import InputError
+from periomics.genes.mitochondrial import mitochondrial
+from periomics.singlecell.ambient import ambient_shares, empty_profiles
+from periomics.singlecell.doublets import find_doublets
 from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-MIN_CELLS_FOR_DOUBLETS = 50
 QC_COLUMNS = (
     "specimen_id",
     "animal_id",
@@ -27,96 +28,124 @@ QC_COLUMNS = (
     "low_genes",
     "high_mito",
     "doublets",
+    "counts_limit",
+    "genes_limit",
+    "mito_limit",
+    "ambient_percent",
+    "ambient_from",
     "note",
 )
+LEAST_MITO = 5.0
+"""%; a library's own limit of mitochondrial counts is not below it."""
+LIMITS = ("counts_limit", "genes_limit", "mito_limit")
+
+
+def judge_cells(cells: AnnData, settings: Atlas, seed: int) -> pd.DataFrame:
+    """Add to obs what cells are judged by and `drop`, why they are dropped; the quality table of
+    all libraries.
+
+    Parameters
+    ----------
+    cells
+        Of `read_cells`.
+    settings
+        Thresholds.
+    seed
+        The config's seed.
+    """
+    add_metrics(cells)
+    limits = flag_cells(cells, settings)
+    unfiltered, doublets = without_filter(cells), find_doublets(cells, settings, seed)
+    said = [(s, n) for notes in (unfiltered, doublets) for s, n in notes.items()]
+    return quality_table(
+        cells, {s: "; ".join(n for t, n in said if t == s) for s, _ in said}, limits
+    )
 
 
 def add_metrics(cells: AnnData) -> None:
-    """Add n_counts, n_genes and mito_percent (0 to 100) to obs; mitochondrial genes are those whose symbol begins with MT- or Mt-."""
+    """Add n_counts, n_genes and mito_percent (0 to 100; missing where no gene is known as
+    mitochondrial) to obs."""
     counts = cells.X
-    mito = cells.var["symbol"].astype(str).str.upper().str.startswith("MT-").to_numpy()
+    mito = mitochondrial(list(cells.var_names), list(cells.var["symbol"].astype(str)))
     cells.obs["n_counts"] = np.asarray(counts.sum(axis=1)).ravel().astype(float)
     cells.obs["n_genes"] = np.asarray((counts > 0).sum(axis=1)).ravel().astype(int)
     part = (
         np.asarray(counts[:, np.flatnonzero(mito)].sum(axis=1)).ravel()
         if mito.any()
-        else np.zeros(cells.n_obs)
+        else np.full(cells.n_obs, np.nan)
     )
     cells.obs["mito_percent"] = 100 * part / np.maximum(cells.obs["n_counts"].to_numpy(), 1)
 
 
-def flag_cells(cells: AnnData, settings: Atlas) -> None:
-    """Add `drop`, the reason for which a cell is dropped, '' for good ones."""
-    obs = cells.obs
-    reason = np.full(cells.n_obs, "", dtype=object)
-    reason[(obs["mito_percent"] > settings.max_mito_percent).to_numpy()] = "high_mito"
-    reason[(obs["n_genes"] < settings.min_genes).to_numpy()] = "low_genes"
-    reason[(obs["n_counts"] < settings.min_counts).to_numpy()] = "low_counts"
-    obs["drop"] = reason
+def without_filter(cells: AnnData) -> dict[str, str]:
+    """Library → note, where the share of mitochondrial counts cannot filter cells."""
+    if not cells.n_obs or cells.obs["mito_percent"].notna().any():
+        return {}
+    note = "no gene is known as mitochondrial (symbols MT-, or Ensembl ids): that filter is off"
+    return dict.fromkeys(sorted(set(cells.obs["specimen_id"].astype(str))), note)
 
 
-def find_doublets(cells: AnnData, settings: Atlas, seed: int) -> dict[str, str]:
-    """Add doublet_score and mark predicted doublets among good cells as dropped; library by library.
+def flag_cells(cells: AnnData, settings: Atlas) -> pd.DataFrame:
+    """Add `drop`, the reason for which a cell is dropped, '' for good ones; return the limits of
+    every library.
 
     Parameters
     ----------
     cells
-        With `drop` of `flag_cells`.
+        With the numbers of `add_metrics`.
     settings
-        doublet_rate is the share of a library's good cells that is taken: the cells with the highest Scrublet score
-        (Wolock 2019, as cited by scanpy) above the median of the simulated doublets.
-    seed
-        The config's seed; each library has its own.
+        Fixed limits, and MADs (median absolute deviations, times 1.4826) from the median of the
+        library's cells that pass the fixed ones; log counts and log genes below, mitochondrial
+        share above.
 
     Returns
     -------
-    dict
-        Library → note where no doublets could be looked for.
+    DataFrame
+        Library × counts_limit, genes_limit, mito_limit: the stricter of both.
     """
-    import scanpy as sc
-
-    notes: dict[str, str] = {}
-    cells.obs["doublet_score"] = np.nan
-    drop, score = cells.obs["drop"].to_numpy(object).copy(), np.full(cells.n_obs, np.nan)
-    for specimen in sorted(set(cells.obs["specimen_id"])):
-        index = np.flatnonzero((cells.obs["specimen_id"] == specimen).to_numpy() & (drop == ""))
-        if len(index) < MIN_CELLS_FOR_DOUBLETS:
-            notes[specimen] = f"{len(index)} good cells are too few to look for doublets"
-            continue
-        part = cells[index].copy()
-        part = part[:, np.flatnonzero(np.asarray((part.X > 0).sum(axis=0)).ravel() >= 3)].copy()
-        components = max(2, min(20, part.n_obs // 3, part.n_vars // 5))
-        try:
-            with warnings.catch_warnings():
-                # Its own threshold is not used, so that rates of it which cannot be computed do not matter.
-                warnings.simplefilter("ignore", RuntimeWarning)
-                sc.pp.scrublet(
-                    part,
-                    expected_doublet_rate=settings.doublet_rate,
-                    n_prin_comps=components,
-                    use_approx_neighbors=False,
-                    threshold=0.5,
-                    verbose=False,
-                    random_state=derive_seed(seed, "build_atlas", specimen) % (2**32),
-                )
-        except (ValueError, np.linalg.LinAlgError) as error:
-            notes[specimen] = f"doublets could not be looked for: {error}"
-            continue
-        found = part.obs["doublet_score"].to_numpy(float)
-        score[index] = found
-        simulated = np.asarray(part.uns["scrublet"]["doublet_scores_sim"], float)
-        most = round(settings.doublet_rate * len(index))
-        order = np.argsort(-found, kind="stable")[:most]
-        chosen = order[found[order] >= np.median(simulated)]
-        if settings.drop_doublets:
-            drop[index[chosen]] = "doublet"
-    cells.obs["drop"], cells.obs["doublet_score"] = drop, score
-    return notes
+    obs = cells.obs
+    libraries = obs["specimen_id"].astype(str).to_numpy()
+    counts, genes, mito = (obs[c].to_numpy(float) for c in ("n_counts", "n_genes", "mito_percent"))
+    reason = np.full(cells.n_obs, "", dtype=object)
+    rows = {}
+    for library in sorted(set(libraries)):
+        own = libraries == library
+        usual = own & (counts >= settings.min_counts) & (genes >= settings.min_genes)
+        usual &= ~(mito > settings.max_mito_percent)
+        low = [
+            max(least, np.exp(_away(np.log(values[usual]), -settings.mads)))
+            for least, values in ((settings.min_counts, counts), (settings.min_genes, genes))
+        ]
+        high = max(LEAST_MITO, _away(mito[usual], settings.mito_mads))
+        high = min(settings.max_mito_percent, high)
+        reason[own & (mito > high)] = "high_mito"
+        reason[own & (genes < low[1])] = "low_genes"
+        reason[own & (counts < low[0])] = "low_counts"
+        rows[library] = {"counts_limit": low[0], "genes_limit": low[1], "mito_limit": high}
+    obs["drop"] = reason
+    limits = pd.DataFrame.from_dict(rows, orient="index", columns=list(LIMITS))
+    if np.isnan(mito).all():
+        limits["mito_limit"] = np.nan
+    return limits
 
 
-def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
-    """One row per library: cells, what was dropped and why."""
+def _away(values: np.ndarray, mads: float) -> float:
+    """The value that many MADs from the median; infinitely far without values, or where most are
+    one value."""
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return float(np.copysign(np.inf, mads))
+    middle = np.median(values)
+    spread = 1.4826 * np.median(np.abs(values - middle))
+    return float(middle + mads * spread) if spread > 0 else float(np.copysign(np.inf, mads))
+
+
+def quality_table(
+    cells: AnnData, notes: dict[str, str], limits: pd.DataFrame | None = None
+) -> pd.DataFrame:
+    """One row per library: cells, what was dropped and why, and the limits of `flag_cells`."""
     rows = []
+    limits = pd.DataFrame(columns=list(LIMITS)) if limits is None else limits
     for specimen, part in cells.obs.groupby("specimen_id", observed=True, sort=True):
         dropped = part["drop"].value_counts()
         rows.append(
@@ -127,7 +156,7 @@ def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
                 "kept": int((part["drop"] == "").sum()),
                 "median_counts": part["n_counts"].median(),
                 "median_genes": part["n_genes"].median(),
-                "median_mito_percent": part["mito_percent"].median(),
+                "median_mito_percent": _median(part["mito_percent"]),
                 "note": notes.get(str(specimen), ""),
                 **{
                     c: int(dropped.get(r, 0))
@@ -140,47 +169,59 @@ def quality_table(cells: AnnData, notes: dict[str, str]) -> pd.DataFrame:
                 },
             }
         )
-    return pd.DataFrame(rows, columns=list(QC_COLUMNS))
+    table = pd.DataFrame(rows).join(limits, on="specimen_id")
+    return table.reindex(columns=list(QC_COLUMNS))
 
 
-def quality_figure(cells: AnnData, settings: Atlas):
-    """Counts, genes and mitochondrial share of every cell by library, with the thresholds."""
-    from periomics.core.figures import PALETTE, new_figure
+def _median(values: pd.Series) -> float:
+    """Median of what is known; missing where nothing is."""
+    known = values.dropna()
+    return float(known.median()) if len(known) else np.nan
 
-    fig, axes = new_figure(10, 3.5, ncols=3)
-    libraries = sorted(set(cells.obs["specimen_id"]))
-    place = (
-        cells.obs["specimen_id"].astype(str).map({s: i for i, s in enumerate(libraries)}).to_numpy()
-    )
-    jitter = (np.arange(cells.n_obs) * 0.6180339887 % 1 - 0.5) * 0.7
-    good = (cells.obs["drop"] == "").to_numpy()
-    limits = (
-        ("n_counts", settings.min_counts),
-        ("n_genes", settings.min_genes),
-        ("mito_percent", settings.max_mito_percent),
-    )
-    for ax, (column, limit) in zip(axes, limits, strict=True):
-        values = cells.obs[column].to_numpy(float)
-        ax.scatter(
-            (place + jitter)[good],
-            values[good],
-            s=1,
-            color=PALETTE[0],
-            rasterized=True,
-            label="kept",
+
+def fluids(cells: AnnData) -> dict[str, np.ndarray]:
+    """Counts of the empty droplets of each library that has them (`ambient.empty_profiles`)."""
+    return empty_profiles(cells.X, cells.obs["specimen_id"].astype(str).to_numpy())
+
+
+def add_ambient(
+    quality: pd.DataFrame, cells: AnnData, markers: pd.DataFrame, empty: dict[str, np.ndarray]
+) -> pd.DataFrame:
+    """The quality table with the share of ambient counts in each library, or why there is none.
+
+    Parameters
+    ----------
+    quality
+        Of `judge_cells`.
+    cells
+        Labelled cells with layers["counts"].
+    markers
+        Of `read_markers`.
+    empty
+        Of `fluids`.
+    """
+    obs = cells.obs
+    libraries, labels = (obs[c].astype(str).to_numpy() for c in ("specimen_id", "label"))
+    symbols = list(cells.var["symbol"].astype(str))
+    found = ambient_shares(cells.layers["counts"], symbols, libraries, labels, markers, empty)
+    found = found.reindex(quality["specimen_id"]).reset_index(drop=True)
+    notes = quality["note"].str.cat(found["ambient_note"].fillna(""), sep="; ").str.strip("; ")
+    shares = found[["ambient_percent", "ambient_from"]]
+    return quality.drop(columns=list(shares)).join(shares).assign(note=notes)[list(QC_COLUMNS)]
+
+
+def good_cells(cells: AnnData) -> AnnData:
+    """A copy of the cells that are not dropped.
+
+    Raises
+    ------
+    InputError
+        Where there is none.
+    """
+    kept = cells[(cells.obs["drop"] == "").to_numpy()].copy()
+    if not kept.n_obs:
+        message = (
+            "no cell passes quality control: see qc.tsv and the thresholds in singlecell/atlas"
         )
-        ax.scatter(
-            (place + jitter)[~good],
-            values[~good],
-            s=1,
-            color=PALETTE[1],
-            rasterized=True,
-            label="dropped",
-        )
-        ax.axhline(limit, color="k", lw=0.6)
-        ax.set(xlabel="library", ylabel=column, xticks=range(len(libraries)))
-        ax.set_xticklabels(libraries, rotation=90, fontsize=5)
-        if column != "mito_percent" and (values > 0).any():
-            ax.set_yscale("log")
-    axes[0].legend(fontsize=6)
-    return fig
+        raise InputError(message, file="libraries")
+    return kept

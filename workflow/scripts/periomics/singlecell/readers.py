@@ -11,26 +11,25 @@ import pandas as pd
 import scipy.sparse as sp
 
 from periomics.core.errors import InputError, nearest
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE
+from periomics.genes.kinds import ONE_SPECIES, refuse_other_species, refuse_two_species
+from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, NOT_WHOLE, SYMBOLS
+from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
 
-def read_cells(
-    facts: Sequence[Mapping[str, object]], sample_column: str, label_column: str | None = None
-) -> AnnData:
+def read_cells(facts: Sequence[Mapping[str, object]], settings: Atlas | None = None) -> AnnData:
     """Read the cells of all libraries.
 
     Parameters
     ----------
     facts
-        Rows of the libraries sheet: specimen_id, animal_id, batch, path, format, sample. Libraries may share a file, whose cells then
-        name their library in `sample_column`.
-    sample_column
-        Column of the cells that holds the sheet's `sample` (specimen_id where the sheet has none).
-    label_column
-        Column with labels of one's own to be kept as `given_label`.
+        Rows of the libraries sheet: specimen_id, animal_id, batch, path, format, sample,
+        cell_type. Libraries may share a file, whose cells then name their library in `sample_column`.
+    settings
+        sample_column is the column of the cells that holds the sheet's `sample` (specimen_id where the sheet has none),
+        label_column one with labels of one's own to be kept as `given_label`.
 
     Returns
     -------
@@ -41,17 +40,23 @@ def read_cells(
     Raises
     ------
     InputError
-        If a file is no such file, holds no whole counts, or lacks a library's cells.
+        If a file is no such file, holds no whole counts, lacks a library's cells, or names genes of another species.
     """
     import anndata as ad
 
+    settings = settings or Atlas()
+    sample_column, label_column = settings.sample_column, settings.label_column
     files: dict[str, AnnData] = {}
     shared = pd.Series([str(f["path"]) for f in facts]).value_counts()
     parts = []
+    sorted_types = any(_text(f.get("cell_type")) for f in facts)
     for fact in facts:
         path, specimen = str(fact["path"]), str(fact["specimen_id"])
         if path not in files:
             files[path] = _read(path, str(fact.get("format", "")))
+        check_species(
+            list(files[path].var_names), list(files[path].var["symbol"]), fact, settings, path
+        )
         part = _of_library(files[path], fact, sample_column, path, alone=shared[path] == 1)
         obs = pd.DataFrame(
             {
@@ -61,14 +66,8 @@ def read_cells(
             },
             index=[f"{specimen}:{b}" for b in part.obs_names],
         )
-        if label_column:
-            if label_column not in part.obs:
-                raise InputError(
-                    f"cells have no such column{nearest(label_column, part.obs)}",
-                    file=path,
-                    column=label_column,
-                )
-            obs["given_label"] = part.obs[label_column].astype(str).to_numpy()
+        if label_column or sorted_types:
+            obs["given_label"] = _given_labels(part, fact, label_column, path)
         counts = _whole(part.X, path)
         parts.append(
             ad.AnnData(
@@ -88,6 +87,42 @@ def read_cells(
             value=out.obs_names[out.obs_names.duplicated()][0],
         )
     return out
+
+
+def check_species(
+    ids: Sequence[str],
+    symbols: Sequence[str],
+    fact: Mapping[str, object],
+    settings: Atlas,
+    path: object,
+) -> None:
+    """Refuse genes of another species than the library's, by ids and by symbols."""
+    species = str(fact.get("species", ""))
+    for names in (ids, symbols) if species else ():
+        genes = [str(g) for g in names]
+        refuse_two_species(genes, species, path, ONE_SPECIES)
+        refuse_other_species(genes, species, settings.min_own_species, path)
+
+
+def _text(value: object) -> str:
+    """A cell of the sheet as text; missing is ''."""
+    return "" if value is None or value != value else str(value)
+
+
+def _given_labels(
+    cells: AnnData, fact: Mapping[str, object], label_column: str | None, path: str
+) -> np.ndarray:
+    """Labels of one's own: the sheet's cell_type, else the cells' column; '' without either."""
+    whole = _text(fact.get("cell_type"))
+    if whole or not label_column:
+        return np.full(cells.n_obs, whole, dtype=object)
+    if label_column not in cells.obs:
+        raise InputError(
+            f"cells have no such column{nearest(label_column, cells.obs)}",
+            file=path,
+            column=label_column,
+        )
+    return cells.obs[label_column].astype(str).to_numpy(object)
 
 
 def _read(path: str, kind: str) -> AnnData:
@@ -118,14 +153,7 @@ def _read(path: str, kind: str) -> AnnData:
     except (OSError, KeyError, ValueError) as error:
         raise InputError(f"cannot be read as cells: {error}", file=path) from error
     if "symbol" not in out.var:
-        named = next(
-            (
-                c
-                for c in ("gene_symbols", "gene_name", "gene_symbol", "feature_name")
-                if c in out.var
-            ),
-            None,
-        )
+        named = next((c for c in SYMBOLS if c in out.var), None)
         out.var["symbol"] = out.var[named].astype(str) if named else out.var_names.astype(str)
     if "counts" in out.layers:
         out.X = out.layers["counts"]

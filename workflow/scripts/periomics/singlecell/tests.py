@@ -7,7 +7,14 @@ from collections.abc import Mapping
 import pandas as pd
 
 from periomics.genes.design import collapse, missing_arms, model_matrix, standing, with_design
-from periomics.genes.model import empty_table, fit_contrasts, significant, without_inference
+from periomics.genes.model import (
+    SUMMARY_COLUMNS,
+    empty_table,
+    fit_contrasts,
+    summary,
+    without_inference,
+)
+from periomics.singlecell.naive import naive_genes
 from periomics.study.settings.singlecell import PseudobulkTests
 
 TEST_COLUMNS = (
@@ -18,11 +25,8 @@ TEST_COLUMNS = (
     "n_per_arm",
     "n_cells",
     "residual_df",
-    "status",
-    "reason",
-    "n_genes",
-    "n_significant",
-    "n_significant_normal",
+    *SUMMARY_COLUMNS,
+    "n_naive",
 )
 
 
@@ -33,6 +37,8 @@ def compare_type(
     symbols: Mapping[str, str],
     contrasts: Mapping[str, Mapping[str, float]],
     settings: PseudobulkTests,
+    *,
+    moments: pd.DataFrame | None = None,
 ) -> tuple[dict[str, pd.DataFrame], pd.DataFrame]:
     """All contrasts of one cell type.
 
@@ -50,6 +56,8 @@ def compare_type(
         Name → weights of arms.
     settings
         PseudobulkTests.
+    moments
+        Of `log_moments`, by gene_id, for the warning `n_naive`.
 
     Returns
     -------
@@ -91,14 +99,20 @@ def compare_type(
                 "n_per_arm": "; ".join(f"{a} {int(sizes.get(a, 0))}" for a in weights),
                 "n_cells": int(groups["n_cells"].sum()),
                 "residual_df": freedom,
-                "status": kind,
-                "reason": reason or table.attrs.get("reason", ""),
-                "n_genes": len(tables[contrast]),
-                "n_significant": significant(table, "padj", kind, settings.alpha),
-                "n_significant_normal": significant(table, "padj_normal", kind, settings.alpha),
+                **summary(table, kind, reason, settings),
+                "n_naive": _naive(moments, groups, units, chosen, weights, settings),
             }
         )
     return tables, pd.DataFrame(rows, columns=list(TEST_COLUMNS))
+
+
+def _naive(moments, groups, units, chosen, weights, settings) -> int | str:
+    """Genes that a test with cells as units would call; '' where it was not asked for or an arm has no library."""
+    if moments is None or not len(chosen):
+        return ""
+    kept = set(units["animal_id"])
+    arms = chosen[chosen["animal_id"].isin(kept)].set_index("specimen_id")["arm"]
+    return naive_genes(moments, groups, arms, weights, settings.alpha)
 
 
 def _standing(
