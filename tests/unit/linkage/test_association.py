@@ -196,7 +196,10 @@ def test_linkage_compares_the_values_that_statistics_compare(root):
     judged = prepare(animals, sheet, dictionary)
     values, notes = on_scale(animals, dictionary)
     table = values.pivot(index="animal_id", columns="outcome", values="scaled").reset_index()
-    assert notes == {}
+    assert {o: n.rpartition(": ")[2] for o, n in notes.items()} == {
+        "bvtv": "1 share(s) at 0 or 100 %",
+        "neu": "2 of 24 at 0",
+    }
     for outcome in ("bvtv", "neu", "score:signature:NFKB"):
         expected = judged[judged["outcome"] == outcome].sort_values("animal_id")["analysis"]
         assert expected.notna().all() and len(expected) == 24
@@ -220,7 +223,7 @@ def test_counts_of_0_without_areas_keep_every_animal_and_say_so(root):
     ).set_index("outcome")
     assert list(table["n"]) == [24, 24] and table["p"].notna().all()
     assert "neu on its natural scale: no count scale" in table.loc["neu", "reason"]
-    assert table.loc["bvtv", "reason"] == ""
+    assert "bvtv on its natural scale: no logit scale" in table.loc["bvtv", "reason"]
 
 
 def cultures(times=(24.0,), doses=(np.nan,)):
@@ -264,3 +267,14 @@ def test_no_common_dose_is_said():
     rows.loc[score, "dose"] += 1
     both, _ = paired(rows, "score:signature:WOUND", "scratch")
     assert both.empty
+
+
+def test_many_zeros_beyond_blocks_have_an_estimate_and_neither_p_nor_interval():
+    rng = np.random.default_rng(3)
+    arm, block = np.repeat(list("ABCD"), 6), np.tile(list("xyz"), 8)
+    x, y = (np.maximum(rng.normal(size=24), 0) for _ in range(2))
+    found = beyond(x, y, of_animals(arm, block), rng, 99)
+    assert np.isfinite(found.r) and "need not add up" in found.reason
+    assert np.isnan([found.p, found.lower, found.upper]).all()
+    plain = beyond(x, y, of_animals(arm), rng, 99)
+    assert np.isfinite([plain.p, plain.lower, plain.upper]).all()

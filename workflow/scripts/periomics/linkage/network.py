@@ -1,13 +1,16 @@
 """The smallest signed subnetwork that carries a signal from a receptor to the genes that changed: an integer programme.
 
-The model is that of CARNIVAL (as the project's notes give it), written anew for PuLP: every measured gene that the network
-gets wrong costs its weight, every node that is switched on costs `beta`. Distances keep loops from supporting themselves. A
-solver stops by gap or node count, never by time.
+The objective is that of CARNIVAL (as the project's notes give it): every measured gene that the network gets wrong costs its
+weight, every active node costs `beta`. The variables are states of the sign-doubled graph, without any for edges, signs or
+distances: within a limit of steps a state at each step it may be reached (`Layered`), else a state and, as they are needed, rows by
+which an active gene has an active state in every set of states that cuts it off from the inputs (`Connected`). A solver stops by
+gap or node count, never by time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -15,167 +18,188 @@ import pandas as pd
 import pulp
 
 from periomics.core.errors import PeriomicsError
-from periomics.core.solver import choose_solver, solve
+from periomics.core.solver import OPTIMAL, best_bound, choose_solver, solve
+from periomics.linkage.states import Edge, State, States, carrying, states_of, steps
+
+# Solutions as good as the best, up to rounding.
+TOLERANCE = 1e-6
+NO_PATH = "no path from the input to a gene that changed"
 
 
 @dataclass(frozen=True)
 class Solution:
-    """One optimum: objective, state of every node (+1, −1), edges that carry it, and whether it is proven."""
+    """One optimum: objective, state of every active node (+1, −1), edges that carry the signal, whether it is proven."""
 
     objective: float
     states: Mapping[str, int]
-    edges: tuple[tuple[str, int, str], ...]
+    edges: tuple[Edge, ...]
     status: str
 
 
 @dataclass(frozen=True)
 class Pool:
-    """All optima found (at most `limit`), and whether there are no further ones."""
+    """All optima found, and what the solver says of them.
+
+    Attributes
+    ----------
+    solutions
+        Smallest first; none where no path leads from an input to a measured gene.
+    complete
+        Whether the solver proved that there are no further ones.
+    solver
+        Its name.
+    bound
+        What no solution can go below, as the solver proved it for the first.
+    notes
+        What must be said: no path, nothing explained, or how the search ended.
+    edges
+        Edges between nodes that may be active.
+    """
 
     solutions: tuple[Solution, ...]
     complete: bool
     solver: str
+    bound: float = np.nan
     notes: tuple[str, ...] = field(default=())
+    edges: int = 0
 
 
-def prune(
-    edges: pd.DataFrame, inputs: Mapping[str, int], measured: Mapping[str, float], depth: int
-) -> pd.DataFrame:
-    """Edges on a path of at most `depth` steps from an input to a measured gene, without self-loops and edges into inputs."""
-    df = edges[(edges["source"] != edges["target"]) & ~edges["target"].isin(list(inputs))]
-    df = df.drop_duplicates(["source", "sign", "target"])
-    down = _distance(df, set(inputs), "source", "target")
-    up = _distance(df, set(measured), "target", "source")
-    far = 10**9
-    length = (
-        df["source"].map(lambda v: down.get(v, far))
-        + 1
-        + df["target"].map(lambda v: up.get(v, far))
-    )
-    return df[length <= depth].sort_values(["source", "target", "sign"]).reset_index(drop=True)
+class Model(ABC):
+    """What both forms share: the objective, one state per node, and a way on for every state that costs."""
 
-
-def _distance(df: pd.DataFrame, start: set[str], here: str, there: str) -> dict[str, int]:
-    reach = dict.fromkeys(sorted(start), 0)
-    step, front = 0, set(start)
-    while front:
-        step += 1
-        front = set(df.loc[df[here].isin(front), there]) - set(reach)
-        reach |= dict.fromkeys(sorted(front), step)
-    return reach
-
-
-class Model:
-    """The integer programme of one pruned network; solved again and again for the pool of optima.
-
-    Parameters
-    ----------
-    edges
-        Columns source, sign, target, pruned.
-    inputs
-        Node → +1 or −1: what is given.
-    measured
-        Node → weight with sign: what is to be explained.
-    beta
-        Cost of a node that is switched on.
-    """
-
-    def __init__(
-        self,
-        edges: pd.DataFrame,
-        inputs: Mapping[str, int],
-        measured: Mapping[str, float],
-        beta: float,
-    ) -> None:
-        self.edges = [
-            (str(s), int(g), str(t))
-            for s, g, t in edges[["source", "sign", "target"]].itertuples(index=False)
-        ]
-        self.nodes = sorted(
-            {s for s, _, _ in self.edges} | {t for _, _, t in self.edges} | set(inputs)
-        )
-        self.inputs = {k: int(v) for k, v in inputs.items()}
-        self.measured = {k: float(v) for k, v in measured.items() if k in set(self.nodes)}
-        self.beta = float(beta)
+    def __init__(self, states: States, beta: float) -> None:
+        self.states, self.beta = states, float(beta)
         self.problem = pulp.LpProblem("signalling", pulp.LpMinimize)
-        index = {v: i for i, v in enumerate(self.nodes)}
-        self.up = [pulp.LpVariable(f"u{i}", cat="Binary") for i in range(len(self.nodes))]
-        self.down = [pulp.LpVariable(f"d{i}", cat="Binary") for i in range(len(self.nodes))]
-        self.edge_up = [pulp.LpVariable(f"eu{k}", cat="Binary") for k in range(len(self.edges))]
-        self.edge_down = [pulp.LpVariable(f"ed{k}", cat="Binary") for k in range(len(self.edges))]
-        self._objective(index)
-        self._carry(index)
-        self._distances(index)
+        self.on = self._variables()
+        self.problem.setObjective(
+            pulp.lpSum(states.cost(s, beta) * self.on[s] for s in states.free) + states.base(beta)
+        )
+        for node in sorted({s[0] for s in states.free}):
+            both = [self.on[s] for s in ((node, 1), (node, -1)) if s in self.on]
+            self.problem += pulp.lpSum(both) <= 1
+        self._connect()
 
-    def _objective(self, index: dict[str, int]) -> None:
-        size = pulp.lpSum(self.up) + pulp.lpSum(self.down)
-        misfit = []
-        for j, (node, weight) in enumerate(sorted(self.measured.items())):
-            wrong = pulp.LpVariable(f"a{j}", lowBound=0, upBound=2)
-            state, sign = self.up[index[node]] - self.down[index[node]], float(np.sign(weight))
-            self.problem += wrong >= state - sign
-            self.problem += wrong >= sign - state
-            misfit.append(abs(weight) * wrong)
-        self.problem.setObjective(pulp.lpSum(misfit) + self.beta * size)
+    @abstractmethod
+    def _variables(self) -> dict[State, pulp.LpAffineExpression]:
+        """Whether each state is active."""
 
-    def _carry(self, index: dict[str, int]) -> None:
-        into_up: dict[int, list] = {}
-        into_down: dict[int, list] = {}
-        for k, (s, sign, t) in enumerate(self.edges):
-            same, other = (self.up, self.down) if sign > 0 else (self.down, self.up)
-            self.problem += self.edge_up[k] <= same[index[s]]
-            self.problem += self.edge_down[k] <= other[index[s]]
-            self.problem += self.edge_up[k] <= self.up[index[t]]
-            self.problem += self.edge_down[k] <= self.down[index[t]]
-            into_up.setdefault(index[t], []).append(self.edge_up[k])
-            into_down.setdefault(index[t], []).append(self.edge_down[k])
-        for node, i in index.items():
-            self.problem += self.up[i] + self.down[i] <= 1
-            if node in self.inputs:
-                self.problem += self.up[i] - self.down[i] == self.inputs[node]
-            else:
-                self.problem += self.up[i] <= pulp.lpSum(into_up.get(i, []))
-                self.problem += self.down[i] <= pulp.lpSum(into_down.get(i, []))
+    @abstractmethod
+    def _connect(self) -> None:
+        """Rows that tie every active state to the inputs, and every costly one to a gene."""
 
-    def _distances(self, index: dict[str, int]) -> None:
-        longest = len(self.nodes)
-        distance = [pulp.LpVariable(f"t{i}", lowBound=0, upBound=longest) for i in range(longest)]
-        for k, (s, _, t) in enumerate(self.edges):
-            for carried in (self.edge_up[k], self.edge_down[k]):
-                self.problem += (
-                    distance[index[s]] - distance[index[t]] + (longest + 1) * carried <= longest
-                )
+    def cut_off(self, active: Sequence[State]) -> bool:
+        """Add rows against a solution in which states hang on nothing; False where there are none."""
+        return False
+
+    def costly(self, state: State) -> bool:
+        """Whether an optimum needs a reason for a state: without a state behind it, it would be left out."""
+        return self.states.cost(state, self.beta) > TOLERANCE
 
     def solve(self, solver: pulp.LpSolver) -> Solution:
-        """Solve once and read the states; edges count as used where they carry a state that needs them.
+        """Solve and read the states.
 
         Raises
         ------
         PeriomicsError
-            If the solver fails or finds no solution.
+            If the solver ends without a solution.
         """
-        status = solve(self.problem, solver)
-        states = {
-            v: round((u.value() or 0) - (d.value() or 0))
-            for v, u, d in zip(self.nodes, self.up, self.down, strict=True)
-        }
-        states = {v: s for v, s in states.items() if s}
-        used = tuple(
-            e
-            for e in self.edges
-            if e[0] in states and e[2] in states and states[e[0]] * e[1] == states[e[2]]
+        while True:
+            status = solve(self.problem, solver)
+            active = [s for s in self.states.free if (pulp.value(self.on[s]) or 0) > 0.5]
+            if not self.cut_off(active):
+                break
+        found = dict(self.states.inputs) | dict(active)
+        objective = self.states.base(self.beta) + sum(
+            self.states.cost(s, self.beta) for s in active
         )
-        return Solution(float(pulp.value(self.problem.objective)), states, used, status)
+        return Solution(objective, found, carrying(self.states, found), status)
 
     def forbid(self, solution: Solution) -> None:
-        """Cut a solution off, so that the next one differs in at least one node's state."""
-        on = []
-        off = []
-        for v, u, d in zip(self.nodes, self.up, self.down, strict=True):
-            state = solution.states.get(v, 0)
-            on += [u] if state > 0 else [d] if state < 0 else []
-            off += [d] if state > 0 else [u] if state < 0 else [u, d]
-        self.problem += pulp.lpSum(on) - pulp.lpSum(off) <= len(on) - 1
+        """Cut a solution off, so that the next one differs in at least one state."""
+        on = [s for s in self.states.free if solution.states.get(s[0]) == s[1]]
+        off = [s for s in self.states.free if solution.states.get(s[0]) != s[1]]
+        row = pulp.lpSum(self.on[s] for s in on) - pulp.lpSum(self.on[s] for s in off)
+        self.problem += row <= len(on) - 1
+
+
+class Layered(Model):
+    """Within a limit of steps: a state stands at one step, behind an active state one step before."""
+
+    def _variables(self) -> dict[State, pulp.LpAffineExpression]:
+        most = self.states.depth or 0
+        self.at = {
+            (s, k): pulp.LpVariable(f"s{i}_{k}", cat="Binary")
+            for i, s in enumerate(self.states.free)
+            for k in range(self.states.first[s], most - self.states.left[s] + 1)
+        }
+        steps_of: dict[State, list[pulp.LpVariable]] = {}
+        for (s, _), variable in self.at.items():
+            steps_of.setdefault(s, []).append(variable)
+        return {s: pulp.lpSum(v) for s, v in steps_of.items()}
+
+    def _connect(self) -> None:
+        roots = set(self.states.roots)
+        for (s, k), here in self.at.items():
+            parents = self.states.parents[s]
+            if k > 1 or not roots.intersection(parents):
+                before = [self.at[p, k - 1] for p in parents if (p, k - 1) in self.at]
+                self.problem += here <= pulp.lpSum(before)
+            if self.costly(s):
+                after = [
+                    self.at[c, k + 1] for c in self.states.children[s] if (c, k + 1) in self.at
+                ]
+                self.problem += here <= pulp.lpSum(after)
+
+
+class Connected(Model):
+    """Without a limit: a state stands behind an active one, and loops that hang on nothing are cut off as they appear."""
+
+    def _variables(self) -> dict[State, pulp.LpAffineExpression]:
+        return {s: pulp.LpVariable(f"s{i}", cat="Binary") for i, s in enumerate(self.states.free)}
+
+    def _connect(self) -> None:
+        roots = set(self.states.roots)
+        for s in self.states.free:
+            parents = self.states.parents[s]
+            if not roots.intersection(parents):
+                self.problem += self.on[s] <= pulp.lpSum(self.on[p] for p in parents)
+            if self.costly(s):
+                self.problem += self.on[s] <= pulp.lpSum(
+                    self.on[c] for c in self.states.children[s]
+                )
+
+    def cut_off(self, active: Sequence[State]) -> bool:
+        on = set(active)
+        within = {s: [c for c in self.states.children[s] if c in on] for s in on}
+        within |= {r: [c for c in self.states.children[r] if c in on] for r in self.states.roots}
+        reached = steps(self.states.roots, within)
+        lost = [s for s in active if s not in reached]
+        for s in lost:
+            gate = self._gate(s, set(reached))
+            self.problem += self.on[s] <= pulp.lpSum(self.on[g] for g in gate)
+        return bool(lost)
+
+    def _gate(self, lost: State, reached: set[State]) -> list[State]:
+        """States next to those reached through which alone a lost one can be: found from its side, so that none is idle."""
+        outside: dict[State, int] = {lost: 0}
+        front, gate = [lost], set()
+        while front:
+            new = []
+            for s in front:
+                if any(p in reached for p in self.states.parents[s]):
+                    gate.add(s)
+                    continue
+                for p in self.states.parents[s]:
+                    if p not in outside:
+                        outside[p] = 0
+                        new.append(p)
+            front = new
+        return sorted(gate)
+
+
+def model_of(states: States, beta: float) -> Model:
+    """The form that fits the limit."""
+    return Connected(states, beta) if states.depth is None else Layered(states, beta)
 
 
 def solve_pool(
@@ -183,34 +207,59 @@ def solve_pool(
     inputs: Mapping[str, int],
     measured: Mapping[str, float],
     beta: float,
+    *,
+    depth: int | None = None,
     limit: int = 50,
     solver_name: str = "HiGHS",
 ) -> Pool:
     """All optima of the network up to `limit`, by cutting each off and solving again until the objective rises.
 
     An empty network (the input alone) is a valid optimum: a path can cost more than the genes it explains are worth.
+
+    Parameters
+    ----------
+    edges
+        Columns source, sign, target.
+    inputs
+        Node → +1 or −1: what is given.
+    measured
+        Node → weight with sign: what is to be explained.
+    beta
+        Cost of an active node.
+    depth
+        Most steps from an input to a gene; None for no limit.
+    limit
+        Most optima.
+    solver_name
+        HiGHS or CBC.
+
+    Raises
+    ------
+    PeriomicsError
+        If the solver fails before the first solution.
     """
-    inputs = {k: v for k, v in inputs.items() if k in set(edges["source"])}
-    if edges.empty or not inputs or not set(measured) & set(edges["target"]):
-        return Pool((), True, solver_name, ("no path from the input to a gene that changed",))
-    model, solver = Model(edges, inputs, measured, beta), choose_solver(solver_name)
-    found: list[Solution] = []
-    complete = False
-    while len(found) < limit:
+    states = states_of(edges, inputs, measured, depth)
+    if not states.free:
+        return Pool((), True, solver_name, notes=(NO_PATH,), edges=states.edges)
+    model, solver = model_of(states, beta), choose_solver(solver_name)
+    found, complete, bound, notes = [model.solve(solver)], False, np.nan, []
+    bound = best_bound(model.problem, found[0].objective)
+    while len(found) < limit and found[0].status == OPTIMAL:
+        model.forbid(found[-1])
         try:
             solution = model.solve(solver)
-        except PeriomicsError:
-            if not found:
-                raise
-            complete = True
+        except PeriomicsError as error:
+            complete = model.problem.sol_status == pulp.LpSolutionInfeasible
+            notes += [] if complete else [f"the search for further optima ended early: {error}"]
             break
-        if found and solution.objective > found[0].objective + 1e-6:
-            complete = True
+        if solution.objective > found[0].objective + TOLERANCE:
+            complete = solution.status == OPTIMAL
             break
         found.append(solution)
-        model.forbid(solution)
+    if not found[0].edges:
+        notes.append(f"nothing is explained at beta {beta:g}: every path costs more than its genes")
     found.sort(key=lambda s: (len(s.edges), sorted(s.states.items())))
-    return Pool(tuple(found), complete, type(solver).__name__)
+    return Pool(tuple(found), complete, solver.name, bound, tuple(notes), states.edges)
 
 
 def edge_frequencies(pools: list[Pool]) -> pd.Series:

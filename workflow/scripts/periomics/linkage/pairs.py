@@ -9,12 +9,18 @@ import pandas as pd
 
 from periomics.core.multiplicity import holm
 from periomics.core.seeds import generator
-from periomics.linkage.association import COLUMNS, METHOD, beyond
+from periomics.linkage.association import FEWEST, METHOD, beyond
+from periomics.linkage.robustness import beyond_covariates, by_arm, covariate_table, without_one
 from periomics.statistics.kernels.exchange import Exchange, of_animals, of_units
-from periomics.study.dictionary import entry, scores_among
-from periomics.study.scale import applies, to_scale
+from periomics.study.dictionary import entry, score_parts, scores_among
+from periomics.study.interface.linkage import ASSOCIATION_COLUMNS
+from periomics.study.scale import comparable
 
 CONCORDANCE = "assay concordance"
+# Pairs of no question.
+OTHER = "declared pairs"
+# Units of a pair that hold their arms.
+WITHIN = ("isolation",)
 _UNIT = ["animal_id", "condition", "dose"]
 
 
@@ -33,8 +39,8 @@ def on_scale(
     Returns
     -------
     rows
-        The same values as the statistics compare. An outcome whose scale does not apply to all of
-        its values (densities of 0 without counts and areas) stays on its natural scale as a whole.
+        The same values as the statistics compare (`study.scale.comparable`): an outcome whose scale has
+        no place for one of its values stays on its natural scale as a whole.
     notes
         Outcome → why it stays on its natural scale.
     """
@@ -48,10 +54,9 @@ def on_scale(
         unit = str(part["unit"].iloc[0]) if "unit" in part else ""
         sums = [part.get(k) for k in ("numerator", "denominator")]
         known = entry(dictionary, str(outcome))
-        values, note = to_scale(
-            part["value"], str(known["scale"]), unit or str(known["unit"]), *sums
-        )
-        if not applies(part["value"], values):
+        own = str(known["scale"])
+        scale, values, note = comparable(part["value"], own, unit or str(known["unit"]), *sums)
+        if scale != own or np.isnan(values).all():
             notes[str(outcome)] = f"{outcome} on its natural scale: {note}"
             values = part["value"]
         df.loc[part.index, "scaled"] = values
@@ -90,10 +95,14 @@ def paired(rows: pd.DataFrame, score: str, outcome: str) -> tuple[pd.DataFrame, 
             note = f"score at time {ends[0]:g}, outcome at time {ends[1]:g}"
     doses = any(_doses(part) for part in (first, second))
     key = ["animal_id", "condition", *(["dose"] if doses else [])]
-    both = first[[*key, "scaled"]].merge(second[[*key, "scaled"]], on=key, suffixes=("_s", "_o"))
+    columns = list(dict.fromkeys([*key, "dose", "scaled"]))
+    both = first[columns].merge(second[columns], on=key, suffixes=("_s", "_o"))
     both = both.rename(columns={"scaled_s": "score", "scaled_o": "outcome"})
     if not doses:
-        both["dose"] = np.nan
+        # One dose of each may still be another one: a culture at 50 % is not the library at 10 %.
+        known = both[["dose_s", "dose_o"]].notna().all(axis=1)
+        both = both[~known | (both["dose_s"] == both["dose_o"])]
+        both = both.drop(columns=["dose_s", "dose_o"]).assign(dose=np.nan)
     return both.sort_values(key).reset_index(drop=True), note
 
 
@@ -153,6 +162,8 @@ def associate(
     set_genes: Mapping[str, set[str]],
     seed: int,
     n_permutations: int,
+    covariates: Sequence[str] = (),
+    questions: Mapping[str, Sequence[str]] | None = None,
 ) -> pd.DataFrame:
     """Test every declared pair.
 
@@ -173,6 +184,10 @@ def associate(
         pathway: such pairs stay outside the family.
     seed, n_permutations
         For the permutations; every pair has its own generator.
+    covariates
+        Columns of the animals sheet, outcomes or scores that an association of animals should hold beyond.
+    questions
+        Question → its outcomes: the pairs of a question, in units of one kind, are a family.
 
     Returns
     -------
@@ -180,15 +195,14 @@ def associate(
         linkage/associations.tsv.
     """
     values, notes = on_scale(measured, dictionary)
+    known = covariate_table(covariates, values, animals)
     rows = []
     for pair in pairs:
         score, outcome = str(pair["score"]), str(pair["outcome"])
-        within = str(pair.get("units", "animal")) != "animal"
-        own = assay_genes.get(outcome, set()) & set_genes.get(
-            score.split(":")[-1].split("@")[0], set()
-        )
+        within = str(pair.get("units", "animal")) in WITHIN
+        own = assay_genes.get(outcome, set()) & genes_of_set(score, set_genes)
         row: dict[str, object] = {"outcome": outcome, "score_id": score, "method": METHOD}
-        family = f"declared pairs ({'isolations' if within else 'animals'})"
+        family = family_of(outcome, within, questions or {})
         row["family"] = CONCORDANCE if own else family
         shared = f"the set holds the assay's own gene: {', '.join(sorted(own))}" if own else ""
         absent = [o for o in (score, outcome) if not (values["outcome"] == o).any()]
@@ -197,15 +211,58 @@ def associate(
             rows.append({**row, "n": 0, "n_units": 0, "reason": reason})
             continue
         rng = generator(seed, "associate_scores", f"{score}~{outcome}")
-        row |= _tested(values, animals, (score, outcome), within, rng, n_permutations)
+        row |= tested(values, animals, (score, outcome), within, rng, n_permutations)
+        more = {"covariates": known, "rng": rng, "n_permutations": n_permutations}
+        row |= beside(values, animals, (score, outcome), within, **more)
         said = [str(row["reason"]) or shared, notes.get(outcome, ""), notes.get(score, "")]
         rows.append({**row, "reason": "; ".join(s for s in said if s)})
-    out = pd.DataFrame(rows).reindex(columns=list(COLUMNS))
+    out = pd.DataFrame(rows).reindex(columns=list(ASSOCIATION_COLUMNS))
     out["p_adj"] = np.nan
     for family, part in out.groupby("family"):
         if family != CONCORDANCE:
             out.loc[part.index, "p_adj"] = holm(part["p"].to_numpy(float))
     return out
+
+
+def family_of(outcome: str, within_unit: bool, questions: Mapping[str, Sequence[str]]) -> str:
+    """Pairs that are corrected together: those of the first question that names the outcome, in units of one kind."""
+    question = next((q for q, outcomes in questions.items() if outcome in outcomes), OTHER)
+    return f"{question} ({'isolations' if within_unit else 'animals'})"
+
+
+def beside(
+    values: pd.DataFrame,
+    animals: pd.DataFrame,
+    names: tuple[str, str],
+    within_unit: bool,
+    *,
+    covariates: pd.DataFrame,
+    rng: np.random.Generator,
+    n_permutations: int,
+) -> dict[str, object]:
+    """What stands beside the test of `tested`: beyond covariates, without one unit, by arm.
+
+    `covariates` is of `covariate_table`; the others are those of `tested`.
+    """
+    both, _ = paired(values, *names)
+    both = units_of(both, animals, within_unit)
+    if len(both) < FEWEST:
+        return {}
+    design = design_of(both, animals, within_unit)
+    x, y = both["score"].to_numpy(float), both["outcome"].to_numpy(float)
+    least, most = without_one(x, y, design)
+    out: dict[str, object] = {"r_least": least, "r_most": most}
+    if not within_unit:
+        own = covariates.drop(columns=[c for c in names if c in covariates])
+        out |= beyond_covariates(both, animals, own, rng, n_permutations)
+        arm = both["animal_id"].map(animals["group"]).to_numpy(str)
+        out["r_by_arm"] = by_arm(x, y, design, arm)
+    return out
+
+
+def genes_of_set(score: str, set_genes: Mapping[str, set[str]]) -> set[str]:
+    """Genes of the set that a score is of."""
+    return set_genes.get(score_parts(score)[1], set())
 
 
 def units_of(both: pd.DataFrame, animals: pd.DataFrame, within_unit: bool) -> pd.DataFrame:
@@ -218,22 +275,52 @@ def units_of(both: pd.DataFrame, animals: pd.DataFrame, within_unit: bool) -> pd
     return both[size > 1].reset_index(drop=True)
 
 
-def _tested(
+def _of_several(every: pd.DataFrame, both: pd.DataFrame) -> str:
+    """What is said where animals have several conditions or doses, of which the first is taken."""
+    own = every[every["animal_id"].isin(both["animal_id"])]
+    if not own["animal_id"].duplicated().any():
+        return ""
+    taken = sorted(set(both["condition"]))
+    return f"of several conditions or doses of an animal the first is taken: {', '.join(taken)}"
+
+
+def tested(
     values: pd.DataFrame,
     animals: pd.DataFrame,
     names: tuple[str, str],
     within_unit: bool,
     rng: np.random.Generator,
     n_permutations: int,
+    *,
+    ends: bool = True,
 ) -> dict[str, object]:
-    both, note = paired(values, *names)
-    both = units_of(both, animals, within_unit)
+    """The test of one score and outcome, as columns of a row.
+
+    Parameters
+    ----------
+    values
+        Of `on_scale`.
+    animals
+        The animals sheet by animal_id.
+    names
+        Score and outcome.
+    within_unit
+        Whether units hold their arms.
+    rng, n_permutations
+        For the permutations.
+    ends
+        Whether the interval is wanted, which takes most of the time.
+    """
+    every, note = paired(values, *names)
+    both = units_of(every, animals, within_unit)
+    if len(both) and not within_unit:
+        note = "; ".join(s for s in (note, _of_several(every, both)) if s)
     if both.empty:
         reason = "no unit has both at the same condition and dose"
         return {"n": 0, "n_units": 0, "reason": reason}
     design = design_of(both, animals, within_unit)
     x, y = both["score"].to_numpy(float), both["outcome"].to_numpy(float)
-    found = beyond(x, y, design, rng, n_permutations)
+    found = beyond(x, y, design, rng, n_permutations, ends=ends)
     numbers = {k: v for k, v in vars(found).items() if k != "reason"}
     said = "; ".join(s for s in (found.reason, note) if s)
     return {**numbers, "adjusted_for": ", ".join(design.adjusted_for), "reason": said}

@@ -3,46 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 import pandas as pd
 
-from periomics.core.errors import InputError, nearest
 from periomics.core.seeds import generator
-from periomics.linkage.network import Pool, edge_frequencies, prune, shuffled, solve_pool
+from periomics.core.solver import version_of
+from periomics.linkage.network import Pool, edge_frequencies, shuffled, solve_pool
+from periomics.linkage.signed import goals_of
+from periomics.study.interface.linkage import EDGE_COLUMNS
 from periomics.study.settings.linkage import SignallingNetwork
 
-EDGE_COLUMNS = (
-    "source",
-    "sign",
-    "target",
-    "frequency",
-    "null_frequency",
+SOLVER_COLUMNS = (
+    "declared",
+    "beta",
+    "depth",
+    "solver",
+    "version",
+    "status",
+    "objective",
+    "bound",
+    "gap",
+    "edges",
+    "genes",
+    "genes_right",
+    "nodes",
+    "pool",
     "pool_complete",
-    "layer",
-    "evidence",
-    "source_state",
-    "target_state",
+    "note",
 )
-
-
-def signalling_table(path: str, species: str) -> pd.DataFrame:
-    """The team's signed table with symbols of a species in `source` and `target`; edges without an ortholog are left out."""
-    df = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
-    df["sign"] = df["sign"].astype(int)
-    if species != "human":
-        df["source"], df["target"] = df[f"source_{species}"], df[f"target_{species}"]
-    return df[(df["source"] != "NA") & (df["target"] != "NA")].reset_index(drop=True)
+# Multiples of the declared cost of a node for which the network is solved too.
+BETA_PATH = (2.0, 1.0, 0.5, 0.25, 0.125)
 
 
 def changed_genes(de: pd.DataFrame, edges: pd.DataFrame, q: float, most: int) -> dict[str, float]:
-    """Genes that transcription factors of the table reach and that changed (padj < q): symbol → signed weight.
+    """Genes of the network that changed (padj < q), `goals_of`: symbol → signed weight.
 
     The weight is the test statistic over 5, at most 2 in size, so that a clear change is worth several nodes; of more than
     `most` genes those with the largest statistic stay.
     """
-    reached = set(edges.loc[edges["layer"] == "transcription", "target"])
-    hit = de[de["symbol"].isin(reached) & (de["padj"] < q)].copy()
+    hit = de[de["symbol"].isin(goals_of(edges)) & (de["padj"] < q)].copy()
     hit["size"] = hit["stat"].abs()
     hit = (
         hit.sort_values(["size", "symbol"], ascending=[False, True])
@@ -55,30 +56,6 @@ def changed_genes(de: pd.DataFrame, edges: pd.DataFrame, q: float, most: int) ->
     }
 
 
-def named_inputs(
-    inputs: Mapping[str, int], edges_human: pd.DataFrame, edges: pd.DataFrame, species: str
-) -> dict[str, int]:
-    """Inputs given as human symbols, in the symbols of the species.
-
-    Raises
-    ------
-    InputError
-        If the table has no such node.
-    """
-    out = {}
-    for name, sign in inputs.items():
-        row = edges_human[edges_human["source"] == name].head(1)
-        if row.empty:
-            known = sorted(set(edges_human["source"]))
-            raise InputError(
-                f"the signalling table has no such input{nearest(name, known)}",
-                column="linkage/networks",
-                value=name,
-            )
-        out[str(row["source" if species == "human" else f"source_{species}"].iloc[0])] = int(sign)
-    return {k: v for k, v in out.items() if k in set(edges["source"])}
-
-
 def find_routes(
     edges: pd.DataFrame,
     inputs: Mapping[str, int],
@@ -86,7 +63,7 @@ def find_routes(
     settings: SignallingNetwork,
     seed: int,
     name: str,
-) -> tuple[pd.DataFrame, Pool, int]:
+) -> tuple[pd.DataFrame, Pool]:
     """Optimal routes with their frequency in the pool of optima and in a null where the genes' changes are dealt anew.
 
     Parameters
@@ -108,18 +85,14 @@ def find_routes(
         linkage/network/<name>/edges.tsv. `null_frequency` is no p-value: it shows which edges the table alone favours.
     pool
         The optima.
-    n_edges
-        Edges after pruning.
     """
-    pruned = prune(edges, inputs, genes, settings.depth)
-    beta, limit, solver = settings.beta, settings.pool, settings.solver
-    pool = solve_pool(pruned, inputs, genes, beta, limit, solver)
+    solved = partial(solve_pool, edges, inputs, depth=settings.depth, solver_name=settings.solver)
+    pool = solved(genes, settings.beta, limit=settings.pool)
     table = edge_frequencies([pool]).rename("frequency").reset_index()
     if len(table):
         rng = generator(seed, "solve_network", name)
         nulls = [
-            solve_pool(pruned, inputs, shuffled(genes, rng), beta, 5, solver)
-            for _ in range(settings.nulls)
+            solved(shuffled(genes, rng), settings.beta, limit=5) for _ in range(settings.nulls)
         ]
         null = (
             edge_frequencies(nulls).rename("null_frequency")
@@ -141,7 +114,59 @@ def find_routes(
     states = pool.solutions[0].states if pool.solutions else {}
     table["source_state"] = [states.get(s, 0) for s in table["source"]]
     table["target_state"] = [states.get(t, 0) for t in table["target"]]
-    return table.reindex(columns=list(EDGE_COLUMNS)), pool, len(pruned)
+    return table.reindex(columns=list(EDGE_COLUMNS)), pool
+
+
+def solver_table(
+    pool: Pool,
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    genes: Mapping[str, float],
+    settings: SignallingNetwork,
+) -> pd.DataFrame:
+    """What was solved and how far it is proven: a row for the declared beta, and for more and less of it.
+
+    Returns
+    -------
+    DataFrame
+        SOLVER_COLUMNS by falling beta; `pool` and `pool_complete` of the declared beta only. Where the declared beta explains
+        nothing, its note says from which one on something is.
+    """
+    solved = partial(solve_pool, edges, inputs, depth=settings.depth, solver_name=settings.solver)
+    rows = []
+    for factor in BETA_PATH:
+        beta = settings.beta * factor
+        own = factor == 1
+        found = pool if own else solved(genes, beta, limit=1)
+        best = found.solutions[0] if found.solutions else None
+        rows.append(
+            {
+                "declared": "yes" if own else "no",
+                "beta": beta,
+                "depth": settings.depth,
+                "solver": found.solver,
+                "version": version_of(found.solver),
+                "status": best.status if best else "no path",
+                "objective": best.objective if best else np.nan,
+                "bound": found.bound,
+                "gap": max(0.0, best.objective - found.bound) if best else np.nan,
+                "edges": found.edges,
+                "genes": len(genes),
+                "genes_right": sum(best.states.get(g, 0) * w > 0 for g, w in genes.items())
+                if best
+                else 0,
+                "nodes": len(best.states) if best else 0,
+                "pool": len(found.solutions) if own else np.nan,
+                "pool_complete": ("yes" if found.complete else "no") if own else "",
+                "note": "; ".join(found.notes),
+            }
+        )
+    table = pd.DataFrame(rows, columns=list(SOLVER_COLUMNS))
+    filled = table.loc[table["genes_right"] > 0, "beta"]
+    empty = (table["declared"] == "yes") & (table["genes_right"] == 0) & (table["nodes"] > 0)
+    said = f"something is at {filled.max():g}" if len(filled) else "nor at an eighth of it"
+    table.loc[empty, "note"] += f"; {said}"
+    return table
 
 
 def route_figure(table: pd.DataFrame, genes: Mapping[str, float], title: str):

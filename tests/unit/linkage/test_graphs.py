@@ -1,0 +1,29 @@
+import networkx as nx
+import pandas as pd
+
+from periomics.linkage.graphs import write_graphml
+from periomics.study.interface.linkage import EDGE_COLUMNS
+
+EDGES = [
+    ("R", 1, "K", 1.0, 0.0, "yes", "signalling", "memory", 1, 1),
+    ("K", -1, "T", 0.5, 0.0, "yes", "signalling", "table", 1, -1),
+]
+
+
+def test_a_graph_comes_back_as_it_was_written(tmp_path):
+    path = tmp_path / "routes.graphml"
+    write_graphml(pd.DataFrame(EDGES, columns=list(EDGE_COLUMNS)), {"T": -1.5}, path)
+    graph = nx.read_graphml(path)
+    assert graph.nodes["T"] == {"state": -1, "weight": -1.5}
+    assert graph.nodes["R"] == {"state": 1, "weight": 0.0}
+    wanted = {"sign": -1, "frequency": 0.5, "layer": "signalling", "evidence": "table"}
+    assert graph.edges["K", "T"].items() >= wanted.items()
+    again = tmp_path / "again.graphml"
+    write_graphml(pd.DataFrame(EDGES[::-1], columns=list(EDGE_COLUMNS)), {"T": -1.5}, again)
+    assert again.read_bytes() == path.read_bytes()
+
+
+def test_no_route_is_an_empty_graph(tmp_path):
+    path = tmp_path / "routes.graphml"
+    write_graphml(pd.DataFrame(columns=list(EDGE_COLUMNS)), {}, path)
+    assert len(nx.read_graphml(path)) == 0

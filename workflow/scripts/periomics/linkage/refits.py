@@ -1,0 +1,294 @@
+"""How far routes hold: without one unit, with arms dealt anew, and in rewired networks.
+
+A receptor's route is worth its gain: how much lower the objective is with the receptor than with nothing explained. Under the null
+that the contrasted arms are alike their labels may be dealt anew within blocks; genes are tested, chosen and explained again each
+time, and p is the share of gains as large. Rewired networks are no null of the animals: they show what other networks of these
+degrees would give.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from periomics.bulk.designs import Designed
+from periomics.core.multiplicity import holm
+from periomics.core.solver import choose_solver
+from periomics.genes.design import model_matrix
+from periomics.genes.tested import tested_genes
+from periomics.linkage.network import Pool, edge_frequencies, model_of, solve_pool
+from periomics.linkage.routes import changed_genes
+from periomics.linkage.states import states_of
+from periomics.statistics.kernels.permutation import labellings
+from periomics.study.interface.linkage import ROUTE_COLUMNS
+from periomics.study.settings.bulk import BulkTests
+from periomics.study.settings.linkage import SignallingNetwork
+
+Genes = Mapping[str, float]
+# Gains that differ by less are equal.
+ROUNDING = 1e-9
+# Arms that differ this many times in size have no p: with 8 and 3 units, the 3 with a threefold SD, p is at most .05 in .14 of
+# studies without a change, and in .29 where genes are chosen at q .5.
+MOST_UNEQUAL = 1.5
+# Level that a smallest possible p is held against.
+LEVEL = 0.05
+
+
+def gain(
+    edges: pd.DataFrame, receptor: str, sign: int, genes: Genes, settings: SignallingNetwork
+) -> tuple[float, int]:
+    """What a receptor alone explains: gain of the objective, and number of genes got right.
+
+    Parameters
+    ----------
+    edges
+        Columns source, sign, target.
+    receptor, sign
+        The only input, and its state.
+    genes
+        Changed gene → signed weight.
+    settings
+        depth, beta, solver.
+    """
+    states = states_of(edges, {receptor: sign}, genes, settings.depth)
+    if not states.free:
+        return 0.0, 0
+    best = model_of(states, settings.beta).solve(choose_solver(settings.solver))
+    right = sum(best.states.get(g, 0) * w > 0 for g, w in genes.items())
+    return max(0.0, states.base(settings.beta) - best.objective), right
+
+
+def gains(
+    edges: pd.DataFrame, inputs: Mapping[str, int], genes: Genes, settings: SignallingNetwork
+) -> dict[str, float]:
+    """Gain of every receptor on its own."""
+    return {r: gain(edges, r, s, genes, settings)[0] for r, s in inputs.items()}
+
+
+def rewired(edges: pd.DataFrame, rng: np.random.Generator, swaps: int = 10) -> pd.DataFrame:
+    """The same network with the targets of pairs of edges exchanged: every node keeps its edges in and out, by sign and layer.
+
+    Parameters
+    ----------
+    edges
+        Columns source, sign, target, layer.
+    rng
+        Draws pairs; a swap that would make a loop or an edge twice is left out.
+    swaps
+        Tries per edge.
+    """
+    source, target = edges["source"].to_numpy(object), edges["target"].to_numpy(object).copy()
+    sign = edges["sign"].to_numpy()
+    present = set(zip(source, sign, target, strict=True))
+    for _, rows in edges.reset_index(drop=True).groupby(["sign", "layer"]).groups.items():
+        own = np.asarray(rows)
+        if len(own) < 2:
+            continue
+        for i, j in rng.choice(own, (swaps * len(own), 2)):
+            new = (source[i], sign[i], target[j]), (source[j], sign[j], target[i])
+            if source[i] == target[j] or source[j] == target[i] or set(new) & present:
+                continue
+            present -= {(source[i], sign[i], target[i]), (source[j], sign[j], target[j])}
+            present |= set(new)
+            target[i], target[j] = target[j], target[i]
+    return edges.assign(target=target)
+
+
+def route_tests(
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    genes: Genes,
+    settings: SignallingNetwork,
+    *,
+    permuted: Iterable[Genes],
+    topologies: Iterable[pd.DataFrame],
+    floor: float,
+    reason: str = "",
+) -> pd.DataFrame:
+    """p-value of every receptor's route, Holm over receptors.
+
+    Parameters
+    ----------
+    edges, inputs, genes, settings
+        Of the network; `inputs` in the symbols of the edges.
+    permuted
+        Changed genes of every relabelling of the contrasted arms but the observed one.
+    topologies
+        Rewired networks.
+    floor
+        Smallest p that the relabellings can give.
+    reason
+        Why there is no p; then `permuted` is empty.
+
+    Returns
+    -------
+    DataFrame
+        ROUTE_COLUMNS. A receptor without gain has p 1.
+    """
+    found = {r: gain(edges, r, s, genes, settings) for r, s in inputs.items()}
+    drawn = [gains(edges, inputs, g, settings) if g else {} for g in permuted]
+    shapes = [gains(t, inputs, genes, settings) for t in topologies] if genes else []
+    if drawn and floor * len(inputs) > LEVEL:
+        least = f"{floor * len(inputs):.2g} is the smallest p that this design can give after Holm"
+        reason = f"{len(inputs)} receptors are too many: {least}"
+    rows = []
+    for receptor, (own, right) in found.items():
+        hits = sum(d.get(receptor, 0.0) >= own - ROUNDING for d in drawn)
+        p = max((hits + 1) / (len(drawn) + 1), floor) if drawn else np.nan
+        alike = [s[receptor] >= own - ROUNDING for s in shapes]
+        rows.append(
+            {
+                "receptor": receptor,
+                "sign": inputs[receptor],
+                "gain": own,
+                "genes": len(genes),
+                "genes_right": right,
+                "p": 1.0 if drawn and own <= ROUNDING else p,
+                "p_floor": floor if drawn else np.nan,
+                "relabellings": len(drawn),
+                "topology_share": float(np.mean(alike)) if alike and own > ROUNDING else np.nan,
+                "reason": reason,
+            }
+        )
+    table = pd.DataFrame(rows).reindex(columns=list(ROUTE_COLUMNS))
+    return table.assign(p_adj=holm(table["p"].to_numpy(float)))
+
+
+@dataclass(frozen=True)
+class Refitting:
+    """The differential test of a network, made again for other units or other arms of them.
+
+    Attributes
+    ----------
+    of
+        The analysis.
+    contrast
+        Its contrast.
+    edges
+        The signed table in the symbols of the libraries.
+    settings, tests
+        Of the network, and of the tests of genes.
+    """
+
+    of: Designed
+    contrast: str
+    edges: pd.DataFrame
+    settings: SignallingNetwork
+    tests: BulkTests
+
+    def changed(self, units: pd.DataFrame) -> dict[str, float]:
+        """Genes that changed between the arms of these units, with weights; none where they cannot be tested."""
+        model = model_matrix(units)
+        names = list(units["specimen_id"])
+        long = None if self.of.lengths is None else self.of.lengths[names]
+        tested = tested_genes(self.of.counts[names], model, self.tests.min_total, long)
+        weights = self.of.weights[self.contrast]
+        if tested is None or model.freedom < 1 or not set(weights) <= set(model.arms):
+            return {}
+        table = tested.named(weights, self.of.symbols, self.tests.alpha)
+        return changed_genes(table, self.edges, self.settings.q, self.settings.genes)
+
+    def judged(self, inputs: Mapping[str, int], rng: np.random.Generator) -> pd.DataFrame:
+        """`route_tests` of these units, with their arms dealt anew where that may be."""
+        of, settings, contrast = self.of, self.settings, self.contrast
+        reason = two_arms(of, contrast)
+        many: list[pd.DataFrame] = []
+        floor = 1.0
+        if not reason:
+            arms = list(of.weights[contrast])
+            many, floor = relabelled(of.units, arms, rng, settings.relabellings)
+        return route_tests(
+            self.edges,
+            inputs,
+            self.changed(of.units),
+            settings,
+            permuted=[self.changed(u) for u in many],
+            topologies=[rewired(self.edges, rng) for _ in range(settings.rewired)],
+            floor=floor,
+            reason=reason,
+        )
+
+    def without_each(self, inputs: Mapping[str, int]) -> dict[str, Pool]:
+        """Optima of the network without each unit of the contrasted arms."""
+        arms = [a for a, w in self.of.weights[self.contrast].items() if w]
+        units = self.of.units
+        out = {}
+        for unit in sorted(set(units.loc[units["arm"].isin(arms), "animal_id"])):
+            genes = self.changed(units[units["animal_id"] != unit])
+            out[unit] = solve_pool(
+                self.edges,
+                inputs,
+                genes,
+                self.settings.beta,
+                depth=self.settings.depth,
+                limit=self.settings.pool,
+                solver_name=self.settings.solver,
+            )
+        return out
+
+
+def two_arms(of: Designed, contrast: str) -> str:
+    """Why the arms of a contrast may not be dealt anew; '' where they may."""
+    kind, reason = of.status[contrast]
+    if kind != "tested":
+        return reason or kind
+    if sum(w != 0 for w in of.weights[contrast].values()) > 2:
+        return "more than two arms: their labels may not be dealt anew where each has its effect"
+    sizes = of.units["arm"].value_counts().reindex(list(of.weights[contrast])).fillna(0)
+    if sizes.max() >= MOST_UNEQUAL * sizes.min():
+        found = " and ".join(f"{n:.0f}" for n in sizes)
+        return f"arms of {found}: labels dealt anew are no test where a small arm may vary more"
+    return ""
+
+
+def left_out(pools: Mapping[str, Pool]) -> pd.DataFrame:
+    """Share of refits without one unit whose optima hold an edge.
+
+    Parameters
+    ----------
+    pools
+        Unit left out → optima.
+
+    Returns
+    -------
+    DataFrame
+        source, sign, target, frequency, refits.
+    """
+    table = edge_frequencies(list(pools.values())).rename("frequency").reset_index()
+    return table.assign(refits=len(pools))
+
+
+def relabelled(
+    units: pd.DataFrame, arms: Sequence[str], rng: np.random.Generator, most: int
+) -> tuple[list[pd.DataFrame], float]:
+    """Units with the labels of two arms dealt anew within blocks, without the observed labelling, and the smallest p.
+
+    Parameters
+    ----------
+    units
+        A row per unit: arm and block_* columns.
+    arms
+        The two contrasted arms.
+    rng
+        Draws where there are more than `most`.
+    most
+        Relabellings at most.
+    """
+    own = units["arm"].isin(arms).to_numpy()
+    part = units[own]
+    names = [c for c in units.columns if c.startswith("block_")]
+    block = part[names].astype(str).agg("|".join, axis=1) if names else pd.Series("", part.index)
+    first = (part["arm"] == arms[0]).to_numpy()
+    masks, _ = labellings(first, block.to_numpy(str), rng, most, most)
+    out = []
+    for mask in masks:
+        if (mask == first).all():
+            continue
+        arm = units["arm"].to_numpy(object).copy()
+        arm[own] = np.where(mask, arms[0], arms[1])
+        out.append(units.assign(arm=arm))
+    # Swapping both arms turns every change round, and with it which genes are explained: no other labelling gives the same gain.
+    return out, 1 / (len(out) + 1)

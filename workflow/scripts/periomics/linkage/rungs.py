@@ -1,0 +1,144 @@
+"""From the steps of an axis to its rung, what is missing, and one sentence that says no more than the rung."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from periomics.linkage.evidence import L1, L2, L3, L4, L5, NO, UNKNOWN, YES
+from periomics.study.interface.linkage import AXIS_COLUMNS, RUNGS
+
+NONE = "none"
+
+
+def rungs(evidence: pd.DataFrame) -> pd.DataFrame:
+    """One row per axis and question.
+
+    Parameters
+    ----------
+    evidence
+        Of `evidence`.
+
+    Returns
+    -------
+    DataFrame
+        AXIS_COLUMNS, the highest rungs first, of equal ones those whose response tracks the outcome best.
+        `rung` is the last one up to which every step holds; `held` lists all that hold.
+    """
+    sharing = (
+        evidence.drop_duplicates(["axis", "response"])
+        .groupby("response")["axis"]
+        .apply(lambda a: sorted(a))
+    )
+    rows = []
+    for (question, axis), part in evidence.groupby(["question", "axis"], sort=True):
+        steps = {rung: part[part["rung"] == rung] for rung in RUNGS}
+        held = [r for r, step in steps.items() if (step["holds"] == YES).any()]
+        rung = NONE
+        for r in RUNGS:
+            if r not in held:
+                break
+            rung = r
+        response = str(part["response"].iloc[0])
+        missing = [f"{r}: {_missing(steps[r])}" for r in RUNGS if r not in held]
+        others = [a for a in sharing.get(response, []) if a != axis] if response else []
+        rows.append(
+            {
+                "axis": axis,
+                "response": response,
+                "question": question,
+                "rung": rung,
+                "held": " ".join(held),
+                "missing": "; ".join(missing),
+                "sentence": sentence(str(axis), str(question), rung, held, steps, others),
+            }
+        )
+    table = pd.DataFrame(rows).reindex(columns=list(AXIS_COLUMNS))
+    order = table["rung"].map({r: i for i, r in enumerate((NONE, *RUNGS))})
+    count = table["held"].str.split().str.len()
+    tracking = evidence[evidence["rung"] == L4].groupby(["question", "axis"])["p"].min()
+    p = tracking.reindex(pd.MultiIndex.from_frame(table[["question", "axis"]])).to_numpy(float)
+    table = table.assign(order=-order, count=-count, p=p)
+    keys = ["question", "order", "count", "p", "axis"]
+    return table.sort_values(keys, kind="stable")[list(AXIS_COLUMNS)].reset_index(drop=True)
+
+
+def _missing(step: pd.DataFrame) -> str:
+    no = step[step["holds"] == NO]
+    if len(no):
+        row = no.iloc[0]
+        said = f"{row['subject']} {_number(row)}".strip()
+        return f"not shown ({said}{'; ' + row['reason'] if row['reason'] else ''})"
+    return str(step["reason"].iloc[0])
+
+
+def _number(row: pd.Series) -> str:
+    value = f"{row['value']:.3g} {row['unit']}".strip() if pd.notna(row["value"]) else ""
+    p = f"adjusted p {row['p']:.2g}" if pd.notna(row["p"]) else ""
+    n = f"n {row['n']:g}" if pd.notna(row["n"]) else ""
+    return ", ".join(x for x in (value, n, p) if x)
+
+
+def _best(step: pd.DataFrame) -> pd.Series:
+    held = step[step["holds"] == YES]
+    return held.sort_values("p", kind="stable", na_position="last").iloc[0]
+
+
+# What a step that holds says: before its subject and number.
+_SAYS = {
+    L1: "the ligand is there ({subject}, {number})",
+    L2: "so is the receptor ({subject}, {number})",
+    L3: "the response moves as expected ({subject}, {number})",
+    L4: "and {moves} within arms ({subject}, {number})",
+    L5: "and perturbing the ligand moves the outcome ({subject}, {number})",
+}
+
+
+def sentence(
+    axis: str,
+    question: str,
+    rung: str,
+    held: list[str],
+    steps: dict[str, pd.DataFrame],
+    others: list[str],
+) -> str:
+    """One sentence on an axis, never above its rung.
+
+    Parameters
+    ----------
+    axis, question
+        Names.
+    rung
+        Up to which every step holds.
+    held
+        Every step that holds.
+    steps
+        Rung → its rows.
+    others
+        Axes that share the response and cannot be told apart by it.
+    """
+    name = axis.removeprefix("LR_").replace("_", "–")
+    if not held:
+        asked = any((s["holds"] != UNKNOWN).any() for s in steps.values())
+        return f"{name}: {'no step of the evidence holds' if asked else 'nothing was measured'}."
+    said = []
+    for r in held:
+        row = _best(steps[r])
+        moves = (
+            "rises with the outcome"
+            if pd.notna(row["value"]) and row["value"] > 0
+            else "falls as the outcome rises"
+        )
+        text = _SAYS[r].format(subject=row["subject"], number=_number(row), moves=moves)
+        said.append(text.replace(", )", ")"))
+    lacking = [r for r in RUNGS if r not in held and r < max(held)]
+    text = f"{name} and {question}: {'; '.join(said)}."
+    if lacking:
+        named = "; ".join(f"{r} missing ({RUNGS[r]})" for r in lacking)
+        text += f" {named}: no link from the cells is shown."
+    elif rung in (L4, L5):
+        text += " This is consistent with a paracrine link" + (
+            "." if rung == L5 else "; no perturbation was tried or none held."
+        )
+    if (L3 in held or L4 in held) and others:
+        text += f" The response does not tell it from {', '.join(o.removeprefix('LR_') for o in others)}."
+    return text

@@ -1,0 +1,161 @@
+"""The sign-doubled graph of a signed network: a node is two states, up and down, and an edge leads from state to state.
+
+A signal that starts in the inputs' states reaches a gene in the state that its way gives; what lies on no way from an input to a gene
+in its measured state is left out before anything is solved.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+State = tuple[str, int]
+Edge = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class States:
+    """What may be active, and what it is worth.
+
+    Attributes
+    ----------
+    inputs
+        Node → +1 or −1, of inputs that have an edge.
+    genes
+        Measured node → signed weight, of those that the inputs reach in either state, and inputs that are measured.
+    free
+        States that may be active, sorted: on a way from an input to a gene in its measured state.
+    first, left
+        State → steps from the nearest input, and to the nearest gene in its measured state.
+    parents, children
+        State → states one step before and behind, among `free` (parents also among the inputs).
+    depth
+        Most steps of a way; None without a limit.
+    """
+
+    inputs: Mapping[str, int]
+    genes: Mapping[str, float]
+    free: tuple[State, ...]
+    first: Mapping[State, int]
+    left: Mapping[State, int]
+    parents: Mapping[State, tuple[State, ...]]
+    children: Mapping[State, tuple[State, ...]]
+    depth: int | None
+
+    @property
+    def roots(self) -> tuple[State, ...]:
+        """States of the inputs."""
+        return tuple(sorted(self.inputs.items()))
+
+    def cost(self, state: State, beta: float) -> float:
+        """What a state adds to the objective: its node, and the gene that it gets right or wrong."""
+        return beta - self.genes.get(state[0], 0.0) * state[1]
+
+    def base(self, beta: float) -> float:
+        """The objective of the inputs alone: all genes silent."""
+        wrong = sum(
+            abs(w) * (abs(self.inputs[v] - np.sign(w)) if v in self.inputs else 1)
+            for v, w in self.genes.items()
+        )
+        return beta * len(self.inputs) + float(wrong)
+
+    @property
+    def edges(self) -> int:
+        """Number of edges between nodes that may be active."""
+        return len({(p[0], p[1] * s[1], s[0]) for s, ps in self.parents.items() for p in ps})
+
+
+def states_of(
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    measured: Mapping[str, float],
+    depth: int | None,
+) -> States:
+    """The doubled graph around inputs and measured genes.
+
+    Parameters
+    ----------
+    edges
+        Columns source, sign (+1, −1), target. Loops of one node and edges into inputs are left out.
+    inputs
+        Node → +1 or −1; those without an edge are left out.
+    measured
+        Node → signed weight.
+    depth
+        Most steps from an input to a gene; None for no limit.
+    """
+    known = {
+        (str(s), int(g), str(t))
+        for s, g, t in edges[["source", "sign", "target"]].itertuples(index=False)
+        if s != t and t not in inputs
+    }
+    behind: dict[State, list[State]] = {}
+    before: dict[State, list[State]] = {}
+    for s, g, t in sorted(known):
+        for x in (1, -1):
+            behind.setdefault((s, x), []).append((t, x * g))
+            before.setdefault((t, x * g), []).append((s, x))
+    starts = {v: int(p) for v, p in sorted(inputs.items()) if (v, 1) in behind}
+    roots = sorted(starts.items())
+    first = steps(roots, behind, depth)
+    seen = {v for v, _ in first}
+    genes = {v: float(w) for v, w in sorted(measured.items()) if v in seen and w}
+    goals = [(v, int(np.sign(w))) for v, w in genes.items() if v not in starts]
+    left = steps([g for g in goals if g in first], before, depth)
+    free = {
+        s
+        for s in first.keys() & left.keys()
+        if s[0] not in starts and (depth is None or first[s] + left[s] <= depth)
+    }
+    either = free | set(roots)
+    return States(
+        inputs=starts,
+        genes=genes,
+        free=tuple(sorted(free)),
+        first=first,
+        left=left,
+        parents={s: tuple(p for p in before.get(s, ()) if p in either) for s in sorted(free)},
+        children={s: tuple(c for c in behind.get(s, ()) if c in free) for s in sorted(either)},
+        depth=depth,
+    )
+
+
+def steps(
+    start: Iterable[State], onward: Mapping[State, Iterable[State]], most: int | None = None
+) -> dict[State, int]:
+    """Steps from the nearest start to every state within `most` steps."""
+    found = dict.fromkeys(start, 0)
+    front, step = list(found), 0
+    while front and (most is None or step < most):
+        step += 1
+        new = []
+        for state in front:
+            for other in onward.get(state, ()):
+                if other not in found:
+                    found[other] = step
+                    new.append(other)
+        front = new
+    return found
+
+
+def carrying(states: States, active: Mapping[str, int]) -> tuple[Edge, ...]:
+    """Edges of a solution that carry a signal: on a shortest way within what is active, from an input to a gene that it explains."""
+    on = set(active.items())
+    within = {s: tuple(c for c in states.children.get(s, ()) if c in on) for s in on}
+    far = steps((r for r in states.roots if r in on), within)
+    used = {
+        s: [c for c in ways if far.get(c) == far[s] + 1] for s, ways in within.items() if s in far
+    }
+    before: dict[State, list[State]] = {}
+    for s, ways in used.items():
+        for c in ways:
+            before.setdefault(c, []).append(s)
+    explained = [
+        s for s in far if s[0] not in states.inputs and states.genes.get(s[0], 0) * s[1] > 0
+    ]
+    leads = steps(sorted(explained), before)
+    found = [(s, c) for s, ways in used.items() for c in ways if c in leads]
+    return tuple(sorted((s[0], s[1] * c[1], c[0]) for s, c in found))
