@@ -1,4 +1,4 @@
-"""Scans that cannot be measured or should not be trusted: the same clear words whether a scan fits into memory or not."""
+"""Scans that cannot be measured or should not be trusted: the same clear words however many slabs there are."""
 
 import numpy as np
 import pytest
@@ -6,7 +6,7 @@ import tifffile
 from microct_bodies import layered_rod
 
 from periomics.core.errors import InputError, SpecimenError
-from periomics.microct.formats.lazy import in_a_file, open_volume
+from periomics.microct.formats.lazy import at_hand, open_volume
 from periomics.microct.formats.writers import write_volume
 from periomics.microct.scan import measure_file
 from periomics.study.settings.microct import Microct
@@ -27,7 +27,7 @@ SECTION = {
 }
 COMMON = {"specimen_id": "s", "animal_id": "a"}
 SPACING = (10.0, 10.0, 10.0)
-# MB in which the scans of this page fit, and in which they are measured by slabs or in a box.
+# MB in which the scans of this page are one slab, and few or many.
 MEMORY = pytest.mark.parametrize("memory_mb", [4000, 30, 6])
 
 
@@ -53,9 +53,7 @@ def test_the_sound_scan_is_measured(tmp_path, memory_mb):
     rows = found.measured.table.set_index(["outcome", "variant"])
     assert rows.loc[("bvtv", ""), "value"] == pytest.approx(40, abs=1)
     facts = found.facts.set_index("fact")["value"]
-    assert facts["measured"].startswith(
-        {4000: "at once", 30: "in the box", 6: "by slabs"}[memory_mb]
-    )
+    assert facts["memory, MB"] == str(memory_mb)
     assert (
         facts["grey values"] == "0 to 3000, uint16"
         and facts["voxels (z x y x x)"] == "60 x 90 x 90"
@@ -63,7 +61,7 @@ def test_the_sound_scan_is_measured(tmp_path, memory_mb):
 
 
 @pytest.mark.parametrize(
-    ("memory_mb", "absent"), [(8, []), (6, ["tbth", "tbth_sd", "tbsp", "tbsp_sd"])]
+    ("memory_mb", "absent"), [(6, []), (3, ["tbth", "tbth_sd", "tbsp", "tbsp_sd"])]
 )
 def test_what_memory_was_too_little_for_is_named(tmp_path, memory_mb, absent):
     write_volume(plates(), SPACING, tmp_path / "s.nrrd")
@@ -184,12 +182,12 @@ def test_saturation_is_flagged_with_its_share(tmp_path, memory_mb):
     assert text.endswith("% of the voxels outside the metal are saturated")
 
 
-@pytest.mark.parametrize(("memory_mb", "way"), [(30, "in the box"), (8, "by slabs")])
-def test_a_mask_by_hand_counts_as_in_memory(tmp_path, memory_mb, way):
+@pytest.mark.parametrize("memory_mb", [30, 8])
+def test_a_mask_by_hand_counts_the_same_in_many_slabs(tmp_path, memory_mb):
     """A corrected label map, by slabs: bone taken away, a band drawn wider, a region drawn smaller, and its refusals."""
     grey = plates()
     write_volume(grey, SPACING, tmp_path / "s.nrrd")
-    labels = measured(tmp_path / "s.nrrd", 4000).measured.labels.copy()
+    labels = measured(tmp_path / "s.nrrd", 4000).measured.labels(0, 60)
     labels[(labels == 3) & (np.arange(60) < 20)[:, None, None]] = 4
     labels[20:24, 35:37, 35:55] = 2
     labels[:, :, 58:][labels[:, :, 58:] == 4] = 0
@@ -197,15 +195,13 @@ def test_a_mask_by_hand_counts_as_in_memory(tmp_path, memory_mb, way):
     row = {"mask_by": "AB", "mask_reason": "ring"}
     wanted = measured(tmp_path / "s.nrrd", 4000, tmp_path / "m.nii.gz", row)
     found = measured(tmp_path / "s.nrrd", memory_mb, tmp_path / "m.nii.gz", row)
-    assert found.facts.set_index("fact").loc["measured", "value"].startswith(way)
     a, b = (f.measured.table.set_index(["outcome", "variant"]) for f in (found, wanted))
     assert set(a.index) == set(b.index) and ("bvtv", "mask=before") in a.index
     for key in b.index:
         assert a.loc[key, "value"] == pytest.approx(b.loc[key, "value"], rel=1e-6, nan_ok=True), key
     assert (a["method"] == b["method"]).all()
-    (at, shape, planes), (_, _, whole) = found.volumes.labels, wanted.volumes.labels
-    assert at == (0, 0, 0) and shape == (60, 90, 90)
-    np.testing.assert_array_equal(planes(0, 60), whole(0, 60))
+    assert found.shape == (60, 90, 90)
+    np.testing.assert_array_equal(found.measured.labels(0, 60), wanted.measured.labels(0, 60))
     write_volume(np.full((60, 90, 90), 9, np.uint8), SPACING, tmp_path / "w.nrrd")
     with pytest.raises(InputError, match="known codes"):
         measured(tmp_path / "s.nrrd", memory_mb, tmp_path / "w.nrrd")
@@ -224,6 +220,7 @@ def test_packed_scans_are_unpacked_once_or_refused(tmp_path):
     ):
         measured(tmp_path / "s.nii.gz", 1.5)
     scan = open_volume(tmp_path / "s.nii.gz")
-    kept = in_a_file(scan)
-    assert scan.whole and not kept.whole
-    np.testing.assert_array_equal(kept.slab(20, 41), scan.slab(20, 41))
+    for memory_mb, held in ((4, False), (40, True)):
+        kept = at_hand(scan, memory_mb)
+        assert scan.whole and not kept.whole and (kept.held_mb > 0) == held
+        np.testing.assert_array_equal(kept.slab(20, 41), scan.slab(20, 41))

@@ -2,12 +2,12 @@
 
 import numpy as np
 import pytest
+from microct_arrays import thickness
 from microct_bodies import tube
 from scipy import ndimage
 
 from periomics.core.errors import SpecimenError
 from periomics.microct import balls, cortical
-from periomics.microct.morphometry import thickness
 from periomics.microct.slabs import TOO_LITTLE, bits_of
 from periomics.simulate.trabeculae import random_field
 from periomics.study.settings.microct import Microct

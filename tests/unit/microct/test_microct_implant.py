@@ -2,16 +2,16 @@
 
 import numpy as np
 import pytest
+from microct_arrays import bone_mask, corrected, find_regions, measure
 
 from periomics.core.errors import InputError, SpecimenError
 from periomics.microct import contact
 from periomics.microct.batch import batch_row
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.formats.writers import write_volume
-from periomics.microct.masks import LABELS, corrected
-from periomics.microct.measure import find_regions, measure
+from periomics.microct.masks import LABELS
+from periomics.microct.periimplant import shell
 from periomics.microct.scan import batch_settings, measure_file
-from periomics.microct.segment import bone_mask
 from periomics.study.settings.microct import Microct
 
 SECTION = {
@@ -61,7 +61,7 @@ def test_marginal_level_and_insertion_by_sector():
     # the shoulder is at z = 10; within a voxel in every sector
     assert got["ridge", ""] == pytest.approx((crests - 10).mean() / 100, abs=0.01)
     assert got["ridge", "statistic=max"] == pytest.approx(0.30, abs=0.01)
-    assert got["insertion", ""] == pytest.approx((69 - crests).mean() / 100, abs=0.01)
+    assert got["insertion", ""] == pytest.approx((70 - crests).mean() / 100, abs=0.005)
     losses = found.curves.query("curve == 'loss_by_sector'")["value"].to_numpy()
     assert sorted(losses) == pytest.approx(sorted((crests - 10) / 100), abs=0.011)
     at_most_one_turned = [np.roll(losses, k) for k in range(8)] + [
@@ -123,7 +123,8 @@ def test_contact_layer_is_the_first_whole_voxel_behind_the_band():
     grey, _ = rod()
     settings = Microct.of({**SECTION, "voi": {"inner_um": 35, "outer_um": 120}})
     regions = find_regions(grey, 10.0, settings)
-    assert contact.contact_offset(settings, 10.0) == 40
+    assert contact.contact_range(settings, 10.0) == (40, 80)
+    assert contact.contact_range(settings.but(contact_voxels=1), 10.0) == (40, 50)
     assert regions.axis.length == pytest.approx(59)
 
 
@@ -156,9 +157,8 @@ def test_simulated_scans(bvtv):
         regions.axis,
         18.0,
     )
-    layer = contact.layer(
-        true.distance, true.height, contact.contact_offset(settings, 18.0), 18.0, settings.voi
-    )
+    start, end = contact.contact_range(settings, 18.0)
+    layer = shell(true.distance, start, end, true.height, settings.voi)
     assert got["bic_ct", ""] == pytest.approx(100 * specimen.bone[layer].mean(), abs=2)
 
 
@@ -277,12 +277,12 @@ def scan_and_mask(tmp_path):
 
 def test_a_label_map_put_back_changes_nothing(tmp_path):
     _, settings, found = scan_and_mask(tmp_path)
-    write_volume(found.measured.labels, SPACING, tmp_path / "mask.nii.gz")
+    write_volume(found.measured.labels(0, 80), SPACING, tmp_path / "mask.nii.gz")
     row = {"mask_by": "AB", "mask_reason": "none needed"}
     again = measure_file(
         str(tmp_path / "s.nrrd"), row, settings, COMMON, str(tmp_path / "mask.nii.gz")
     )
-    np.testing.assert_array_equal(again.measured.labels, found.measured.labels)
+    np.testing.assert_array_equal(again.measured.labels(0, 80), found.measured.labels(0, 80))
     table = again.measured.table.set_index(["outcome", "variant"])
     first = found.measured.table.set_index(["outcome", "variant"])
     for key in (("bvtv", ""), ("tbth", ""), ("tv", ""), ("ridge", "")):
@@ -296,7 +296,7 @@ def test_a_label_map_put_back_changes_nothing(tmp_path):
 
 def test_a_corrected_mask_is_used(tmp_path):
     _, settings, found = scan_and_mask(tmp_path)
-    labels = found.measured.labels.copy()
+    labels = found.measured.labels(0, 80)
     labels[(labels == LABELS["bone in VOI"]) & (np.arange(80) < 40)[:, None, None]] = LABELS[
         "marrow in VOI"
     ]

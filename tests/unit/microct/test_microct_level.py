@@ -2,9 +2,9 @@
 
 import numpy as np
 import pytest
+from microct_arrays import measure
 
 from periomics.microct.contact import Tally, level
-from periomics.microct.measure import measure
 from periomics.microct.periimplant import Axis
 from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.microct import ScanModel, build, image, truth

@@ -2,16 +2,17 @@
 
 import numpy as np
 import pytest
+from microct_arrays import find_regions, measure, segment_implant, thickness
 from microct_bodies import layered_rod
 
 from periomics.core.errors import InputError, SpecimenError
-from periomics.microct import morphometry
+from periomics.microct.formats.header import isotropic_voxel
 from periomics.microct.masks import LABELS
-from periomics.microct.measure import isotropic_voxel, measure, outcomes
-from periomics.microct.periimplant import distance_um, height_um, implant_axis, shell
+from periomics.microct.measure import outcomes
+from periomics.microct.periimplant import height_um, implant_axis, shell
 from periomics.microct.picture import overlay
 from periomics.microct.render import render
-from periomics.microct.segment import segment_implant, smooth
+from periomics.microct.segment import smooth
 from periomics.study.settings.microct import Microct, Voi
 
 SECTION = {
@@ -81,15 +82,15 @@ def test_thickness_sees_bone_outside_the_voi():
     bone[10:20] = True
     voi = np.zeros_like(bone)
     voi[18:30, 15:25, 15:25] = True
-    found = morphometry.thickness(bone, voi, 1.0)
+    found = thickness(bone, voi, 1.0)
     assert (found.mean, found.n_voxels) == (10.0, 200)
     assert found.clipped_share == 0
     zone = np.zeros_like(bone)
     zone[:, 19:21, 19:21] = True
-    cut = morphometry.thickness(bone & ~zone, voi, 1.0, zone)
+    cut = thickness(bone & ~zone, voi, 1.0, zone)
     assert 0.05 < cut.clipped_share < 0.5
-    assert morphometry.thickness(np.ones_like(bone), voi, 1.0) is None
-    assert morphometry.thickness(bone, ~bone, 1.0) is None
+    assert thickness(np.ones_like(bone), voi, 1.0) is None
+    assert thickness(bone, ~bone, 1.0) is None
 
 
 def test_threshold_sweep_moves_the_right_way():
@@ -107,7 +108,7 @@ def test_curve_inside_the_band_shows_the_artefact():
     """Bright halo within 30 µm: the curve at offset 0 must show it, the default shell and BV/TV must not."""
     grey = phantom()
     plain = values(measure(grey, SPACING, Microct.of(SECTION), COMMON))
-    halo = (distance_um(grey >= 1000, 10) <= 30) & (grey < 1000)
+    halo = (find_regions(grey, 10.0, Microct.of(SECTION)).distance <= 30) & (grey < 1000)
     grey[halo] = 500
     got = values(measure(grey, SPACING, Microct.of(SECTION), COMMON))
     assert got["ovtv", "offset=0um,width=30um"] == 100
@@ -168,7 +169,7 @@ def test_without_implant_the_voi_is_the_scan():
     assert not {"ovtv", "bic_ct", "ridge", "insertion"} & set(found.table["outcome"])
     assert found.curves.empty
     assert values(found)["bvtv", ""] == pytest.approx(100 * (grey >= 100).mean())
-    overlay(grey, found)
+    overlay(found.measured)
 
 
 def test_other_refusals():
@@ -203,14 +204,14 @@ def test_warnings_reach_every_row():
     found = measure(
         wide, SPACING, Microct.of({**section, "voi": {"inner_um": 30, "outer_um": 300}}), COMMON
     )
-    assert set(found.table["qc"]) == {"warn"}
+    assert set(found.table["qc"]) == {"hold"}
     assert found.table["qc_reason"].str.contains("saturated").all()
     assert found.table["qc_reason"].str.contains("VOI meets the border").all()
 
 
 def test_overlay_shows_all_layers():
     found = measure(phantom(), SPACING, Microct.of(SECTION), COMMON)
-    fig = overlay(phantom(), found, "s", 30)
+    fig = overlay(found.measured, "s", 30)
     assert len(fig.axes) == 10  # three slices, 3-D, two maps with colour bars, two panels of curves
     assert [len(ax.collections) for ax in fig.axes[:3]] == [
         2,

@@ -1,19 +1,21 @@
-"""Masks by slabs, and the thickness that is measured on them: as in memory, whatever the slabs and threads."""
+"""Masks by slabs, and the thickness that is measured on them: as of the whole, whatever the slabs and threads."""
 
 from functools import partial
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from microct_bodies import SHAPE
+from scipy import ndimage
 
 from periomics.microct import streamed_thickness as streamed
-from periomics.microct.cleanup import bonej_thickness, mid_axis
+from periomics.microct.boxes import box_around
+from periomics.microct.cleanup import bonej_thickness
 from periomics.microct.distance import squared_distance
-from periomics.microct.morphometry import mid_axis_spacing, thickness
+from periomics.microct.mid_axes import mid_axis, mid_axis_spacing, ridge
 from periomics.microct.segment import smooth
-from periomics.microct.slabs import bits_of, planes_for, threshold_bits
+from periomics.microct.slabs import bits_of, empty_bits, planes_for, smoothed_slabs
 from periomics.microct.streamed_thickness import Moments, streamed_thickness
-from periomics.microct.streaming import streamed_mid_axis, streamed_spacing
 from periomics.microct.thickness import local_thickness
 
 DISTANCES = streamed._Distances
@@ -24,9 +26,32 @@ def test_bits_keep_a_mask_and_thresholds_see_beyond_the_slab(tmp_path, field, pl
     grey = (1000 * field).astype(np.int16)
     expected = smooth(grey, 1.2) >= 100
     for file in (None, tmp_path / f"mask{planes}.bits"):
-        found = threshold_bits(lambda low, high: grey[low:high], SHAPE, 100, 1.2, planes, file)
+        found = empty_bits(SHAPE, file)
+        for low, some in smoothed_slabs(lambda a, b: grey[a:b], SHAPE, 1.2, planes, "test"):
+            found.write(low, some >= 100)
         np.testing.assert_array_equal(found.read(0, SHAPE[0]), expected)
     np.testing.assert_array_equal(found.read(5, 9), expected[5:9])
+
+
+def thickness(phase, voi, zone=None):
+    """Mean, deviation, maximum, number and clipped share in a VOI by the map of the whole, border and metal by plain distances."""
+    inside, square = phase & voi, squared_distance(phase)
+    sizes = local_thickness(phase)[inside]
+    free = (
+        square
+        < (ndimage.distance_transform_edt(np.pad(np.ones(phase.shape), 1)) ** 2)[
+            1:-1, 1:-1, 1:-1
+        ].round()
+    )
+    if zone is not None:
+        free &= square < (ndimage.distance_transform_edt(~zone) ** 2).round()
+    return SimpleNamespace(
+        mean=sizes.mean(dtype=float),
+        sd=sizes.std(dtype=float),
+        maximum=sizes.max(),
+        n_voxels=sizes.size,
+        clipped_share=np.mean(local_thickness(phase, 1, square, free)[inside] < sizes),
+    )
 
 
 @pytest.mark.parametrize("planes", [1, 6, 20, 41])
@@ -35,17 +60,20 @@ def test_thickness(bone, voi, planes, marrow):
     phase = bone ^ marrow
     whole = local_thickness(phase)
     bits, written = bits_of(phase), np.zeros(SHAPE, int)
+    rows, columns = slice(0, 50), slice(0, 45)
 
     def keep(low, sizes):
-        written[low : low + len(sizes)] = sizes
+        written[low : low + len(sizes), rows, columns] = sizes
 
+    _, rows, columns = box_around(bits_of(voi), 0, SHAPE)
     found = streamed_thickness(
         bits.read, SHAPE, bits_of(voi), planes, threads=1 + planes % 2, clipped=True, write=keep
     )
     np.testing.assert_array_equal((2 * np.sqrt(written[voi])).astype(np.float32), whole[voi])
+    rows, columns = slice(0, 50), slice(0, 45)
     streamed_thickness(bits.read, SHAPE, None, planes, write=keep)
     np.testing.assert_array_equal((2 * np.sqrt(written)).astype(np.float32), whole)
-    expected = thickness(phase, voi, 1.0)
+    expected = thickness(phase, voi)
     assert (found.n_voxels, found.maximum) == (
         expected.n_voxels,
         pytest.approx(expected.maximum, rel=1e-7),
@@ -69,7 +97,7 @@ def test_thickness_beside_metal(bone):
     zone = np.zeros(SHAPE, bool)
     zone[10:30, 20:28, 20:28] = True
     phase = bone & ~zone
-    expected = thickness(phase, np.ones(SHAPE, bool), 1.0, zone)
+    expected = thickness(phase, np.ones(SHAPE, bool), zone)
     for planes in (5, 41):
         read = bits_of(phase).read
         found = streamed_thickness(
@@ -96,7 +124,7 @@ def test_only_spheres_that_reach_the_voi_matter(bone, planes):
     for first, last in ((64, 75), (60, 80), (100, 111), (30, 31)):
         voi = np.zeros(mask.shape, bool)
         voi[first:last, 5:30, 8:40] = True
-        expected = thickness(mask, voi, 1.0)
+        expected = thickness(mask, voi)
         found = streamed_thickness(
             bits_of(mask).read, mask.shape, bits_of(voi), planes, clipped=True
         )
@@ -113,14 +141,18 @@ def both_maps(phase, voi, planes, threads=1):
         Moments(),
     )
 
+    region = None if voi is None else bits_of(voi)
+    _, rows, columns = box_around(region, 0, phase.shape)
+
     def take(low, squares):
-        plain[low : low + len(squares)] = 2 * np.sqrt(squares, dtype=np.float32)
+        at = (slice(low, low + len(squares)), rows, columns)
+        plain[at] = 2 * np.sqrt(squares, dtype=np.float32)
 
     def take_plugin(low, sizes):
-        plugin[low : low + len(sizes)] = sizes
-        moments.take(low, sizes, inside[low : low + len(sizes)])
+        at = (slice(low, low + len(sizes)), rows, columns)
+        plugin[at] = sizes
+        moments.take(low, sizes, inside[at])
 
-    region = None if voi is None else bits_of(voi)
     found = streamed_thickness(
         bits_of(phase).read,
         phase.shape,
@@ -146,7 +178,7 @@ def test_the_map_as_imagej_leaves_it(bone, voi, marrow, part):
     phase = bone ^ marrow
     inside = phase & voi if part else phase
     plain = np.where(inside, local_thickness(phase), 0)
-    plugin = np.where(inside, bonej_thickness(phase, squared_distance(phase)), 0)
+    plugin = np.where(inside, bonej_thickness(phase), 0)
     moments = set()
     for planes in (1, 2, 6, 20, 41):
         found = both_maps(phase, voi if part else None, planes, 1 + planes % 2)
@@ -154,9 +186,10 @@ def test_the_map_as_imagej_leaves_it(bone, voi, marrow, part):
         np.testing.assert_array_equal(found[1], plugin)
         moments.add(found[2:])
     assert len(moments) == 1
-    expected = thickness(phase, voi if part else np.ones_like(voi), 1.0, bonej=True)
+    expected = thickness(phase, voi if part else np.ones_like(voi))
     mean_and_sd, clipped = moments.pop()
-    assert mean_and_sd == pytest.approx((expected.bonej_mean, expected.bonej_sd), rel=1e-12)
+    values = plugin[inside].astype(float)
+    assert mean_and_sd == pytest.approx((values.mean(), values.std()), rel=1e-12)
     assert clipped == pytest.approx(expected.clipped_share, rel=1e-12)
 
 
@@ -170,7 +203,7 @@ def test_imagejs_map_of_a_voi_beside_a_wide_space(bone, planes, at):
     phase |= z**2 + y**2 + x**2 < 20**2
     voi = np.zeros_like(phase)
     voi[30 + at : 33 + at, 5:45, 4:40] = True
-    plugin = np.where(phase & voi, bonej_thickness(phase, squared_distance(phase)), 0)
+    plugin = np.where(phase & voi, bonej_thickness(phase), 0)
     np.testing.assert_array_equal(both_maps(phase, voi, planes)[1], plugin)
 
 
@@ -188,7 +221,7 @@ def test_the_first_guess_of_the_reach_does_not_matter(monkeypatch, seed):
         ] = True
     inside = phase if voi is None else phase & voi
     plain = np.where(inside, local_thickness(phase), 0)
-    plugin = np.where(inside, bonej_thickness(phase, squared_distance(phase)), 0)
+    plugin = np.where(inside, bonej_thickness(phase), 0)
     for reach in (1, 2, 3, 5, 7):
         monkeypatch.setattr(streamed, "_Distances", partial(DISTANCES, reach=reach))
         found = both_maps(phase, voi, int(rng.integers(1, shape[0] + 1)))
@@ -200,14 +233,32 @@ def test_the_first_guess_of_the_reach_does_not_matter(monkeypatch, seed):
 @pytest.mark.parametrize("part", [False, True])
 def test_mid_axes_and_what_lies_between_them(bone, voi, planes, part):
     threads, region = 1 + planes % 2, voi if part else np.ones_like(voi)
-    found = streamed_mid_axis(bits_of(bone), planes, threads=threads)
-    np.testing.assert_array_equal(found.read(0, SHAPE[0]), mid_axis(bone))
-    spacing = streamed_spacing(
+    axes = ridge(squared_distance(bone), slice(0, len(bone)))
+    found = mid_axis(bits_of(bone), None, planes, threads=threads)
+    np.testing.assert_array_equal(found.read(0, SHAPE[0]), axes)
+    box = (slice(5, 30), slice(3, 50), slice(9, 21))
+    np.testing.assert_array_equal(mid_axis(bits_of(bone), box, planes).read(0, 25), axes[box])
+    spacing = mid_axis_spacing(
         bits_of(bone), bits_of(voi) if part else None, planes, threads=threads
     )
-    assert spacing.mean == pytest.approx(mid_axis_spacing(bone, region, 1.0), rel=1e-7)
-    whole = streamed_spacing(bits_of(bone), bits_of(voi) if part else None, SHAPE[0])
+    wanted = local_thickness(~axes)[~axes & region].mean(dtype=float)
+    assert spacing.mean == pytest.approx(wanted, rel=1e-7)
+    whole = mid_axis_spacing(bits_of(bone), bits_of(voi) if part else None, SHAPE[0])
     np.testing.assert_array_equal(spacing.counts, whole.counts)
+
+
+@pytest.mark.parametrize("first", [3, 6, 64])
+def test_spaces_between_mid_axes_are_looked_at_as_far_as_a_small_voi_needs(
+    monkeypatch, bone, first
+):
+    """The first guess of how far that is does not matter."""
+    monkeypatch.setattr("periomics.microct.mid_axes.FIRST_BETWEEN", first)
+    monkeypatch.setattr(streamed, "_Distances", partial(DISTANCES, reach=2))
+    axes = ridge(squared_distance(bone), slice(0, len(bone)))
+    voi = np.zeros(SHAPE, bool)
+    voi[20:23, 20:26, 20:22] = True
+    wanted = local_thickness(~axes)[~axes & voi].mean(dtype=float)
+    assert mid_axis_spacing(bits_of(bone), bits_of(voi), 2).mean == pytest.approx(wanted, rel=1e-7)
 
 
 def test_mid_axes_of_thick_bone_and_of_none():
@@ -215,18 +266,17 @@ def test_mid_axes_of_thick_bone_and_of_none():
     block = np.ones((40, 30, 25), bool)
     block[0, 0, :3] = False
     for planes in (9, 40):
-        found = streamed_mid_axis(bits_of(block), planes)
-        np.testing.assert_array_equal(found.read(0, 40), mid_axis(block))
-        between = streamed_spacing(bits_of(block), None, planes)
-        assert between.mean == pytest.approx(
-            mid_axis_spacing(block, np.ones_like(block), 1.0), rel=1e-7
-        )
+        axes = ridge(squared_distance(block), slice(0, 40))
+        found = mid_axis(bits_of(block), None, planes)
+        np.testing.assert_array_equal(found.read(0, 40), axes)
+        between = mid_axis_spacing(bits_of(block), None, planes)
+        wanted = local_thickness(~axes)[~axes].mean(dtype=float)
+        assert between.mean == pytest.approx(wanted, rel=1e-7)
         np.testing.assert_array_equal(both_maps(block, None, planes)[0], local_thickness(block))
     for phase in (np.ones((9, 9, 9), bool), np.zeros((9, 9, 9), bool)):
-        assert streamed_spacing(bits_of(phase), None, 4) is None
-        assert mid_axis_spacing(phase, np.ones_like(phase), 1.0) is None
+        assert mid_axis_spacing(bits_of(phase), None, 4) is None
     with pytest.raises(ValueError, match="MB are too few"):
-        streamed_spacing(bits_of(block), memory_mb=0.2)
+        mid_axis_spacing(bits_of(block), memory_mb=0.2)
 
 
 def test_thickness_without_phase_or_border():

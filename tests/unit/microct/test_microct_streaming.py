@@ -1,4 +1,4 @@
-"""What is measured by slabs equals what is measured in memory, whatever the slabs and threads."""
+"""What is measured by slabs is the same whatever the slabs and threads, and what plain steps on the whole give."""
 
 import re
 
@@ -6,24 +6,14 @@ import numpy as np
 import pytest
 from microct_bodies import SHAPE
 from scipy import ndimage
-from skimage.measure import marching_cubes, mesh_surface_area
+from skimage.measure import euler_number, marching_cubes, mesh_surface_area
 
 from periomics.microct.anisotropy import anisotropy, noise_floors
-from periomics.microct.components import largest_part, purify_by_slabs
-from periomics.microct.connectivity import connectivity, purify
-from periomics.microct.morphometry import fraction
-from periomics.microct.periimplant import distance_um
+from periomics.microct.components import largest_part, purify
+from periomics.microct.connectivity import connectivity
 from periomics.microct.random_field import Plan, field_mask, plan_for, radial_amplitude
 from periomics.microct.slabs import bits_of, empty_bits
 from periomics.microct.spill import Held, Spill
-from periomics.microct.streaming import (
-    streamed_anisotropy,
-    streamed_connectivity,
-    streamed_fraction,
-    streamed_noise_floors,
-    streamed_shells,
-    streamed_surface,
-)
 from periomics.microct.surface import surface
 
 
@@ -31,11 +21,20 @@ from periomics.microct.surface import surface
 def test_counts_and_euler_number(bone, voi, planes):
     for region in (None, voi):
         bits = None if region is None else bits_of(region)
-        expected = connectivity(bone, region)
-        assert streamed_connectivity(bits_of(bone), bits, planes, 1 + planes % 2) == expected
-        assert streamed_fraction(bits_of(bone), bits, planes) == fraction(
-            bone, np.ones(SHAPE, bool) if bits is None else region
-        )
+        expected = connectivity(bits_of(bone), bits, 2 * len(bone))
+        assert connectivity(bits_of(bone), bits, planes, 1 + planes % 2) == expected
+        inside = bone if region is None else bone & region
+        assert expected.euler == euler_number(inside, 3)
+
+
+def plainly_purified(mask):
+    """The largest part with 26 neighbours, and all of its background but the largest part with 6."""
+
+    def largest(mask, neighbours):
+        labels, _ = ndimage.label(mask, neighbours)
+        return labels == 1 + np.bincount(labels[labels > 0] - 1).argmax()
+
+    return ~largest(~largest(mask, np.ones((3, 3, 3))), None)
 
 
 @pytest.mark.parametrize("planes", [1, 5, 41])
@@ -44,14 +43,14 @@ def test_purification(planes):
     mask[3:27, 4:20, 4:20] |= np.random.default_rng(3).random((24, 16, 16)) < 0.5
     mask[8:13, 8:13, 8:13] = True
     mask[10, 10, 10] = False  # a cavity
-    expected = purify(mask)
-    found = purify_by_slabs(bits_of(mask), None, planes)
+    expected = plainly_purified(mask)
+    found = purify(bits_of(mask), None, planes)
     np.testing.assert_array_equal(found.read(0, 30), expected)
     assert found.read(0, 30)[10, 10, 10]
     outside = np.zeros_like(mask)
     outside[10] = True
-    found = purify_by_slabs(bits_of(mask), bits_of(outside), planes)
-    np.testing.assert_array_equal(found.read(0, 30), purify(mask, outside))
+    found = purify(bits_of(mask), bits_of(outside), planes)
+    np.testing.assert_array_equal(found.read(0, 30), expected & ~outside)
 
 
 def test_largest_part_of_equal_ones_is_the_first_and_of_nothing_nothing():
@@ -66,17 +65,16 @@ def test_largest_part_of_equal_ones_is_the_first_and_of_nothing_nothing():
 
 def test_surface_and_smi(bone, voi):
     for region in (np.ones(SHAPE, bool), voi):
-        expected = surface(bone, region, 0.02)
-        found = [
-            streamed_surface(bits_of(bone), 0.02, bits_of(region), planes, 1 + planes % 2)
-            for planes in (1, 8, 41)
-        ]
-        assert found[0] == found[1] == found[2] == expected
+        found = {
+            surface(bits_of(bone), 0.02, bits_of(region), planes, 1 + planes % 2)
+            for planes in (1, 8, 41, 90)
+        }
+        assert len(found) == 1
 
 
 def test_area_of_the_meshes_is_that_of_another_mesher(bone):
     """Scikit-image's mesh of the same values; it joins some cuts otherwise."""
-    found = surface(bone, np.ones(SHAPE, bool), 1.0)
+    found = surface(bits_of(bone), 1.0)
     smooth = ndimage.gaussian_filter(bone.astype(np.float32), 1.0, mode="nearest")
     for values, area in ((smooth, found.smoothed_mesh), (bone.astype(np.float32), found.raw_mesh)):
         points, triangles, *_ = marching_cubes(values, 0.5)
@@ -84,20 +82,20 @@ def test_area_of_the_meshes_is_that_of_another_mesher(bone):
 
 
 def test_surface_of_nothing():
-    found = streamed_surface(empty_bits((5, 6, 7)), 1.0)
+    found = surface(empty_bits((5, 6, 7)), 1.0)
     assert (found.smoothed_mesh, found.raw_mesh, found.faces) == (0, 0, 0)
     assert np.isnan(found.smi)
 
 
 def test_anisotropy(bone, voi):
     for region in (None, voi):
-        expected = anisotropy(bone, np.ones(SHAPE, bool) if region is None else region)
+        expected = anisotropy(
+            bits_of(bone), bits_of(np.ones_like(voi) if region is None else region)
+        )
         for threads in (1, 2):
-            found = streamed_anisotropy(
-                bits_of(bone), None if region is None else bits_of(region), threads
-            )
+            found = anisotropy(bits_of(bone), None if region is None else bits_of(region), threads)
             np.testing.assert_array_equal(found.axes, expected.axes)
-    assert streamed_anisotropy(empty_bits((8, 8, 8))) is None
+    assert anisotropy(empty_bits((8, 8, 8))) is None
 
 
 def plain_field(bone, voi, seed):
@@ -150,21 +148,21 @@ def test_noise_floor(bone, voi, caplog):
     """In a box of the volume with little memory; nothing of it where the VOI is empty or all bone."""
     region = voi.copy()
     region[:3] = region[:, -4:] = region[:, :, :5] = False
-    expected = noise_floors(bone, region, 2)
+    expected = noise_floors(bits_of(bone), bits_of(region), 2, 4000)
     assert len(expected) == 2
     with caplog.at_level("INFO", "periomics.microct"):
         for memory_mb, threads in ((1.0, 1), (50, 2)):
-            found = streamed_noise_floors(bits_of(bone), bits_of(region), 2, memory_mb, threads)
+            found = noise_floors(bits_of(bone), bits_of(region), 2, memory_mb, threads)
             for one, wanted in zip(found, expected, strict=True):
                 np.testing.assert_array_equal(one.axes, wanted.axes)
     assert re.search(
         r"noise floor of DA, field: (?!36 )\d+ of 36 planes", caplog.text
     )  # more than one slab
     nothing = np.zeros(SHAPE, bool)
-    assert noise_floors(bone, nothing) == noise_floors(voi, voi) == noise_floors(nothing, voi) == ()
-    assert streamed_noise_floors(bits_of(bone), bits_of(nothing)) == ()
+    for mask, where in ((bone, nothing), (voi, voi), (nothing, voi)):
+        assert noise_floors(bits_of(mask), bits_of(where)) == ()
     with pytest.raises(ValueError, match="too few"):
-        streamed_noise_floors(bits_of(bone), bits_of(region), 1, 0.3)
+        noise_floors(bits_of(bone), bits_of(region), 1, 0.3)
 
 
 def test_temporary_file_of_a_field_is_gone_after_an_error(bone, voi, tmp_path, monkeypatch):
@@ -185,20 +183,7 @@ def test_temporary_file_of_a_field_is_gone_after_an_error(bone, voi, tmp_path, m
     with pytest.raises(RuntimeError, match="could not be read"):
         radial_amplitude(broken, bits_of(voi).read, 0.3, Plan(SHAPE, 9, kept=Watched))
     assert [m._file.closed for m in made] == [True]
-    assert plan_for(SHAPE, 1).kept is Spill
-
-
-@pytest.mark.parametrize("planes", [1, 6, 41])
-def test_shells(bone, voi, planes):
-    implant = np.zeros(SHAPE, bool)
-    implant[5:30, 20:26, 18:24] = True
-    distance = distance_um(implant, 18.0)
-    edges = [(0.0, 54.0), (54.0, 108.0), (108.0, 200.0)]
-    found = streamed_shells(bits_of(bone), bits_of(implant), edges, 18.0, bits_of(voi), planes)
-    for (low, high), part in zip(edges, found, strict=True):
-        shell = (distance > low + 1e-3) & (distance <= high + 1e-3) & voi
-        assert part == fraction(bone, shell)
-        assert part.total > 100
+    assert plan_for(SHAPE, 1).kept is Spill and plan_for(SHAPE, 1000).kept is Held
 
 
 @pytest.mark.parametrize("planes", [3, 30])
@@ -209,11 +194,11 @@ def test_planted_connectivity(planes):
         middle = tuple(slice(6, 24) if a != axis else slice(None) for a in range(3))
         frame[middle] = False
     assert (
-        streamed_connectivity(bits_of(frame), None, planes).euler == -4
+        connectivity(bits_of(frame), None, planes).euler == -4
     )  # five connections, as in BoneJ's own test
     rods = np.zeros((40, 40, 40), bool)
     rods[:, 5:35:10, 5:35:10] = True
     rods[5:35:10, 5:35:10, :] = rods[5:35:10, :, 5:35:10] = True
     nodes, links = 27, 54
     rods = rods & (np.indices(rods.shape) >= 5).all(0) & (np.indices(rods.shape) < 26).all(0)
-    assert streamed_connectivity(bits_of(rods), None, planes).euler == nodes - links
+    assert connectivity(bits_of(rods), None, planes).euler == nodes - links

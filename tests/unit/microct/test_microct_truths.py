@@ -2,19 +2,18 @@
 
 import numpy as np
 import pytest
+from microct_arrays import anisotropy, connectivity, purify, structure_rows, surface
 from microct_bodies import ball, grid, random_bone, random_values
 from scipy import ndimage
 from skimage.measure import euler_number
 
 from periomics.microct import anisotropy as mil
 from periomics.microct.cleanup import bonej_thickness
-from periomics.microct.components import purify_by_slabs
-from periomics.microct.connectivity import connectivity, purify
+from periomics.microct.components import purify as purify_bits
+from periomics.microct.connectivity import connectivity as connectivity_of_bits
 from periomics.microct.slabs import bits_of
-from periomics.microct.streaming import streamed_connectivity, streamed_surface
-from periomics.microct.structure import structure_rows
-from periomics.microct.surface import surface
-from periomics.microct.thickness import local_thickness, squared_distance
+from periomics.microct.surface import surface as surface_of_bits
+from periomics.microct.thickness import local_thickness
 from periomics.study.settings.microct import Microct
 
 SECTION = {
@@ -45,7 +44,7 @@ def test_thickness_of_random_fields(edge, euler, exact, plugin):
     assert euler_number(mask, 3) == euler  # it is the volume that was measured elsewhere
     for sizes, expected in (
         (local_thickness(mask, 2), exact),
-        (bonej_thickness(mask, squared_distance(mask, 2), 2), plugin),
+        (bonej_thickness(mask, 2), plugin),
     ):
         digits = 5e-3 if expected == (11.65,) else 6e-4
         assert summary(sizes, mask)[: len(expected)] == pytest.approx(expected, abs=digits)
@@ -68,9 +67,7 @@ def test_thickness_of_real_bone(data, name, share, exact, plugin):
         mask = read_volume(data / "microct/shrew_trabecular/Shrew.nrrd").array > 0
     assert mask.mean() == pytest.approx(share, abs=5e-6)
     assert summary(local_thickness(mask), mask) == pytest.approx(exact, abs=6e-4)
-    assert summary(bonej_thickness(mask, squared_distance(mask)), mask) == pytest.approx(
-        plugin, abs=6e-4
-    )
+    assert summary(bonej_thickness(mask), mask) == pytest.approx(plugin, abs=6e-4)
 
 
 def finer(values, k):
@@ -113,7 +110,7 @@ def test_plates_of_any_direction_read_half_a_voxel_too_thick(thickness):
     assert min(bias) > -0.2 and max(bias) < 1.1
 
 
-# ---- surface by its three methods, in memory and by slabs
+# ---- surface by its three methods, in one slab and in many
 
 
 @pytest.mark.parametrize(
@@ -125,7 +122,7 @@ def test_surface_of_spheres(radius, smoothed):
     bone, true = ball(radius), 4 * np.pi * (radius * 0.5) ** 2
     for found in (
         surface(bone, np.ones_like(bone), 0.5),
-        streamed_surface(bits_of(bone), 0.5, None, 9),
+        surface_of_bits(bits_of(bone), 0.5, None, 9),
     ):
         assert smoothed[0] <= found.smoothed_mesh / true - 1 <= smoothed[1]
         assert 0.085 <= found.raw_mesh / true - 1 <= 0.125
@@ -139,7 +136,7 @@ def test_surface_of_a_brick_and_of_a_plate():
     true = 2.0 * (40 * 50 + 40 * 60 + 50 * 60)
     for found in (
         surface(brick, np.ones_like(brick), 1.0),
-        streamed_surface(bits_of(brick), 1.0, None, 9),
+        surface_of_bits(bits_of(brick), 1.0, None, 9),
     ):
         assert found.faces == true
         assert -0.02 <= found.raw_mesh / true - 1 <= 0
@@ -148,7 +145,7 @@ def test_surface_of_a_brick_and_of_a_plate():
     plate[12:18] = True
     voi = np.zeros_like(plate)
     voi[:, 10:50, 10:50] = True
-    for found in (surface(plate, voi, 0.1), streamed_surface(bits_of(plate), 0.1, bits_of(voi), 9)):
+    for found in (surface(plate, voi, 0.1), surface_of_bits(bits_of(plate), 0.1, bits_of(voi), 9)):
         areas = (found.smoothed_mesh, found.raw_mesh, found.faces)
         assert areas == pytest.approx((2 * 40 * 40 * 0.01,) * 3, rel=1e-6)
 
@@ -183,8 +180,8 @@ def test_connections_are_the_tunnels_whatever_else_lies_about(n):
             1 - n,
             n,
         )
-        pure = purify_by_slabs(bits_of(bone), None, 7)
-        assert streamed_connectivity(pure, None, 4).connections == n
+        pure = purify_bits(bits_of(bone), None, 7)
+        assert connectivity_of_bits(pure, None, 4).connections == n
     rows = structure_rows(
         dirty,
         dirty,
@@ -229,7 +226,7 @@ def test_stretch_is_read_and_what_is_lost_is_the_steps_of_voxels(stretch, lost):
         values = random_values((int(100 * stretch), 100, 100), 20.0, seed, stretch)
         level = np.quantile(values, 0.75)
         grey.append(ratio_on_grey(values, level, mil.directions()))
-        found.append(mil.anisotropy(values > level, np.ones(values.shape, bool)))
+        found.append(anisotropy(values > level, np.ones(values.shape, bool)))
     assert np.mean(grey) == pytest.approx(stretch, rel=0.05)
     assert 1 - lost <= np.mean([f.ratio for f in found]) / np.mean(grey) <= 1.0
     assert all(abs(f.directions[2, 0]) > 0.99 for f in found)

@@ -36,7 +36,13 @@ def main(snakemake):
         log.error("%s", error)
         write_nothing(scan, str(error), outcomes(settings), common, out)
         return
-    log.info("%s: %s", scan, found.facts.set_index("fact")["value"].to_dict())
+    said = found.facts.set_index("fact")["value"]
+    quality = said.index.str.startswith("quality: ")
+    for part in (
+        said[~quality],
+        said[quality],
+    ):  # no line on the screen is thousands of characters long
+        log.info("%s: %s", scan, part.to_dict())
     write_scan(found, str(facts["specimen_id"]), settings.voi.inner_um, out)
 
 

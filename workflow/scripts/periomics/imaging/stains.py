@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -17,11 +18,16 @@ LN10 = float(np.log(10))
 
 @dataclass(frozen=True)
 class StainPair:
-    """Names and OD vectors (2, 3), each of length 1, of the two stains of a section, and where they come from."""
+    """Names and OD vectors (2, 3), each of length 1, of the two stains of a section, and where they come from.
+
+    `off_plane_deg`: how far sound sections may lie from what the stains can mix, against and along the normal
+    first × second; empty where it is not known.
+    """
 
     stains: tuple[str, str]
     vectors: np.ndarray
     source: str = "fixed"
+    off_plane_deg: tuple[float, ...] = ()
 
 
 def load_stains(path: str | os.PathLike[str]) -> dict[str, StainPair]:
@@ -40,10 +46,18 @@ def load_stains(path: str | os.PathLike[str]) -> dict[str, StainPair]:
     for name, entry in table.items():
         if entry.get("evidence") not in ("seen", "memory"):
             raise InputError("states no evidence", file=path, column=name, allowed="seen, memory")
-        pairs[name] = stain_pair(
+        pair = stain_pair(
             entry.get("stains", ()), entry.get("vectors", ()), where=f"{path}, {name}"
         )
+        pairs[name] = replace(pair, off_plane_deg=_tolerance(entry, f"{path}, {name}"))
     return pairs
+
+
+def _tolerance(entry: Mapping[str, Any], where: str) -> tuple[float, ...]:
+    given = entry.get("off_plane_deg", [])
+    if len(given) not in (0, 2) or not all(0 < float(v) < 90 for v in given):
+        raise InputError("two angles are needed", file=where, value=given, allowed="0 to 90")
+    return tuple(float(v) for v in given)
 
 
 def stain_pair(

@@ -12,22 +12,24 @@ brought from the cut field to the Gaussian one by the arcsine law (exact for a f
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.random_field import Plan, field_mask, radial_amplitude
-from periomics.microct.slabs import BitVolume, bits_of
+from periomics.microct.boxes import box_around, boxed, size_of, start_of
+from periomics.microct.random_field import field_mask, plan_for, radial_amplitude
+from periomics.microct.slabs import BitVolume
 from periomics.microct.threads import in_parts
 
-Mask = NDArray[np.bool_]
 Shape = tuple[int, ...]
 STEP = 2.3
 # Rays of a direction are at least this far apart (voxels), and not many more than this in number.
 SPACING = 2.0
 MOST_RAYS = 20_000
+FIELD_MASKS = 3  # bone, VOI and field in the VOI's bounding box
 LEAST_CHANGES = 50  # on average over directions
 LONGEST = 1e3  # longest axis over the shortest that is told apart from infinity
 
@@ -60,13 +62,15 @@ class Anisotropy:
         return self.ratio**2
 
 
-def anisotropy(bone: Mask, voi: Mask, threads: int = 1) -> Anisotropy | None:
-    """MIL ellipsoid of bone in a VOI.
+def anisotropy(
+    bone: BitVolume, voi: BitVolume | None = None, threads: int = 1
+) -> Anisotropy | None:
+    """MIL ellipsoid of bone in a VOI, looked up in the bits in place, which rays cross in any direction.
 
     Parameters
     ----------
     bone, voi
-        (z, y, x); voxels are cubes.
+        (z, y, x); voxels are cubes; the whole without a VOI.
     threads
         Threads; the result does not depend on it.
 
@@ -74,38 +78,17 @@ def anisotropy(bone: Mask, voi: Mask, threads: int = 1) -> Anisotropy | None:
     -------
     None where the rays meet too few changes of phase.
     """
-    box = _box(voi)
-    if box is None:
+    box = box_around(voi, 0, bone.shape)
+    shape = size_of(box)
+    if min(shape) == 0:
         return None
-    bits, inside = (np.packbits(mask[box], axis=2, bitorder="little") for mask in (bone, voi))
-    return anisotropy_of_bits(bits, inside, (0, 0, 0), voi[box].shape, threads)
-
-
-def anisotropy_of_bits(
-    bone: NDArray[np.uint8],
-    voi: NDArray[np.uint8] | None,
-    low: Shape,
-    shape: Shape,
-    threads: int = 1,
-) -> Anisotropy | None:
-    """MIL ellipsoid of bone in the VOI inside a box, both as bits, which rays cross in any direction.
-
-    Parameters
-    ----------
-    bone, voi
-        (z, y, ceil(x / 8)), lowest bit first; all of the box is VOI if none is given.
-    low, shape
-        The box's first voxel and shape: the bounding box of the VOI.
-    threads
-        Threads; the result does not depend on it.
-    """
     vectors = directions()
     lengths, changes = np.zeros(len(vectors)), np.zeros(len(vectors), np.int64)
     given = {
-        "bone": bone,
-        "voi": bone if voi is None else voi,
+        "bone": bone.bits,
+        "voi": bone.bits if voi is None else voi.bits,
         "whole": voi is None,
-        "low": low,
+        "low": start_of(box),
         "shape": shape,
         "vectors": vectors,
         "frames": _frames(vectors),
@@ -120,16 +103,12 @@ def anisotropy_of_bits(
     return fit_ellipsoid(vectors, changes / lengths)
 
 
-def _box(voi: Mask) -> tuple[slice, ...] | None:
-    """The VOI's bounding box; None where it is empty."""
-    at = [np.flatnonzero(voi.any(axis=axes)) for axes in ((1, 2), (0, 2), (0, 1))]
-    return tuple(slice(int(a[0]), int(a[-1]) + 1) for a in at) if at[0].size else None
-
-
-def noise_floors(bone: Mask, voi: Mask, n: int = 1, threads: int = 1) -> tuple[Anisotropy, ...]:
+def noise_floors(
+    bone: BitVolume, voi: BitVolume, n: int = 1, memory_mb: float = 1000, threads: int = 1
+) -> tuple[Anisotropy, ...]:
     """Anisotropy of n isotropic random fields that share bone fraction, correlation, VOI and rays with the bone.
 
-    A field fills the VOI's bounding box, so that it does not depend on how much of a scan is at hand.
+    A field fills the VOI's bounding box, so that it does not depend on how much of a scan is around it.
 
     Parameters
     ----------
@@ -137,30 +116,33 @@ def noise_floors(bone: Mask, voi: Mask, n: int = 1, threads: int = 1) -> tuple[A
         (z, y, x).
     n
         Fields; those whose rays meet too few changes of phase are left out.
+    memory_mb
+        Memory for this step (MB), the masks given not counted. What lies between passes (8 bytes for each voxel of the VOI's
+        bounding box) goes to a temporary file where it does not fit.
     threads
-        Threads; the result does not depend on it.
+        Threads; neither they nor the memory change the result.
+
+    Raises
+    ------
+    ValueError
+        If the memory is too little for eight planes, or eight rows along z.
     """
-    box = _box(voi)
-    if box is None:
+    box = box_around(voi, 0, bone.shape)
+    shape = size_of(box)
+    if n == 0 or min(shape) == 0:
         return ()
-    return floors_of_bits(
-        bits_of(bone[box]), bits_of(voi[box]), n, Plan(voi[box].shape, threads=threads)
-    )
-
-
-def floors_of_bits(bone: BitVolume, voi: BitVolume, n: int, plan: Plan) -> tuple[Anisotropy, ...]:
-    """`noise_floors` of bits on the VOI's bounding box, with transforms cut up as planned."""
+    masks_mb = FIELD_MASKS * math.prod(shape) / 8e6
+    plan = plan_for(shape, memory_mb - masks_mb, threads, "noise floor of DA")
+    bone, voi = boxed(bone, box), boxed(voi, box)
     inside = sum(
         int(np.bitwise_count(a & b).sum()) for a, b in zip(bone.bits, voi.bits, strict=True)
     )
     total = voi.count()
-    if n == 0 or inside in (0, total):
+    if inside in (0, total):
         return ()
     amplitude = radial_amplitude(bone.read, voi.read, inside / total, plan)
     fields = (field_mask(amplitude, voi.read, inside, total, seed, plan) for seed in range(n))
-    found = (
-        anisotropy_of_bits(f.bits, voi.bits, (0, 0, 0), plan.shape, plan.threads) for f in fields
-    )
+    found = (anisotropy(f, voi, plan.threads) for f in fields)
     return tuple(f for f in found if f is not None)
 
 

@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import math
-
 from periomics.core.errors import SpecimenError
 from periomics.microct.slabs import Shape, planes_for
 
-# Bytes for each voxel: of a scan or part that is measured at once, and of a slab at work (both measured).
-WHOLE_BYTES, SLAB_BYTES = 80.0, 24.0
+# Bytes for each voxel of a slab at work (measured).
+SLAB_BYTES = 24.0
 MOST_PLANES = 64
-
-
-def fits(shape: Shape, memory_mb: float) -> bool:
-    """Whether a scan or part of this shape can be measured at once."""
-    return math.prod(shape) * WHOLE_BYTES <= memory_mb * 1e6
 
 
 def slab_planes(

@@ -1,4 +1,4 @@
-"""Two more readings of thickness: the map as ImageJ's plugin leaves it, and the mid-axes of trabeculae.
+"""A second reading of thickness: the map as ImageJ's plugin leaves it.
 
 ImageJ's local thickness (and so BoneJ) paints closed spheres over the background they touch as well, then gives every voxel
 that touches what is still empty the mean of those of its 26 neighbours that do not, and cuts the result to the bone. Done
@@ -15,35 +15,34 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.microct.distance import Squares, squared_distance
-from periomics.microct.thickness import sphere_levels
+from periomics.microct.thickness import largest_squares
 from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
-# A voxel is on the mid-axis where the distance to the border grows by less than this share of any step to a neighbour.
-GROWTH = 0.7
 # A voxel's clean-up looks so many voxels around it along each axis; and how far that is, corners included (a little above
 # the root of 12, which single precision may miss).
 AROUND, CORNER = 2, 3.5
 
 
-def bonej_thickness(
-    phase: Mask, square: Squares, threads: int = 1, to_voi: NDArray[np.float32] | None = None
-) -> NDArray[np.float32]:
-    """Local thickness (voxels) of a phase as ImageJ's plugin gives it; 0 outside the phase.
+def bonej_thickness(phase: Mask, threads: int = 1) -> NDArray[np.float32]:
+    """Local thickness (voxels) of a phase (z, y, x) as ImageJ's plugin gives it; 0 outside the phase."""
+    return both_maps(squared_distance(phase, threads), slice(0, len(phase)), threads)[1]
 
-    Parameters
-    ----------
-    phase
-        (z, y, x).
-    square
-        `thickness.squared_distance(phase)`.
-    to_voi
-        Squared distance (voxels²) to the VOI; the map is then right in the VOI only, and made faster.
-    """
-    centres = None
-    if to_voi is not None:
-        centres = np.sqrt(to_voi) - np.float32(CORNER) <= np.sqrt(square, dtype=np.float32)
-    return cleaned(*sphere_levels(square, threads, centres), phase, slice(0, len(phase)), threads)
+
+def both_maps(
+    square: Squares, planes: slice, threads: int = 1, centres: Mask | None = None
+) -> tuple[Squares, NDArray[np.float32]]:
+    """Squared radii of some planes of a block, as `largest_squares`, and the diameters that ImageJ's plugin leaves."""
+    low, high = max(0, planes.start - AROUND), min(len(square), planes.stop + AROUND)
+    painted = largest_squares(square, low, high, threads, centres, beside=True)
+    phase = square[low:high] > 0
+    diameters = (2 * np.sqrt(np.arange(int(painted.max(initial=0)) + 1, dtype=np.float64))).astype(
+        np.float32
+    )
+    own = slice(planes.start - low, planes.stop - low)
+    plugin = cleaned(painted, diameters, phase, own, threads)
+    painted[~phase] = 0
+    return painted[own], plugin
 
 
 def cleaned(
@@ -128,37 +127,3 @@ def _inner_mean(levels, inner, diameters, z, y, x):
                     total += diameters[levels[k, j, i]]
                     count += 1
     return np.float32(total / count) if count else diameters[levels[z, y, x]]
-
-
-def mid_axis(phase: Mask, threads: int = 1) -> Mask:
-    """Voxels of a phase from which the distance to its border grows nowhere as it would on the way to a thicker place."""
-    if not phase.any() or phase.all():
-        return np.zeros_like(phase)
-    return ridge(squared_distance(phase, threads), slice(0, len(phase)), threads)
-
-
-def ridge(square: Squares, planes: slice, threads: int = 1) -> Mask:
-    """Some planes of `mid_axis`, of a phase's squared distances; right where a plane more is given on either side."""
-    distance = np.sqrt(square, dtype=np.float32)
-    out = np.empty((planes.stop - planes.start, *square.shape[1:]), np.bool_)
-    in_parts(partial(_ridge, distance, out, planes.start), len(out), threads)
-    return out
-
-
-@numba.njit(cache=True, nogil=True)
-def _ridge(distance, out, first, low, high):
-    nz, ny, nx = distance.shape
-    for i in range(low, high):
-        z = first + i
-        for y in range(ny):
-            for x in range(nx):
-                here = distance[z, y, x]
-                out[i, y, x] = here > 0
-                if here == 0:
-                    continue
-                for k in range(max(0, z - 1), min(nz, z + 2)):
-                    for j in range(max(0, y - 1), min(ny, y + 2)):
-                        for h in range(max(0, x - 1), min(nx, x + 2)):
-                            step = np.sqrt(np.float64((k - z) ** 2 + (j - y) ** 2 + (h - x) ** 2))
-                            if distance[k, j, h] - here > GROWTH * step and step > 0:
-                                out[i, y, x] = False

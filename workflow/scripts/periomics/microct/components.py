@@ -7,7 +7,6 @@ does not depend on the slabs: the one with the first voxel in the order of the a
 from __future__ import annotations
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Literal
 
 import cc3d
@@ -24,10 +23,8 @@ REACH = {6: 0, 26: 1}
 THIN = 64
 
 
-def purify_by_slabs(
-    bone: BitVolume, outside: BitVolume | None = None, planes: int = 64, file: Path | None = None
-) -> BitVolume:
-    """The largest 26-connected part of the bone, its cavities filled: `connectivity.purify`, by slabs.
+def purify(bone: BitVolume, outside: BitVolume | None = None, planes: int = 64) -> BitVolume:
+    """Keep the largest 26-connected part of the bone and fill its cavities (all of its background but the largest 6-part).
 
     Parameters
     ----------
@@ -37,12 +34,10 @@ def purify_by_slabs(
         Voxels that are never filled: metal and its band.
     planes
         Planes of a slab; the result does not depend on it.
-    file
-        Where the result is kept; in memory if not given.
     """
     kept = largest_part(bone.read, bone.shape, 26, planes)
     background = largest_part(lambda low, high: ~kept.read(low, high), bone.shape, 6, planes)
-    filled = empty_bits(bone.shape, file)
+    filled = empty_bits(bone.shape)
     for low, high in slabs(bone.shape[0], planes, "fill cavities"):
         mask = ~background.read(low, high)
         filled.write(low, mask if outside is None else mask & ~outside.read(low, high))

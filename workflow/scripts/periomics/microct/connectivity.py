@@ -1,4 +1,4 @@
-"""Euler number with the correction for cut edges, connectivity, and purification.
+"""Euler number with the correction for cut edges, and connectivity.
 
 The bone is 26-connected, what is not bone 6-connected. The Euler number is summed over the corners that voxels share
 (octants): each corner takes one eighth of its voxels, a quarter of their faces, half of their edges, and itself. Summed
@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import partial
-from typing import Literal
 
-import cc3d
 import numba
 import numpy as np
 from numpy.typing import NDArray
 
+from periomics.microct.boxes import box_around, crop, size_of
+from periomics.microct.slabs import BitVolume, slabs
 from periomics.microct.threads import in_parts
 
 Mask = NDArray[np.bool_]
@@ -37,17 +37,32 @@ class Connectivity:
         return 1.0 - self.corrected
 
 
-def connectivity(bone: Mask, voi: Mask | None = None) -> Connectivity:
+def connectivity(
+    bone: BitVolume, voi: BitVolume | None = None, planes: int = 64, threads: int = 1
+) -> Connectivity:
     """Euler number and connectivity of bone in a VOI.
 
     Parameters
     ----------
     bone, voi
-        (z, y, x); the whole array without a VOI.
+        (z, y, x); the whole without a VOI.
+    planes
+        Planes of a slab; neither they nor threads change the result.
     """
-    beyond = ((1, 1), (0, 0), (0, 0))
-    voi = np.ones(bone.shape, bool) if voi is None else voi
-    everywhere, within = octant_sums(np.pad(bone & voi, beyond), np.pad(voi, beyond))
+    box = box_around(voi, 0, bone.shape)
+    nz, ny, nx = size_of(box)
+    everywhere = within = 0
+    for low, high in slabs(nz, planes, "Euler number"):
+        first = max(0, low - 1)
+        start = int(low == 0)  # a plane of nothing below the volume, and one above
+        mask = np.zeros((start + high - first + (high == nz), ny, nx), bool)
+        region = np.zeros_like(mask)
+        at = slice(start, start + high - first)
+        seen = (slice(box[0].start + first, box[0].start + high), *box[1:])
+        region[at] = True if voi is None else crop(voi.read, seen)
+        mask[at] = crop(bone.read, seen) & region[at]
+        sums = octant_sums(mask, region, threads)
+        everywhere, within = everywhere + sums[0], within + sums[1]
     return Connectivity(everywhere // 8, within / 8)
 
 
@@ -101,38 +116,6 @@ def _all_in(region, z, y, x):
     for k in range(8):
         inside = inside and region[z + (k >> 2), y + (k >> 1 & 1), x + (k & 1)]
     return inside
-
-
-def purify(bone: Mask, outside: Mask | None = None) -> Mask:
-    """Keep the largest 26-connected part of the bone and fill its cavities (all of its background but the largest 6-part).
-
-    Parameters
-    ----------
-    bone
-        (z, y, x).
-    outside
-        Voxels that are never filled: metal and its band.
-    """
-    if not bone.any() or bone.all():
-        return bone.copy()
-    kept = _largest(bone, 26)
-    filled = ~_largest(~kept, 6)
-    return filled if outside is None else filled & ~outside
-
-
-def without_specks(bone: Mask, smallest: float) -> Mask:
-    """Bone without its 26-connected parts of fewer voxels than `smallest`."""
-    labels = cc3d.connected_components(bone, connectivity=26)
-    kept = np.bincount(labels.ravel()) >= smallest
-    kept[0] = False
-    return kept[labels]
-
-
-def _largest(mask: Mask, neighbours: Literal[6, 26]) -> Mask:
-    labels = cc3d.connected_components(mask, connectivity=neighbours)
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == sizes.argmax()
 
 
 def _octant_table() -> NDArray[np.int64]:

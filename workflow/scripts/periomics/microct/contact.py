@@ -1,8 +1,8 @@
 """Bone along the implant: contact by distance, height and octant, marginal bone level, insertion depth, sweep of the band.
 
-Contact in micro-CT (`bic_ct`) is the share of bone in a layer of one voxel at an offset from the metal: the first voxels at
-metal are unusable (Liu 2011, J Microsc 245:34), and contact falls as the offset grows, so it is given as a curve over
-offsets, its value just outside the declared exclusion band is the default, and it never stands for histology.
+Contact in micro-CT (`bic_ct`) is the share of bone in a layer of some voxels behind the declared exclusion band: the first
+voxels at metal are unusable (Liu 2011, J Microsc 245:34), and a layer of one voxel is a pattern of the grid, which aliases with
+the bone's. It falls as the offset grows, so it is given as a curve over offsets, too, and it never stands for histology.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct.periimplant import Axis, Place, sector_of, shell
-from periomics.study.settings.microct import Microct, Voi
+from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
 OCTANTS = 8
@@ -48,7 +48,8 @@ class Surroundings:
 
 @dataclass(frozen=True)
 class Level:
-    """Highest bone by sector (NaN in one without bone), lowest of all sectors together, µm above the apex; implant's length, µm.
+    """Highest bone by sector (NaN in one without bone), lowest of all sectors together, µm above the apex; implant's length, µm:
+    between the middles of slices of `slice_um`.
 
     `unsure`: sectors whose highest bone moves by more than a voxel between half and twice the share that it must fill.
     """
@@ -56,6 +57,7 @@ class Level:
     top_um: NDArray[np.float64]
     bottom_um: float
     length_um: float
+    slice_um: float
     unsure: NDArray[np.bool_]
 
     @property
@@ -65,27 +67,18 @@ class Level:
 
     @property
     def insertion_um(self) -> float:
-        """Length of the axis from the lowest bone to each sector's highest, mean over sectors; without bone there is none."""
-        low, high = np.clip(
-            np.nan_to_num([self.bottom_um, self.length_um], nan=0.0), 0, self.length_um
-        )
-        return float(np.mean(np.clip(np.nan_to_num(self.top_um, nan=0.0), low, high) - low))
+        """Length of the axis from the lowest bone to each sector's highest, both slices included, mean over sectors; without bone
+        there is none."""
+        low = max(0.0, self.bottom_um)
+        high = np.minimum(self.top_um, self.length_um)
+        deep = np.where(np.isnan(high) | (high < low), 0.0, high - low + self.slice_um)
+        return float(np.mean(deep))
 
 
-def layer(
-    distance: NDArray[np.float32],
-    height: NDArray[np.float32],
-    offset_um: float,
-    voxel_um: float,
-    voi: Voi,
-) -> Mask:
-    """The layer of one voxel that starts at an offset from the metal, within the VOI's range along the axis."""
-    return shell(distance, offset_um, offset_um + voxel_um, height, voi)
-
-
-def contact_offset(settings: Microct, voxel_um: float) -> float:
-    """Offset (µm) of the default contact layer: the first whole voxel outside the exclusion band."""
-    return float(np.ceil(settings.voi.inner_um / voxel_um - 1e-6)) * voxel_um
+def contact_range(settings: Microct, voxel_um: float) -> tuple[float, float]:
+    """Start and end (µm from the metal) of the contact layer: whole voxels, the first outside the exclusion band."""
+    start = float(np.ceil(settings.voi.inner_um / voxel_um - 1e-6)) * voxel_um
+    return start, start + settings.contact_voxels * voxel_um
 
 
 def speck_voxels(settings: Microct, voxel_um: float) -> float:
@@ -97,7 +90,7 @@ def speck_voxels(settings: Microct, voxel_um: float) -> float:
 class Tally:
     """Voxels of bone and all voxels around an implant, (2, ...) each; those of parts of a scan add up.
 
-    `shells` as `curve_shells` lists them; `heights` and `octants` of the default contact layer; `levels` (sector, height) of
+    `shells` as `curve_shells` lists them; `heights` and `octants` of the contact layer; `levels` (sector, height) of
     the shell in which the marginal level is read. Heights are slices of a voxel from slice `first` on.
     """
 
@@ -141,10 +134,8 @@ def farthest_um(settings: Microct, voxel_um: float) -> float:
     ends += [
         at + settings.ovtv_width_um for at in (settings.ovtv_offset_um, *settings.ovtv_curve_um)
     ]
-    layer_end = contact_offset(settings, voxel_um) + voxel_um
-    return max(
-        *ends, settings.voi.outer_um, settings.voi.inner_um + settings.level_width_um, layer_end
-    )
+    ends += [settings.voi.outer_um, settings.voi.inner_um + settings.level_width_um]
+    return max(*ends, contact_range(settings, voxel_um)[1])
 
 
 def slices_of(shape: tuple[int, int, int], axis: Axis) -> tuple[int, int]:
@@ -166,7 +157,7 @@ def tally(around: Surroundings, settings: Microct, slices: tuple[int, int]) -> T
     cut = [
         shell(distance, low, high, height, voi) for _, low, high in curve_shells(settings, voxel)
     ]
-    at_metal = layer(distance, height, contact_offset(settings, voxel), voxel, voi)
+    at_metal = shell(distance, *contact_range(settings, voxel), height, voi)
     ring = shell(distance, voi.inner_um, voi.inner_um + settings.level_width_um, None, voi)
     places = np.argwhere(near) + np.array(around.origin)
     first, n = slices
@@ -216,6 +207,7 @@ def level(found: Tally, axis: Axis, voxel_um: float, settings: Microct) -> Level
         (first + top) * voxel_um,
         (first + found.levels.shape[2] - 1 - low) * voxel_um,
         axis.length * voxel_um,
+        voxel_um,
         ~(np.abs(half - twice) <= 1) & ~np.isnan(top),
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.microct import contact
-from periomics.microct.density import Calibration, Sums, density_rows_of, density_sums
+from periomics.microct.density import Calibration, Sums, density_rows, density_sums
 from periomics.microct.morphometry import Fraction, fraction
 from periomics.microct.periimplant import Axis, Place, shell
 from periomics.microct.segment import saturated
@@ -171,7 +171,7 @@ def count_rows(
         rows += [
             _share(o, variant, f, volume, note) for o, f in zip(("bvtv", "ovtv"), few, strict=False)
         ]
-    rows += density_rows_of(found.density, settings, calibration)
+    rows += density_rows(found.density, settings, calibration)
     if axis is None or found.around is None:
         return rows, pd.DataFrame(columns=list(contact.CURVE_COLUMNS))
     at = contact.level(found.around, axis, voxel_um, settings)
@@ -184,8 +184,8 @@ def _at_implant(
     around: contact.Tally, level: contact.Level, settings: Microct, voxel_um: float
 ) -> list[Row]:
     """Contact, marginal bone loss and insertion depth."""
-    offset = contact.contact_offset(settings, voxel_um)
-    note = f"bone in the layer of one voxel at {offset:g} um from the metal; a surrogate, never primary"
+    start, end = contact.contact_range(settings, voxel_um)
+    note = f"bone in the layer {start:g}-{end:g} um from the metal; a surrogate, never primary"
     where = f"{settings.sectors} sectors, shell of {settings.level_width_um:g} um behind the band"
     empty = int(np.isnan(level.top_um).sum())
     unsure = int(np.count_nonzero(level.unsure))

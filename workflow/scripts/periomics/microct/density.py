@@ -101,29 +101,6 @@ class Sums:
         return Sums(*(a + b for a, b in zip(astuple(self), astuple(other), strict=True)))
 
 
-def density_rows(
-    grey: NDArray,
-    bone: Mask,
-    voi: Mask,
-    settings: Microct,
-    calibration: Calibration | None,
-    threads: int = 1,
-) -> list[Row]:
-    """Mean density of bone (TMD) and of the VOI (vBMD), or mean grey values; and the share of low-density bone.
-
-    Parameters
-    ----------
-    grey
-        (z, y, x) as scanned.
-    bone, voi
-        Bone outside metal and band, over the whole scan; the VOI.
-    settings
-        With thresholds in grey (`in_grey`).
-    """
-    inner = inner_bone(bone, settings.tmd_peel_voxels, threads)
-    return density_rows_of(density_sums(grey, inner, voi, settings), settings, calibration)
-
-
 def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Microct) -> Sums:
     """What densities are made of; `inner` is bone without its surface (`inner_bone`). Sums of parts add up."""
     core = inner & voi
@@ -142,8 +119,8 @@ def density_sums(grey: NDArray, inner: Mask, voi: Mask, settings: Microct) -> Su
     )
 
 
-def density_rows_of(sums: Sums, settings: Microct, calibration: Calibration | None) -> list[Row]:
-    """The rows of `density_rows`."""
+def density_rows(sums: Sums, settings: Microct, calibration: Calibration | None) -> list[Row]:
+    """Mean density of bone (TMD) and of the VOI (vBMD), or mean grey values; and the share of low-density bone."""
     peel = f"bone without its outer {settings.tmd_peel_voxels} voxels"
     rows: list[Row] = []
     for name, total, n, where in (

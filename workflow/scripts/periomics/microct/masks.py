@@ -8,7 +8,6 @@ whose codes do not occur is made as without the file.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Generic, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +16,6 @@ from periomics.core.errors import InputError
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.slabs import BitVolume, empty_bits, slabs
 
-Mask = NDArray[np.bool_]
-M = TypeVar("M")
 # Codes of labels.nii.gz
 LABELS = {
     "outside": 0,
@@ -35,13 +32,13 @@ STEPS = (({1}, (1,)), ({2}, (2,)), ({3, 5}, (3, 5)), ({4}, (3, 4)))
 
 
 @dataclass(frozen=True)
-class Corrected(Generic[M]):
-    """Masks (z, y, x) given by hand, of a scan that is measured by parts as bits; None where the step is made as usual."""
+class Corrected:
+    """Masks (z, y, x) given by hand; None where the step is made as usual."""
 
-    implant: M | None = None
-    band: M | None = None
-    bone: M | None = None
-    voi: M | None = None
+    implant: BitVolume | None = None
+    band: BitVolume | None = None
+    bone: BitVolume | None = None
+    voi: BitVolume | None = None
 
     def describe(self) -> str:
         """What was replaced, for the `method` column."""
@@ -49,7 +46,9 @@ class Corrected(Generic[M]):
         return f"by hand: {', '.join(names)}"
 
 
-def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") -> Corrected[Mask]:
+def corrected(
+    scan: SlabReader, shape: tuple[int, ...], path: object = "mask", planes: int = 16
+) -> Corrected:
     """Read the codes of a corrected label map.
 
     Raises
@@ -57,17 +56,13 @@ def corrected(labels: NDArray, shape: tuple[int, ...], path: object = "mask") ->
     InputError
         If its shape is not the scan's, it holds other codes, or it holds none.
     """
-    _check_shape(labels.shape, shape, path)
-    codes = _codes(labels, path)
-    _check_codes(codes, path)
-    return Corrected(*(np.isin(labels, of) if codes & needed else None for needed, of in STEPS))
-
-
-def corrected_by_slabs(
-    scan: SlabReader, shape: tuple[int, ...], planes: int, path: object = "mask"
-) -> Corrected[BitVolume]:
-    """`corrected` of a label map that is read by slabs, its masks as bits."""
-    _check_shape(scan.shape, shape, path)
+    if scan.shape != tuple(shape):
+        raise InputError(
+            "the mask has another shape than the scan",
+            file=path,
+            value=scan.shape,
+            allowed=str(shape),
+        )
     codes: set[int] = set()
     for low, high in slabs(shape[0], planes, "codes of the mask"):
         codes |= _codes(scan.slab(low, high), path)
@@ -79,13 +74,6 @@ def corrected_by_slabs(
             if bits is not None:
                 bits.write(low, np.isin(labels, of))
     return Corrected(*found)
-
-
-def _check_shape(found: tuple[int, ...], shape: tuple[int, ...], path: object) -> None:
-    if tuple(found) != tuple(shape):
-        raise InputError(
-            "the mask has another shape than the scan", file=path, value=found, allowed=str(shape)
-        )
 
 
 def _codes(labels: NDArray, path: object) -> set[int]:

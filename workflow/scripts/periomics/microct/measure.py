@@ -1,53 +1,81 @@
-"""One scan in, all its micro-CT measurements and label maps out."""
+"""One scan in, all its micro-CT measurements and maps out.
+
+The scan is gone through by slabs of as many planes as `microct/memory_mb` allows: one slab where it fits, more where it does not.
+No number depends on how many. What hangs together far away (parts of metal, specks, purification, two-level thresholds) is
+found on the whole scan, one bit a voxel; everything else is looked at where the volume of interest (VOI) is, and as far around it
+as its numbers rest on. What the memory is too little for is given as missing, with the reason.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import Any
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct import contact, cortical, morphometry, structure
-from periomics.microct.connectivity import purify, without_specks
-from periomics.microct.counting import Part, Regions, count, count_rows, factors, shell_masks
-from periomics.microct.density import Calibration, in_grey, inner_bone
-from periomics.microct.formats.header import Spacing, isotropic_voxel
-from periomics.microct.masks import LABELS, Corrected
+from periomics.core.quality import Fact
+from periomics.microct import contact, cortical, quality, structure
+from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
+from periomics.microct.boxes import box_around, size_of, start_of
+from periomics.microct.budget import slab_planes
+from periomics.microct.connectivity import connectivity
+from periomics.microct.counting import Counts, count, count_rows
+from periomics.microct.density import Calibration, in_grey
+from periomics.microct.fixture import orientation_warnings
+from periomics.microct.formats.header import isotropic_voxel
+from periomics.microct.formats.lazy import SlabReader
+from periomics.microct.masks import Corrected
+from periomics.microct.mid_axes import mid_axis_spacing
 from periomics.microct.morphometry import Fraction
-from periomics.microct.periimplant import Axis, Place, distance_um, height_um, implant_axis, shell
-from periomics.microct.resample import to_cubes
-from periomics.microct.segment import bone_mask, grey_warnings, segment_implant, smooth
-from periomics.microct.slabs import bits_of
+from periomics.microct.periimplant import Axis, Place
+from periomics.microct.segment import grey_warnings, saturated
+from periomics.microct.sizes import local_sizes, thickness_rows
+from periomics.microct.slabs import TOO_LITTLE, Shape, bits_of, bounds, slabs
+from periomics.microct.spill import kept
+from periomics.microct.surface import surface
+from periomics.microct.survey import Greys, Survey, survey
+from periomics.microct.view import View, view_of
 from periomics.study.measurements import tidy
 from periomics.study.settings.microct import Microct
 
-Mask = NDArray[np.bool_]
+Planes = Callable[[int, int], NDArray]
+# A volume at its place in a scan: first voxel, shape, planes.
+Placed = tuple[Place, Shape, Planes]
 THICKNESS = ("tbth", "tbth_sd", "tbsp", "tbsp_sd")
 AT_IMPLANT = ("ovtv", "bic_ct", "ridge", "insertion")
-NOT_FINITE = "the scan holds grey values that are not finite"
+COUNT_BYTES = 120.0  # of a voxel of a slab at work around an implant, shells and places included
+MAPS_SHARE = (
+    1 / 16
+)  # of the memory for each of the two maps; they go to a temporary file where they take more
+NO_FIELD = (
+    "not measured: microct/memory_mb is too little for the transforms of its isotropic fields"
+)
 
 
 @dataclass(frozen=True)
 class Measured:
-    """All that a scan gives: measurements table, curves around the implant (none without one), label map (codes in
-    LABELS), bone thickness and marrow separation (mm, in the VOI), regions, edge of a voxel, and warnings.
+    """All that a scan gives: measurements table, curves around the implant (none without one), warnings, facts of its
+    quality, range of grey values,
+    axis of the implant, length of metal above its shoulder (µm), edge of a voxel.
 
-    Of a scan that is measured by slabs only every `step`-th voxel is kept, for its picture; `voxel_um` is then theirs.
+    `labels` gives planes of the scan's label map (codes in LABELS); `maps` bone thickness and marrow separation (mm) in the VOI's
+    box; `view` is what the picture is drawn from.
     """
 
     table: pd.DataFrame
     curves: pd.DataFrame
-    labels: NDArray[np.uint8]
-    thickness_mm: NDArray[np.float32]
-    separation_mm: NDArray[np.float32]
-    regions: Regions
-    voxel_um: float
     warnings: tuple[str, ...]
-    step: int = 1
+    quality: tuple[Fact, ...]
+    greys: Greys
+    axis: Axis | None
+    above_um: float
+    voxel_um: float
+    labels: Planes
+    maps: tuple[Placed, Placed]
+    view: View
 
 
 def outcomes(settings: Microct) -> tuple[str, ...]:
@@ -62,28 +90,25 @@ def outcomes(settings: Microct) -> tuple[str, ...]:
 
 
 def measure(
-    grey: NDArray,
-    spacing_um: Spacing,
+    scan: SlabReader,
     settings: Microct,
     common: Mapping[str, object],
     threads: int = 1,
     calibration: Calibration | None = None,
-    by_hand: Corrected[Mask] | None = None,
+    by_hand: Corrected | None = None,
 ) -> Measured:
-    """Measure a scan.
+    """Measure a scan within `settings.memory_mb`.
 
     Parameters
     ----------
-    grey
-        (z, y, x) grey values.
-    spacing_um
-        Voxel size (z, y, x), µm.
+    scan
+        Grey values; voxels must be cubes.
     settings
         What decides the measurement, the same for all scans of a study.
     common
         Columns that hold for all rows: specimen_id, animal_id, time and so on; nothing about arms is needed.
     threads
-        Threads for distances and painting; results do not depend on it.
+        Threads; results do not depend on it.
     calibration
         From grey to mg HA/cm³, where the study has one.
     by_hand
@@ -93,132 +118,97 @@ def measure(
     ------
     SpecimenError
         If the scan cannot be measured: no implant, several, no long axis, empty VOI, no bone or only bone in the VOI,
-        grey values that are not finite, or voxels that are not cubes.
+        grey values that are not finite, voxels that are not cubes, or too little memory.
     """
-    if grey.dtype.kind == "f" and not np.isfinite(grey).all():
-        raise SpecimenError(NOT_FINITE)
-    if settings.voxels == "resample" and by_hand is None:
-        grey, spacing_um = to_cubes(grey, spacing_um)
-    voxel_um = isotropic_voxel(spacing_um)
+    voxel_um = isotropic_voxel(scan.spacing_um)
     settings = in_grey(settings, calibration)
-    regions = find_regions(grey, voxel_um, settings, threads, by_hand)
-    smoothed = smooth(grey, settings.prefilter_sigma_voxels)
-    # Shells that reach into the exclusion band show what the artefact does there, so this bone goes up to the metal.
-    seen, *swept = (
-        bone_mask(smoothed, settings, voxel_um, regions.zone, f) for f in (1.0, *factors(settings))
-    )
-    del smoothed
-    if by_hand and by_hand.bone is not None:
-        seen = by_hand.bone
-    bone = seen & ~regions.zone
-    clean = (
-        bone
-        if regions.axis is None
-        else without_specks(bone, contact.speck_voxels(settings, voxel_um))
-    )
-    part = Part(
-        grey, seen, swept, clean, inner_bone(bone, settings.tmd_peel_voxels, threads), regions
-    )
-    note = describe(settings, by_hand)
-    return measure_part(
-        part,
-        purify(bone, regions.zone),
-        grey.shape,
-        voxel_um=voxel_um,
-        settings=settings,
-        common=common,
-        calibration=calibration,
-        note=note,
-        threads=threads,
-    )
+    found = survey(scan, voxel_um, settings, threads, by_hand)
+    counts, in_zone, looks = _counts(found)
+    _check_bone(counts.bone, settings)
+    warnings = grey_warnings(found.saturated(in_zone), found.greys.dtype, settings)
+    warnings += _border_warnings(found)
+    doubts = list(found.ground.warnings)
+    if counts.around is not None and found.ground.axis is not None:
+        doubts += orientation_warnings(counts.around, found.ground.axis, found.settings, voxel_um)
+    rows, curves = count_rows(counts, found.ground.axis, settings, calibration, voxel_um)
 
-
-def describe(settings: Microct, by_hand: Corrected[Any] | None) -> str:
-    """What the `method` column says of every row."""
-    return (
+    at = box_around(found.bits.voi, 0, scan.shape)
+    start, size = start_of(at), size_of(at)
+    maps = [kept(size, np.float32, found.work_mb * MAPS_SHARE) for _ in range(2)]
+    found = replace(found, work_mb=found.work_mb - sum(m.mb for m in maps))
+    sizes = {}
+    for outcome, one in zip(("tbth", "tbsp"), maps, strict=True):
+        sizes[outcome], missing = local_sizes(found, outcome, one)
+        rows += thickness_rows(outcome, sizes[outcome], missing, settings)
+    tbth = sizes["tbth"].mean if sizes["tbth"] else None
+    thick = None if tbth is None else tbth * 1000 / voxel_um
+    checks = quality.facts(looks, _range(found), thick, settings)
+    doubts += [check.describe() for check in checks if check.beyond]
+    rows += structure.structure_rows(_structure(found, counts), voxel_um / 1000, tbth, settings)
+    if settings.compartments != "none":
+        rows += cortical.measure(
+            found.bits.bone, settings, voxel_um, found.work_mb, found.planes, threads
+        )
+    note = (
         settings.describe() if by_hand is None else f"{settings.describe()}; {by_hand.describe()}"
     )
-
-
-def measure_part(
-    part: Part,
-    pure: Mask,
-    shape: tuple[int, int, int],
-    voxel_um: float,
-    settings: Microct,
-    common: Mapping[str, object],
-    calibration: Calibration | None,
-    note: str,
-    threads: int = 1,
-    full: Fraction | None = None,
-    elsewhere: Mapping[str, Sized] | None = None,
-    compartments: list[dict[str, object]] | None = None,
-    mid_axes: structure.MidAxes | None = None,
-) -> Measured:
-    """Measure a scan that is at hand, or as much of it as its numbers rest on.
-
-    Parameters
-    ----------
-    part
-        Grey values, masks and regions.
-    pure
-        The bone purified.
-    shape
-        (z, y, x) of the whole scan.
-    full
-        Saturated voxels of the whole scan, where the part is not all of it.
-    elsewhere
-        Thickness of a phase (`tbth`, `tbsp`) whose spheres reach beyond the part, found in the whole scan.
-    compartments
-        Rows of `cortical.measure`, found in the whole scan; measured in the part if not given.
-    mid_axes
-        Of the whole scan, where what lies between them reaches beyond the part.
-    """
-    regions, slices = part.regions, (0, 0)
-    if regions.axis is not None:
-        slices = contact.slices_of(shape, regions.axis)
-    counts = count(part, settings, voxel_um, slices)
-    check_bone(counts.bone, settings)
-    warnings = grey_warnings(
-        full or counts.saturated, part.grey.dtype, settings
-    ) + _geometry_warnings(regions, shape)
-    rows, curves = count_rows(counts, regions.axis, settings, calibration, voxel_um)
-    bone = part.seen & ~regions.zone
-    maps, tbth = [], None
-    for outcome, phase in (("tbth", bone), ("tbsp", ~bone & ~regions.zone)):
-        found = (elsewhere or {}).get(outcome) or sized(phase, regions, voxel_um, settings, threads)
-        rows += thickness_rows(outcome, found, settings)
-        maps.append(found.map_mm)
-        tbth = found.thickness.mean if outcome == "tbth" and found.thickness else tbth
-    rows += structure.structure_rows(
-        bone,
-        part.seen,
-        regions.zone,
-        voi=regions.voi,
-        voxel_mm=voxel_um / 1000,
-        tbth_mm=tbth,
-        settings=settings,
-        threads=threads,
-        pure=pure,
-        mid_axes=mid_axes,
-    )
-    if compartments is None and settings.compartments != "none":
-        compartments = cortical.measure(bits_of(bone), settings, voxel_um, threads=threads)
-    rows += compartments or []
-    thickness_mm, separation_mm = maps
     return Measured(
-        table=table_of(rows, warnings, note, common),
+        table=_table_of(rows, warnings, doubts, described=note, common=common),
         curves=curves,
-        labels=label_map(bone, regions),
-        thickness_mm=thickness_mm,
-        separation_mm=separation_mm,
-        regions=regions,
+        warnings=(*warnings, *doubts),
+        quality=tuple(checks),
+        greys=found.greys,
+        axis=found.ground.axis,
+        above_um=found.ground.above_um,
         voxel_um=voxel_um,
-        warnings=tuple(warnings),
+        labels=found.labels,
+        maps=((start, size, maps[0].read), (start, size, maps[1].read)),
+        view=view_of(found, (maps[0].read, maps[1].read)),
     )
 
 
-def check_bone(bone: Fraction, settings: Microct) -> None:
+def _counts(of: Survey) -> tuple[Counts, int, quality.Looks]:
+    """All sums over the surroundings of the implant (or the whole scan), saturated voxels in metal and band, and what quality
+    is told from."""
+    z, y, x = of.near
+    size = size_of(of.near)
+    axis = of.ground.axis
+    slices = (0, 0) if axis is None else contact.slices_of(of.scan.shape, axis)
+    found: Counts | None = None
+    looks: quality.Looks | None = None
+    in_zone = 0
+    planes = slab_planes(of.work_mb, size, voxel_bytes=COUNT_BYTES)
+    for low, high in slabs(size[0], planes, "count"):
+        box = (slice(z.start + low, z.start + high), y, x)
+        part = of.part(box)
+        away, band = part.regions.distance, of.settings.voi.inner_um
+        behind = None if away is None else (away - band) / of.ground.voxel_um
+        bone, marrow = of.cores(box)
+        seen = quality.look(
+            part.grey,
+            part.regions.voi,
+            bone,
+            marrow,
+            settings=of.settings,
+            of=_range(of),
+            origin=start_of(box),
+            behind=behind,
+        )
+        looks = seen if looks is None else looks + seen
+        more = count(part, of.settings, of.ground.voxel_um, slices)
+        found = more if found is None else found + more
+        outside = saturated(part.grey, part.regions.zone).bone
+        in_zone += saturated(part.grey, np.zeros_like(part.regions.zone)).bone - outside
+    assert found is not None and looks is not None
+    return found, in_zone, looks
+
+
+def _range(of: Survey) -> quality.Range:
+    ny, nx = of.scan.shape[1:]
+    return quality.Range(of.greys.low, of.greys.high, ((ny - 1) / 2, (nx - 1) / 2))
+
+
+def _check_bone(bone: Fraction, settings: Microct) -> None:
     """Raises SpecimenError where the VOI holds no bone, or nothing else."""
     if bone.bone in (0, bone.total):
         what = "no bone" if bone.bone == 0 else "nothing but bone"
@@ -227,195 +217,68 @@ def check_bone(bone: Fraction, settings: Microct) -> None:
         )
 
 
-def find_regions(
-    grey: NDArray,
-    voxel_um: float,
-    settings: Microct,
-    threads: int = 1,
-    by_hand: Corrected[Mask] | None = None,
-) -> Regions:
-    """Implant, exclusion band and VOI of a scan; raises SpecimenError if the VOI is empty."""
-    drawn = by_hand or Corrected()
-    if settings.implant == "none":
-        nothing = np.zeros(grey.shape, bool)
-        return Regions(
-            nothing,
-            nothing,
-            np.ones(grey.shape, bool) if drawn.voi is None else drawn.voi,
-            None,
-            None,
-            None,
-        )
-    implant = segment_implant(grey, settings) if drawn.implant is None else drawn.implant
-    axis = implant_axis(implant, settings.voi.apex)
-    distance, height = (
-        distance_um(implant, voxel_um, threads),
-        height_um(grey.shape, axis, voxel_um),
-    )
-    regions = regions_around(
-        implant, distance, height, axis=axis, settings=settings, band=drawn.band, voi=drawn.voi
-    )
-    if not regions.voi.any():
-        raise empty_voi(voxel_um)
-    return regions
-
-
-def empty_voi(voxel_um: float) -> SpecimenError:
-    """What to say of a scan without a VOI; a voxel in another unit shows here."""
-    return SpecimenError(
-        "the VOI is empty: no voxel of the scan lies in the declared shell around the implant "
-        f"(voxels of {voxel_um:.4g} um)"
-    )
-
-
-def regions_around(
-    implant: Mask,
-    distance: NDArray[np.float32],
-    height: NDArray[np.float32],
-    axis: Axis,
-    settings: Microct,
-    band: Mask | None = None,
-    voi: Mask | None = None,
-    origin: Place = (0, 0, 0),
-) -> Regions:
-    """Exclusion band and VOI around an implant, in a scan or in a part of it that begins at `origin`.
-
-    Parameters
-    ----------
-    implant, distance, height
-        (z, y, x) of the part; distance to the metal and height above the apex in µm.
-    axis
-        In the scan's voxels.
-    band, voi
-        By hand; as declared where not given.
-    """
-    zone = distance <= settings.voi.inner_um + 1e-3 if band is None else implant | band
-    if voi is None:
-        voi = shell(distance, settings.voi.inner_um, settings.voi.outer_um, height, settings.voi)
-    return Regions(
-        implant=implant,
-        zone=zone,
-        voi=voi & ~zone,
-        distance=distance,
-        height=height,
-        axis=axis,
-        origin=origin,
-    )
-
-
-def label_map(bone: Mask, regions: Regions) -> NDArray[np.uint8]:
-    """Label map with the codes of LABELS."""
-    labels = np.zeros(bone.shape, np.uint8)
-    labels[bone] = LABELS["bone outside VOI"]
-    labels[regions.voi] = LABELS["marrow in VOI"]
-    labels[regions.voi & bone] = LABELS["bone in VOI"]
-    labels[regions.zone] = LABELS["exclusion band"]
-    labels[regions.implant] = LABELS["implant"]
-    return labels
-
-
-@dataclass(frozen=True)
-class Sized:
-    """Local thickness of a phase in the VOI (None where it has no border), its means (mm) in `shells_um` (NaN without a
-    voxel), its map (mm, 0 outside the phase and the VOI), and why it, or ImageJ's form of it, could not be had."""
-
-    thickness: morphometry.Thickness | None
-    by_shell: tuple[float, ...]
-    map_mm: NDArray[np.float32]
-    missing: str = ""
-
-
-def sized(phase: Mask, regions: Regions, voxel_um: float, settings: Microct, threads: int) -> Sized:
-    """Local thickness of a phase that is at hand as far as its spheres reach."""
-    found = morphometry.thickness(
-        phase, regions.voi, voxel_um / 1000, regions.zone, threads, settings.thickness_variants
-    )
-    if found is None:
-        return Sized(None, (), np.zeros(phase.shape, np.float32))
-    sizes = np.where(
-        phase & regions.voi, found.map_voxels * np.float32(voxel_um / 1000), np.float32(0)
-    )
-    return Sized(found, shell_means(sizes, regions, settings), sizes)
-
-
-def shell_means(
-    sizes: NDArray[np.float32], regions: Regions, settings: Microct
-) -> tuple[float, ...]:
-    """Mean of a thickness map (mm) in each of `shells_um`; NaN without a voxel."""
-    if regions.axis is None or not settings.shells_um:
-        return ()
-    found = (
-        sizes[m & (sizes > 0)] for m in shell_masks(regions, settings)[-len(settings.shells_um) :]
-    )
-    return tuple(float(v.mean(dtype=np.float64)) if v.size else float("nan") for v in found)
-
-
-def thickness_rows(outcome: str, found: Sized, settings: Microct) -> list[dict[str, object]]:
-    """Tb.Th or Tb.Sp: mean and standard deviation over voxels, as ImageJ's plugin gives them, and by shell."""
-    method, thick = "exact closed-ball local thickness", found.thickness
-    if thick is None:
-        reason = found.missing or "the phase has no border in the scan"
-        row = {"qc": "fail", "qc_reason": reason, "unit": "mm", "method": method}
-        return [{"outcome": name, **row} for name in (outcome, f"{outcome}_sd")]
-    # a share, told with the value: it says how far the VOI's surroundings limit the spheres
-    clipped = f"{100 * thick.clipped_share:.3g} % of voxels have a sphere that meets the scan's border or metal"
-    qc = "warn" if thick.clipped_share > settings.clipped_warn_share else "pass"
-    row = {"unit": "mm", "qc": qc, "qc_reason": clipped, "method": method}
-    rows = [
-        {**row, "outcome": outcome, "value": thick.mean},
-        {**row, "outcome": f"{outcome}_sd", "value": thick.sd},
-    ]
-    other = {
-        **row,
-        "variant": "method=bonej",
-        "method": f"{method}, cleaned up as ImageJ's plugin does",
-    }
-    if settings.thickness_variants and found.missing:
-        other |= {"qc": "fail", "qc_reason": found.missing}
-        rows += [{**other, "outcome": name} for name in (outcome, f"{outcome}_sd")]
-    elif thick.bonej_mean is not None:
-        rows.append({**other, "outcome": outcome, "value": thick.bonej_mean})
-        rows.append({**other, "outcome": f"{outcome}_sd", "value": thick.bonej_sd})
-    for (low, high), mean in zip(settings.shells_um, found.by_shell, strict=False):
-        if mean == mean:
-            rows.append(
-                {**row, "outcome": outcome, "variant": f"shell={low:g}-{high:g}um", "value": mean}
-            )
-    return rows
-
-
-def _geometry_warnings(regions: Regions, shape: tuple[int, int, int]) -> list[str]:
+def _border_warnings(of: Survey) -> list[str]:
     """Metal that meets the border of the scan, or a shell that leaves it."""
-    named = {"implant": regions.implant, "VOI": regions.voi} if regions.axis is not None else {}
-    return border_warnings(
-        {n: any(f.any() for f in _scan_faces(m, regions.origin, shape)) for n, m in named.items()}
+    if of.ground.axis is None or of.ground.implant is None:
+        return []
+    low, size = bounds(bits_of(of.ground.implant))
+    metal = [a + b for a, b in zip(of.ground.at, low, strict=True)], size
+    named = {"implant": metal, "VOI": bounds(of.bits.voi)}
+    return [
+        f"the {name} meets the border of the scan"
+        for name, (starts, sizes) in named.items()
+        if any(a == 0 or a + s == n for a, s, n in zip(starts, sizes, of.scan.shape, strict=True))
+    ]
+
+
+def _structure(of: Survey, counts: Counts) -> structure.Structure:
+    """Surface, connectivity, mid-axes and anisotropy."""
+    b, planes, threads = of.bits, of.planes, of.threads
+    axis = anisotropy(b.bone, b.voi, threads) if of.settings.anisotropy else None
+    fields, missing = _fields(of) if axis else ((), {})
+    return structure.Structure(
+        surface=surface(b.seen, of.ground.voxel_um / 1000, b.voi, planes, threads),
+        seen=counts.shares[0],
+        bone=counts.bone,
+        pure=connectivity(b.pure, b.voi, planes, threads),
+        all_parts=connectivity(b.bone, b.voi, planes, threads),
+        mid_axes=_mid_axes(of) if of.settings.thickness_variants else None,
+        anisotropy=axis,
+        fields=fields,
+        missing=missing,
     )
 
 
-def border_warnings(meets: Mapping[str, bool]) -> list[str]:
-    """What meets the border of the scan, by name."""
-    return [f"the {name} meets the border of the scan" for name, so in meets.items() if so]
+def _fields(of: Survey) -> tuple[tuple[Anisotropy, ...], dict[str, str]]:
+    """Anisotropy of isotropic fields, or why there are none."""
+    b, n = of.bits, of.settings.da_noise_fields
+    try:
+        return noise_floors(b.bone, b.voi, n, of.work_mb, of.threads), {}
+    except ValueError as error:
+        return (), {"noise-floor": f"{NO_FIELD}: {error}"}
 
 
-def _scan_faces(mask: Mask, origin: Place, shape: tuple[int, int, int]) -> list[Mask]:
-    """The outermost layers of a part that are outermost layers of the scan."""
-    faces = []
-    for axis in range(3):
-        layers = np.moveaxis(mask, axis, 0)
-        if origin[axis] == 0:
-            faces.append(layers[0])
-        if origin[axis] + mask.shape[axis] == shape[axis]:
-            faces.append(layers[-1])
-    return faces
+def _mid_axes(of: Survey) -> structure.MidAxes:
+    """Spacing of mid-axes, or why there is none."""
+    try:
+        found = mid_axis_spacing(of.bits.bone, of.bits.voi, None, of.work_mb, of.threads)
+    except ValueError as error:
+        return structure.MidAxes(None, f"{TOO_LITTLE}: {error}")
+    return structure.MidAxes(None if found is None else found.mean * of.ground.voxel_um / 1000)
 
 
-def table_of(
-    rows: list[dict[str, object]], warnings: list[str], described: str, common: Mapping[str, object]
+def _table_of(
+    rows: list[dict[str, object]],
+    warnings: list[str],
+    doubts: list[str],
+    *,
+    described: str,
+    common: Mapping[str, object],
 ) -> pd.DataFrame:
-    """The measurements table; warnings about the scan reach every row."""
+    """The measurements table; warnings about the scan reach every row, doubts hold every row back."""
     for row in rows:
         row["method"] = "; ".join(t for t in (str(row.get("method", "")), described) if t)
-        if warnings and row.get("qc") != "fail":
-            row["qc"] = "warn"
-            row["qc_reason"] = "; ".join(t for t in (*warnings, str(row.get("qc_reason", ""))) if t)
+        if (said := [*doubts, *warnings]) and row.get("qc") != "fail":
+            row["qc"] = "hold" if doubts else "warn"
+            row["qc_reason"] = "; ".join(t for t in (*said, str(row.get("qc_reason", ""))) if t)
     return tidy(rows, modality="microct", level="specimen", **common)

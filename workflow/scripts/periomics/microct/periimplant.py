@@ -9,7 +9,6 @@ from __future__ import annotations
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-import edt
 import numpy as np
 from numpy.typing import NDArray
 
@@ -73,6 +72,17 @@ def implant_axis(implant: Mask, apex: str = "high_z", origin: Place = (0, 0, 0))
     return Axis(centre + low * direction, centre + high * direction, direction)
 
 
+def along_axis(
+    implant: Mask, axis: Axis, origin: Place
+) -> Iterator[tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """Place along the axis from the apex, and distance to the axis (voxels), of a mask's voxels, plane by plane."""
+    for at in _places(implant, origin):
+        from_apex = at - axis.apex
+        along = _dot(from_apex, axis.direction)
+        away = from_apex - along[:, None] * axis.direction
+        yield along, np.sqrt(_dot(away**2, np.ones(3)))
+
+
 def _places(mask: Mask, origin: Place) -> Iterator[NDArray[np.int64]]:
     """Places (n, 3) of the mask's voxels in the scan, plane by plane."""
     for plane in np.flatnonzero(mask.any(axis=(1, 2))):
@@ -93,13 +103,6 @@ def _moments(mask: Mask, origin: Place) -> tuple[NDArray[np.float64], NDArray[np
 def _dot(places: NDArray, direction: NDArray[np.float64]) -> NDArray[np.float64]:
     """Places (n, 3) along a direction, each by itself: a matrix product rounds by where a row stands."""
     return places[:, 0] * direction[0] + places[:, 1] * direction[1] + places[:, 2] * direction[2]
-
-
-def distance_um(implant: Mask, voxel_um: float, threads: int = 1) -> NDArray[np.float32]:
-    """Distance (µm) from each voxel centre to the nearest implant voxel centre; 0 inside."""
-    return edt.edt(
-        np.ascontiguousarray(~implant), black_border=False, parallel=threads
-    ) * np.float32(voxel_um)
 
 
 def height_um(

@@ -9,20 +9,20 @@ from periomics.core.figures import PALETTE, new_figure
 from periomics.microct.masks import LABELS
 from periomics.microct.measure import Measured
 from periomics.microct.render import render
+from periomics.microct.view import View
 
 BEHIND_TEXT = {"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1}
+IN_VOI = (LABELS["bone in VOI"], LABELS["marrow in VOI"])
 BONE, IMPLANT, VOI = PALETTE[4], PALETTE[0], PALETTE[3]
 
 
-def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float | None = None):
+def overlay(measured: Measured, title: str = "", band_um: float | None = None):
     """Figure of slices, 3-D view, thickness maps and curves.
 
     Parameters
     ----------
-    grey
-        (z, y, x) scan, on the grid of the label map.
     measured
-        What `measure` gave for it.
+        What `measure` gave.
     title
         Above the panels.
     band_um
@@ -37,32 +37,31 @@ def overlay(grey: NDArray, measured: Measured, title: str = "", band_um: float |
     """
     with_curves = len(measured.curves) > 0
     fig, axes = new_figure(14.0, 7.0, ncols=4, nrows=2)
-    at = _centre(measured)
-    in_scan = [measured.step * (a + o) for a, o in zip(at, measured.regions.origin, strict=True)]
-    low, high = _window(grey, measured)
+    view = measured.view
+    at = _centre(view)
+    in_scan = [o + view.step * a for a, o in zip(at, view.origin, strict=True)]
+    low, high = _window(view)
     planes = (("across", 0, "x", "y"), ("along", 1, "x", "z"), ("along", 2, "y", "z"))
     for ax, (name, axis, horizontal, vertical) in zip(axes[0, :3], planes, strict=True):
         ax.imshow(
-            np.take(grey, at[axis], axis=axis),
+            np.take(view.grey, at[axis], axis=axis),
             cmap="gray",
             vmin=low,
             vmax=high,
             interpolation="nearest",
         )
-        _outlines(ax, np.take(measured.labels, at[axis], axis=axis))
+        _outlines(ax, np.take(view.labels, at[axis], axis=axis))
         ax.set_title(f"{name} the axis, {'zyx'[axis]} = {in_scan[axis]}")
         ax.set_xlabel(horizontal)
         ax.set_ylabel(vertical)
-        _scale_bar(ax, measured.voxel_um, grey.shape[2])
-    up = measured.regions.axis.direction if measured.regions.axis is not None else None
-    axes[0, 3].imshow(render(measured.labels, up))
-    axes[0, 3].set_title(
-        "bone and implant, front cut away" if measured.regions.axis is not None else "bone"
-    )
+        _scale_bar(ax, view.voxel_um, view.grey.shape[2])
+    up = view.axis.direction if view.axis is not None else None
+    axes[0, 3].imshow(render(view.labels, up))
+    axes[0, 3].set_title("bone and implant, front cut away" if view.axis is not None else "bone")
     axes[0, 3].axis("off")
-    implant = np.take(measured.labels, at[1], axis=1) == LABELS["implant"]
+    implant = np.take(view.labels, at[1], axis=1) == LABELS["implant"]
     for ax, sizes, name in zip(
-        axes[1], (measured.thickness_mm, measured.separation_mm), ("bone", "marrow"), strict=False
+        axes[1], (view.thickness_mm, view.separation_mm), ("bone", "marrow"), strict=False
     ):
         image = ax.imshow(
             np.ma.masked_equal(np.take(sizes, at[1], axis=1), 0),
@@ -112,27 +111,27 @@ def _curve_panels(axes, measured: Measured, band_um: float | None) -> None:
     axes[0].legend(fontsize=7, frameon=False)
 
 
-def _centre(measured: Measured) -> tuple[int, int, int]:
+def _centre(view: View) -> tuple[int, int, int]:
     """Voxel of the axis (or of the scan, without an implant) at the middle height of the VOI."""
-    axis, shape = measured.regions.axis, measured.labels.shape
-    z = np.flatnonzero(measured.regions.voi.any(axis=(1, 2)))
+    axis, shape = view.axis, view.labels.shape
+    z = np.flatnonzero(np.isin(view.labels, IN_VOI).any(axis=(1, 2)))
     middle = int((z[0] + z[-1]) // 2)
     if axis is None:
         return middle, shape[1] // 2, shape[2] // 2
-    apex = axis.apex - measured.regions.origin
-    along = (middle - apex[0]) / axis.direction[0]
-    _, y, x = np.rint(apex + along * axis.direction).astype(int)
+    along = (middle - axis.apex[0]) / axis.direction[0]
+    _, y, x = np.rint(axis.apex + along * axis.direction).astype(int)
     return middle, int(np.clip(y, 0, shape[1] - 1)), int(np.clip(x, 0, shape[2] - 1))
 
 
-def _window(grey: NDArray, measured: Measured) -> tuple[float, float]:
+def _window(view: View) -> tuple[float, float]:
     """Grey window of the tissue, so that the metal does not darken the bone."""
-    tissue = grey[~measured.regions.zone]
+    metal = np.isin(view.labels, (LABELS["implant"], LABELS["exclusion band"]))
+    tissue = view.grey[~metal]
     return float(np.percentile(tissue, 0.5)), float(np.percentile(tissue, 99.9))
 
 
 def _outlines(ax, labels: NDArray[np.uint8]) -> None:
-    voi = np.isin(labels, (LABELS["bone in VOI"], LABELS["marrow in VOI"]))
+    voi = np.isin(labels, IN_VOI)
     bone = labels == LABELS["bone in VOI"]
     for mask, colour, width in (
         (bone, BONE, 0.5),

@@ -55,11 +55,17 @@ class Plan:
 
 
 def plan_for(shape: Shape, memory_mb: float, threads: int = 1, step: str = "") -> Plan:
-    """Slabs and blocks that fit into the memory (MB), with a temporary file between passes; ValueError if too few do."""
+    """Slabs and blocks that fit into the memory (MB); ValueError if too few do.
+
+    What lies between passes stays in memory if it takes no more than a quarter of it, else in a temporary file.
+    """
     half = shape[2] // 2 + 1
+    between_mb = 16 * shape[0] * shape[1] * half / 1e6
+    kept = Held if between_mb <= memory_mb / 4 else Spill
+    memory_mb -= between_mb if kept is Held else 0
     planes = planes_for(memory_mb, shape, SLAB_BYTES, threads, THREAD_BYTES)
     rows = planes_for(memory_mb, (shape[1], shape[0], half), BLOCK_BYTES, threads, THREAD_BYTES)
-    return Plan(shape, min(MOST_PLANES, planes), min(MOST_PLANES, rows), threads, Spill, step)
+    return Plan(shape, min(MOST_PLANES, planes), min(MOST_PLANES, rows), threads, kept, step)
 
 
 def radial_amplitude(bone: Reader, voi: Reader, fraction: float, plan: Plan) -> NDArray[np.float64]:

@@ -15,29 +15,6 @@ from periomics.microct.formats.readers import Spacing
 NEARLY = 1e-3
 
 
-def to_cubes(grey: NDArray, spacing_um: Spacing) -> tuple[NDArray, Spacing]:
-    """The scan on a grid of cubes with its shortest edge, by linear interpolation between voxel centres.
-
-    Parameters
-    ----------
-    grey
-        (z, y, x).
-    spacing_um
-        Edges of a voxel, µm (z, y, x).
-
-    Returns
-    -------
-    Grey values of the same type and the edges of the cube. The grid starts at the first voxel's centre and covers the
-    scan's centres; a scan of cubes (edges within a thousandth) is returned as it is.
-    """
-    shape, edge = cubes_of(grey.shape, spacing_um)
-    if shape == grey.shape:
-        return grey, spacing_um
-    return _planes(lambda low, high: grey[low:high], grey.shape, spacing_um, 0, shape[0]), (
-        edge,
-    ) * 3
-
-
 def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, int, int], float]:
     """Shape of the scan on the grid of cubes, and their edge; the same shape where its voxels are cubes."""
     edge = min(spacing_um)
@@ -48,8 +25,12 @@ def cubes_of(shape: tuple[int, ...], spacing_um: Spacing) -> tuple[tuple[int, in
     ), edge
 
 
-def cubes_by_slabs(scan: SlabReader) -> SlabReader:
-    """`to_cubes` of a scan that is read by slabs, voxel for voxel."""
+def to_cubes(scan: SlabReader) -> SlabReader:
+    """The scan on a grid of cubes with its shortest edge, by linear interpolation between voxel centres.
+
+    Grey values keep their type. The grid starts at the first voxel's centre and covers the scan's centres; a scan of cubes
+    (edges within a thousandth) is returned as it is.
+    """
     shape, edge = cubes_of(scan.shape, scan.spacing_um)
     if shape == scan.shape:
         return scan

@@ -15,7 +15,7 @@ from periomics.core.results import write_result
 from periomics.microct.contact import CURVE_COLUMNS
 from periomics.microct.formats.nifti import Frame, frame_of, write_nifti
 from periomics.microct.formats.readers import probe
-from periomics.microct.large import Placed
+from periomics.microct.measure import Placed
 from periomics.microct.picture import overlay
 from periomics.microct.scan import FACT_COLUMNS, Scan
 from periomics.study.measurements import COLUMNS, failed
@@ -28,9 +28,10 @@ PLANES = 8
 def write_scan(scan: Scan, title: str, band_um: float, out: Any) -> None:
     """Write a measured scan; `out` names the files: overlay, labels, thickness, separation, curves, facts, measurements."""
     found = scan.measured
-    save(overlay(scan.grey, found, title, band_um), out.overlay)
-    for name, dtype in VOLUMES.items():
-        _write_planes(getattr(out, name), dtype, getattr(scan.volumes, name), scan.volumes.frame)
+    save(overlay(found, title, band_um), out.overlay)
+    placed = (((0, 0, 0), scan.shape, found.labels), *found.maps)
+    for (name, dtype), volume in zip(VOLUMES.items(), placed, strict=True):
+        _write_planes(getattr(out, name), dtype, volume, scan.frame)
     write_result(found.curves, out.curves, CURVE_COLUMNS)
     write_result(scan.facts, out.facts, FACT_COLUMNS)
     write_result(found.table, out.measurements, COLUMNS)

@@ -2,33 +2,25 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct.budget import fits
-from periomics.microct.density import Calibration, calibration_of
-from periomics.microct.formats.header import isotropic_voxel, three
-from periomics.microct.formats.lazy import SlabReader, in_a_file, open_volume
+from periomics.microct.density import calibration_of
+from periomics.microct.formats.header import isotropic_voxel
+from periomics.microct.formats.lazy import SlabReader, at_hand, open_volume
 from periomics.microct.formats.nifti import Frame, frame_of
-from periomics.microct.large import NO_FIELD, TOO_LITTLE, Large, Placed, held, measure_large
-from periomics.microct.masks import Corrected, corrected, corrected_by_slabs
-from periomics.microct.measure import Measured, measure
-from periomics.microct.resample import cubes_by_slabs
-from periomics.microct.slabs import empty_bits
-from periomics.microct.survey import Greys
+from periomics.microct.masks import corrected
+from periomics.microct.measure import NO_FIELD, Measured, measure
+from periomics.microct.resample import to_cubes
+from periomics.microct.slabs import TOO_LITTLE, Shape
 from periomics.study.measurements import concatenate
 from periomics.study.settings.microct import Microct
 
-# The scan as it is measured, masks by hand, and how it is measured with masks.
-Prepared = tuple[SlabReader, Corrected[Any] | None, Callable[[Corrected[Any] | None], Large]]
 FACT_COLUMNS = ("fact", "value", "source")
 # Outcomes that are also given as they would be without the corrected mask.
 BEFORE = ("bvtv", "bv", "tv", "tbth", "tbsp", "ovtv", "bic_ct")
@@ -36,23 +28,13 @@ NOT_STATED = "not stated"
 
 
 @dataclass(frozen=True)
-class Volumes:
-    """Label map and maps of thickness and separation (mm) of a scan, each as (first voxel, shape, planes), and their frame."""
-
-    frame: Frame
-    labels: Placed
-    thickness: Placed
-    separation: Placed
-
-
-@dataclass(frozen=True)
 class Scan:
-    """A measured scan, grey values on the grid of its picture, facts that the field's guideline asks for, volumes to write."""
+    """A measured scan, facts that the field's guideline asks for, shape of its label map, and where it lies."""
 
     measured: Measured
-    grey: NDArray
     facts: pd.DataFrame
-    volumes: Volumes
+    shape: Shape
+    frame: Frame
 
 
 def batch_settings(settings: Microct, batch: Mapping[str, object]) -> Microct:
@@ -108,100 +90,25 @@ def measure_file(
     source = open_volume(path, None if stated in (None, "") else float(str(stated)))
     settings = batch_settings(settings, batch or {})
     calibration = calibration_of(settings, source.facts, batch or {})
-    scan = cubes_by_slabs(source) if settings.voxels == "resample" else source
-    drawn = open_volume(mask, isotropic_voxel(scan.spacing_um)) if mask else None
-    measuring = _at_once if fits(scan.shape, settings.memory_mb) else _by_parts
-    scan, by_hand, again = measuring(
-        scan,
-        drawn,
-        str(mask),
-        settings=settings,
-        common=common,
-        threads=threads,
-        calibration=calibration,
-    )
-    found = again(by_hand)
-    if drawn is not None:
-        table = _with_before(found.measured, row, lambda: again(None).measured)
-        found = replace(found, measured=replace(found.measured, table=table))
+    scan = to_cubes(source) if settings.voxels == "resample" else source
+    scan = at_hand(scan, settings.memory_mb)
+    again = partial(measure, scan, settings, common, threads, calibration)
+    if mask:
+        drawn = at_hand(open_volume(mask, isotropic_voxel(scan.spacing_um)), settings.memory_mb)
+        found = again(corrected(drawn, scan.shape, mask))
+        found = replace(found, table=_with_before(found.table, row, again))
+    else:
+        found = again()
     facts = scan_facts(source, row, settings, found)
-    at = frame_of(source.facts, scan.spacing_um)
-    labels = ((0, 0, 0), scan.shape, found.labels)
-    return Scan(found.measured, found.grey, facts, Volumes(at, labels, *found.maps))
+    return Scan(found, facts, scan.shape, frame_of(source.facts, scan.spacing_um))
 
 
-def _at_once(
-    scan: SlabReader,
-    drawn: SlabReader | None,
-    name: str,
-    *,
-    settings: Microct,
-    common: Mapping[str, object],
-    threads: int,
-    calibration: Calibration | None,
-) -> Prepared:
-    """A scan that fits into memory."""
-    grey = scan.slab(0, scan.shape[0])
-    by_hand = None if drawn is None else corrected(drawn.slab(0, drawn.shape[0]), scan.shape, name)
-
-    def again(masks: Corrected[NDArray[np.bool_]] | None) -> Large:
-        found = measure(
-            grey,
-            scan.spacing_um,
-            settings.but(voxels="cubes"),
-            common=common,
-            threads=threads,
-            calibration=calibration,
-            by_hand=masks,
-        )
-        whole = partial(held, (0, 0, 0), three(grey.shape))
-        maps = whole(found.thickness_mm), whole(found.separation_mm)
-        greys = Greys(float(grey.min()), float(grey.max()), grey.dtype, 0, empty_bits((0, 0, 0)))
-        return Large(found, grey, greys, lambda a, b: found.labels[a:b], maps, "at once")
-
-    return scan, by_hand, again
-
-
-def _by_parts(
-    scan: SlabReader,
-    drawn: SlabReader | None,
-    name: str,
-    *,
-    settings: Microct,
-    common: Mapping[str, object],
-    threads: int,
-    calibration: Calibration | None,
-) -> Prepared:
-    """A scan that does not; what can only be read whole is read once, if that fits."""
-    scan = _by_planes(scan, settings.memory_mb)
-    drawn = None if drawn is None else _by_planes(drawn, settings.memory_mb)
-    by_hand = None if drawn is None else corrected_by_slabs(drawn, scan.shape, 16, name)
-    return (
-        scan,
-        by_hand,
-        lambda masks: measure_large(scan, settings, common, threads, calibration, masks),
-    )
-
-
-def _by_planes(scan: SlabReader, memory_mb: float) -> SlabReader:
-    """A scan whose planes can be read one by one; raises SpecimenError where it is read whole and does not fit."""
-    if not scan.whole:
-        return scan
-    kind = np.dtype(scan.dtype if scan.dtype != "native" else "int16")
-    need = 2 * kind.itemsize * math.prod(scan.shape) / 1e6
-    if need > memory_mb:
-        raise SpecimenError(
-            f"microct/memory_mb is too little for this scan: {scan.format} of this kind is read whole, {need:.0f} MB needed, "
-            f"{memory_mb:g} allowed; planes, or a format that is not compressed as a whole, need less"
-        )
-    return in_a_file(scan)
-
-
-def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFrame:
+def _with_before(
+    table: pd.DataFrame, row: Mapping[str, object], again: Callable[[], Measured]
+) -> pd.DataFrame:
     """The table with who corrected what and why, and the main outcomes as they were before (`mask=before`)."""
     by, why = (str(row.get(c) or NOT_STATED) for c in ("mask_by", "mask_reason"))
-    table = found.table.copy()
-    table["method"] = table["method"] + f"; mask by {by}, reason: {why}"
+    table = table.assign(method=table["method"] + f"; mask by {by}, reason: {why}")
     try:
         before = again().table
     except SpecimenError as error:
@@ -219,7 +126,7 @@ def _with_before(found: Measured, row: Mapping[str, object], again) -> pd.DataFr
 
 
 def scan_facts(
-    scan: SlabReader, row: Mapping[str, object], settings: Microct, found: Large
+    scan: SlabReader, row: Mapping[str, object], settings: Microct, found: Measured
 ) -> pd.DataFrame:
     """Acquisition, region and processing of a scan, as the guideline (Bouxsein 2010, 10.1002/jbmr.141) asks for them.
 
@@ -251,14 +158,13 @@ def scan_facts(
         ("format", scan.format, "file"),
     ]
     rows += [(str(k).replace("_", " "), _text(v), "file") for k, v in source.items()]
-    measured, axis = found.measured, found.measured.regions.axis
-    table = measured.table
+    table, axis = found.table, found.axis
     region = table.loc[(table["outcome"] == "tv") & (table["variant"] == ""), "value"].item()
     for_memory = table["qc_reason"].str.startswith((TOO_LITTLE, NO_FIELD))
     left_out = table.loc[for_memory, ["outcome", "variant"]]
     rows += [
         ("processing", settings.describe(), "config"),
-        ("measured", found.how, "config"),
+        ("memory, MB", f"{settings.memory_mb:g}", "config"),
         (
             "left out for memory",
             ", ".join(" ".join(r).strip() for r in left_out.to_numpy()) or "nothing",
@@ -267,15 +173,20 @@ def scan_facts(
         ("region, mm3", f"{region:.6g}", "measured"),
         (
             "implant length, mm",
-            _text(None if axis is None else f"{axis.length * measured.voxel_um / 1000:.6g}"),
+            _text(None if axis is None else f"{(axis.length + 1) * found.voxel_um / 1000:.6g}"),
             "measured",
         ),
+        ("metal above the shoulder, mm", f"{found.above_um / 1000:.6g}", "measured"),
         (
             "implant tilt to z, degree",
             _text(None if axis is None else f"{axis.tilt_degrees:.4g}"),
             "measured",
         ),
-        ("warnings", "; ".join(measured.warnings) or "none", "measured"),
+        *(
+            (f"quality: {q.name}", f"{q.amount(q.value, 4)}, limit {q.amount(q.limit)}", "measured")
+            for q in found.quality
+        ),
+        ("warnings", "; ".join(found.warnings) or "none", "measured"),
     ]
     return pd.DataFrame(rows, columns=list(FACT_COLUMNS))
 

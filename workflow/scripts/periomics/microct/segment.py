@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import cc3d
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -18,27 +17,6 @@ def smooth(grey: NDArray, sigma: float) -> NDArray[np.float32]:
     """Gaussian filter (sigma in voxels, cut at 4 sigma, border voxels repeated) as float32; sigma 0 leaves values."""
     grey = grey.astype(np.float32)
     return ndimage.gaussian_filter(grey, sigma, mode="nearest") if sigma > 0 else grey
-
-
-def segment_implant(grey: NDArray, settings: Microct) -> Mask:
-    """Metal: raw grey >= implant threshold, largest 26-component, closed by a ball.
-
-    Parameters
-    ----------
-    grey
-        (z, y, x) as scanned: smoothing would widen the metal into the bone.
-
-    Raises
-    ------
-    SpecimenError
-        If there is no metal, or a second component of a declared share of the first (two implants, or a threshold
-        that takes in bone or noise).
-    """
-    metal = grey >= settings.implant_threshold
-    labels = cc3d.connected_components(metal, connectivity=26)
-    sizes = np.bincount(labels.ravel())[1:]
-    check_parts(sizes, settings, float(grey.max()))
-    return close(labels == sizes.argmax() + 1, settings.closing_voxels)
 
 
 def check_parts(sizes: NDArray[np.int64], settings: Microct, brightest: float) -> None:
@@ -83,7 +61,7 @@ def bone_mask(
     metal_zone: Mask,
     factor: float = 1.0,
 ) -> Mask:
-    """Bone by the declared segmentation, up to the metal (voxels of the metal zone are kept: cut them where they must not be).
+    """Bone by a fixed or an adaptive threshold, up to the metal (voxels of the metal zone are kept: cut them where they must not be).
 
     Parameters
     ----------
@@ -100,12 +78,6 @@ def bone_mask(
     if settings.segmentation == "fixed" or settings.bone_threshold_low is None:
         return high
     low = segment_bone(smoothed, settings.bone_threshold_low * factor)
-    if settings.segmentation == "two_level":
-        labels = cc3d.connected_components(low & ~metal_zone, connectivity=26)
-        reached = np.zeros(int(labels.max()) + 1, bool)
-        reached[labels[high & ~metal_zone]] = True
-        reached[0] = False
-        return high | reached[labels]
     free = (~metal_zone).astype(np.float32)
     sigma = settings.adaptive_sigma_um / voxel_um
     weight = ndimage.gaussian_filter(free, sigma, mode="nearest")

@@ -66,31 +66,6 @@ def bits_of(mask: Mask) -> BitVolume:
     return volume
 
 
-def threshold_bits(
-    read: Reader,
-    shape: Shape,
-    threshold: float,
-    sigma: float = 0.0,
-    planes: int = 64,
-    file: Path | None = None,
-) -> BitVolume:
-    """Mask of grey values at or above a threshold, after a Gaussian filter, slab by slab.
-
-    Parameters
-    ----------
-    threshold
-        Smallest grey value of the mask.
-    file
-        Where the bits are kept; in memory if not given.
-    read, shape, sigma, planes
-        As `smoothed_slabs`. The mask is voxel for voxel that of the whole.
-    """
-    volume = empty_bits(shape, file)
-    for low, grey in smoothed_slabs(read, shape, sigma, planes, "threshold"):
-        volume.write(low, grey >= threshold)
-    return volume
-
-
 def smoothed_slabs(
     read: Reader, shape: Shape, sigma: float, planes: int, step: str, more: int = 0
 ) -> Iterator[tuple[int, NDArray]]:

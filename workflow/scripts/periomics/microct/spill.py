@@ -5,6 +5,7 @@ The file has no name from the start, so it vanishes with its object, and also wh
 
 from __future__ import annotations
 
+import math
 import tempfile
 from typing import Self
 
@@ -18,7 +19,13 @@ class Held:
     """A volume (z, y, x) in memory, with the functions of `Spill`; what is read may be changed without changing the volume."""
 
     def __init__(self, shape: Shape, dtype: DTypeLike) -> None:
+        self.shape = shape
         self._values: NDArray = np.zeros(shape, dtype)
+
+    @property
+    def mb(self) -> float:
+        """Memory that it takes."""
+        return self._values.nbytes / 1e6
 
     def __enter__(self) -> Self:
         return self
@@ -45,6 +52,8 @@ class Held:
 
 class Spill:
     """A volume (z, y, x) in a temporary file; planes may be written in any order, those never written are 0."""
+
+    mb = 0.0  # memory that it takes
 
     def __init__(self, shape: Shape, dtype: DTypeLike) -> None:
         self.shape, self.dtype = shape, np.dtype(dtype)
@@ -87,3 +96,9 @@ class Spill:
         self._file.seek(at)
         if self._file.readinto(out.view(np.uint8).data) != out.nbytes:
             raise OSError("a temporary file ended early")
+
+
+def kept(shape: Shape, dtype: DTypeLike, memory_mb: float) -> Held | Spill:
+    """A volume in memory if it takes no more than that (MB), else in a temporary file."""
+    size_mb = np.dtype(dtype).itemsize * math.prod(shape) / 1e6
+    return (Held if size_mb <= memory_mb else Spill)(shape, dtype)

@@ -7,7 +7,9 @@ at most one voxel a plane, so the halo's outermost plane would hold a distance a
 two slabs share are kept, so each is found once.
 
 With a VOI only spheres that reach it matter. The reach then has to exceed the distances of voxels no farther from the VOI than
-itself: the way from a centre to the VOI voxel that its sphere reaches passes one of them. Slabs without the VOI are passed over.
+itself: the way from a centre to the VOI voxel that its sphere reaches passes one of them. So only planes of the VOI are gone
+through, and of them no more is looked at than its rows and columns with two reaches around them: one for the centres, one for what
+bounds their spheres. A scan that fits into the memory is the case of one slab.
 
 The map as ImageJ's plugin leaves it (`cleanup`) comes with it: spheres are then painted two planes further and over the
 background, and those count that end short of the VOI by no more than the clean-up looks around.
@@ -24,7 +26,8 @@ import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.microct.cleanup import AROUND, CORNER, cleaned
+from periomics.microct.boxes import Box, box_around, crop, size_of, within
+from periomics.microct.cleanup import AROUND, CORNER, both_maps
 from periomics.microct.distance import NARROW, Squares, squared_distance
 from periomics.microct.slabs import LOG, BitVolume, Mask, Reader, Shape, planes_for
 from periomics.microct.thickness import largest_squares
@@ -99,11 +102,19 @@ class Moments:
         return mean, float(np.sqrt((squares.sum() + sizes @ (means - mean) ** 2) / sizes.sum()))
 
 
+class NoBorder(ValueError):
+    """The phase fills the whole volume."""
+
+
+class FartherThanAllowed(Exception):
+    """A sphere that reaches the VOI may be larger than what the caller has read around it."""
+
+
 @dataclass
 class _Distances:
     """Squared distances of planes of a phase, exact up to `reach`, with those of the last call kept.
 
-    `around_voi` (voxels): spheres that come so near to the VOI count as well.
+    `around_voi` (voxels): spheres that come so near to the VOI count as well. `most` (voxels): the reach may not grow beyond.
     """
 
     read: Reader
@@ -111,9 +122,19 @@ class _Distances:
     threads: int
     voi: BitVolume | None = None
     around_voi: float = 0.0
+    most: int | None = None
     reach: int = FIRST_REACH
     low: int = 0
     kept: Squares = field(default_factory=lambda: np.zeros((0, 0, 0), np.uint16))
+
+    def __post_init__(self) -> None:
+        self.own = box_around(self.voi, 0, self.shape)
+
+    @property
+    def window(self) -> tuple[slice, slice]:
+        """Rows and columns that are looked at."""
+        _, rows, columns = box_around(self.voi, 2 * self.reach, self.shape)
+        return rows, columns
 
     def around(self, low: int, high: int) -> tuple[Squares, int, Mask | None] | None:
         """Distances of planes `low` to `high` with a halo of the reach, the halo's first plane, and the centres whose spheres
@@ -128,7 +149,9 @@ class _Distances:
             return square, first, None if near is None else self._reaching(square, near)
         longest = diagonal(self.shape) + spare
         if self.reach >= longest:
-            raise ValueError("the phase fills the whole volume: no distance to a border is defined")
+            raise NoBorder("the phase fills the whole volume: no distance to a border is defined")
+        if self.most is not None and 2 * self.reach > self.most:
+            raise FartherThanAllowed
         self.kept = self.kept[:0]
         self.reach = min(2 * self.reach, longest)
         return None
@@ -148,7 +171,8 @@ class _Distances:
         assert self.voi is not None
         below, above = max(0, first - self.reach), min(self.shape[0], last + self.reach)
         inner = slice(first - below, last - below)
-        return squared_distance(~self.voi.read(below, above), self.threads, self.reach, inner)
+        free = ~crop(self.voi.read, (slice(below, above), *self.window))
+        return squared_distance(free, self.threads, self.reach, inner)
 
     def _of(self, first: int, last: int) -> Squares:
         n = (
@@ -159,9 +183,9 @@ class _Distances:
         old = self.kept[first - self.low : first - self.low + n] if n else self.kept[:0]
         start = first + len(old)
         below, above = max(0, start - self.reach), min(self.shape[0], last + self.reach)
-        new = squared_distance(
-            self.read(below, above), self.threads, self.reach, slice(start - below, last - below)
-        )
+        phase = crop(self.read, (slice(below, above), *self.window))
+        inner = slice(start - below, last - below)
+        new = squared_distance(phase, self.threads, self.reach, inner)
         return np.concatenate([old, new]) if len(old) else new
 
 
@@ -177,6 +201,7 @@ def streamed_thickness(
     write: Callable[[int, Squares], None] | None = None,
     step: str = "local thickness",
     write_bonej: Callable[[int, NDArray[np.float32]], None] | None = None,
+    most: int | None = None,
 ) -> SizeCounts:
     """Exact closed-ball local thickness of a phase over its voxels in a VOI; that of `thickness.local_thickness`.
 
@@ -199,35 +224,38 @@ def streamed_thickness(
     metal_zone
         Implant and exclusion band, if any.
     write
-        Takes (first plane, squared radii of a slab) as they come, for a map; right in the VOI, planes without it do not come.
+        Takes (first plane, squared radii of a slab in the VOI's rows and columns) as they come, for a map; right in the VOI.
     step
         Name in the log.
     write_bonej
-        As `write`, for `cleanup.bonej_thickness` (diameters, voxels); that map is made only if this is given.
+        As `write`, for the map as ImageJ's plugin leaves it (diameters, voxels); it is made only if this is given.
+    most
+        Largest reach (voxels); none if not given.
 
     Raises
     ------
+    NoBorder
+        If the phase fills the whole volume.
     ValueError
-        If the phase fills the whole volume, or the memory is too little for its spheres.
+        If the memory is too little for its spheres.
+    FartherThanAllowed
+        If more than `most` voxels around the VOI must be looked at.
     """
     more, corner = (0, 0.0) if write_bonej is None else (AROUND, CORNER)
-    distances = _Distances(read, shape, threads, voi, corner)
+    distances = _Distances(read, shape, threads, voi, corner, most)
     counts = np.zeros(1, np.int64)
     n_clipped = 0
     begun = time.monotonic()
-    low = 0
-    while low < shape[0]:
+    low, end = distances.own[0].start, distances.own[0].stop
+    while low < end:
+        window = size_of((slice(0, shape[0]), *distances.window))
         high = min(
-            shape[0], low + (planes or thickness_planes(memory_mb, shape, distances.reach, more))
+            end, low + (planes or thickness_planes(memory_mb, window, distances.reach, more))
         )
-        inside = np.ones((high - low, *shape[1:]), bool) if voi is None else voi.read(low, high)
-        if not inside.any():
-            low = high
-            continue
         found = _slab_counts(
             distances,
             low,
-            inside,
+            high,
             clipped=clipped,
             metal_zone=metal_zone,
             write=write,
@@ -245,34 +273,37 @@ def streamed_thickness(
 def _slab_counts(
     distances: _Distances,
     low: int,
-    inside: Mask,
+    high: int,
     clipped: bool,
     metal_zone: BitVolume | None,
     write: Callable[[int, Squares], None] | None,
     write_bonej: Callable[[int, NDArray[np.float32]], None] | None,
 ) -> tuple[NDArray[np.int64], int] | None:
-    """Of the planes of `inside` from `low` on, as `streamed_thickness`; None if the reach had to grow.
+    """Of planes `low` to `high`, as `streamed_thickness`; None if the reach had to grow.
 
     A function of its own, so that nothing of a slab is kept while the next one is begun.
     """
-    shape, threads, high = distances.shape, distances.threads, low + len(inside)
+    shape, threads, voi = distances.shape, distances.threads, distances.voi
     more = 0 if write_bonej is None else AROUND
     found = distances.around(max(0, low - more), min(shape[0], high + more))
     if found is None:
         return None
     square, first, centres = found
-    own = slice(low - first, high - first)
+    own, window = slice(low - first, high - first), (slice(low, high), *distances.window)
+    inside = np.ones(size_of(window), bool) if voi is None else crop(voi.read, window)
+    in_voi = within((slice(low, high), *distances.own[1:]), window)
     if write_bonej is None:
         sizes = largest_squares(square, own.start, own.stop, threads, centres)
     else:
-        sizes, plugin = _both_maps(square, own, threads, centres)
-        write_bonej(low, plugin)
+        sizes, plugin = both_maps(square, own, threads, centres)
+        write_bonej(low, plugin[in_voi])
         del plugin
     counts, n_clipped = _histogram(sizes, inside, int(sizes.max(initial=0))), 0
     if write is not None:
-        write(low, sizes)
+        write(low, sizes[in_voi])
     if clipped:
-        free = _free(square, first, shape, metal_zone, distances.reach, threads)
+        seen = (slice(first, first + len(square)), *distances.window)
+        free = _free(square, seen, shape, metal_zone, distances.reach, threads)
         if centres is not None:
             free &= centres
         limited = largest_squares(square, own.start, own.stop, threads, free)
@@ -293,42 +324,28 @@ def diagonal(shape: Shape) -> int:
     return math.ceil(math.hypot(*shape))
 
 
-def _both_maps(
-    square: Squares, planes: slice, threads: int, centres: Mask | None
-) -> tuple[Squares, NDArray[np.float32]]:
-    """Squared radii of some planes of a block, as `largest_squares`, and the diameters that ImageJ's plugin leaves."""
-    low, high = max(0, planes.start - AROUND), min(len(square), planes.stop + AROUND)
-    painted = largest_squares(square, low, high, threads, centres, beside=True)
-    phase = square[low:high] > 0
-    diameters = (2 * np.sqrt(np.arange(int(painted.max(initial=0)) + 1, dtype=np.float64))).astype(
-        np.float32
-    )
-    own = slice(planes.start - low, planes.stop - low)
-    plugin = cleaned(painted, diameters, phase, own, threads)
-    painted[~phase] = 0
-    return painted[own], plugin
-
-
 def _free(
     square: Squares,
-    first: int,
+    box: Box,
     shape: Shape,
     metal_zone: BitVolume | None,
     reach: int,
     threads: int,
 ) -> Mask:
-    """Centres whose sphere meets neither the first layer beyond the scan nor the metal zone."""
-    last = first + len(square)
-    edges = [np.minimum(np.arange(n) + 1, n - np.arange(n)).astype(np.int64) ** 2 for n in shape]
-    edges[0] = edges[0][first:last]
+    """Centres of a box whose sphere meets neither the first layer beyond the scan nor the metal zone."""
+    edges = [
+        np.minimum(np.arange(n) + 1, n - np.arange(n))[s].astype(np.int64) ** 2
+        for n, s in zip(shape, box, strict=True)
+    ]
     free = np.empty(square.shape, bool)
     for z in range(len(square)):
         free[z] = square[z] < np.minimum(edges[0][z], np.minimum(edges[1][:, None], edges[2]))
     if metal_zone is not None:
+        first, last = box[0].start, box[0].stop
         below, above = max(0, first - reach), min(shape[0], last + reach)
-        zone = squared_distance(
-            ~metal_zone.read(below, above), threads, reach, slice(first - below, last - below)
-        )
+        outside = ~crop(metal_zone.read, (slice(below, above), *box[1:]))
+        inner = slice(first - below, last - below)
+        zone = squared_distance(outside, threads, reach, inner)
         for z in range(len(square)):
             free[z] &= (square[z] < zone[z]) | (zone[z] > reach**2)
     return free

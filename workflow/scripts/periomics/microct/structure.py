@@ -5,16 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-import numpy as np
-from numpy.typing import NDArray
-
-from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
-from periomics.microct.connectivity import Connectivity, connectivity, purify
-from periomics.microct.morphometry import Fraction, fraction, mid_axis_spacing
-from periomics.microct.surface import Surface, plate_model, surface
+from periomics.microct.anisotropy import Anisotropy
+from periomics.microct.connectivity import Connectivity
+from periomics.microct.morphometry import Fraction
+from periomics.microct.surface import Surface, plate_model
 from periomics.study.settings.microct import Microct
 
-Mask = NDArray[np.bool_]
 Row = dict[str, object]
 OUTCOMES = ("bs", "bs_bv", "bs_tv", "tbn", "conn", "euler", "smi", "da")
 MESH = (
@@ -53,60 +49,9 @@ class Structure:
 
 
 def structure_rows(
-    bone: Mask,
-    seen: Mask,
-    zone: Mask,
-    voi: Mask,
-    voxel_mm: float,
-    tbth_mm: float | None,
-    settings: Microct,
-    threads: int = 1,
-    pure: Mask | None = None,
-    mid_axes: MidAxes | None = None,
-) -> list[Row]:
-    """Rows of all structural outcomes of a scan.
-
-    Parameters
-    ----------
-    bone
-        (z, y, x) outside the metal and its band.
-    seen
-        Bone as segmented up to the metal: the band's edge is a cut, not a surface.
-    zone
-        Metal and band.
-    voi
-        Volume of interest.
-    voxel_mm
-        Edge of a voxel.
-    tbth_mm
-        Mean local thickness, for Tb.N; None where it could not be measured.
-    pure
-        The bone purified, where it is known from more of the scan than is given.
-    mid_axes
-        Where they are known from more of the scan than is given.
-    """
-    pure = purify(bone, zone) if pure is None else pure
-    if settings.thickness_variants and mid_axes is None:
-        mid_axes = MidAxes(mid_axis_spacing(bone, voi, voxel_mm, threads))
-    axis = anisotropy(bone, voi) if settings.anisotropy else None
-    n_fields = settings.da_noise_fields if axis else 0
-    found = Structure(
-        surface=surface(seen, voi, voxel_mm),
-        seen=fraction(seen, voi),
-        bone=fraction(bone, voi),
-        pure=connectivity(pure, voi),
-        all_parts=connectivity(bone, voi),
-        mid_axes=mid_axes,
-        anisotropy=axis,
-        fields=noise_floors(bone, voi, n_fields, threads) if n_fields else (),
-    )
-    return rows_of(found, voxel_mm, tbth_mm, settings)
-
-
-def rows_of(
     found: Structure, voxel_mm: float, tbth_mm: float | None, settings: Microct
 ) -> list[Row]:
-    """The rows of `structure_rows`."""
+    """Rows of all structural outcomes of a scan; `tbth_mm` is the mean local thickness, None where there is none."""
     rows = _surface_rows(found.surface, found.seen, voxel_mm)
     if tbth_mm:
         share = found.bone.bone / found.bone.total

@@ -18,7 +18,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from periomics.microct.boxes import box_around, crop, size_of
 from periomics.microct.mesh import layer_sums, mask_layer_areas
+from periomics.microct.slabs import BitVolume, slabs
 
 Mask = NDArray[np.bool_]
 # Gaussian (voxels) before the mesh, and voxels around the VOI that it and normals look at.
@@ -49,21 +51,41 @@ class PlateModel:
     separation: float
 
 
-def surface(bone: Mask, voi: Mask, voxel_mm: float, threads: int = 1) -> Surface:
+def surface(
+    bone: BitVolume,
+    voxel_mm: float,
+    voi: BitVolume | None = None,
+    planes: int = 64,
+    threads: int = 1,
+) -> Surface:
     """Bone surface in the VOI by three methods, and SMI.
 
     Parameters
     ----------
     bone
         (z, y, x), also outside the VOI, so that the VOI's cuts are not taken for surface.
-    voi
-        Where surface counts.
     voxel_mm
         Edge of a voxel.
+    voi
+        Where surface counts; the whole if not given.
+    planes
+        Planes of a slab; sums are kept for each layer of cells and added in their order, so they change nothing.
     """
-    box = _box(voi, bone.shape)
-    bone, voi = np.ascontiguousarray(bone[box]), np.ascontiguousarray(voi[box])
-    return from_layers(*layers_of_surface(bone, voi, 0, len(bone), threads), voxel_mm)
+    box = box_around(voi, MARGIN, bone.shape)
+    start, nz = box[0].start, size_of(box)[0]
+    smooth, raw = np.zeros((max(0, nz - 1), 3)), np.zeros(max(0, nz - 1))
+    n_faces = volume = 0
+    for low, high in slabs(nz, planes, "surface"):
+        first, last = max(0, low - MARGIN), min(nz, high + MARGIN)
+        seen = (slice(start + first, start + last), *box[1:])
+        mask = crop(bone.read, seen)
+        region = np.ones(mask.shape, bool) if voi is None else crop(voi.read, seen)
+        layers = slice(low, min(high, nz - 1))
+        smooth[layers], raw[layers], more_faces, more = layers_of_surface(
+            mask, region, low - first, high - first, threads
+        )
+        n_faces, volume = n_faces + more_faces, volume + more
+    return from_layers(smooth, raw, n_faces, volume, voxel_mm)
 
 
 def layers_of_surface(
@@ -114,16 +136,6 @@ def plate_model(bv_tv: float, bs_bv: float) -> PlateModel:
     thickness = 2.0 / bs_bv
     number = bv_tv / thickness
     return PlateModel(thickness, number, 1.0 / number - thickness)
-
-
-def _box(voi: Mask, shape: tuple[int, ...]) -> tuple[slice, ...]:
-    """The VOI's bounding box with a margin that smoothing does not cross."""
-    found = []
-    for axis in range(3):
-        at = np.flatnonzero(voi.any(axis=tuple(a for a in range(3) if a != axis)))
-        low, high = (int(at[0]), int(at[-1])) if at.size else (0, -1)
-        found.append(slice(max(0, low - MARGIN), min(shape[axis], high + 1 + MARGIN)))
-    return tuple(found)
 
 
 def faces(bone: Mask, voi: Mask, low: int = 0, high: int | None = None) -> int:

@@ -1,21 +1,37 @@
-"""What must be known of a whole scan before a part of it can be measured, found by slabs and kept as one bit a voxel."""
+"""What must be known of a whole scan before anything is measured: found by slabs, kept as one bit a voxel."""
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct.components import keep, largest, parts, touching
-from periomics.microct.counting import Regions, factors
+from periomics.microct import contact, cortical, quality
+from periomics.microct.boxes import (
+    Box,
+    crop,
+    everything,
+    grown,
+    joined,
+    pasted,
+    size_of,
+    start_of,
+    within,
+)
+from periomics.microct.budget import slab_planes
+from periomics.microct.components import keep, largest, parts, purify, touching
+from periomics.microct.counting import Part, Regions, factors
+from periomics.microct.density import inner_bone
 from periomics.microct.distance import squared_distance
+from periomics.microct.fixture import fixture_of
 from periomics.microct.formats.header import three
 from periomics.microct.formats.lazy import SlabReader
-from periomics.microct.masks import Corrected
-from periomics.microct.measure import NOT_FINITE, empty_voi, regions_around
-from periomics.microct.periimplant import Axis, Place, height_um
+from periomics.microct.masks import LABELS, Corrected
+from periomics.microct.morphometry import Fraction
+from periomics.microct.periimplant import Axis, Place, height_um, implant_axis, shell
 from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
 from periomics.microct.slabs import (
     TRUNCATE,
@@ -30,7 +46,9 @@ from periomics.microct.slabs import (
 from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
-Box = tuple[slice, slice, slice]
+# Masks that are kept at a time.
+MASKS = 10
+NOT_FINITE = "the scan holds grey values that are not finite"
 
 
 @dataclass(frozen=True)
@@ -48,7 +66,8 @@ class Greys:
 class Ground:
     """The implant in its bounding box, which begins at voxel `at`; its axis in the scan's voxels; None without an implant.
 
-    `reach` (voxels): nothing around the implant is counted beyond it.
+    `reach` (voxels): nothing around the implant is counted beyond it. `above`: the metal above the implant's shoulder, and its length
+    (µm): it has a band as well, but nothing is counted by its distance. `warnings` about the metal.
     """
 
     shape: Shape
@@ -57,15 +76,17 @@ class Ground:
     at: Place = (0, 0, 0)
     axis: Axis | None = None
     reach: int = 0
-    drawn: Corrected[BitVolume] = field(default_factory=Corrected)
+    drawn: Corrected = field(default_factory=Corrected)
+    above: Mask | None = None
+    above_um: float = 0.0
+    warnings: tuple[str, ...] = ()
 
     def regions(self, box: Box, settings: Microct, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
         band, voi = (
             None if b is None else crop(b.read, box) for b in (self.drawn.band, self.drawn.voi)
         )
-        origin = tuple(s.start for s in box)
-        size = tuple(s.stop - s.start for s in box)
+        origin, size = start_of(box), size_of(box)
         if self.axis is None or self.implant is None:
             nothing = np.zeros(size, bool)
             return Regions(
@@ -82,20 +103,35 @@ class Ground:
             min(self.shape[0], box[0].stop + self.reach),
         )
         wide = (slice(first, last), *box[1:])
-        implant = pasted(self.implant, self.at, wide)
         inner = slice(box[0].start - first, box[0].stop - first)
-        square = squared_distance(~implant, threads, self.reach, inner)
-        distance = np.sqrt(square.astype(np.float32)) * np.float32(self.voxel_um)
-        distance[square > self.reach**2] = np.inf
+
+        def distance_to(metal: Mask) -> NDArray[np.float32]:
+            square = squared_distance(~pasted(metal, self.at, wide), threads, self.reach, inner)
+            distance = np.sqrt(square.astype(np.float32)) * np.float32(self.voxel_um)
+            distance[square > self.reach**2] = np.inf
+            return distance
+
+        own = self.implant if self.above is None else self.implant & ~self.above
+        distance = distance_to(own)
         height = height_um(size, self.axis, self.voxel_um, origin)
-        return regions_around(
-            implant[inner],
-            distance,
-            height,
+        inner_um, outer_um = settings.voi.inner_um, settings.voi.outer_um
+        metal = pasted(self.implant, self.at, box)
+        zone = distance <= inner_um + 1e-3
+        if self.above is not None:
+            other = distance_to(self.above) <= inner_um + 1e-3
+            distance[other & ~pasted(own, self.at, box)] = np.inf
+            zone |= other
+        if band is not None:
+            zone = metal | band
+        if voi is None:
+            voi = shell(distance, inner_um, outer_um, height, settings.voi)
+        return Regions(
+            implant=metal,
+            zone=zone,
+            voi=voi & ~zone,
+            distance=distance,
+            height=height,
             axis=self.axis,
-            settings=settings,
-            band=band,
-            voi=voi,
             origin=origin,
         )
 
@@ -118,45 +154,157 @@ class Bits:
         return ~self.bone.read(low, high) & ~self.zone.read(low, high)
 
 
-def crop(read: Reader, box: Box, planes: int = 16) -> NDArray:
-    """A box of what is read by planes."""
-    first, last = box[0].start, box[0].stop
-    pieces = (read(z, min(last, z + planes))[:, box[1], box[2]] for z in range(first, last, planes))
-    head = next(pieces)
-    out = np.empty((last - first, *head.shape[1:]), head.dtype)
-    at = len(head)
-    out[:at] = head
-    for head in pieces:
-        out[at : at + len(head)] = head
-        at += len(head)
-    return out
+@dataclass(frozen=True)
+class Survey:
+    """A scan with its masks; `near`: where anything is counted; `work_mb`: memory for each step; `planes` of a slab at work."""
+
+    scan: SlabReader
+    settings: Microct
+    ground: Ground
+    near: Box
+    bits: Bits
+    greys: Greys
+    threads: int
+    work_mb: float
+    planes: int
+
+    def labels(self, low: int, high: int) -> NDArray[np.uint8]:
+        """Planes of the label map, codes of LABELS."""
+        _, rows, columns = everything(self.scan.shape)
+        bone, voi = self.bits.bone.read(low, high), self.bits.voi.read(low, high)
+        labels = np.zeros(bone.shape, np.uint8)
+        labels[bone] = LABELS["bone outside VOI"]
+        labels[voi] = LABELS["marrow in VOI"]
+        labels[voi & bone] = LABELS["bone in VOI"]
+        labels[self.bits.zone.read(low, high)] = LABELS["exclusion band"]
+        if self.ground.implant is not None:
+            box = (slice(low, high), rows, columns)
+            labels[pasted(self.ground.implant, self.ground.at, box)] = LABELS["implant"]
+        return labels
+
+    def part(self, box: Box) -> Part:
+        """Everything in a box of the scan."""
+        b, peel = self.bits, self.settings.tmd_peel_voxels
+        wide = grown(start_of(box), size_of(box), peel + 1, self.scan.shape)
+        inner = inner_bone(crop(b.bone.read, wide), peel, self.threads)
+        return Part(
+            crop(self.scan.slab, box),
+            crop(b.seen.read, box),
+            [crop(s.read, box) for s in b.swept],
+            crop(b.clean.read, box),
+            inner[within(box, wide)],
+            self.ground.regions(box, self.settings, self.threads),
+        )
+
+    def cores(self, box: Box) -> tuple[Mask, Mask]:
+        """Bone and marrow in the VOI of a box, away from any surface (`quality.PEEL`)."""
+        wide = grown(start_of(box), size_of(box), quality.PEEL + 1, self.scan.shape)
+        voi = crop(self.bits.voi.read, box)
+        found = []
+        for read in (self.bits.bone.read, self.bits.marrow):
+            square = squared_distance(crop(read, wide), self.threads, quality.PEEL + 1)
+            found.append((square[within(box, wide)] > quality.PEEL**2) & voi)
+        return found[0], found[1]
+
+    def saturated(self, in_zone: int) -> Fraction:
+        """Saturated voxels outside metal and band, from those of the scan and those within."""
+        outside = math.prod(self.scan.shape) - self.bits.zone.count()
+        return Fraction(self.greys.full - in_zone, outside)
 
 
-def grown(low: Place, size: Shape, margin: int, shape: Shape) -> Box:
-    """The box of a part with a margin, as far as the scan reaches."""
-    return three(
-        slice(max(0, a - margin), min(n, a + s + margin))
-        for a, s, n in zip(low, size, shape, strict=True)
+def survey(
+    scan: SlabReader,
+    voxel_um: float,
+    settings: Microct,
+    threads: int = 1,
+    by_hand: Corrected | None = None,
+) -> Survey:
+    """Look at a scan as a whole: metal, bone, regions, what hangs together.
+
+    Raises
+    ------
+    SpecimenError
+        As `measure.measure`.
+    """
+    masks = MASKS + (cortical.MASKS if settings.compartments != "none" else 0)
+    work_mb = settings.memory_mb - masks * math.prod(scan.shape) / 8e6 - scan.held_mb
+    planes = slab_planes(work_mb, scan.shape)
+    found = greys(scan, settings, planes)
+    ground, near = _ground(found, settings, voxel_um, planes, by_hand or Corrected())
+    if settings.implant_length_um is not None and ground.axis is not None:
+        settings = _up_to_the_shoulder(settings, ground.axis, voxel_um)
+    return Survey(
+        scan=scan,
+        settings=settings,
+        ground=ground,
+        near=near,
+        bits=_bits(scan, ground, near, settings, planes=planes, threads=threads),
+        greys=found,
+        threads=threads,
+        work_mb=work_mb,
+        planes=planes,
     )
 
 
-def joined(a: Box, b: Box) -> Box:
-    """The box that holds two boxes."""
-    return three(
-        slice(min(x.start, y.start), max(x.stop, y.stop)) for x, y in zip(a, b, strict=True)
+def _ground(
+    found: Greys, settings: Microct, voxel_um: float, planes: int, drawn: Corrected
+) -> tuple[Ground, Box]:
+    """The implant and its axis, and the box within whose bounds anything is counted."""
+    shape = found.metal.shape
+    if settings.implant == "none":
+        return Ground(shape, voxel_um, drawn=drawn), everything(shape)
+    implant, at = find_implant(found, settings, planes, drawn.implant)
+    axis = implant_axis(implant, settings.voi.apex, at)
+    found_fixture = fixture_of(implant, axis, at, settings, voxel_um)
+    end_um = (found_fixture.axis.length + 0.5) * voxel_um
+    above = implant & (height_um(implant.shape, found_fixture.axis, voxel_um, at) > end_um)
+    reach = math.ceil(contact.farthest_um(settings, voxel_um) / voxel_um) + 1
+    near = grown(at, implant.shape, reach + 1, shape)
+    for mask in (drawn.band, drawn.voi):
+        if mask is not None:
+            near = joined(near, grown(*bounds(mask), 0, shape))
+    return Ground(
+        shape=shape,
+        voxel_um=voxel_um,
+        implant=implant,
+        at=at,
+        axis=found_fixture.axis,
+        reach=reach,
+        drawn=drawn,
+        above=above if above.any() else None,
+        above_um=found_fixture.above_um,
+        warnings=found_fixture.warnings,
+    ), near
+
+
+def _up_to_the_shoulder(settings: Microct, axis: Axis, voxel_um: float) -> Microct:
+    """Settings whose volume of interest ends at the shoulder: no bone around what sits on the implant counts."""
+    end = (axis.length + 0.5) * voxel_um
+    low, high = settings.voi.axial_um or (-np.inf, np.inf)
+    return settings.but(voi=settings.voi.but(axial_um=(min(low, end), min(high, end))))
+
+
+def _bits(
+    scan: SlabReader, ground: Ground, near: Box, settings: Microct, *, planes: int, threads: int
+) -> Bits:
+    zone, voi = region_bits(ground, near, settings, planes, threads)
+    seen, *swept = segmented(scan, settings, ground.voxel_um, zone, planes)
+    seen = ground.drawn.bone or seen
+    bone = BitVolume(seen.bits & ~zone.bits, scan.shape)
+    clean = bone
+    if ground.axis is not None:
+        pieces = parts(bone.read, scan.shape, 26, planes)
+        whole = pieces.sizes >= contact.speck_voxels(settings, ground.voxel_um)
+        clean = keep(bone.read, scan.shape, pieces, whole, "leave specks out")
+    return Bits(
+        seen=seen,
+        swept=swept,
+        bone=bone,
+        pure=purify(bone, zone, planes),
+        clean=clean,
+        zone=zone,
+        voi=voi,
     )
-
-
-def pasted(mask: Mask, at: Place, box: Box) -> Mask:
-    """A mask that begins at voxel `at` of the scan, as seen in a box."""
-    out = np.zeros(tuple(s.stop - s.start for s in box), bool)
-    into, of = [], []
-    for a, n, s in zip(at, mask.shape, box, strict=True):
-        low, high = max(a, s.start), min(a + n, s.stop)
-        into.append(slice(low - s.start, max(low, high) - s.start))
-        of.append(slice(low - a, max(low, high) - a))
-    out[tuple(into)] = mask[tuple(of)]
-    return out
 
 
 def greys(scan: SlabReader, settings: Microct, planes: int) -> Greys:
@@ -182,7 +330,16 @@ def greys(scan: SlabReader, settings: Microct, planes: int) -> Greys:
 def find_implant(
     found: Greys, settings: Microct, planes: int, drawn: BitVolume | None
 ) -> tuple[Mask, Place]:
-    """The implant in its box and the box's first voxel: `segment.segment_implant`, by slabs, or as drawn by hand."""
+    """The implant in its box and the box's first voxel.
+
+    Raw grey at or above the implant threshold (smoothing would widen the metal into the bone), the largest 26-connected part,
+    closed by a ball; or as drawn by hand, closed by none.
+
+    Raises
+    ------
+    SpecimenError
+        If there is no metal, or a second part of a declared share of the first.
+    """
     implant, radius = drawn, 0
     if implant is None:
         metal, radius = found.metal, settings.closing_voxels
@@ -209,7 +366,7 @@ def region_bits(
         If the VOI is empty.
     """
     zone, voi = empty_bits(ground.shape), empty_bits(ground.shape)
-    _, rows, columns = (slice(0, n) for n in ground.shape)
+    _, rows, columns = everything(ground.shape)
     any_voi = False
     for low, high in slabs(box[0].stop - box[0].start, planes, "band and region"):
         part = (slice(box[0].start + low, box[0].start + high), *box[1:])
@@ -218,14 +375,17 @@ def region_bits(
             bits.write(part[0].start, pasted(mask, regions.origin, (part[0], rows, columns)))
         any_voi = any_voi or bool(regions.voi.any())
     if not any_voi:
-        raise empty_voi(ground.voxel_um)
+        raise SpecimenError(
+            "the VOI is empty: no voxel of the scan lies in the declared shell around the implant "
+            f"(voxels of {ground.voxel_um:.4g} um)"
+        )
     return zone, voi
 
 
 def segmented(
     scan: SlabReader, settings: Microct, voxel_um: float, zone: BitVolume, planes: int
 ) -> list[BitVolume]:
-    """Bone by the declared segmentation, `segment.bone_mask` by slabs: at the declared thresholds, then those of the sweep."""
+    """Bone by the declared segmentation, up to the metal: at the declared thresholds, then those of the sweep."""
     all_ = (1.0, *factors(settings))
     found, low_found = (
         [empty_bits(scan.shape) for _ in all_],

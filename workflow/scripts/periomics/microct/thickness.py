@@ -23,7 +23,6 @@ __all__ = [
     "cover_tables",
     "largest_squares",
     "local_thickness",
-    "sphere_levels",
     "squared_distance",
 ]
 # A plane is painted in strips of rows that fit into a core's second-level cache with what they are painted from.
@@ -74,29 +73,6 @@ def local_thickness(
     )
 
 
-def sphere_levels(
-    square: Squares, threads: int = 1, centres: NDArray[np.bool_] | None = None
-) -> tuple[NDArray[np.unsignedinteger], NDArray[np.float32]]:
-    """Rank of the largest sphere that holds each voxel, in the phase or beside it; arguments as of `local_thickness`.
-
-    Closed spheres hold the background voxels that their radius ends at, which `local_thickness` leaves out.
-
-    Returns
-    -------
-    (z, y, x) ranks from 1, 0 where no sphere reaches; diameter (voxels) by rank, 0 first.
-    """
-    placed = square if centres is None else np.where(centres, square, square.dtype.type(0))
-    if not placed.any():
-        return np.zeros(square.shape, np.uint8), np.zeros(1, np.float32)
-    spheres = _spheres(placed, threads)
-    n = len(spheres.sizes)
-    everywhere = np.ones((1, *square.shape[1:]), np.bool_)
-    ranks = _paint(
-        spheres, everywhere, 0, len(square), np.arange(1, n + 1).astype(_level_type(n)), threads
-    )
-    return ranks, np.concatenate([np.zeros(1, np.float32), _diameters(spheres.sizes)])
-
-
 def largest_squares(
     square: Squares,
     low: int = 0,
@@ -118,7 +94,7 @@ def largest_squares(
     centres
         (z, y, x) spheres are placed at these voxels only; all if not given.
     beside
-        Also at the background voxels that spheres hold (`sphere_levels`).
+        Also at the background voxels that closed spheres hold: those that their radius ends at.
 
     Returns
     -------

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import math
 import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.core.errors import InputError
+from periomics.core.errors import InputError, SpecimenError
 from periomics.microct.formats import dicoms, images, niftis, tiffs, zarrs
-from periomics.microct.formats.header import Header, Spacing
+from periomics.microct.formats.header import Header, Spacing, three
 from periomics.microct.formats.nrrds import raw_planes
 from periomics.microct.formats.readers import (
     isq_pixels,
@@ -25,12 +26,15 @@ from periomics.microct.formats.readers import (
 )
 from periomics.microct.spill import Spill
 
+# A scan whose voxels take no more than this share of the memory of a job is kept in it.
+HELD_SHARE = 1 / 8
+
 
 @dataclass(frozen=True)
 class SlabReader:
     """A scan: shape (z, y, x), spacing in µm, type, format, facts, and `slab(z0, z1)` for planes z0 to z1 (exclusive).
 
-    `whole`: the format gives no plane without reading everything.
+    `whole`: the format gives no plane without reading everything. `held_mb`: memory that its voxels take, where they are in it.
     """
 
     shape: tuple[int, int, int]
@@ -40,6 +44,7 @@ class SlabReader:
     facts: dict[str, Any]
     planes: Callable[[int, int], NDArray]
     whole: bool = False
+    held_mb: float = 0.0
 
     def slab(self, z0: int, z1: int) -> NDArray:
         """Planes z0 to z1 (exclusive), (z1 - z0, y, x).
@@ -97,12 +102,53 @@ def _compressed(path: Path, kind: str) -> bool:
     return kind == "tiff" and tiffs.one_compressed_page(path)
 
 
-def in_a_file(scan: SlabReader) -> SlabReader:
-    """A scan that can only be read whole, read once and kept as raw planes in a temporary file."""
+def in_memory(array: NDArray, spacing_um: Spacing, **facts: Any) -> SlabReader:
+    """A scan whose voxels are in memory."""
+    return SlabReader(
+        shape=three(array.shape),
+        spacing_um=spacing_um,
+        dtype=str(array.dtype),
+        format="array",
+        facts=facts,
+        planes=partial(_of_array, array),
+        held_mb=array.nbytes / 1e6,
+    )
+
+
+def at_hand(scan: SlabReader, memory_mb: float) -> SlabReader:
+    """A scan that is read once for all that looks at it: kept in memory where that takes a small share of it.
+
+    What can only be read whole and takes more is kept as raw planes in a temporary file.
+
+    Raises
+    ------
+    SpecimenError
+        If a scan that is read whole does not fit into the memory (MB) even for that.
+    """
+    kind = np.dtype(scan.dtype if scan.dtype != "native" else "int16")
+    need = kind.itemsize * math.prod(scan.shape) / 1e6
+    if need <= HELD_SHARE * memory_mb:
+        array = scan.slab(0, scan.shape[0])
+        planes = partial(_of_array, array)
+        return replace(
+            scan, planes=planes, dtype=str(array.dtype), whole=False, held_mb=array.nbytes / 1e6
+        )
+    if not scan.whole:
+        return scan
+    if 2 * need > memory_mb:
+        raise SpecimenError(
+            f"microct/memory_mb is too little for this scan: {scan.format} of this kind is read whole, "
+            f"{2 * need:.0f} MB needed, {memory_mb:g} allowed; planes, or a format that is not compressed "
+            "as a whole, need less"
+        )
     array = scan.slab(0, scan.shape[0])
     kept = Spill(scan.shape, array.dtype)
     kept.write(0, array)
     return replace(scan, planes=kept.read, dtype=str(array.dtype), whole=False)
+
+
+def _of_array(array: NDArray, z0: int, z1: int) -> NDArray:
+    return array[z0:z1]
 
 
 def _planes(path: Path, header: Header, voxel_um: float | None) -> Callable[[int, int], NDArray]:

@@ -1,0 +1,229 @@
+"""Whether the grey values of a scan can be trusted: facts with their limits, from the volume of interest (VOI) alone.
+
+What is bone and what marrow is read two voxels away from any surface (their cores), so that no blur takes part. Contrast is the
+difference of their means. A core is found with the threshold that is itself in doubt, so a fact says little of how wrong a number is;
+it says that the scan is not one on which the numbers were shown to be right.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, fields
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from periomics.core.quality import Fact
+from periomics.study.settings.microct import Microct
+
+Mask = NDArray[np.bool_]
+PEEL = 2  # voxels between a core and the surface
+BINS = 1024  # of grey values
+NEAR = 6  # voxels behind the metal's band, of which the first two are no core
+# Shading: groups of cubes of so many voxels, from whose differences its error is known, and how many errors count.
+GROUPS, CUBE, ERRORS = 8, 24, 3.0
+# Rings: radii whose mean rests on fewer voxels are left out, and the others are compared with so many around them.
+LEAST, AROUND = 400, 9
+# Air: darker than marrow by this share of the contrast, and by so many times the noise.
+DARKER, SIGMAS = 0.35, 4.0
+
+
+@dataclass(frozen=True)
+class Range:
+    """Grey values of a scan, smallest and largest, and the middle of its slices (y, x), about which rings and shading lie."""
+
+    low: float
+    high: float
+    middle: tuple[float, float]
+
+    @property
+    def radii(self) -> int:
+        """Bins of a voxel that reach every corner of a slice."""
+        return int(np.ceil(np.hypot(*self.middle))) + 2
+
+    def greys(self) -> NDArray[np.float64]:
+        """Middles of the bins of grey values."""
+        return self.low + (np.arange(BINS) + 0.5) * (self.high - self.low) / BINS
+
+
+@dataclass(frozen=True)
+class Looks:
+    """Sums over a scan or a part of it: voxels and grey values of both cores; squares of differences between neighbours along x in
+    them; grey values of the marrow's core near the metal, and by radius; by group of cubes, products of what marrow is explained
+    by with each other and with its grey value (`_products`); voxels of the VOI by grey value; metal in the VOI."""
+
+    bone: NDArray[np.float64]
+    marrow: NDArray[np.float64]
+    noise: NDArray[np.float64]
+    near: NDArray[np.float64]
+    radial: NDArray[np.float64]
+    shaded: NDArray[np.float64]
+    histogram: NDArray[np.int64]
+    metal: int
+
+    def __add__(self, other: Looks) -> Looks:
+        return Looks(*(getattr(self, f.name) + getattr(other, f.name) for f in fields(Looks)))
+
+
+def look(
+    grey: NDArray,
+    voi: Mask,
+    bone_core: Mask,
+    marrow_core: Mask,
+    settings: Microct,
+    of: Range,
+    origin: Sequence[int],
+    behind: NDArray[np.floating] | None,
+) -> Looks:
+    """Sums of a part (z, y, x) of some planes that begins at voxel `origin` of the scan; those of parts add up.
+
+    `behind`: voxels behind the metal's band; None without metal.
+    """
+    values = grey[voi].astype(np.float64)
+    scale = BINS / (of.high - of.low) if of.high > of.low else 0.0
+    at = np.minimum(((values - of.low) * scale).astype(np.int64), BINS - 1)
+    bone, marrow = _sums(grey, bone_core), _sums(grey, marrow_core)
+    noise = np.zeros(2)
+    for core in (bone_core, marrow_core):
+        pairs = core[..., :-1] & core[..., 1:]
+        step = grey[..., 1:][pairs].astype(np.float64) - grey[..., :-1][pairs]
+        noise += step.size, (step**2).sum()
+    y, x = (np.arange(n) + o for n, o in zip(grey.shape[1:], origin[1:], strict=True))
+    radius = np.hypot((y - of.middle[0])[:, None], x - of.middle[1]).astype(np.int64)
+    near = None if behind is None else behind <= NEAR
+    places = np.broadcast_to(radius, grey.shape)[marrow_core]
+    radial = np.stack(
+        [
+            np.bincount(places, minlength=of.radii),
+            np.bincount(places, grey[marrow_core].astype(np.float64), of.radii),
+        ]
+    ).astype(np.float64)
+    return Looks(
+        bone=bone,
+        marrow=marrow,
+        noise=noise,
+        near=np.zeros(2) if near is None else _sums(grey, marrow_core & near),
+        radial=radial,
+        shaded=_products(grey, marrow_core, behind, of, origin),
+        histogram=np.bincount(at, minlength=BINS),
+        metal=int(np.count_nonzero(values >= settings.implant_threshold)),
+    )
+
+
+def _sums(grey: NDArray, mask: Mask) -> NDArray[np.float64]:
+    """Voxels of a mask, and the sum of their grey values."""
+    return np.array([np.count_nonzero(mask), grey[mask].sum(dtype=np.float64)])
+
+
+def _products(
+    grey: NDArray, core: Mask, behind: NDArray | None, of: Range, origin: Sequence[int]
+) -> NDArray[np.float64]:
+    """Sums over marrow of products of 1, u, s and grey value with each other, (GROUPS, 4, 4).
+
+    u falls with the distance from the metal (1 at the band, 0 far away or without metal); s is the squared radius about the middle
+    of the slices, 1 at their rim.
+    """
+    found = np.zeros((GROUPS, 4, 4))
+    rim = max(min(of.middle), 1.0)
+    for k in range(len(grey)):
+        y, x = np.nonzero(core[k])
+        place = y + origin[1], x + origin[2]
+        u = np.zeros(y.size) if behind is None else 1 / (1 + np.maximum(behind[k, y, x], 0) / NEAR)
+        square = (place[0] - of.middle[0]) ** 2 + (place[1] - of.middle[1]) ** 2
+        value = grey[k, y, x].astype(np.float64)
+        columns = np.stack([np.ones(y.size), u, square / rim**2, value])
+        at = (k + origin[0]) // CUBE + 3 * (place[0] // CUBE) + 5 * (place[1] // CUBE)
+        for group in range(GROUPS):
+            some = columns[:, at % GROUPS == group]
+            found[group] += some @ some.T
+    return found
+
+
+def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct) -> list[Fact]:
+    """Every fact of a scan with its limit; what cannot be had is left out."""
+    rows: list[Fact] = []
+
+    def add(name: str, value: float, limit: float, unit: str = "", least: bool = False) -> None:
+        rows.append(Fact(name, float(value), unit, limit, least))
+
+    total = int(found.histogram.sum())
+    if settings.implant == "required" and total:
+        add("metal in the VOI", 100 * found.metal / total, settings.max_metal_percent, "%")
+    if tbth_voxels is not None:
+        add("Tb.Th in voxels", tbth_voxels, settings.min_thickness_voxels, "", least=True)
+    if not (found.bone[0] and found.marrow[0] and found.noise[0]):
+        return rows
+    marrow = found.marrow[1] / found.marrow[0]
+    contrast = found.bone[1] / found.bone[0] - marrow
+    noise = float(np.sqrt(found.noise[1] / found.noise[0] / 2))
+    if noise > 0:
+        add("contrast to noise", contrast / noise, settings.min_contrast, "", least=True)
+    if contrast <= 0:
+        return rows
+    if of.high - of.low <= BINS * DARKER * contrast:  # else a bin may hold marrow and air
+        dark = of.greys() < marrow - max(DARKER * contrast, SIGMAS * noise)
+        air = 100 * found.histogram[dark].sum() / total
+        add("air in the VOI", air, settings.max_air_percent, "%")
+    rest = found.marrow - found.near
+    if min(found.near[0], rest[0]) >= LEAST:
+        halo = abs(found.near[1] / found.near[0] - rest[1] / rest[0])
+        add("halo of the metal", 100 * halo / contrast, settings.max_halo_percent, "%")
+    other = float(np.sqrt(max(0.0, _spread(found.shaded) - noise**2)))
+    differing = "grey values that differ in marrow"
+    add(differing, 100 * other / contrast, settings.max_marrow_percent, "%")
+    shading = 100 * _shading(found.shaded) / contrast
+    if _is_told(shading, settings.max_shading_percent):
+        add("shading", abs(shading[0, 0]), settings.max_shading_percent, "%")
+    add("rings", 100 * _rings(found.radial) / contrast, settings.max_rings_percent, "%")
+    return rows
+
+
+def _spread(shaded: NDArray[np.float64]) -> float:
+    """Variance of marrow's grey values, from the sums of `_products`."""
+    total = shaded.sum(axis=0)
+    return float(total[3, 3] / total[0, 0] - (total[0, 3] / total[0, 0]) ** 2)
+
+
+def _shading(shaded: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Marrow's mean grey value at the rim of the slices over that in their middle, by a parabola through what is seen of it, and
+    the error that counts (jackknife over groups); first by radius alone, then at equal distance from the metal, (2, 2)."""
+    total, rows = shaded.sum(axis=0), []
+    groups = shaded[shaded[:, 0, 0] > 0]
+    for others in ([0], [0, 1]):
+        slopes = np.array([_slope(total - one, others) for one in groups])
+        error = ERRORS * np.sqrt((len(slopes) - 1) * np.var(slopes)) if len(slopes) > 1 else np.inf
+        rows.append((_slope(total, others), error))
+    return np.array(rows)
+
+
+def _slope(products: NDArray[np.float64], others: list[int]) -> float:
+    """Grey value by squared radius with `others` of the terms equal; 0 where the radius does not vary."""
+    halo, both, rest = (
+        products[np.ix_(a, b)] for a, b in ((others,) * 2, (others, [2, 3]), ([2, 3],) * 2)
+    )
+    left = rest - both.T @ np.linalg.pinv(halo, rcond=1e-12, hermitian=True) @ both
+    return float(left[0, 1] / left[0, 0]) if left[0, 0] > 1e-9 * rest[0, 0] else 0.0
+
+
+def _is_told(shading: NDArray[np.float64], limit: float) -> bool:
+    """Whether the slope by radius alone is shading: it is known well enough, and the distance from the metal does not explain it.
+
+    Around an implant in the middle of a slice a weak halo has a slope as well, which would be drawn out to the rim.
+    """
+    (slope, error), (beside, its_error) = shading
+    if abs(slope - beside) > its_error:
+        return False
+    if abs(slope) <= limit:
+        return bool(error <= limit)
+    return bool(abs(slope) > error and 2 * slope * beside >= slope**2)
+
+
+def _rings(radial: NDArray[np.float64]) -> float:
+    """Largest step of the marrow's mean grey value at a radius away from the median of radii around it."""
+    enough = radial[0] >= LEAST
+    if np.count_nonzero(enough) < AROUND:
+        return 0.0
+    means = radial[1, enough] / radial[0, enough]
+    away = np.abs(means - ndimage.median_filter(means, AROUND, mode="nearest"))
+    return float(np.quantile(away, 0.95))
