@@ -147,6 +147,7 @@ def run_animal(
     outputs = {
         "measurements": str(out / "measurements.tsv"),
         "objects": str(out / "objects.parquet"),
+        "quality": str(out / "quality.tsv"),
         "overlay": str(out / "overlays.png"),
         "sections": str(out / "sections"),
     }

@@ -5,8 +5,10 @@ import pandas as pd
 import pytest
 import tifffile
 from histology_study import ROOT
+from PIL import Image
 from shapely.geometry import box
 
+from periomics.histology import quality
 from periomics.histology.batch import batch_rows, pool, sample_section
 from periomics.histology.detection import prepare
 from periomics.histology.nuclei import Options, find
@@ -62,3 +64,48 @@ def test_nuclei_beat_the_watershed_detector_and_find_the_positive_share(data, cr
     flags = pd.read_csv(folder / f"{crop}_labels.csv")["positive"].to_numpy(bool)
     true_mean = np.bincount(truth.ravel(), prepared.target.ravel())[1:] / np.maximum(size, 1)
     assert np.mean(true_mean[flags][:, None] > true_mean[~flags][None]) > 0.88
+
+
+IMAGES = {f"deepliif_hdab/{c}_ihc.png": 0.25 for c in CROPS} | {"ihc_skimage/ihc.png": 0.5}
+
+
+def facts_of(path, pixel_um, white):
+    settings = stain_settings(
+        {"stains": {"X": {"detector": "vessels", "pixel_um": pixel_um, "white": white}}},
+        load_stains(ROOT / "resources" / "stains.yaml"),
+    )["X"]
+    rgb, pixel = read_rgb(path, sheet_pixel_um=pixel_um)
+    whole = Annotation("peri_implant_ct", box(0, 0, rgb.shape[1], rgb.shape[0]))
+    opened = with_masks(rgb, pixel, 1.0, [whole], settings)
+    row = batch_rows(pd.DataFrame([pool([sample_section(opened)], settings)]))["X"]
+    return quality.facts(opened, settings, row)
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("white", [None, (240, 240, 240), (255, 255, 255)])
+@pytest.mark.parametrize("name", IMAGES)
+def test_real_sections_of_both_stains_are_not_flagged(data, name, white):
+    if not (path := data / "histology" / name).is_file():
+        pytest.skip(f"no real data in {path}")
+    assert [f.describe() for f in facts_of(path, IMAGES[name], white) if f.beyond] == []
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("top", [0, 1000, 1900])
+@pytest.mark.parametrize("left", [0, 1200])
+def test_real_tissue_is_not_taken_for_uneven_light(data, tmp_path, top, left):
+    if not (path := data / "histology" / "wsi" / "CMU-1-Small-Region.svs").is_file():
+        pytest.skip(f"no real data in {path}")
+    part = tmp_path / "part.png"
+    Image.fromarray(tifffile.imread(path)[top : top + 1000, left : left + 1000]).save(part)
+    assert not [f for f in facts_of(part, 0.5, None) if f.beyond and f.name == "uneven light"]
+
+
+@pytest.mark.data
+def test_real_eosin_sections_declared_as_dab_are_flagged(data):
+    if not (folder := data / "histology" / "dsb2018_he").is_dir():
+        pytest.skip(f"no real data in {folder}")
+    paths = sorted(folder.glob("*.png"))
+    assert len(paths) == 16
+    for path in paths:
+        assert facts_of(path, 0.5, None)[0].value > 5

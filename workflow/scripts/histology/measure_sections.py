@@ -4,6 +4,7 @@ Inputs
     images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml.
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
+    quality.tsv: facts of each section's quality with their limits.
     sections/<section_id>.geojson (QuPath opens it) and .png. overlays.png: all sections of the animal on one sheet.
 """
 
@@ -15,6 +16,7 @@ from periomics.core.results import read_result, write_result
 from periomics.histology import pictures
 from periomics.histology.animal import measure_animal
 from periomics.histology.batch import batch_rows
+from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.settings import stain_settings
 from periomics.imaging.rois import write_geojson
 from periomics.imaging.stains import load_stains
@@ -38,6 +40,7 @@ def main(snakemake):
     pictures.save(
         pictures.contact_sheet([(label, p) for _, _, p, label in animal.sections]), out.overlay
     )
+    write_result(animal.quality, out.quality, QUALITY)
     write_result(animal.measurements, out.measurements, COLUMNS)
     log.info("%d sections, %d objects", len(animal.sections), len(animal.objects))
 

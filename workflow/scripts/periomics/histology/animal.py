@@ -19,7 +19,8 @@ from periomics.histology.measure import (
     measured_outcomes,
 )
 from periomics.histology.pictures import overlay
-from periomics.histology.sections import open_section
+from periomics.histology.quality import COLUMNS as QUALITY
+from periomics.histology.sections import open_section, section_name
 from periomics.histology.settings import StainSettings
 from periomics.study import measurements
 
@@ -32,6 +33,7 @@ class Animal:
 
     measurements: pd.DataFrame
     objects: pd.DataFrame
+    quality: pd.DataFrame
     sections: list[Shown] = field(default_factory=list)
 
 
@@ -63,7 +65,7 @@ def measure_animal(
     InputError, SpecimenError
         With `stop`, of the first section that cannot be measured.
     """
-    tables, objects = [], []
+    tables, objects, looks = [], [], []
     shown: list[Shown] = []
     for fact in sorted(
         facts, key=lambda f: (str(f["stain"]), str(f["section_id"]), str(f.get("field_id", "")))
@@ -82,6 +84,7 @@ def measure_animal(
             continue
         tables.append(measurements.tidy(measured.rows))
         objects.append(measured.objects)
+        looks.append(measured.quality)
         shown.append((name, measured.features, picture, _label(name, measured)))
         gc.collect()
     found = (
@@ -89,7 +92,8 @@ def measure_animal(
         if objects
         else pd.DataFrame(columns=list(OBJECT_COLUMNS))
     )
-    return Animal(measurements.concatenate(tables), found, shown)
+    quality = pd.concat(looks, ignore_index=True) if looks else pd.DataFrame(columns=list(QUALITY))
+    return Animal(measurements.concatenate(tables), found, quality, shown)
 
 
 def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Image.Image]:
@@ -102,13 +106,6 @@ def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str
     """Rows without values for a section that cannot be measured."""
     return measurements.failed(
         measured_outcomes(stain), reason, roi=stain.roi, **common_columns(fact)
-    )
-
-
-def section_name(fact: Mapping[str, object]) -> str:
-    """File name of a section or of one of its fields."""
-    return "_".join(
-        str(fact[k]) for k in ("section_id", "field_id") if fact.get(k) not in (None, "")
     )
 
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,7 @@ FURTHER = (
     "angle_deg",
     "n_pixels",
     "reason",
+    "odd",
 )
 # Pixels that one section gives to the pool, at most.
 SAMPLE = 40_000
@@ -51,13 +53,15 @@ class Sample:
 
 @dataclass(frozen=True)
 class BatchRow:
-    """What a section takes from its batch; `threshold` is for the stain looked for, `second` for the other one."""
+    """What a section takes from its batch; `threshold` is for the stain looked for, `second` for the other one;
+    `odd` holds why sections (by `sections.section_name`) are unlike the others of the batch."""
 
     white: tuple[float, float, float]
     vectors: np.ndarray
     threshold: float
     second: float
     tissue_od: float
+    odd: Mapping[str, str] = field(default_factory=dict)
 
 
 def sample_section(
@@ -138,6 +142,7 @@ def pool(
         "angle_deg": angle,
         "n_pixels": len(colours),
         "reason": "; ".join(reasons),
+        "odd": "{}",
     }
 
 
@@ -180,4 +185,5 @@ def _row(row: Mapping[str, Any]) -> BatchRow:
         float(row["threshold"]),
         float(row["threshold_second"]),
         float(row["tissue_od"]),
+        json.loads(str(row["odd"])),
     )

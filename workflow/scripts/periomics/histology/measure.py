@@ -8,13 +8,13 @@ from typing import Any
 
 import pandas as pd
 
-from periomics.histology import area, lacunae, laminin, neutrophils, nuclei, vessels
+from periomics.core.quality import Fact
+from periomics.histology import area, lacunae, laminin, neutrophils, nuclei, quality, vessels
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Readout, prepare
-from periomics.histology.sections import Opened
+from periomics.histology.sections import Opened, section_name
 from periomics.histology.settings import StainSettings, options_from
 from periomics.imaging.rois import detection
-from periomics.imaging.stains import clipped_share
 
 DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "vessels": (vessels.Options, vessels.measure),
@@ -51,11 +51,12 @@ OBJECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured section: rows and objects ready for the tables, GeoJSON features for QuPath."""
+    """A measured section: rows, objects and facts of its quality ready for the tables, GeoJSON features for QuPath."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame
     features: list[dict]
+    quality: pd.DataFrame
 
 
 def common_columns(fact: Mapping[str, object]) -> dict[str, object]:
@@ -108,17 +109,30 @@ def measure_section(
             percent = sign * settings.sweep_percent
             rows += function(prepared, options, 1 + percent / 100, f"threshold={percent:+g}%").rows
     common = common_columns(fact)
-    share = 100 * clipped_share(opened.rgb, opened.region)
-    if share > settings.max_clipped_percent:
-        reason = f"{share:.1f} % of the region's pixels have a channel at 0, where density is only known to be high"
+    found = quality.facts(opened, settings, batch)
+    reasons = [f.describe() for f in found if f.beyond]
+    if why := batch.odd.get(section_name(fact)):
+        reasons.append(f"unlike its stain batch: {why}")
+    if reason := "; ".join(reasons):
         rows = [
-            {**r, "qc": "warn", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows
+            {**r, "qc": "hold", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows
         ]
     return Measured(
         [{**common, **r} for r in rows],
         _objects(readout.objects, settings, fact),
         _features(readout, fact, settings.stain),
+        _quality(found, settings, fact),
     )
+
+
+def _quality(
+    found: list[Fact], settings: StainSettings, fact: Mapping[str, object]
+) -> pd.DataFrame:
+    ids = {k: str(fact.get(k, "")) for k in ("section_id", "field_id")}
+    rows = [
+        (*ids.values(), settings.stain, f.name, f.value, f.unit, f.limit, f.beyond) for f in found
+    ]
+    return pd.DataFrame(rows, columns=list(quality.COLUMNS))
 
 
 def _objects(

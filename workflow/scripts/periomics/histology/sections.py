@@ -87,6 +87,13 @@ def region_kind(detector: str) -> str:
     return "LineString" if detector == "laminin" else "Polygon"
 
 
+def section_name(fact: Mapping[str, object]) -> str:
+    """File name of a section or of one of its fields."""
+    return "_".join(
+        str(fact[k]) for k in ("section_id", "field_id") if fact.get(k) not in (None, "")
+    )
+
+
 def sheet_pixel(fact: Mapping[str, object]) -> float | None:
     """The sheet's pixel size of a section in µm, None where it states none."""
     return (

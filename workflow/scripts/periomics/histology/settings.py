@@ -56,6 +56,9 @@ class StainSettings:
     sweep_percent: float
     smooth_um: float
     max_clipped_percent: float
+    max_unexplained_percent: float
+    max_black_percent: float
+    max_uneven_light_percent: float
 
 
 def stain_settings(
@@ -96,6 +99,9 @@ def _one(
         sweep_percent=section.sweep_percent,
         smooth_um=section.smooth_um,
         max_clipped_percent=section.max_clipped_percent,
+        max_unexplained_percent=section.max_unexplained_percent,
+        max_black_percent=section.max_black_percent,
+        max_uneven_light_percent=section.max_uneven_light_percent,
     )
 
 

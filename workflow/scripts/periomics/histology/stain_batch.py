@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
@@ -10,7 +11,8 @@ import pandas as pd
 from periomics.core.errors import InputError, SpecimenError, nearest
 from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section
 from periomics.histology.laminin import band_peaks
-from periomics.histology.sections import open_section, sheet_pixel
+from periomics.histology.members import minority, odd_members
+from periomics.histology.sections import open_section, section_name, sheet_pixel
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
 
@@ -55,7 +57,7 @@ def batch_table(
 
 
 def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> dict[str, object]:
-    samples, readable = [], []
+    samples, read = [], []
     for fact in sorted(facts, key=lambda f: (str(f["section_id"]), str(f.get("field_id", "")))):
         try:
             control = str(fact.get("role", "")) == "negative_control"
@@ -69,12 +71,21 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
         except (InputError, SpecimenError) as error:
             warn(f"section {fact['section_id']} is left out of its batch: {error}")
             continue
-        if not control:
-            readable.append(fact)
+        read.append(fact)
+    odd = odd_members(samples, settings)
+    left_out = odd if minority(list(odd), sum(not s.control for s in samples)) else {}
+    kept = [k for k in range(len(samples)) if k not in left_out]
 
     def peaks(white, pair):
-        return np.concatenate(
-            [band_peaks(open_section(f, settings), settings, white, pair) for f in readable]
-        )
+        lines = [open_section(read[k], settings) for k in kept if not samples[k].control]
+        return np.concatenate([band_peaks(o, settings, white, pair) for o in lines])
 
-    return pool(samples, settings, peaks if settings.detector == "laminin" else None)
+    row = pool(
+        [samples[k] for k in kept], settings, peaks if settings.detector == "laminin" else None
+    )
+    names = {section_name(read[k]): why for k, why in odd.items()}
+    said = [
+        f"{n} is {'left out' if left_out else 'unlike the others'}: {w}" for n, w in names.items()
+    ]
+    reason = "; ".join([str(row["reason"])] * bool(row["reason"]) + said)
+    return row | {"odd": json.dumps(names), "reason": reason}

@@ -35,22 +35,35 @@ def half_maximum(
     threshold : NaN if too little is stained
     reason : why there is none, else empty
     """
+    background, level, reason = stained_level(values, floor, peaks, other)
+    return background + (level - background) / 2, reason
+
+
+def stained_level(
+    values: np.ndarray,
+    floor: float = 0.08,
+    peaks: np.ndarray | None = None,
+    other: np.ndarray | None = None,
+) -> tuple[float, float, str]:
+    """Background and typical amount of what is clearly stained (NaN if that is too little), and why there is none; see
+    `half_maximum` for the parameters."""
     finite = np.isfinite(values)
     own = (
         np.ones(int(finite.sum()), bool) if other is None else values[finite] > 0.5 * other[finite]
     )
     values = values[finite]
     if len(values) < MIN_PIXELS:
-        return float("nan"), f"{len(values)} pixels"
+        return float("nan"), float("nan"), f"{len(values)} pixels"
     background = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - background)))
     candidates = values[own] if peaks is None else peaks[np.isfinite(peaks)]
     clear = candidates[candidates > background + max(floor, 6 * spread)]
     if len(clear) < (MIN_PIXELS if peaks is None else 20):
-        return float("nan"), f"only {len(clear)} of {len(candidates)} pixels are clearly stained"
+        reason = f"only {len(clear)} of {len(candidates)} pixels are clearly stained"
+        return background, float("nan"), reason
     # Edges of objects are mixed pixels: the level is taken from those above the middle of the first guess.
     level = float(np.median(clear[clear > (background + np.median(clear)) / 2]))
-    return background + (level - background) / 2, ""
+    return background, level, ""
 
 
 def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[float, str]:

@@ -1,0 +1,168 @@
+"""Whether a section's colours can be trusted: facts with their limits, from its region alone.
+
+Optical densities are averaged over small squares, so that neither noise nor the coarser colour of JPEG takes part. Every constant
+leaves room to what sound sections show, among them real H-DAB crops whose white point is not known (docs/histology.md).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.ndimage import find_objects
+
+from periomics.core.quality import Fact
+from periomics.histology.batch import BatchRow
+from periomics.histology.detection import dilate, label
+from periomics.histology.sections import Opened
+from periomics.histology.settings import StainSettings
+from periomics.imaging import stains
+
+COLUMNS = ("section_id", "field_id", "stain", "fact", "value", "unit", "limit", "beyond")
+# Sides of the squares in which colour and in which black is looked for: grains are smaller than cells.
+COLOUR_UM, BLACK_UM = 2.0, 1.0
+# Paler squares (length of the density vector) are glass, and no colour is read off those below the second.
+GLASS_OD, COLOUR_OD = 0.1, 0.2
+# Densities that lie closer to what the stains can mix are noise, whatever their angle: on the side of red, and on that of blue and
+# green, where haematoxylin differs most between labs.
+NEAR_OD = (0.05, 0.2)
+# Black: less than a tenth of the light in all three channels, whose densities differ by less than this share of their mean; the
+# black-brown of nuclei under much DAB differs by more.
+BLACK_OD, GREY = 1.0, 0.3
+# Uneven light: tiles along the longer side and how many are needed; the share of their differences that a parabola may leave; how
+# many times more one channel may differ than another (haematoxylin: 2.4, DAB: 2.9).
+TILES, LEAST_TILES = 12, 24
+PATCHY, COLOURED = 0.6, 1.35
+# A scale bar drawn into the picture: all channels below the one value or above the other, that share of a box of at least so many
+# pixels by two, so many times as long as wide.
+INK, PAPER = 45, 252
+BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
+# Pixels this close to the implant are mixed with metal.
+EDGE_UM = 3.0
+
+
+def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
+    """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, and that is
+    saturated; uneven light where the region is large enough."""
+    od, inside, tissue = _grid(opened, batch.white, COLOUR_UM)
+    colour, fine = od[tissue], squares(opened, batch.white, BLACK_UM)
+    found = []
+    if settings.pair.off_plane_deg and len(colour):
+        foreign = unexplained(colour, batch.vectors, settings.pair.off_plane_deg)
+        found.append(
+            Fact(
+                f"tissue in colours that {' and '.join(settings.pair.stains)} cannot mix",
+                100 * float(foreign.mean()),
+                "%",
+                settings.max_unexplained_percent,
+            )
+        )
+    if len(fine):
+        low, high = fine.min(axis=1), fine.max(axis=1)
+        black = (low >= BLACK_OD) & (high - low < GREY * fine.mean(axis=1))
+        share = 100 * float(black.mean())
+        found.append(Fact("black in the tissue", share, "%", settings.max_black_percent))
+    bars = burnt_in(opened, batch.white)
+    found.append(Fact("bars drawn into the picture", bars, "", 0))
+    light = uneven_light(od, inside, tissue)
+    if np.isfinite(light):
+        found.append(Fact("uneven light", light, "%", settings.max_uneven_light_percent))
+    clipped = 100 * stains.clipped_share(opened.rgb, opened.region)
+    name = "pixels with a channel at 0, where density is only known to be high,"
+    return [*found, Fact(name, clipped, "%", settings.max_clipped_percent)]
+
+
+def squares(opened: Opened, white: tuple[float, float, float], side_um: float) -> np.ndarray:
+    """Mean optical densities (n, 3) of the squares of tissue at least half of which lie in the region, off the implant's edge."""
+    od, _, tissue = _grid(opened, white, side_um)
+    return od[tissue]
+
+
+def _grid(
+    opened: Opened, white: tuple[float, float, float], side_um: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Squares (rows, columns): mean densities, whether at least half lies in the region, and whether that is tissue."""
+    free = opened.region & ~dilate(opened.implant, EDGE_UM, opened.pixel_um)
+    side = max(1, round(side_um / opened.pixel_um))
+    rows, columns = (np.arange(0, n, side) for n in free.shape)
+
+    def total(image: np.ndarray) -> np.ndarray:
+        return np.add.reduceat(np.add.reduceat(image, rows, axis=0), columns, axis=1)
+
+    table = stains.od_table(white)
+    n = total(free.astype(np.float32))
+    sums = [total(np.where(free, table[c][opened.rgb[..., c]], np.float32(0))) for c in range(3)]
+    od = np.stack(sums, axis=-1) / np.maximum(n, 1)[..., None]
+    inside = n >= side**2 / 2
+    return od, inside, inside & (np.linalg.norm(od, axis=-1) >= GLASS_OD)
+
+
+def uneven_light(od: np.ndarray, inside: np.ndarray, tissue: np.ndarray) -> float:
+    """Share (%) of the light by which the region's darkest corner falls behind its brightest: vignette, a lamp off the axis.
+
+    Each of the tiles that are mostly tissue gives the density that a quarter of its squares stay below; a parabola of x and y
+    goes through them. It is light where the parabola tells most of what tiles differ by and is alike in all three channels:
+    what tissue differs by is patchy and in its colours. 0 where it is not, NaN with too few tiles.
+    """
+    side = max(4, max(tissue.shape) // TILES)
+    places, values = [], []
+    for y in range(0, tissue.shape[0], side):
+        for x in range(0, tissue.shape[1], side):
+            part = np.s_[y : y + side, x : x + side]
+            n = np.count_nonzero(tissue[part])
+            if n >= max(side**2 * 0.3, np.count_nonzero(inside[part]) / 2):
+                places.append((y, x))
+                values.append(np.quantile(od[part][tissue[part]], 0.25, axis=0))
+    if len(places) < LEAST_TILES:
+        return float("nan")
+    at, density = np.array(places, float), np.array(values)
+    at = (at - at.mean(axis=0)) / np.ptp(at)
+    y, x = at.T
+    terms = np.stack([np.ones(len(at)), y, x, y**2, x * y, x**2], axis=1)
+    fit = terms @ np.linalg.lstsq(terms, density, rcond=None)[0]
+    rest = ((density - fit) ** 2).sum(axis=0) / np.maximum(
+        ((density - density.mean(axis=0)) ** 2).sum(axis=0), 1e-12
+    )
+    span = np.ptp(fit, axis=0)
+    if rest.max() > PATCHY or span.max() > COLOURED * span.min():
+        return 0.0
+    return 100 * float(1 - 10 ** -span.min())
+
+
+def burnt_in(opened: Opened, white: tuple[float, float, float]) -> int:
+    """How many upright boxes of one black or one white, long and filled, reach into the region: scale bars.
+
+    White is looked for only where glass is clearly darker than it.
+    """
+    marks = [(opened.rgb <= INK).all(axis=-1)]
+    if max(white) < PAPER - 6:
+        marks.append((opened.rgb >= PAPER).all(axis=-1))
+    n = 0
+    for mark in marks:
+        labels = label(mark & ~dilate(opened.implant, EDGE_UM, opened.pixel_um))
+        for k, (y, x) in enumerate(find_objects(labels), start=1):
+            short, long = sorted((y.stop - y.start, x.stop - x.start))
+            if short < 2 or long < max(BOX_PIXELS, BOX_ASPECT * short):
+                continue
+            part = labels[y, x] == k
+            n += bool(part.mean() >= BOX_FILL and (part & opened.region[y, x]).any())
+    return n
+
+
+def unexplained(od: np.ndarray, vectors: np.ndarray, off_plane_deg: Sequence[float]) -> np.ndarray:
+    """Which densities (n, 3) lie too far from every mixture of two stains, bool (n,).
+
+    The distance is that to the cone of amounts that are not negative, as an angle; the two limits are for either side of
+    the stains' plane, against and along the normal first × second.
+    """
+    amounts = stains.unmix(od, vectors)
+    length = np.linalg.norm(od, axis=-1)
+    inside = (amounts[..., :2] >= 0).all(axis=-1)
+    along = np.clip(od @ vectors.T, 0, None)
+    to_one = np.sqrt(np.clip(length[..., None] ** 2 - along**2, 0, None)).min(axis=-1)
+    distance = np.where(inside, np.abs(amounts[..., 2]), to_one)
+    red = amounts[..., 2] < 0
+    limit = np.maximum(
+        np.where(red, *NEAR_OD), np.sin(np.radians(np.where(red, *off_plane_deg))) * length
+    )
+    return (length >= COLOUR_OD) & (distance >= limit)
