@@ -7,6 +7,8 @@ import pandas as pd
 import yaml
 
 from periomics.outcomes.aggregate import COLUMNS
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.dictionary import load_dictionary
 
@@ -28,6 +30,16 @@ MEANS = {
 
 def plan(**changes):
     return read_plan(CLAIMS | changes, ROLES)
+
+
+def analysis(the_plan, animals=None):
+    """A plan with prepared animals, or with none measured."""
+    return Analysis(the_plan, pd.DataFrame() if animals is None else animals, DICTIONARY)
+
+
+def analysed(table, sheet, the_plan=None):
+    """A plan with the animals of a table."""
+    return analysis(the_plan or plan(), prepare(table, sheet, DICTIONARY))
 
 
 def row(animal, outcome, condition, value, **more):

@@ -15,7 +15,8 @@ BLOCK = np.tile([0, 0, 1, 1, 2, 2], 4)
 
 
 def several(form):
-    return [np.asarray(x, float) for x in form]
+    """Estimate, standard error and degrees of freedom."""
+    return [np.asarray(x, float) for x in form[:3]]
 
 
 def test_without_blocks_it_is_welch():
@@ -81,7 +82,7 @@ def test_every_study_may_have_weights_of_its_own():
     fit, x = adjust(y, ARM, 4, BLOCK), rng.normal(0, 2, 7)
     own = fit.form(np.stack([-x, x - 1, 0 * x, 0 * x + 1], axis=-1))
     for i, r in enumerate(x):
-        for a, b in zip(own, fit.form([-r, r - 1, 0, 1]), strict=True):
+        for a, b in zip(own[:3], fit.form([-r, r - 1, 0, 1])[:3], strict=True):
             assert a[i] == pytest.approx(b[i], rel=1e-9)
 
 
@@ -182,5 +183,5 @@ def test_many_patterns_of_missing_animals_are_each_their_own_study():
     together = adjust(y, ARM, 4, BLOCK).form(W)
     for i, values in enumerate(y):
         np.testing.assert_allclose(
-            several(adjust(values, ARM, 4, BLOCK).form(W)), [x[i] for x in together], rtol=1e-8
+            several(adjust(values, ARM, 4, BLOCK).form(W)), [x[i] for x in together[:3]], rtol=1e-8
         )

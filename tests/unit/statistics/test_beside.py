@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from studies import CLAIMS, CORE, DICTIONARY, MEANS, plan, row, simulated, study
+from studies import CLAIMS, CORE, DICTIONARY, MEANS, analysed, analysis, plan, row, simulated, study
 
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.statistics.claims import checks
@@ -22,11 +22,8 @@ CONFIRMATORY = ["C0", "C1", "C2", "C4"]
 
 
 def tables(table, sheet, the_plan=None, associations=None):
-    p = the_plan or plan(claims=CORE)
-    prepared = prepare(table, sheet, DICTIONARY)
-    return contrast_table(p, prepared, DICTIONARY, 1), verdict_table(
-        p, prepared, DICTIONARY, associations
-    )
+    known = analysed(table, sheet, the_plan or plan(claims=CORE))
+    return contrast_table(known, 1), verdict_table(known, associations)
 
 
 def test_checks_are_those_of_their_functions():
@@ -114,7 +111,7 @@ def lost_study():
 def test_lost_animals_are_ranked_worst_and_the_bias_is_said():
     table, sheet = lost_study()
     p, prepared = plan(claims=CORE), prepare(*lost_study(), DICTIONARY)
-    losses = loss_table(p, prepared, DICTIONARY, 1).set_index(["outcome", "contrast"])
+    losses = loss_table(analysis(p, prepared), 1).set_index(["outcome", "contrast"])
     assert set(losses.index) == {(o, c) for o in MEANS for c in CONFIRMATORY}
     c2 = losses.loc[("mvd", "C2")]
     assert (c2["n_first"], c2["n_second"], c2["lost_first"], c2["lost_second"]) == (6, 4, 0, 2)
@@ -132,7 +129,7 @@ def test_lost_animals_are_ranked_worst_and_the_bias_is_said():
 
 def test_without_losses_the_table_is_empty_with_its_header():
     prepared = prepare(*simulated(), DICTIONARY)
-    found = loss_table(plan(), prepared, DICTIONARY, 1)
+    found = loss_table(analysis(plan(), prepared), 1)
     assert found.empty and "p_worst_rank" in found.columns
 
 

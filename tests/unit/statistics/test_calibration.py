@@ -12,6 +12,7 @@ from studies import CLAIMS, DICTIONARY, ROLES, ROOT, plan
 
 from periomics.statistics.calibration import rates as cal
 from periomics.statistics.calibration import scenarios as sc
+from periomics.statistics.calibration import truths
 from periomics.statistics.calibration.bounds import false_verdicts, judged
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import read_plan
@@ -203,7 +204,7 @@ def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
 
 def test_without_a_diseased_arm_there_is_no_healing_index_to_draw():
     sheet = SHEET[SHEET["group"] != "DRUG"]
-    assert "hi" not in cal.case(index_plan(), sheet, DICTIONARY).outcomes
+    assert "hi" not in truths.case(index_plan(), sheet, DICTIONARY).outcomes
     cal.calibrate(
         scenario("null_treatment"),
         index_plan(),
@@ -296,3 +297,70 @@ def test_studies_without_claims_or_arms_give_an_empty_table():
     s = scenario("null_all")
     assert cal.calibrate(s, none, SHEET, DICTIONARY, QUICK, 1).empty
     assert cal.calibrate(s, plan(), SHEET.iloc[:0], DICTIONARY, QUICK, 1).empty
+
+
+@pytest.mark.parametrize("name", ["zeros_30", "zeros_60", "zeros_100", "counts_low"])
+def test_zeros_and_low_counts_are_drawn_and_hold_their_bounds(name):
+    s = scenario(name)
+    table = judged(cal.calibrate(s, plan(), SHEET, DICTIONARY, QUICK, 1))
+    assert not ((table["within"] == "no") & (table["quantity"] != "coverage")).any()
+    covered = table[table["quantity"].isin(["coverage", "fieller coverage"])]
+    assert len(covered) and covered["share"].min() > 0.88
+    assert s.exact and set(covered["bound_high"]) == {1.0}
+
+
+def test_drawn_zeros_are_as_many_as_said_and_their_truth_is_the_mean():
+    _, place, known, data = drawn("zeros_60")
+    i, lowest = 1, known.lowest[:, 1]  # elac: healthy animals have least
+    assert [a for a, low in zip(place.arms, lowest, strict=True) if low] == ["CTRL"]
+    own = data.natural[:, i, place.arm == place.arms.index("CTRL")]
+    assert (own == 0).mean() == pytest.approx(0.6, abs=0.01)
+    assert own.mean() == pytest.approx(known.natural[place.arms.index("CTRL"), i], rel=0.03)
+    assert data.means[:, i].mean() > 0.99
+    zero = data.means[:, i]
+    np.testing.assert_array_equal(data.analysis[zero, i], data.natural[zero, i])
+
+
+@pytest.mark.parametrize("kind", ["binary", "ordinal"])
+def test_answers_and_grades_by_their_chances(kind):
+    from periomics.statistics.calibration import discrete_rates as d
+
+    _, place, known, data = drawn("null_treatment")
+    at = d.thresholds(known, kind)
+    p, found = d.chances(known, at), d.answers(data.analysis, known, at)
+    assert p.sum(axis=0) == pytest.approx(np.ones(p.shape[1:]))
+    for g in range(len(place.arms)):
+        for answer in range(len(p)):
+            seen = (found[:, :, place.arm == g] == answer).mean(axis=(0, 2))
+            np.testing.assert_allclose(seen, p[answer, g], atol=0.012)
+    one, two = p[:, 0, 0], p[:, 1, 0]
+    w = np.zeros(p.shape[1])
+    w[0], w[1] = 1.0, -1.0
+    true = d.true_form(p[..., 0], w, kind)
+    if kind == "binary":
+        assert true == pytest.approx(one[1] - two[1])
+    else:
+        pairs = [(i, j, one[i] * two[j]) for i in range(4) for j in range(4)]
+        assert true == pytest.approx(sum(c * ((i > j) + (i == j) / 2) for i, j, c in pairs) - 0.5)
+
+
+def test_discrete_scenarios_are_judged_by_the_graph():
+    few = Calibration(studies=200, sizes=(6,))
+    table = judged(cal.calibrate(scenario("ordinal"), plan(), SHEET, DICTIONARY, few, 1))
+    assert {"coverage", "false_supported", "false_family"} <= set(table["quantity"])
+    assert (table["within"] != "no").all()
+
+
+def test_donors_of_cells_are_no_isolations():
+    """The toy has six isolations with cultures and three donors of stem cells."""
+    assert (SHEET["unit"] == "donor").sum() == 3
+    within = truths.case(plan(), SHEET, DICTIONARY).within
+    assert within and set(within.values()) == {6}
+    any_unit = {
+        **CLAIMS,
+        "contrasts": {
+            k: {n: x for n, x in c.items() if n != "unit"} for k, c in CLAIMS["contrasts"].items()
+        },
+    }
+    unnamed = truths.case(read_plan(any_unit, ROLES), SHEET, DICTIONARY).within
+    assert set(unnamed.values()) == {9}

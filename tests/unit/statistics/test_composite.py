@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 from scipy import stats
-from studies import CLAIMS, DICTIONARY, plan, simulated
+from studies import CLAIMS, DICTIONARY, analysed, analysis, plan, simulated
 
 from periomics.statistics.claims import composite as h
 from periomics.statistics.claims.animals import prepare
@@ -90,7 +90,8 @@ def test_the_scale_does_not_shrink_with_the_residuals_of_a_variable_arm():
 def test_rows_of_a_study():
     p = plan(claims=CLAIMS["claims"][:1])
     prepared = prepare(*simulated(), DICTIONARY)
-    rows = h.with_index(p, prepared, DICTIONARY)
+    found = h.with_index(analysis(p, prepared))
+    rows = found.animals
     own = rows[rows["outcome"] == "hi"]
     assert set(own["variant"]) == {"", "weights=pca", *(f"without={d}" for d in p.domains)}
     main = own[own["variant"] == ""]
@@ -98,16 +99,16 @@ def test_rows_of_a_study():
         0, abs=1e-9
     )
     assert main.groupby("condition")["value"].mean().idxmax() == "CTRL"
-    assert h.with_index(p, rows, DICTIONARY) is rows
+    assert h.with_index(found) is found
 
 
 def test_no_index_without_diseased_arm_or_with_one_outcome():
     p = plan()
     prepared = prepare(*simulated(), DICTIONARY)
     one = prepared[prepared["outcome"] == "mvd"]
-    assert h.with_index(p, one, DICTIONARY) is one
+    assert h.with_index(analysis(p, one)).animals is one
     healthy = prepared[prepared["condition"] == "CTRL"]
-    assert h.with_index(p, healthy, DICTIONARY) is healthy
+    assert h.with_index(analysis(p, healthy)).animals is healthy
 
 
 def test_an_outcome_that_its_batches_confound_stays_out():
@@ -115,7 +116,7 @@ def test_an_outcome_that_its_batches_confound_stays_out():
     table["batch"] = np.where(
         table["outcome"] == "mvd", np.where(table["condition"] == "POST", "b2", "b1"), "b1"
     )
-    rows = h.with_index(plan(), prepare(table, sheet, DICTIONARY), DICTIONARY)
+    rows = h.with_index(analysed(table, sheet)).animals
     own = rows[rows["outcome"] == "hi"]
     assert (
         "without=vessels" not in set(own["variant"])

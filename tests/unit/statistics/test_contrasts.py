@@ -66,7 +66,7 @@ def test_many_studies_at_once_equal_one_by_one():
     for i in (0, 17, 49):
         one = c.linear_form(c.summarise(y[i, 2], arm, 4), [0, -1, 0, 1])
         np.testing.assert_array_equal(
-            [whole.estimate[i, 2], whole.se[i, 2], whole.df[i, 2]], list(one)
+            [whole.estimate[i, 2], whole.se[i, 2], whole.df[i, 2]], list(one[:3])
         )
 
 

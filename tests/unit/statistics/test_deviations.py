@@ -3,9 +3,8 @@
 import pandas as pd
 import pytest
 from studies import CLAIMS as DEFAULT
-from studies import DICTIONARY, ROLES, simulated
+from studies import ROLES, analysed, simulated
 
-from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.blinded import judged, visible
 from periomics.statistics.claims.deviations import COLUMNS, declaration_deviations, input_deviations
 from periomics.statistics.claims.judging import verdict_table
@@ -22,9 +21,8 @@ STATE = {"verdicts": "none", "key": "groups are not coded"}
 
 
 @pytest.fixture(scope="module")
-def prepared():
-    table, sheet = simulated(seed=4)
-    return prepare(table, sheet, DICTIONARY)
+def today():
+    return analysed(*simulated(seed=4), read_plan(CLAIMS, ROLES))
 
 
 def declared(**changes):
@@ -51,26 +49,23 @@ def unblinded(when, verdict="supported"):
 
 
 def verdicts(**changes):
-    table, sheet = simulated(seed=4)
-    return verdict_table(
-        read_plan(CLAIMS | changes, ROLES), prepare(table, sheet, DICTIONARY), DICTIONARY
-    )
+    return verdict_table(analysed(*simulated(seed=4), read_plan(CLAIMS | changes, ROLES)))
 
 
 HUGE = {"kind": "sd", "value": 50.0}
 
 
-def test_claims_that_did_not_change_have_no_deviation(prepared):
-    found = declaration_deviations(freezes(declared()), declared(), prepared, DICTIONARY)
+def test_claims_that_did_not_change_have_no_deviation(today):
+    found = declaration_deviations(freezes(declared()), declared(), today)
     assert found.empty and tuple(found.columns) == COLUMNS
 
 
-def test_claims_that_were_never_frozen_have_none(prepared):
-    assert declaration_deviations([], declared(), prepared, DICTIONARY).empty
+def test_claims_that_were_never_frozen_have_none(today):
+    assert declaration_deviations([], declared(), today).empty
 
 
-def test_a_changed_margin_is_listed_with_every_verdict_that_differs(prepared):
-    found = declaration_deviations(freezes(declared()), declared(margin=HUGE), prepared, DICTIONARY)
+def test_a_changed_margin_is_listed_with_every_verdict_that_differs(today):
+    found = declaration_deviations(freezes(declared()), declared(margin=HUGE), today)
     now, then = (
         v.set_index(["claim_id", "outcome"])["verdict"] for v in (verdicts(margin=HUGE), verdicts())
     )
@@ -88,36 +83,34 @@ def test_a_changed_margin_is_listed_with_every_verdict_that_differs(prepared):
     assert set(found["effect"]) == {"the verdict differs"} and set(found["when"]) == {""}
 
 
-def test_a_change_of_words_changes_no_verdict(prepared):
+def test_a_change_of_words_changes_no_verdict(today):
     contrasts = CLAIMS["contrasts"] | {"C0": CLAIMS["contrasts"]["C0"] | {"text": "other words"}}
-    found = declaration_deviations(
-        freezes(declared()), declared(contrasts=contrasts), prepared, DICTIONARY
-    )
+    found = declaration_deviations(freezes(declared()), declared(contrasts=contrasts), today)
     assert list(found["effect"]) == ["no verdict changes"] and list(found["item"]) == [
         "contrasts/C0"
     ]
 
 
-def test_freezing_again_after_the_results_hides_nothing(prepared):
+def test_freezing_again_after_the_results_hides_nothing(today):
     rows = freezes(declared(), declared(margin=HUGE))
-    found = declaration_deviations(rows, declared(margin=HUGE), prepared, DICTIONARY)
+    found = declaration_deviations(rows, declared(margin=HUGE), today)
     assert (
         set(found["kind"]) == {"amended"}
         and set(found["when"]) == {"2026-01-02T00:00:00Z"}
         and len(found) > 1
     )
     late = declaration_deviations(
-        [*rows, *unblinded("2026-01-01T12:00:00Z")], declared(margin=HUGE), prepared, DICTIONARY
+        [*rows, *unblinded("2026-01-01T12:00:00Z")], declared(margin=HUGE), today
     )
     assert set(late["kind"]) == {"amended after unblinding"}
-    undone = declaration_deviations(rows, declared(), prepared, DICTIONARY)
+    undone = declaration_deviations(rows, declared(), today)
     assert undone.empty
 
 
-def test_several_changes_are_undone_one_by_one_and_together(prepared):
+def test_several_changes_are_undone_one_by_one_and_together(today):
     dropped = [c for c in CLAIMS["claims"] if c["id"] != "C1"]
     found = declaration_deviations(
-        freezes(declared()), declared(margin=HUGE, claims=dropped), prepared, DICTIONARY
+        freezes(declared()), declared(margin=HUGE, claims=dropped), today
     )
     assert list(dict.fromkeys(found["item"])) == ["margin", "claims/C1", "all together"]
     gone = found[found["item"] == "claims/C1"]
@@ -128,63 +121,54 @@ def test_several_changes_are_undone_one_by_one_and_together(prepared):
     )
 
 
-def test_an_added_claim_is_judged_now_only(prepared):
+def test_an_added_claim_is_judged_now_only(today):
     added = [
         *CLAIMS["claims"],
         {"id": "X", "kind": "superiority", "contrast": "C2", "outcomes": ["bvtv"]},
     ]
-    found = declaration_deviations(
-        freezes(declared()), declared(claims=added), prepared, DICTIONARY
-    )
+    found = declaration_deviations(freezes(declared()), declared(claims=added), today)
     assert found[["item", "claim_id", "outcome", "effect"]].to_numpy().tolist() == [
         ["claims/X", "X", "bvtv", "judged now only"]
     ]
 
 
-def test_what_cannot_be_undone_alone_is_judged_together(prepared):
+def test_what_cannot_be_undone_alone_is_judged_together(today):
     contrasts = {("Z" if k == "C2" else k): w for k, w in CLAIMS["contrasts"].items()}
     claims = [
         c | ({"contrast": "Z"} if c.get("contrast") == "C2" else {}) for c in CLAIMS["claims"]
     ]
     found = declaration_deviations(
-        freezes(declared()), declared(contrasts=contrasts, claims=claims), prepared, DICTIONARY
+        freezes(declared()), declared(contrasts=contrasts, claims=claims), today
     )
     effects = dict(zip(found["item"], found["effect"], strict=True))
     assert effects["contrasts/Z"] == "cannot be undone alone: see all together"
     assert effects["all together"] == "no verdict changes"
 
 
-def test_roles_and_order_are_part_of_the_declaration(prepared):
+def test_roles_and_order_are_part_of_the_declaration(today):
     roles = ROLES | {"treated": ["POST"]}
-    found = declaration_deviations(freezes(declared()), items(CLAIMS, roles), prepared, DICTIONARY)
+    found = declaration_deviations(freezes(declared()), items(CLAIMS, roles), today)
     assert list(found["item"]) == ["roles"]
     last_first = sorted(CLAIMS["claims"], key=lambda c: c["id"] != "C1")
-    found = declaration_deviations(
-        freezes(declared()), declared(claims=last_first), prepared, DICTIONARY
-    )
+    found = declaration_deviations(freezes(declared()), declared(claims=last_first), today)
     assert set(found["item"]) == {"order/claims"}
 
 
-def test_changes_behind_codes_are_listed_without_effect(prepared):
-    found = declaration_deviations(
-        freezes(declared()), declared(margin=HUGE), prepared, DICTIONARY, WITHHELD
-    )
+def test_changes_behind_codes_are_listed_without_effect(today):
+    found = declaration_deviations(freezes(declared()), declared(margin=HUGE), today, WITHHELD)
     assert list(found["effect"]) == [WITHHELD] and list(found["item"]) == ["margin"]
 
 
-def test_nothing_is_judged_behind_codes(prepared):
-    plan = read_plan(CLAIMS, ROLES)
-    table = judged(plan, prepared, DICTIONARY, WITHHELD)
+def test_nothing_is_judged_behind_codes(today):
+    table = judged(today, WITHHELD)
     assert (
         set(table["verdict"]) == {"not judged"}
         and set(table["reason"]) == {WITHHELD}
         and len(table)
     )
     assert table[["estimate", "lower", "upper", "p_adj"]].isna().all(axis=None)
-    assert visible(prepared, WITHHELD).empty and visible(prepared, "") is prepared
-    pd.testing.assert_frame_equal(
-        judged(plan, prepared, DICTIONARY, ""), verdict_table(plan, prepared, DICTIONARY)
-    )
+    assert visible(today, WITHHELD).animals.empty and visible(today, "") is today
+    pd.testing.assert_frame_equal(judged(today, ""), verdict_table(today))
 
 
 def now(verdict):

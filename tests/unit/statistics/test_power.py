@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 from statsmodels.stats.power import TTestIndPower, TTestPower
-from studies import CLAIMS, DICTIONARY, ROLES, plan, row, simulated
+from studies import CLAIMS, DICTIONARY, ROLES, analysed, analysis, plan, row, simulated
 
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.composite import healing_index, z_scores
@@ -129,7 +129,7 @@ def test_needed_and_detectable_undo_power():
 def test_simulation_meets_formulas_and_the_published_powers_of_the_claims():
     """spec/study.md 1.3 (d = 2.5, n = 6: .98, .32, .82, .75) pools the variance over four arms; two arms cost a little."""
     p = plan()
-    t = truth(p, Planning(R={"PRE": 0.05, "POST": 0.7}, effect_d=2.5), SHEET, DICTIONARY)
+    t = truth(analysis(p), Planning(R={"PRE": 0.05, "POST": 0.7}, effect_d=2.5), SHEET)
     within = {c.id: c.id == "C5" for c in p.claims}
     n = t.n | {(o, "CM"): 6 for o in ("scratch_rate", "prol", "surv")}
     found = simulate(p, t, within, n, 4000, 1, 0.4)
@@ -147,7 +147,7 @@ def test_simulation_meets_formulas_and_the_published_powers_of_the_claims():
 
 def test_false_claims_are_supported_at_most_at_alpha():
     p = plan()
-    t = truth(p, Planning(R={"PRE": 0.3, "POST": 0.0}, effect_d=2.5), SHEET, DICTIONARY)
+    t = truth(analysis(p), Planning(R={"PRE": 0.3, "POST": 0.0}, effect_d=2.5), SHEET)
     found = simulate(
         p,
         t,
@@ -162,7 +162,7 @@ def test_false_claims_are_supported_at_most_at_alpha():
 
 
 def test_the_table_of_a_planned_study():
-    table, curves = power_tables(plan(), FAST, SHEET, DICTIONARY, 1)
+    table, curves = power_tables(analysis(plan()), FAST, SHEET, 1)
     assert list(table.columns) == list(COLUMNS) and list(curves.columns) == list(CURVE_COLUMNS)
     gate = table[(table["claim_id"] == "C0") & (table["outcome"] == "bvtv")].iloc[0]
     assert (
@@ -182,14 +182,14 @@ def test_the_table_of_a_planned_study():
         and after["power_adjusted"] < after["power"]
     )
     assert "all outcomes" in set(table["outcome"]) and curves["n"].unique().tolist() == [3, 4, 5, 6]
-    again, _ = power_tables(plan(), FAST, SHEET, DICTIONARY, 1)
+    again, _ = power_tables(analysis(plan()), FAST, SHEET, 1)
     pd.testing.assert_frame_equal(table, again)
 
 
 def test_measured_animals_give_sd_and_numbers_but_no_effect():
     values, sheet = simulated(n=6)
     prepared = prepare(values, sheet, DICTIONARY)
-    table, _ = power_tables(plan(), FAST, sheet, DICTIONARY, 1, prepared)
+    table, _ = power_tables(analysis(plan(), prepared), FAST, sheet, 1)
     gate = table[(table["claim_id"] == "C0") & (table["outcome"] == "mvd")].iloc[0]
     arms = [
         g["value"].var(ddof=1) for _, g in values[values["outcome"] == "mvd"].groupby("condition")
@@ -203,15 +203,13 @@ def test_measured_animals_give_sd_and_numbers_but_no_effect():
     shifted = prepared.assign(
         value=prepared["value"].where(prepared["condition"] != "DRUG", prepared["value"] - 5)
     )
-    other, _ = power_tables(plan(), FAST, sheet, DICTIONARY, 1, shifted)
+    other, _ = power_tables(analysis(plan(), shifted), FAST, sheet, 1)
     pd.testing.assert_frame_equal(table[["power", "n_needed"]], other[["power", "n_needed"]])
     planned, _ = power_tables(
-        plan(),
+        analysis(plan(), prepared),
         Planning(effect_of={"mvd": 30.0}, simulations=100, n=(3, 4), n_limit=5),
         sheet,
-        DICTIONARY,
         1,
-        prepared,
     )
     mine = planned[(planned["claim_id"] == "C0") & (planned["outcome"] == "mvd")].iloc[0]
     assert mine["planned_effect_sd"] == pytest.approx(30 / gate["sd"])
@@ -228,32 +226,32 @@ def test_a_margin_in_the_natural_unit_needs_a_measured_sd():
         ],
     }
     p = read_plan(claims, ROLES)
-    table, curves = power_tables(p, FAST, SHEET, DICTIONARY, 1)
+    table, curves = power_tables(analysis(p), FAST, SHEET, 1)
     assert (
         table["reason"].str.contains("margin in SD is not known").all()
         and table["power"].isna().all()
         and curves.empty
     )
     values, sheet = simulated(n=6)
-    table, _ = power_tables(p, FAST, sheet, DICTIONARY, 1, prepare(values, sheet, DICTIONARY))
+    table, _ = power_tables(analysed(values, sheet, p), FAST, sheet, 1)
     row = table.set_index("claim_id").loc["E"]
     expected = formula.equivalence(15 / row["sd"], 0.05 * 1.2, 6, 6, 0.05)
     assert row["method"] == "formula" and row["power"] == pytest.approx(expected)
 
 
 def test_what_cannot_be_planned_says_why():
-    table, _ = power_tables(plan(directions={}), FAST, SHEET, DICTIONARY, 1)
+    table, _ = power_tables(analysis(plan(directions={})), FAST, SHEET, 1)
     assert (
         table.loc[table["outcome"] == "bvtv", "reason"].eq("no declared direction of benefit").all()
     )
-    table, _ = power_tables(plan(), FAST, SHEET.iloc[:0], DICTIONARY, 1)
+    table, _ = power_tables(analysis(plan()), FAST, SHEET.iloc[:0], 1)
     gate = table[table["claim_id"] == "C0"].iloc[0]
     assert (
         np.isnan(gate["power"])
         and gate["n_needed"] == 13
         and "fewer than 3 animals in an arm" in gate["reason"]
     )
-    table, curves = power_tables(plan(claims=[]), FAST, SHEET, DICTIONARY, 1)
+    table, curves = power_tables(analysis(plan(claims=[])), FAST, SHEET, 1)
     assert table.empty and list(table.columns) == list(COLUMNS) and curves.empty
 
 
@@ -281,7 +279,7 @@ def test_the_composite_gathers_its_outcomes():
         "claims": [{"id": "H", "kind": "superiority", "contrast": "C0", "outcomes": "hi"}]
     }
     p = read_plan(claims, ROLES)
-    t = truth(p, Planning(), SHEET, DICTIONARY)
+    t = truth(analysis(p), Planning(), SHEET)
     assert t.d["hi"] == pytest.approx(1.2 / np.sqrt(0.52)) and sum(
         t.index.values()
     ) == pytest.approx(1)
@@ -315,7 +313,7 @@ def test_claims_on_associations_take_no_part_and_hold_nothing_up():
             {"id": "H", "kind": "superiority", "contrast": "C0", "outcomes": "mvd", "after": ["A"]},
         ]
     }
-    table, _ = power_tables(read_plan(claims, ROLES), FAST, SHEET, DICTIONARY, 1)
+    table, _ = power_tables(analysis(read_plan(claims, ROLES)), FAST, SHEET, 1)
     assert table["claim_id"].tolist() == ["H"] and table["power"].iloc[0] > 0.4
 
 
@@ -326,7 +324,7 @@ def test_sd_leaves_out_blocks_where_contrasts_do():
     values["value"] += 30 * values["animal_id"].map(dict(zip(sheet["animal_id"], day, strict=True)))
     prepared = prepare(values, sheet, DICTIONARY)
     with_blocks, without = (
-        truth(plan(design={"blocks": b}), FAST, sheet, DICTIONARY, prepared).spread["mvd"]
+        truth(analysis(plan(design={"blocks": b}), prepared), FAST, sheet).spread["mvd"]
         for b in (True, False)
     )
     assert (
@@ -346,7 +344,7 @@ def test_sd_of_claims_within_units_is_that_of_differences():
         {"animal_id": [f"I{i}" for i in range(6)], "unit": "isolation", "group": "", "block": ""}
     )
     table = pd.DataFrame(rows)
-    t = truth(plan(), FAST, sheet, DICTIONARY, prepare(table, sheet, DICTIONARY))
+    t = truth(analysed(table, sheet, plan()), FAST, sheet)
     value = table.pivot(index="animal_id", columns="condition", values="value")
     assert t.spread["prol"].natural == pytest.approx(
         (value["medium"] - value["vehicle"]).std(ddof=1)

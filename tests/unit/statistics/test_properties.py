@@ -5,11 +5,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
-from studies import CLAIMS, CORE, DICTIONARY, plan, row, simulated, study
+from studies import CLAIMS, CORE, analysed, plan, row, simulated, study
 
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.statistics.claims import verdicts as v
-from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.estimates import contrast_table, rescue_table
 from periomics.statistics.claims.judging import verdict_table
 from periomics.statistics.claims.losses import loss_table
@@ -19,15 +18,14 @@ JUDGED = (v.SUPPORTED, v.SMALL, v.REFUTED, v.INCONCLUSIVE, v.BELOW_MARGIN, v.SIZ
 
 
 def everything(table, sheet, p=None):
-    p = p or plan()
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        prepared = prepare(table, sheet, DICTIONARY)
+        known = analysed(table, sheet, p)
         out = (
-            contrast_table(p, prepared, DICTIONARY, 1),
-            rescue_table(p, prepared, DICTIONARY),
-            verdict_table(p, prepared, DICTIONARY),
-            loss_table(p, prepared, DICTIONARY, 1),
+            contrast_table(known, 1),
+            rescue_table(known),
+            verdict_table(known),
+            loss_table(known, 1),
         )
     judged = out[2][out[2]["verdict"].isin(JUDGED) & ~out[2]["outcome"].str.startswith("all of ")]
     assert judged[["estimate", "lower", "upper", "p", "p_adj", "level"]].notna().all(axis=None)

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from scipy import stats
-from studies import ARMS, CLAIMS, DICTIONARY, MEANS, plan, row, simulated, study
+from studies import ARMS, CLAIMS, DICTIONARY, MEANS, analysed, analysis, plan, row, simulated, study
 
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.statistics.claims import estimates as e
@@ -14,12 +14,11 @@ from periomics.statistics.claims.judging import COLUMNS, verdict_table, with_fam
 
 
 def tables(table, sheet, p=None):
-    p = p or plan()
-    prepared = prepare(table, sheet, DICTIONARY)
-    verdict = verdict_table(p, prepared, DICTIONARY)
+    known = analysed(table, sheet, p)
+    verdict = verdict_table(known)
     return (
-        with_family_levels(e.contrast_table(p, prepared, DICTIONARY, 1), verdict),
-        e.rescue_table(p, prepared, DICTIONARY),
+        with_family_levels(e.contrast_table(known, 1), verdict),
+        e.rescue_table(known),
         verdict,
     )
 
@@ -307,7 +306,7 @@ def test_doses_by_name_and_trend():
         domains={},
     )
     prepared = prepare(pd.DataFrame(rows, columns=list(ANIMAL_COLUMNS)), sheet, DICTIONARY)
-    found = e.contrast_table(p, prepared, DICTIONARY, 1)
+    found = e.contrast_table(analysis(p, prepared), 1)
     found = found[found["kind"] == "natural scale"].set_index("contrast")
     assert found.at["low", "estimate"] == pytest.approx(4 * np.log2(26), abs=1.0)
 
@@ -326,12 +325,8 @@ def test_a_trend_averages_nothing_away():
         claims=[],
         domains={},
     )
-    found = e.contrast_table(
-        p,
-        prepare(pd.DataFrame(rows, columns=list(ANIMAL_COLUMNS)), sheet, DICTIONARY),
-        DICTIONARY,
-        1,
-    )
+    table = pd.DataFrame(rows, columns=list(ANIMAL_COLUMNS))
+    found = e.contrast_table(analysed(table, sheet, p), 1)
     expected = np.mean(
         [np.polyfit([0, 1, 2], [50, 54 + 0.1 * i, 58 + 0.3 * i], 1)[0] for i in range(4)]
     )

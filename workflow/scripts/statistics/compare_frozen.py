@@ -22,10 +22,8 @@ def main(snakemake):
     log = start_log(snakemake)
     study = load_study(snakemake.params.config, snakemake.params.config["study_dir"])
     entries = read_lock(snakemake.input.get("lock") or None)
-    _, prepared, dictionary = load(snakemake.input, snakemake.params.config.get("roles"))
-    declared = declaration_deviations(
-        entries, declared_items(study), prepared, dictionary, study.withheld
-    )
+    analysis = load(snakemake.input, snakemake.params.config.get("roles"))
+    declared = declaration_deviations(entries, declared_items(study), analysis, study.withheld)
     verdicts = read_result(snakemake.input.verdicts)
     parts = [declared, input_deviations(entries, inputs_changed(entries, study), verdicts)]
     table = pd.concat([p for p in parts if len(p)] or parts[:1], ignore_index=True)

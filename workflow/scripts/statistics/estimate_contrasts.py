@@ -24,20 +24,20 @@ from periomics.statistics.claims.losses import loss_table
 
 def main(snakemake):
     log = start_log(snakemake)
-    plan, prepared, dictionary = load(snakemake.input, snakemake.params.get("roles"))
-    compared = visible(prepared, snakemake.params.get("withheld"))
-    contrasts = contrast_table(plan, compared, dictionary, int(snakemake.params.seed))
-    contrasts = with_family_levels(contrasts, verdict_table(plan, compared, dictionary))
+    analysis, seed = load(snakemake.input, snakemake.params.get("roles")), snakemake.params.seed
+    compared = visible(analysis, snakemake.params.get("withheld"))
+    contrasts = contrast_table(compared, int(seed))
+    contrasts = with_family_levels(contrasts, verdict_table(compared))
     log.info(
         "%d contrasts, %d of them without inference",
         len(contrasts),
         int(contrasts["p"].isna().sum()),
     )
     write_result(contrasts, snakemake.output.contrasts, CONTRAST_COLUMNS)
-    write_result(rescue_table(plan, compared, dictionary), snakemake.output.rescue, RESCUE_COLUMNS)
-    losses = loss_table(plan, compared, dictionary, int(snakemake.params.seed))
+    write_result(rescue_table(compared), snakemake.output.rescue, RESCUE_COLUMNS)
+    losses = loss_table(compared, int(seed))
     write_result(losses, snakemake.output.losses, LOSS_COLUMNS)
-    write_result(batch_table(prepared), snakemake.output.batches, BATCH_COLUMNS)
+    write_result(batch_table(analysis.animals), snakemake.output.batches, BATCH_COLUMNS)
 
 
 if "snakemake" in globals():

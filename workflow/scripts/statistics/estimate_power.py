@@ -7,6 +7,7 @@ animals; never the effect that was observed). Outputs: statistics/power.tsv, sta
 from periomics.core.figures import message, save
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.inputs import load_design
@@ -19,15 +20,11 @@ def main(snakemake):
     log = start_log(snakemake)
     plan, sheet, dictionary = load_design(snakemake.input, snakemake.params.get("roles"))
     measured = snakemake.input.get("outcomes")
-    prepared = (
-        with_index(plan, prepare(read_result(measured), sheet, dictionary), dictionary)
-        if measured
-        else None
-    )
+    analysis = Analysis(plan, dictionary=dictionary)
+    if measured:
+        analysis = with_index(analysis.of(prepare(read_result(measured), sheet, dictionary)))
     planned = Planning.of(snakemake.params.settings, "planning")
-    power, curves = power_tables(
-        plan, planned, sheet, dictionary, int(snakemake.params.seed), prepared
-    )
+    power, curves = power_tables(analysis, planned, sheet, int(snakemake.params.seed))
     log.info(
         "%d claims x outcomes, SD from %s",
         len(power),

@@ -60,14 +60,16 @@ def false_verdicts(
     return out
 
 
-def bounds(quantity: str, corrected: bool, alpha: float) -> tuple[float, float]:
-    """Bounds of design.md section 7.16; NaN where there is none."""
+def bounds(
+    quantity: str, corrected: bool, alpha: float, exact: bool = False
+) -> tuple[float, float]:
+    """Bounds of design.md section 7.16; NaN where there is none. Exact intervals have no upper one."""
     if quantity in ("false_supported", "false_refuted", "false_improved", "permutation_false") or (
         quantity == "false_family" and corrected
     ):
         return np.nan, alpha
     if quantity in ("coverage", "fieller coverage"):
-        return COVERAGE
+        return (COVERAGE[0], 1.0) if exact else COVERAGE
     return np.nan, np.nan
 
 

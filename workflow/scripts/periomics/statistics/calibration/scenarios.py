@@ -25,9 +25,13 @@ from periomics.study.dictionary import direction_of, entry
 TYPICAL = {"logit": (55.0, 30.0), "log": (1.6, 1.0), "count": (95.0, 55.0), "identity": (10.0, 7.0)}
 CODES = {"percent": position.LOGIT, "log": position.LOG, "identity": position.IDENTITY}
 LINKS = {"logit": "percent", "log": "log", "count": "log", "identity": "identity"}
-MODELS = ("equal", "cv", "unequal", "counts")
+MODELS = ("equal", "cv", "unequal", "counts", "counts_low")
 DISPERSION, COUNT = 0.15, 20.0
+# Mean count of the lower arm where counts are low.
+LOW_COUNT = 0.3
+ZEROS = (0.3, 0.6, 1.0)
 ARM_WITHOUT_ROLE = 0.0
+MANY = 200_000  # draws behind a mean that has no closed form
 COVARIATE_SHARE = 0.2  # of the variance between animals, where covariates are declared
 
 
@@ -59,6 +63,10 @@ class Scenario:
         Whether the bounds of the design hold here.
     directions
         Whether directions of benefit are declared; without, only the permutation test that estimates them is run.
+    zeros
+        Chance that an animal of the lower arm of a share or a count is at 0.
+    kind
+        binary or ordinal: what is drawn is cut into yes or no, or into four grades, and judged exactly.
     """
 
     name: str
@@ -72,6 +80,18 @@ class Scenario:
     interaction: bool = False
     bounded: bool = True
     directions: bool = True
+    zeros: float = 0.0
+    kind: str = ""
+
+    @property
+    def by_means(self) -> bool:
+        """Whether outcomes that can be 0 are judged by arithmetic means."""
+        return self.zeros > 0 or self.model == "counts_low"
+
+    @property
+    def exact(self) -> bool:
+        """Whether intervals may cover more than they promise: an arm without events, or a discrete outcome."""
+        return self.by_means or bool(self.kind)
 
 
 @dataclass(frozen=True)
@@ -100,6 +120,10 @@ class Truth:
         (2, outcomes): natural means of diseased and healthy animals.
     links
         Link of each outcome.
+    codes
+        Code of the scale on which the truth of each outcome stands: identity where arithmetic means are compared.
+    lowest
+        (arms, outcomes): the arms whose animals may be at 0.
     """
 
     location: Floats
@@ -110,14 +134,20 @@ class Truth:
     area: Floats
     ends: Floats
     links: tuple[str, ...]
+    codes: tuple[int, ...]
+    lowest: NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """Values of many studies on both scales, shape (studies, outcomes, animals); NaN is missing."""
+    """Values of many studies on both scales, shape (studies, outcomes, animals); NaN is missing.
+
+    `means` (studies, outcomes) tells where arithmetic means are compared, since a value is 0.
+    """
 
     analysis: Floats
     natural: Floats
+    means: NDArray[np.bool_]
 
 
 def scenarios(
@@ -200,6 +230,30 @@ def scenarios(
             interaction=True,
             bounded=False,
         ),
+        *(
+            Scenario(
+                f"zeros_{100 * share:.0f}",
+                f"{100 * share:.0f} % of the animals of the lower arm of shares and counts at 0",
+                hoped,
+                zeros=share,
+            )
+            for share in ZEROS
+        ),
+        Scenario(
+            "counts_low",
+            f"mean counts of {LOW_COUNT:g} in the lower arm, no treatment effect",
+            null,
+            model="counts_low",
+        ),
+        Scenario(
+            "binary",
+            "every outcome as yes or no, at half of the deficit; no treatment effect",
+            null,
+            kind="binary",
+        ),
+        Scenario(
+            "ordinal", "every outcome in four grades; no treatment effect", null, kind="ordinal"
+        ),
         Scenario(
             "lost_implants",
             "animals that heal badly lose their implant",
@@ -262,6 +316,14 @@ def layout(
     return Layout(arms, tuple(outcomes), arm, block, columns)
 
 
+def balanced(place: Layout) -> bool:
+    """Whether every arm is spread over the blocks alike."""
+    table = np.zeros((len(place.arms), int(place.block.max(initial=0)) + 1))
+    np.add.at(table, (place.arm, place.block), 1.0)
+    shares = table / table.sum(axis=1, keepdims=True)
+    return bool(np.allclose(shares, shares[0]))
+
+
 def _covariate(own: pd.DataFrame, name: str) -> Floats | None:
     values = own[name] if name == "weight_g" else own[name].map({"F": 0.0, "M": 1.0})
     values = pd.to_numeric(values, errors="coerce")
@@ -321,6 +383,18 @@ def truth(
     location, analysis, natural, spread, sign, area, ends = (
         np.stack([p[i] for p in parts], axis=-1) for i in range(7)
     )
+    links = tuple(p[7] for p in parts)
+    codes = [CODES[link] for link in links]
+    lowest = np.isclose(natural, natural.min(axis=0))
+    if scenario.by_means:
+        analysis, natural = analysis.copy(), natural.copy()
+        for i in range(len(links)):
+            if can_be_zero(links[i], float(area[i]), scenario):
+                codes[i] = position.IDENTITY
+                zeros = scenario.zeros * lowest[:, i]
+                drawn = rng.standard_normal((MANY, 1)) * spread[:, i] + location[:, i]
+                values = np.asarray(from_link(drawn, links[i]), float)
+                natural[:, i] = analysis[:, i] = (1 - zeros) * values.mean(axis=0)
     return Truth(
         location=location,
         analysis=analysis,
@@ -329,7 +403,16 @@ def truth(
         sign=sign,
         area=area,
         ends=ends,
-        links=tuple(p[7] for p in parts),
+        links=links,
+        codes=tuple(codes),
+        lowest=lowest,
+    )
+
+
+def can_be_zero(link: str, area: float, scenario: Scenario) -> bool:
+    """Whether an outcome is at 0 in some animals of a scenario."""
+    return (scenario.zeros > 0 and link == "percent") or (
+        scenario.model == "counts_low" and np.isfinite(area)
     )
 
 
@@ -366,7 +449,9 @@ def _outcome(
     # The typical animal of an arm lies at R: rescue is about natural positions (`statistics.position`).
     location = np.asarray(to_link(natural, link), float)
     analysis, area = location, np.nan
-    if scenario.model == "counts" and scale == "count":
+    if scenario.model == "counts_low" and scale == "count":
+        area = LOW_COUNT / float(natural.min())
+    elif scenario.model == "counts" and scale == "count":
         area = COUNT / diseased
         many = [m + s * rng.standard_normal(400_000) for m, s in zip(location, spread, strict=True)]
         analysis = np.array([np.log((_counts(x, area, rng) + 0.5) / area).mean() for x in many])
@@ -424,7 +509,14 @@ def draw(
     for i in np.flatnonzero(~np.isnan(known.area)):
         count = _counts(value[:, i], known.area[i], rng)
         value[:, i], natural[:, i] = np.log((count + 0.5) / known.area[i]), count / known.area[i]
-    return Drawn(np.where(gone, np.nan, value), np.where(gone, np.nan, natural))
+    means = np.zeros(natural.shape[:2], bool)
+    for k, link in enumerate(known.links):
+        if can_be_zero(link, float(known.area[k]), scenario):
+            zero = known.lowest[place.arm, k] & (rng.random(natural[:, k].shape) < scenario.zeros)
+            natural[:, k] = np.where(zero, 0.0, natural[:, k])
+            means[:, k] = ((natural[:, k] == 0) & ~gone[:, k]).any(axis=-1)
+            value[:, k] = np.where(means[:, k, None], natural[:, k], value[:, k])
+    return Drawn(np.where(gone, np.nan, value), np.where(gone, np.nan, natural), means)
 
 
 def _standing(

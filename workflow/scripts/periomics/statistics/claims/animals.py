@@ -10,16 +10,22 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from periomics.statistics.claims.plan import Adjustment, Contrast
+from periomics.statistics.claims.twins import same_values
 from periomics.statistics.kernels import contrasts as c
-from periomics.statistics.kernels.adjusted import Adjusted, adjust
+from periomics.statistics.kernels.adjusted import adjust
 from periomics.study.design import estimable, only_in
 from periomics.study.dictionary import entry
-from periomics.study.scale import to_scale
+from periomics.study.scale import comparable, limits
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3
+# A block that moves logits or logarithms alike moves means by different amounts: adjusted for, intervals cover .91 instead of .95.
+BLOCKS_OF_MEANS = (
+    "blocks left out: they do not move means alike, and every arm is spread over them alike"
+)
 UNADJUSTED = Adjustment(blocks=False)
 
 
@@ -28,7 +34,8 @@ class Cut:
     """Rows of one outcome and variant at one time: a value a unit and arm.
 
     `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
-    units hold several arms. Units of which one arm has several doses are averaged.
+    units hold several arms. Units of which one arm has several doses are averaged. `limits` are the least and the
+    largest value that the outcome can have.
     """
 
     time: float
@@ -44,6 +51,7 @@ class Cut:
     batch: np.ndarray
     covariates: np.ndarray
     adjusted_for: tuple[str, ...]
+    limits: tuple[float, float]
     paired: bool
     technical: bool
     note: str
@@ -55,19 +63,44 @@ class Cut:
         """Arms as they are, nothing adjusted for."""
         return c.summarise(self.natural if natural else self.analysis, self.arm, len(self.arms))
 
-    def summary(self, natural: bool = False) -> c.Arms | Adjusted:
-        """Arms for contrasts: adjusted for what was declared, where this cut allows it."""
+    def summary(self, natural: bool = False) -> c.AnyArms:
+        """Arms for contrasts: adjusted for what was declared, where this cut allows it, and bounded where one has no event."""
         return self._natural_arms if natural else self._arms
 
     @cached_property
-    def _arms(self) -> c.Arms | Adjusted:
-        return self._fit(self.analysis)
+    def without_events(self) -> tuple[np.ndarray, np.ndarray]:
+        """How far the natural mean of each arm may lie above and below what was seen, since it shows no event."""
+        return c.without_events(self.natural, self.arm, len(self.arms), self.limits)
 
     @cached_property
-    def _natural_arms(self) -> c.Arms | Adjusted:
-        return self._fit(self.natural)
+    def _arms(self) -> c.AnyArms:
+        same = np.array_equal(self.analysis, self.natural, equal_nan=True)
+        return self._natural_arms if same else self._fit(self.analysis)
 
-    def _fit(self, values: np.ndarray) -> c.Arms | Adjusted:
+    @cached_property
+    def _natural_arms(self) -> c.AnyArms:
+        up, down = self.without_events
+        fit = self._fit(self.natural)
+        return c.Bounded(fit, up, down) if up.any() or down.any() else fit
+
+    @property
+    def bounds_note(self) -> str:
+        """What must be said of arms whose animals all have the least or the largest value; units with several arms have no bound."""
+        said = []
+        for i in (
+            sorted(set(self.arm.tolist()), key=lambda i: self.arms[i]) if not self.paired else ()
+        ):
+            values = self.natural[self.arm == i]
+            share = 100 * (1 - c.NO_EVENT ** (1 / len(values)))
+            said += [
+                f"all {len(values)} of {self.arms[i]} at {limit:g}: bounded by the at most {share:.0f} % "
+                "of such animals that could be otherwise"
+                for limit in self.limits
+                if (values == limit).all()
+            ]
+        return "; ".join(said)
+
+    def _fit(self, values: np.ndarray) -> c.AnyArms:
         if not self.adjusted_for:
             return c.summarise(values, self.arm, len(self.arms))
         blocks = (
@@ -91,7 +124,10 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     Returns
     -------
     DataFrame
-        With `unit_of_analysis, block, sex, weight_g, scale, analysis, scale_note`, sorted.
+        With `unit_of_analysis, block, sex, weight_g, scale, analysis, scale_note, least, most, means`, sorted. `scale` is
+        the one that the values are on: identity where the outcome's own has no place for one of them (shares of
+        0 or 100 %, counts of 0), so that arithmetic means are compared. A value that cannot be leaves its
+        animal out and is named.
     """
     df = table[(table["status"] == "measured") & table["value"].notna()].copy()
     known = sheet.drop_duplicates("animal_id").set_index("animal_id")
@@ -99,14 +135,56 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
         df[column] = _column(known, source, "").reindex(df["animal_id"]).fillna("").to_numpy()
     df["weight_g"] = _column(known, "weight_g", np.nan).reindex(df["animal_id"]).to_numpy(float)
     df["scale"], df["analysis"], df["scale_note"] = "", np.nan, ""
+    df["least"], df["most"], df["means"] = -np.inf, np.inf, False
     for (outcome, _), part in df.groupby(["outcome", "variant"], sort=True):
-        scale = str(entry(dictionary, str(outcome))["scale"])
+        own = entry(dictionary, str(outcome))
+        least, most = _limits(own, part)
+        possible = part["value"].between(least, most) & np.isfinite(part["value"])
+        named = _impossible(part[~possible], least, most)
+        if not possible.any():
+            df.loc[part.index, ["scale", "scale_note"]] = [str(own["scale"]), named]
+            continue
+        df = df.drop(index=part.index[~possible])
+        part = part[possible]
         parts = [part.get(k) for k in ("numerator", "denominator")]
-        values, note = to_scale(part["value"], scale, str(part["unit"].iloc[0]), *parts)
+        unit = str(part["unit"].iloc[0])
+        scale, values, note = comparable(part["value"], str(own["scale"]), unit, *parts)
+        if scale != own["scale"]:
+            note = f"arithmetic means of animals are compared ({note})"
+            df.loc[part.index, "means"] = True
         df.loc[part.index, "analysis"] = values
-        df.loc[part.index, ["scale", "scale_note"]] = [scale, note]
+        df.loc[part.index, ["scale", "scale_note"]] = [
+            scale,
+            "; ".join(x for x in (named, note) if x),
+        ]
+        df.loc[part.index, ["least", "most"]] = [least, most]
+    for one, other in same_values(df):
+        twins = df["animal_id"].isin([one, other])
+        named = df["outcome"].isin(set(df.loc[twins, "outcome"]))
+        note = f"{one} and {other} have the same values throughout: one animal under two ids?"
+        df.loc[named, "scale_note"] = [
+            f"{x}; {note}" if x else note for x in df.loc[named, "scale_note"]
+        ]
     order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
     return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
+
+
+def _limits(known: Mapping[str, object], part: pd.DataFrame) -> tuple[float, float]:
+    """Least and largest value of an outcome; 0 where a size that has no other limit is never below it."""
+    if known["kind"] in ("binary", "ordinal"):
+        return -np.inf, np.inf
+    least, most = limits(str(known["scale"]), str(part["unit"].iloc[0]))
+    return (0.0 if np.isinf(least) and (part["value"] >= 0).all() else least), most
+
+
+def _impossible(rows: pd.DataFrame, least: float, most: float) -> str:
+    """The animals whose values cannot be, by name."""
+    if rows.empty:
+        return ""
+    allowed = f"at least {least:g}" if np.isinf(most) else f"{least:g} to {most:g}"
+    unit = str(rows["unit"].iloc[0])
+    each = ", ".join(f"{r.animal_id} ({r.value:g} {unit})" for r in rows.itertuples())
+    return f"left out, since the value cannot be: {each}; allowed is {allowed} {unit}"
 
 
 def _column(sheet: pd.DataFrame, name: str, empty: object) -> pd.Series:
@@ -219,6 +297,14 @@ def _cut(
     adjusted_for, covariates, said = (
         ((), np.empty((len(one), 0)), "") if paired else _adjustment(one, adjustment)
     )
+    if (
+        bool(rows["means"].iloc[0])
+        and "block" in adjusted_for
+        and _balanced(one["_arm"], one["block"])
+    ):
+        adjusted_for = tuple(name for name in adjusted_for if name != "block")
+        note = "; ".join(n for n in (note, BLOCKS_OF_MEANS) if n)
+    bounds = (float(rows["least"].iloc[0]), float(rows["most"].iloc[0]))
     note = "; ".join(n for n in (note, said) if n)
     units = tuple(dict.fromkeys(one["animal_id"]))
     return Cut(
@@ -235,10 +321,21 @@ def _cut(
         batch=one["batch"].to_numpy(str),
         covariates=covariates,
         adjusted_for=adjusted_for,
+        limits=bounds,
         paired=paired,
         technical=bool((rows["unit_of_analysis"] == "technical").any()),
         note=note,
     )
+
+
+def balanced(cut: Cut) -> bool:
+    """Whether every arm of a cut is spread over the blocks alike."""
+    return _balanced(cut.arm, cut.block)
+
+
+def _balanced(arm: ArrayLike, block: ArrayLike) -> bool:
+    shares = pd.crosstab(np.asarray(arm), np.asarray(block), normalize="index").to_numpy()
+    return bool(np.allclose(shares, shares[0]))
 
 
 def _one_each(rows: pd.DataFrame, keep_doses: bool) -> tuple[pd.DataFrame, bool]:
@@ -362,6 +459,8 @@ class Refused(Enum):
 
 # Exact and rank methods need no spread within arms.
 WITHOUT_SPREAD = (Refused.SAME_VALUE, Refused.NO_SPREAD)
+# What other arms, or an exact form, may still make up for.
+ENOUGH = (*WITHOUT_SPREAD, Refused.NOT_ESTIMABLE)
 
 
 class Refusal(NamedTuple):
@@ -401,3 +500,18 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal
         text = "the values do not vary within the arms: there is no spread to compare them with"
         return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
+
+
+def no_deficit_margin(cut: Cut, deficit: Mapping[str, float]) -> str:
+    """Why a margin in shares of the deficit is not defined in a cut; empty if it is.
+
+    The healthy and the diseased arm carry such a margin as the contrasted arms carry the effect, so that too few animals or a
+    batch that passes for their difference leave it out too.
+    """
+    here = {cut.arms[i] for i in np.unique(cut.arm)}
+    if cut.paired or not deficit or not set(deficit) <= here:
+        return "margin not defined here: no healthy and disease arms for this outcome"
+    found = refusal(cut, cut.summary().form(cut.weights(deficit)), deficit)
+    if not found or found.kind in ENOUGH:
+        return ""
+    return f"margin not defined here: {found.text}"

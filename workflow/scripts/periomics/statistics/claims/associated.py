@@ -9,25 +9,24 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics.claims import verdicts as v
-from periomics.statistics.claims.plan import Claim, Plan
-from periomics.study.dictionary import direction_of
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.plan import Claim
 
 TABLE, RULE = "linkage/associations.tsv", "associate_scores"
 
 
 def association_rows(
-    plan: Plan, claim: Claim, associations: pd.DataFrame | None, dictionary: pd.DataFrame
+    analysis: Analysis, claim: Claim, associations: pd.DataFrame | None
 ) -> list[dict[str, object]]:
     """One row per outcome of an association claim.
 
     Parameters
     ----------
-    plan, claim
-        The plan and the claim; its score and outcomes are pairs of the config's linkage/pairs.
+    analysis, claim
+        The plan with its dictionary, and the claim; its score and outcomes are pairs of the config's
+        linkage/pairs.
     associations
         linkage/associations.tsv, or nothing where nothing was linked.
-    dictionary
-        resources/outcomes.tsv.
 
     Returns
     -------
@@ -49,7 +48,7 @@ def association_rows(
             "table": TABLE,
             "rule": RULE,
             "variant": "",
-            "domain": str(dictionary["domain"].get(outcome, "")),
+            "domain": str(analysis.dictionary["domain"].get(outcome, "")),
             "confounded_with": "",
             "n_animals": int(found.get("n") or 0),
             "scale": "correlation",
@@ -59,7 +58,7 @@ def association_rows(
             reason = str(found.get("reason") or "") or "no unit has both the score and the outcome"
             rows.append(row | {"verdict": v.NOT_JUDGED, "reason": reason})
             continue
-        rows.append(row | _judged(plan, claim, outcome, found, dictionary))
+        rows.append(row | _judged(analysis, claim, outcome, found))
     return rows
 
 
@@ -71,16 +70,16 @@ def _pair(associations: pd.DataFrame | None, score: str, outcome: str) -> Mappin
 
 
 def _judged(
-    plan: Plan, claim: Claim, outcome: str, found: Mapping[str, Any], dictionary: pd.DataFrame
+    analysis: Analysis, claim: Claim, outcome: str, found: Mapping[str, Any]
 ) -> dict[str, object]:
-    signs = [direction_of(dictionary, x, plan.directions) for x in (outcome, claim.score)]
+    signs = [analysis.direction(x) for x in (outcome, claim.score)]
     sign = float(np.prod([1.0 if np.isnan(s) else s for s in signs]))
     ends = sorted(sign * float(found[k]) for k in ("lower", "upper"))
-    p_adj = float(found["p_adj"])
+    p_adj, alpha = float(found["p_adj"]), analysis.plan.alpha
     verdict = v.INCONCLUSIVE
-    if ends[0] > 0 and p_adj <= plan.alpha:
+    if ends[0] > 0 and p_adj <= alpha:
         verdict = v.SUPPORTED
-    elif ends[1] < 0 and p_adj <= plan.alpha:
+    elif ends[1] < 0 and p_adj <= alpha:
         verdict = v.REFUTED
     reason = "association within arms only; it says nothing of causes"
     return {

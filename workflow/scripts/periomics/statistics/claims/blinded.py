@@ -4,24 +4,18 @@ from __future__ import annotations
 
 import pandas as pd
 
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.judging import verdict_table
-from periomics.statistics.claims.plan import Plan
 
 
-def visible(prepared: pd.DataFrame, withheld: str) -> pd.DataFrame:
-    """Animals that contrasts of arms may use: none while something is withheld."""
-    return prepared.iloc[:0] if withheld else prepared
+def visible(analysis: Analysis, withheld: str) -> Analysis:
+    """The animals that contrasts of arms may use: none while something is withheld."""
+    return analysis.of(analysis.animals.iloc[:0]) if withheld else analysis
 
 
 def judged(
-    plan: Plan,
-    prepared: pd.DataFrame,
-    dictionary: pd.DataFrame,
-    withheld: str,
-    associations: pd.DataFrame | None = None,
+    analysis: Analysis, withheld: str, associations: pd.DataFrame | None = None
 ) -> pd.DataFrame:
     """`verdict_table`, or the same rows "not judged" with the reason; then no value of an animal reaches them."""
-    table = verdict_table(
-        plan, visible(prepared, withheld), dictionary, None if withheld else associations
-    )
+    table = verdict_table(visible(analysis, withheld), None if withheld else associations)
     return table.assign(reason=withheld) if withheld else table

@@ -118,7 +118,7 @@ def _with_healthy(
 
 def _bayes(form: Estimate, effective: float) -> dict[str, float]:
     """Two-sided Bayes factor for no effect, and the most that these numbers allow it to say."""
-    if np.isnan(form.se) or not effective > 1:
+    if np.isnan(form.se) or not effective > 1 or form.bounded:
         return {}
     t, df = float(form.estimate / form.se), float(form.df)
     return {"bf01": float(bf01(t, effective, df)), "bf01_ceiling": float(ceiling(effective, df))}
@@ -130,6 +130,8 @@ def _dunnett(plan: Plan, cut: a.Cut, pair: tuple[int, int]) -> float:
     arms = [i for i in arms if (cut.arm == i).sum() >= a.MIN_UNITS]
     if cut.arms[pair[1]] != plan.disease or pair[0] not in arms or len(arms) < DUNNETT_ARMS:
         return np.nan
+    if any(bound[[pair[1], *arms]].any() for bound in cut.without_events):
+        return np.nan  # the family's p knows no bound
     return float(many_to_one(cut.summary(), pair[1], arms).p[arms.index(pair[0])])
 
 

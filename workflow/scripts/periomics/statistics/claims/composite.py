@@ -6,11 +6,13 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.exact import KINDS
 from periomics.statistics.claims.plan import Plan
 from periomics.statistics.kernels.contrasts import Floats, summarise
 from periomics.study.claims import COMPOSITE
 from periomics.study.design import estimable
-from periomics.study.dictionary import direction_of, entry
+from periomics.study.dictionary import entry
 
 # Fewer animals than this, in all arms together beyond their means, cannot scale an outcome.
 LEAST_FREE = 3
@@ -139,38 +141,38 @@ def first_component(scores: ArrayLike, arm: ArrayLike) -> Floats:
     return vector / vector.sum()
 
 
-def with_index(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
-    """Prepared rows with those of the healing index, outcome `hi`, added.
+def with_index(analysis: Analysis) -> Analysis:
+    """An analysis with the rows of the healing index, outcome `hi`, added.
 
     Parameters
     ----------
-    plan
-        Names the outcomes, the diseased arm and the share of domains needed.
-    prepared
-        `animals.prepare`; each animal enters with its last time of each outcome, default variant.
-    dictionary
-        resources/outcomes.tsv.
+    analysis
+        Its plan names the outcomes, the diseased arm and the share of domains needed. Each animal enters with its last
+        time of each outcome, default variant.
 
     Returns
     -------
-    DataFrame
+    Analysis
         Unchanged where the config names no diseased arm, or fewer than two outcomes with a direction are measured. Variants:
         `without=<domain>` for each domain left out, `weights=pca` for weights by the first component within arms.
     """
-    if not plan.disease or (prepared["outcome"] == COMPOSITE).any():
-        return prepared
-    members, note = _members(plan, prepared, dictionary)
-    rows = prepared[
-        prepared["outcome"].isin(members)
-        & (prepared["variant"] == "")
-        & (prepared["unit_of_analysis"] == "animal")
+    plan, animals = analysis.plan, analysis.animals
+    if not plan.disease or (animals["outcome"] == COMPOSITE).any():
+        return analysis
+    members, note = _members(analysis)
+    rows = animals[
+        animals["outcome"].isin(members)
+        & (animals["variant"] == "")
+        & (animals["unit_of_analysis"] == "animal")
     ]
     parts = [
-        _index(plan, part, members, note, time, dictionary)
+        _index(analysis.of(part), members, note, time)
         for time, part in _kills(rows)
         if len(members) > 1 and (part["condition"] == plan.disease).any()
     ]
-    return pd.concat([prepared, *parts], ignore_index=True) if parts else prepared
+    if not parts:
+        return analysis
+    return analysis.of(pd.concat([animals, *parts], ignore_index=True))
 
 
 def _kills(rows: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
@@ -182,16 +184,10 @@ def _kills(rows: pd.DataFrame) -> list[tuple[float, pd.DataFrame]]:
     return [(np.nan, rows)]
 
 
-def _index(
-    plan: Plan,
-    rows: pd.DataFrame,
-    members: list[str],
-    note: str,
-    time: float,
-    dictionary: pd.DataFrame,
-) -> pd.DataFrame:
+def _index(analysis: Analysis, members: list[str], note: str, time: float) -> pd.DataFrame:
     """Rows of the index and its variants for the animals of one kill."""
-    last = rows.sort_values("time", kind="stable", na_position="first")
+    plan = analysis.plan
+    last = analysis.animals.sort_values("time", kind="stable", na_position="first")
     last = last.drop_duplicates(["outcome", "animal_id"], keep="last")
     wide = last.pivot(index="animal_id", columns="outcome", values="analysis").reindex(
         columns=members
@@ -201,8 +197,8 @@ def _index(
     facts["time_unit"] = facts["time_unit"] if time == time else ""
     arms = sorted(set(facts["condition"]))
     arm = facts["condition"].map({a: i for i, a in enumerate(arms)}).to_numpy(int)
-    sign = [direction_of(dictionary, o, plan.directions) for o in members]
-    domains = [_domain(plan, dictionary, o) for o in members]
+    sign = [analysis.direction(o) for o in members]
+    domains = [_domain(analysis, o) for o in members]
     names = list(dict.fromkeys(domains))
     place = np.array([names.index(d) for d in domains])
     z = z_scores(wide.to_numpy(float).T, arm, len(arms), sign, arms.index(plan.disease))
@@ -217,17 +213,18 @@ def _index(
     return pd.concat([_rows(facts, v, y) for v, y in out.items()], ignore_index=True)
 
 
-def _members(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> tuple[list[str], str]:
+def _members(analysis: Analysis) -> tuple[list[str], str]:
     """Outcomes that enter the index, and which were left out although measured, and why."""
+    plan, animals = analysis.plan, analysis.animals
     kept, left = [], []
     for outcome in plan.composite:
-        rows = prepared[(prepared["outcome"] == outcome) & (prepared["variant"] == "")]
+        rows = animals[(animals["outcome"] == outcome) & (animals["variant"] == "")]
         if rows.empty:
             continue
-        if entry(dictionary, outcome)["kind"] == "binary" or np.isnan(
-            direction_of(dictionary, outcome, plan.directions)
+        if entry(analysis.dictionary, outcome)["kind"] in KINDS or np.isnan(
+            analysis.direction(outcome)
         ):
-            left.append(f"{outcome} left out: no declared direction, or yes or no")
+            left.append(f"{outcome} left out: no declared direction, yes or no, or grades")
         elif _mixed_up(plan, rows):
             left.append(f"{outcome} left out: batch and arm cannot be told apart")
         else:
@@ -246,9 +243,9 @@ def _mixed_up(plan: Plan, rows: pd.DataFrame) -> bool:
     )
 
 
-def _domain(plan: Plan, dictionary: pd.DataFrame, outcome: str) -> str:
-    declared = {o: d for d, o in plan.domains.items()}
-    return declared.get(outcome, str(entry(dictionary, outcome)["domain"]))
+def _domain(analysis: Analysis, outcome: str) -> str:
+    declared = {o: d for d, o in analysis.plan.domains.items()}
+    return declared.get(outcome, str(entry(analysis.dictionary, outcome)["domain"]))
 
 
 def _rows(facts: pd.DataFrame, variant: str, index: Floats) -> pd.DataFrame:
@@ -260,6 +257,9 @@ def _rows(facts: pd.DataFrame, variant: str, index: Floats) -> pd.DataFrame:
         "analysis": index,
         "unit": "SD",
         "scale": "identity",
+        "least": -np.inf,
+        "most": np.inf,
+        "means": False,
         "modality": "outcomes",
         "source": "measured",
         "batch": "",

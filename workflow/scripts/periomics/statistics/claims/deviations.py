@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from periomics.core.errors import PeriomicsError
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.blinded import judged
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.claims_lock import Entry, canonical
@@ -34,8 +35,7 @@ Items = Mapping[str, object]
 def declaration_deviations(
     entries: Sequence[Entry],
     declared: Items,
-    prepared: pd.DataFrame,
-    dictionary: pd.DataFrame,
+    analysis: Analysis,
     withheld: str = "",
 ) -> pd.DataFrame:
     """Every difference between what is declared now and what was first frozen, with its effect on the verdicts of today's animals.
@@ -46,8 +46,8 @@ def declaration_deviations(
         Rows of the lock.
     declared
         `frozen.items` of the study now.
-    prepared, dictionary
-        As `judging.verdict_table` takes them.
+    analysis
+        Today's animals and dictionary; its plan is not read, that of `declared` is.
     withheld
         Why nothing may be judged yet; then changes are listed without effects.
 
@@ -71,17 +71,17 @@ def declaration_deviations(
     heads = [_head(entries, last, opened, change) for change in found]
     if withheld:
         return _table([h | {"effect": withheld} for h in heads])
-    now = _judge(declared, prepared, dictionary)
+    now = _judge(declared, analysis)
     rows: list[dict[str, object]] = []
     for head, change in zip(heads, found, strict=True):
-        rows += _effects(head, now, _without(declared, first, change, prepared, dictionary))
+        rows += _effects(head, now, _without(declared, first, change, analysis))
     if len(found) > 1:
         head = {
             "kind": "",
             "item": TOGETHER,
             "change": f"{len(found)} changes since the first freeze",
         }
-        rows += _effects(head, now, _judge(first, prepared, dictionary))
+        rows += _effects(head, now, _judge(first, analysis))
     return _table(rows)
 
 
@@ -145,13 +145,13 @@ def _head(entries: Sequence[Entry], last: Items, opened: str, change: Change) ->
     }
 
 
-def _judge(declared: Items, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+def _judge(declared: Items, analysis: Analysis) -> pd.DataFrame:
     claims, roles = rebuilt(declared)
-    return judged(read_plan(claims, roles, "claims.lock.tsv"), prepared, dictionary, "")
+    return judged(analysis.under(read_plan(claims, roles, "claims.lock.tsv")), "")
 
 
 def _without(
-    declared: Items, first: Items, change: Change, prepared: pd.DataFrame, dictionary: pd.DataFrame
+    declared: Items, first: Items, change: Change, analysis: Analysis
 ) -> pd.DataFrame | None:
     """Verdicts of the present claims with one change undone; None where the rest cannot stand without it."""
     undone = {i: v for i, v in declared.items() if i != change.item}
@@ -161,7 +161,7 @@ def _without(
     elif change.value is not None and change.item.startswith("order/"):
         undone[change.item] = [i.partition("/")[2] for i in first if i.startswith("claims/")]
     try:
-        return _judge(undone, prepared, dictionary)
+        return _judge(undone, analysis)
     except PeriomicsError:
         return None
 

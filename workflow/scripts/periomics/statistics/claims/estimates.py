@@ -11,26 +11,20 @@ import pandas as pd
 from periomics.core.multiplicity import benjamini_hochberg
 from periomics.core.seeds import generator
 from periomics.statistics.claims import animals as a
+from periomics.statistics.claims import exact
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.checks import COLUMNS as CHECKS
-from periomics.statistics.claims.checks import checks, two_arms
+from periomics.statistics.claims.checks import checks
 from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.plan import Contrast, Plan
 from periomics.statistics.claims.repeated import SUMMARIES, with_summaries
 from periomics.statistics.kernels import position
-from periomics.statistics.kernels.binary import (
-    LARGE,
-    METHOD,
-    METHOD_BLOCKS,
-    METHOD_LARGE,
-    risk_difference,
-    risk_difference_blocks,
-)
 from periomics.statistics.kernels.contrasts import Estimate, interval, p_two_sided
+from periomics.statistics.kernels.discrete import Ranks, Shares, share_rescue
 from periomics.statistics.kernels.effects import ratio_of_means
-from periomics.statistics.kernels.ordinal import compare_ranks
-from periomics.statistics.kernels.rescue import describe, fieller
+from periomics.statistics.kernels.rescue import NO_DEFICIT, describe, fieller
 from periomics.study.claims import COMPOSITE
-from periomics.study.dictionary import direction_of, entry, is_score, scores_among
+from periomics.study.dictionary import entry, is_score, scores_among
 
 CONTRAST_COLUMNS = (
     "outcome",
@@ -86,11 +80,6 @@ LOG_SCALES = ("log", "count")
 NATURAL, RAW_MEANS, OWN_SCALE = "natural scale", "raw means", "own scale"
 
 
-def direction(plan: Plan, dictionary: pd.DataFrame, outcome: str) -> float:
-    """+1 or −1 as declared in the dictionary or under `directions`, NaN where no direction is declared."""
-    return direction_of(dictionary, outcome, plan.directions)
-
-
 def confirmatory(plan: Plan) -> dict[tuple[str, str, str], str]:
     """(contrast, outcome, variant) of confirmatory claims → the claim's family."""
     out: dict[tuple[str, str, str], str] = {}
@@ -101,19 +90,13 @@ def confirmatory(plan: Plan) -> dict[tuple[str, str, str], str]:
     return out
 
 
-def contrast_table(
-    plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame, seed: int
-) -> pd.DataFrame:
+def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     """Every declared contrast of every outcome, variant and time.
 
     Parameters
     ----------
-    plan
-        The claims.
-    prepared
-        `animals.prepare`.
-    dictionary
-        resources/outcomes.tsv.
+    analysis
+        Plan, animals and dictionary.
     seed
         Seed of the config, for permutations that are too many to list.
 
@@ -126,22 +109,24 @@ def contrast_table(
         interval are empty and the reason stands.
     """
     rows: list[dict[str, object]] = []
-    prepared, declared = with_summaries(with_index(plan, prepared, dictionary)), confirmatory(plan)
-    for (outcome, variant), part in prepared.groupby(["outcome", "variant"], sort=True):
+    plan, declared = analysis.plan, _declared(analysis.plan)
+    animals = with_summaries(with_index(analysis).animals)
+    for (outcome, variant), part in animals.groupby(["outcome", "variant"], sort=True):
         for contrast in plan.contrasts.values():
             cut_list = a.cuts(part, contrast, plan.role_arms, plan.adjustment)
             for i, cut in enumerate(cut_list):
                 last = i == len(cut_list) - 1
-                family = declared.get((contrast.id, str(outcome), str(variant)))
+                key = (contrast.id, str(outcome), str(variant))
+                family = declared.get((*key, cut.time)) or (
+                    declared.get((*key, None)) if last else None
+                )
                 kind = _kind(str(outcome), str(variant), last, family is not None)
                 rows += _rows(
-                    plan,
+                    analysis.of(part),
                     contrast,
                     cut,
-                    part=part,
                     kind=kind,
                     family=family or kind,
-                    dictionary=dictionary,
                     seed=seed,
                 )
     table = pd.DataFrame(rows, columns=list(CONTRAST_COLUMNS))
@@ -152,11 +137,21 @@ def contrast_table(
     return table
 
 
+def _declared(plan: Plan) -> dict[tuple[str, str, str, float | None], str]:
+    """As `confirmatory`, by the time that a claim names; None for the last one."""
+    out: dict[tuple[str, str, str, float | None], str] = {}
+    for claim in (c for c in plan.claims if c.contrast):
+        time = None if np.isnan(claim.time) else claim.time
+        for outcome in claim.outcomes:
+            out.setdefault((claim.contrast, outcome, claim.variant, time), claim.family)
+    return out
+
+
 def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
-    if not last:
-        return "time course"
     if declared:
         return "confirmatory"
+    if not last:
+        return "time course"
     if variant and variant not in SUMMARIES.values():
         return "sensitivity"
     if outcome == COMPOSITE:
@@ -165,21 +160,19 @@ def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
 
 
 def _rows(
-    plan: Plan,
+    analysis: Analysis,
     contrast: Contrast,
     cut: a.Cut,
-    part: pd.DataFrame,
     kind: str,
     family: str,
-    dictionary: pd.DataFrame,
     seed: int,
 ) -> list[dict[str, object]]:
-    first = part.iloc[0]
-    known = entry(dictionary, first["outcome"])
+    plan, first = analysis.plan, analysis.animals.iloc[0]
+    known = entry(analysis.dictionary, first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
     refused = a.refusal(cut, form, contrast.weights)
     n = a.counts(cut, contrast.weights)
-    sign = direction(plan, dictionary, first["outcome"])
+    sign = analysis.direction(first["outcome"])
     level = 1 - plan.alpha
     row: dict[str, object] = {
         "outcome": first["outcome"],
@@ -200,7 +193,9 @@ def _rows(
         "confounded_with": contrast.confounded_with,
         "level": level,
         "p_adj": np.nan,
-        "reason": _text(refused.text, first["scale_note"], cut.note),
+        "reason": _text(
+            refused.text, first["scale_note"], cut.note, "" if refused else cut.bounds_note
+        ),
     }
     row |= _inference(form, level, bool(refused))
     if first["scale"] in LOG_SCALES and not contrast.trend:
@@ -209,10 +204,9 @@ def _rows(
         )
         row |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(float, ends), strict=True))
     rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
-    if known["kind"] == "binary" and not cut.paired:
-        return [row | _binary(cut, contrast, level, refused)]
-    if known["kind"] == "ordinal" and not cut.paired:
-        return [row | _ordinal(cut, contrast, level, refused, rng)]
+    if known["kind"] in exact.KINDS:
+        note = _text(first["scale_note"], cut.note)
+        return [row | _exact(cut, contrast, level, known["kind"], first["outcome"], note=note)]
     if not refused and not first["variant"] and kind not in ("time course", "score"):
         toward = known["benefit"] == "toward_control"
         found, said = checks(
@@ -269,60 +263,23 @@ def _inference(form: Estimate, level: float, refused: bool) -> dict[str, object]
     }
 
 
-def _binary(cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal) -> dict[str, object]:
-    """Inference for yes or no: exact instead of t, within blocks where there are any, and only for two arms."""
-    none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
-    pair = two_arms(cut, contrast)
-    if (
-        pair is None
-        or set(np.abs(cut.weights(contrast.weights))) - {0.0, 1.0}
-        or not np.isin(cut.natural, (0.0, 1.0)).all()
-    ):
-        return none | {"reason": _text("yes or no is compared between two arms only", cut.note)}
-    if refused and refused.kind not in (*a.WITHOUT_SPREAD, a.Refused.NOT_ESTIMABLE):
-        return none | {"reason": _text(refused.text, cut.note)}
-    blocks = np.unique(cut.block) if "block" in cut.adjusted_for else np.array([""])
-    inside = [cut.block == b for b in blocks] if len(blocks) > 1 else [np.ones(cut.arm.shape, bool)]
-    events, n = (
-        np.array([[f(cut.natural[rows & (cut.arm == i)]) for i in pair] for rows in inside])
-        for f in (np.sum, np.size)
-    )
-    if len(inside) > 1:
-        found, method = risk_difference_blocks(events, n, level), METHOD_BLOCKS
-    else:
-        (e1, e2), (n1, n2) = events[0], n[0]
-        found = risk_difference((int(e1), int(e2)), (int(n1), int(n2)), level)
-        method = METHOD if n.max() <= LARGE else METHOD_LARGE
-    numbers = dict(zip(("estimate", "lower", "upper", "p"), map(float, found), strict=True))
-    return none | numbers | {"level": level, "method": method, "reason": cut.note}
-
-
-def _ordinal(
-    cut: a.Cut, contrast: Contrast, level: float, refused: a.Refusal, rng: np.random.Generator
+def _exact(
+    cut: a.Cut, contrast: Contrast, level: float, kind: str, outcome: str, *, note: str
 ) -> dict[str, object]:
-    """Inference for grades: ranks instead of means. The estimate is P(first > second) + half P(equal) − 0.5, so that 0 is no tendency."""
+    """Inference for yes or no and for grades; the estimate of grades is P(first > second) + ½ P(equal) − ½."""
     none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
-    pair = two_arms(cut, contrast)
-    if pair is None:
-        return none | {"reason": _text("grades are compared between two arms only", cut.note)}
-    if refused and refused.kind not in a.WITHOUT_SPREAD:
-        return none | {"reason": _text(refused.text, cut.note)}
-    used = np.isin(cut.arm, pair)
-    block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
-    found = compare_ranks(cut.natural[used], cut.arm[used] == pair[0], block[used], rng, level)
-    return none | {
-        "estimate": found.effect - 0.5,
-        "lower": found.lower - 0.5,
-        "upper": found.upper - 0.5,
-        "p": found.p,
-        "level": level,
-        "perm_floor": found.floor,
-        "method": "ranks: Brunner and Munzel, studentised permutation",
-        "reason": _text(found.reason, cut.note),
-    }
+    found, reason = exact.form(cut, contrast.weights, kind, outcome)
+    if contrast.trend or found is None:
+        reason = reason or "a trend over doses is not fitted to yes or no or to grades"
+        return none | {"reason": _text(reason, note)}
+    lower, upper = found.interval(level)
+    row = {"estimate": found.estimate, "lower": lower, "upper": upper, "p": found.p_two_sided()}
+    if isinstance(found, Ranks):
+        row["perm_floor"] = found.floor
+    return none | row | {"level": level, "method": found.method, "reason": note}
 
 
-def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
+def rescue_table(analysis: Analysis) -> pd.DataFrame:
     """Rescue fraction of every treated arm and outcome on the natural scale, with its sensitivity.
 
     Returns
@@ -334,11 +291,9 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
         an unbounded set are the ends of its two rays, said in `set`.
     """
     rows: list[dict[str, object]] = []
-    prepared = with_index(plan, prepared, dictionary)
+    plan, animals = analysis.plan, with_index(analysis).animals
     wanted = (
-        prepared[~scores_among(prepared["outcome"])]
-        if plan.healthy and plan.disease
-        else prepared[:0]
+        animals[~scores_among(animals["outcome"])] if plan.healthy and plan.disease else animals[:0]
     )
     for (outcome, variant), part in wanted.groupby(["outcome", "variant"], sort=True):
         for arm in plan.treated:
@@ -347,6 +302,13 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
             if not cut_list or cut_list[-1].paired:
                 continue
             scale = str(part["scale"].iloc[0])
+            known = entry(analysis.dictionary, str(outcome))["kind"]
+            if known in exact.KINDS:
+                rows.append(
+                    _exact_rescue(plan, cut_list[-1], arm, str(known), str(outcome))
+                    | {"variant": variant, "arm": arm, "kind": NATURAL, "scale": scale}
+                )
+                continue
             for kind, code in (
                 (NATURAL, position.CODES[scale]),
                 (RAW_MEANS, None),
@@ -364,6 +326,38 @@ def rescue_table(plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame) -
                         }
                     )
     return pd.DataFrame(rows, columns=list(RESCUE_COLUMNS))
+
+
+def _exact_rescue(plan: Plan, cut: a.Cut, arm: str, kind: str, outcome: str) -> dict[str, object]:
+    """R of one arm from shares of animals; grades have none."""
+    weights = {plan.healthy: -0.5, plan.disease: -0.5, arm: 1.0}
+    row: dict[str, object] = {
+        "outcome": outcome,
+        "time": cut.time,
+        "time_unit": cut.time_unit,
+        "n_animals": sum(a.counts(cut, weights).values()),
+        **dict.fromkeys(("R", "lower", "upper", "deficit_p", "level"), np.nan),
+        "bounded": False,
+        "set": "",
+    }
+    found, reason = exact.form(cut, weights, kind, outcome)
+    if kind == "ordinal":
+        return row | {"reason": _text(exact.NO_DISTANCE, cut.note)}
+    if not isinstance(found, Shares):
+        return row | {"reason": _text(reason, cut.note)}
+    healthy, disease, place = (cut.arms.index(x) for x in (plan.healthy, plan.disease, arm))
+    R, lower, upper, bounded, p = share_rescue(found, healthy, disease, place, 1 - plan.alpha)
+    why = NO_DEFICIT if not p <= plan.alpha else exact.WIDER
+    return row | {
+        "R": R,
+        "lower": lower,
+        "upper": upper,
+        "deficit_p": p,
+        "level": 1 - plan.alpha,
+        "bounded": bounded,
+        "set": describe(lower, upper, bounded, why),
+        "reason": _text("" if bounded else why, cut.note),
+    }
 
 
 def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, object]:
@@ -398,7 +392,7 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
         "bounded": bounded,
         "deficit_p": float(found.deficit_p),
         "set": describe(lower, upper, bounded),
-        "reason": _text("" if bounded else "deficit not established", cut.note),
+        "reason": _text("" if bounded else NO_DEFICIT, cut.note, cut.bounds_note),
     }
 
 

@@ -7,6 +7,7 @@ arrays of shape (..., outcomes), so that a study (one row) and a calibration (a 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
@@ -15,10 +16,9 @@ from numpy.typing import ArrayLike, NDArray
 from periomics.core.multiplicity import benjamini_hochberg, holm, holm_levels
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.plan import Claim, Plan
-from periomics.statistics.kernels import position
-from periomics.statistics.kernels.adjusted import Adjusted
+from periomics.statistics.kernels import discrete, position
 from periomics.statistics.kernels.contrasts import (
-    Arms,
+    AnyArms,
     Estimate,
     Floats,
     interval,
@@ -26,8 +26,11 @@ from periomics.statistics.kernels.contrasts import (
     p_below,
     p_two_sided,
 )
+from periomics.statistics.kernels.discrete import ExactForms
 from periomics.study.claims import NO_BENEFIT
 
+ExactOutcomes = Mapping[int, ExactForms]
+NONE_EXACT: Mapping[str, ExactOutcomes] = MappingProxyType({})
 NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
 
 
@@ -57,8 +60,8 @@ def arm_forms(
     plan: Plan,
     claim: Claim,
     names: list[str],
-    analysis: Arms | Adjusted,
-    natural: Arms | Adjusted,
+    analysis: AnyArms,
+    natural: AnyArms,
     sign: ArrayLike,
     code: ArrayLike = position.IDENTITY,
 ) -> Forms:
@@ -90,8 +93,8 @@ def arm_forms(
         return Forms(NOTHING, NOTHING, NOTHING)
     w = np.array([weights.get(a, 0.0) for a in names])
     if claim.kind == "rescue":
-        return Forms(_signed(position.form(analysis, w, code), sign), NOTHING, NOTHING)
-    effect = _signed(analysis.form(w), sign)
+        return Forms(position.form(analysis, w, code).signed(sign), NOTHING, NOTHING)
+    effect = analysis.form(w).signed(sign)
     if claim.kind == "gate":
         return Forms(effect, NOTHING, NOTHING)
     margin = plan.margin_of(claim)
@@ -100,16 +103,15 @@ def arm_forms(
         if not deficit or not set(deficit) <= set(names):
             return Forms(effect, NOTHING, NOTHING)
         d = margin.value * np.array([deficit.get(a, 0.0) for a in names])
-        above, below = (_signed(position.form(analysis, x, code), sign) for x in (w - d, w + d))
+        above, below = (position.form(analysis, x, code).signed(sign) for x in (w - d, w + d))
         return Forms(effect, above, below)
     if margin.kind == "sd":
-        m = margin.value * np.sqrt(_pooled(analysis, w))
-        return Forms(effect, effect.shifted(m), effect.shifted(-m))
-    raw = _signed(natural.form(w), sign)
+        return sd_margin_forms(effect, np.sqrt(_pooled(analysis, w)), margin.value)
+    raw = natural.form(w).signed(sign)
     return Forms(effect, raw.shifted(margin.value), raw.shifted(-margin.value))
 
 
-def _pooled(arms: Arms | Adjusted, w: Floats) -> Floats:
+def _pooled(arms: AnyArms, w: Floats) -> Floats:
     """Variance between animals of the arms of a contrast."""
     used = w != 0
     free = np.where(used, arms.n - 1, 0.0)
@@ -117,16 +119,19 @@ def _pooled(arms: Arms | Adjusted, w: Floats) -> Floats:
         return np.where(used, arms.var * (arms.n - 1), 0.0).sum(axis=-1) / free.sum(axis=-1)
 
 
-def _signed(form: Estimate, sign: Floats) -> Estimate:
-    return Estimate(form.estimate * sign, np.where(np.isnan(sign), np.nan, form.se), form.df)
-
-
 def fixed_margin_forms(effect: Estimate, natural: Estimate, margin: float) -> Forms:
     """Forms of a claim on within-unit differences with a margin in the natural unit (NaN: none)."""
     return Forms(effect, natural.shifted(margin), natural.shifted(-margin))
 
 
-def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
+def sd_margin_forms(effect: Estimate, spread: ArrayLike, margin: float) -> Forms:
+    """Forms of a claim with a margin in SD, which is estimated by `spread` and not known."""
+    return Forms(effect, effect.against(margin, spread), effect.against(-margin, spread))
+
+
+def decide(
+    plan: Plan, forms: Mapping[str, Forms], exact: Mapping[str, ExactOutcomes] = NONE_EXACT
+) -> dict[str, Decision]:
     """Walk the claims in their order.
 
     Parameters
@@ -135,6 +140,9 @@ def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
         The plan.
     forms
         Forms of each claim id, shape (..., outcomes of the claim).
+    exact
+        Claim id → place of an outcome → its forms where it is judged exactly (yes or no, grades); they take the place of those in
+        `forms`. Of one study only.
 
     Returns
     -------
@@ -151,7 +159,10 @@ def decide(plan: Plan, forms: Mapping[str, Forms]) -> dict[str, Decision]:
         family = members[claim.family]
         if claim is not family[-1]:
             continue  # decided with the last claim of its family
-        asked = [_asked(plan, c, _full(forms[c.id], len(c.outcomes)), out, done) for c in family]
+        asked = [
+            _asked(plan, c, _full(forms[c.id], len(c.outcomes)), exact.get(c.id, {}), out, done)
+            for c in family
+        ]
         levels = _corrected(claim.correction, [a.family for a in asked], plan.alpha)
         for c, a, (p_adj, alpha) in zip(family, asked, levels, strict=True):
             out[c.id] = _decision(plan, c, a, p_adj, alpha)
@@ -186,6 +197,7 @@ class Asked(NamedTuple):
     """A claim before its family is corrected; arrays of shape (..., outcomes)."""
 
     forms: Forms
+    exact: ExactOutcomes
     p: Floats
     family: Floats
     no_deficit: NDArray[np.bool_]
@@ -194,7 +206,12 @@ class Asked(NamedTuple):
 
 
 def _asked(
-    plan: Plan, claim: Claim, forms: Forms, out: Mapping[str, Decision], done: Mapping[str, Claim]
+    plan: Plan,
+    claim: Claim,
+    forms: Forms,
+    exact: ExactOutcomes,
+    out: Mapping[str, Decision],
+    done: Mapping[str, Claim],
 ) -> Asked:
     """What takes part in the family of a claim, by the claims that it waits for."""
     shape = forms.effect.estimate.shape
@@ -206,11 +223,21 @@ def _asked(
         unjudged = unjudged | (seen == v.NOT_JUDGED)
         if name not in gates:
             waiting |= ~v.passed(seen)
-    p = _p_value(claim, forms)
+    p = np.array(_p_value(claim, forms))
+    for i, own in exact.items():
+        p[..., i] = _exact_p(claim, own)
     # An outcome that an earlier claim left behind stays in the family as one that cannot be rejected: which outcomes get this far depends
     # on the same animals, and a family that shrinks with them would not hold its level.
     family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
-    return Asked(forms, p, family, no_deficit, waiting, unjudged)
+    return Asked(
+        forms=forms,
+        exact=exact,
+        p=p,
+        family=family,
+        no_deficit=no_deficit,
+        waiting=waiting,
+        unjudged=unjudged,
+    )
 
 
 def _corrected(
@@ -235,11 +262,16 @@ def _corrected(
 
 def _decision(plan: Plan, claim: Claim, asked: Asked, p_adj: Floats, alpha: Floats) -> Decision:
     """Verdicts of a claim at the levels of its family."""
-    forms, p, _, no_deficit, waiting, unjudged = asked
+    forms, exact, p, _, no_deficit, waiting, unjudged = asked
     takes_part = ~(no_deficit | waiting | unjudged)
     p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
     level = 1 - (2 * alpha if claim.kind in NO_BENEFIT else alpha)
-    bounds = [interval(form, level) for form in forms]
+    bounds = [tuple(np.array(end) for end in interval(form, level)) for form in forms]
+    for i, own in exact.items():
+        for ends, form in zip(bounds, own, strict=True):
+            at = float(level[..., i])
+            found = form.interval(at) if form and np.isfinite(at) else (np.nan, np.nan)
+            ends[0][..., i], ends[1][..., i] = found
     verdict = v.judge(claim.kind, *bounds[0], *bounds[1], *bounds[2]).astype("<U32")
     verdict = np.where(waiting & (verdict != v.NOT_JUDGED), v.NOT_TESTED, verdict)
     verdict = np.where(no_deficit & (verdict != v.NOT_JUDGED), v.NO_DEFICIT, verdict)
@@ -257,6 +289,17 @@ def _decision(plan: Plan, claim: Claim, asked: Asked, p_adj: Floats, alpha: Floa
         upper_margin=upper_margin,
         overall=overall,
     )
+
+
+def _exact_p(claim: Claim, forms: ExactForms) -> float:
+    """The p-value of a claim on an outcome that is judged exactly."""
+    if claim.kind == "non_superiority":
+        return discrete.p_below(forms.above) if forms.above else np.nan
+    if claim.kind == "equivalence":
+        if not (forms.above and forms.below):
+            return np.nan
+        return max(discrete.p_below(forms.above), discrete.p_above(forms.below))
+    return forms.effect.p_two_sided()
 
 
 def _p_value(claim: Claim, forms: Forms) -> Floats:

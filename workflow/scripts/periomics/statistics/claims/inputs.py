@@ -9,6 +9,7 @@ import pandas as pd
 import yaml
 
 from periomics.core.results import read_result
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.plan import Plan, read_plan
 from periomics.study.dictionary import load_dictionary
@@ -31,13 +32,8 @@ def load_design(
 
 
 def load(
-    files: Mapping[str, str], roles: Mapping[str, object] | None
-) -> tuple[Plan, pd.DataFrame, pd.DataFrame]:
-    """Read what `load_design` does, and `outcomes`.
-
-    Returns
-    -------
-    plan, prepared, dictionary
-    """
+    files: Mapping[str, str], roles: Mapping[str, object] | None, outcomes: str = "outcomes"
+) -> Analysis:
+    """Read what `load_design` does, and the animals of the input `outcomes`."""
     plan, sheet, dictionary = load_design(files, roles)
-    return plan, prepare(read_result(files["outcomes"]), sheet, dictionary), dictionary
+    return Analysis(plan, prepare(read_result(files[outcomes]), sheet, dictionary), dictionary)

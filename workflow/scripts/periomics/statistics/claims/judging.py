@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -9,26 +10,30 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics.claims import animals as a
+from periomics.statistics.claims import exact
 from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.associated import association_rows
 from periomics.statistics.claims.composite import with_index
-from periomics.statistics.claims.estimates import direction
 from periomics.statistics.claims.graph import (
     NOTHING,
     Decision,
+    ExactOutcomes,
     Forms,
     arm_forms,
     decide,
     fixed_margin_forms,
+    sd_margin_forms,
 )
 from periomics.statistics.claims.plan import Claim, Contrast, Margin, Plan
 from periomics.statistics.claims.repeated import with_summaries
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
-from periomics.statistics.kernels.contrasts import Estimate, interval, p_above, p_below
+from periomics.statistics.kernels.contrasts import Estimate, p_above, p_below
+from periomics.statistics.kernels.discrete import ExactForms
 from periomics.statistics.kernels.permutation import attainable_floor
 from periomics.statistics.kernels.rescue import describe, fieller
-from periomics.study.claims import DIFFERENCE, NO_BENEFIT
+from periomics.study.claims import ALL_OF, DIFFERENCE, NO_BENEFIT
 
 COLUMNS = (
     "claim_id",
@@ -62,25 +67,17 @@ COLUMNS = (
     "time_unit",
     "domain",
 )
+NONE = Forms(NOTHING, NOTHING, NOTHING)
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
 
 
-def verdict_table(
-    plan: Plan,
-    prepared: pd.DataFrame,
-    dictionary: pd.DataFrame,
-    associations: pd.DataFrame | None = None,
-) -> pd.DataFrame:
+def verdict_table(analysis: Analysis, associations: pd.DataFrame | None = None) -> pd.DataFrame:
     """Judge every claim in the declared order.
 
     Parameters
     ----------
-    plan
-        The claims.
-    prepared
-        `animals.prepare`.
-    dictionary
-        resources/outcomes.tsv.
+    analysis
+        Plan, animals and dictionary.
     associations
         linkage/associations.tsv, for association claims.
 
@@ -90,30 +87,35 @@ def verdict_table(
         Columns `COLUMNS`. Estimates and bounds are benefit-signed, at the level that the graph gave. A claim that cannot be judged
         says why; a claim over all outcomes has one row, "all of …".
     """
-    prepared = with_summaries(with_index(plan, prepared, dictionary))
-    measured = set(prepared["outcome"])
+    plan, dictionary = analysis.plan, analysis.dictionary
+    animals = with_summaries(with_index(analysis).animals)
+    measured = set(animals["outcome"])
     judged = replace(
         plan, claims=tuple(_restrict(c, measured) for c in plan.claims if c.kind != "association")
     )
-    forms, facts = {}, {}
+    asked = Analysis(judged, animals, dictionary)
+    forms, discrete, facts = {}, {}, {}
     for claim in judged.claims:
-        pairs = [_claim_forms(judged, claim, o, prepared, dictionary) for o in claim.outcomes]
-        facts[claim.id] = [f for _, f in pairs]
-        forms[claim.id] = _stack([f for f, _ in pairs])
-    decisions = decide(judged, forms)
+        found = [_claim_forms(asked, claim, o) for o in claim.outcomes]
+        facts[claim.id] = [f for _, f in found]
+        forms[claim.id] = _stack([NONE if isinstance(f, ExactForms) else f for f, _ in found])
+        discrete[claim.id] = {i: f for i, (f, _) in enumerate(found) if isinstance(f, ExactForms)}
+    decisions = decide(judged, forms, discrete)
     rows: list[dict[str, object]] = []
     tested = {claim.id: claim for claim in judged.claims}
     for original in plan.claims:
         if original.kind == "association":
-            rows += association_rows(plan, original, associations, dictionary)
+            rows += association_rows(analysis, original, associations)
             continue
         claim = tested[original.id]
-        rows += _claim_rows(judged, claim, decisions, forms, facts[claim.id])
+        rows += _claim_rows(
+            judged, claim, decisions, forms[claim.id], discrete[claim.id], facts=facts[claim.id]
+        )
         for outcome in original.outcomes:
             if outcome not in claim.outcomes and not claim.combine:
                 rows.append(_unmeasured(claim, outcome, dictionary))
         if not claim.outcomes and claim.combine:
-            rows.append(_unmeasured(claim, f"all of {', '.join(original.outcomes)}", dictionary))
+            rows.append(_unmeasured(claim, ALL_OF + ", ".join(original.outcomes), dictionary))
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
@@ -124,20 +126,22 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
     """
     out = contrasts.copy()
     tested = verdicts[verdicts["kind"].isin(["gate", *DIFFERENCE]) & verdicts["level"].notna()]
-    for claim in tested.drop_duplicates(["contrast", "outcome", "variant"]).to_dict("records"):
+    named = ["contrast", "outcome", "variant", "time"]
+    for claim in tested.drop_duplicates(named).to_dict("records"):
         key = (
             out["outcome"].eq(claim["outcome"])
             & out["variant"].eq(claim["variant"])
             & out["contrast"].eq(claim["contrast"])
+            & (out["time"].eq(claim["time"]) | (out["time"].isna() & np.isnan(claim["time"])))
         )
         for row in out.index[key & out["kind"].eq("confirmatory") & out["p"].notna()]:
-            form = Estimate(*(np.asarray(out.at[row, k], float) for k in ("estimate", "se", "df")))
-            lower, upper = interval(form, claim["level"])
+            ends = (claim["lower"], claim["upper"])
+            lower, upper = ends if out.at[row, "sign"] > 0 else (-ends[1], -ends[0])
             out.loc[row, ["p_adj", "level", "lower", "upper"]] = [
                 claim["p_adj"],
                 claim["level"],
-                float(lower),
-                float(upper),
+                lower,
+                upper,
             ]
             out.at[row, "family"] = claim["family"]
     return out
@@ -149,7 +153,7 @@ def _restrict(claim: Claim, measured: set[str]) -> Claim:
 
 def _stack(forms: list[Forms]) -> Forms:
     if not forms:
-        empty = Estimate(*(np.empty(0) for _ in range(3)))
+        empty = Estimate(*(np.empty(0) for _ in Estimate._fields))
         return Forms(empty, empty, empty)
     return Forms(
         *(
@@ -185,21 +189,19 @@ def _unmeasured(claim: Claim, outcome: str, dictionary: pd.DataFrame) -> dict[st
     }
 
 
-def _claim_forms(
-    plan: Plan, claim: Claim, outcome: str, prepared: pd.DataFrame, dictionary: pd.DataFrame
-) -> tuple[Forms, dict]:
+def _claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms | ExactForms, dict]:
     """Forms of one claim and outcome, and the facts for its row."""
-    nothing = Forms(NOTHING, NOTHING, NOTHING)
-    rows = prepared[(prepared["outcome"] == outcome) & (prepared["variant"] == claim.variant)]
+    plan, animals, dictionary = analysis.plan, analysis.animals, analysis.dictionary
+    rows = animals[(animals["outcome"] == outcome) & (animals["variant"] == claim.variant)]
     weights = plan.weights_of(claim)
     contrast = plan.contrasts.get(claim.contrast) or Contrast(claim.id, weights)
-    sign = direction(plan, dictionary, outcome)
+    sign = analysis.direction(outcome)
     margin = plan.margin_of(claim)
-    facts = _base(claim, outcome, str(dictionary["domain"].get(outcome, "score"))) | {
-        "confounded_with": contrast.confounded_with
-    }
+    facts: dict[str, Any] = _base(
+        claim, outcome, str(dictionary["domain"].get(outcome, "score"))
+    ) | {"confounded_with": contrast.confounded_with}
     if rows.empty:
-        return nothing, facts | {"reason": f"variant {claim.variant!r} not measured"}
+        return NONE, facts | {"reason": f"variant {claim.variant!r} not measured"}
     first = rows.iloc[0]
     facts |= {
         "scale": first["scale"],
@@ -212,7 +214,8 @@ def _claim_forms(
     if cut is None:
         here = {arm for arm in weights if (rows["condition"] == arm).any()}
         gone = ", ".join(sorted(set(weights) - here)) or "the declared time"
-        return nothing, facts | {"reason": f"no measured animals in {gone}"}
+        reason = _text(f"no measured animals in {gone}", first["scale_note"])
+        return NONE, facts | {"reason": reason}
     form, _, differences = a.estimate(cut, contrast, weights)
     n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
@@ -220,24 +223,67 @@ def _claim_forms(
         facts["effective"] = float(n)
     else:
         facts["effective"] = float(effective_n(cut.raw().n, cut.weights(weights)))
+    kind = str(dictionary["kind"].get(outcome, ""))
+    if kind in exact.KINDS:
+        said = (cut.note, first["scale_note"])
+        return _exact_forms(
+            plan, claim, contrast, cut, kind=kind, sign=sign, facts=facts, notes=said
+        )
     reason = a.refusal(cut, form, weights).text
-    if outcome in dictionary.index and dictionary.at[outcome, "kind"] == "binary":
-        reason = "yes or no: compared exactly in the contrasts, not judged by intervals of means"
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:
-        return nothing, facts | {"reason": _text(reason, cut.note)}
-    notes = [cut.note, first["scale_note"], _floor_note(cut, weights, plan.alpha)]
+        return NONE, facts | {"reason": _text(reason, cut.note, first["scale_note"])}
+    notes = [
+        cut.note,
+        cut.bounds_note,
+        first["scale_note"],
+        _floor_note(cut, weights, plan.alpha),
+    ]
     if claim.kind == "rescue":
         notes.append(_rescue_note(plan, claim, cut, str(first["scale"])))
     if cut.paired or contrast.trend:
         forms = _within_forms(claim, cut, contrast, margin, sign)
     else:
         forms = _arm_forms(plan, claim, cut, sign, str(first["scale"]))
-    if claim.kind not in ("gate", "rescue") and np.isnan(forms.above.estimate):
-        notes.append("margin not defined here: no healthy and disease arms for this outcome")
-        facts["margin"] = ""
+    if claim.kind not in ("gate", "rescue") and margin.kind == "deficit":
+        none = a.no_deficit_margin(cut, {} if contrast.trend else plan.deficit())
+        if none:
+            notes.append(none)
+            facts["margin"] = ""
+            forms = forms._replace(above=NOTHING, below=NOTHING)
     return forms, facts | {"reason": _text(*notes)}
+
+
+def _exact_forms(
+    plan: Plan,
+    claim: Claim,
+    contrast: Contrast,
+    cut: a.Cut,
+    kind: str,
+    sign: float,
+    facts: dict[str, Any],
+    notes: Sequence[str],
+) -> tuple[Forms | ExactForms, dict]:
+    """As `_claim_forms`, of yes or no and of grades."""
+    found, reason = exact.form(cut, plan.weights_of(claim), kind, str(facts["outcome"]))
+    if contrast.trend:
+        found, reason = None, "a trend over doses is not fitted to yes or no or to grades"
+    if kind == "ordinal" and claim.kind == "rescue":
+        found, reason = None, exact.NO_DISTANCE
+    if np.isnan(sign):
+        reason = reason or "no declared direction of benefit"
+    if found is None or reason:
+        return NONE, facts | {"reason": _text(reason, *notes)}
+    forms, note = exact.claim_forms(plan, claim, cut, found.signed(sign))
+    if note:
+        facts["margin"] = ""
+    elif kind == "ordinal" and facts["margin"]:
+        facts["margin"] = f"{plan.margin_of(claim).value:g} {exact.RANK_UNIT}"
+    if kind == "ordinal":
+        note = _text(_floor_note(cut, plan.weights_of(claim), plan.alpha), note)
+    said = exact.methods_of(forms, cut)
+    return forms, facts | {"reason": _text(*notes, said, note)}
 
 
 _MARGIN_WORDS = {"deficit": "of the deficit", "sd": "SD", "raw": "in the natural unit"}
@@ -278,7 +324,7 @@ def _within_forms(
         if margin.kind == "sd" and len(differences) > 1
         else np.nan
     )
-    return fixed_margin_forms(effect, effect, margin.value * spread)
+    return sd_margin_forms(effect, spread, margin.value)
 
 
 def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
@@ -316,7 +362,8 @@ def _claim_rows(
     plan: Plan,
     claim: Claim,
     decisions: dict[str, Decision],
-    forms: dict[str, Forms],
+    forms: Forms,
+    exact_of: ExactOutcomes,
     facts: list[dict],
 ) -> list[dict[str, object]]:
     d = decisions[claim.id]
@@ -326,8 +373,9 @@ def _claim_rows(
         reason = _text(_why(plan, claim, i, verdict, decisions), str(fact["reason"]))
         empty = verdict == v.NOT_JUDGED and np.isnan(d.lower[i])
         numbers = {k: float(getattr(d, k)[i]) for k in ("p", "p_adj", "lower", "upper")}
+        estimate = exact_of[i].effect.estimate if i in exact_of else forms.effect.estimate[i]
         numbers |= {
-            "estimate": float((d.lower[i] + d.upper[i]) / 2),
+            "estimate": float(estimate) if np.isfinite(d.lower[i]) else np.nan,
             "level": np.nan if empty else float(d.level[i]),
         }
         numbers |= {
@@ -335,7 +383,9 @@ def _claim_rows(
             "margin_upper": float(d.upper_margin[i]),
         }
         numbers |= (
-            {} if empty else _absence(claim, forms[claim.id], i, fact.get("effective", np.nan))
+            {}
+            if empty or i in exact_of
+            else _absence(claim, forms, i, fact.get("effective", np.nan))
         )
         rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
     if not claim.combine or not rows:
@@ -346,7 +396,7 @@ def _claim_rows(
         for o, x, f in zip(names, d.verdict, facts, strict=True)
     )
     p = d.p[~np.isnan(d.p_adj)]
-    whole = _base(claim, f"all of {', '.join(names)}", "") | {
+    whole = _base(claim, ALL_OF + ", ".join(names), "") | {
         "confounded_with": facts[0]["confounded_with"]
     }
     worst = float(p.max()) if p.size else np.nan
@@ -368,14 +418,20 @@ def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, 
     """Evidence of absence beside the verdict: two one-sided tests, and a Bayes factor with the most that it could say here."""
     if claim.kind not in NO_BENEFIT:
         return {}
-    effect, above, below = (Estimate(*(np.asarray(x)[..., i] for x in form)) for form in forms)
+    effect, above, below = (_at(form, i) for form in forms)
     improvement = claim.kind == "non_superiority"
+    tost = {"tost_p": float(np.maximum(p_below(above), p_above(below)))}
+    if effect.bounded:
+        return tost  # a Bayes factor knows no bound
     t, df = float(effect.estimate / effect.se), float(effect.df)
-    return {
-        "tost_p": float(np.maximum(p_below(above), p_above(below))),
+    return tost | {
         "bf01": float(bf01(t, effective, df, improvement_only=improvement)),
         "bf01_ceiling": float(ceiling(effective, df, improvement_only=improvement)),
     }
+
+
+def _at(form: Estimate, i: int) -> Estimate:
+    return Estimate(*(x[..., i] for x in np.broadcast_arrays(*form)))
 
 
 def _why(plan: Plan, claim: Claim, i: int, verdict: str, decisions: dict[str, Decision]) -> str:

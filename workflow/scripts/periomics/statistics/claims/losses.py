@@ -6,8 +6,8 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.seeds import generator
-from periomics.statistics.claims.estimates import confirmatory, direction
-from periomics.statistics.claims.plan import Plan
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.estimates import confirmatory
 from periomics.statistics.kernels.lost import compare_with_losses
 from periomics.study.claims import COMPOSITE
 
@@ -32,19 +32,14 @@ COLUMNS = (
 RETAINED = "impl_surv"
 
 
-def loss_table(
-    plan: Plan, prepared: pd.DataFrame, dictionary: pd.DataFrame, seed: int
-) -> pd.DataFrame:
+def loss_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     """Sensitivity of confirmatory comparisons of two arms to animals that were lost.
 
     Parameters
     ----------
-    plan
-        The claims.
-    prepared
-        `animals.prepare`; an animal whose last `impl_surv` is 0 counts as lost, and so does what was measured of it.
-    dictionary
-        resources/outcomes.tsv.
+    analysis
+        Plan, animals and dictionary; an animal whose last `impl_surv` is 0 counts as lost, and so does what was
+        measured of it.
     seed
         The config's seed, for relabellings that are too many to list.
 
@@ -54,7 +49,8 @@ def loss_table(
         Columns `COLUMNS`; a row for each confirmatory outcome and contrast in whose arms an animal was lost, empty without losses.
         Effects are P(an animal of the first arm fares better) + ½ P(equal): .5 is no tendency.
     """
-    kept = prepared[(prepared["outcome"] == RETAINED) & (prepared["unit_of_analysis"] == "animal")]
+    plan, animals = analysis.plan, analysis.animals
+    kept = animals[(animals["outcome"] == RETAINED) & (animals["unit_of_analysis"] == "animal")]
     last = kept.sort_values("time", kind="stable", na_position="first").drop_duplicates(
         "animal_id", keep="last"
     )
@@ -72,12 +68,12 @@ def loss_table(
         ):
             continue
         found = _compare(
-            prepared,
+            animals,
             gone,
             outcome,
             first=plus[0],
             second=minus[0],
-            sign=direction(plan, dictionary, outcome),
+            sign=analysis.direction(outcome),
             seed=seed,
             contrast=contrast_id,
         )
@@ -90,7 +86,7 @@ def loss_table(
 
 
 def _compare(
-    prepared: pd.DataFrame,
+    animals: pd.DataFrame,
     gone: set[str],
     outcome: str,
     first: str,
@@ -99,8 +95,8 @@ def _compare(
     seed: int,
     contrast: str,
 ) -> dict[str, object]:
-    rows = prepared[
-        prepared["condition"].isin([first, second]) & (prepared["unit_of_analysis"] == "animal")
+    rows = animals[
+        animals["condition"].isin([first, second]) & (animals["unit_of_analysis"] == "animal")
     ]
     own = rows[(rows["outcome"] == outcome) & (rows["variant"] == "")]
     own = own.sort_values("time", kind="stable", na_position="first").drop_duplicates(
@@ -108,19 +104,19 @@ def _compare(
     )
     if own.empty:
         return {}
-    animals = rows.drop_duplicates("animal_id").sort_values("animal_id", kind="stable")
-    animals = animals[animals["animal_id"].isin(gone | set(own["animal_id"]))]
-    lost = animals["animal_id"].isin(gone).to_numpy()
+    each = rows.drop_duplicates("animal_id").sort_values("animal_id", kind="stable")
+    each = each[each["animal_id"].isin(gone | set(own["animal_id"]))]
+    lost = each["animal_id"].isin(gone).to_numpy()
     if not lost.any():
         return {}
-    values = own.set_index("animal_id")["analysis"].reindex(animals["animal_id"]).to_numpy(float)
+    values = own.set_index("animal_id")["analysis"].reindex(each["animal_id"]).to_numpy(float)
     if np.isnan(sign):
         return {"reason": "no declared direction of benefit: worst is not known"}
-    block = animals["block"].to_numpy(str)
+    block = each["block"].to_numpy(str)
     block = block if all(block) else np.full(block.shape, "")
     rng = generator(seed, "estimate_contrasts", f"losses/{outcome}/{contrast}")
     found = compare_with_losses(
-        sign * values, lost, (animals["condition"] == first).to_numpy(), block, rng
+        sign * values, lost, (each["condition"] == first).to_numpy(), block, rng
     )
     return {
         "n_first": found.n_measured[0],

@@ -10,6 +10,9 @@ from typing import Any
 from periomics.core.errors import InputError, nearest
 from periomics.study.claims import NO_BENEFIT, ClaimEntry, Claims, ContrastEntry, check_form
 
+# Units that may hold several arms.
+WITHIN_UNITS = ("isolation", "donor")
+
 
 @dataclass(frozen=True)
 class Margin:

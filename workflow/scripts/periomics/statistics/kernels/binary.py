@@ -9,16 +9,18 @@ construction (tests/unit/statistics/test_binary.py enumerates it).
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.special import ndtri
+from scipy.special import betaincinv, ndtri
 
 from periomics.statistics.kernels.contrasts import Floats
 
 METHOD = "risk difference, exact unconditional score interval and p-value"
 METHOD_BLOCKS = "risk difference weighted over blocks, exact test within blocks"
+METHOD_SUM = "weighted sum of shares, Clopper and Pearson limits put together by squares"
 METHOD_LARGE = "risk difference, Newcombe interval, Fisher's exact test"
 # Differences tried on the first pass and inside the step where the interval ends; shares of the second arm per
 # difference, and for the p-value.
@@ -74,22 +76,85 @@ def risk_difference(
             difference, *newcombe(events, n, level), float(stats.fisher_exact(table).pvalue)
         )
 
-    def kept(grid: Floats) -> np.ndarray:
-        return exact_p_values(n, grid)[:, events[0], events[1]] > 1 - level
-
     grid = np.linspace(-1, 1, DIFFERENCES)
-    inside = np.flatnonzero(kept(grid))
+    inside = np.flatnonzero(_first_pass(n)[:, events[0], events[1]] > 1 - level)
+    if not inside.size:  # a level so low that only the observed difference is left
+        inside = np.array([np.abs(grid - difference).argmin()])
     ends = []
     for edge, out in ((int(inside[0]), -1), (int(inside[-1]), 1)):
         if not 0 <= edge + out < grid.size:
             ends.append(float(grid[edge]))
             continue
-        fine = np.linspace(grid[edge], grid[edge + out], STEPS)
-        last = int(np.flatnonzero(kept(fine))[-1])
-        ends.append(float(fine[min(last + 1, STEPS - 1)]))
+        fine, p_values = _inside_step(n, edge, out)
+        kept = np.flatnonzero(p_values[:, events[0], events[1]] > 1 - level)
+        ends.append(float(fine[min(int(kept.max(initial=0)) + 1, STEPS - 1)]))
     lower, upper = ends
-    p = float(exact_p_values(n, np.zeros(1), FINE)[0, events[0], events[1]])
-    return RiskDifference(difference, lower, upper, p)
+    return RiskDifference(difference, lower, upper, float(_no_difference(n)[events]))
+
+
+@lru_cache(maxsize=64)
+def _first_pass(n: tuple[int, int]) -> Floats:
+    return exact_p_values(n, np.linspace(-1, 1, DIFFERENCES))
+
+
+@lru_cache(maxsize=4096)
+def _inside_step(n: tuple[int, int], edge: int, out: int) -> tuple[Floats, Floats]:
+    """Differences between one of the first pass and the next one out, and the p-values of every table at them."""
+    grid = np.linspace(-1, 1, DIFFERENCES)
+    fine = np.linspace(grid[edge], grid[edge + out], STEPS)
+    return fine, exact_p_values(n, fine)
+
+
+@lru_cache(maxsize=64)
+def _no_difference(n: tuple[int, int]) -> Floats:
+    return exact_p_values(n, np.zeros(1), FINE)[0]
+
+
+def clopper_pearson(events: ArrayLike, n: ArrayLike, level: float) -> tuple[Floats, Floats]:
+    """Exact limits of shares."""
+    k, m, tail = np.asarray(events, float), np.asarray(n, float), (1 - level) / 2
+    with np.errstate(invalid="ignore"):
+        lower = np.where(k > 0, betaincinv(np.maximum(k, 1e-300), m - k + 1, tail), 0.0)
+        upper = np.where(k < m, betaincinv(k + 1, np.maximum(m - k, 1e-300), 1 - tail), 1.0)
+    return lower, upper
+
+
+def linear_shares(
+    events: ArrayLike, n: ArrayLike, weights: ArrayLike, level: float = 0.95
+) -> tuple[float, float, float]:
+    """Weighted sum of several arms' shares with an interval.
+
+    Parameters
+    ----------
+    events, n, weights
+        Shape (arms,): animals with the event, animals, and the arm's weight.
+    level
+        Confidence level.
+
+    Returns
+    -------
+    estimate, lower, upper
+        The ends are NaN with fewer than two animals in an arm that has a weight.
+
+    Notes
+    -----
+    Recovery of variance estimates: each end of the sum is the estimate and the root of the summed squares of the distances of
+    the arms' own limits. With Clopper and Pearson's limits the least coverage over shares on a grid of .1, three arms, weights of
+    rescue and of margins, is .925 at 3 animals per arm (.002 of the grid below .93) and .941 or more at 4 to 10 with equal and
+    unequal numbers; with Wilson's limits .877 (tests/independent/statistics/test_discrete_truth.py).
+    """
+    k, m, w = (np.asarray(x, float) for x in (events, n, weights))
+    used = w != 0
+    k, m, w = k[used], m[used], w[used]
+    share = k / m
+    estimate = float((w * share).sum())
+    if m.min(initial=math.inf) < 2:
+        return estimate, math.nan, math.nan
+    limits = [w * end for end in clopper_pearson(k, m, level)]
+    below, above = np.minimum(*limits), np.maximum(*limits)
+    lower = estimate - math.sqrt(float(((w * share - below) ** 2).sum()))
+    upper = estimate + math.sqrt(float(((above - w * share) ** 2).sum()))
+    return estimate, lower, upper
 
 
 def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUISANCE) -> Floats:

@@ -6,16 +6,21 @@ that judges a study.
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import stdtr, stdtrit
 
+from periomics.statistics.kernels.noncentral import noncentral_t_cdf, noncentrality_interval
+
 Floats = NDArray[np.float64]
 Index = NDArray[Any] | tuple[Any, ...]
 # A standard error below this share of the means is rounding, not variation.
 ROUNDING = 1e-12
+# Chance of no event in an arm that its bound still allows for.
+NO_EVENT = 0.05
 
 
 class Arms(NamedTuple):
@@ -35,15 +40,133 @@ class Arms(NamedTuple):
 
 
 class Estimate(NamedTuple):
-    """Estimate, standard error and degrees of freedom; the last two are NaN where no inference is possible."""
+    """Estimate, standard error and degrees of freedom; the last two are NaN where no inference is possible.
+
+    `low` and `high` say how much farther below and above the estimate the true value may lie than its standard
+    error says (`Bounded`). `margin` is that in SD which was subtracted, `spread` the SD that it was multiplied by: the SD is an
+    estimate too, so that such a form is judged by the noncentral t (`interval`).
+    """
 
     estimate: Floats
     se: Floats
     df: Floats
+    low: Floats = np.zeros(())
+    high: Floats = np.zeros(())
+    margin: Floats = np.full((), np.nan)
+    spread: Floats = np.full((), np.nan)
+
+    def against(self, margin: ArrayLike, spread: ArrayLike) -> Estimate:
+        """The estimate minus a margin in SD, of which `spread` is the estimate."""
+        m, s = np.asarray(margin, float), np.asarray(spread, float)
+        return self._replace(estimate=self.estimate - m * s, margin=m, spread=s)
 
     def shifted(self, by: ArrayLike) -> Estimate:
         """The estimate minus a fixed number."""
-        return Estimate(self.estimate - np.asarray(by, float), self.se, self.df)
+        return self._replace(estimate=self.estimate - np.asarray(by, float))
+
+    def signed(self, sign: ArrayLike) -> Estimate:
+        """The estimate times +1 or −1; no inference where the sign is NaN."""
+        sign = np.asarray(sign, float)
+        low, high = (
+            np.where(sign < 0, *pair) for pair in ((self.high, self.low), (self.low, self.high))
+        )
+        se = np.where(np.isnan(sign), np.nan, self.se)
+        return self._replace(estimate=self.estimate * sign, se=se, low=low, high=high)
+
+    @property
+    def bounded(self) -> bool:
+        """Whether some arm of it shows no event (`Bounded`)."""
+        return bool(np.any(self.low > 0) or np.any(self.high > 0))
+
+    def beyond(self) -> Floats:
+        """How far 0 lies from the estimate beyond `low` and `high`, not below 0."""
+        return np.maximum(np.maximum(self.estimate - self.low, -self.estimate - self.high), 0.0)
+
+
+class AnyArms(Protocol):
+    """What contrasts are made of: `Arms`, `Adjusted` ones, or `Bounded` ones."""
+
+    @property
+    def mean(self) -> Floats: ...
+    @property
+    def var(self) -> Floats: ...
+    @property
+    def n(self) -> Floats: ...
+    def form(self, weights: ArrayLike) -> Estimate: ...
+    def some(self, which: Index) -> AnyArms: ...
+
+
+@dataclass(frozen=True)
+class Bounded:
+    """Arms some of which have no event: every animal at the outcome's least (or largest) value.
+
+    Such an arm shows no spread, and its true mean may lie `up` above (`down` below) what was seen; shape (..., arms).
+
+    Notes
+    -----
+    With n animals and no event the share p of animals that have one is at most 1 − .05^(1/n) with 95 % confidence, since
+    (1 − p)^n would else be below .05. An event is taken to be at most the largest seen in any arm. Measured coverage with 30, 60
+    and 100 % zeros in one arm: docs/statistics.md.
+    """
+
+    arms: AnyArms
+    up: Floats
+    down: Floats
+
+    @property
+    def mean(self) -> Floats:
+        return self.arms.mean
+
+    @property
+    def var(self) -> Floats:
+        return self.arms.var
+
+    @property
+    def n(self) -> Floats:
+        return self.arms.n
+
+    def form(self, weights: ArrayLike) -> Estimate:
+        w, found = np.asarray(weights, float), self.arms.form(weights)
+        more, less = np.maximum(w, 0.0), np.maximum(-w, 0.0)
+        high = (more * self.up + less * self.down).sum(axis=-1)
+        low = (more * self.down + less * self.up).sum(axis=-1)
+        return found._replace(low=low, high=high)
+
+    def some(self, which: Index) -> Bounded:
+        return Bounded(self.arms.some(which), self.up[which], self.down[which])
+
+
+def without_events(
+    values: ArrayLike, arm: ArrayLike, n_arms: int, limits: tuple[float, float]
+) -> tuple[Floats, Floats]:
+    """How far the mean of an arm without events may lie above and below what was seen.
+
+    Parameters
+    ----------
+    values, arm, n_arms
+        As `summarise` takes them, on the natural scale.
+    limits
+        Least and largest value that the outcome can have.
+
+    Returns
+    -------
+    up, down
+        Shape (..., n_arms), see `Bounded`; 0 for an arm that shows any other value.
+    """
+    values, arm = np.asarray(values, float), np.asarray(arm, int)
+    used = np.where((arm >= 0) & ~np.isnan(values), values, np.nan)
+    out = []
+    for limit, top in zip(limits, (np.fmax, np.fmin), strict=True):
+        reach = np.abs(top.reduce(used, axis=-1, initial=np.nan) - limit)
+        bound = np.zeros((*values.shape[:-1], n_arms))
+        for g in range(n_arms):
+            own = used[..., arm == g]
+            n = (~np.isnan(own)).sum(axis=-1)
+            none = (n > 0) & ((own == limit) | np.isnan(own)).all(axis=-1)
+            share = 1 - NO_EVENT ** (1 / np.maximum(n, 1))
+            bound[..., g] = np.where(none, share * reach, 0.0)
+        out.append(np.nan_to_num(bound))
+    return out[0], out[1]
 
 
 def summarise(values: ArrayLike, arm: ArrayLike, n_arms: int) -> Arms:
@@ -178,24 +301,65 @@ def within_unit_slopes(
 
 
 def interval(form: Estimate, level: ArrayLike) -> tuple[Floats, Floats]:
-    """Two-sided t interval at `level` (0.95 …), broadcast."""
+    """Two-sided t interval at `level` (0.95 …), broadcast.
+
+    Notes
+    -----
+    Of an effect minus a margin of δ SD the noncentrality of t is inverted: effect / SD lies between nc₁ se / SD and nc₂ se / SD, and
+    the ends are these minus δ, in SD. Exact for two arms of one SD and equal numbers and within units; measured for other
+    designs in docs/statistics.md. With the SD taken as known, "refuted" and "within the margin" were false in up to .075 at .05.
+    """
     half = stdtrit(form.df, 0.5 + np.asarray(level, float) / 2) * form.se
-    return form.estimate - half, form.estimate + half
+    lower, upper = form.estimate - half, form.estimate + half
+    if np.isfinite(form.margin).any():
+        lower, upper = (
+            np.where(np.isfinite(form.margin), *pair)
+            for pair in zip(_in_sd(form, level), (lower, upper), strict=True)
+        )
+    return lower - form.low, upper + form.high
+
+
+def _in_sd(form: Estimate, level: ArrayLike) -> tuple[Floats, Floats]:
+    """Interval of a form against a margin in SD."""
+    size = form.margin * form.spread
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t = (form.estimate + size) / form.se
+    low, high = noncentrality_interval(t, form.df, level)
+    return low * form.se - size, high * form.se - size
+
+
+def _below(form: Estimate) -> Floats:
+    """Chance of so small a t at the margin in SD."""
+    size = form.margin * form.spread
+    with np.errstate(invalid="ignore", divide="ignore"):
+        t, nc = (form.estimate + size + form.high) / form.se, size / form.se
+    fine = np.isfinite(t) & np.isfinite(nc) & np.isfinite(form.df)
+    p = noncentral_t_cdf(*(np.where(fine, x, 1.0) for x in (t, form.df, nc)))
+    return np.where(fine, p, np.nan)
 
 
 def p_two_sided(form: Estimate) -> Floats:
     """Two-sided p-value of estimate = 0."""
-    return 2 * stdtr(form.df, -np.abs(form.estimate / form.se))
+    return 2 * stdtr(form.df, -form.beyond() / form.se)
 
 
 def p_above(form: Estimate) -> Floats:
     """One-sided p-value against "at most 0": small when the estimate lies above 0."""
-    return stdtr(form.df, -form.estimate / form.se)
+    plain = stdtr(form.df, (form.low - form.estimate) / form.se)
+    if np.isfinite(form.margin).any():
+        mirrored = form._replace(
+            estimate=-form.estimate, low=form.high, high=form.low, margin=-form.margin
+        )
+        return np.where(np.isfinite(form.margin), _below(mirrored), plain)
+    return plain
 
 
 def p_below(form: Estimate) -> Floats:
     """One-sided p-value against "at least 0": small when the estimate lies below 0."""
-    return stdtr(form.df, form.estimate / form.se)
+    plain = stdtr(form.df, (form.estimate + form.high) / form.se)
+    if np.isfinite(form.margin).any():
+        return np.where(np.isfinite(form.margin), _below(form), plain)
+    return plain
 
 
 def refusal(arms: Arms, weights: ArrayLike, names: list[str]) -> str:

@@ -9,8 +9,7 @@ from numpy.typing import ArrayLike
 from scipy import special
 from scipy.optimize.elementwise import find_root
 
-from periomics.statistics.kernels.adjusted import Adjusted
-from periomics.statistics.kernels.contrasts import Arms, Floats
+from periomics.statistics.kernels.contrasts import AnyArms, Floats
 
 # Nodes of the two integrals (shared arm, common scale); they reach REACH standard normal units and TAIL of the scale's law.
 NODES, REACH, TAIL = 64, 8.0, 1e-12
@@ -30,9 +29,7 @@ class ManyToOne(NamedTuple):
     upper: Floats
 
 
-def many_to_one(
-    arms: Arms | Adjusted, shared: int, others: ArrayLike, level: float = 0.95
-) -> ManyToOne:
+def many_to_one(arms: AnyArms, shared: int, others: ArrayLike, level: float = 0.95) -> ManyToOne:
     """Dunnett-type comparisons with group-wise variances: the form that suits the engine.
 
     Parameters

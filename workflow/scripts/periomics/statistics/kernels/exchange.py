@@ -3,11 +3,13 @@
 Fixed treatments are never exchanged. Animals move within their arm, after arms and blocks were taken out of both variables
 (Freedman and Lane's scheme: residuals move, then the design is taken out again). Specimens of one isolation or donor move
 together, condition by condition, against those of another one that has the same conditions.
+
+Orders alone are wrong where the spread differs from unit to unit, so signs are drawn as well, and the larger p counts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from itertools import permutations, product
 from math import factorial, prod
@@ -17,6 +19,10 @@ from numpy.typing import NDArray
 
 Floats = NDArray[np.float64]
 _BATCH = 2048
+# Fewer units have too few patterns of signs to tell anything (7 units: p of 1/64 at best).
+FEWEST_FLIPPED = 8
+# Least share of a value that the design leaves free; below it the value is not magnified further.
+_LEAST_FREE = 0.05
 # First of `adjusted_for` where units hold several conditions.
 WITHIN_UNITS = "isolation"
 
@@ -59,8 +65,27 @@ class Exchange:
         yield from drawn
 
     def floor(self, n: int) -> float:
-        """Smallest p-value that `n` permutations can give."""
-        return 1 / min(self.count, n + 1)
+        """Smallest p-value that `n` permutations, and as many patterns of signs, can give."""
+        return 1 / min(self.count, self.patterns or self.count, n + 1)
+
+    @property
+    def patterns(self) -> int:
+        """Number of different patterns of signs up to a change of all of them; 0 where units are too few."""
+        units = len(np.unique(self.unit))
+        return 2 ** (units - 1) if units >= FEWEST_FLIPPED else 0
+
+    def signs(self, n: int, rng: np.random.Generator) -> Iterator[Floats]:
+        """Batches (k, specimens) of signs by unit other than the observed: every pattern where there are at most `n`, else `n`."""
+        if not self.patterns:
+            return
+        units = int(self.unit.max()) + 1
+        if self.patterns <= n + 1:
+            bits = np.arange(1, self.patterns)[:, None] >> np.arange(units)[None, :]
+            flipped = bits & 1
+        else:
+            flipped = rng.integers(0, 2, size=(n, units))
+        drawn: Floats = 1.0 - 2.0 * flipped[:, self.unit].astype(np.float64)
+        yield from (drawn[start : start + _BATCH] for start in range(0, len(drawn), _BATCH))
 
     def _start(self, k: int) -> NDArray[np.int64]:
         return np.tile(np.arange(len(self.unit)), (k, 1))
@@ -86,13 +111,18 @@ class Exchange:
             yield out
 
 
-def of_animals(arm: NDArray[np.str_], block: NDArray[np.str_] | None = None) -> Exchange:
-    """Animals, one specimen each: arms and, where each animal has one, blocks are fixed; animals move within their arm."""
+def of_animals(
+    arm: NDArray[np.str_], block: NDArray[np.str_] | None = None, covariates: Floats | None = None
+) -> Exchange:
+    """Animals, one specimen each: arms and, where each animal has one, blocks are fixed; animals move within their arm.
+
+    `covariates` (n, k) are taken out of both variables too.
+    """
     blocked = block is not None and bool(np.all(block != "")) and len(np.unique(block)) > 1
     labels = [arm, block] if blocked and block is not None else [arm]
     places = tuple(np.flatnonzero(arm == a)[:, None] for a in np.unique(arm))
     return Exchange(
-        fixed=_without(labels),
+        fixed=_without(labels, covariates),
         unit=np.arange(len(arm)),
         places=tuple(rows for rows in places if len(rows) > 1),
         adjusted_for=("arm", "block") if blocked else ("arm",),
@@ -118,11 +148,14 @@ def of_units(unit: NDArray[np.str_], condition: NDArray[np.str_]) -> Exchange:
     )
 
 
-def _without(labels: list[NDArray[np.str_]]) -> Floats:
-    """Matrix that takes the effects of all labels out of a variable."""
+def _without(labels: list[NDArray[np.str_]], covariates: Floats | None = None) -> Floats:
+    """Matrix that takes the effects of all labels, and lines in all covariates, out of a variable."""
     n = len(labels[0])
     columns = [np.ones(n)]
     columns += [(label == value).astype(float) for label in labels for value in np.unique(label)]
+    for c in () if covariates is None else covariates.T:
+        spread = float(np.std(c))
+        columns += [(c - c.mean()) / spread] if spread > 0 else []
     u, s, _ = np.linalg.svd(np.stack(columns, axis=1), full_matrices=False)
     u = u[:, s > 1e-9 * s[0]]
     return np.eye(n) - u @ u.T
@@ -147,7 +180,10 @@ def studentised(x: Floats, y: Floats, unit: NDArray[np.int64]) -> Floats:
 
 
 class SlopeTest:
-    """Permutation test of the slope of `y` on `x` beyond a design, against any slope, with one set of orders for all of them.
+    """Test of the slope of `y` on `x` beyond a design, against any slope, with one set of orders and signs for all of them.
+
+    Permutation is exact where units differ in nothing but chance, and signs hold where their spreads differ but lean to neither
+    side; the larger of the two p-values counts (docs/linkage.md has both errors).
 
     Parameters
     ----------
@@ -164,6 +200,9 @@ class SlopeTest:
     ) -> None:
         self.x, self.y, self.design = design.fixed @ x, design.fixed @ y, design
         self.orders = list(design.orders(n, rng))
+        self.signs = list(design.signs(n, rng))
+        # What the design took out of a value is put back (as in HC3), else values that it fits closely vary too little.
+        self.free = np.maximum(np.diag(design.fixed), _LEAST_FREE)
 
     @property
     def best(self) -> float:
@@ -171,14 +210,22 @@ class SlopeTest:
         return float(self.x @ self.y) / float(self.x @ self.x)
 
     def p(self, slope: float = 0.0) -> float:
-        """Two-sided p against a slope: (b + 1) / (m + 1), the observed order counted once."""
-        rest, unit = self.y - slope * self.x, self.design.unit
+        """Two-sided p against a slope: (b + 1) / (m + 1), the observed order counted once; the larger of orders and signs."""
+        rest = self.y - slope * self.x
+        by_order = self._share(rest, (rest[order] for order in self.orders))
+        if not self.signs:
+            return by_order
+        return max(by_order, self._share(rest, (s * (rest / self.free) for s in self.signs)))
+
+    def _share(self, rest: Floats, drawn: Iterable[Floats]) -> float:
+        """(b + 1) / (m + 1) of the values drawn under the null."""
+        unit = self.design.unit
         observed = abs(float(studentised(self.x, rest, unit)))
         beyond = done = 0
-        for order in self.orders:
-            found = np.abs(studentised(self.x, rest[order] @ self.design.fixed, unit))
+        for values in drawn:
+            found = np.abs(studentised(self.x, values @ self.design.fixed, unit))
             beyond += int((found >= observed * (1 - 1e-9) - 1e-12).sum())
-            done += len(order)
+            done += len(values)
         return (beyond + 1) / (done + 1)
 
     def interval(self, level: float = 0.95) -> tuple[float, float]:
@@ -186,7 +233,11 @@ class SlopeTest:
         best = self.best
         rest = self.y - best * self.x
         step = float(np.sqrt((rest @ rest) / (self.x @ self.x)))
-        if step == 0 or self.design.floor(sum(map(len, self.orders))) > 1 - level:
+        if (
+            step == 0
+            or self.design.floor(max(sum(map(len, part)) for part in (self.orders, self.signs)))
+            > 1 - level
+        ):
             return (best, best) if step == 0 else (-np.inf, np.inf)
         low, high = (self._end(best, sign * step, 1 - level) for sign in (-1, 1))
         return low, high

@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import expit, logit
 
-from periomics.statistics.kernels.adjusted import Adjusted
-from periomics.statistics.kernels.contrasts import Arms, Estimate, Floats
+from periomics.statistics.kernels.contrasts import AnyArms, Estimate, Floats
 
 IDENTITY, LOG, LOGIT = 0, 1, 2
 CODES = {"identity": IDENTITY, "log": LOG, "count": LOG, "logit": LOGIT}
@@ -52,7 +51,7 @@ def slope(values: ArrayLike, code: ArrayLike) -> Floats:
     return np.where(code == LOG, m, np.where(code == LOGIT, m * (1 - m), 1.0))
 
 
-def form(arms: Arms | Adjusted, weights: ArrayLike, code: ArrayLike) -> Estimate:
+def form(arms: AnyArms, weights: ArrayLike, code: ArrayLike) -> Estimate:
     """Contrast of natural positions on the outcome's scale.
 
     Parameters
@@ -87,4 +86,4 @@ def form(arms: Arms | Adjusted, weights: ArrayLike, code: ArrayLike) -> Estimate
         own = arms.form(np.where(w != 0, lead * k, 0.0))
         estimate = scaled(first, code) - scaled(second, code)
     known = ~np.isnan(own.estimate)
-    return Estimate(np.where(known, estimate, np.nan), own.se, own.df)
+    return own._replace(estimate=np.where(known, estimate, np.nan))

@@ -10,11 +10,11 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from periomics.statistics.kernels import position
-from periomics.statistics.kernels.adjusted import Adjusted
-from periomics.statistics.kernels.contrasts import Arms, Floats, Index, p_two_sided
+from periomics.statistics.kernels.contrasts import AnyArms, Floats, Index, p_two_sided
 
 # Angles at which an unbounded set is searched for a point outside it, and steps in which its ends are found.
 GRID, STEPS = 181, 60
+NO_DEFICIT = "deficit not established"
 SETTLED = 1e-11
 WHOLE_LINE = "every R is compatible"
 
@@ -47,7 +47,7 @@ def _weights(
 
 
 def fieller(
-    arms: Arms | Adjusted,
+    arms: AnyArms,
     healthy: int,
     disease: int,
     arm: int,
@@ -85,13 +85,13 @@ def fieller(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         R = np.where(gap != 0, (m[..., arm] - m[..., disease]) / gap, np.nan)
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
-        bounded = np.abs(deficit.estimate) > stdtrit(deficit.df, tail) * deficit.se
+        bounded = deficit.beyond() > stdtrit(deficit.df, tail) * deficit.se
 
         def excess(angle: Floats, which: Index = ()) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
             form = position.form(arms.some(which), weights, code[which])
-            return np.abs(form.estimate) / form.se - stdtrit(form.df, tail)
+            return form.beyond() / form.se - stdtrit(form.df, tail)
 
         centre = np.arctan(R)
         outside = np.where(bounded, np.pi / 2, np.nan)
@@ -139,10 +139,10 @@ def _crossing(excess: Callable[[Floats], Floats], inside: Floats, outside: Float
     return c
 
 
-def describe(lower: float, upper: float, bounded: bool) -> str:
-    """The confidence set in words."""
+def describe(lower: float, upper: float, bounded: bool, why: str = NO_DEFICIT) -> str:
+    """The confidence set in words; `why` it has no bounds where it has none."""
     if bounded:
         return f"{lower:.3g} to {upper:.3g}"
     if np.isnan(lower):
-        return f"unbounded: deficit not established; {WHOLE_LINE}"
-    return f"unbounded: deficit not established; R up to {lower:.3g} or from {upper:.3g}"
+        return f"unbounded: {why}; {WHOLE_LINE}"
+    return f"unbounded: {why}; R up to {lower:.3g} or from {upper:.3g}"

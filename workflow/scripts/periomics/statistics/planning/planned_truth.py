@@ -9,12 +9,12 @@ import numpy as np
 import pandas as pd
 from scipy import stats
 
-from periomics.statistics.claims.plan import Claim, Contrast, Plan
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.exact import KINDS
+from periomics.statistics.claims.plan import WITHIN_UNITS, Claim, Contrast, Plan
 from periomics.study.claims import COMPOSITE, NO_BENEFIT
-from periomics.study.dictionary import direction_of, entry
+from periomics.study.dictionary import entry
 from periomics.study.settings.planning import Planning
-
-WITHIN_UNITS = ("isolation", "donor")
 
 
 @dataclass(frozen=True)
@@ -111,35 +111,29 @@ def recoveries(plan: Plan, settings: Planning, arms: Iterable[str]) -> dict[str,
     return out
 
 
-def truth(
-    plan: Plan,
-    settings: Planning,
-    sheet: pd.DataFrame,
-    dictionary: pd.DataFrame,
-    prepared: pd.DataFrame | None = None,
-) -> Truth:
+def truth(analysis: Analysis, settings: Planning, sheet: pd.DataFrame) -> Truth:
     """Gather what each claim is planned with.
 
     Parameters
     ----------
-    plan, settings
-        Claims and planning section.
+    analysis
+        Plan, dictionary and, where the study is measured, its animals: SD and numbers of animals come
+        from them, effects do not.
+    settings
+        The planning section.
     sheet
         The animals sheet.
-    dictionary
-        resources/outcomes.tsv.
-    prepared
-        `animals.prepare` where the study is measured: SD and numbers of animals come from it, effects do not.
     """
+    plan, dictionary = analysis.plan, analysis.dictionary
     groups = [g for g in sheet["group"].unique() if g]
     outcomes = tuple(dict.fromkeys(o for c in plan.claims for o in c.outcomes))
     between = [c for c in plan.claims if not is_within(plan, c, groups)]
     arms = tuple(dict.fromkeys(a for c in between for a in (*plan.weights_of(c), *plan.deficit())))
-    index = _index(plan, dictionary) if COMPOSITE in outcomes else {}
+    index = _index(analysis) if COMPOSITE in outcomes else {}
     spread, d, sign, refused, n = {}, {}, {}, {}, {}
     for outcome in dict.fromkeys((*outcomes, *index)):
         claims = [c for c in plan.claims if outcome in c.outcomes]
-        rows = _rows(prepared, outcome, claims[0] if claims else None)
+        rows = _rows(analysis.animals, outcome, claims[0] if claims else None)
         known = entry(dictionary, outcome)
         apart = claims[0].contrast if claims and claims[0] not in between else ""
         spread[outcome] = (
@@ -150,10 +144,10 @@ def truth(
         planned = settings.effect_of.get(outcome)
         natural = spread[outcome].natural
         d[outcome] = settings.effect_d if planned is None or not natural > 0 else planned / natural
-        sign[outcome] = abs(direction_of(dictionary, outcome, plan.directions))
+        sign[outcome] = abs(analysis.direction(outcome))
         refused[outcome] = "" if sign[outcome] == 1 else "no declared direction of benefit"
-        if known["kind"] == "binary":
-            sign[outcome], refused[outcome] = np.nan, "yes or no: not judged by intervals of means"
+        if known["kind"] in KINDS:
+            sign[outcome], refused[outcome] = np.nan, "yes or no, or grades: no power is computed"
         for arm in arms:
             n[outcome, arm] = _animals(rows, sheet, arm)
         for claim in claims:
@@ -178,8 +172,9 @@ def truth(
     )
 
 
-def _index(plan: Plan, dictionary: pd.DataFrame) -> dict[str, float]:
+def _index(analysis: Analysis) -> dict[str, float]:
     """Weight of each outcome in the composite: equal in its domain, domains equal."""
+    plan, dictionary = analysis.plan, analysis.dictionary
     domain = {o: d for d, o in plan.domains.items()}
     of = {o: domain.get(o, str(entry(dictionary, o)["domain"])) for o in plan.composite}
     count = pd.Series(of).value_counts()
@@ -201,13 +196,13 @@ def index_sd(index: Mapping[str, float], correlation: float) -> float:
     return float(np.sqrt((1 - correlation) * (w**2).sum() + correlation * w.sum() ** 2))
 
 
-def _rows(prepared: pd.DataFrame | None, outcome: str, claim: Claim | None) -> pd.DataFrame:
+def _rows(animals: pd.DataFrame, outcome: str, claim: Claim | None) -> pd.DataFrame:
     """One value an animal and arm: of the claim's time, else the last."""
     columns = ["animal_id", "condition", "value", "analysis", "unit_of_analysis", "block"]
-    if prepared is None:
+    if animals.empty:
         return pd.DataFrame(columns=columns)
-    rows = prepared[
-        (prepared["outcome"] == outcome) & (prepared["variant"] == (claim.variant if claim else ""))
+    rows = animals[
+        (animals["outcome"] == outcome) & (animals["variant"] == (claim.variant if claim else ""))
     ]
     if rows["time"].notna().any():
         time = claim.time if claim and np.isfinite(claim.time) else rows["time"].max()

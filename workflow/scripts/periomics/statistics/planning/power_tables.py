@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.animals import MIN_UNITS
 from periomics.statistics.claims.plan import Claim, Plan
 from periomics.statistics.planning import planned_truth as planned
@@ -71,25 +72,20 @@ class Case:
 
 
 def power_tables(
-    plan: Plan,
-    settings: Planning,
-    sheet: pd.DataFrame,
-    dictionary: pd.DataFrame,
-    seed: int,
-    prepared: pd.DataFrame | None = None,
+    analysis: Analysis, settings: Planning, sheet: pd.DataFrame, seed: int
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Power of every claim of a study, before or after it was measured, never from the effect that it found.
 
     Parameters
     ----------
-    plan, settings
-        Claims and planning section.
-    sheet, dictionary
-        Animals sheet and resources/outcomes.tsv.
+    analysis
+        Plan, dictionary and, where there are measured animals, these: SD and numbers of animals.
+    settings
+        The planning section.
+    sheet
+        The animals sheet.
     seed
         Of the config.
-    prepared
-        `animals.prepare` where there are measured animals: SD and numbers of animals.
 
     Returns
     -------
@@ -100,8 +96,8 @@ def power_tables(
     curves
         Columns `CURVE_COLUMNS`: n animals in every arm (units, for claims within units).
     """
-    plan = planned.plannable(plan)
-    t = planned.truth(plan, settings, sheet, dictionary, prepared)
+    plan, dictionary = planned.plannable(analysis.plan), analysis.dictionary
+    t = planned.truth(analysis.under(plan), settings, sheet)
     groups = [g for g in sheet["group"].unique() if g]
     within = {c.id: planned.is_within(plan, c, groups) for c in plan.claims}
     cases = [_case(plan, c, o, t, within[c.id]) for c in plan.claims for o in c.outcomes]

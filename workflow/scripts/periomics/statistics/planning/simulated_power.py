@@ -10,9 +10,15 @@ import numpy as np
 
 from periomics.core.seeds import generator
 from periomics.statistics.claims import verdicts as v
-from periomics.statistics.claims.graph import Forms, arm_forms, decide, fixed_margin_forms
+from periomics.statistics.claims.graph import (
+    Forms,
+    arm_forms,
+    decide,
+    fixed_margin_forms,
+    sd_margin_forms,
+)
 from periomics.statistics.claims.plan import Claim, Plan
-from periomics.statistics.kernels.contrasts import Arms, Estimate, one_sample, summarise
+from periomics.statistics.kernels.contrasts import Arms, one_sample, summarise
 from periomics.statistics.planning.planned_truth import Truth, effect_of_claim, index_sd
 from periomics.study.claims import COMPOSITE
 
@@ -195,10 +201,9 @@ def _within_forms(
         z[:, i] = size[i] * (factor * effect_of_claim(plan, claim, t, o, True) + z[:, i])
         z[:, i, n[o, claim.contrast] :] = np.nan
     form = one_sample(z)
-    form = Estimate(form.estimate, np.where(np.isnan(sign), np.nan, form.se), form.df)
+    form = form._replace(se=np.where(np.isnan(sign), np.nan, form.se))
     margin = plan.margin_of(claim)
     units = np.array([n[o, claim.contrast] for o in claim.outcomes], float)
-    value = {"raw": margin.value, "sd": margin.value * form.se * np.sqrt(units)}.get(
-        margin.kind, np.nan
-    )
-    return fixed_margin_forms(form, form, value)
+    if margin.kind == "sd":
+        return sd_margin_forms(form, form.se * np.sqrt(units), margin.value)
+    return fixed_margin_forms(form, form, margin.value if margin.kind == "raw" else np.nan)
