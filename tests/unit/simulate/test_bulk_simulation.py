@@ -6,16 +6,11 @@ import pytest
 
 from periomics.genes.design import model_matrix, with_design
 from periomics.genes.model import fit_contrasts
-from periomics.genes.signatures import SIGNS, read_signatures
+from periomics.genes.signatures import SIGNS
 from periomics.simulate.bulk import dispersion_trend, draw_counts, draw_genome, truth_table
-from periomics.simulate.bulk_programme import HEALING, MAX_MOVED, components
+from periomics.simulate.bulk_programme import CULTURE, HEALING, MAX_MOVED, components
 
 N_GENES = 2000
-
-
-@pytest.fixture(scope="module")
-def signatures(root):
-    return read_signatures(root / "resources/signatures.tsv")
 
 
 def facts(n, prefix="R", **more):
@@ -38,10 +33,11 @@ def healing(n, h):
     }
 
 
-def test_most_genes_are_null_and_the_sets_are_perturbed(signatures):
-    genome = draw_genome(signatures, "rat", N_GENES, 3)
-    planted = genome.planted
-    assert planted["gene_id"].nunique() <= MAX_MOVED * N_GENES
+def test_most_genes_are_null_and_the_sets_are_perturbed(tables, signalling):
+    genome = draw_genome(tables, signalling, "rat", N_GENES, 3)
+    assert genome.planted["gene_id"].nunique() <= MAX_MOVED * N_GENES
+    planted = genome.planted[genome.planted["component"].isin([*HEALING, *CULTURE])]
+    signatures = tables.signatures
     assert not planted.duplicated(["gene_id", "component"]).any()
     signed = signatures[
         (signatures["direction"] != "context") & signatures["set"].isin(planted["set"])
@@ -65,15 +61,15 @@ def test_most_genes_are_null_and_the_sets_are_perturbed(signatures):
     assert (planted["listed"] == "no").any()
 
 
-def test_too_few_genes_are_refused(signatures):
+def test_too_few_genes_are_refused(tables, signalling):
     with pytest.raises(ValueError, match="fewer than"):
-        draw_genome(signatures, "rat", 500, 1)
+        draw_genome(tables, signalling, "rat", 500, 1)
     with pytest.raises(ValueError, match="80 %"):
-        draw_genome(signatures, "rat", 900, 1)
+        draw_genome(tables, signalling, "rat", 900, 1)
 
 
-def test_dispersions_follow_the_trend_and_means_are_met(signatures):
-    genome = draw_genome(signatures, "rat", N_GENES, 4)
+def test_dispersions_follow_the_trend_and_means_are_met(tables, signalling):
+    genome = draw_genome(tables, signalling, "rat", N_GENES, 4)
     counts, _ = draw_counts(genome, facts(60, batch="", compartment=""), {}, 4)
     values = counts.to_numpy() / (counts.sum().to_numpy() / counts.sum().mean())
     mean, variance = values.mean(axis=1), values.var(axis=1, ddof=1)
@@ -89,8 +85,8 @@ def test_dispersions_follow_the_trend_and_means_are_met(signatures):
     )
 
 
-def test_a_library_does_not_change_when_others_come_or_go(signatures):
-    genome = draw_genome(signatures, "rat", N_GENES, 5)
+def test_a_library_does_not_change_when_others_come_or_go(tables, signalling):
+    genome = draw_genome(tables, signalling, "rat", N_GENES, 5)
     all_of_them, _ = draw_counts(genome, facts(4), healing(4, [0, 1, 0, 1]), 5)
     alone, _ = draw_counts(genome, facts(4)[2:3], healing(4, [0, 1, 0, 1]), 5)
     pd.testing.assert_frame_equal(all_of_them[["R02-rna"]], alone)
@@ -102,15 +98,16 @@ def test_components_of_a_culture_hold_the_interaction():
     assert components({"h_bone": 0.5}) == {"h_bone": 0.5}
 
 
-def test_truth_is_the_signed_mean_shift_of_the_listed_genes(signatures):
-    genome = draw_genome(signatures, "rat", N_GENES, 6)
+def test_truth_is_the_signed_mean_shift_of_the_listed_genes(tables, signalling):
+    genome = draw_genome(tables, signalling, "rat", N_GENES, 6)
     _, shifts = draw_counts(genome, facts(3), healing(3, [0, 0.5, 1]), 6)
-    truth = truth_table(signatures, "rat", genome, facts(3), shifts)
+    truth = truth_table(tables, "rat", genome, facts(3), shifts)
     part = truth[truth["outcome"] == "score:signature:ANG_sprouting"].set_index("specimen_id")[
         "truth"
     ]
     assert part["R00-rna"] == 0
     assert part["R01-rna"] == pytest.approx(part["R02-rna"] / 2)
+    signatures = tables.signatures
     members = signatures[
         (signatures["set"] == "ANG_sprouting")
         & (signatures["direction"] != "context")
@@ -126,13 +123,13 @@ def test_truth_is_the_signed_mean_shift_of_the_listed_genes(signatures):
     assert part["R02-rna"] == pytest.approx(expected)
 
 
-def test_the_model_finds_the_planted_changes_at_its_error_rate(signatures):
+def test_the_model_finds_the_planted_changes_at_its_error_rate(tables, signalling):
     false = found = 0
     slopes = []
     for seed in (11, 12):
         n = 12
         h = np.tile([0.0, 1.0], n // 2)
-        genome = draw_genome(signatures, "rat", N_GENES, seed)
+        genome = draw_genome(tables, signalling, "rat", N_GENES, seed)
         rows = [{**r, "batch": f"b{i // 2 % 2}"} for i, r in enumerate(facts(n))]
         counts, _ = draw_counts(genome, rows, healing(n, h), seed)
         samples = pd.DataFrame(

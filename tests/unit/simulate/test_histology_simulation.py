@@ -14,6 +14,7 @@ from periomics.imaging.readers import probe, read_rgb
 from periomics.simulate import histology as simulated
 from periomics.simulate.histology_optics import draw_optics, render, write_image
 from periomics.simulate.histology_tissue import Canvas, round_at_random, scatter
+from periomics.simulate.layers import TRUTH_COLUMNS
 
 SMALL = {"histology": {"shape": [400, 400], "pixel_um": 0.5}}
 
@@ -109,7 +110,7 @@ def test_truth_joins_the_sheet_and_a_negative_control_has_none():
     rows = simulated.truth_rows(fact("CD31", time="28"), section)
     assert {r["outcome"] for r in rows} == {"mvd", "va"}
     assert all(r["time"] == 28 and r["section_id"] == "S1" and r["field_id"] == "" for r in rows)
-    assert list(simulated.truth_table(rows).columns) == list(simulated.TRUTH)
+    assert list(simulated.truth_table(rows).columns) == list(TRUTH_COLUMNS)
     blank = simulated.draw_section(fact("CD31"), 80, SMALL, 3, blank=True)
     assert blank.truth == []
 

@@ -6,6 +6,8 @@ import pytest
 
 from periomics.core.errors import InputError
 from periomics.core.seeds import generator
+from periomics.microct.formats.lazy import in_memory
+from periomics.microct.masks import LABELS
 from periomics.microct.measure import measure
 from periomics.microct.thickness import local_thickness
 from periomics.simulate.microct import (
@@ -45,7 +47,9 @@ def recover(model, section, targets, noise=True):
         specimen = build(target, model, settings, rng)
         scan = image(specimen, model, rng if noise else None)
         found = measure(
-            scan, (model.voxel_um,) * 3, settings, {"specimen_id": f"s{seed}", "animal_id": "a"}
+            in_memory(scan, (model.voxel_um,) * 3),
+            settings,
+            {"specimen_id": f"s{seed}", "animal_id": "a"},
         )
         rows = pd.DataFrame(truth(specimen, settings, model.truth_voxels)).assign(target=target)
         tables.append(
@@ -54,8 +58,9 @@ def recover(model, section, targets, noise=True):
             )
         )
         assert len(tables[-1]) == len(rows)
-        both = np.count_nonzero(found.regions.implant & specimen.implant)
-        overlaps.append(2 * both / (found.regions.implant.sum() + specimen.implant.sum()))
+        metal = found.labels(0, len(scan)) == LABELS["implant"]
+        both = np.count_nonzero(metal & specimen.implant)
+        overlaps.append(2 * both / (metal.sum() + specimen.implant.sum()))
     return pd.concat(tables, ignore_index=True), overlaps
 
 
@@ -114,9 +119,8 @@ def test_thin_trabeculae_keep_their_thickness(wavelength_um, bvtv, voxels):
     )
     specimen = build(bvtv, model, settings, np.random.default_rng(1))
     scan = image(specimen, model, np.random.default_rng(2))
-    found = measure(
-        scan, (model.voxel_um,) * 3, settings, {"specimen_id": "s", "animal_id": "a"}
-    ).table
+    common = {"specimen_id": "s", "animal_id": "a"}
+    found = measure(in_memory(scan, (model.voxel_um,) * 3), settings, common).table
     got = found.set_index(["outcome", "variant"]).loc[("tbth", ""), "value"]
     true = next(row["truth"] for row in truth(specimen, settings, 4000) if row["outcome"] == "tbth")
     assert true * 1000 / model.voxel_um == pytest.approx(voxels, rel=0.08)
@@ -220,6 +224,6 @@ def test_bad_input():
         with pytest.raises(InputError, match="no voxel below its crest in the declared VOI"):
             build(40, ScanModel(shape=(48, 48, 48)), missed, np.random.default_rng(0))
     with pytest.raises(InputError, match="not the simulated one"):
-        simulate_to_file(
-            {"specimen_id": "a", "path": "x", "voxel_um": 9}, 40, ScanModel(), Microct.of(SMALL), 1
-        )
+        fact = {"specimen_id": "a", "path": "x", "voxel_um": 9}
+        model, definitions = ScanModel(), Microct.of(SMALL)
+        simulate_to_file((fact, 40.0), model=model, definitions=definitions, seed=1)

@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 
-from periomics.simulate.recovery_omics import bulk_rows, label_row, parse_weights
+from periomics.simulate.recovery_omics import arm_shifts, bulk_rows, label_row, parse_weights
 
 
 def de_table(true, factor, rng):
@@ -37,3 +37,13 @@ def test_labels():
     right = pd.DataFrame({"cell": list("abcdefgh"), "label": list("ppppqqqp")})
     assert label_row(right, truth)["pass"] == "yes"
     assert label_row(right.assign(label=list("pqpqpqpq")), truth)["pass"] == "no"
+
+
+def test_libraries_without_targets_belong_to_no_arm():
+    planted = pd.DataFrame({"gene_id": ["g"], "component": ["h_bone"], "lfc": [2.0]})
+    targets = pd.DataFrame({"specimen_id": ["a"], "target": ["h_bone"], "value": [0.5]})
+    libraries = pd.DataFrame(
+        {"specimen_id": ["a", "MSC1"], "animal_id": ["R1", "MSC1"], "condition": ""}
+    )
+    shifts = arm_shifts(planted, targets, libraries, pd.Series({"R1": "POST"}))
+    assert shifts.columns.tolist() == ["POST"] and shifts.loc["g", "POST"] == 1.0

@@ -19,26 +19,6 @@ from periomics.study.dictionary import load_dictionary
 from periomics.study.sheets import read_sheet
 
 
-def omics_rows(inputs, group):
-    rows = []
-    if inputs.get("genes"):
-        libraries = read_sheet("libraries", inputs.libraries)
-        shifts = recovery_omics.arm_shifts(
-            read_result(inputs.genes),
-            read_result(inputs.targets),
-            libraries[libraries["assay"] == "bulk"],
-            group,
-        )
-        rows += recovery_omics.bulk_rows(
-            {Path(f).stem: read_result(f) for f in inputs.get("de", [])},
-            read_result(inputs.tests),
-            shifts,
-        )
-    if inputs.get("cells"):
-        rows.append(recovery_omics.label_row(read_result(inputs.cells), read_result(inputs.types)))
-    return rows
-
-
 def main(snakemake):
     log = start_log(snakemake)
     dictionary = load_dictionary(snakemake.input.dictionary)
@@ -51,16 +31,14 @@ def main(snakemake):
             truth[relative], cultures, read_result(snakemake.input.outcomes)
         )
         joined = pd.concat([joined, wells], ignore_index=True)
-    animals = read_sheet("animals", snakemake.input.animals).set_index("animal_id")
-    table = recovery.recovery_table(joined, dictionary, animals["group"])
-    table = pd.concat(
-        [
-            table,
-            pd.DataFrame(
-                omics_rows(snakemake.input, animals["group"]), columns=list(recovery.COLUMNS)
-            ),
-        ]
-    )
+    group = read_sheet("animals", snakemake.input.animals).set_index("animal_id")["group"]
+    table = recovery.recovery_table(joined, dictionary, group)
+    names = ("genes", "targets", "tests", "cells", "types")
+    planted = {n: read_result(f) for n in names if (f := snakemake.input.get(n))}
+    libraries = read_sheet("libraries", snakemake.input.get("libraries") or None)
+    de = {Path(f).stem: read_result(f) for f in snakemake.input.get("de", [])}
+    rows = recovery_omics.rows_of(planted, de, libraries, group)
+    table = pd.concat([table, pd.DataFrame(rows, columns=list(recovery.COLUMNS))])
     write_result(table, snakemake.output.recovery, recovery.COLUMNS)
     save(recovery.recovery_figure(table), snakemake.output.figure)
     log.info("\n%s", recovery.summary(table).to_string(index=False))

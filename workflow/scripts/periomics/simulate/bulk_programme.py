@@ -7,7 +7,18 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 import pandas as pd
 
+from periomics.core.seeds import generator
+from periomics.genes.axes import QC, SetTables
 from periomics.genes.signatures import SIGNS
+from periomics.simulate.links import LINKED, PREFIX, SHARE_PREFIX, TISSUES
+from periomics.simulate.routes import (
+    GENE_COLUMNS,
+    Planted,
+    plant,
+    reserved,
+    responding,
+    symbols_in,
+)
 
 # What moves with the healing of an animal (h: 0 diseased, 1 healthy), by domain.
 HEALING = {
@@ -36,28 +47,33 @@ STRENGTH = {**dict.fromkeys(HEALING, 1.2), "cm": 0.5, "cue": 0.8, "cmxcue": 0.5}
 SPREAD = 0.35
 DROPPED, FLIPPED, ADDED = 0.4, 0.1, 0.2
 MAX_MOVED = 0.2
-COLUMNS = ("gene_id", "set", "listed", "component", "lfc")
+COLUMNS = GENE_COLUMNS
+# Genes of no set that axes move are drawn from the first ones; the stream of random numbers by which axes are planted.
+AXIS_FILLERS, AXES_STREAM = 40, ("simulate_bulk", "axes")
+# Markers of tissues (human symbols) and log2 fold change per unit of a tissue's share, in the scenario `composition`.
+TISSUE_MARKERS = {
+    "epithelium": "EPCAM KRT5 KRT14 CDH1 TP63",
+    "endothelium": "PECAM1 CDH5 VWF EMCN TIE1",
+}
+SHARE_STRENGTH = 1.6
 
 
 def planted_genes(
-    signatures: pd.DataFrame,
+    tables: SetTables,
     species: str,
     fillers: list[str],
-    n_genes: int,
     rng: np.random.Generator,
 ) -> pd.DataFrame:
-    """Log2 fold change of every moved gene per component.
+    """Log2 fold change of every moved gene per component of healing and culture; genes by which axes respond are left out.
 
     Parameters
     ----------
-    signatures
-        Of `read_signatures`.
+    tables
+        The team's signatures and responses.
     species
         Species whose symbols are the gene ids.
     fillers
         Genes of no set, from which unlisted genes are added.
-    n_genes
-        Genes of the matrix: at most 20 % of them move.
     rng
         Generator.
 
@@ -66,13 +82,9 @@ def planted_genes(
     DataFrame
         gene_id, set, listed (yes, or no for added genes), component, lfc (log2 per unit of the component). Of each set's signed members
         40 % do not move and 10 % of the others move the other way; a gene moves with one set a component.
-
-    Raises
-    ------
-    ValueError
-        If more than a fifth of the genes would move.
     """
-    column = f"gene_{species}"
+    column, barred = f"gene_{species}", reserved(tables, species)
+    signatures = tables.signatures
     free = list(rng.permutation(fillers))
     rows: list[dict[str, object]] = []
     for component, sets in {**HEALING, **CULTURE}.items():
@@ -86,7 +98,7 @@ def planted_genes(
             members = dict(
                 zip(part[column].str.split("|").str[0], part["direction"].map(SIGNS), strict=True)
             )
-            genes = [g for g in members if g not in taken]
+            genes = [g for g in members if g not in taken | barred]
             moved = [g for g, u in zip(genes, rng.random(len(genes)), strict=True) if u >= DROPPED]
             added = [free.pop() for _ in range(min(len(free), round(ADDED * len(genes))))]
             signs = [
@@ -106,17 +118,75 @@ def planted_genes(
                 }
                 for g, s, v in zip([*moved, *added], signs, sizes, strict=True)
             ]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+def moved_genes(
+    tables: SetTables,
+    signalling: pd.DataFrame,
+    species: str,
+    fillers: list[str],
+    *,
+    n_genes: int,
+    seed: int,
+    rng: np.random.Generator,
+) -> Planted:
+    """All genes that move, of programmes and of axes, with the edges by which axes move theirs.
+
+    Parameters
+    ----------
+    tables, signalling
+        The team's tables of sets, and its network.
+    species, fillers
+        As of `planted_genes`.
+    n_genes
+        Genes of the matrix: at most 20 % of them move.
+    seed
+        The config's: axes are the same in every layer.
+    rng
+        Generator of the programmes.
+
+    Raises
+    ------
+    ValueError
+        If more than a fifth of the genes would move.
+    """
+    own = min(AXIS_FILLERS, len(fillers))
+    axes = plant(tables, signalling, species, fillers[:own], generator(seed, *AXES_STREAM))
+    parts = [
+        planted_genes(tables, species, fillers[own:], rng),
+        axes.genes,
+        *(tissue_genes(tables, species, tissue) for tissue in TISSUES),
+    ]
+    table = pd.concat(parts, ignore_index=True)
     if table["gene_id"].nunique() > MAX_MOVED * n_genes:
         raise ValueError(
             f"{table['gene_id'].nunique()} of {n_genes} genes would move: at least 80 % must be null, raise n_genes"
         )
-    return table
+    return Planted(table, axes.edges)
+
+
+def tissue_genes(tables: SetTables, species: str, tissue: str) -> pd.DataFrame:
+    """What more of a tissue in the piece moves: its markers and the genes of the axis to which it responds, all alike."""
+    known = symbols_in(tables.signatures, species)
+    axis = next(a for a in LINKED if a.tissue == tissue)
+    genes = [*TISSUE_MARKERS[tissue].split(), *responding(tables)[axis.response]]
+    moved = list(dict.fromkeys(known[g] for g in genes if g in known))
+    rows = {
+        "gene_id": moved,
+        "set": tissue,
+        "listed": "no",
+        "component": SHARE_PREFIX + tissue,
+        "lfc": SHARE_STRENGTH,
+    }
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def components(targets: Mapping[str, float]) -> dict[str, float]:
-    """How far each component is switched on in a library, from its targets; an animal's healing, or medium and cue of a culture."""
-    out = {name: float(targets[name]) for name in HEALING if name in targets}
+    """How far each component is switched on in a library, from its targets: an animal's healing, or medium and cue of a culture, and
+    the response of each axis."""
+    own = (PREFIX, SHARE_PREFIX)
+    out = {n: float(v) for n, v in targets.items() if n in HEALING or n.startswith(own)}
     if "cm" in targets:
         cm, cue = float(targets["cm"]), float(targets["cue"])
         out |= {"cm": cm, "cue": cue, "cmxcue": cm * cue}
@@ -136,19 +206,16 @@ def log2_shifts(
 
 
 def set_activity(
-    signatures: pd.DataFrame, species: str, genes: list[str], shifts: np.ndarray
+    tables: SetTables, species: str, genes: list[str], shifts: np.ndarray
 ) -> pd.DataFrame:
-    """Mean signed log2 shift of every signed set's listed genes (sets × libraries): what a signature score should follow."""
+    """Mean signed log2 shift of the genes of every score (`score:<kind>:<set>` × libraries): what that score should follow."""
     row = {g: i for i, g in enumerate(genes)}
-    signed = signatures[signatures["direction"] != "context"]
     out = {}
-    for name, part in signed.groupby("set"):
-        pairs = [
-            (row[g.split("|")[0]], SIGNS[d])
-            for g, d in zip(part[f"gene_{species}"], part["direction"], strict=True)
-            if g.split("|")[0] in row
+    for kind, found in tables.scored(species):
+        members = [
+            (row[m.names[0]], m.sign) for m in found.members if m.names and m.names[0] in row
         ]
-        if pairs and not name.startswith(("LR_", "QC_")):
-            index, signs = np.array(pairs).T
-            out[str(name)] = (signs[:, None] * shifts[index]).mean(axis=0)
+        if members and kind != QC:
+            index, signs = np.array(members).T
+            out[f"score:{kind}:{found.name}"] = (signs[:, None] * shifts[index]).mean(axis=0)
     return pd.DataFrame(out).T

@@ -17,8 +17,10 @@ from scipy.optimize import brentq
 from scipy.special import expit, logit
 
 from periomics.core.seeds import generator
+from periomics.simulate import links
 
 DOMAINS = ("bone", "necrosis", "barrier", "vessels", "inflammation")
+CULTURE_ONLY = "culture_only"  # no animals
 # Rescue fraction R of each arm's mean by scenario: 0 = diseased, 1 = healthy.
 SCENARIOS: dict[str, dict[str, float]] = {
     "source_study": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
@@ -29,6 +31,11 @@ SCENARIOS: dict[str, dict[str, float]] = {
     "lost_implants": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
     "confounded": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
     "disjoint_modalities": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
+    # What makes responses go with outcomes within arms differs: `links.CAUSES`.
+    "no_link": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
+    "severity": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
+    "composition": {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
+    CULTURE_ONLY: {"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7},
 }
 # Isolations: response to medium and to the wound cue, as factors of the vehicle without cue.
 CONDITIONS = {"vehicle": (0, 0), "medium": (1, 0), "vehicle_cue": (0, 1), "medium_cue": (1, 1)}
@@ -51,12 +58,27 @@ OUTCOMES = {
     "mvd": Outcome(95.0, 55.0, "log", "vessels"),
     "neu": Outcome(60.0, 260.0, "log", "inflammation"),
 }
-# Culture targets: vehicle without cue, then factors for medium, for the cue, and for both together beyond their product.
+
+
+@dataclass(frozen=True)
+class Readout:
+    """A culture readout: vehicle without cue, factors for medium, for the cue and for both beyond their product, and the SD of log
+    values between cultures of an isolation. Effects of medium are 1 to 3 SD of their differences within isolations."""
+
+    vehicle: float
+    medium: float
+    cue: float
+    both: float
+    spread: float
+
+
 CULTURE = {
-    "scratch_rate": (4.2, 1.10, 1.05, 1.35),
-    "prol": (100.0, 1.12, 1.03, 1.20),
-    "surv": (62.0, 1.06, 1.00, 1.16),
+    "scratch_rate": Readout(3.9, 1.20, 1.05, 1.25, 0.10),
+    "prol": Readout(100.0, 1.18, 1.03, 1.15, 0.075),
+    "surv": Readout(62.0, 1.09, 1.00, 1.10, 0.045),
 }
+# SD between cultures of how strongly their programmes of genes respond to medium and to the cue (1).
+PROGRAMME_SD = 0.4
 
 
 def outcome_means(scenario: str) -> dict[str, Outcome]:
@@ -110,20 +132,21 @@ def draw_animals(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     Parameters
     ----------
     settings
-        The config's `simulate` mapping: scenario, arms, n_per_arm, n_blocks, deficit_d, correlation, block_share, loss_intercept.
+        The config's `simulate` mapping: scenario, arms, n_per_arm, n_blocks, deficit_d, correlation, block_share, loss_intercept, link.
     seed
         The config's seed.
 
     Returns
     -------
     DataFrame
-        One row per animal. `h` is 0 at the diseased mean and 1 at the healthy mean.
+        One row per animal. `h` is 0 at the diseased mean and 1 at the healthy mean, and so is the response of an axis (`r_<axis>`).
     """
     scenario = str(settings["scenario"])
     rescue, means = SCENARIOS[scenario], outcome_means(scenario)
     arms = [str(a) for a in settings["arms"]]
     n, n_blocks = int(settings["n_per_arm"]), int(settings["n_blocks"])
     rng = generator(seed, "simulate_design", scenario)
+    others = generator(seed, "simulate_design", f"{scenario}:links")
     rows = [
         {"group": arm, "block": f"day{1 + i * n_blocks // n}", "turn": i}
         for i in range(n)
@@ -138,6 +161,8 @@ def draw_animals(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
         float(settings["block_share"]),
         rng,
     )
+    by_domain = dict(zip(DOMAINS, standing.T, strict=True))
+    drawn = links.draw_within(by_domain, df["block"].to_numpy(), settings, others)
     for name, o in means.items():
         link_d, link_h = float(to_link(o.diseased, o.link)), float(to_link(o.healthy, o.link))
         spread = abs(link_h - link_d) / float(settings["deficit_d"])
@@ -146,14 +171,19 @@ def draw_animals(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
             for a in set(arms)
         }
         sign = np.sign(o.healthy - o.diseased)
-        z = standing[:, DOMAINS.index(o.domain)]
+        z = drawn.standing[o.domain]
         df[name] = from_link(df["group"].map(location).to_numpy() + sign * spread * z, o.link)
         df[f"h_{o.domain}"] = (df[name] - o.diseased) / (o.healthy - o.diseased)
-    df["weight_g"] = np.round(rng.normal(185, 12, len(df)), 1)
+    weight = rng.normal(185, 12, len(df))
+    if drawn.severity is not None:
+        weight = 185 + 12 * links.mixed(drawn.severity, (weight - 185) / 12, links.WEIGHT_SHOWS)
+    df["weight_g"] = np.round(weight, 1)
     df["sex"] = np.where(
         (df["turn"] + df["group"].map({a: i for i, a in enumerate(arms)})) % 2 == 0, "F", "M"
     )
     df["lost"] = rng.random(len(df)) < expit(float(settings["loss_intercept"]) - 1.5 * df["h_bone"])
+    df = df.join(links.animal_responses(drawn, df["group"], rescue, settings))
+    df = df[:0] if scenario == CULTURE_ONLY else df
     return df.sort_values("animal_id").reset_index(drop=True)
 
 
@@ -166,14 +196,49 @@ def draw_isolations(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
     )
 
 
-def culture_target(name: str, condition: str, factor: float) -> float:
-    """Target of a culture readout; survival (percent) varies on the logit scale so that it stays a percentage."""
-    base, medium, cue, both = CULTURE[name]
-    with_medium, with_cue = CONDITIONS[condition]
-    change = medium**with_medium * cue**with_cue * both ** (with_medium * with_cue)
+def culture_target(name: str, condition: str, factor: float, differs: float = 0.0) -> float:
+    """Target of a culture readout; survival (percent) varies on the logit scale so that it stays a percentage.
+
+    Parameters
+    ----------
+    name
+        Key of `CULTURE`.
+    condition
+        Key of `CONDITIONS`.
+    factor
+        Of the isolation.
+    differs
+        How far the culture stands from what its isolation and condition give, in SD.
+    """
+    r, (medium, cue) = CULTURE[name], CONDITIONS[condition]
+    change = np.log(r.medium) * medium + np.log(r.cue) * cue + np.log(r.both) * medium * cue
+    change += r.spread * differs
     if name == "surv":
-        return float(100 * expit(logit(base / 100) + np.log(factor) + 4 * np.log(change)))
-    return float(base * factor * change)
+        return float(100 * expit(logit(r.vehicle / 100) + np.log(factor) + 4 * change))
+    return float(r.vehicle * factor * np.exp(change))
+
+
+def draw_cultures(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """Targets of every isolation and condition: `cm` and `cue` (0 without, about 1 with), factor, readouts, response of every axis."""
+    isolations = draw_isolations(settings, seed).astype({"animal_id": object})
+    df = (
+        links.draw_cultures(
+            list(isolations["animal_id"]), CONDITIONS, list(CULTURE), settings, seed
+        )
+        .astype({"animal_id": object})  # of no isolation the column would be of numbers
+        .merge(isolations, on="animal_id")
+    )
+    if df.empty:
+        return df
+    given = np.array([CONDITIONS[c] for c in df["condition"]])
+    for k, name in enumerate(("cm", "cue")):
+        df[name] = given[:, k] * (1 + PROGRAMME_SD * df[f"k_{name}"])
+    for name in CULTURE:
+        df[name] = [
+            culture_target(name, *row)
+            for row in zip(df["condition"], df["factor"], df[f"e_{name}"], strict=True)
+        ]
+    return df
 
 
 def draw_targets(
@@ -181,9 +246,11 @@ def draw_targets(
 ) -> pd.DataFrame:
     """Target of every specimen: `specimen_id, animal_id, target, value`, sorted; what the layers then realise."""
     animals = draw_animals(settings, seed).set_index("animal_id")
-    isolations = draw_isolations(settings, seed).set_index("animal_id")
+    cultures = draw_cultures(settings, seed).set_index(["animal_id", "condition"])
     rows: list[tuple[str, str, str, float]] = []
-    healing = [f"h_{d}" for d in DOMAINS]
+    responses = [c for c in animals if c.startswith((links.PREFIX, links.SHARE_PREFIX))]
+    healing = [*(f"h_{d}" for d in DOMAINS), *responses]
+    of_library = ["cm", "cue", "factor", *(a.target for a in links.AXES)]
     for sheet, wanted in (
         ("scans", ["bvtv"]),
         ("sections", ["mvd", "neu", "elac", "ln332"]),
@@ -204,17 +271,16 @@ def draw_targets(
             .drop_duplicates()
         )
         for specimen, animal, condition in part.itertuples(index=False):
-            if animal in isolations.index and condition in CONDITIONS:
-                cm, cue = CONDITIONS[condition]
-                factor = float(isolations.at[animal, "factor"])
-                rows += [
-                    (specimen, animal, "cm", cm),
-                    (specimen, animal, "cue", cue),
-                    (specimen, animal, "factor", factor),
-                ]
-                if sheet == "cultures":
-                    rows += [
-                        (specimen, animal, t, culture_target(t, condition, factor)) for t in CULTURE
-                    ]
+            if (animal, condition) in cultures.index:
+                wanted = [*of_library, *CULTURE] if sheet == "cultures" else of_library
+                own = cultures.loc[(animal, condition)]
+                rows += [(specimen, animal, t, float(own[t])) for t in wanted]
     df = pd.DataFrame(rows, columns=["specimen_id", "animal_id", "target", "value"])
     return df.sort_values(["specimen_id", "target"]).reset_index(drop=True)
+
+
+def planted_links(settings: Mapping[str, Any], seed: int) -> pd.DataFrame:
+    """What a study plants, one row an axis (`links.COLUMNS`)."""
+    outcomes = {o.domain: name for name, o in OUTCOMES.items()}
+    rescue = SCENARIOS[str(settings["scenario"])]
+    return links.links_table(draw_animals(settings, seed), outcomes, rescue, CONDITIONS, settings)

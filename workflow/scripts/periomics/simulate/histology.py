@@ -28,20 +28,10 @@ from periomics.simulate.histology_tissue import (
     round_at_random,
     scatter,
 )
+from periomics.simulate.layers import TRUTH_COLUMNS
 from periomics.study.settings.section import check_keys
 
 RULE = "simulate_histology"
-TRUTH = (
-    "specimen_id",
-    "animal_id",
-    "section_id",
-    "field_id",
-    "roi",
-    "outcome",
-    "variant",
-    "time",
-    "truth",
-)
 # Distance from the implant that the measurement leaves out; the truth's tissue area leaves it out too.
 IMPLANT_MARGIN_UM = 5.0
 DEFAULTS = {"shape": (1000, 1000), "pixel_um": 0.5, "section_cv": 0.1, "jpeg_quality": 90}
@@ -145,7 +135,7 @@ def truth_rows(fact: Mapping[str, Any], section: Section) -> list[dict[str, obje
 
 def truth_table(rows: list[dict[str, object]]) -> pd.DataFrame:
     """All sections' truth, sorted by key."""
-    df = pd.DataFrame(rows, columns=list(TRUTH))
+    df = pd.DataFrame(rows, columns=list(TRUTH_COLUMNS))
     return df.sort_values(["section_id", "field_id", "outcome"], kind="stable").reset_index(
         drop=True
     )

@@ -7,11 +7,12 @@ enough inside the type's range, which is checked.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 from scipy import ndimage
 
@@ -209,7 +210,7 @@ def truth(specimen: Specimen, definitions: Microct, n_thickness: int) -> list[di
     if offset >= definitions.voi.inner_um:
         add("ovtv", share(offset, offset + width))
     first = np.ceil(definitions.voi.inner_um / specimen.voxel_um - 1e-6) * specimen.voxel_um
-    add("bic_ct", share(first, first + specimen.voxel_um))
+    add("bic_ct", share(first, first + definitions.contact_voxels * specimen.voxel_um))
     for at in definitions.ovtv_curve_um:
         if at >= definitions.voi.inner_um:
             add("ovtv", share(at, at + width), f"offset={at:g}um,width={width:g}um")
@@ -227,8 +228,10 @@ def truth(specimen: Specimen, definitions: Microct, n_thickness: int) -> list[di
     length = float(np.linalg.norm(specimen.screw.head - specimen.screw.apex)) * specimen.voxel_um
     add("ridge", (length - crest).mean() / 1000)
     add("ridge", (length - crest).max() / 1000, "statistic=max")
-    lowest = min(max(lowest, 0.0), length)
-    add("insertion", (np.clip(crest, lowest, length) - lowest).mean() / 1000)
+    # levels are the middles of slices; both slices are bone to their faces
+    half = specimen.voxel_um / 2
+    low, tops = max(lowest - half, 0.0), np.minimum(crest + half, length)
+    add("insertion", np.where((crest > 0) & (tops > low), tops - low, 0.0).mean() / 1000)
     return rows
 
 
@@ -241,20 +244,34 @@ def simulate_specimen(
     return image(specimen, model, rng), truth(specimen, definitions, model.truth_voxels)
 
 
+def shares_of(
+    rows: Sequence[Mapping[str, Any]], targets: pd.DataFrame
+) -> list[tuple[Mapping[str, Any], float]]:
+    """Rows of the scans sheet, each with the BV/TV (%) that its specimen should have.
+
+    Raises
+    ------
+    InputError
+        If the targets lack some of the specimens.
+    """
+    share = targets.query("target == 'bvtv'").set_index("specimen_id")["value"]
+    missing = [str(r["specimen_id"]) for r in rows if r["specimen_id"] not in share.index]
+    if missing:
+        raise InputError("no bvtv target for some scans", value=", ".join(missing[:5]))
+    return [(r, float(share[r["specimen_id"]])) for r in rows]
+
+
 def simulate_to_file(
-    facts: Mapping[str, Any],
-    bvtv_percent: float,
-    model: ScanModel,
-    definitions: Microct,
-    seed: int,
+    job: tuple[Mapping[str, Any], float], *, model: ScanModel, definitions: Microct, seed: int
 ) -> list[dict[str, object]]:
-    """Simulate the specimen of a sheet's row into its `path`, and return its truth rows with the row's identifiers.
+    """Simulate the specimen of a sheet's row, with its BV/TV, into the row's `path`; truth rows with its identifiers.
 
     Raises
     ------
     InputError
         If the sheet's voxel size is not the model's.
     """
+    facts, bvtv_percent = job
     stated = facts.get("voxel_um")
     if stated not in (None, "") and abs(float(stated) - model.voxel_um) > 1e-6:
         raise InputError(

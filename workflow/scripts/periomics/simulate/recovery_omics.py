@@ -28,19 +28,49 @@ def arm_shifts(
     targets
         truth/targets.tsv.
     libraries
-        The bulk rows of the libraries sheet.
+        The bulk rows of the libraries sheet; those without targets (of the stem cells) are left out.
     group
         animal_id → group; where it is empty the library's condition is its arm.
     """
-    arm = libraries["animal_id"].map(group).fillna("")
-    arm = arm.where(arm != "", libraries["condition"])
     states = {
         s: dict(zip(p["target"], p["value"], strict=True))
         for s, p in targets.groupby("specimen_id")
     }
+    libraries = libraries[libraries["specimen_id"].isin(states)]
+    arm = libraries["animal_id"].map(group).fillna("")
+    arm = arm.where(arm != "", libraries["condition"])
     genes = sorted(set(planted["gene_id"]))
     shifts = log2_shifts(planted, genes, [components(states[s]) for s in libraries["specimen_id"]])
     return pd.DataFrame(shifts, index=genes, columns=arm.to_numpy()).T.groupby(level=0).mean().T
+
+
+def rows_of(
+    planted: Mapping[str, pd.DataFrame],
+    de: Mapping[str, pd.DataFrame],
+    libraries: pd.DataFrame,
+    group: pd.Series,
+) -> list[dict[str, object]]:
+    """Recovery rows of differential tests and of cell labels, for what the study has.
+
+    Parameters
+    ----------
+    planted
+        By name, where there are any: `genes`, `targets`, `tests` (bulk/tests.tsv), `cells` and `types`.
+    de
+        Differential tests by name.
+    libraries
+        The libraries sheet.
+    group
+        animal_id → group.
+    """
+    rows: list[dict[str, object]] = []
+    if "genes" in planted:
+        bulk = libraries[libraries["assay"] == "bulk"]
+        shifts = arm_shifts(planted["genes"], planted["targets"], bulk, group)
+        rows += bulk_rows(de, planted["tests"], shifts)
+    if "cells" in planted:
+        rows.append(label_row(planted["cells"], planted["types"]))
+    return rows
 
 
 def parse_weights(text: str) -> dict[str, float]:

@@ -8,6 +8,7 @@ from typing import Any
 import pandas as pd
 
 from periomics.simulate.design import CONDITIONS, draw_animals, draw_isolations
+from periomics.simulate.links import SENDER
 from periomics.study.sheets import SHEETS
 
 STAINS = ("CD31", "MPO", "HE", "LN332")
@@ -19,9 +20,9 @@ def draw_sheets(settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFram
 
     Sheets of modalities that the settings leave out are empty.
     """
+    scenario = str(settings["scenario"])
     animals = draw_animals(settings, seed)
     isolations = draw_isolations(settings, seed)
-    scenario = str(settings["scenario"])
     layers = [
         layer
         for layer in ("microct", "histology", "culture", "bulk", "singlecell")
@@ -29,15 +30,18 @@ def draw_sheets(settings: Mapping[str, Any], seed: int) -> dict[str, pd.DataFram
     ]
     kept = animals[~animals["lost"]]
     imaged, sequenced = _shares(kept, scenario, int(settings.get("n_sequenced_per_arm", 4)))
+    donors = [
+        f"MSC{i + 1}" for i in range(int(settings.get("n_donors", 0)) if "bulk" in layers else 0)
+    ]
     out = {
         "animals": _animals(
-            animals, isolations if {"culture", "bulk"} & set(layers) else isolations[:0]
+            animals, isolations if {"culture", "bulk"} & set(layers) else isolations[:0], donors
         ),
         "scans": _scans(imaged, scenario) if "microct" in layers else None,
         "sections": _sections(imaged, settings["histology"]) if "histology" in layers else None,
         "cultures": _cultures(isolations, settings["culture"]) if "culture" in layers else None,
         "libraries": _libraries(
-            sequenced, isolations, layers, int(settings.get("n_singlecell_per_arm", 3))
+            sequenced, isolations, donors, layers, int(settings.get("n_singlecell_per_arm", 3))
         ),
         "clinical": _clinical(animals),
     }
@@ -64,12 +68,11 @@ def _shares(
     return animals, sequenced
 
 
-def _animals(animals: pd.DataFrame, isolations: pd.DataFrame) -> pd.DataFrame:
+def _animals(animals: pd.DataFrame, isolations: pd.DataFrame, donors: list[str]) -> pd.DataFrame:
     first = animals.assign(unit="animal", species="rat")
-    if isolations.empty:
-        return first
     second = isolations[["animal_id"]].assign(unit="isolation", species="rat", block="")
-    return pd.concat([first, second], ignore_index=True)[
+    third = pd.DataFrame({"animal_id": donors, "unit": "donor", "species": "rat", "block": ""})
+    return pd.concat([first, second, third], ignore_index=True)[
         ["animal_id", "unit", "group", "block", "sex", "weight_g", "species"]
     ]
 
@@ -186,7 +189,11 @@ def _cultures(isolations: pd.DataFrame, layer: Mapping[str, Any]) -> pd.DataFram
 
 
 def _libraries(
-    animals: pd.DataFrame, isolations: pd.DataFrame, layers: list[str], n_single: int
+    animals: pd.DataFrame,
+    isolations: pd.DataFrame,
+    donors: list[str],
+    layers: list[str],
+    n_single: int,
 ) -> pd.DataFrame:
     rows = []
     if "bulk" in layers:
@@ -226,6 +233,20 @@ def _libraries(
                         "sample": specimen,
                     }
                 )
+        rows += [
+            {
+                "specimen_id": f"{donor}-rna",
+                "animal_id": donor,
+                "assay": "bulk",
+                "batch": "lib-E",
+                "species": "rat",
+                "compartment": SENDER,
+                "cell_source": "stem cells",
+                "path": f"{RAW}/bulk/counts.tsv",
+                "sample": f"{donor}-rna",
+            }
+            for donor in donors
+        ]
     if "singlecell" in layers:
         turn = animals.groupby("group")["turn"].rank(method="first")
         for animal in animals[turn <= n_single].itertuples():

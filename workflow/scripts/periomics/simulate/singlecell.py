@@ -9,7 +9,11 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.seeds import generator
-from periomics.simulate.bulk_programme import log2_shifts, planted_genes
+from periomics.genes.axes import SetTables
+from periomics.simulate.bulk_programme import components, log2_shifts, moved_genes
+from periomics.simulate.layers import TRUTH_COLUMNS
+from periomics.simulate.links import AXES, PREFIX, SENDER, SHARE_PREFIX
+from periomics.simulate.routes import sent, symbols_in
 
 TYPES = {
     "basal": 0.20,
@@ -39,6 +43,12 @@ PROGRAMMES = {
     "neutrophil": "h_inflammation",
     "macrophage": "h_inflammation",
 }
+# The tissue whose share in the piece a type belongs to, and log share per unit of it.
+TISSUES = {"basal": "epithelium", "suprabasal": "epithelium", "endothelial": "endothelium"}
+TISSUE_SLOPE = 0.6
+# Axes: level (log) of ligands in the stem cells that send them and of receptors in the types that receive, and of other ligands in the
+# stem cells.
+EXPRESSED, SILENT = 2.5, -7.0
 # Genes known of each type, as human symbols; rodents write them with one capital, but for the exceptions.
 MARKERS = {
     "basal": "KRT5 KRT14 KRT15 COL17A1 ITGB4 TP63 DST",
@@ -59,7 +69,6 @@ DEPTH, DEPTH_SD = 3500.0, 0.35
 AMBIENT, DOUBLETS, DYING = 0.04, 0.04, 0.03
 MITO_SHARE, MITO_DYING = 0.05, 0.45
 MITO = ("nd1", "nd2", "co1", "co2", "atp6", "co3", "nd4", "cyb")
-GENE_COLUMNS = ("gene_id", "set", "listed", "component", "lfc")
 CELL_COLUMNS = ("cell", "specimen_id", "animal_id", "type", "doublet", "dying")
 
 
@@ -96,13 +105,17 @@ def mito_symbols(species: str) -> list[str]:
     ]
 
 
-def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int) -> Tissue:
+def draw_tissue(
+    tables: SetTables, signalling: pd.DataFrame, species: str, n_genes: int, seed: int
+) -> Tissue:
     """Genes and profiles of the types.
 
     Parameters
     ----------
-    signatures
-        Of `read_signatures`.
+    tables
+        The team's signatures and responses.
+    signalling
+        resources/signalling.tsv, by which axes are planted as in bulk.
     species, n_genes, seed
         Species, genes in all, the config's seed.
 
@@ -113,6 +126,7 @@ def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int)
     """
     markers = type_markers(species)
     rng = generator(seed, "simulate_singlecell", "tissue")
+    signatures = tables.signatures
     named = {g.split("|")[0] for g in signatures[f"gene_{species}"]} - {"NA"}
     named |= {g for t in TYPES for g in markers[t]}
     mito = mito_symbols(species)
@@ -124,6 +138,7 @@ def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int)
     base = rng.normal(0, LOG_SD, len(genes))
     marks = {g for t in TYPES for g in markers[t]}
     profiles = []
+    known, ligands = symbols_in(signatures, species), sent(tables, species)
     for name in TYPES:
         own = base + (rng.random(len(genes)) < TYPE_SHARE) * rng.normal(0, TYPE_SD, len(genes))
         kept = {g for g in markers[name] if rng.random() < MARKER_KEPT}
@@ -132,14 +147,24 @@ def draw_tissue(signatures: pd.DataFrame, species: str, n_genes: int, seed: int)
                 own[i] = rng.uniform(*MARKER_LOG)
             elif gene in marks and gene not in markers[name]:
                 own[i] = min(own[i], -2.0)
+        for gene in set(ligands) - set(markers[name]) if name == SENDER else ():
+            own[genes.index(gene)] = SILENT
+        for gene in expressed(name):
+            own[genes.index(known[gene])] = EXPRESSED
         profiles.append(np.exp(own))
-    planted = planted_genes(
-        signatures, species, [g for g in fillers if g not in marks], n_genes, rng
-    )
+    planted = moved_genes(
+        tables, signalling, species, fillers, n_genes=n_genes, seed=seed, rng=rng
+    ).genes
     planted = planted[
-        planted["component"].str.startswith("h_") & ~planted["gene_id"].isin(marks)
+        planted["component"].str.startswith(("h_", PREFIX)) & ~planted["gene_id"].isin(marks)
     ].reset_index(drop=True)
     return Tissue(genes, np.array([g in set(mito) for g in genes]), np.array(profiles), planted)
+
+
+def expressed(name: str) -> list[str]:
+    """Human symbols of ligands that a type sends and receptors by which it receives, of the planted axes."""
+    sent = [a.ligand for a in AXES] if name == SENDER else []
+    return sent + [a.receptor for a in AXES if name in a.receiver]
 
 
 def shares(h: Mapping[str, float], rng: np.random.Generator) -> np.ndarray:
@@ -148,13 +173,18 @@ def shares(h: Mapping[str, float], rng: np.random.Generator) -> np.ndarray:
     for i, name in enumerate(TYPES):
         component, slope = SHIFTS.get(name, ("", 0.0))
         logs[i] += slope * float(h.get(component, 0.0))
+        logs[i] += TISSUE_SLOPE * float(h.get(SHARE_PREFIX + TISSUES.get(name, ""), 0.0))
     mean = np.exp(logs)
     return rng.dirichlet(CONCENTRATION * mean / mean.sum())
 
 
 def type_shifts(tissue: Tissue, h: Mapping[str, float]) -> np.ndarray:
-    """log2 shift (types, genes) of a library by its healing; each type has one programme or none."""
-    states = [{c: float(h.get(c, 0.0))} if (c := PROGRAMMES.get(name)) else {} for name in TYPES]
+    """log2 shift (types, genes) of a library: each type has one programme of healing or none, and responds to its axes."""
+    of_type = {name: {a.target for a in AXES if name in a.receiver} for name in TYPES}
+    states = [
+        {c: v for c, v in components(h).items() if c == PROGRAMMES.get(name) or c in of_type[name]}
+        for name in TYPES
+    ]
     return log2_shifts(tissue.planted, tissue.genes, states).T
 
 
@@ -254,15 +284,4 @@ def truth_table(
             moved = listed.loc[listed["component"] == component, "lfc"].abs().mean()
             activity = float(healing[specimen].get(component, 0.0)) * moved
             rows.append({**common, "outcome": "programme", "roi": name, "truth": activity})
-    columns = [
-        "specimen_id",
-        "animal_id",
-        "section_id",
-        "field_id",
-        "roi",
-        "outcome",
-        "variant",
-        "time",
-        "truth",
-    ]
-    return pd.DataFrame(rows).reindex(columns=columns)
+    return pd.DataFrame(rows).reindex(columns=list(TRUTH_COLUMNS))
