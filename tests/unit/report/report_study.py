@@ -9,14 +9,15 @@ import numpy as np
 import pandas as pd
 import yaml
 from PIL import Image
+from report_omics import HOSTILE as HOSTILE
+from report_omics import SCORES, gene_tables, linkage_tables, write_tables
 
 from periomics.core.results import write_result
-from periomics.linkage.association import COLUMNS as ASSOCIATION_COLUMNS
-from periomics.linkage.routes import EDGE_COLUMNS
 from periomics.outcomes.aggregate import COLUMNS as ANIMAL_COLUMNS
 from periomics.simulate.design import draw_animals, draw_isolations, draw_targets
 from periomics.simulate.sheets import draw_sheets
 from periomics.statistics.calibration.bounds import judged
+from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.estimates import batch_table, contrast_table, rescue_table
 from periomics.statistics.claims.judging import verdict_table, with_family_levels
@@ -28,7 +29,6 @@ from periomics.study.sheets import read_sheet
 
 ROOT = Path(__file__).resolve().parents[3]
 DICTIONARY = ROOT / "resources" / "outcomes.tsv"
-HOSTILE = "<script>document.title='broken'</script> \"quoted\" & 'single' $\\alpha$ {{ 7 * 7 }}"
 MODALITIES = {
     "bvtv": "microct",
     "tbth": "microct",
@@ -37,11 +37,6 @@ MODALITIES = {
     "mvd": "histology",
     "neu": "histology",
 }
-SCORES = (
-    "score:signature:EPI_hemidesmosome",
-    "score:signature:ANG_core",
-    "score:signature:IMM_clear",
-)
 
 
 def config() -> dict:
@@ -207,7 +202,7 @@ def make_study(
     inputs |= _statistics(results, values, sheet, declared, settings) | _measurements(
         results, excluded, reason
     )
-    inputs |= _genes(results) | _linkage(results) | _rest(results, settings)
+    inputs |= gene_tables(results) | linkage_tables(results) | _rest(results, settings)
     _pictures(results, sheets)
     return inputs
 
@@ -218,19 +213,20 @@ def _statistics(
     dictionary = load_dictionary(DICTIONARY)
     plan = read_plan(declared, settings["roles"])
     prepared = prepare(values, sheet, dictionary)
-    verdicts = verdict_table(plan, prepared, dictionary)
+    analysis = Analysis(plan, prepared, dictionary)
+    verdicts = verdict_table(analysis)
     tables = {
         "animals_values": ("outcomes/animals", values),
         "contrasts": (
             "statistics/contrasts",
-            with_family_levels(contrast_table(plan, prepared, dictionary, 1), verdicts),
+            with_family_levels(contrast_table(analysis, 1), verdicts),
         ),
-        "rescue": ("statistics/rescue", rescue_table(plan, prepared, dictionary)),
-        "losses": ("statistics/losses", loss_table(plan, prepared, dictionary, 1)),
+        "rescue": ("statistics/rescue", rescue_table(analysis)),
+        "losses": ("statistics/losses", loss_table(analysis, 1)),
         "verdicts": ("statistics/verdicts", verdicts),
         "batches": ("statistics/batches", batch_table(prepared)),
     }
-    return _write(results, tables)
+    return write_tables(results, tables)
 
 
 def calibration_table() -> pd.DataFrame:
@@ -269,12 +265,6 @@ def calibration_table() -> pd.DataFrame:
     return judged(pd.DataFrame(rows).assign(share=lambda d: d["count"] / d["studies"]))
 
 
-def _write(results: Path, tables: dict[str, tuple[str, pd.DataFrame]]) -> dict[str, object]:
-    for path, table in tables.values():
-        write_result(table, results / f"{path}.tsv")
-    return {name: str(results / f"{path}.tsv") for name, (path, _) in tables.items()}
-
-
 def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
     failed = measurements.failed(
         ["bvtv", "tbth"],
@@ -299,167 +289,10 @@ def _measurements(results: Path, animal: str, reason: str) -> dict[str, object]:
             }
         ]
     )
-    return _write(
+    return write_tables(
         results,
         {"measurements": ("outcomes/measurements", measurements.concatenate([failed, fine]))},
     )
-
-
-def _genes(results: Path) -> dict[str, object]:
-    rng = np.random.default_rng(3)
-    n = 300
-    p = np.sort(rng.uniform(0, 1, n) ** 3)
-    table = pd.DataFrame(
-        {
-            "gene_id": [f"g{i}" for i in range(n)],
-            "symbol": [f"Gene{i}" if i else HOSTILE for i in range(n)],
-            "baseMean": rng.lognormal(4, 1, n),
-            "log2FC": rng.normal(0, 1, n),
-            "lfcSE": 0.3,
-            "stat": rng.normal(0, 2, n),
-            "p": p,
-            "padj": np.minimum(1, p * n / (np.arange(n) + 1)),
-            "log2FC_shrunk": rng.normal(0, 0.5, n),
-            "note": "",
-        }
-    )
-    refused = table.assign(
-        p=np.nan, padj=np.nan, stat=np.nan, note="technical replicates: no inference"
-    )
-    sets = pd.DataFrame(
-        {
-            "set": [f"SET_{i}" for i in range(30)],
-            "source": "team",
-            "n_genes": 12,
-            "share_mapped": 0.9,
-            "ES": 0.4,
-            "NES": np.linspace(2, -2, 30),
-            "place": range(30),
-            "leading": "Lama3, Itgb4",
-            "evidence": "descriptive",
-        }
-    )
-    qc = pd.DataFrame(
-        {
-            "specimen_id": ["R03-rna", "R04-rna"],
-            "library_size": [1e6, 4e3],
-            "qc": ["pass", "fail"],
-            "qc_reason": ["", "too few reads"],
-        }
-    )
-    scores = pd.DataFrame(
-        {
-            "library_id": ["R03-rna", "R04-rna"],
-            "animal_id": ["R03", "R04"],
-            "cell_type": "",
-            "score_id": "TINY",
-            "kind": "signature",
-            "method": "mean z",
-            "value": [np.nan, np.nan],
-            "n_genes": 2,
-            "share_mapped": 0.2,
-            "reason": "fewer than half of the set",
-        }
-    )
-    composition = pd.DataFrame(
-        {
-            "row": ["unit"] * 4 + ["contrast"],
-            "animal_id": ["R03", "R04", "R05", "R06", ""],
-            "arm": ["CTRL", "CTRL", "POST", "POST", ""],
-            "cell_type": "basal",
-            "count": [40, 30, 50, 60, np.nan],
-            "proportion": [0.4, 0.3, 0.5, 0.6, np.nan],
-            "clr": [0.1, 0, 0.2, 0.3, np.nan],
-            "contrast": ["", "", "", "", "C2"],
-            "estimate": 0.4,
-            "lower": np.nan,
-            "upper": np.nan,
-            "padj": np.nan,
-            "n_units": 4,
-            "status": "descriptive",
-            "reason": "fewer than 3 units in an arm",
-        }
-    )
-    tests = pd.DataFrame(
-        {
-            "test": ["mucosa.C2", "isolation.CM"],
-            "status": ["tested", "descriptive"],
-            "n_per_arm": ["POST 4; DRUG 4", "medium 6; vehicle 6"],
-            "reason": ["", "technical replicates: no inference"],
-        }
-    )
-    out = _write(
-        results,
-        {
-            "bulk_qc": ("bulk/qc", qc),
-            "bulk_tests": ("bulk/tests", tests),
-            "bulk_scores": ("bulk/scores", scores),
-            "sc_composition": ("singlecell/composition", composition),
-            "one": ("bulk/de/mucosa.C2", table),
-            "two": ("bulk/de/isolation.CM", refused),
-            "set": ("bulk/sets/mucosa.C2", sets),
-            "sc_scores": ("singlecell/scores", scores.assign(cell_type="basal")),
-        },
-    )
-    return out | {"de": [out.pop("one"), out.pop("two")], "sets": [out.pop("set")]}
-
-
-def _linkage(results: Path) -> dict[str, object]:
-    pairs = pd.DataFrame(
-        [
-            {
-                "outcome": "ln332",
-                "score_id": SCORES[0],
-                "r": 0.6,
-                "lower": 0.1,
-                "upper": 0.85,
-                "p": 0.01,
-                "p_adj": 0.03,
-                "n": 16,
-                "family": "declared pairs (animals)",
-                "method": "Pearson",
-                "adjusted_for": "arm",
-                "p_floor": 0.0001,
-                "r_pooled": 0.8,
-                "reason": "",
-            },
-            {
-                "outcome": "mvd",
-                "score_id": SCORES[1],
-                "n": 0,
-                "family": "declared pairs (animals)",
-                "adjusted_for": "arm",
-                "reason": "no unit has both",
-            },
-        ]
-    ).reindex(columns=list(ASSOCIATION_COLUMNS))
-    edges = pd.DataFrame(
-        [
-            {
-                "source": "Egfr",
-                "sign": 1,
-                "target": "Mapk1",
-                "frequency": 1.0,
-                "null_frequency": 0.2,
-                "pool_complete": True,
-                "layer": "kinase",
-                "evidence": "memory",
-            }
-        ]
-    ).reindex(columns=list(EDGE_COLUMNS))
-    overlap = pd.DataFrame(
-        {"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]}
-    )
-    out = _write(
-        results,
-        {
-            "associations": ("linkage/associations", pairs),
-            "overlap": ("linkage/overlap", overlap),
-            "net": ("linkage/network/egf/edges", edges),
-            "void": ("linkage/network/none/edges", edges.iloc[:0]),
-        },
-    )
-    return out | {"networks": [out.pop("net"), out.pop("void")]}
 
 
 def _rest(results: Path, settings: dict) -> dict[str, object]:
@@ -477,7 +310,7 @@ def _rest(results: Path, settings: dict) -> dict[str, object]:
             "pass": "yes",
         }
     )
-    out = _write(
+    out = write_tables(
         results,
         {
             "recovery": ("recovery", recovery),

@@ -234,3 +234,20 @@ def test_an_association_claim_leads_to_its_pair(toy):
         and verdict.counted_in == "correlation"
     )
     assert f'id="{verdict.evidence_anchor}"' in toy.page
+
+
+def test_verdicts_on_grades_and_on_yes_or_no_are_not_counted_in_grades():
+    table = (
+        rows()
+        .iloc[:2]
+        .assign(outcome=["stage", "bone_exp"], unit=["grade", "0/1"], scale="identity")
+    )
+    facts = {"outcome": table["outcome"], "contrast": "C2", "variant": "", "kind": "confirmatory"}
+    numbers = {"scale": "identity", "estimate": 0.5, "lower": 0.1, "upper": 0.5}
+    contrasts = pd.DataFrame(dict.fromkeys(CONTRAST_COLUMNS, "") | facts | numbers).assign(
+        unit=["grade", "0/1"], method=["ranks: Brunner and Munzel", "risk difference, exact"]
+    )
+    found = claim_groups(table, contrasts, pd.DataFrame(), {}, load_dictionary(DICTIONARY))
+    stage, exposed = (found[0].claims[0].verdicts[o] for o in ("stage", "bone_exp"))
+    assert stage.counted_in == "P(better) − ½" and exposed.counted_in == "risk difference"
+    assert stage.natural.endswith("P(first higher) − ½") and "grade" not in stage.natural

@@ -178,6 +178,8 @@ def test_band_is_the_declared_share_of_the_deficit_or_sd(toy):
 
 def test_rescue_panel_says_which_sets_are_unbounded(toy, tmp_path):
     rescue = read_result(toy.inputs["rescue"])
+    open_set = rescue["outcome"].eq("mvd") & rescue["arm"].eq("PRE")
+    rescue.loc[open_set, ["bounded", "lower", "upper"]] = [False, -0.4, 1.9]
     rows = rescue_rows(rescue, ["neu", "bvtv"], ["PRE", "POST"])
     assert list(rows["outcome"][:4]) == ["neu", "neu", "bvtv", "bvtv"] and list(
         rows["arm"][:2]

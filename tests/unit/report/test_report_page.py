@@ -11,6 +11,7 @@ import pytest
 from report_study import HOSTILE, ROOT, make_study
 
 from periomics.core.results import read_result
+from periomics.report.claims import anchor
 
 # Elements that HTML leaves open.
 VOID = {"meta", "link", "img", "input", "br", "hr", "col"}
@@ -179,6 +180,14 @@ def test_reasons_of_refusal_are_shown(toy):
         assert words in text, words
 
 
+def test_libraries_stand_folded_with_their_quality_in_words(toy):
+    bulk = toy.page.split('<section id="page--bulk">')[1].split("</section>")[0]
+    assert "1 of 2 libraries passed." in text_of(bulk)
+    folded = bulk.split("Pictures of libraries")[1].split("</details>")[0]
+    assert folded.count("<figure") >= 3 and "Distances between libraries" in folded
+    assert "<details open><summary>Pictures" not in bulk
+
+
 @pytest.fixture(scope="module")
 def plain(tmp_path_factory):
     folder = tmp_path_factory.mktemp("plain")
@@ -315,3 +324,32 @@ def test_failed_drawing_leaves_nothing_half_written(plain, write, tmp_path, monk
 
 def test_hostile_text_is_in_the_fixture():
     assert "<script>" in HOSTILE and (ROOT / "config" / "claims.yaml").is_file() and pd.__version__
+
+
+def test_sets_that_respond_stand_with_what_the_other_test_says(toy):
+    text = toy.page.split("Gene sets that respond", 1)[1].split("</table>", 1)[0]
+    assert "SET_1" in text and "SET_2" not in text
+    assert "0.03" in text
+
+
+def test_the_screen_of_scores_names_those_below_its_level(toy):
+    text = toy.page.split("Screen: all scores", 1)[1].split("</table>", 1)[0]
+    assert "p\xa0=\xa0.03" in text and "0.600" in text and "no unit has both" not in text
+
+
+def test_axes_open_the_linkage_page_and_their_sentences_lead_to_numbers(plain, write):
+    folder, inputs = plain
+    report = write(inputs, folder / "results")
+    text = report.page
+    assert text.index("VEGFA–KDR and vessels") < text.index("Pairs declared before data")
+    row = anchor("linkage/evidence.tsv", 2)
+    assert row in Page(text).ids
+    assert f"#{row}" in Page(text).hrefs
+    assert "NGF–NTRK1: nothing." in text and "All other axes (1)" in text
+
+
+def test_routes_show_their_p_and_how_they_hold_without_one_unit(plain, write):
+    folder, inputs = plain
+    text = write(inputs, folder / "results").page
+    assert "adjusted p, arms dealt anew" in text and "No receptor was asked for." in text
+    assert '<td class="num">0.750</td>' in text

@@ -109,11 +109,15 @@ def test_anchors_stay_apart():
 
 def test_flow_counts_allocated_measured_and_excluded(toy):
     grid = flow.flow(toy.sources)
-    rows = {row[1]: dict(zip(grid.header, row, strict=True)) for row in grid.rows}
+    of_donors = [r for r in grid.rows if r[0] == "donor"]
+    grid_rows = [r for r in grid.rows if r[0] != "donor"]
+    rows = {row[1]: dict(zip(grid.header, row, strict=True)) for row in grid_rows}
     animals = toy.sources.sheets["animals"].set_index("animal_id")["group"]
     arm = animals[toy.sources.sheets["exclusions"]["id"].iloc[0]]
     assert rows[arm]["Allocated"] == "6" and rows[arm]["Micro-CT"] == "5 of 6 (1 excluded)"
-    assert [r[1] for r in grid.rows] == ["CTRL", "DRUG", "PRE", "POST", flow.WITHIN]
+    donors = dict(zip(grid.header, of_donors[0], strict=True))
+    assert len(of_donors) == 1 and donors["Allocated"] == "3"
+    assert [r[1] for r in grid_rows] == ["CTRL", "DRUG", "PRE", "POST", flow.WITHIN]
     assert (
         rows[flow.WITHIN]["Cell culture"] == "6 of 6"
         and rows[flow.WITHIN]["Micro-CT"] == "not planned"
@@ -122,7 +126,7 @@ def test_flow_counts_allocated_measured_and_excluded(toy):
     scanned = toy.sources.sheets["scans"]["animal_id"].map(animals)
     assert (
         rows[other]["Micro-CT"] == f"{(scanned == other).sum()} of {(scanned == other).sum()}"
-        and rows[other]["Bulk RNA-seq"] == "4 of 4"
+        and rows[other]["Bulk RNA-seq"] == "6 of 6"
     )
 
 
@@ -249,6 +253,11 @@ def test_changed_genes_are_counted_and_refusals_quoted():
     assert genes.changed(table, {"n_per_arm": "PRE 4; DRUG 3"}).endswith(
         "1 down (n: PRE 4; DRUG 3)"
     )
+    counted = {"margin": 1.0, "n_beyond": "1", "n_within": 2}
+    assert genes.changed(table, counted).endswith(
+        "1 down; 2 shown to change by less than 2-fold, 1 by more; of the others neither is shown"
+    )
+    assert genes.changed(table, counted | {"n_within": ""}).endswith("1 down")
 
 
 def test_composition_separates_units_from_contrasts(toy):
@@ -286,12 +295,10 @@ def test_scores_of_animals_and_isolations_are_drawn_apart(toy):
 
 def test_share_of_edges_from_memory(tmp_path):
     path = tmp_path / "signalling.tsv"
-    path.write_text(
-        "source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\tmemory\n", encoding="utf-8"
-    )
-    assert (
-        "Of the 4 edges of the team's signed table 75 % are known from memory"
-        in linked.memory_share(sources({"signalling": str(path)}, tmp_path))
+    path.write_text("source\tevidence\nA\tmemory\nB\tseen\nC\tmemory\nD\ttable\n", encoding="utf-8")
+    said = "50 % are known from memory, 25 % have their sign from a named table, for 25 % a source was read"
+    assert linked.memory_share(sources({"signalling": str(path)}, tmp_path)) == (
+        f"Of the 4 edges of the team's signed table {said}."
     )
     assert linked.memory_share(sources({}, tmp_path)) == ""
 
@@ -426,3 +433,21 @@ def test_sources_read_lists_folders_and_absent_names(tmp_path):
     )
     assert list(found.table("verdicts", ("x",)).columns) == ["x"]
     assert io.StringIO(found.text("plan")).read() == ""
+
+
+def test_donors_have_no_arm(tmp_path):
+    animals = "animal_id\tspecies\tunit\tgroup\nR01\trat\tanimal\tCTRL\nD1\trat\tdonor\t\nI1\trat\tisolation\t\n"
+    libraries = (
+        "specimen_id\tanimal_id\tcondition\tassay\tpath\tspecies\n"
+        "a\tD1\t\tbulk\tx.tsv\trat\nb\tI1\tmedium\tbulk\tx.tsv\trat\n"
+    )
+    files = {"dictionary": str(DICTIONARY)}
+    for name, text in (("animals", animals), ("libraries", libraries)):
+        files[name] = str(tmp_path / f"{name}.tsv")
+        (tmp_path / f"{name}.tsv").write_text(text, encoding="utf-8")
+    rows = flow.flow(sources(files, tmp_path)).rows
+    assert {r[0]: r[1] for r in rows} == {
+        "animal": "CTRL",
+        "donor": flow.NO_ARM,
+        "isolation": flow.WITHIN,
+    }

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from periomics.report.claims import ALL_OF, anchor
+from periomics.report.claims import anchor
 from periomics.report.words import (
     bayes_words,
     counted,
@@ -20,6 +20,7 @@ from periomics.report.words import (
     tone,
     unvalidated,
 )
+from periomics.study.claims import ALL_OF
 from periomics.study.dictionary import is_score
 
 # Words of verdicts in the order in which an answer names them; words that are not listed follow.

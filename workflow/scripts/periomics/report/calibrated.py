@@ -9,11 +9,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.report.claims import ALL_OF
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.grids import Grid, grid
 from periomics.report.sources import Sources
 from periomics.report.words import MISSING, fixed, said, symbol
+from periomics.study.claims import ALL_OF
 
 FILE = "statistics/calibration.tsv"
 COLUMNS = (

@@ -10,8 +10,10 @@ from typing import Any
 import pandas as pd
 
 from periomics.report.words import (
+    EXACT_UNITS,
     area_name,
     bayes_words,
+    contrast_words,
     decimals,
     estimate_words,
     fixed,
@@ -22,9 +24,9 @@ from periomics.report.words import (
     said,
     symbol,
     tone,
-    unit_words,
     unvalidated,
 )
+from periomics.study.claims import ALL_OF
 
 VERDICT_COLUMNS = (
     "claim_id",
@@ -54,7 +56,6 @@ VERDICT_COLUMNS = (
     "bf01",
     "bf01_ceiling",
 )
-ALL_OF = "all of "
 ASSOCIATIONS_FILE = "linkage/associations.tsv"
 QUESTIONS = {
     "gate": "is there a deficit?",
@@ -243,7 +244,7 @@ def _natural(found: pd.DataFrame) -> str:
     """The difference on the outcome's own unit with its unadjusted interval."""
     for row in found.to_dict("records"):
         if row["scale"] == "identity" and row["kind"] != "time course":
-            unit = unit_words(row["unit"])
+            unit = contrast_words("identity", said(row["unit"]), said(row.get("method", "")))
             best = fixed(row["estimate"], decimals(row["lower"], row["upper"]))
             return " ".join(t for t in (best, interval(row["lower"], row["upper"]), unit) if t)
     return ""
@@ -305,7 +306,10 @@ def _verdict(
         estimate=best,
         interval=interval(row["lower"], row["upper"]),
         counted_in=estimate_words(
-            said(row["scale"]), said(row["unit"]), str(row["kind"]), threshold
+            said(row["scale"]),
+            EXACT_UNITS.get(str(entry.get("kind")), said(row["unit"])),
+            str(row["kind"]),
+            threshold,
         ),
         level=_level(row["level"]),
         p=p_value(row["p_adj"]),

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.report.claims import ALL_OF, anchor
+from periomics.report.claims import anchor
 from periomics.report.dots import arm_order
 from periomics.report.forest import BETWEEN, forest, forest_table, rescue_panel, rescue_rows
 from periomics.report.grids import Grid, grid
 from periomics.report.robustness import CHECKS, CONTRASTS_FILE, checks_grid
 from periomics.report.sources import Sources
 from periomics.report.words import contrast_words, decimals, fixed, interval, said, symbol
+from periomics.study.claims import ALL_OF
 
 RESCUE_FILE = "statistics/rescue.tsv"
 CONTRAST_COLUMNS = (

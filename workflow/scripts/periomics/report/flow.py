@@ -12,7 +12,7 @@ from periomics.report.words import area_name
 from periomics.study.dictionary import scores_among
 from periomics.study.modalities import BATCHES, OF_SHEET
 
-WITHIN = "arms within the unit"
+WITHIN, NO_ARM = "arms within the unit", "no arm"
 
 
 def planned(sources: Sources) -> pd.DataFrame:
@@ -50,8 +50,10 @@ def flow(sources: Sources) -> Grid:
             animals, {"arm": "Arm"}, title="Flow of units", reason="The study has no animals sheet."
         )
     status, plan = outcome_status(sources), planned(sources)
-    arms = animals["group"].where(animals["group"] != "", WITHIN)
-    order = [*arm_order(sources.config, sorted(set(arms) - {WITHIN})), WITHIN]
+    inside = animals["animal_id"].isin(_with_conditions(sources)).map({True: WITHIN, False: NO_ARM})
+    arms = animals["group"].where(animals["group"] != "", inside)
+    named = sorted(set(arms) - {WITHIN, NO_ARM})
+    order = [*arm_order(sources.config, named), WITHIN, NO_ARM]
     shown = in_order(set(plan["area"]) | set(status["area"]))
     rows = []
     for (unit, arm), part in animals.assign(arm=arms).groupby(["unit", "arm"], sort=False):
@@ -69,6 +71,14 @@ def flow(sources: Sources) -> Grid:
         title="Flow of units: measured of planned",
         file="outcomes/animals.tsv",
     )
+
+
+def _with_conditions(sources: Sources) -> set[str]:
+    """Units of which a specimen says under which condition it was kept."""
+    sheets = [
+        sources.sheets[s] for s in (*OF_SHEET, "libraries") if "condition" in sources.sheets[s]
+    ]
+    return {u for df in sheets for u in df.loc[df["condition"] != "", "animal_id"]}
 
 
 def in_order(names: set[str]) -> list[str]:

@@ -9,31 +9,22 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from periomics.report.cells import cell_words
 from periomics.report.claims import anchor
 from periomics.report.dots import arm_order, dot_plot
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.grids import Grid, grid
+from periomics.report.libraries import Q, library_pictures, quality_words, set_levels
 from periomics.report.modality import VALUE_COLUMNS
 from periomics.report.pictures import Picture
 from periomics.report.sources import Sources, complete
 from periomics.report.words import area_name, interval
 from periomics.study.dictionary import scores_among
+from periomics.study.interface.genes import COMPETITIVE, GENE_COLUMNS, SET_TEST_COLUMNS
 
-Q = 0.05
 TOP_GENES, TOP_SETS, MOST_SCORES, MOST_VOLCANOES = 12, 8, 12, 16
 MOST_TYPES = 20
 LONGEST = 16  # characters of a gene's name in a figure
-DE_COLUMNS = (
-    "gene_id",
-    "symbol",
-    "baseMean",
-    "log2FC",
-    "lfcSE",
-    "stat",
-    "p",
-    "padj",
-    "log2FC_shrunk",
-)
 GENE_HEADER = {
     "gene": "Gene",
     "baseMean": "Mean count",
@@ -41,6 +32,7 @@ GENE_HEADER = {
     "lfcSE": "SE",
     "padj": "adjusted p",
 }
+MARGIN_FACTS = ("margin", "n_beyond", "n_within")
 NO_TEST = "no test was made"
 
 
@@ -70,6 +62,9 @@ class GenePage:
     scores: tuple[Sequence[Drawn], Sequence[Drawn]]
     shares: Sequence[Drawn]
     tables: Sequence[Grid]
+    words: Sequence[str] = ()
+    libraries: Sequence[Drawn] = ()
+    folded: str = ""
 
 
 def gene_pages(
@@ -92,7 +87,12 @@ def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
         qc, heading, file="bulk/qc.tsv", title="Libraries", reason="No library could be read."
     )
     scores = score_plots(sources, "bulk", figures)
-    tables = [libraries, *_unscored(sources, "bulk_scores", "bulk")]
+    respond = responding_sets(sources.table("set_tests", SET_TEST_COLUMNS)) if tests else None
+    tables = [
+        libraries,
+        *([respond] if respond else []),
+        *_unscored(sources, "bulk_scores", "bulk"),
+    ]
     facts = f"{_count(len(qc), 'library', 'libraries')}, {_count(len(tests), 'differential test')}"
     images, note = pictures.get("bulk", ([], ""))
     return GenePage(
@@ -106,6 +106,8 @@ def _bulk(sources: Sources, pictures: dict, figures: Path) -> GenePage:
         scores=scores,
         shares=[],
         tables=tables,
+        words=quality_words(qc),
+        libraries=library_pictures(sources, figures),
     )
 
 
@@ -128,6 +130,7 @@ def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
     tables = [
         *composition_grids(composition),
         *libraries,
+        *_clusters(sources.table("sc_clusters")),
         *_unscored(sources, "sc_scores", "singlecell"),
     ]
     scores = score_plots(sources, "singlecell", figures)
@@ -145,7 +148,26 @@ def _single(sources: Sources, pictures: dict, figures: Path) -> GenePage:
         scores=scores,
         shares=shares,
         tables=tables,
+        words=cell_words(sources, composition),
+        folded="Maps of cells, their markers and types, and the quality of libraries",
     )
+
+
+def _clusters(clusters: pd.DataFrame) -> list[Grid]:
+    """Clusters with their label, how sure it is, how stable they are and how many libraries they hold."""
+    header = {
+        "cluster": "Cluster",
+        "cells": "Cells",
+        "libraries": "Libraries",
+        "largest_library_percent": "Largest library, %",
+        "label": "Label",
+        "confidence": "Confidence",
+        "cells_labelled_percent": "Cells with this label, %",
+        "stability": "Found again",
+    }
+    if clusters.empty:
+        return []
+    return [grid(clusters, header, file="singlecell/clusters.tsv", title="Clusters")]
 
 
 def _count(n: int, one: str, many: str = "") -> str:
@@ -246,13 +268,13 @@ def differential(
     de, sets, overview = names
     rankings = {path.stem: table for path, table in sources.tables(sets).items()} if sets else {}
     said = (
-        sources.table(overview, ("test", "status", "reason", "n_per_arm"))
+        sources.table(overview, ("test", "status", "reason", "n_per_arm", *MARGIN_FACTS))
         .drop_duplicates("test")
         .set_index("test")
     )
     out: list[Test] = []
     for path, table in sources.tables(de).items():
-        table = complete(table, DE_COLUMNS)
+        table = complete(table, GENE_COLUMNS)
         name, ranking = path.stem, rankings.get(path.stem)
         drawn = (
             volcano(table, name, figures, area)
@@ -284,13 +306,21 @@ def changed(table: pd.DataFrame, overview: Mapping[str, object] | None = None) -
     hit = padj <= Q
     up = int((hit & (pd.to_numeric(table["log2FC"], errors="coerce") > 0)).sum())
     total, many = int(padj.notna().sum()), int(hit.sum())
-    return f"{many} of {total} genes changed (q ≤ {Q}): {up} up, {many - up} down{units}"
+    text = f"{many} of {total} genes changed (q ≤ {Q}): {up} up, {many - up} down{units}"
+    margin, beyond, within = (
+        pd.to_numeric(str(overview.get(c, "")), errors="coerce") for c in MARGIN_FACTS
+    )
+    if pd.isna(margin) or pd.isna(beyond) or pd.isna(within):
+        return text
+    fold = f"{2**margin:.3g}-fold"
+    shown = f"{within:.0f} shown to change by less than {fold}, {beyond:.0f} by more"
+    return f"{text}; {shown}; of the others neither is shown"
 
 
 def top_genes(table: pd.DataFrame, area: str, path: Path) -> Grid:
     """Genes with the smallest adjusted p, or with the largest shrunken change where nothing was tested."""
     df = table.copy()
-    for column in DE_COLUMNS[2:]:
+    for column in GENE_COLUMNS[2:]:
         df[column] = pd.to_numeric(df[column], errors="coerce")
     df["gene"] = df["symbol"].where(df["symbol"].astype(str) != "", df["gene_id"])
     tested = df["padj"].notna().any()
@@ -338,6 +368,32 @@ def top_sets(ranking: pd.DataFrame, name: str) -> Grid:
     )
 
 
+def responding_sets(table: pd.DataFrame) -> Grid:
+    """Sets whose mean changes in a contrast, also with a variance for each arm; what the test against all other genes says beside."""
+    keys = ["test", "set_id"]
+    competitive = table[table["method"] == COMPETITIVE].set_index(keys)["p_adj"]
+    others = pd.to_numeric(competitive, errors="coerce").rename("p_others")
+    df = set_levels(table)
+    df = df[df["level"] <= Q].join(others, on=keys)
+    columns = {
+        "test": "Test",
+        "set_id": "Set",
+        "direction": "Direction",
+        "n_genes": "Genes",
+        "p_adj": "adjusted p",
+        "p_groupwise": "p with a variance for each arm",
+        "p_others": "adjusted p against other genes",
+        "r_between_genes": "Correlation between genes",
+    }
+    return grid(
+        df.sort_values(["test", "p_adj", "set_id"], kind="stable"),
+        columns,
+        file="bulk/set_tests.tsv",
+        title="Gene sets that respond (samples as units; Benjamini-Hochberg over sets)",
+        reason="No set responds at 5 % false discoveries in any contrast that is tested.",
+    )
+
+
 def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn | None:
     """Change against evidence of every gene; None where nothing was tested."""
     df = table.assign(
@@ -376,7 +432,7 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
 def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn], list[Drawn]]:
     """Scores by arm, animals and isolations apart: those that a claim or a declared pair names, and those that differ most.
 
-    A score whose arms all have a single unit is not drawn.
+    A score whose arms all have a single unit is not drawn, nor are those of units without arms (donors of the cells).
     """
     values = sources.table("animals_values", VALUE_COLUMNS)
     rows = values[scores_among(values["outcome"]) & (values["modality"] == area)]
@@ -390,6 +446,8 @@ def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn]
     first: list[Drawn] = []
     further: list[Drawn] = []
     for unit, part in rows.groupby("unit_of_analysis", sort=True):
+        if part["condition"].nunique() < 2:
+            continue
         several = (
             part.groupby(["outcome", "condition"])["animal_id"].nunique().groupby("outcome").max()
             > 1

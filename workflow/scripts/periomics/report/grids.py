@@ -16,8 +16,8 @@ LIMIT = 400
 class Grid:
     """A table on the page.
 
-    `numeric` tells which columns are set flush right; `anchors` holds an id for each row, or nothing; `reason` says why a table
-    has no rows; `more` counts rows that are only in `file`.
+    `numeric` tells which columns are set flush right; `anchors` holds an id for each row, or nothing, and `links` the id of a row
+    elsewhere that its first cell leads to; `reason` says why a table has no rows; `more` counts rows that are only in `file`.
     """
 
     header: Sequence[str]
@@ -28,6 +28,7 @@ class Grid:
     more: int = 0
     anchors: Sequence[str] = ()
     title: str = ""
+    links: Sequence[str] = ()
 
 
 def grid(
@@ -38,6 +39,7 @@ def grid(
     reason: str = "nothing to show",
     limit: int = LIMIT,
     anchors: Iterable[str] = (),
+    links: Iterable[str] = (),
     title: str = "",
 ) -> Grid:
     """A page table of some columns of a result table.
@@ -56,6 +58,8 @@ def grid(
         Rows that are shown at most.
     anchors
         Ids for the rows.
+    links
+        Ids of rows elsewhere that the rows' first cells lead to; '' for none.
     """
     shown = df.head(limit)
     cells = {
@@ -75,6 +79,7 @@ def grid(
         more=more,
         anchors=list(anchors)[:limit],
         title=title,
+        links=list(links)[:limit],
     )
 
 

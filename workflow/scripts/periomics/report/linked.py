@@ -5,48 +5,34 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from periomics.report.claims import ASSOCIATIONS_FILE, anchor
 from periomics.report.grids import Grid, grid
-from periomics.report.pictures import Picture, embedded
+from periomics.report.paracrine import Axes, paracrine
+from periomics.report.pictures import Picture, embedded, svg_address
 from periomics.report.sources import Sources, complete
 from periomics.report.words import interval, number, p_value, symbol
+from periomics.study.interface.linkage import (
+    ASSOCIATION_COLUMNS,
+    EDGE_COLUMNS,
+    REFIT_COLUMNS,
+    ROUTE_COLUMNS,
+    SCREEN_COLUMNS,
+)
 
-ASSOCIATION_COLUMNS = (
-    "outcome",
-    "score_id",
-    "r",
-    "lower",
-    "upper",
-    "p",
-    "p_adj",
-    "n",
-    "family",
-    "method",
-    "adjusted_for",
-    "p_floor",
-    "r_pooled",
-    "reason",
-)
-EDGE_COLUMNS = (
-    "source",
-    "sign",
-    "target",
-    "frequency",
-    "null_frequency",
-    "pool_complete",
-    "evidence",
-)
+Q = 0.05
 
 
 @dataclass(frozen=True)
 class Network:
-    """Routes of one network: picture, edges, share of edges known from memory only."""
+    """Routes of one network: picture, receptors with p-values, edges, share of edges known from memory only."""
 
     name: str
     picture: Picture | None
+    routes: Grid
     edges: Grid
     facts: str
 
@@ -55,7 +41,9 @@ class Network:
 class Linked:
     """Linkage on the page."""
 
+    axes: Axes | None
     associations: Grid | None
+    screen: Grid | None
     overlap: Grid | None
     picture: str
     networks: Sequence[Network]
@@ -75,12 +63,15 @@ def linkage(sources: Sources) -> Linked | None:
         title="Outcomes and scores of each unit",
         reason="No unit has both scores and outcomes.",
     )
+    files = sources.files
     return Linked(
-        associations(sources) if sources.files.get("associations") else None,
-        shared if sources.files.get("overlap") else None,
-        figure(sources.results / "linkage" / "associations.svg"),
-        [network(p, t, sources.results) for p, t in sources.tables("networks").items()],
-        memory_share(sources),
+        axes=paracrine(sources) if files.get("axes") else None,
+        associations=associations(sources) if files.get("associations") else None,
+        screen=screened(sources) if files.get("outcome_sets") else None,
+        overlap=shared if files.get("overlap") else None,
+        picture=svg_address(sources.results / "linkage" / "associations.svg"),
+        networks=[network(p, t, sources) for p, t in sources.tables("networks").items()],
+        memory=memory_share(sources),
     )
 
 
@@ -97,6 +88,9 @@ def associations(sources: Sources) -> Grid:
             "interval": [interval(a, b) for a, b in zip(df["lower"], df["upper"], strict=True)],
             "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"],
             "n": df["n"].map(number),
+            "beyond": [_beyond(row) for row in df.itertuples()],
+            "without": [interval(a, b) for a, b in zip(df["r_least"], df["r_most"], strict=True)],
+            "arms": df["r_by_arm"],
             "pooled": df["r_pooled"].map(number),
             "reason": df["reason"],
         }
@@ -109,6 +103,9 @@ def associations(sources: Sources) -> Grid:
         "interval": "95 % interval",
         "p": "adjusted p",
         "n": "n",
+        "beyond": "r beyond covariates too (p)",
+        "without": "r without any one unit",
+        "arms": "r by arm (description)",
         "pooled": "r pooled (description)",
         "reason": "Reason or remark",
     }
@@ -122,21 +119,51 @@ def associations(sources: Sources) -> Grid:
     )
 
 
-def figure(path: Path | None) -> str:
-    """A drawn SVG file as a data address, '' where there is none."""
-    import base64
-
-    if path is None or not path.is_file():
-        return ""
-    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"
+def _beyond(row: Any) -> str:
+    """The association beyond covariates, or why there is none."""
+    known = pd.notna(row.r_covariates) and row.r_covariates != ""
+    said = f"{number(row.r_covariates)} ({p_value(row.p_covariates)}; {row.covariates})"
+    return said if known else str(row.covariates)
 
 
-def network(path: Path, table: pd.DataFrame, results: Path) -> Network:
+def screened(sources: Sources) -> Grid:
+    """Sets that track an outcome among all that are scored: a screen at 5 % false discoveries."""
+    df = sources.table("outcome_sets", SCREEN_COLUMNS)
+    df = df.assign(p_adj=pd.to_numeric(df["p_adj"], errors="coerce"))
+    df = df[df["p_adj"] <= Q].sort_values(["outcome", "p_adj", "score_id"], kind="stable")
+    rows = pd.DataFrame(
+        {
+            "outcome": [symbol(sources.dictionary, o) for o in df["outcome"]],
+            "score": [symbol(sources.dictionary, s) for s in df["score_id"]],
+            "r": df["r"].map(number),
+            "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"],
+            "n": df["n"].map(number),
+            "units": df["units"],
+        }
+    )
+    columns = {
+        "outcome": "Outcome",
+        "score": "Score",
+        "r": "r beyond the design",
+        "p": "adjusted p",
+        "n": "n",
+        "units": "Units",
+    }
+    return grid(
+        rows,
+        columns,
+        file="linkage/sets.tsv",
+        title="Screen: all scores against these outcomes (Benjamini-Hochberg per outcome; exploratory)",
+        reason="No score tracks an outcome at 5 % false discoveries.",
+    )
+
+
+def network(path: Path, table: pd.DataFrame, sources: Sources) -> Network:
     """One network from its edge table and the picture beside it."""
     table = complete(table, EDGE_COLUMNS)
     name = path.parent.name
     image = path.parent / "routes.png"
-    found = embedded([(name, "", image)], results, 1)[0] if image.is_file() else []
+    found = embedded([(name, "", image)], sources.results, 1)[0] if image.is_file() else []
     facts = "No route: no gene that the table reaches changed." if table.empty else _facts(table)
     columns = {
         "source": "From",
@@ -144,16 +171,17 @@ def network(path: Path, table: pd.DataFrame, results: Path) -> Network:
         "target": "To",
         "frequency": "Share of optima",
         "null_frequency": "Share in the null",
+        "refitted": "Share without one unit",
         "evidence": "Evidence",
     }
-    ordered = (
-        table.assign(sign=table["sign"].map(lambda s: "+" if str(s) in ("1", "1.0") else "−"))
-        if len(table)
-        else table
-    )
+    ordered = table.assign(sign=table["sign"].map(_sign)) if len(table) else table
     ordered = ordered.sort_values(
         ["frequency", "source", "target"], ascending=[False, True, True], kind="stable"
     )
+    refits = _beside(sources, "refits", path, REFIT_COLUMNS)
+    key = ["source", "sign", "target"]
+    refits = refits[[*key, "frequency"]].rename(columns={"frequency": "refitted"})
+    ordered = ordered.merge(refits.assign(sign=refits["sign"].map(_sign)), on=key, how="left")
     edges = grid(
         ordered,
         columns,
@@ -162,7 +190,41 @@ def network(path: Path, table: pd.DataFrame, results: Path) -> Network:
         reason="No edge.",
         limit=60,
     )
-    return Network(name, found[0] if found else None, edges, facts)
+    routes = _routes(_beside(sources, "routes", path, ROUTE_COLUMNS), name)
+    return Network(name, found[0] if found else None, routes, edges, facts)
+
+
+def _beside(sources: Sources, name: str, path: Path, columns: Sequence[str]) -> pd.DataFrame:
+    """The table of the same network that stands beside its edges."""
+    own = [t for p, t in sources.tables(name).items() if p.parent == path.parent]
+    return complete(own[0] if own else pd.DataFrame(), columns)
+
+
+def _sign(value: object) -> str:
+    return "+" if str(value) in ("1", "1.0") else "−"
+
+
+def _routes(table: pd.DataFrame, name: str) -> Grid:
+    columns = {
+        "receptor": "Receptor",
+        "gain": "Gain",
+        "genes_right": "Genes explained",
+        "genes": "of genes changed",
+        "rank": "Rank by gain",
+        "of": "of receptors",
+        "one_signed": "Share of genes in reach with one sign",
+        "p_adj": "adjusted p, arms dealt anew",
+        "p_floor": "smallest p possible",
+        "topology_share": "Share of rewired networks that do as well",
+        "reason": "Reason or remark",
+    }
+    return grid(
+        table.sort_values(["p_adj", "receptor"], kind="stable") if len(table) else table,
+        columns,
+        file=f"linkage/network/{name}/routes.tsv",
+        title="Receptors on their own",
+        reason="No receptor was asked for.",
+    )
 
 
 def _facts(table: pd.DataFrame) -> str:
@@ -174,14 +236,16 @@ def _facts(table: pd.DataFrame) -> str:
 
 
 def memory_share(sources: Sources) -> str:
-    """How much of the team's signed table has no source that was read."""
+    """What stands behind the edges of the team's signed table."""
     path = sources.path("signalling")
     if path is None:
         return ""
     table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
     if table.empty or "evidence" not in table.columns:
         return ""
-    share = (table["evidence"] == "memory").mean()
-    whole = f"Of the {len(table)} edges of the team's signed table"
-    rest = ", the rest from a source that was read" if share < 1 else "; no source was read for any"
-    return f"{whole} {100 * share:.0f} % are known from memory{rest}."
+    kinds = table["evidence"]
+    said = (("memory", "are known from memory"), ("table", "have their sign from a named table"))
+    parts = [(kind, f"{100 * (kinds == kind).mean():.0f} % {text}") for kind, text in said]
+    told = [text for kind, text in parts if (kinds == kind).any()]
+    told.append(f"for {100 * (kinds == 'seen').mean():.0f} % a source was read")
+    return f"Of the {len(table)} edges of the team's signed table {', '.join(told)}."

@@ -26,7 +26,6 @@ PACKAGES = (
     "tifffile",
     "SimpleITK",
     "statsmodels",
-    "pydeseq2",
     "gseapy",
     "scanpy",
     "anndata",
@@ -157,7 +156,7 @@ def _sequencing(sources: Sources, claims: Config) -> list[str]:
     species, compartments = listed(libraries["species"]), listed(libraries["compartment"])
     out = [f"Libraries: {counts}; species: {species}; compartments: {compartments}."]
     for analysis in (c.get("bulk") or {}).get("analyses") or []:
-        out.append(_analysis(analysis, version(sources, "pydeseq2")))
+        out.append(_analysis(analysis))
     if (libraries["assay"] == "bulk").any():
         out.append(
             "Gene sets were ranked for display only: permuting genes is no test across animals, so no p-value is given."
@@ -170,12 +169,12 @@ def _sequencing(sources: Sources, claims: Config) -> list[str]:
     return out
 
 
-def _analysis(analysis: Config, release: str) -> str:
+def _analysis(analysis: Config) -> str:
     block = analysis.get("block") or []
     blocks = ", ".join([block] if isinstance(block, str) else block) or "none"
     contrasts = ", ".join(analysis.get("contrasts") or []) or NOT_REPORTED
     return (
-        f"Differential test {analysis.get('name', '')}: negative binomial model (PyDESeq2 {release}), "
+        f"Differential test {analysis.get('name', '')}: negative binomial model as DESeq2's, "
         f"arm {analysis.get('arm', NOT_REPORTED)}, blocks {blocks}, contrasts {contrasts}."
     )
 

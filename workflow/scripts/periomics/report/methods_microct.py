@@ -188,8 +188,8 @@ def _at_implant(c: Config) -> Iterator[str]:
     if _set(c, "band_sweep_voxels") is not None:
         yield (
             f"Nothing was measured in the artefact band of {value(c, 'microct/voi/inner_um', 'µm')} around the metal; its width was swept "
-            f"from 0 to {value(c, 'microct/band_sweep_voxels', 'voxels')}. Contact (BIC.ct) is bone in the first layer of a voxel "
-            "behind it, a surrogate and never primary."
+            f"from 0 to {value(c, 'microct/band_sweep_voxels', 'voxels')}. Contact (BIC.ct) is bone in the first "
+            f"{value(c, 'microct/contact_voxels', 'voxels')} behind it, a surrogate and never primary."
         )
     if _set(c, "sectors") is not None:
         yield (

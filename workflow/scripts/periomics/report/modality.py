@@ -250,10 +250,10 @@ def descriptive(
 def quality(measurements: pd.DataFrame, area: str) -> Grid:
     """Specimens with a flag or a failure, and why; those of one reason together."""
     df = measurements[
-        (measurements["modality"] == area) & measurements["qc"].isin(["warn", "fail"])
+        (measurements["modality"] == area) & measurements["qc"].isin(["warn", "hold", "fail"])
     ]
     what = df["section_id"].where(df["section_id"] != "", df["specimen_id"])
-    df = df.assign(what=what, _rank=df["qc"].map({"fail": 0, "warn": 1}))
+    df = df.assign(what=what, _rank=df["qc"].map({"fail": 0, "hold": 1, "warn": 2}))
     rows = []
     for (_, qc, reason), part in df.groupby(["_rank", "qc", "qc_reason"], sort=True):
         rows.append(

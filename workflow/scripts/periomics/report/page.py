@@ -23,12 +23,13 @@ from periomics.report.estimates import (
     statistics_grids,
     usual_method,
 )
+from periomics.report.excluded import left_out
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
 from periomics.report.grids import Grid, grid
 from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages, vehicles
-from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find
+from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find, svg_address
 from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
 from periomics.report.sources import Sources
@@ -90,6 +91,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         "blinding": blinding(config),
         "units": unit_line(sources),
         "declared": declared(sources),
+        "left_out": left_out(sources),
         **results_sections(sources, figures),
         **study_sections(sources),
     }
@@ -133,7 +135,7 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         "linkage": pairs,
         "recovery": recovered.recovery(sources),
         "next_study": next_study(sources),
-        "recovery_figure": linked.figure(sources.path("recovery_figure")),
+        "recovery_figure": svg_address(sources.path("recovery_figure")),
         "explorer": explorer(values, sources.dictionary, order),
     }
 

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.report.cells import SHOWN
 from periomics.study.modalities import MODALITIES
 from periomics.study.sheets import IDENTIFIER
 
@@ -40,7 +41,9 @@ def find(
     """(what, arm, file) of every picture of a modality that exists, by arm and id."""
     if area in STUDY_PICTURES:
         folder, pattern = STUDY_PICTURES[area]
-        return [(p.stem, "", p) for p in sorted((results / folder).glob(pattern))]
+        files = sorted((results / folder).glob(pattern))
+        words = SHOWN if area == "singlecell" else {}
+        return [(words.get(p.stem, p.stem), "", p) for p in files]
     if area not in PLACES:
         return []
     sheet, column, names = PLACES[area]
@@ -127,3 +130,10 @@ def embedded(
         used += len(uri)
         out.append(Picture(what, arm, uri, w, h, path.relative_to(results).as_posix()))
     return out, "; ".join(broken)
+
+
+def svg_address(path: Path | None) -> str:
+    """A drawn SVG file as a data address, '' where there is none."""
+    if path is None or not path.is_file():
+        return ""
+    return f"data:image/svg+xml;base64,{base64.b64encode(path.read_bytes()).decode()}"

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.report.grids import Grid, grid
-from periomics.report.linked import figure
+from periomics.report.pictures import svg_address
 from periomics.report.sources import Sources
 
 VARIANCE_COLUMNS = (
@@ -75,7 +75,7 @@ def next_study(sources: Sources) -> NextStudy | None:
         _variance(variance),
         _sampling(sources.table("sampling", SAMPLING_COLUMNS)),
         _power(power) if len(power) else None,
-        figure(sources.path("power_figure")),
+        svg_address(sources.path("power_figure")),
         tuple(dict.fromkeys(b for b in [*power["basis"], *power["sd_source"]] if b)),
     )
 

@@ -27,6 +27,8 @@ TONES = {
 OTHER_TONE = ("none", MISSING)
 SCALES = {"logit": "log odds", "log": "log ratio", "count": "log ratio", "identity": ""}
 RANKS, RISK = "ranks:", "risk difference"
+# What verdicts on grades and on yes or no are counted in, by the kind of the outcome.
+EXACT_UNITS = {"ordinal": "P(better) − ½", "binary": RISK}
 SUPERSCRIPTS = str.maketrans("0123456789", "⁰¹²³⁴⁵⁶⁷⁸⁹")
 AREA_NAMES = {**modalities.TITLES, "outcomes": "Composites"}
 
