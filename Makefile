@@ -30,6 +30,7 @@ tiny: environment
 	$(RUN) --configfile config/tiny/config.yaml
 real: environment
 	PERIOMICS_DATA="$(abspath $(DATA))" $(RUN) --configfile config/real/config.yaml
+	PERIOMICS_DATA="$(abspath $(DATA))" $(RUN) --configfile config/airway/config.yaml
 check: environment
 	$(RUN) --quiet all --configfile $(CONFIG) -- check
 freeze: environment

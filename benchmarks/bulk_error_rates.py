@@ -13,12 +13,14 @@ import pandas as pd
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
+from periomics.core.results import read_result  # noqa: E402
+from periomics.genes.axes import SetTables  # noqa: E402
 from periomics.genes.design import model_matrix, with_design  # noqa: E402
 from periomics.genes.model import fit_contrasts  # noqa: E402
-from periomics.genes.signatures import read_signatures  # noqa: E402
 from periomics.simulate import bulk as simulated  # noqa: E402
 from periomics.simulate.bulk_programme import HEALING  # noqa: E402
 
+TABLES = ROOT / "resources"
 WEIGHTS = {"x": {"B": 1.0, "A": -1.0}}
 
 
@@ -26,7 +28,11 @@ def one(n: int, n_genes: int, seed: int) -> tuple[dict[str, list[int]], float, f
     """False hits, hits and changed genes by reference; slope of estimated on true change; seconds."""
     h = np.tile([0.0, 1.0], n // 2)
     genome = simulated.draw_genome(
-        read_signatures(ROOT / "resources/signatures.tsv"), "rat", n_genes, seed
+        SetTables.read(TABLES / "signatures.tsv", TABLES / "responses.tsv"),
+        read_result(TABLES / "signalling.tsv"),
+        "rat",
+        n_genes,
+        seed,
     )
     facts = [
         {

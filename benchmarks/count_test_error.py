@@ -1,6 +1,7 @@
 """False discovery rate and power of the moderated count test: simulated counts, real counts thinned, and beside edgeR and voom in R.
 
 Run: .venv/bin/python benchmarks/count_test_error.py simulated [sets, 100]
+     .venv/bin/python benchmarks/count_test_error.py margin [sets, 100]
      .venv/bin/python benchmarks/count_test_error.py thinned <folder with pasilla and airway> [sets, 30]
      .venv/bin/python benchmarks/count_test_error.py named <folder with pasilla and airway>
 
@@ -87,6 +88,48 @@ def simulated(sets: int) -> None:
                 f"{mean[1]:.3f}  {mean[2]:.3f}",
                 flush=True,
             )
+
+
+def at_the_margin(rng: np.random.Generator, per_arm: int, n_arms: int, sparse: bool) -> tuple:
+    """Counts by specimen, arms, and genes that change by exactly twofold: three tenths; the others do not change."""
+    mean = np.exp(rng.normal(2 if sparse else 5, 1.6, GENES))
+    arms = np.repeat(np.arange(n_arms), per_arm)
+    sizes = np.exp(rng.normal(0, 0.8 if sparse else 0.25, len(arms)))
+    dispersion = (0.06 + 2 / mean) * np.exp(rng.normal(0, 0.6, GENES))
+    changed = rng.random(GENES) < 0.3
+    change = np.where(changed, rng.choice([-1, 1], GENES), 0)
+    mu = mean[:, None] * 2.0 ** (change[:, None] * (arms == n_arms - 1)) * sizes
+    counts = rng.poisson(rng.gamma(1 / dispersion[:, None], mu * dispersion[:, None]))
+    names = [f"g{i:04d}" for i in range(GENES)]
+    table = pd.DataFrame(counts, names, [f"s{i:02d}" for i in range(len(arms))])
+    return table, arms, pd.Series(changed, names)
+
+
+def margins(sets: int) -> None:
+    from periomics.genes.design import model_matrix, with_design
+    from periomics.genes.model import fit_contrasts
+
+    print("arms x n | at the margin: beyond, within (p < .05) | FDR of within | unchanged found")
+    for n_arms, per_arm, sparse in KINDS:
+        rows = []
+        for seed in range(sets):
+            rng = np.random.default_rng([seed, n_arms, per_arm, sparse])
+            counts, arms, changed = at_the_margin(rng, per_arm, n_arms, bool(sparse))
+            ids = list(counts.columns)
+            facts = {"specimen_id": ids, "animal_id": ids, "unit": "animal", "time": 0.0}
+            facts["group"] = [f"a{a}" for a in arms]
+            model = model_matrix(with_design(pd.DataFrame(facts), "group", [], "x"))
+            weights = {"c": {model.arms[-1]: 1.0, model.arms[0]: -1.0}}
+            table = fit_contrasts(counts, model, weights, {})["c"].set_index("gene_id")
+            at = changed[table.index].to_numpy()
+            hit = (table["padj_within"] < ALPHA).to_numpy()
+            shares = [(table.loc[at, p] < 0.05).mean() for p in ("p_beyond", "p_within")]
+            rows.append((*shares, (hit & at).sum() / max(hit.sum(), 1), hit[~at].mean()))
+        mean = np.mean(rows, axis=0)
+        label = f"{n_arms} x {per_arm}{' sparse' if sparse else ''}"
+        print(
+            f"{label:13s} | {mean[0]:.3f} {mean[1]:.3f} | {mean[2]:.3f} | {mean[3]:.3f}", flush=True
+        )
 
 
 def real(folder: Path, name: str) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -212,6 +255,8 @@ if __name__ == "__main__":
     task, *rest = sys.argv[1:]
     if task == "simulated":
         simulated(int(rest[0]) if rest else 100)
+    elif task == "margin":
+        margins(int(rest[0]) if rest else 100)
     elif task == "thinned":
         thinned(Path(rest[0]), int(rest[1]) if len(rest) > 1 else 30)
     else:

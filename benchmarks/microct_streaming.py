@@ -21,8 +21,6 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 from microct_thickness import peak_kib, random_field
 
 VOXEL_UM = 10.0
-# (from, to) µm around a pin of 50 voxels' radius along z
-SHELLS = [(50.0, 150.0), (150.0, 250.0), (250.0, 500.0), (500.0, 1000.0)]
 BONE = 192
 
 
@@ -40,23 +38,11 @@ def write_volume(path: Path, edge: int, tiles: int) -> None:
     out.flush()
 
 
-def pin(shape: tuple[int, int, int]):
-    """The implant of the shells: a pin along z through the middle."""
-    from periomics.microct.slabs import empty_bits
-
-    volume = empty_bits(shape)
-    y, x = np.ogrid[: shape[1], : shape[2]]
-    disc = (y - shape[1] / 2) ** 2 + (x - shape[2] / 2) ** 2 <= 50**2
-    for z in range(shape[0]):
-        volume.write(z, disc[None])
-    return volume
-
-
 def steps(path: Path, size: int, memory_mb: float, threads: int):
     """(name, function of what was made before) in order; the first two make the masks that the others read."""
-    from periomics.microct import streaming
-    from periomics.microct.components import purify_by_slabs
-    from periomics.microct.slabs import planes_for, threshold_bits
+    from periomics.microct import anisotropy, components, connectivity
+    from periomics.microct import surface as meshes
+    from periomics.microct.slabs import empty_bits, planes_for, slabs
     from periomics.microct.streamed_thickness import streamed_thickness
 
     shape = (size, size, size)
@@ -77,37 +63,31 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         return f"{found.mean:.4f} / {found.sd:.4f} / {found.maximum:.4f} voxels"
 
     def first(made):
-        made["bone"] = threshold_bits(grey, shape, BONE, 0, planes(4))
+        made["bone"] = empty_bits(shape)
+        for low, high in slabs(size, planes(4), "threshold"):
+            made["bone"].write(low, grey(low, high) >= BONE)
         return ""
 
     def purify(made):
-        made["pure"] = purify_by_slabs(made["bone"], None, planes(16))
+        made["pure"] = components.purify(made["bone"], None, planes(16))
         return ""
 
-    def shells(made):
-        found = streaming.streamed_shells(
-            made["bone"], pin(shape), SHELLS, VOXEL_UM, None, planes(7, 202, 3), threads
-        )
-        return ", ".join(f"{part.percent:.3f}" for part in found) + " %"
-
     def whole(made):
-        return f"{streaming.streamed_fraction(made['bone'], None, planes(4)).percent:.4f} %"
+        return f"{100 * made['bone'].count() / size**3:.4f} %"
 
     def euler(name):
         def run(made):
-            found = streaming.streamed_connectivity(made[name], None, planes(4), threads)
+            found = connectivity.connectivity(made[name], None, planes(4), threads)
             return f"{found.euler}, corrected {found.corrected}"
 
         return run
 
     def surface(made):
-        found = streaming.streamed_surface(
-            made["bone"], VOXEL_UM / 1000, None, planes(16, 12), threads
-        )
+        found = meshes.surface(made["bone"], VOXEL_UM / 1000, None, planes(16, 12), threads)
         return f"{found.smoothed_mesh:.3f} / {found.raw_mesh:.3f} / {found.faces:.3f} mm2, SMI {found.smi:.4f}"
 
     def da(made):
-        return f"c/a {streaming.streamed_anisotropy(made['bone'], None, threads).ratio:.4f}"
+        return f"c/a {anisotropy.anisotropy(made['bone'], None, threads).ratio:.4f}"
 
     return [
         ("threshold", first),
@@ -119,7 +99,6 @@ def steps(path: Path, size: int, memory_mb: float, threads: int):
         ("euler_purified", euler("pure")),
         ("surface_smi", surface),
         ("da", da),
-        ("shells", shells),
     ]
 
 
@@ -148,8 +127,7 @@ def run(path: str, size: int, memory_mb: float, threads: int, only: list[str], r
 
 def warm_up(threads: int) -> None:
     """Compile (or load) everything on a small volume."""
-    from periomics.microct import streaming
-    from periomics.microct.components import purify_by_slabs
+    from periomics.microct import anisotropy, components, connectivity, surface
     from periomics.microct.slabs import bits_of
     from periomics.microct.streamed_thickness import streamed_thickness
 
@@ -158,11 +136,10 @@ def warm_up(threads: int) -> None:
     bits = bits_of(mask)
     for read in (bits.read, lambda a, b: ~bits.read(a, b)):
         streamed_thickness(read, mask.shape, None, 24, threads=threads)
-    purify_by_slabs(bits, None, 24)
-    streaming.streamed_connectivity(bits, threads=threads)
-    streaming.streamed_surface(bits, 1.0, threads=threads)
-    streaming.streamed_anisotropy(bits, threads=threads)
-    streaming.streamed_shells(bits, bits, [(0.0, 3.0)], 1.0)
+    components.purify(bits, None, 24)
+    connectivity.connectivity(bits, threads=threads)
+    surface.surface(bits, 1.0, threads=threads)
+    anisotropy.anisotropy(bits, threads=threads)
 
 
 def main() -> None:

@@ -70,7 +70,7 @@ def measured(what: str, threads: int):
     if what == "distance":
         return lambda mask: squared_distance(mask, threads), 1.0
     if what == "bonej":
-        return lambda mask: bonej_thickness(mask, squared_distance(mask, threads), threads), 1.0
+        return lambda mask: bonej_thickness(mask, threads), 1.0
     return lambda mask: local_thickness(mask, threads), 1.0
 
 

@@ -15,13 +15,16 @@ import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
 ROOT = Path(__file__).resolve().parents[1]
+TABLES = ROOT / "resources"
 sys.path.insert(0, str(ROOT / "workflow" / "scripts"))
 
-from periomics.genes.signatures import read_signatures  # noqa: E402
+from periomics.core.results import read_result  # noqa: E402
+from periomics.genes.axes import SetTables  # noqa: E402
 from periomics.simulate.singlecell import draw_library, draw_tissue  # noqa: E402
 from periomics.singlecell.atlas import embed, label  # noqa: E402
-from periomics.singlecell.labels import read_markers  # noqa: E402
-from periomics.singlecell.quality import add_metrics, find_doublets, flag_cells  # noqa: E402
+from periomics.singlecell.doublets import find_doublets  # noqa: E402
+from periomics.singlecell.markers import read_markers  # noqa: E402
+from periomics.singlecell.quality import add_metrics, flag_cells  # noqa: E402
 from periomics.study.settings.singlecell import Atlas  # noqa: E402
 
 HEALING = ("h_barrier", "h_vessels", "h_inflammation")
@@ -29,7 +32,13 @@ HEALING = ("h_barrier", "h_vessels", "h_inflammation")
 
 def libraries(n_cells: int, n: int = 12) -> tuple[ad.AnnData, pd.DataFrame]:
     """Simulated cells of n libraries, and what they are."""
-    tissue = draw_tissue(read_signatures(ROOT / "resources/signatures.tsv"), "rat", 2000, 1)
+    tissue = draw_tissue(
+        SetTables.read(TABLES / "signatures.tsv", TABLES / "responses.tsv"),
+        read_result(TABLES / "signalling.tsv"),
+        "rat",
+        2000,
+        1,
+    )
     drawn = [
         draw_library(
             tissue,
@@ -59,8 +68,9 @@ def one(n_cells: int) -> str:
     find_doublets(cells, settings, 1)
     doublets = time.process_time() - start
     kept = cells[(cells.obs["drop"] == "").to_numpy()].copy()
-    atlas = embed(kept, settings, 1)
-    label(atlas, read_markers(ROOT / "resources/cell_types.tsv", "rat"), settings)
+    atlas = kept
+    found = embed(atlas, settings, 1)
+    label(atlas, found, read_markers(ROOT / "resources/cell_types.tsv", "rat"), settings)
     total = time.process_time() - start
     known = truth.loc[atlas.obs_names]
     single = (known["doublet"] == "no").to_numpy()

@@ -13,7 +13,7 @@ import numpy as np
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" / "statistics")]
 
-from studies import ARMS, CORE, DICTIONARY, MEANS, plan, simulated  # noqa: E402
+from studies import ARMS, CORE, DICTIONARY, MEANS, analysis, plan, simulated  # noqa: E402
 
 from periomics.statistics.claims import estimates, graph  # noqa: E402
 from periomics.statistics.claims.animals import prepare  # noqa: E402
@@ -50,12 +50,12 @@ def one(outcomes: int) -> tuple[float, float]:
         : outcomes - len(MEANS)
     ]
     prepared = prepare(*simulated(means=MEANS | dict.fromkeys(others, (9, 5, 5.5, 8))), DICTIONARY)
-    p = plan()
+    known = analysis(plan(), prepared)
     start = time.process_time()
-    estimates.contrast_table(p, prepared, DICTIONARY, 1)
-    estimates.rescue_table(p, prepared, DICTIONARY)
+    estimates.contrast_table(known, 1)
+    estimates.rescue_table(known)
     middle = time.process_time()
-    verdict_table(p, prepared, DICTIONARY)
+    verdict_table(known)
     return middle - start, time.process_time() - middle
 
 

@@ -17,6 +17,15 @@ for (name in names(result)) cat(name, sprintf("%.17g", as.numeric(result[[name]]
 """
 
 
+def need(package: str, debian: str) -> None:
+    """Skip tests where R or a package of it is not installed."""
+    if shutil.which("Rscript") is None:
+        pytest.skip("R is not installed (Debian: apt install r-base-core)")
+    call = ["Rscript", "--vanilla", "-e", f"library({package})"]
+    if subprocess.run(call, capture_output=True, check=False).returncode:
+        pytest.skip(f"{package} is not installed (Debian: apt install {debian})")
+
+
 def run_r(code: str, table: pd.DataFrame | Mapping[str, object]) -> dict[str, np.ndarray]:
     """What the code leaves in the list `result`, by name, each a flat array.
 

@@ -1,25 +1,16 @@
 """Squeezed variances and moderated tests beside limma in R, where it is installed."""
 
-import shutil
-import subprocess
-
 import numpy as np
 import pandas as pd
 import pytest
-from rscript import run_r
+from rscript import need, run_r
 
 from periomics.genes.moderated import contrast_test, fit_logs, squeeze
 
 
 @pytest.fixture(scope="module", autouse=True)
 def limma():
-    if shutil.which("Rscript") is None:
-        pytest.skip("R is not installed (Debian: apt install r-base-core)")
-    done = subprocess.run(
-        ["Rscript", "--vanilla", "-e", "library(limma)"], capture_output=True, check=False
-    )
-    if done.returncode:
-        pytest.skip("limma is not installed (Debian: apt install r-bioc-limma)")
+    need("limma", "r-bioc-limma")
 
 
 @pytest.mark.parametrize("case", ["spread", "several freedoms", "pooled", "a zero"])

@@ -106,7 +106,7 @@ def test_a_three_arm_form_is_welchs_by_hand_in_r():
         table,
     )
     np.testing.assert_allclose(
-        np.ravel(form), np.concatenate([peer[k] for k in ("e", "se", "df")]), rtol=1e-9
+        np.ravel(form[:3]), np.concatenate([peer[k] for k in ("e", "se", "df")]), rtol=1e-9
     )
 
 
@@ -147,7 +147,7 @@ def test_adjusted_contrasts_are_those_of_lm_with_a_sandwich(table):
         for k, (i, j) in enumerate(wanted, 1):
             w = np.zeros(len(names))
             w[i], w[j] = 1, -1
-            np.testing.assert_allclose(np.ravel(fit.form(w)), peer[f"k{k}"], rtol=1e-6)
+            np.testing.assert_allclose(np.ravel(fit.form(w)[:3]), peer[f"k{k}"], rtol=1e-6)
 
 
 def test_corrections_are_those_of_p_adjust():

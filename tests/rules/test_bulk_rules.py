@@ -91,12 +91,18 @@ def run_study(folder: Path):
     write_result(draw_targets(SETTINGS, 5, sheets), folder / "targets.tsv")
     p = lambda name: str(folder / name)  # noqa: E731
     signatures = str(ROOT / "resources/signatures.tsv")
+    responses = str(ROOT / "resources/responses.tsv")
     load("simulate/simulate_bulk").main(
         job(
             "simulate_bulk",
             folder,
-            {"targets": p("targets.tsv"), "signatures": signatures},
-            {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv")},
+            {
+                "targets": p("targets.tsv"),
+                "signatures": signatures,
+                "responses": responses,
+                "signalling": str(ROOT / "resources/signalling.tsv"),
+            },
+            {"truth": p("truth.tsv"), "genes": p("truth_genes.tsv"), "routes": p("routes.tsv")},
             facts=facts,
             settings=SETTINGS,
             seed=5,
@@ -109,20 +115,23 @@ def run_study(folder: Path):
             {"files": [facts[0]["path"]]},
             {
                 "counts": p("counts.tsv"),
+                "lengths": p("lengths.tsv"),
                 "genes": p("genes.tsv"),
                 "qc": p("qc.tsv"),
+                "planes": p("planes.tsv"),
+                "distances": p("distances.tsv"),
                 "figure": p("qc.png"),
             },
             facts=facts,
             settings=None,
         )
     )
-    measured = {"counts": p("counts.tsv"), "genes": p("genes.tsv"), "qc": p("qc.tsv")}
+    measured = {n: p(f"{n}.tsv") for n in ("counts", "lengths", "genes", "qc")}
     load("bulk/score_bulk").main(
         job(
             "score_bulk",
             folder,
-            measured | {"signatures": signatures},
+            measured | {"signatures": signatures, "responses": responses},
             {"scores": p("scores.tsv")},
             facts=facts,
             settings=None,
@@ -139,7 +148,12 @@ def run_study(folder: Path):
             "fit_bulk",
             folder,
             measured | design,
-            {"de": de, "tests": p("tests.tsv"), "figure": p("tests.png")},
+            {
+                "de": de,
+                "tests": p("tests.tsv"),
+                "dispersion": p("dispersion.tsv"),
+                "figure": p("tests.png"),
+            },
             analyses=ANALYSES,
             settings=None,
             roles={"healthy": "CTRL", "disease": "DRUG"},
@@ -153,6 +167,20 @@ def run_study(folder: Path):
             {"sets": sets},
             settings={"permutations": 200},
             seed=5,
+        )
+    )
+    load("bulk/test_sets").main(
+        job(
+            "test_sets",
+            folder,
+            measured
+            | design
+            | {"tests": p("tests.tsv"), "signatures": signatures, "responses": responses},
+            {"sets": p("set_tests.tsv")},
+            analyses=ANALYSES,
+            tests=None,
+            settings=None,
+            roles={"healthy": "CTRL", "disease": "DRUG"},
         )
     )
     return folder
@@ -179,6 +207,13 @@ def test_tables_have_the_columns_of_the_interface(study):
     assert not {"p", "padj", "fdr"} & set(sets.columns)
 
 
+def test_sets_are_tested_where_genes_are(study):
+    sets, tests = read_result(study / "set_tests.tsv"), read_result(study / "tests.tsv")
+    assert set(sets["test"]) == set(tests.loc[tests["status"] == "tested", "test"])
+    assert (sets.groupby(["test", "set_id"])["method"].nunique() == 3).all()
+    assert sets["p_adj"].between(0, 1).all() and (sets["p_adj"] >= sets["p"] - 1e-12).all()
+
+
 def test_a_contrast_without_its_arm_is_refused_with_a_reason_and_the_others_are_tested(study):
     tests = read_result(study / "tests.tsv").set_index("test")
     assert tests.at["mucosa.C0", "status"] == "tested"
@@ -202,6 +237,8 @@ def test_scores_follow_the_planted_activity_and_enter_the_outcomes(study):
         right_on=["specimen_id", "outcome"],
     )
     joined = joined[joined["library_id"].str.match(r"R\d+-rna")]
+    planted = set(read_result(study / "truth_genes.tsv")["set"])
+    joined = joined[joined["score_id"].isin(planted)]  # others move by what they share with these
     r = {
         o: part["value"].corr(part["truth"])
         for o, part in joined.groupby("outcome")

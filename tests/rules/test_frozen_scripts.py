@@ -51,6 +51,7 @@ class Study:
         self.table, sheet = simulated(seed=4)
         sheet.to_csv(folder / "animals.tsv", sep="\t", index=False)
         write_result(self.table, self.results / "outcomes/animals.tsv")
+        write_result(self.table.iloc[:0], self.results / "outcomes/animals_all.tsv")
         self.config = {
             "study": {"name": "small"},
             "seed": 1,
@@ -70,6 +71,7 @@ class Study:
     def run(self, stem, output=None, withheld="", animals=None):
         files = {
             "outcomes": "results/outcomes/animals.tsv",
+            "everyone": "results/outcomes/animals_all.tsv",
             "verdicts": "results/statistics/verdicts.tsv",
             "animals": "animals.tsv",
             "claims": "claims.yaml",

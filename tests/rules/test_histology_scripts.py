@@ -17,6 +17,7 @@ from histology_study import STAINS, facts_of, run_animal, run_batch, simulate
 from periomics.core.errors import InputError, SpecimenError
 from periomics.core.results import read_result
 from periomics.imaging.rois import read_geojson
+from periomics.simulate.layers import TRUTH_KEY
 from periomics.study.measurements import COLUMNS, validate
 
 
@@ -38,17 +39,7 @@ def study(tmp_path_factory):
 def test_truth_joins_the_measurements_one_to_one(study):
     _, _, truth, _, results = study
     found = pd.concat([read_result(r / "measurements.tsv") for r in results.values()])
-    key = [
-        "specimen_id",
-        "animal_id",
-        "section_id",
-        "field_id",
-        "roi",
-        "outcome",
-        "variant",
-        "time",
-    ]
-    both = truth.merge(found, on=key, how="left", validate="one_to_one")
+    both = truth.merge(found, on=list(TRUTH_KEY), how="left", validate="one_to_one")
     assert len(both) == len(truth) == 2 * 6
     assert both["value"].notna().all()
     exact = both[both["outcome"].isin(["elac", "ln332"])]

@@ -6,10 +6,12 @@ from types import SimpleNamespace
 import numpy as np
 import pandas as pd
 import pytest
+import SimpleITK as sitk
 
 from periomics.core.errors import SpecimenError
 from periomics.core.results import read_result
 from periomics.microct.formats.readers import read_volume
+from periomics.simulate.layers import TRUTH_KEY
 
 SETTINGS = {
     "bone_threshold": 17000,
@@ -111,26 +113,25 @@ def measure(root, tmp_path, facts, on_broken="flag", settings=SETTINGS, **inputs
     return paths
 
 
+def part_of(path, whole):
+    """A map and its first voxel in a label map, by the places that both files state."""
+    image, labels = sitk.ReadImage(path), sitk.ReadImage(whole)
+    at = labels.TransformPhysicalPointToIndex(image.GetOrigin())
+    return sitk.GetArrayFromImage(image), list(at[::-1])
+
+
 def test_from_targets_to_measurements(root, tmp_path):
     facts, truth = simulate(root, tmp_path)
     assert not (tmp_path / "elsewhere.nrrd").exists()
     assert truth.query("outcome == 'bvtv' and variant == ''")["truth"].tolist() == pytest.approx(
         [30, 40, 50], abs=0.01
     )
-    keys = [
-        "specimen_id",
-        "animal_id",
-        "section_id",
-        "field_id",
-        "roi",
-        "outcome",
-        "variant",
-        "time",
-    ]
     for one in facts:
         paths = measure(root, tmp_path, one)
         table = read_result(paths["measurements"])
-        joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(table, on=keys, how="left")
+        joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(
+            table, on=list(TRUTH_KEY), how="left"
+        )
         assert joined["value"].notna().all()
         assert (joined["qc"] == "pass").all()
         assert (
@@ -155,10 +156,14 @@ def test_from_targets_to_measurements(root, tmp_path):
         labels = read_volume(paths["labels"])
         assert labels.spacing_um == pytest.approx((18.0,) * 3, rel=1e-5)
         assert set(np.unique(labels.array)) == {0, 1, 2, 3, 4, 5}
-        thick = read_volume(paths["thickness"]).array
+        thick, low = part_of(paths["thickness"], paths["labels"])
+        in_voi = np.argwhere(np.isin(labels.array, (3, 4)))  # the map holds their box
+        assert low == in_voi.min(0).tolist()
+        assert thick.shape == tuple(np.ptp(in_voi, axis=0) + 1)
+        part = labels.array[tuple(slice(a, a + n) for a, n in zip(low, thick.shape, strict=True))]
         mean = table.query("outcome == 'tbth' and variant == ''")["value"].item()
-        assert thick[labels.array == 3].mean(dtype=float) == pytest.approx(mean, rel=1e-5)
-        assert not thick[labels.array != 3].any()
+        assert thick[part == 3].mean(dtype=float) == pytest.approx(mean, rel=1e-5)
+        assert not thick[part != 3].any()
 
 
 def test_processes_do_not_change_the_data(root, tmp_path):

@@ -146,12 +146,18 @@ def run(tmp_path, paths, sheets):
             tmp_path,
             "aggregate_animals",
             inputs,
-            {"animals": "animals_out.tsv", "variance": "variance.tsv", "sampling": "sampling.tsv"},
+            {
+                "animals": "animals_out.tsv",
+                "everyone": "animals_all.tsv",
+                "variance": "variance.tsv",
+                "sampling": "sampling.tsv",
+            },
             settings={"min_sections": 1},
         )
     )
     inputs = {
         "outcomes": str(tmp_path / "animals_out.tsv"),
+        "everyone": str(tmp_path / "animals_all.tsv"),
         "animals": sheets["animals"],
         "dictionary": dictionary,
         "claims": str(ROOT / "config" / "claims.yaml"),
@@ -189,6 +195,11 @@ def test_from_measurements_to_verdicts(tmp_path):
     verdicts = read_result(tmp_path / "verdicts.tsv").set_index(["claim_id", "outcome"])
     assert verdicts.at[("C0", "mvd"), "verdict"].startswith("supported")
     assert verdicts.at[("C0", "bvtv"), "reason"] == "not measured in this study"
+    assert verdicts.at[("C0", "mvd"), "n_animals"] == 9
+    assert verdicts.at[("C0", "mvd"), "n_animals_all"] == 10
+    assert verdicts.at[("C0", "mvd"), "verdict_all"].startswith("supported")
+    everyone = read_result(tmp_path / "animals_all.tsv").set_index("animal_id")
+    assert everyone.at["CTRL1", "status"] == "measured" and len(everyone) == 20
     assert verdicts.at[("C4", "mvd"), "confounded_with"].startswith("time from cells")
     batches = read_result(tmp_path / "batches.tsv")
     assert batches["n_animals"].sum() == 18 and set(batches["batch"]) == {"b0", "b1"}

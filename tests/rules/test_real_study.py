@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from periomics.study.config import check_config, resolve_config
+from periomics.study.plan import CHECK_TABLES
 from periomics.study.study import load_study
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -18,15 +19,17 @@ SHEETS = {"scans": 2, "sections": 4, "cultures": 3, "libraries": 52}
 FILES = {"scans": 2, "sections": 4, "cultures": 3, "libraries": 2}
 
 
-def check(tmp_path: Path, folder: Path, data: Path | str | None, **changes) -> tuple[int, str]:
+def check(
+    tmp_path: Path, folder: Path, data: Path | str | None, study: str = "real", **changes
+) -> tuple[int, str]:
     """Exit status and text of the check of config/real, with changed sections of the configuration."""
-    config = yaml.safe_load((ROOT / "config/real/config.yaml").read_text(encoding="utf-8"))
+    config = yaml.safe_load((ROOT / f"config/{study}/config.yaml").read_text(encoding="utf-8"))
     config = resolve_config(config | changes)
     request = {
         "config": config,
         "folder": str(folder),
         "results": str(tmp_path),
-        "dictionary": str(ROOT / "resources/outcomes.tsv"),
+        "tables": {n: str(ROOT / f"resources/{n}.tsv") for n in CHECK_TABLES},
     }
     env = {k: v for k, v in os.environ.items() if k != "PERIOMICS_DATA"} | (
         {"PERIOMICS_DATA": str(data)} if data else {}
@@ -53,6 +56,13 @@ def test_the_check_passes_and_hides_paths_that_name_an_arm(tmp_path, data):
     assert status == 0, text
     assert "48 paths name an arm" in text
     assert "measure_scan: 2" in text and "measure_culture: 2" in text and "fit_bulk: 1" in text
+
+
+@pytest.mark.data
+def test_the_donors_pass_the_check(tmp_path, data):
+    status, text = check(tmp_path, ROOT / "config/airway", data, "airway")
+    assert status == 0, text
+    assert "fit_bulk: 1" in text and "test_sets: 1" in text
 
 
 def test_without_the_data_every_missing_file_is_named(tmp_path):
@@ -95,7 +105,7 @@ def test_a_scan_without_a_voxel_size_is_refused(tmp_path, data):
 
 
 def test_no_sheet_and_no_config_holds_a_path_of_one_machine():
-    for file in sorted((ROOT / "config/real").rglob("*")):
+    for file in sorted(f for n in ("real", "airway") for f in (ROOT / f"config/{n}").rglob("*")):
         if file.is_file():
             text = file.read_text(encoding="utf-8")
             assert "/work" not in text and "/root" not in text and "../shared" not in text, file

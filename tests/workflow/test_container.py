@@ -11,7 +11,7 @@ from running import ROOT, copy_listed, tables
 pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("container")]
 NANO = ("--configfile", "config/nano/config.yaml")
 USER = 1000
-MOST_BYTES = 1.3e9
+MOST_BYTES = 1.2e9
 
 
 def recipe(state: Path, *words: str) -> subprocess.CompletedProcess[str]:

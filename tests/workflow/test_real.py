@@ -203,3 +203,27 @@ def test_paths_that_name_an_arm_reach_measuring_jobs_as_coded_links(results):
     assert len(links) == 1 and links[0].is_symlink() and "il22" not in links[0].name
     log = (results / "provenance/inputs.tsv").read_text(encoding="utf-8")
     assert "links/libraries" in log or "t84_il22_ifnl" in log
+
+
+@pytest.fixture(scope="module")
+def donors(results) -> Path:
+    """Results of the donors under dexamethasone, from the same checkout."""
+    snakemake(results.parent, "--cores", "2", "--configfile", "config/airway/config.yaml")
+    return results.parent / "results-airway"
+
+
+def test_donors_have_the_genes_that_other_programs_name(donors):
+    """edgeR and limma-voom name 5,130 and 5,170, DESeq2 4,030; printed for who runs it."""
+    row = table(donors, "bulk/tests.tsv").iloc[0]
+    assert row["status"] == "tested" and row["n_units"] == 4
+    assert abs(row["n_significant"] / 5150 - 1) < 0.05
+    assert abs(row["n_significant_normal"] / 4030 - 1) < 0.02
+    log = (donors / "logs/bulk/fit_bulk.log").read_text(encoding="utf-8")
+    assert f"{row['n_significant']} of {row['n_genes']} genes significant" in log
+    assert f"{row['n_significant_normal']} by the normal reference" in log
+
+
+def test_donors_respond_as_to_a_glucocorticoid(donors):
+    sets = table(donors, "bulk/set_tests.tsv")
+    row = sets[(sets["set_id"] == "DRUG_glucocorticoid_response") & (sets["method"] == "rotation")]
+    assert row["direction"].item() == "up" and row["p_adj"].item() < 0.05

@@ -32,7 +32,7 @@ Object.assign(seen, {
   title: document.title,
   images: images.map(i => [i.alt, i.naturalWidth, i.naturalHeight]),
   figures: [...document.querySelectorAll("figure > svg")]
-    .map(e => [e.getAttribute("aria-label"), ...size(e), e.querySelectorAll("use, path").length]),
+    .map(e => [e.getAttribute("aria-label"), ...size(e), e.querySelectorAll("use, path, image").length]),
   lost: links.filter(l => !document.getElementById(l)), links: links.length,
   requested: performance.getEntriesByType("resource").map(r => r.name).filter(n => !n.startsWith("data:")),
   chart: document.querySelectorAll("#explorer-chart svg path").length,

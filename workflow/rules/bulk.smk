@@ -4,13 +4,17 @@
 rule collect_counts:
     input:
         files=all_files("libraries", "path", assay="bulk"),
+        length_tables=all_files("libraries", "lengths", assay="bulk"),
         orthologs_mouse=configured("orthologs_mouse"),
         orthologs_rat=configured("orthologs_rat"),
         tx2gene=configured("tx2gene"),
     output:
         counts="<results>/bulk/counts.tsv",
+        lengths="<results>/bulk/lengths.tsv",
         genes="<results>/bulk/genes.tsv",
         qc="<results>/bulk/qc.tsv",
+        planes="<results>/bulk/planes.tsv",
+        distances="<results>/bulk/distances.tsv",
         figure="<results>/bulk/qc.png",
     log:
         "<logs>/bulk/collect_counts.log",
@@ -40,6 +44,7 @@ rule score_bulk:
         genes="<results>/bulk/genes.tsv",
         qc="<results>/bulk/qc.tsv",
         signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
         progeny=configured("progeny"),
         orthologs_mouse=configured("orthologs_mouse"),
         orthologs_rat=configured("orthologs_rat"),
@@ -68,6 +73,7 @@ rule score_bulk:
 rule fit_bulk:
     input:
         counts="<results>/bulk/counts.tsv",
+        lengths="<results>/bulk/lengths.tsv",
         genes="<results>/bulk/genes.tsv",
         qc="<results>/bulk/qc.tsv",
         animals=sheet_path("animals"),
@@ -77,6 +83,7 @@ rule fit_bulk:
     output:
         de=expand("<results>/bulk/de/{test}.tsv", test=plan.bulk_contrasts(STUDY)),
         tests="<results>/bulk/tests.tsv",
+        dispersion="<results>/bulk/dispersion.tsv",
         figure="<results>/bulk/tests.png",
     log:
         "<logs>/bulk/fit_bulk.log",
@@ -127,3 +134,43 @@ rule rank_sets:
         "Placing gene sets in the ranked tests (display only)"
     script:
         "../scripts/bulk/rank_sets.py"
+
+
+rule test_sets:
+    input:
+        counts="<results>/bulk/counts.tsv",
+        lengths="<results>/bulk/lengths.tsv",
+        genes="<results>/bulk/genes.tsv",
+        qc="<results>/bulk/qc.tsv",
+        animals=sheet_path("animals"),
+        libraries=sheet_path("libraries"),
+        exclusions=sheet_path("exclusions"),
+        claims=claims_path(),
+        tests="<results>/bulk/tests.tsv",
+        signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
+        gene_sets=configured("gene_sets"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
+    output:
+        sets="<results>/bulk/set_tests.tsv",
+    log:
+        "<logs>/bulk/test_sets.log",
+    benchmark:
+        "<benchmarks>/bulk/test_sets.tsv"
+    conda:
+        "../../envs/bulk.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(1000, 30),
+        runtime=runtime_for(10),
+    params:
+        analyses=setting("bulk/analyses"),
+        tests=setting("bulk/tests"),
+        settings=setting("bulk/sets"),
+        roles=setting("roles"),
+        code=code_digest("bulk/test_sets"),
+    message:
+        "Testing which gene sets respond in the declared contrasts"
+    script:
+        "../scripts/bulk/test_sets.py"

@@ -51,8 +51,7 @@ def _study_folder():
         raise WorkflowError(
             "study_dir is needed where the config does not come from a file (use as a module)"
         )
-    folder = Path(str(workflow.configfiles[-1])).parent
-    return os.path.relpath(folder)
+    return os.path.relpath(Path(str(workflow.configfiles[-1])).parent)
 
 
 # Every default is filled in here, once, so that results and provenance show the whole configuration.
@@ -196,9 +195,8 @@ def runtime_for(minutes, per_input_mb=0):
     """Run time in minutes that grows with the size of the input and doubles with every attempt."""
 
     def runtime(wildcards, input, attempt):
-        return int(
-            (minutes + plan.memory_need(input, per_input_mb)) * 2 ** (attempt - 1)
-        )
+        needed = minutes + plan.memory_need(input, per_input_mb)
+        return int(needed * 2 ** (attempt - 1))
 
     return runtime
 
@@ -213,6 +211,11 @@ def network_test(wildcards):
     return f"{STUDY.results}/bulk/de/{network_settings(wildcards)['test']}.tsv"
 
 
+def network_tables(wildcards):
+    """Third-party tables of a signalling network, by name; none where it takes the team's own."""
+    return plan.network_tables(STUDY, wildcards.network)
+
+
 def raw_files():
     """Every raw file that the sheets name, as jobs are given it."""
     return [f for sheet in SPECIMEN_SHEETS for f in all_files(sheet, "path")]
@@ -220,10 +223,8 @@ def raw_files():
 
 def report_inputs():
     """Files that the report reads, by name: results, sheets, claims and the team's tables."""
-    tables = {
-        n: resource(f)
-        for n, f in (("dictionary", "outcomes.tsv"), ("signalling", "signalling.tsv"))
-    }
+    tables = {"dictionary": resource("outcomes.tsv")}
+    tables["signalling"] = resource("signalling.tsv")
     own = {"claims": claims_path(), "lock": lock_path(), "key": STUDY.key_file() or []}
     sheets = {n: sheet_path(n) for n in study_sheets()}
     return sheets | own | tables | plan.report_inputs(STUDY)
@@ -238,7 +239,7 @@ CHECK_REQUEST = {
     "files": [str(f) for f in workflow.configfiles],
     "folder": str(STUDY.folder),
     "results": STUDY.results,
-    "dictionary": resource("outcomes.tsv"),
+    "tables": {n: resource(f"{n}.tsv") for n in plan.CHECK_TABLES},
 }
 
 

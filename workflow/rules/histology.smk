@@ -37,6 +37,7 @@ rule measure_sections:
     output:
         measurements="<results>/histology/{animal_id}/measurements.tsv",
         objects="<results>/histology/{animal_id}/objects.parquet",
+        quality="<results>/histology/{animal_id}/quality.tsv",
         overlay="<results>/histology/{animal_id}/overlays.png",
         sections=directory("<results>/histology/{animal_id}/sections"),
     log:

@@ -40,6 +40,7 @@ rule aggregate_animals:
         dictionary=resource("outcomes.tsv"),
     output:
         animals="<results>/outcomes/animals.tsv",
+        everyone="<results>/outcomes/animals_all.tsv",
         variance="<results>/outcomes/variance.tsv",
         sampling="<results>/outcomes/sampling.tsv",
     log:

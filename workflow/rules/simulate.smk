@@ -10,6 +10,7 @@ rule simulate_design:
     output:
         targets="<results>/simulate/truth/targets.tsv",
         animals="<results>/simulate/truth/animals.tsv",
+        links="<results>/simulate/truth/links.tsv",
     log:
         "<logs>/simulate/simulate_design.log",
     benchmark:
@@ -118,10 +119,13 @@ rule simulate_bulk:
     input:
         targets="<results>/simulate/truth/targets.tsv",
         signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
+        signalling=resource("signalling.tsv"),
     output:
         raw=simulated_files("libraries", "path", assay="bulk"),
         truth="<results>/simulate/truth/bulk.tsv",
         genes="<results>/simulate/truth/bulk_genes.tsv",
+        routes="<results>/simulate/truth/routes.tsv",
     log:
         "<logs>/simulate/simulate_bulk.log",
     benchmark:
@@ -147,6 +151,8 @@ rule simulate_singlecell:
     input:
         targets="<results>/simulate/truth/targets.tsv",
         signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
+        signalling=resource("signalling.tsv"),
     output:
         raw=simulated_files("libraries", "path", assay="singlecell"),
         truth="<results>/simulate/truth/singlecell.tsv",

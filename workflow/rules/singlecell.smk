@@ -5,13 +5,17 @@ rule build_atlas:
     input:
         files=all_files("libraries", "path", assay="singlecell"),
         markers=resource("cell_types.tsv"),
+        own=configured("cell_types"),
     output:
         atlas="<results>/singlecell/atlas.h5ad",
         cells="<results>/singlecell/cells.tsv",
         qc="<results>/singlecell/qc.tsv",
+        clusters="<results>/singlecell/clusters.tsv",
         markers="<results>/singlecell/markers.tsv",
+        facts="<results>/singlecell/atlas.tsv",
         quality="<results>/singlecell/qc.png",
         map="<results>/singlecell/umap.png",
+        dots="<results>/singlecell/markers.png",
     log:
         "<logs>/singlecell/build_atlas.log",
     benchmark:
@@ -37,10 +41,12 @@ rule score_singlecell:
     input:
         atlas="<results>/singlecell/atlas.h5ad",
         signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
     output:
         counts="<results>/singlecell/pseudobulk/counts.tsv",
         groups="<results>/singlecell/pseudobulk/groups.tsv",
         genes="<results>/singlecell/pseudobulk/genes.tsv",
+        moments="<results>/singlecell/pseudobulk/moments.tsv",
         scores="<results>/singlecell/scores.tsv",
     log:
         "<logs>/singlecell/score_singlecell.log",
@@ -65,12 +71,15 @@ rule score_singlecell:
 rule test_composition:
     input:
         groups="<results>/singlecell/pseudobulk/groups.tsv",
+        cells="<results>/singlecell/cells.tsv",
         animals=sheet_path("animals"),
         libraries=sheet_path("libraries"),
         exclusions=sheet_path("exclusions"),
         claims=claims_path(),
     output:
         composition="<results>/singlecell/composition.tsv",
+        arms="<results>/singlecell/umap_arms.png",
+        shares="<results>/singlecell/composition.png",
     log:
         "<logs>/singlecell/test_composition.log",
     benchmark:
@@ -96,6 +105,7 @@ rule fit_pseudobulk:
         counts="<results>/singlecell/pseudobulk/counts.tsv",
         groups="<results>/singlecell/pseudobulk/groups.tsv",
         genes="<results>/singlecell/pseudobulk/genes.tsv",
+        moments="<results>/singlecell/pseudobulk/moments.tsv",
         animals=sheet_path("animals"),
         libraries=sheet_path("libraries"),
         exclusions=sheet_path("exclusions"),

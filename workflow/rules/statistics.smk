@@ -36,6 +36,7 @@ rule estimate_contrasts:
 rule judge_claims:
     input:
         outcomes="<results>/outcomes/animals.tsv",
+        everyone="<results>/outcomes/animals_all.tsv",
         contrasts="<results>/statistics/contrasts.tsv",
         associations=plan.claimed_associations(STUDY),
         animals=sheet_path("animals"),

@@ -1,0 +1,148 @@
+"""How often a route is called where arms do nothing, how often a planted one is, and what of it comes back where signs are wrong.
+
+    python benchmarks/route_error.py null [STUDIES]
+    python benchmarks/route_error.py planted [DRAWS]
+
+`null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of the
+condition or with one along a planted route, and tests routes with arms dealt anew. `planted` draws routes in the own table: a receptor,
+three factors that it reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
+genes at random. Prints the tables of docs/linkage.md.
+"""
+
+import sys
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
+
+from periomics.core.seeds import generator
+from periomics.genes.design import model_matrix
+from periomics.genes.tested import tested_genes
+from periomics.linkage.network import solve_pool
+from periomics.linkage.refits import gains, relabelled, route_tests
+from periomics.linkage.routes import changed_genes
+from periomics.linkage.signed import own_table
+from periomics.linkage.states import states_of
+from periomics.study.settings.linkage import SignallingNetwork
+
+ROOT = Path(__file__).resolve().parents[1]
+SETTINGS = SignallingNetwork(name="b", test="a.b", inputs={"EGFR": 1}, depth=6, beta=0.2)
+EDGES = own_table(str(ROOT / "resources/signalling.tsv"), "human").edges
+RECEPTORS = sorted(set(EDGES.loc[EDGES["layer"] == "ligand_receptor", "target"]))
+ISOLATIONS, GENES = 6, 2000
+FLIPS = (0.0, 0.1, 0.2, 0.3)
+
+
+def planted(rng):
+    """A receptor, the states of three factors behind it, and their genes with the sign that follows."""
+    while True:
+        receptor = str(rng.choice(RECEPTORS))
+        factors = sorted(set(EDGES.loc[EDGES["layer"] == "transcription", "source"]))
+        reach = states_of(EDGES, {receptor: 1}, dict.fromkeys(factors, 1.0), 4)
+        near = [f for f in factors if (f, 1) in reach.first and (f, -1) not in reach.first]
+        if len(near) < 3:
+            continue
+        chosen = [str(f) for f in rng.choice(near, 3, replace=False)]
+        own = EDGES[EDGES["source"].isin(chosen) & (EDGES["layer"] == "transcription")]
+        both = own.groupby("target")["sign"].nunique()
+        own = own[own["target"].map(both) == 1].drop_duplicates("target")
+        genes = dict(zip(own["target"], own["sign"].astype(float), strict=True))
+        if len(genes) >= 6 and not set(genes) & {receptor, *chosen}:
+            return receptor, chosen, genes
+
+
+def recall(draws):
+    """Factors and genes that come back, and whether the receptor explains most of all receptors."""
+    print("| wrong signs | factors found | genes right | receptor first | first or alike |")
+    print("|---|---|---|---|---|")
+    targets = sorted(set(EDGES.loc[EDGES["layer"] == "transcription", "target"]))
+    for share in FLIPS:
+        rng, found = generator(20261129, "planted", str(share)), []
+        for _ in range(draws):
+            receptor, factors, genes = planted(rng)
+            names = sorted(genes)
+            wrong = rng.random(len(names)) < share
+            given = {g: genes[g] * (-1 if w else 1) for g, w in zip(names, wrong, strict=True)}
+            others = rng.choice([t for t in targets if t not in genes], len(genes) // 3)
+            given |= {str(o): float(rng.choice([-1, 1])) for o in others}
+            pool = solve_pool(EDGES, {receptor: 1}, given, SETTINGS.beta, depth=6, limit=1)
+            states = pool.solutions[0].states if pool.solutions else {}
+            all_gains = gains(EDGES, dict.fromkeys(RECEPTORS, 1), given, SETTINGS)
+            best = max(all_gains.values())
+            own = all_gains[receptor]
+            found.append(
+                (
+                    np.mean([states.get(f, 0) == 1 for f in factors]),
+                    np.mean([states.get(g, 0) == genes[g] for g in genes]),
+                    own >= best - 1e-9 and sum(v >= best - 1e-9 for v in all_gains.values()) == 1,
+                    own >= best - 1e-9,
+                )
+            )
+        print(f"| {share:g} | " + " | ".join(f"{v:.2f}" for v in np.mean(found, axis=0)) + " |")
+
+
+def counts_of(genes, effect, rng):
+    """Counts of paired isolations; genes share three hidden factors, and those given move with the condition."""
+    names = sorted(set(EDGES["target"]) | set(EDGES["source"]))
+    names += [f"other{i}" for i in range(GENES - len(names))]
+    n = 2 * ISOLATIONS
+    hidden = rng.normal(size=(GENES, 3)) @ rng.normal(size=(3, n)) * 0.3
+    isolation = rng.normal(scale=0.4, size=(GENES, ISOLATIONS))[:, np.arange(n) // 2]
+    moved = pd.Series(genes, dtype=float).reindex(names).fillna(0.0).to_numpy() * effect
+    mean = np.exp(rng.normal(5, 1.2, GENES))[:, None]
+    mu = mean * np.exp(hidden + isolation + moved[:, None] * (np.arange(n) % 2))
+    counts = rng.poisson(rng.gamma(10, mu / 10))
+    ids = [f"s{i}" for i in range(n)]
+    units = pd.DataFrame(
+        {
+            "specimen_id": ids,
+            "animal_id": [f"I{i // 2}" for i in range(n)],
+            "arm": np.where(np.arange(n) % 2, "medium", "vehicle"),
+            "block_animal_id": [f"I{i // 2}" for i in range(n)],
+        }
+    )
+    return pd.DataFrame(counts, index=names, columns=ids), units
+
+
+def changed(counts, units):
+    tested = tested_genes(counts, model_matrix(units), 10)
+    symbols = pd.Series(counts.index, index=counts.index)
+    table = tested.named({"medium": 1.0, "vehicle": -1.0}, symbols, 0.05)
+    return changed_genes(table, EDGES, SETTINGS.q, SETTINGS.genes)
+
+
+def null(studies):
+    """Share of studies in which the route of one receptor, and any of three, has p or p_adj at most .05."""
+    print("| effect, log2 | genes changed | one receptor, p ≤ .05 | any of three, p_adj ≤ .05 |")
+    print("|---|---|---|---|")
+    for effect in (0.0, 1.5, 2.5):
+        rng, found = generator(20261129, "null", str(effect)), []
+        for _ in range(studies if effect == 0 else max(20, studies // 10)):
+            receptor, _, genes = planted(rng)
+            others = [r for r in rng.permutation(RECEPTORS) if r != receptor][:2]
+            inputs = dict.fromkeys([receptor, *map(str, others)], 1)
+            counts, units = counts_of(genes, effect * np.log(2), rng)
+            many, floor = relabelled(units, ["medium", "vehicle"], rng, 199)
+            own = changed(counts, units)
+            table = route_tests(
+                EDGES,
+                inputs,
+                own,
+                SETTINGS,
+                permuted=[changed(counts, u) for u in many] if own else [{}],
+                topologies=[],
+                floor=floor,
+            )
+            if not own:
+                found.append((0, False, False))
+                continue
+            p = table.set_index("receptor")
+            found.append((len(own), p.at[receptor, "p"] <= 0.05, (p["p_adj"] <= 0.05).any()))
+        print(f"| {effect:g} | " + " | ".join(f"{v:.3f}" for v in np.mean(found, axis=0)) + " |")
+
+
+if __name__ == "__main__":
+    number = int(sys.argv[2]) if len(sys.argv) > 2 else 100
+    {"null": null, "planted": recall}[sys.argv[1]](number)
