@@ -212,8 +212,8 @@ def network_test(wildcards):
 
 
 def network_tables(wildcards):
-    """Third-party tables of a signalling network, by name; none where it takes the team's own."""
-    return plan.network_tables(STUDY, wildcards.network)
+    """Third-party tables of a signalling network, and results that it reads, by name."""
+    return plan.network_files(STUDY, wildcards.network)
 
 
 def raw_files():

@@ -72,12 +72,14 @@ rule solve_network:
         de=network_test,
         tests="<results>/bulk/tests.tsv",
         signalling=resource("signalling.tsv"),
+        signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
     output:
         edges="<results>/linkage/network/{network}/edges.tsv",
+        nodes="<results>/linkage/network/{network}/nodes.tsv",
         genes="<results>/linkage/network/{network}/genes.tsv",
         solver="<results>/linkage/network/{network}/solver.tsv",
         graph="<results>/linkage/network/{network}/routes.graphml",
-        figure="<results>/linkage/network/{network}/routes.png",
     log:
         "<logs>/linkage/solve_network/{network}.log",
     benchmark:
@@ -90,6 +92,8 @@ rule solve_network:
         runtime=runtime_for(15),
     params:
         settings=network_settings,
+        questions=setting("linkage/questions"),
+        alpha=setting("linkage/alpha"),
         seed=setting("seed"),
         code=code_digest("linkage/solve_network"),
     message:
@@ -110,6 +114,8 @@ rule refit_routes:
         exclusions=sheet_path("exclusions"),
         claims=claims_path(),
         signalling=resource("signalling.tsv"),
+        signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
     output:
         routes="<results>/linkage/network/{network}/routes.tsv",
         refits="<results>/linkage/network/{network}/refits.tsv",
@@ -134,3 +140,32 @@ rule refit_routes:
         "Refitting routes without a unit and with arms dealt anew: {wildcards.network}"
     script:
         "../scripts/linkage/refit_routes.py"
+
+
+rule draw_routes:
+    input:
+        edges="<results>/linkage/network/{network}/edges.tsv",
+        nodes="<results>/linkage/network/{network}/nodes.tsv",
+        solver="<results>/linkage/network/{network}/solver.tsv",
+        refits="<results>/linkage/network/{network}/refits.tsv",
+        signatures=resource("signatures.tsv"),
+        responses=resource("responses.tsv"),
+    output:
+        figure="<results>/linkage/network/{network}/routes.svg",
+    log:
+        "<logs>/linkage/draw_routes/{network}.log",
+    benchmark:
+        "<benchmarks>/linkage/draw_routes/{network}.tsv"
+    conda:
+        "../../envs/linkage.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(700),
+        runtime=runtime_for(5),
+    params:
+        settings=network_settings,
+        code=code_digest("linkage/draw_routes"),
+    message:
+        "Drawing signed routes: {wildcards.network}"
+    script:
+        "../scripts/linkage/draw_routes.py"

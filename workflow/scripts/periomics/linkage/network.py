@@ -211,6 +211,7 @@ def solve_pool(
     depth: int | None = None,
     limit: int = 50,
     solver_name: str = "HiGHS",
+    weights: Mapping[str, float] | None = None,
 ) -> Pool:
     """All optima of the network up to `limit`, by cutting each off and solving again until the objective rises.
 
@@ -232,13 +233,15 @@ def solve_pool(
         Most optima.
     solver_name
         HiGHS or CBC.
+    weights
+        Node → share of its cost that evidence takes off.
 
     Raises
     ------
     PeriomicsError
         If the solver fails before the first solution.
     """
-    states = states_of(edges, inputs, measured, depth)
+    states = states_of(edges, inputs, measured, depth, weights)
     if not states.free:
         return Pool((), True, solver_name, notes=(NO_PATH,), edges=states.edges)
     model, solver = model_of(states, beta), choose_solver(solver_name)

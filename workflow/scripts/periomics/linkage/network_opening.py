@@ -10,15 +10,14 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.genes.axes import SetTables
 from periomics.genes.signatures import names_of
+from periomics.linkage.inverse import asked
+from periomics.linkage.programmes import EFFECTORS
 from periomics.linkage.reach import onward, reach_of
 from periomics.linkage.signed import Signed, goals_of, named_inputs, network_of
-from periomics.study.plan import bulk_contrasts, network_tables
+from periomics.study.plan import bulk_contrasts, network_tables, questions
 from periomics.study.settings.linkage import SignallingNetwork
 from periomics.study.settings.section import section_of
 from periomics.study.study import Study
-
-# Sets of what a route may lead to: genes of the barrier and of vessels.
-EFFECTORS = {"barrier": "EPI_", "vessels": "ANG_"}
 
 
 def check_networks(
@@ -40,6 +39,10 @@ def check_networks(
     tests = bulk_contrasts(study)
     for i, network in enumerate(networks):
         where = f"linkage/networks/{i}"
+        if network.inputs == "evidence" and not questions(study):
+            message = "there is no evidence of axes: linkage/questions is empty"
+            yield Problem("config", 0, f"{where}/inputs", message, "evidence")
+            continue
         if network.test not in tests:
             allowed = ", ".join(tests) if len(tests) <= 12 else ""
             message = f"no analysis has this test{nearest(network.test, tests)}"
@@ -57,11 +60,11 @@ def check_networks(
         if absent or unset or len(species) != 1:
             continue
         try:
-            found, _ = network_of(files, network, species[0])
+            found, receptors = network_of(files, network, species[0])
         except InputError as error:
             yield _told(error)
             continue
-        yield from _in_reach(where, network, found, sets, species[0])
+        yield from _in_reach(where, network, found, sets, species[0], receptors)
 
 
 def _told(error: InputError) -> Problem:
@@ -84,12 +87,26 @@ def _species(study: Study, test: str) -> list[str]:
 
 
 def _in_reach(
-    where: str, network: SignallingNetwork, found: Signed, sets: SetTables, species: str
+    where: str,
+    network: SignallingNetwork,
+    found: Signed,
+    sets: SetTables,
+    species: str,
+    receptors: frozenset[str],
 ) -> Iterator[Problem]:
     """Inputs that do not exist or have no ortholog, genes of barrier and vessels within the depth, and what the tables lack."""
     for note in found.notes:
         yield Problem("config", 0, where, note, level="note")
     known: dict[str, int] = {}
+    for name in network.weights:
+        try:
+            named_inputs({name: 1}, found)
+        except InputError as error:
+            yield Problem("config", 0, f"{where}/weights", error.message, name)
+    if not isinstance(network.inputs, dict):
+        message = "inputs are the receptors of axes with ligand and receptor shown, known then only"
+        yield Problem("config", 0, f"{where}/inputs", message, "evidence", level="note")
+        return
     for name, sign in network.inputs.items():
         try:
             inputs, lost = named_inputs({name: sign}, found)
@@ -99,10 +116,11 @@ def _in_reach(
         known |= inputs
         for reason in lost:
             yield Problem("config", 0, f"{where}/inputs", reason, name, level="warning")
-    ahead, goals = onward(found.edges), goals_of(found.edges)
+    edges, start, of = asked(found.edges, known, receptors, network)
+    ahead, goals = onward(edges), goals_of(found.edges)
     reached: set[str] = set()
-    for symbol, state in known.items():
-        reached |= reach_of(ahead, symbol, state, goals, network.depth).genes
+    for symbol, state in start.items():
+        reached |= reach_of(ahead, symbol, state, goals, of.depth).genes
     counts = {part: len(reached & _genes(sets, of, species)) for part, of in EFFECTORS.items()}
     told = ", ".join(f"{n} of {part}" for part, n in counts.items())
     message = f"within {network.depth} steps its inputs reach {len(reached)} genes, {told}"

@@ -7,14 +7,14 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
+from periomics.linkage.inverse import ANY
 from periomics.linkage.reach import onward, reach_of
 from periomics.linkage.refits import ROUNDING, gains
+from periomics.linkage.routes import MOST_EDGES
 from periomics.linkage.signed import goals_of
 from periomics.study.settings.linkage import SignallingNetwork
 
 RANK_COLUMNS = ("receptor", "rank", "of", "one_signed")
-# A network of more edges takes minutes for all its receptors, and has no ranks.
-MOST_EDGES = 3000
 
 
 def with_ranks(routes: pd.DataFrame, ranks: pd.DataFrame) -> pd.DataFrame:
@@ -48,10 +48,10 @@ def receptor_ranks(
     -------
     DataFrame
         RANK_COLUMNS. Receptors of the same gain share their mean rank, so that 1 is one that is alone at the top. No rank where
-        the receptor explains nothing, and none in networks of more than MOST_EDGES edges.
+        the receptor explains nothing, none in networks of more than MOST_EDGES edges, and none where every receptor is free.
         `one_signed` is the share of genes in reach that it reaches in one state only.
     """
-    compared = set(receptors) if len(edges) <= MOST_EDGES else set()
+    compared = set(receptors) if len(edges) <= MOST_EDGES and ANY not in inputs else set()
     known = sorted((compared | set(inputs)) & set(edges["source"]))
     of_sign = {
         sign: gains(edges, dict.fromkeys(known, sign), genes, settings) if genes else {}

@@ -19,9 +19,9 @@ from periomics.core.multiplicity import holm
 from periomics.core.solver import choose_solver
 from periomics.genes.design import model_matrix
 from periomics.genes.tested import tested_genes
-from periomics.linkage.network import Pool, edge_frequencies, model_of, solve_pool
-from periomics.linkage.routes import changed_genes
-from periomics.linkage.states import states_of
+from periomics.linkage.network import Pool, edge_frequencies, model_of
+from periomics.linkage.routes import MOST_EDGES, changed_genes, optima
+from periomics.linkage.states import Doubled, States, doubled, states_of
 from periomics.statistics.kernels.permutation import labellings
 from periomics.study.interface.linkage import ROUTE_COLUMNS
 from periomics.study.settings.bulk import BulkTests
@@ -33,39 +33,95 @@ ROUNDING = 1e-9
 # Arms that differ this many times in size have no p: with 8 and 3 units, the 3 with a threefold SD, p is at most .05 in .14 of
 # studies without a change, and in .29 where genes are chosen at q .5.
 MOST_UNEQUAL = 1.5
+# Relabellings of a network of more than MOST_EDGES edges for which a programme is solved; the others count as gains as large.
+MOST_SOLVED = 10
 # Level that a smallest possible p is held against.
 LEVEL = 0.05
 
 
 def gain(
-    edges: pd.DataFrame, receptor: str, sign: int, genes: Genes, settings: SignallingNetwork
+    edges: pd.DataFrame | Doubled,
+    receptor: str,
+    sign: int,
+    genes: Genes,
+    settings: SignallingNetwork,
 ) -> tuple[float, int]:
     """What a receptor alone explains: gain of the objective, and number of genes got right.
 
     Parameters
     ----------
     edges
-        Columns source, sign, target.
+        Columns source, sign, target, or what `doubled` made of them.
     receptor, sign
         The only input, and its state.
     genes
         Changed gene → signed weight.
     settings
-        depth, beta, solver.
+        depth, beta, solver, weights.
     """
-    states = states_of(edges, {receptor: sign}, genes, settings.depth)
-    if not states.free:
-        return 0.0, 0
+    states = states_of(edges, {receptor: sign}, genes, settings.depth, settings.weights)
+    return _gain(states, genes, settings) if states.free else (0.0, 0)
+
+
+def _gain(states: States, genes: Genes, settings: SignallingNetwork) -> tuple[float, int]:
     best = model_of(states, settings.beta).solve(choose_solver(settings.solver))
     right = sum(best.states.get(g, 0) * w > 0 for g, w in genes.items())
     return max(0.0, states.base(settings.beta) - best.objective), right
 
 
 def gains(
-    edges: pd.DataFrame, inputs: Mapping[str, int], genes: Genes, settings: SignallingNetwork
+    edges: pd.DataFrame | Doubled,
+    inputs: Mapping[str, int],
+    genes: Genes,
+    settings: SignallingNetwork,
 ) -> dict[str, float]:
     """Gain of every receptor on its own."""
-    return {r: gain(edges, r, s, genes, settings)[0] for r, s in inputs.items()}
+    graph = edges if isinstance(edges, Doubled) else doubled(edges)
+    return {r: gain(graph, r, s, genes, settings)[0] for r, s in inputs.items()}
+
+
+@dataclass
+class Rivals:
+    """Whether other genes, or other networks, give a receptor a gain as large as its own.
+
+    Attributes
+    ----------
+    inputs, settings
+        Of the network.
+    own
+        Receptor → its gain with the genes that changed.
+    budget
+        Programmes that may still be solved; None without a limit.
+    unsolved
+        Comparisons that were left open and count as gains as large.
+    """
+
+    inputs: Mapping[str, int]
+    settings: SignallingNetwork
+    own: Mapping[str, float]
+    budget: int | None = None
+    unsolved: int = 0
+
+    def alike(self, graph: Doubled, genes: Genes) -> dict[str, bool]:
+        """Receptor → whether its gain there is as large; nothing is solved where it cannot be."""
+        return {r: self._alike(graph, r, s, genes) for r, s in self.inputs.items()}
+
+    def _alike(self, graph: Doubled, receptor: str, sign: int, genes: Genes) -> bool:
+        own = self.own[receptor]
+        if own <= ROUNDING:
+            return True
+        if sum(abs(w) for w in genes.values()) < own:
+            return False
+        settings = self.settings
+        states = states_of(graph, {receptor: sign}, genes, settings.depth, settings.weights)
+        if not states.free or states.most(settings.beta) < own - ROUNDING:
+            return False
+        if self.budget == 0:
+            self.unsolved += 1
+            return True
+        if self.budget is not None:
+            self.budget -= 1
+        return _gain(states, genes, settings)[0] >= own - ROUNDING
 
 
 def rewired(edges: pd.DataFrame, rng: np.random.Generator, swaps: int = 10) -> pd.DataFrame:
@@ -115,7 +171,7 @@ def route_tests(
     edges, inputs, genes, settings
         Of the network; `inputs` in the symbols of the edges.
     permuted
-        Changed genes of every relabelling of the contrasted arms but the observed one.
+        Changed genes of every relabelling of the contrasted arms but the observed one, in random order.
     topologies
         Rewired networks.
     floor
@@ -128,17 +184,23 @@ def route_tests(
     DataFrame
         ROUTE_COLUMNS. A receptor without gain has p 1.
     """
-    found = {r: gain(edges, r, s, genes, settings) for r, s in inputs.items()}
-    drawn = [gains(edges, inputs, g, settings) if g else {} for g in permuted]
-    shapes = [gains(t, inputs, genes, settings) for t in topologies] if genes else []
+    graph, large = doubled(edges), len(edges) > MOST_EDGES
+    found = {r: gain(graph, r, s, genes, settings) for r, s in inputs.items()}
+    own_gains = {r: own for r, (own, _) in found.items()}
+    rivals = Rivals(inputs, settings, own_gains, MOST_SOLVED if large else None)
+    drawn = [rivals.alike(graph, g) for g in permuted]
+    others = Rivals(inputs, settings, own_gains)
+    shapes = [others.alike(doubled(t), genes) for t in topologies] if genes else []
     if drawn and floor * len(inputs) > LEVEL:
         least = f"{floor * len(inputs):.2g} is the smallest p that this design can give after Holm"
         reason = f"{len(inputs)} receptors are too many: {least}"
+    if large:
+        reason = "; ".join(r for r in (reason, too_large(edges, rivals.unsolved)) if r)
     rows = []
     for receptor, (own, right) in found.items():
-        hits = sum(d.get(receptor, 0.0) >= own - ROUNDING for d in drawn)
+        hits = sum(d[receptor] for d in drawn)
         p = max((hits + 1) / (len(drawn) + 1), floor) if drawn else np.nan
-        alike = [s[receptor] >= own - ROUNDING for s in shapes]
+        alike = [s[receptor] for s in shapes]
         rows.append(
             {
                 "receptor": receptor,
@@ -191,6 +253,16 @@ class Refitting:
         table = tested.named(weights, self.of.symbols, self.tests.alpha)
         return changed_genes(table, self.edges, self.settings.q, self.settings.genes)
 
+    @property
+    def large(self) -> bool:
+        """Whether the network is too large to be solved hundreds of times."""
+        return len(self.edges) > MOST_EDGES
+
+    @property
+    def networks_beside(self) -> int:
+        """Rewired networks; none of a large one, whose programmes take up to half a minute each."""
+        return 0 if self.large else self.settings.rewired
+
     def judged(self, inputs: Mapping[str, int], rng: np.random.Generator) -> pd.DataFrame:
         """`route_tests` of these units, with their arms dealt anew where that may be."""
         of, settings, contrast = self.of, self.settings, self.contrast
@@ -206,7 +278,7 @@ class Refitting:
             self.changed(of.units),
             settings,
             permuted=[self.changed(u) for u in many],
-            topologies=[rewired(self.edges, rng) for _ in range(settings.rewired)],
+            topologies=[rewired(self.edges, rng) for _ in range(self.networks_beside)],
             floor=floor,
             reason=reason,
         )
@@ -218,16 +290,17 @@ class Refitting:
         out = {}
         for unit in sorted(set(units.loc[units["arm"].isin(arms), "animal_id"])):
             genes = self.changed(units[units["animal_id"] != unit])
-            out[unit] = solve_pool(
-                self.edges,
-                inputs,
-                genes,
-                self.settings.beta,
-                depth=self.settings.depth,
-                limit=self.settings.pool,
-                solver_name=self.settings.solver,
-            )
+            limit = 1 if self.large else self.settings.pool
+            out[unit] = optima(self.edges, inputs, self.settings, genes, self.settings.beta, limit)
         return out
+
+
+def too_large(edges: pd.DataFrame, unsolved: int) -> str:
+    """What was left out of a network of more than MOST_EDGES edges."""
+    said = f"{len(edges)} edges, more than {MOST_EDGES}: no rewired networks, one optimum a refit"
+    if not unsolved:
+        return said
+    return f"{said}; {unsolved} gains under other labels were not solved and count as large as this"
 
 
 def two_arms(of: Designed, contrast: str) -> str:

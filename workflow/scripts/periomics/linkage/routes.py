@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -10,13 +11,16 @@ import pandas as pd
 
 from periomics.core.seeds import generator
 from periomics.core.solver import version_of
-from periomics.linkage.network import Pool, edge_frequencies, shuffled, solve_pool
+from periomics.linkage.inverse import ANY
+from periomics.linkage.network import Pool, Solution, edge_frequencies, shuffled, solve_pool
 from periomics.linkage.signed import goals_of
 from periomics.study.interface.linkage import EDGE_COLUMNS
 from periomics.study.settings.linkage import SignallingNetwork
 
 SOLVER_COLUMNS = (
     "declared",
+    "mode",
+    "weights",
     "beta",
     "depth",
     "solver",
@@ -35,6 +39,9 @@ SOLVER_COLUMNS = (
 )
 # Multiples of the declared cost of a node for which the network is solved too.
 BETA_PATH = (2.0, 1.0, 0.5, 0.25, 0.125)
+# A network of more edges takes up to half a minute for a programme: few optima, no null, no other costs, no ranks.
+MOST_EDGES = 3000
+MOST_OPTIMA = 5
 
 
 def changed_genes(de: pd.DataFrame, edges: pd.DataFrame, q: float, most: int) -> dict[str, float]:
@@ -56,6 +63,46 @@ def changed_genes(de: pd.DataFrame, edges: pd.DataFrame, q: float, most: int) ->
     }
 
 
+def without_any(pool: Pool, beta: float) -> Pool:
+    """Optima without the node behind all receptors and its cost, each once."""
+    return replace(
+        pool,
+        solutions=tuple(_stripped(s, beta) for s in pool.solutions),
+        bound=pool.bound - beta,
+    )
+
+
+def _stripped(solution: Solution, beta: float) -> Solution:
+    return replace(
+        solution,
+        objective=solution.objective - beta,
+        states={v: x for v, x in solution.states.items() if v != ANY},
+        edges=tuple(e for e in solution.edges if e[0] != ANY),
+    )
+
+
+def optima(
+    edges: pd.DataFrame,
+    inputs: Mapping[str, int],
+    settings: SignallingNetwork,
+    measured: Mapping[str, float],
+    beta: float,
+    limit: int,
+) -> Pool:
+    """Optima of a network as its settings ask for them; where every receptor is free, without the node behind them."""
+    pool = solve_pool(
+        edges,
+        inputs,
+        measured,
+        beta,
+        depth=settings.depth,
+        limit=limit,
+        solver_name=settings.solver,
+        weights=settings.weights,
+    )
+    return without_any(pool, beta) if ANY in inputs else pool
+
+
 def find_routes(
     edges: pd.DataFrame,
     inputs: Mapping[str, int],
@@ -63,6 +110,7 @@ def find_routes(
     settings: SignallingNetwork,
     seed: int,
     name: str,
+    programmes: Mapping[str, float] | None = None,
 ) -> tuple[pd.DataFrame, Pool]:
     """Optimal routes with their frequency in the pool of optima and in a null where the genes' changes are dealt anew.
 
@@ -78,6 +126,8 @@ def find_routes(
         depth (steps), beta (cost of a node), pool (most optima), nulls (shuffles), solver.
     seed, name
         For the shuffles.
+    programmes
+        Programme → signed weight, to be explained beside the genes; not shuffled.
 
     Returns
     -------
@@ -86,13 +136,19 @@ def find_routes(
     pool
         The optima.
     """
-    solved = partial(solve_pool, edges, inputs, depth=settings.depth, solver_name=settings.solver)
-    pool = solved(genes, settings.beta, limit=settings.pool)
+    solved, large = partial(optima, edges, inputs, settings), len(edges) > MOST_EDGES
+    beside = dict(programmes or {})
+    most = min(settings.pool, MOST_OPTIMA) if large else settings.pool
+    pool = solved({**genes, **beside}, settings.beta, most)
+    if large:
+        said = f"more than {MOST_EDGES} edges: at most {most} optima, no null and no other beta"
+        pool = replace(pool, notes=(*pool.notes, said))
+    shuffles = 0 if large else settings.nulls
     table = edge_frequencies([pool]).rename("frequency").reset_index()
     if len(table):
         rng = generator(seed, "solve_network", name)
         nulls = [
-            solved(shuffled(genes, rng), settings.beta, limit=5) for _ in range(settings.nulls)
+            solved({**shuffled(genes, rng), **beside}, settings.beta, 5) for _ in range(shuffles)
         ]
         null = (
             edge_frequencies(nulls).rename("null_frequency")
@@ -105,7 +161,7 @@ def find_routes(
             else table
         )
     table = table.reindex(columns=["source", "sign", "target", "frequency", "null_frequency"])
-    table["null_frequency"] = table["null_frequency"].fillna(0.0) if settings.nulls else np.nan
+    table["null_frequency"] = table["null_frequency"].fillna(0.0) if shuffles else np.nan
     table["pool_complete"] = "yes" if pool.complete else "no"
     facts = edges.drop_duplicates(["source", "sign", "target"])[
         ["source", "sign", "target", "layer", "evidence"]
@@ -123,8 +179,17 @@ def solver_table(
     inputs: Mapping[str, int],
     genes: Mapping[str, float],
     settings: SignallingNetwork,
+    programmes: Mapping[str, float] | None = None,
+    said: Sequence[str] = (),
 ) -> pd.DataFrame:
     """What was solved and how far it is proven: a row for the declared beta, and for more and less of it.
+
+    Parameters
+    ----------
+    pool, edges, inputs, genes, settings, programmes
+        Of `find_routes`.
+    said
+        What was said of the network before: it stands beside the declared beta.
 
     Returns
     -------
@@ -132,18 +197,20 @@ def solver_table(
         SOLVER_COLUMNS by falling beta; `pool` and `pool_complete` of the declared beta only. Where the declared beta explains
         nothing, its note says from which one on something is.
     """
-    solved = partial(solve_pool, edges, inputs, depth=settings.depth, solver_name=settings.solver)
-    rows = []
-    for factor in BETA_PATH:
+    measured, rows = {**genes, **(programmes or {})}, []
+    weights = ", ".join(f"{v} {w:g}" for v, w in sorted(settings.weights.items())) or "none"
+    for factor in (1.0,) if len(edges) > MOST_EDGES else BETA_PATH:
         beta = settings.beta * factor
         own = factor == 1
-        found = pool if own else solved(genes, beta, limit=1)
+        found = pool if own else optima(edges, inputs, settings, measured, beta, 1)
         best = found.solutions[0] if found.solutions else None
         rows.append(
             {
                 "declared": "yes" if own else "no",
                 "beta": beta,
-                "depth": settings.depth,
+                "mode": settings.mode,
+                "weights": weights,
+                "depth": settings.depth - (ANY in inputs),
                 "solver": found.solver,
                 "version": version_of(found.solver),
                 "status": best.status if best else "no path",
@@ -158,7 +225,7 @@ def solver_table(
                 "nodes": len(best.states) if best else 0,
                 "pool": len(found.solutions) if own else np.nan,
                 "pool_complete": ("yes" if found.complete else "no") if own else "",
-                "note": "; ".join(found.notes),
+                "note": "; ".join([*said, *found.notes] if own else found.notes),
             }
         )
     table = pd.DataFrame(rows, columns=list(SOLVER_COLUMNS))
@@ -167,68 +234,3 @@ def solver_table(
     said = f"something is at {filled.max():g}" if len(filled) else "nor at an eighth of it"
     table.loc[empty, "note"] += f"; {said}"
     return table
-
-
-def route_figure(table: pd.DataFrame, genes: Mapping[str, float], title: str):
-    """The routes as a layered graph: receptor on top, genes at the bottom; width is frequency, colour is the state."""
-    import networkx as nx
-
-    from periomics.core.figures import PALETTE, new_figure
-
-    fig, ax = new_figure(8, 6)
-    ax.axis("off")
-    ax.set_title(title, fontsize=9)
-    graph = nx.DiGraph()
-    for row in table.itertuples():
-        graph.add_edge(row.source, row.target, width=0.5 + 2.5 * row.frequency, sign=row.sign)
-    state = dict(zip(table["source"], table["source_state"], strict=True)) | dict(
-        zip(table["target"], table["target_state"], strict=True)
-    )
-    roots = [n for n in graph if graph.in_degree(n) == 0]
-    depth: dict[str, int] = {}
-    for root in sorted(roots):
-        for node, d in nx.single_source_shortest_path_length(graph, root).items():
-            depth[node] = min(depth.get(node, 10**6), d)
-    layers: dict[int, list[str]] = {}
-    for node in sorted(graph):
-        layers.setdefault(depth.get(node, 0), []).append(node)
-    place = {
-        n: ((i + 1) / (len(names) + 1), -d)
-        for d, names in layers.items()
-        for i, n in enumerate(names)
-    }
-    for a, b, data in graph.edges(data=True):
-        style = "-|>" if data["sign"] > 0 else "-["
-        ax.annotate(
-            "",
-            place[b],
-            place[a],
-            arrowprops={
-                "arrowstyle": style,
-                "lw": data["width"],
-                "color": "0.4",
-                "shrinkA": 9,
-                "shrinkB": 9,
-            },
-        )
-    for node, (x, y) in place.items():
-        colour = (
-            PALETTE[2]
-            if state.get(node, 0) > 0
-            else PALETTE[1]
-            if state.get(node, 0) < 0
-            else "0.8"
-        )
-        shape = "square,pad=0.25" if node in genes else "round,pad=0.25"
-        ax.text(
-            x,
-            y,
-            node,
-            ha="center",
-            va="center",
-            fontsize=6,
-            bbox={"boxstyle": shape, "fc": colour, "ec": "none", "alpha": 0.85},
-        )
-    if place:
-        ax.set(xlim=(0, 1), ylim=(min(y for _, y in place.values()) - 0.5, 0.5))
-    return fig

@@ -62,7 +62,8 @@ class Signed:
 def goals_of(edges: pd.DataFrame) -> frozenset[str]:
     """Nodes that may be genes to explain: targets of transcription; where no edge is of that layer, all with an edge in."""
     by_factors = edges["layer"] == TRANSCRIPTION
-    return frozenset(edges.loc[by_factors | ~by_factors.any(), "target"])
+    known = edges["layer"].isin(LAYERS)
+    return frozenset(edges.loc[by_factors | (known & ~by_factors.any()), "target"])
 
 
 def own_table(path: str, species: str) -> Signed:

@@ -6,14 +6,22 @@ in its measured state is left out before anything is solved.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 
 State = tuple[str, int]
 Edge = tuple[str, int, str]
+
+
+@dataclass(frozen=True)
+class Doubled:
+    """The states of all nodes of a network: `behind` a state those that follow from it, `before` it those that lead to it."""
+
+    behind: Mapping[State, tuple[State, ...]]
+    before: Mapping[State, tuple[State, ...]]
 
 
 @dataclass(frozen=True)
@@ -34,6 +42,8 @@ class States:
         State → states one step before and behind, among `free` (parents also among the inputs).
     depth
         Most steps of a way; None without a limit.
+    weights
+        Node → share of its cost that evidence takes off.
     """
 
     inputs: Mapping[str, int]
@@ -44,6 +54,7 @@ class States:
     parents: Mapping[State, tuple[State, ...]]
     children: Mapping[State, tuple[State, ...]]
     depth: int | None
+    weights: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def roots(self) -> tuple[State, ...]:
@@ -52,7 +63,17 @@ class States:
 
     def cost(self, state: State, beta: float) -> float:
         """What a state adds to the objective: its node, and the gene that it gets right or wrong."""
-        return beta - self.genes.get(state[0], 0.0) * state[1]
+        return self.price(state[0], beta) - self.genes.get(state[0], 0.0) * state[1]
+
+    def price(self, node: str, beta: float) -> float:
+        """What an active node costs."""
+        return beta * (1 - self.weights.get(node, 0.0))
+
+    def most(self, beta: float) -> float:
+        """What no solution gains more than: every gene in reach of its measured state right, for its own node alone."""
+        goals = ((v, int(np.sign(w))) for v, w in self.genes.items())
+        worth = (-self.cost(g, beta) for g in goals if g in self.children)
+        return float(sum(max(0.0, w) for w in worth))
 
     def base(self, beta: float) -> float:
         """The objective of the inputs alone: all genes silent."""
@@ -60,7 +81,7 @@ class States:
             abs(w) * (abs(self.inputs[v] - np.sign(w)) if v in self.inputs else 1)
             for v, w in self.genes.items()
         )
-        return beta * len(self.inputs) + float(wrong)
+        return sum(self.price(v, beta) for v in self.inputs) + float(wrong)
 
     @property
     def edges(self) -> int:
@@ -68,47 +89,58 @@ class States:
         return len({(p[0], p[1] * s[1], s[0]) for s, ps in self.parents.items() for p in ps})
 
 
+def doubled(edges: pd.DataFrame) -> Doubled:
+    """The states of a table of source, sign (+1, −1), target, without loops of one node: made once for many sets of genes."""
+    columns = (edges[c].tolist() for c in ("source", "sign", "target"))
+    behind: dict[State, list[State]] = {}
+    before: dict[State, list[State]] = {}
+    for s, g, t in sorted(set(zip(*columns, strict=True))):
+        if s != t:
+            for x in (1, -1):
+                behind.setdefault((s, x), []).append((t, x * int(g)))
+                before.setdefault((t, x * int(g)), []).append((s, x))
+    return Doubled(*({k: tuple(v) for k, v in side.items()} for side in (behind, before)))
+
+
 def states_of(
-    edges: pd.DataFrame,
+    edges: pd.DataFrame | Doubled,
     inputs: Mapping[str, int],
     measured: Mapping[str, float],
     depth: int | None,
+    weights: Mapping[str, float] | None = None,
 ) -> States:
     """The doubled graph around inputs and measured genes.
 
     Parameters
     ----------
     edges
-        Columns source, sign (+1, −1), target. Loops of one node and edges into inputs are left out.
+        Columns source, sign (+1, −1), target, or what `doubled` made of them. Edges into inputs are left out.
     inputs
         Node → +1 or −1; those without an edge are left out.
     measured
         Node → signed weight.
     depth
         Most steps from an input to a gene; None for no limit.
+    weights
+        Node → share of its cost that evidence takes off, below 1.
     """
-    known = {
-        (str(s), int(g), str(t))
-        for s, g, t in edges[["source", "sign", "target"]].itertuples(index=False)
-        if s != t and t not in inputs
+    graph = edges if isinstance(edges, Doubled) else doubled(edges)
+    behind, before = graph.behind, graph.before
+    starts = {
+        v: int(p)
+        for v, p in sorted(inputs.items())
+        if any(t not in inputs for t, _ in behind.get((v, 1), ()))
     }
-    behind: dict[State, list[State]] = {}
-    before: dict[State, list[State]] = {}
-    for s, g, t in sorted(known):
-        for x in (1, -1):
-            behind.setdefault((s, x), []).append((t, x * g))
-            before.setdefault((t, x * g), []).append((s, x))
-    starts = {v: int(p) for v, p in sorted(inputs.items()) if (v, 1) in behind}
     roots = sorted(starts.items())
-    first = steps(roots, behind, depth)
+    first = steps(roots, behind, depth, inputs)
     seen = {v for v, _ in first}
     genes = {v: float(w) for v, w in sorted(measured.items()) if v in seen and w}
     goals = [(v, int(np.sign(w))) for v, w in genes.items() if v not in starts]
-    left = steps([g for g in goals if g in first], before, depth)
+    left = steps([g for g in goals if g in first], before, depth, inputs)
     free = {
         s
         for s in first.keys() & left.keys()
-        if s[0] not in starts and (depth is None or first[s] + left[s] <= depth)
+        if s[0] not in inputs and (depth is None or first[s] + left[s] <= depth)
     }
     either = free | set(roots)
     return States(
@@ -120,13 +152,17 @@ def states_of(
         parents={s: tuple(p for p in before.get(s, ()) if p in either) for s in sorted(free)},
         children={s: tuple(c for c in behind.get(s, ()) if c in free) for s in sorted(either)},
         depth=depth,
+        weights=weights or {},
     )
 
 
 def steps(
-    start: Iterable[State], onward: Mapping[State, Iterable[State]], most: int | None = None
+    start: Iterable[State],
+    onward: Mapping[State, Iterable[State]],
+    most: int | None = None,
+    but: Collection[str] = (),
 ) -> dict[State, int]:
-    """Steps from the nearest start to every state within `most` steps."""
+    """Steps from the nearest start to every state within `most` steps, by ways that do not enter the nodes `but`."""
     found = dict.fromkeys(start, 0)
     front, step = list(found), 0
     while front and (most is None or step < most):
@@ -134,7 +170,7 @@ def steps(
         new = []
         for state in front:
             for other in onward.get(state, ()):
-                if other not in found:
+                if other not in found and other[0] not in but:
                     found[other] = step
                     new.append(other)
         front = new

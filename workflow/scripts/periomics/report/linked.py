@@ -12,12 +12,13 @@ import pandas as pd
 from periomics.report.claims import ASSOCIATIONS_FILE, anchor
 from periomics.report.grids import Grid, grid
 from periomics.report.paracrine import Axes, paracrine
-from periomics.report.pictures import Picture, embedded, svg_address
+from periomics.report.pictures import svg_address
 from periomics.report.sources import Sources, complete
 from periomics.report.words import interval, number, p_value, symbol
 from periomics.study.interface.linkage import (
     ASSOCIATION_COLUMNS,
     EDGE_COLUMNS,
+    NODE_COLUMNS,
     REFIT_COLUMNS,
     ROUTE_COLUMNS,
     SCREEN_COLUMNS,
@@ -31,9 +32,10 @@ class Network:
     """Routes of one network: picture, receptors with p-values, edges, share of edges known from memory only."""
 
     name: str
-    picture: Picture | None
+    picture: str
     routes: Grid
     edges: Grid
+    ends: Grid
     facts: str
 
 
@@ -162,8 +164,6 @@ def network(path: Path, table: pd.DataFrame, sources: Sources) -> Network:
     """One network from its edge table and the picture beside it."""
     table = complete(table, EDGE_COLUMNS)
     name = path.parent.name
-    image = path.parent / "routes.png"
-    found = embedded([(name, "", image)], sources.results, 1)[0] if image.is_file() else []
     facts = "No route: no gene that the table reaches changed." if table.empty else _facts(table)
     columns = {
         "source": "From",
@@ -191,7 +191,30 @@ def network(path: Path, table: pd.DataFrame, sources: Sources) -> Network:
         limit=60,
     )
     routes = _routes(_beside(sources, "routes", path, ROUTE_COLUMNS), name)
-    return Network(name, found[0] if found else None, routes, edges, facts)
+    nodes = _beside(sources, "nodes", path, NODE_COLUMNS)
+    picture = svg_address(path.parent / "routes.svg")
+    return Network(name, picture, routes, edges, _ends(nodes, name, sources), facts)
+
+
+def _ends(nodes: pd.DataFrame, name: str, sources: Sources) -> Grid:
+    """Programmes and outcomes of a network, and why any of them hangs on nothing."""
+    own = nodes[nodes["kind"].isin(["programme", "outcome"])]
+    names = [symbol(sources.dictionary, v) for v in own["node"]]
+    columns = {
+        "node": "Programme or outcome",
+        "of": "Behind",
+        "weight": "Weight, r beyond the design",
+        "p_adj": "adjusted p",
+        "n": "n",
+        "reason": "Reason or remark",
+    }
+    return grid(
+        own.assign(node=names),
+        columns,
+        file=f"linkage/network/{name}/nodes.tsv",
+        title="Programmes and the outcomes that track them",
+        reason="No programme was asked about.",
+    )
 
 
 def _beside(sources: Sources, name: str, path: Path, columns: Sequence[str]) -> pd.DataFrame:
@@ -229,10 +252,11 @@ def _routes(table: pd.DataFrame, name: str) -> Grid:
 
 def _facts(table: pd.DataFrame) -> str:
     whole = table["pool_complete"].astype(str).str.lower().isin(["true", "1", "yes", "1.0"]).all()
-    memory = (table["evidence"] == "memory").mean()
+    known = table[~table["layer"].isin(["programme", "outcome"])]
+    memory = (known["evidence"] == "memory").mean()
     pool = "all optima were listed" if whole else "not all optima were listed"
     share = f"{100 * memory:.0f} % of the edges are known from memory only"
-    return f"{len(table)} edges; {pool}; {share}. Consistent with the data, which is no proof of cause."
+    return f"{len(known)} edges; {pool}; {share}. Consistent with the data, which is no proof of cause."
 
 
 def memory_share(sources: Sources) -> str:

@@ -125,6 +125,21 @@ def network_tables(study: Study, name: str) -> dict[str, str]:
     return {n: os.path.expandvars(v) for n, v in found.items()}
 
 
+def network_results(study: Study, name: str) -> dict[str, str]:
+    """Results that a signalling network reads, by name: associations of programmes, and axes where inputs are those of the evidence."""
+    out = {}
+    if associated(study):
+        out["associations"] = f"{study.results}/linkage/associations.tsv"
+    if networks(study)[name].get("inputs") == "evidence" and questions(study):
+        out["axes"] = f"{study.results}/linkage/axes.tsv"
+    return out
+
+
+def network_files(study: Study, name: str) -> dict[str, str]:
+    """What a signalling network reads beside the team's own tables, by name."""
+    return network_tables(study, name) | network_results(study, name)
+
+
 def associated(study: Study) -> bool:
     """Whether there is anything to link: scores on one side and measurements on the other."""
     return bool(score_tables(study)) and bool(measurement_tables(study))
@@ -219,6 +234,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out["linkage"] += [
         f"{r}/linkage/network/{n}/{f}.tsv" for n in networks(study) for f in ("edges", "routes")
     ]
+    out["linkage"] += [f"{r}/linkage/network/{n}/routes.svg" for n in networks(study)]
     out["report"] = [f"{r}/report/report.html"]
     out["provenance"] = [f"{r}/provenance/run.json", f"{r}/ro-crate-metadata.json"]
     out["recovery"] = [f"{r}/recovery.tsv"] if simulated_layers(study) else []
@@ -347,6 +363,8 @@ def report_inputs(study: Study) -> dict[str, object]:
     if networks(study):
         for name, file in (("networks", "edges"), ("routes", "routes"), ("refits", "refits")):
             out[name] = [f"{r}/linkage/network/{n}/{file}.tsv" for n in networks(study)]
+        out["nodes"] = [f"{r}/linkage/network/{n}/nodes.tsv" for n in networks(study)]
+        out["route_figures"] = [f"{r}/linkage/network/{n}/routes.svg" for n in networks(study)]
     if bulk:
         names = ("qc", "scores", "planes", "distances")
         out |= {f"bulk_{n}": f"{r}/bulk/{n}.tsv" for n in names}
@@ -408,6 +426,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "weigh_evidence": int(questions(study)),
         "solve_network": len(networks(study)),
         "refit_routes": len(networks(study)),
+        "draw_routes": len(networks(study)),
         "record_provenance": 1,
         "write_crate": 1,
         "write_report": 1,

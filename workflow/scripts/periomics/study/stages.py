@@ -65,6 +65,7 @@ STAGES = {
     "weigh_evidence": "infer",
     "solve_network": "infer",
     "refit_routes": "infer",
+    "draw_routes": "infer",
     "write_report": "infer",
 }
 

@@ -50,6 +50,7 @@ EDGE_COLUMNS = (
     "source_state",
     "target_state",
 )
+NODE_COLUMNS = ("node", "kind", "state", "weight", "p_adj", "n", "of", "reason")
 EVIDENCE_COLUMNS = (
     "axis",
     "response",

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal
 
 from pydantic import Field
 
-from periomics.study.settings.section import Section
+from periomics.study.settings.section import Contradiction, Section
 from periomics.study.species import Species
+
+# A node that costs nothing would be active for no reason.
+MOST_OFF = 0.9
 
 
 class SignallingNetwork(Section):
@@ -19,8 +23,20 @@ class SignallingNetwork(Section):
     test: str = Field(
         description="differential test that it explains, <analysis>.<contrast> of bulk"
     )
-    inputs: dict[str, Literal[1, -1]] = Field(
-        description="receptor as the table names it (the team's own: human symbol) and its sign"
+    inputs: dict[str, Literal[1, -1]] | Literal["evidence"] = Field(
+        {},
+        description="receptor as the table names it (the team's own: human symbol) and its sign; "
+        "evidence: receptors of the axes whose ligand and receptor are shown (L1 and L2)",
+    )
+    mode: Literal["forward", "inverse"] = Field(
+        "forward",
+        description="forward: from these receptors; inverse: no inputs, any receptor of the "
+        "team's table may be active, up or down, at the cost of a node",
+    )
+    weights: dict[str, float] = Field(
+        {},
+        description="node as the table names it → share of its cost that other evidence takes "
+        "off, 0 to 0.9",
     )
     table: str = Field(
         "",
@@ -48,6 +64,17 @@ class SignallingNetwork(Section):
     )
     genes: int = Field(40, ge=1, description="most genes that are explained")
     solver: Literal["HiGHS", "CBC"] = Field("HiGHS", description="CBC comes with PuLP")
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Inputs and mode that do not fit, and weights outside their range."""
+        if self.mode == "inverse" and self.inputs:
+            yield Contradiction("inputs", "mode inverse has none: every receptor is free")
+        if self.mode == "forward" and not self.inputs:
+            yield Contradiction("inputs", "this key is needed unless mode is inverse")
+        for node, share in self.weights.items():
+            if not 0 <= share <= MOST_OFF:
+                allowed = f"0 to {MOST_OFF}"
+                yield Contradiction(f"weights/{node}", "no share of a cost", share, allowed)
 
 
 class Pair(Section):
