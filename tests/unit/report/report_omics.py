@@ -21,6 +21,7 @@ from periomics.study.interface.linkage import (
     EDGE_COLUMNS,
     EVIDENCE_COLUMNS,
     MEDIATION_COLUMNS,
+    NODE_COLUMNS,
     ROUTE_COLUMNS,
     SCREEN_COLUMNS,
     TIMING_COLUMNS,
@@ -239,6 +240,12 @@ def linkage_tables(results: Path) -> dict[str, object]:
     routes = pd.DataFrame([{"receptor": "Egfr", "sign": 1, "gain": 1.2, "p": 0.02, "p_adj": 0.04}])
     routes = routes.reindex(columns=list(ROUTE_COLUMNS))
     refits = edges[["source", "sign", "target"]].assign(frequency=0.75, refits=4)
+    nodes = pd.DataFrame(
+        [
+            {"node": "Egfr", "kind": "receptor", "state": 1},
+            {"node": "ln332", "kind": "outcome", "of": "barrier programme", "reason": "untested"},
+        ]
+    ).reindex(columns=list(NODE_COLUMNS))
     overlap = pd.DataFrame(
         {"animal_id": ["R03", "R04"], "histology": [4, 4], "scores of bulk": [3, 0]}
     )
@@ -254,12 +261,15 @@ def linkage_tables(results: Path) -> dict[str, object]:
             "net_routes": ("linkage/network/egf/routes", routes),
             "void_routes": ("linkage/network/none/routes", routes.iloc[:0]),
             "net_refits": ("linkage/network/egf/refits", refits),
+            "net_nodes": ("linkage/network/egf/nodes", nodes),
+            "void_nodes": ("linkage/network/none/nodes", nodes.iloc[:0]),
         },
     )
     return out | {
         "networks": [out.pop("net"), out.pop("void")],
         "routes": [out.pop("net_routes"), out.pop("void_routes")],
         "refits": [out.pop("net_refits")],
+        "nodes": [out.pop("net_nodes"), out.pop("void_nodes")],
     }
 
 

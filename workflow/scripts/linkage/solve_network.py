@@ -42,7 +42,7 @@ def main(snakemake):
     wanted = programmes.goals(made_of, de, outcomes)
     edges = programmes.with_programmes(asked.edges, made_of, genes) if wanted else asked.edges
     question = (edges, asked.inputs, genes, asked.settings)
-    routes, pool = find_routes(*question, given.seed, name, programmes=wanted)
+    routes, pool = find_routes(*question, snakemake.params.seed, name, programmes=wanted)
     table = carried_on(routes, pool, genes, made_of, outcomes)
     write_result(table, out.edges, EDGE_COLUMNS)
     nodes = node_table(table, genes, outcomes, wanted)

@@ -69,7 +69,8 @@ def route_figure(
     fig, ax = _page(width, height)
     for i, text in enumerate(said):
         ax.text(MARGIN, MARGIN + ROW * (i + 0.5), text, fontsize=size + 1, va="center")
-    _heads(ax, column, kinds, left, widths, top, size)
+    spans = {k: (left[k], left[k] + widths[k]) for k in left}
+    _heads(ax, column, kinds, spans, top, size)
     box = {
         v: (left[column[v]], top + at.y[v], widths[column[v]], heights[v] - 0.05) for v in labels
     }
@@ -191,8 +192,7 @@ def _heads(
     ax: Any,
     column: Mapping[str, int],
     kinds: Mapping[str, tuple[str, int]],
-    left: Mapping[int, float],
-    widths: Mapping[int, float],
+    spans: Mapping[int, tuple[float, float]],
     top: float,
     size: float,
 ) -> None:
@@ -201,7 +201,7 @@ def _heads(
         own = sorted({column[v] for v, (k, _) in kinds.items() if k == kind})
         own = own[:1] if kind == RECEPTOR else own
         if own:
-            middle = (left[own[0]] + left[own[-1]] + widths[own[-1]]) / 2
+            middle = (spans[own[0]][0] + spans[own[-1]][1]) / 2
             ax.text(middle, top - 0.22, head, fontsize=size, color="0.35", ha="center", va="center")
 
 
