@@ -69,6 +69,7 @@ rule weigh_evidence:
 rule solve_network:
     input:
         unpack(network_tables),
+        **plan.tracking(STUDY),
         de=network_test,
         tests="<results>/bulk/tests.tsv",
         signalling=resource("signalling.tsv"),

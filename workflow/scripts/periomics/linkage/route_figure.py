@@ -13,7 +13,7 @@ from periomics.core.figures import PALETTE, new_figure
 from periomics.genes.axes import SetTables
 from periomics.linkage.layers import placed
 from periomics.linkage.nodes import FACTOR, KINDS, LIGAND, RECEPTOR, SIGNALLING
-from periomics.linkage.programmes import OUTCOME
+from periomics.linkage.programmes import OUTCOME, PROGRAMME
 from periomics.linkage.states import steps
 
 HEADS = ("Ligand", "Receptor", "Signalling", "Factor", "Effector", "Programme", "Outcome")
@@ -109,8 +109,9 @@ def _content(
         beyond = kinds[str(row.target)][0] == OUTCOME
         line = {"source": row.source, "target": row.target, "sign": int(str(row.sign))}
         style = DOTTED if beyond else "-"
-        if row.layer in ("programme", "outcome"):
-            found = float(str(row.frequency)) if row.layer == "programme" else 0.5
+        if row.layer == PROGRAMME:  # as the gene is reached
+            found = max((f for (_, _, t), f in share.items() if t == row.source), default=0.0)
+        found = 0.5 if beyond else found
         lines.append(line | {"width": 0.7 + 1.9 * float(found), "style": style})
     within = set(edges["target"])
     for receptor in sorted(v for v, (k, _) in kinds.items() if k == RECEPTOR and v not in within):

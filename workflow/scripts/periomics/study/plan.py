@@ -126,13 +126,15 @@ def network_tables(study: Study, name: str) -> dict[str, str]:
 
 
 def network_results(study: Study, name: str) -> dict[str, str]:
-    """Results that a signalling network reads, by name: associations of programmes, and axes where inputs are those of the evidence."""
-    out = {}
-    if associated(study):
-        out["associations"] = f"{study.results}/linkage/associations.tsv"
-    if networks(study)[name].get("inputs") == "evidence" and questions(study):
-        out["axes"] = f"{study.results}/linkage/axes.tsv"
-    return out
+    """Results that a signalling network reads, by name: axes where its inputs are those of the evidence."""
+    asked = networks(study)[name].get("inputs") == "evidence" and questions(study)
+    return {"axes": f"{study.results}/linkage/axes.tsv"} if asked else {}
+
+
+def tracking(study: Study) -> dict[str, str]:
+    """The table of associations by name, where there is anything to link: which outcomes track a programme."""
+    file = f"{study.results}/linkage/associations.tsv"
+    return {"associations": file} if associated(study) else {}
 
 
 def network_files(study: Study, name: str) -> dict[str, str]:
