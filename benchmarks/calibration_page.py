@@ -9,7 +9,7 @@ import sys
 import pandas as pd
 
 FALSE = ("false_supported", "false_refuted", "false_improved", "permutation_false")
-FAMILY = ("false_family",)
+FAMILY = ("false_family", "false_family_refuted", "false_family_improved")
 GRAPH = ("false_graph",)
 COVER = ("coverage", "fieller coverage")
 KEPT = (
@@ -143,11 +143,17 @@ def main(path: str, bounded_path: str = "") -> None:
         print(size_row(int(size), part))
     print("\n| scenario | claim | " + " | ".join(WORDS) + " |\n|---|---|" + "---|" * len(WORDS))
     for name in ("as_planned", "null_treatment", "boundary_0.8", "as_planned_n3", "as_planned_n10"):
-        part = df[(df["scenario"] == name) & ~df["outcome"].astype(str).str.startswith("all of")]
+        part = df[(df["scenario"] == name) & df["quantity"].str.startswith("verdict: ")]
+        whole = part["outcome"].astype(str).str.startswith("all of")
         for claim in dict.fromkeys(part["claim_id"].dropna()):
-            own = part[(part["claim_id"] == claim) & part["quantity"].str.startswith("verdict: ")]
-            if len(own):
-                print(mix_row(name, str(claim), own))
+            # The claim's own verdict, which no mean over outcomes tells.
+            for label, rows in (
+                (f"{claim}, over all outcomes", part[whole]),
+                (claim, part[~whole]),
+            ):
+                own = rows[rows["claim_id"] == claim]
+                if len(own):
+                    print(mix_row(name, str(label), own))
     lost = df[
         (df["scenario"] == "lost_implants")
         & (df["quantity"] == "bias")

@@ -5,7 +5,13 @@ import pandas as pd
 
 from periomics.core.results import write_result
 from periomics.report.page import environment
-from periomics.report.planning import POWER_COLUMNS, SAMPLING_COLUMNS, VARIANCE_COLUMNS, next_study
+from periomics.report.planning import (
+    POWER_COLUMNS,
+    SAMPLING_COLUMNS,
+    VARIANCE_COLUMNS,
+    hardly_supported,
+    next_study,
+)
 from periomics.report.sources import sources
 
 
@@ -68,3 +74,47 @@ def test_nothing_sampled_twice_says_so(tmp_path):
     write_result(pd.DataFrame(columns=list(SAMPLING_COLUMNS)), files["sampling"])
     found = next_study(sources(files, tmp_path))
     assert found.sampling.rows == [] and "No outcome has variance" in found.sampling.reason
+
+
+def test_claims_that_the_animals_can_hardly_support_are_named_with_the_animals_it_takes():
+    row = dict.fromkeys(POWER_COLUMNS, "") | {"wanted_power": 0.8, "n_now": "PRE 6, DRUG 6"}
+    said = hardly_supported(
+        pd.DataFrame(
+            [
+                row
+                | {
+                    "claim_id": "C1-any",
+                    "outcome": "all outcomes",
+                    "power_adjusted": 0.001,
+                    "n_needed_adjusted": 61,
+                },
+                row
+                | {
+                    "claim_id": "C2",
+                    "outcome": "mvd",
+                    "power_adjusted": 0.4,
+                    "n_needed_adjusted": 15,
+                },
+                row
+                | {
+                    "claim_id": "C3",
+                    "outcome": "mvd",
+                    "power_adjusted": 0.05,
+                    "n_needed_adjusted": 30,
+                },
+                row
+                | {
+                    "claim_id": "C3",
+                    "outcome": "bvtv",
+                    "power_adjusted": 0.02,
+                    "n_needed_adjusted": "",
+                },
+            ]
+        )
+    )
+    assert said == (
+        "With PRE 6, DRUG 6 animals claim C1-any can practically not be supported for all outcomes (power 0.00 at most): "
+        "61 an arm would give 80 %.",
+        "With PRE 6, DRUG 6 animals claim C3 can practically not be supported for mvd, bvtv (power 0.05 at most): "
+        "no number of animals that was tried gives the wanted power.",
+    )

@@ -2,8 +2,9 @@
 
 Inputs: outcomes/animals.tsv, the animals sheet, the claims, the outcome dictionary and, where scores are linked to outcomes,
 linkage/associations.tsv. Output: statistics/verdicts.tsv, one row a
-claim and outcome, with the interval at the adjusted level, the verdict and the reason; where something was excluded, with the verdict of
-all animals beside it (outcomes/animals_all.tsv). While groups are coded nothing is judged.
+claim and outcome, with the interval at the adjusted level, the verdict and the reason; where animals have no value, with the distance
+at which these would tip it; where something was excluded, with the verdict of all animals beside it (outcomes/animals_all.tsv).
+While groups are coded nothing is judged.
 """
 
 from periomics.core.logs import start_log
@@ -11,23 +12,28 @@ from periomics.core.results import read_result, write_result
 from periomics.statistics.claims.blinded import judged
 from periomics.statistics.claims.excluded import COLUMNS as ALL_COLUMNS
 from periomics.statistics.claims.excluded import beside_all
-from periomics.statistics.claims.inputs import load
+from periomics.statistics.claims.inputs import load, load_design
 from periomics.statistics.claims.judging import COLUMNS
+from periomics.statistics.claims.tipping import COLUMNS as TIPPING
+from periomics.statistics.claims.tipping import with_tipping
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    analysis = load(snakemake.input, snakemake.params.get("roles"))
+    roles = snakemake.params.get("roles")
+    analysis = load(snakemake.input, roles)
     linked = snakemake.input.get("associations")
     associations = read_result(str(linked)) if linked else None
     withheld = snakemake.params.get("withheld")
     table = judged(analysis, withheld, associations)
-    everyone = load(snakemake.input, snakemake.params.get("roles"), "everyone")
+    everyone = load(snakemake.input, roles, "everyone")
     excluded = len(everyone.animals) > 0
+    if not withheld:
+        table = with_tipping(table, analysis, load_design(snakemake.input, roles)[1])
     table = beside_all(table, judged(everyone, withheld, associations) if excluded else None)
     for row in table.to_dict("records"):
         log.info("%s, %s: %s (%s)", row["claim_id"], row["outcome"], row["verdict"], row["reason"])
-    write_result(table, snakemake.output.verdicts, (*COLUMNS, *ALL_COLUMNS))
+    write_result(table, snakemake.output.verdicts, (*COLUMNS, *TIPPING, *ALL_COLUMNS))
 
 
 if "snakemake" in globals():

@@ -14,7 +14,7 @@ from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS
 from periomics.report.sources import Sources
 from periomics.report.told import NOT_REPORTED, Config, value
 from periomics.report.words import SCALES, said, symbol
-from periomics.study.claims import COMPOSITE, NO_BENEFIT
+from periomics.study.claims import COMPOSITE, CORRECTIONS, NO_BENEFIT
 
 MARGIN_WORDS = {
     "deficit": "of the healthy − diseased difference",
@@ -128,13 +128,12 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
     after = [f"{c.get('id')} after {_earlier(c['after'])}" for c in entries if c.get("after")]
     if after:
         yield f"Tested for an outcome only where an earlier claim held: {_listed(after)}."
-    for name, text in (
-        ("holm", "Holm's correction over the outcomes that were tested"),
-        ("bh", "Benjamini and Hochberg's correction over outcomes, intervals at the level it gave"),
-    ):
+    for name, text in CORRECTIONS.items():
         here = [str(c.get("id")) for c in entries if c.get("correction") == name]
         if here:
-            yield f"{text}: {_listed(here)}."
+            yield f"{text} over the outcomes that were tested: {_listed(here)}{_SAID.get(name, '')}."
+    if any(c.get("correction", "none") != "none" for c in entries):
+        yield "What was refuted, and what improved below a margin, was corrected over the same outcomes on its own."
     whole = [str(c.get("id")) for c in entries if c.get("combine") == "all"]
     if whole:
         yield f"Over all outcomes by intersection–union: {_listed(whole)}."
@@ -144,6 +143,12 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
     pairs = [str(c.get("id")) for c in entries if c.get("kind") == "association"]
     if pairs:
         yield f"Associations within arms, which say nothing of causes: {_listed(pairs)}."
+
+
+_SAID = {
+    "bh": "; intervals at the level that it gave",
+    "dunnett": "; several arms against one, and Bonferroni's correction over outcomes",
+}
 
 
 def _earlier(after: str | Sequence[str]) -> str:

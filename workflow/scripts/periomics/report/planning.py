@@ -40,6 +40,7 @@ POWER_COLUMNS = (
     "margin_sd",
     "power",
     "power_adjusted",
+    "wanted_power",
     "detectable",
     "detectable_sd",
     "detectable_natural",
@@ -52,12 +53,18 @@ POWER_COLUMNS = (
     "basis",
     "reason",
 )
+# Power below which a claim is named before the study.
+HARDLY = 0.1
 
 
 @dataclass(frozen=True)
 class NextStudy:
-    """Tables of the section; `power` and `curves` (a picture) only where power was asked for; `basis` says what was assumed."""
+    """Tables of the section; `power` and `curves` (a picture) only where power was asked for; `basis` says what was assumed.
 
+    `hardly` has a sentence for each claim that these animals can practically not support.
+    """
+
+    hardly: tuple[str, ...]
     variance: Grid
     sampling: Grid
     power: Grid | None
@@ -72,12 +79,41 @@ def next_study(sources: Sources) -> NextStudy | None:
     if variance.empty and power.empty:
         return None
     return NextStudy(
+        hardly_supported(power),
         _variance(variance),
         _sampling(sources.table("sampling", SAMPLING_COLUMNS)),
         _power(power) if len(power) else None,
         svg_address(sources.path("power_figure")),
         tuple(dict.fromkeys(b for b in [*power["basis"], *power["sd_source"]] if b)),
     )
+
+
+def hardly_supported(power: pd.DataFrame) -> tuple[str, ...]:
+    """One sentence per claim whose power in the graph is below `HARDLY`, with the animals that it would take.
+
+    Parameters
+    ----------
+    power
+        statistics/power.tsv.
+    """
+    numbers = ("power_adjusted", "n_needed_adjusted", "wanted_power")
+    rows = power.assign(**{c: pd.to_numeric(power[c], errors="coerce") for c in numbers})
+    rows = rows[rows["power_adjusted"] < HARDLY]
+    out = []
+    for claim, part in rows.groupby("claim_id", sort=False):
+        needed, wanted = part["n_needed_adjusted"], part["wanted_power"].iloc[0]
+        animals = (
+            f"{needed.max():.0f} an arm would give {100 * wanted:.0f} %"
+            if needed.notna().all()
+            else "no number of animals that was tried gives the wanted power"
+        )
+        now = part.loc[part["n_now"].astype(str) != "", "n_now"]
+        whom = f"With {now.iloc[0]} animals" if len(now) else "With these animals"
+        out.append(
+            f"{whom} claim {claim} can practically not be supported for {', '.join(part['outcome'])} "
+            f"(power {part['power_adjusted'].max():.2f} at most): {animals}."
+        )
+    return tuple(out)
 
 
 def _variance(table: pd.DataFrame) -> Grid:

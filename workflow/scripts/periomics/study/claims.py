@@ -8,6 +8,7 @@ from typing import Any, Literal, get_args
 
 from pydantic import Field, ValidationError
 
+from periomics.core.errors import nearest
 from periomics.core.problems import Problem
 from periomics.study.settings.section import Section, problem_of
 
@@ -22,6 +23,14 @@ ClaimKind = Literal[
     "rescue",
     "association",
 ]
+Correction = Literal["none", "holm", "bh", "dunnett", "graph"]
+# What each correction of a family is called.
+CORRECTIONS: Mapping[str, str] = {
+    "holm": "Holm's correction",
+    "bh": "Benjamini and Hochberg's correction",
+    "dunnett": "Dunnett's test with a variance for each arm",
+    "graph": "a graphical procedure",
+}
 CLAIM_KINDS: tuple[str, ...] = get_args(ClaimKind)
 # Kinds that ask whether a contrast lies above 0; they differ in what the contrast is.
 DIFFERENCE = ("superiority", "timing", "interaction", "dose_trend")
@@ -61,6 +70,19 @@ class Composite(Section):
     )
     min_domains: float = Field(
         0.6, gt=0, le=1, description="share of the domains that an animal needs"
+    )
+
+
+class Graph(Section):
+    """Shares of alpha in a family that is corrected by `graph`; a node is a claim, or `claim/outcome`."""
+
+    weights: dict[str, float] = Field(
+        description="node → its share of alpha; a claim's is divided evenly over its outcomes; at most 1 in all"
+    )
+    edges: dict[str, dict[str, float]] = Field(
+        default_factory=dict,
+        description="node → node → part of its share that goes there when it is supported; at most 1 from a node. "
+        "Between claims to the same outcome, from a claim to itself to its other outcomes",
     )
 
 
@@ -110,8 +132,9 @@ class ClaimEntry(Section):
     after: str | list[str] = Field(
         default_factory=list, description="claims that must be supported for the same outcome first"
     )
-    correction: Literal["none", "holm", "bh"] = Field(
-        "none", description="over the outcomes that are tested"
+    correction: Correction = Field(
+        "none",
+        description="over the outcomes of the family that are tested; dunnett: claims of several arms against one; graph: by `graphs`",
     )
     family: str = Field(
         "",
@@ -149,6 +172,9 @@ class Claims(Section):
     composite: Composite = Field(default_factory=Composite)
     contrasts: dict[str, ContrastEntry] = Field(default_factory=dict)
     claims: list[ClaimEntry] = Field(default_factory=list)
+    graphs: dict[str, Graph] = Field(
+        default_factory=dict, description="family → its graph, for `correction: graph`"
+    )
     secondary: Secondary = Field(default_factory=Secondary)
 
 
@@ -160,7 +186,7 @@ def check_form(claims: Mapping[str, Any], file: str) -> list[Problem]:
         found = [(e["loc"], problem_of(e, Claims, file)) for e in error.errors()]
         # Of `primary`, or a list: the union names every member that does not fit.
         return list(dict.fromkeys(replace(p, column=_place(loc, claims)) for loc, p in found))
-    return list(_families(declared.claims, file))
+    return [*_families(declared.claims, file), *_corrections(declared, file)]
 
 
 def decided_at(claims: Sequence[ClaimEntry]) -> dict[str, int]:
@@ -196,6 +222,72 @@ def _families(claims: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
                     "give one of them a family of its own"
                 )
                 yield Problem(file, 0, f"{where}/after", message, other)
+
+
+def _corrections(declared: Claims, file: str) -> Iterator[Problem]:
+    """Families whose graph or arms do not fit their correction."""
+    families: dict[str, list[ClaimEntry]] = {}
+    for claim in declared.claims:
+        families.setdefault(claim.family or claim.id, []).append(claim)
+    for name, family in families.items():
+        correction, where = family[0].correction, f"claims/{family[0].id}/correction"
+        if correction == "graph" and name not in declared.graphs:
+            near = nearest(name, declared.graphs)
+            yield Problem(file, 0, where, f"no graph of the family {name}{near}", correction)
+        if correction == "dunnett":
+            yield from _against_one(declared, family, file)
+    for name, graph in declared.graphs.items():
+        family = families.get(name, [])
+        if not family or family[0].correction != "graph":
+            known = ", ".join(n for n, f in families.items() if f[0].correction == "graph")
+            message = f"no family of this name is corrected by graph{nearest(name, families)}"
+            yield Problem(file, 0, f"graphs/{name}", message, name, known)
+            continue
+        yield from _graph(declared, name, graph, family, file)
+
+
+def _against_one(declared: Claims, family: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
+    """Claims that are no comparisons of one other arm each with the same arm."""
+    common: set[tuple[str, float]] | None = None
+    for claim in family:
+        contrast = declared.contrasts.get(claim.contrast)
+        where = f"claims/{claim.id}/correction"
+        if claim.kind not in DIFFERENCE or contrast is None:
+            message = "Dunnett's test is of differences between arms"
+            yield Problem(file, 0, where, message, claim.kind, ", ".join(DIFFERENCE))
+            return
+        plain = sorted(contrast.weights.values()) == [-1, 1] and not contrast.trend
+        own = set(contrast.weights.items())
+        common = own if common is None else common & own
+        if not plain or contrast.unit in ("isolation", "donor") or not common:
+            message = "Dunnett's test compares one other arm in each claim with the same arm, between animals"
+            weights = ", ".join(f"{a}: {w:g}" for a, w in contrast.weights.items())
+            yield Problem(file, 0, where, message, weights, "weights 1 and -1, one arm in common")
+            return
+
+
+def _graph(
+    declared: Claims, name: str, graph: Graph, family: Sequence[ClaimEntry], file: str
+) -> Iterator[Problem]:
+    """Nodes that are no claims, shares and edges that are none or too many."""
+    known = [c.id for c in family]
+    for claim in family:
+        own = declared.domains.values() if claim.outcomes == "primary" else claim.outcomes
+        known += [f"{claim.id}/{o}" for o in ([own] if isinstance(own, str) else own)]
+    sums = {"weights": graph.weights} | {f"edges/{k}": e for k, e in graph.edges.items()}
+    for part, shares in sums.items():
+        where = f"graphs/{name}/{part}"
+        sources = [part.removeprefix("edges/")] if part != "weights" else []
+        for node in (*sources, *shares):
+            if node not in known:
+                message = f"no claim of the family{nearest(node, known)}"
+                yield Problem(file, 0, where, message, node, ", ".join(c.id for c in family))
+        for node, share in shares.items():
+            if not 0 <= share <= 1:
+                yield Problem(file, 0, f"{where}/{node}", "is no share", f"{share:g}", "0 to 1")
+        if sum(shares.values()) > 1 + 1e-9:
+            message = "shares add up to more than 1"
+            yield Problem(file, 0, where, message, f"{sum(shares.values()):g}", "at most 1")
 
 
 def _place(loc: tuple[int | str, ...], claims: Mapping[str, Any]) -> str:

@@ -14,6 +14,12 @@ COVERAGE = (0.93, 0.97)
 FAMILY_WISE = 0.01
 # Mean of estimate − truth, on the scale of the test; the only quantity that is no share.
 BIAS = "bias"
+# What is false of one outcome → how often that happens to any outcome of a claim.
+FAMILY_OF = {
+    "false_supported": "false_family",
+    "false_refuted": "false_family_refuted",
+    "false_improved": "false_family_improved",
+}
 
 
 def false_verdicts(
@@ -64,8 +70,8 @@ def bounds(
     quantity: str, corrected: bool, alpha: float, exact: bool = False
 ) -> tuple[float, float]:
     """Bounds of design.md section 7.16; NaN where there is none. Exact intervals have no upper one."""
-    if quantity in ("false_supported", "false_refuted", "false_improved", "permutation_false") or (
-        quantity == "false_family" and corrected
+    if quantity in (*FAMILY_OF, "permutation_false") or (
+        quantity in FAMILY_OF.values() and corrected
     ):
         return np.nan, alpha
     if quantity in ("coverage", "fieller coverage"):

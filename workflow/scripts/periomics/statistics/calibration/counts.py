@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.statistics.calibration import scenarios as sc
-from periomics.statistics.calibration.bounds import BIAS, TINY
+from periomics.statistics.calibration.bounds import BIAS, FAMILY_OF, TINY
 from periomics.statistics.calibration.truths import Case, Fact, codes_drawn
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.animals import MIN_UNITS
@@ -63,7 +63,8 @@ def count_claims(
 ) -> None:
     wrong: list[np.ndarray] = []
     for claim in plan.claims:
-        decision, any_false = decisions[claim.id], None
+        decision = decisions[claim.id]
+        any_false: dict[str, np.ndarray] = {}
         bounds = interval(forms[claim.id].effect, 0.95)
         for i, outcome in enumerate(claim.outcomes):
             fact, verdict = facts[claim.id, outcome], decision.verdict[..., i]
@@ -72,8 +73,7 @@ def count_claims(
             for direction, words in fact.false.items():
                 false = np.isin(verdict, words)
                 counts.add(direction, claim.id, outcome, false)
-                if direction == "false_supported":
-                    any_false = false if any_false is None else any_false | false
+                any_false[direction] = any_false.get(direction, False) | false
             judged = ~np.isnan(bounds[0][..., i])
             if outcome in told.get(claim.id, {}):
                 judged = judged & told[claim.id][outcome]
@@ -88,10 +88,10 @@ def count_claims(
                 counts.add(
                     "coverage where the gate passed", claim.id, outcome, inside, judged & gate
                 )
-        if any_false is not None:
-            counts.add("false_family", claim.id, "", any_false)
-            if claim.kind != "gate":
-                wrong.append(any_false)
+        for direction, false in any_false.items():
+            counts.add(FAMILY_OF[direction], claim.id, "", false)
+        if "false_supported" in any_false and claim.kind != "gate":
+            wrong.append(any_false["false_supported"])
         if decision.overall is not None:
             _count_overall(claim, decision.overall, facts, counts)
     if wrong:

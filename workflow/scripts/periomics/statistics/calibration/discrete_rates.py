@@ -14,7 +14,7 @@ from scipy.special import ndtr
 
 from periomics.simulate.design import to_link
 from periomics.statistics.calibration import scenarios as sc
-from periomics.statistics.calibration.bounds import false_verdicts
+from periomics.statistics.calibration.bounds import FAMILY_OF, false_verdicts
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims import exact
 from periomics.statistics.claims import verdicts as v
@@ -111,7 +111,7 @@ def count_exact(
         nothing = {c.id: Forms(NOTHING, NOTHING, NOTHING) for c in plan.claims}
         decisions = decide(plan, nothing, forms)
         for claim in plan.claims:
-            wrong = False
+            wrong = dict.fromkeys(FAMILY_OF.values(), False)
             for i, outcome in enumerate(claim.outcomes):
                 effect, false = truths[claim.id, outcome]
                 verdict = str(decisions[claim.id].verdict[i])
@@ -119,13 +119,14 @@ def count_exact(
                     add(f"verdict: {word}", claim.id, outcome, np.array(verdict == word))
                 for direction, words in false.items():
                     add(direction, claim.id, outcome, np.array(verdict in words))
-                    wrong |= direction == "false_supported" and verdict in words
+                    wrong[FAMILY_OF[direction]] |= verdict in words
                 form = forms[claim.id].get(i)
                 if form is not None:
                     lower, upper = form.effect.interval(0.95)
                     inside = lower - 1e-9 <= effect <= upper + 1e-9
                     add("coverage", claim.id, outcome, np.array(inside))
-            add("false_family", claim.id, "", np.array(wrong))
+            for quantity, happened in wrong.items():
+                add(quantity, claim.id, "", np.array(happened))
 
 
 def _truth(

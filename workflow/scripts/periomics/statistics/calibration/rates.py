@@ -32,6 +32,7 @@ from periomics.statistics.calibration.truths import (
     sign_and_code,
 )
 from periomics.statistics.claims.animals import MIN_UNITS
+from periomics.statistics.claims.families import load, shared_arm
 from periomics.statistics.claims.graph import (
     Forms,
     arm_forms,
@@ -232,6 +233,7 @@ def _chunk(
     counts: Counts,
 ) -> None:
     forms: dict[str, Forms] = {}
+    loads: dict[str, Floats] = {}
     index: dict[str, Floats] = {}
     plan = what.plan
     if known is not None:
@@ -263,6 +265,11 @@ def _chunk(
             code = codes_drawn(code, means[:, places], places, known)
             found = arm_forms(plan, claim, list(place.arms), own, raw, sign=sign, code=code)
             weights = plan.weights_of(claim)
+            if claim.correction == "dunnett":
+                shared = shared_arm(
+                    [plan.weights_of(c) for c in plan.claims if c.family == claim.family]
+                )
+                loads[claim.id] = load(own, place.arms, weights, shared)
             used = [i for i, a in enumerate(place.arms) if weights.get(a)]
             few = np.any(own.n[..., used] < MIN_UNITS, axis=-1)
             unsure = few
@@ -276,7 +283,7 @@ def _chunk(
     for claim in (c for c in plan.claims if c.id in what.within):
         units = scenario.n or what.within[claim.id]
         forms[claim.id] = _within_forms(claim, plan, facts, units, studies, rng)
-    decisions = decide(plan, forms)
+    decisions = decide(plan, forms, loads=loads)
     told = {
         c.id: _told(c, what, known, drawn) for c in plan.claims if known and c.id not in what.within
     }
@@ -343,7 +350,8 @@ def _table(
     plan: Plan,
     what: Case,
 ) -> pd.DataFrame:
-    corrected = {c.id for c in what.plan.claims if c.correction == "holm"}
+    # Benjamini and Hochberg's bounds the share of false verdicts, not how often there is one.
+    corrected = {c.id for c in what.plan.claims if c.correction not in ("none", "bh")}
     rows = []
     for (quantity, claim, outcome), hits in counts.hits.items():
         trials = counts.trials[quantity, claim, outcome]

@@ -6,15 +6,15 @@ arrays of shape (..., outcomes), so that a study (one row) and a calibration (a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from periomics.core.multiplicity import benjamini_hochberg, holm, holm_levels
 from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.families import Levels, Sides, corrected
 from periomics.statistics.claims.plan import Claim, Plan
 from periomics.statistics.kernels import discrete, position
 from periomics.statistics.kernels.contrasts import (
@@ -26,11 +26,12 @@ from periomics.statistics.kernels.contrasts import (
     p_below,
     p_two_sided,
 )
-from periomics.statistics.kernels.discrete import ExactForms
+from periomics.statistics.kernels.discrete import Exact, ExactForms
 from periomics.study.claims import NO_BENEFIT
 
 ExactOutcomes = Mapping[int, ExactForms]
 NONE_EXACT: Mapping[str, ExactOutcomes] = MappingProxyType({})
+NO_LOADS: Mapping[str, Floats] = MappingProxyType({})
 NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
 
 
@@ -43,12 +44,18 @@ class Forms(NamedTuple):
 
 
 class Decision(NamedTuple):
-    """What the graph decided for a claim; arrays of shape (..., outcomes), `overall` of shape (...)."""
+    """What the graph decided for a claim; arrays of shape (..., outcomes), `overall` of shape (...).
+
+    `level` is that of the side which is claimed, `level_refuted` and `level_improved` those at which the other sides were tested; each
+    end of an interval is at the level of its side.
+    """
 
     verdict: NDArray[np.str_]
     p: Floats
     p_adj: Floats
     level: Floats
+    level_refuted: Floats
+    level_improved: Floats
     lower: Floats
     upper: Floats
     lower_margin: Floats
@@ -130,7 +137,10 @@ def sd_margin_forms(effect: Estimate, spread: ArrayLike, margin: float) -> Forms
 
 
 def decide(
-    plan: Plan, forms: Mapping[str, Forms], exact: Mapping[str, ExactOutcomes] = NONE_EXACT
+    plan: Plan,
+    forms: Mapping[str, Forms],
+    exact: Mapping[str, ExactOutcomes] = NONE_EXACT,
+    loads: Mapping[str, Floats] = NO_LOADS,
 ) -> dict[str, Decision]:
     """Walk the claims in their order.
 
@@ -143,6 +153,8 @@ def decide(
     exact
         Claim id → place of an outcome → its forms where it is judged exactly (yes or no, grades); they take the place of those in
         `forms`. Of one study only.
+    loads
+        Claim id → `families.load` of its outcomes, for families corrected by Dunnett's test.
 
     Returns
     -------
@@ -163,9 +175,10 @@ def decide(
             _asked(plan, c, _full(forms[c.id], len(c.outcomes)), exact.get(c.id, {}), out, done)
             for c in family
         ]
-        levels = _corrected(claim.correction, [a.family for a in asked], plan.alpha)
-        for c, a, (p_adj, alpha) in zip(family, asked, levels, strict=True):
-            out[c.id] = _decision(plan, c, a, p_adj, alpha)
+        effects = [a.forms.effect for a in asked]
+        levels = corrected(plan, family, [a.sides for a in asked], effects, loads)
+        for c, a, level in zip(family, asked, levels, strict=True):
+            out[c.id] = _decision(plan, c, a, level)
             done[c.id] = c
     return {c.id: out[c.id] for c in plan.claims}
 
@@ -198,8 +211,8 @@ class Asked(NamedTuple):
 
     forms: Forms
     exact: ExactOutcomes
+    sides: Sides
     p: Floats
-    family: Floats
     no_deficit: NDArray[np.bool_]
     waiting: NDArray[np.bool_]
     unjudged: NDArray[np.bool_]
@@ -223,66 +236,59 @@ def _asked(
         unjudged = unjudged | (seen == v.NOT_JUDGED)
         if name not in gates:
             waiting |= ~v.passed(seen)
-    p = np.array(_p_value(claim, forms))
+    sides = _sides(claim, forms)
     for i, own in exact.items():
-        p[..., i] = _exact_p(claim, own)
+        for p, value in zip(sides, _exact_sides(claim, own), strict=True):
+            p[..., i] = value
+
     # An outcome that an earlier claim left behind stays in the family as one that cannot be rejected: which outcomes get this far depends
     # on the same animals, and a family that shrinks with them would not hold its level.
-    family = np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
+    def in_family(p: Floats) -> Floats:
+        return np.where(no_deficit | unjudged, np.nan, np.where(waiting, 1.0, p))
+
     return Asked(
         forms=forms,
         exact=exact,
-        p=p,
-        family=family,
+        sides=Sides(*map(in_family, sides)),
+        p=sides.claimed,
         no_deficit=no_deficit,
         waiting=waiting,
         unjudged=unjudged,
     )
 
 
-def _corrected(
-    correction: str, families: Sequence[Floats], alpha: float
-) -> list[tuple[Floats, Floats]]:
-    """Adjusted p-values and levels of the claims of one family, corrected over all their outcomes together."""
-    shapes = np.broadcast_shapes(*(f.shape[:-1] for f in families))
-    p = np.concatenate([np.broadcast_to(f, (*shapes, f.shape[-1])) for f in families], axis=-1)
-    if correction == "holm":
-        p_adj, level = holm(p), holm_levels(p, alpha)
-    elif correction == "bh":
-        # Intervals at the level that BH found for the family (false coverage rate).
-        p_adj = benjamini_hochberg(p)
-        found = (p_adj <= alpha).sum(axis=-1, keepdims=True)
-        size = (~np.isnan(p)).sum(axis=-1, keepdims=True)
-        level = np.broadcast_to(alpha * np.maximum(found, 1) / np.maximum(size, 1), p.shape)
-    else:
-        p_adj, level = p, np.full(p.shape, alpha)
-    ends = np.cumsum([f.shape[-1] for f in families])[:-1]
-    return list(zip(np.split(p_adj, ends, axis=-1), np.split(level, ends, axis=-1), strict=True))
-
-
-def _decision(plan: Plan, claim: Claim, asked: Asked, p_adj: Floats, alpha: Floats) -> Decision:
+def _decision(plan: Plan, claim: Claim, asked: Asked, levels: Levels) -> Decision:
     """Verdicts of a claim at the levels of its family."""
-    forms, exact, p, _, no_deficit, waiting, unjudged = asked
+    forms, exact, _, p, no_deficit, waiting, unjudged = asked
     takes_part = ~(no_deficit | waiting | unjudged)
-    p_adj, alpha = np.where(takes_part, p_adj, np.nan), np.where(takes_part, alpha, plan.alpha)
-    level = 1 - (2 * alpha if claim.kind in NO_BENEFIT else alpha)
-    bounds = [tuple(np.array(end) for end in interval(form, level)) for form in forms]
+    p_adj = np.where(takes_part, levels.p_adj, np.nan)
+    claimed, refuted, improved = (
+        np.where(takes_part & ~np.isnan(x), x, plan.alpha) for x in levels[1:]
+    )
+    # A graph may leave nothing for an outcome.
+    waiting = waiting | (takes_part & (levels.claimed == 0))
+    claimed = np.where(claimed > 0, claimed, plan.alpha)
+    tails = 2 if claim.kind in NO_BENEFIT else 1
+    ends = ends_of(claim.kind, forms, claimed, refuted, improved)
     for i, own in exact.items():
-        for ends, form in zip(bounds, own, strict=True):
-            at = float(level[..., i])
-            found = form.interval(at) if form and np.isfinite(at) else (np.nan, np.nan)
-            ends[0][..., i], ends[1][..., i] = found
-    verdict = v.judge(claim.kind, *bounds[0], *bounds[1], *bounds[2]).astype("<U32")
+        for (lower, upper), form, (low, high) in zip(
+            ends, own, _levels_of_ends(claim.kind, claimed, refuted, improved), strict=True
+        ):
+            lower[..., i] = _exact_end(form, 1 - tails * float(low[..., i]), 0)
+            upper[..., i] = _exact_end(form, 1 - tails * float(high[..., i]), 1)
+    verdict = v.judge(claim.kind, *ends[0], *ends[1], *ends[2]).astype("<U32")
     verdict = np.where(waiting & (verdict != v.NOT_JUDGED), v.NOT_TESTED, verdict)
     verdict = np.where(no_deficit & (verdict != v.NOT_JUDGED), v.NO_DEFICIT, verdict)
     verdict = np.where(unjudged, v.NOT_JUDGED, verdict)
     overall = v.combine(verdict) if claim.combine == "all" else None
-    (lower, upper), (lower_margin, upper_margin) = bounds[:2]
+    (lower, upper), (lower_margin, upper_margin) = ends[:2]
     return Decision(
         verdict=verdict,
         p=p,
         p_adj=p_adj,
-        level=level,
+        level=1 - tails * claimed,
+        level_refuted=1 - tails * refuted,
+        level_improved=1 - tails * improved,
         lower=lower,
         upper=upper,
         lower_margin=lower_margin,
@@ -291,20 +297,64 @@ def _decision(plan: Plan, claim: Claim, asked: Asked, p_adj: Floats, alpha: Floa
     )
 
 
-def _exact_p(claim: Claim, forms: ExactForms) -> float:
-    """The p-value of a claim on an outcome that is judged exactly."""
-    if claim.kind == "non_superiority":
-        return discrete.p_below(forms.above) if forms.above else np.nan
-    if claim.kind == "equivalence":
-        if not (forms.above and forms.below):
-            return np.nan
-        return max(discrete.p_below(forms.above), discrete.p_above(forms.below))
-    return forms.effect.p_two_sided()
+def ends_of(
+    kind: str, forms: Forms, claimed: Floats, refuted: Floats, improved: Floats
+) -> list[tuple[Floats, Floats]]:
+    """Intervals of effect, effect − margin and effect + margin, each end at the level (an alpha) of the side that it decides."""
+    tails = 2 if kind in NO_BENEFIT else 1
+    return [
+        (_end(form, 1 - tails * low, 0), _end(form, 1 - tails * high, 1))
+        for form, (low, high) in zip(
+            forms, _levels_of_ends(kind, claimed, refuted, improved), strict=True
+        )
+    ]
 
 
-def _p_value(claim: Claim, forms: Forms) -> Floats:
+def _levels_of_ends(
+    kind: str, claimed: Floats, refuted: Floats, improved: Floats
+) -> tuple[tuple[Floats, Floats], ...]:
+    """Levels of the lower and upper ends of effect, effect − margin and effect + margin: each end decides one side."""
+    if kind == "non_superiority":
+        return (improved, claimed), (refuted, claimed), (claimed, claimed)
+    if kind == "equivalence":
+        return (claimed, claimed), (refuted, claimed), (claimed, refuted)
+    return (claimed, refuted), (claimed, refuted), (claimed, claimed)
+
+
+def _end(form: Estimate, level: Floats, which: int) -> Floats:
+    return np.array(interval(form, level)[which])
+
+
+def _exact_end(form: Exact | None, level: float, which: int) -> float:
+    return form.interval(level)[which] if form and np.isfinite(level) else np.nan
+
+
+def _exact_sides(claim: Claim, forms: ExactForms) -> tuple[float, float, float]:
+    """As `_sides`, of an outcome that is judged exactly."""
+    effect, above, below = forms
     if claim.kind == "non_superiority":
-        return p_below(forms.above)
+        if not above:
+            return np.nan, np.nan, np.nan
+        return discrete.p_below(above), discrete.p_above(above), discrete.p_above(effect)
     if claim.kind == "equivalence":
-        return np.maximum(p_below(forms.above), p_above(forms.below))
-    return p_two_sided(forms.effect)
+        if not (above and below):
+            return np.nan, np.nan, np.nan
+        inside = max(discrete.p_below(above), discrete.p_above(below))
+        outside = min(discrete.p_above(above), discrete.p_below(below))
+        return inside, outside, outside
+    lacking = discrete.p_below(above or effect)
+    return effect.p_two_sided(), min(2 * lacking, 1.0), np.nan
+
+
+def _sides(claim: Claim, forms: Forms) -> Sides:
+    """p-values for what is claimed, for "refuted" and for "improved", each as its level is: two-sided, or one-sided at alpha."""
+    effect, above, below = forms
+    if claim.kind == "non_superiority":
+        found = p_below(above), p_above(above), p_above(effect)
+    elif claim.kind == "equivalence":
+        outside = np.minimum(p_above(above), p_below(below))
+        found = np.maximum(p_below(above), p_above(below)), outside, outside
+    else:
+        lacking = np.where(np.isnan(above.se), p_below(effect), p_below(above))
+        found = p_two_sided(effect), np.minimum(2 * lacking, 1.0), np.full(lacking.shape, np.nan)
+    return Sides(*(np.array(x) for x in found))

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics.claims import animals as a
-from periomics.statistics.claims import exact
+from periomics.statistics.claims import exact, families
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.associated import association_rows
@@ -54,6 +54,8 @@ COLUMNS = (
     "scale",
     "unit",
     "level",
+    "level_refuted",
+    "level_improved",
     "p",
     "margin",
     "margin_lower",
@@ -96,11 +98,12 @@ def verdict_table(analysis: Analysis, associations: pd.DataFrame | None = None) 
     asked = Analysis(judged, animals, dictionary)
     forms, discrete, facts = {}, {}, {}
     for claim in judged.claims:
-        found = [_claim_forms(asked, claim, o) for o in claim.outcomes]
+        found = [claim_forms(asked, claim, o) for o in claim.outcomes]
         facts[claim.id] = [f for _, f in found]
         forms[claim.id] = _stack([NONE if isinstance(f, ExactForms) else f for f, _ in found])
         discrete[claim.id] = {i: f for i, (f, _) in enumerate(found) if isinstance(f, ExactForms)}
-    decisions = decide(judged, forms, discrete)
+    loads = {name: np.array([f.get("load", 0.0) for f in found]) for name, found in facts.items()}
+    decisions = decide(judged, forms, discrete, loads)
     rows: list[dict[str, object]] = []
     tested = {claim.id: claim for claim in judged.claims}
     for original in plan.claims:
@@ -189,8 +192,8 @@ def _unmeasured(claim: Claim, outcome: str, dictionary: pd.DataFrame) -> dict[st
     }
 
 
-def _claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms | ExactForms, dict]:
-    """Forms of one claim and outcome, and the facts for its row."""
+def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms | ExactForms, dict]:
+    """Forms of one claim and outcome, and the facts for its row; animals with the healing index and summaries of times."""
     plan, animals, dictionary = analysis.plan, analysis.animals, analysis.dictionary
     rows = animals[(animals["outcome"] == outcome) & (animals["variant"] == claim.variant)]
     weights = plan.weights_of(claim)
@@ -246,6 +249,8 @@ def _claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms 
         forms = _within_forms(claim, cut, contrast, margin, sign)
     else:
         forms = _arm_forms(plan, claim, cut, sign, str(first["scale"]))
+        if claim.correction == "dunnett":
+            facts["load"] = float(_load(plan, claim, cut))
     if claim.kind not in ("gate", "rescue") and margin.kind == "deficit":
         none = a.no_deficit_margin(cut, {} if contrast.trend else plan.deficit())
         if none:
@@ -300,6 +305,13 @@ def _arm_forms(plan: Plan, claim: Claim, cut: a.Cut, sign: float, scale: str) ->
     both = cut.summary(), cut.summary(natural=True)
     found = arm_forms(plan, claim, list(cut.arms), *both, np.asarray(sign), position.CODES[scale])
     return Forms(*(Estimate(*map(_first, form)) for form in found))
+
+
+def _load(plan: Plan, claim: Claim, cut: a.Cut) -> float:
+    """`families.load` of one claim and outcome."""
+    family = [plan.weights_of(c) for c in plan.claims if c.family == claim.family]
+    shared = families.shared_arm(family)
+    return _first(families.load(cut.summary(), cut.arms, plan.weights_of(claim), shared))
 
 
 def _first(values: np.ndarray) -> Any:
@@ -377,6 +389,10 @@ def _claim_rows(
         numbers |= {
             "estimate": float(estimate) if np.isfinite(d.lower[i]) else np.nan,
             "level": np.nan if empty else float(d.level[i]),
+            "level_refuted": np.nan if empty or claim.kind == "gate" else float(d.level_refuted[i]),
+            "level_improved": float(d.level_improved[i])
+            if claim.kind == "non_superiority" and not empty
+            else np.nan,
         }
         numbers |= {
             "margin_lower": float(d.lower_margin[i]),
@@ -448,4 +464,6 @@ def _why(plan: Plan, claim: Claim, i: int, verdict: str, decisions: dict[str, De
         found = str(decisions[name].verdict[other.outcomes.index(claim.outcomes[i])])
         if not v.passed(found):
             return f"{name}: {found}"
+    if verdict == v.NOT_TESTED:
+        return f"no share of the level of family {claim.family} reached it"
     return ""

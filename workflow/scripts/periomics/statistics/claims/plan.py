@@ -56,6 +56,14 @@ class Claim:
 
 
 @dataclass(frozen=True)
+class Graph:
+    """Shares of alpha of claims (or `claim/outcome`) in one family, and where a share goes when its claim is supported."""
+
+    weights: Mapping[str, float]
+    edges: Mapping[str, Mapping[str, float]]
+
+
+@dataclass(frozen=True)
 class Adjustment:
     """What contrasts of different animals are adjusted for."""
 
@@ -80,6 +88,7 @@ class Plan:
     adjustment: Adjustment = Adjustment()
     composite: tuple[str, ...] = ()
     min_domains: float = 0.6
+    graphs: Mapping[str, Graph] = field(default_factory=dict)
     source: str = field(default="claims.yaml", compare=False)
 
     @property
@@ -179,6 +188,7 @@ def read_plan(
         if composite == "primary"
         else tuple(composite),
         min_domains=declared.composite.min_domains,
+        graphs={k: Graph(g.weights, g.edges) for k, g in declared.graphs.items()},
         source=source,
     )
     out: list[Claim] = []

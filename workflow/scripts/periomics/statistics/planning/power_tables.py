@@ -15,6 +15,7 @@ from periomics.statistics.claims.plan import Claim, Plan
 from periomics.statistics.planning import planned_truth as planned
 from periomics.statistics.planning import power as formula
 from periomics.statistics.planning.simulated_power import Power, simulate
+from periomics.study.claims import CORRECTIONS
 from periomics.study.claims import DIFFERENCE as DIFFERENCE_KINDS
 from periomics.study.settings.planning import Planning
 
@@ -231,9 +232,11 @@ def adjustment(plan: Plan, claim: Claim) -> str:
     ]
     if plan.needs_deficit(claim) and gates:
         parts.append(f"needs {', '.join(gates)}")
-    if claim.correction != "none" and len(claim.outcomes) > 1:
-        name = {"holm": "Holm", "bh": "BH"}[claim.correction]
-        parts.append(f"{name} over {len(claim.outcomes)} outcomes")
+    family = [c for c in plan.claims if c.family == claim.family]
+    size = sum(len(c.outcomes) for c in family)
+    if claim.correction != "none" and size > 1:
+        claims = f" of {len(family)} claims" if len(family) > 1 else ""
+        parts.append(f"{CORRECTIONS[claim.correction]} over {size} outcomes{claims}")
     return ", ".join(parts)
 
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from periomics.core.seeds import generator
 from periomics.statistics.claims import verdicts as v
+from periomics.statistics.claims.families import load, shared_arm
 from periomics.statistics.claims.graph import (
     Forms,
     arm_forms,
@@ -18,7 +19,7 @@ from periomics.statistics.claims.graph import (
     sd_margin_forms,
 )
 from periomics.statistics.claims.plan import Claim, Plan
-from periomics.statistics.kernels.contrasts import Arms, one_sample, summarise
+from periomics.statistics.kernels.contrasts import Arms, Floats, one_sample, summarise
 from periomics.statistics.planning.planned_truth import Truth, effect_of_claim, index_sd
 from periomics.study.claims import COMPOSITE
 
@@ -78,10 +79,10 @@ def simulate(
     while done < studies:
         k = min(CHUNK, studies - done)
         rng = generator(seed, "estimate_power", str(done))
-        forms = _forms(
+        forms, loads = _forms(
             plan, t, within, n=n, studies=k, rng=rng, correlation=correlation, factor=factor
         )
-        _count(graph, plan, decide(plan, forms))
+        _count(graph, plan, decide(plan, forms, loads=loads))
         for claim in plan.claims:
             if by_themselves is not None and claim.id not in by_themselves:
                 continue
@@ -113,10 +114,10 @@ def _forms(
     rng: np.random.Generator,
     correlation: float,
     factor: float,
-) -> dict[str, Forms]:
+) -> tuple[dict[str, Forms], dict[str, Floats]]:
     arms = _draw_arms(t, n, studies, rng, correlation, factor)
     sd = {o: t.spread[o].natural if t.spread[o].natural > 0 else 1.0 for o in t.outcomes}
-    out = {}
+    out, loads = {}, {}
     for claim in plan.claims:
         index = [t.outcomes.index(o) for o in claim.outcomes]
         sign = np.array([t.sign[o] for o in claim.outcomes])
@@ -136,7 +137,10 @@ def _forms(
         else:
             own = Arms(*(a[:, index] for a in arms))
             out[claim.id] = arm_forms(plan, claim, list(t.arms), own, own, sign)
-    return out
+            if claim.correction == "dunnett":
+                family = [plan.weights_of(c) for c in plan.claims if c.family == claim.family]
+                loads[claim.id] = load(own, t.arms, plan.weights_of(claim), shared_arm(family))
+    return out, loads
 
 
 def _correlated(
