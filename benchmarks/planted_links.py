@@ -1,6 +1,7 @@
 """How often toy-sized simulated studies show their planted links, and how often they show what is not there.
 
     OMP_NUM_THREADS=1 python benchmarks/planted_links.py [STUDIES [SCENARIO …]]
+    OMP_NUM_THREADS=1 python benchmarks/planted_links.py families STUDIES
     python benchmarks/planted_links.py cultures
 
 Animals and counts are drawn as in a simulated study (4,000 genes); scores are those of the responses, outcomes are the animals' true
@@ -13,6 +14,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import yaml
+from scipy import stats
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(ROOT / "workflow/scripts"))
@@ -32,7 +34,7 @@ from periomics.simulate.design import (  # noqa: E402
     draw_cultures,
     to_link,
 )
-from periomics.statistics.kernels.exchange import of_animals, p_value  # noqa: E402
+from periomics.statistics.kernels.exchange import of_animals, of_units, p_value  # noqa: E402
 
 TABLES = SetTables.read(ROOT / "resources/signatures.tsv", ROOT / "resources/responses.tsv")
 SIGNALLING = read_result(ROOT / "resources/signalling.tsv")
@@ -83,6 +85,72 @@ def study(scenario: str, link: float, n: int, seed: int, rng) -> tuple[np.ndarra
     return p, r, beyond
 
 
+FAMILIES = [
+    ("source_study", 6),
+    ("source_study", 4),
+    ("no_link", 6),
+    ("no_link", 4),
+    ("null_treatment", 6),
+    ("severity", 6),
+    ("composition", 6),
+]
+CULTURES = [("source_study", 6), ("source_study", 4), ("no_link", 6), ("no_link", 4)]
+
+
+def culture_study(scenario: str, n: int, seed: int, rng) -> np.ndarray:
+    """p of every response with the readout that an axis drives, in cultures that are sequenced."""
+    drawn = draw_cultures({**SETTINGS, "scenario": scenario, "n_isolations": n}, seed)
+    drawn["specimen_id"] = drawn["animal_id"].astype(str) + "-" + drawn["condition"].astype(str)
+    own = ["cm", "cue", "factor", *(a.target for a in links.AXES)]
+    facts = [
+        {"specimen_id": s, "animal_id": a, "batch": "b0"}
+        for s, a in zip(drawn["specimen_id"], drawn["animal_id"], strict=True)
+    ]
+    targets = drawn.set_index("specimen_id")[own].to_dict("index")
+    genome = draw_genome(TABLES, SIGNALLING, "rat", SETTINGS["bulk"]["n_genes"], seed)
+    counts, _ = draw_counts(genome, facts, targets, seed)
+    scores = signature_scores(log_cpm(counts.to_numpy()), list(counts.index), SETS)
+    wide = scores.pivot(index="column", columns="score_id", values="value")
+    unit, condition = (drawn[c].to_numpy(str) for c in ("animal_id", "condition"))
+    y = np.log(drawn["scratch_rate"].to_numpy(float))
+    design = of_units(unit, condition)
+    p = [p_value(wide[a.response].to_numpy(), y, design, rng, PERMUTATIONS) for a in links.AXES]
+    return np.array(p)[:, None]
+
+
+def families(studies: int) -> None:
+    """Share of studies with any link at Holm .05 that is not there, of the five responses of a question."""
+    rng = np.random.default_rng(20261130)
+    own = np.array([[a is b for b in links.LINKED] for a in links.AXES])
+    cultured = np.array([[a.culture == "scratch_rate"] for a in links.AXES])
+    print(
+        "| units | scenario | n | any false link | 95 % | planted links found |\n|---|---|---|---|---|---|"
+    )
+    for what, cases in (("animals", FAMILIES), ("isolations", CULTURES)):
+        for scenario, n in cases:
+            if what == "animals":
+                p = np.array([study(scenario, 0.9, n, seed, rng)[0] for seed in range(studies)])
+                mine, count = own, 4 * n
+            else:
+                p = np.array([culture_study(scenario, n, seed, rng) for seed in range(studies)])
+                mine, count = cultured, n
+            adjusted = np.moveaxis(
+                np.array([[holm(column) for column in one.T] for one in p]), 1, 2
+            )
+            # Under severity and composition planted axes go with the outcome, by something else.
+            none = scenario in ("no_link", "null_treatment")
+            null = np.ones_like(mine) if none else ~mine
+            # A linked axis goes with the other question's outcome by what outcomes share.
+            if what == "animals" and not none:
+                null &= np.array([not a.domain for a in links.AXES])[:, None]
+            wrong = int(((adjusted <= 0.05) & null).any(axis=1).sum())
+            trials = studies * p.shape[2]
+            low, high = stats.binomtest(wrong, trials).proportion_ci(0.95, method="exact")
+            found = "" if none else f"{(adjusted[:, mine] <= 0.05).mean():.3f}"
+            told = f"{wrong / trials:.3f} | {low:.3f} to {high:.3f} | {found}"
+            print(f"| {what} | {scenario} | {count} | {told} |", flush=True)
+
+
 def cultures() -> None:
     """Effects of medium without and with cue, and of one over the other, in SD within isolations."""
     drawn = draw_cultures({**SETTINGS, "n_isolations": 3000}, 1)
@@ -98,6 +166,8 @@ def cultures() -> None:
 def main() -> None:
     if sys.argv[1:] == ["cultures"]:
         return cultures()
+    if sys.argv[1:2] == ["families"]:
+        return families(int(sys.argv[2]))
     studies, rng = int(sys.argv[1]) if len(sys.argv) > 1 else 200, np.random.default_rng(20261129)
     cases = [c for c in CASES if len(sys.argv) < 3 or c[0] in sys.argv[2:]]
     names = "scenario | link | animals | r of the score | p ≤ .05 | Holm | first | decoys p ≤ .05"
