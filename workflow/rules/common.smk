@@ -48,9 +48,7 @@ def _study_folder():
     if config.get("study_dir"):
         return str(config["study_dir"])
     if not workflow.configfiles:
-        raise WorkflowError(
-            "study_dir is needed where the config does not come from a file (use as a module)"
-        )
+        raise WorkflowError("used as a module without a config file: name study_dir")
     return os.path.relpath(Path(str(workflow.configfiles[-1])).parent)
 
 
@@ -76,8 +74,8 @@ wildcard_constraints:
 
 def _where(wildcards):
     """The sheet columns that a job's wildcards select by."""
-    columns = ("specimen_id", "animal_id", "section_id", "batch")
-    return {k: v for k, v in wildcards.items() if k in columns}
+    of = ("specimen_id", "animal_id", "section_id", "batch")
+    return {k: v for k, v in wildcards.items() if k in of}
 
 
 def sheet_files(sheet, column, **also):
@@ -92,9 +90,8 @@ def sheet_files(sheet, column, **also):
 
 def all_files(sheet, column, **where):
     """Files of all rows of a sheet, in the sheet's order."""
-    return list(
-        dict.fromkeys(r[column] for r in STUDY.facts(sheet, **where) if column in r)
-    )
+    rows = STUDY.facts(sheet, **where)
+    return list(dict.fromkeys(r[column] for r in rows if column in r))
 
 
 def sheet_facts(sheet, **also):
@@ -178,8 +175,12 @@ def resource(name):
 
 def configured(name):
     """A third-party table from a path in the config (`resources:`), relative to the working directory; nothing where unset."""
-    value = setting(f"resources/{name}")
-    return os.path.expandvars(value) if value else []
+    return os.path.expandvars(setting(f"resources/{name}") or "") or []
+
+
+def outcomes():
+    """The team's outcomes, and those of the study's own table."""
+    return [resource("outcomes.tsv"), *plan.own_outcomes(STUDY)]
 
 
 def memory_for(base_mb, per_input_mb=8, at_most=None):
@@ -195,8 +196,8 @@ def runtime_for(minutes, per_input_mb=0):
     """Run time in minutes that grows with the size of the input and doubles with every attempt."""
 
     def runtime(wildcards, input, attempt):
-        needed = minutes + plan.memory_need(input, per_input_mb)
-        return int(needed * 2 ** (attempt - 1))
+        size = plan.memory_need(input, per_input_mb)
+        return int((minutes + size) * 2 ** (attempt - 1))
 
     return runtime
 
@@ -223,11 +224,10 @@ def raw_files():
 
 def report_inputs():
     """Files that the report reads, by name: results, sheets, claims and the team's tables."""
-    tables = {"dictionary": resource("outcomes.tsv")}
-    tables["signalling"] = resource("signalling.tsv")
     own = {"claims": claims_path(), "lock": lock_path(), "key": STUDY.key_file() or []}
-    sheets = {n: sheet_path(n) for n in study_sheets()}
-    return sheets | own | tables | plan.report_inputs(STUDY)
+    own |= {"dictionary": outcomes(), "signalling": resource("signalling.tsv")}
+    own |= {n: sheet_path(n) for n in study_sheets()}
+    return own | plan.report_inputs(STUDY)
 
 
 # What the check needs is looked up while these files are read; in `onstart` their places are no longer known.
@@ -245,6 +245,6 @@ CHECK_REQUEST = {
 
 def check_study(dry=False):
     """Check the study; stop before the first job, or before a dry run plans, where something is to be mended."""
-    targets = [] if dry else workflow.dag_settings.targets
-    if not passes(str(CHECK_SCRIPT), CHECK_REQUEST, targets, dry):
+    wanted = [] if dry else workflow.dag_settings.targets
+    if not passes(str(CHECK_SCRIPT), CHECK_REQUEST, wanted, dry):
         raise WorkflowError("the check found problems; they stand above")

@@ -8,7 +8,7 @@ rule associate_scores:
         signatures=resource("signatures.tsv"),
         responses=resource("responses.tsv"),
         assays=resource("assay_genes.tsv"),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         associations="<results>/linkage/associations.tsv",
         sets="<results>/linkage/sets.tsv",

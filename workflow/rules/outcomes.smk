@@ -9,7 +9,7 @@ localrules:
 rule collect_measurements:
     input:
         tables=plan.measurement_tables(STUDY),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         measurements="<results>/outcomes/measurements.tsv",
     log:
@@ -37,7 +37,7 @@ rule aggregate_animals:
         measurements="<results>/outcomes/measurements.tsv",
         animals=sheet_path("animals"),
         exclusions=sheet_path("exclusions"),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         animals="<results>/outcomes/animals.tsv",
         everyone="<results>/outcomes/animals_all.tsv",
@@ -67,7 +67,7 @@ rule import_tables:
         files=all_files("imports", "path"),
         clinical=sheet_path("clinical"),
         readings=sheet_path("readings"),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         measurements="<results>/outcomes/imported.tsv",
     log:

@@ -186,7 +186,7 @@ rule recover_truth:
         truth=plan.truth_tables(STUDY),
         animals=sheet_path("animals"),
         cultures=sheet_path("cultures"),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         recovery="<results>/recovery.tsv",
         figure="<results>/recovery.svg",

@@ -6,7 +6,7 @@ rule estimate_contrasts:
         outcomes="<results>/outcomes/animals.tsv",
         animals=sheet_path("animals"),
         claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         contrasts="<results>/statistics/contrasts.tsv",
         rescue="<results>/statistics/rescue.tsv",
@@ -41,7 +41,7 @@ rule judge_claims:
         associations=plan.claimed_associations(STUDY),
         animals=sheet_path("animals"),
         claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         verdicts="<results>/statistics/verdicts.tsv",
     log:
@@ -70,7 +70,7 @@ rule compare_frozen:
         verdicts="<results>/statistics/verdicts.tsv",
         animals=sheet_path("animals"),
         claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
         lock=lock_path(),
         recorded=recorded_files(STUDY),
     output:
@@ -100,7 +100,7 @@ rule estimate_power:
         outcomes=plan.measured_animals(STUDY),
         animals=sheet_path("animals"),
         claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         power="<results>/statistics/power.tsv",
         curves="<results>/statistics/power_curves.tsv",
@@ -131,7 +131,7 @@ rule calibrate_part:
     input:
         animals=sheet_path("animals"),
         claims=claims_path(),
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     output:
         table="<results>/statistics/calibration/{part}.tsv",
     log:

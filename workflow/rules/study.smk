@@ -31,7 +31,7 @@ rule check:
 # These two write beside the sheets, only when asked for by name, and every time: they have no output that could be up to date.
 rule freeze:
     input:
-        dictionary=resource("outcomes.tsv"),
+        dictionary=outcomes(),
     log:
         "<logs>/study/freeze.log",
     conda:

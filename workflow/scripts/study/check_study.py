@@ -19,8 +19,7 @@ sys.path.append(str(Path(__file__).resolve().parents[1]))
 from periomics.core.code import code_digest
 from periomics.core.yamls import read_mapping
 from periomics.study.check.opened import Areas
-from periomics.study.check.study import gate
-from periomics.study.dictionary import load_dictionary
+from periomics.study.check.study import gate, known_outcomes
 from periomics.study.study import load_study
 
 
@@ -45,11 +44,11 @@ def areas(tables, dictionary):
 
 def main(request):
     """Check a study (config, files, folder, results, tables, dry_run); 0 if it may run. Snakemake hides keys that stand twice."""
-    logging.disable(logging.CRITICAL)  # what decoders log is told as problems
+    logging.disable(logging.CRITICAL)  # told as problems
     study = load_study(request["config"], request["folder"])
     study.problems.extend(p for f in request.get("files", ()) for p in read_mapping(f, f)[1])
     tables, folder = request["tables"], Path(request["results"]) / "check"
-    dictionary = load_dictionary(tables["outcomes"])
+    dictionary = known_outcomes(study, tables["outcomes"])
     code, write = code_digest("study/check_study"), not request.get("dry_run")
     text, usable = gate(study, folder, dictionary, partial(areas, tables, dictionary), code, write)
     print(text, end="\n" if text else "", file=sys.stderr)

@@ -72,7 +72,7 @@ class Sources:
     @cached_property
     def dictionary(self) -> pd.DataFrame:
         """The outcome dictionary."""
-        return load_dictionary(self.files["dictionary"][0])
+        return load_dictionary(self.files["dictionary"])
 
     @cached_property
     def record(self) -> dict:

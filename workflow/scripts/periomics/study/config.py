@@ -99,7 +99,8 @@ class Config(Section):
     calibration: Calibration = Field(default_factory=Calibration)
     planning: Planning = Field(default_factory=Planning)
     resources: dict[str, str] = Field(
-        default_factory=dict, description="third-party tables by path"
+        default_factory=dict,
+        description="third-party tables by path; `outcomes` is a table of outcomes of the study's own",
     )
 
 

@@ -113,6 +113,13 @@ def networks(study: Study) -> dict[str, dict]:
     return {str(n["name"]): n for n in declared if n.get("test") in tests}
 
 
+def own_outcomes(study: Study) -> list[str]:
+    """The table of the study's own outcomes, where `resources: outcomes` names one."""
+    resources = study.config.get("resources")
+    path = resources.get("outcomes") if isinstance(resources, dict) else None
+    return [os.path.expandvars(path)] if isinstance(path, str) and path else []
+
+
 def network_tables(study: Study, name: str) -> dict[str, str]:
     """Third-party tables of a signalling network, by name: signed table and regulons, and orthologs where it has either."""
     declared, resources = networks(study)[name], study.config.get("resources")

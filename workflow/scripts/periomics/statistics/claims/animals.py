@@ -17,7 +17,7 @@ from periomics.statistics.claims.twins import same_values
 from periomics.statistics.kernels import contrasts as c
 from periomics.statistics.kernels.adjusted import adjust
 from periomics.study.design import estimable, only_in
-from periomics.study.dictionary import entry
+from periomics.study.dictionary import RANGE, entry
 from periomics.study.scale import comparable, limits
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
@@ -171,9 +171,14 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
 
 def _limits(known: Mapping[str, object], part: pd.DataFrame) -> tuple[float, float]:
     """Least and largest value of an outcome; 0 where a size that has no other limit is never below it."""
+    own = pd.to_numeric(pd.Series([known.get(k) for k in RANGE]), errors="coerce").to_numpy(float)
     if known["kind"] in ("binary", "ordinal"):
-        return -np.inf, np.inf
-    least, most = limits(str(known["scale"]), str(part["unit"].iloc[0]))
+        least, most = -np.inf, np.inf
+    else:
+        least, most = limits(str(known["scale"]), str(part["unit"].iloc[0]))
+    least, most = np.fmax(least, own[0]), np.fmin(most, own[1])
+    if known["kind"] in ("binary", "ordinal"):
+        return least, most
     return (0.0 if np.isinf(least) and (part["value"] >= 0).all() else least), most
 
 

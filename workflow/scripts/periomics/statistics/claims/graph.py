@@ -330,20 +330,22 @@ def _exact_end(form: Exact | None, level: float, which: int) -> float:
 
 
 def _exact_sides(claim: Claim, forms: ExactForms) -> tuple[float, float, float]:
-    """As `_sides`, of an outcome that is judged exactly."""
+    """As `_sides`, of an outcome that is judged exactly.
+
+    The other sides have no p of their own (it would take forty exact intervals each): they count as not rejected, so that the levels of
+    the family, theirs too, are never above Holm's.
+    """
     effect, above, below = forms
     if claim.kind == "non_superiority":
-        if not above:
-            return np.nan, np.nan, np.nan
-        return discrete.p_below(above), discrete.p_above(above), discrete.p_above(effect)
-    if claim.kind == "equivalence":
-        if not (above and below):
-            return np.nan, np.nan, np.nan
-        inside = max(discrete.p_below(above), discrete.p_above(below))
-        outside = min(discrete.p_above(above), discrete.p_below(below))
-        return inside, outside, outside
-    lacking = discrete.p_below(above or effect)
-    return effect.p_two_sided(), min(2 * lacking, 1.0), np.nan
+        p = discrete.p_below(above) if above else np.nan
+    elif claim.kind == "equivalence":
+        p = np.nan
+        if above and below:
+            p = max(discrete.p_below(above), discrete.p_above(below))
+    else:
+        p = effect.p_two_sided()
+    other = np.nan if np.isnan(p) else 1.0
+    return p, other, other
 
 
 def _sides(claim: Claim, forms: Forms) -> Sides:

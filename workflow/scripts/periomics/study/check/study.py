@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from periomics.core.errors import InputError
 from periomics.core.files import write_text
 from periomics.core.problems import Problem, count, listing
 from periomics.core.tables import ERROR_MESSAGES, read_table
@@ -22,9 +23,24 @@ from periomics.study.check.settings import check_results_folder, check_settings
 from periomics.study.check.sheets import check_sheet
 from periomics.study.check.values import check_measured, check_values
 from periomics.study.config import check_config
+from periomics.study.dictionary import load_dictionary
+from periomics.study.plan import own_outcomes
 from periomics.study.plan_text import plan_text
 from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
 from periomics.study.study import PATH_COLUMNS, Study
+
+
+def known_outcomes(study: Study, table: str) -> pd.DataFrame:
+    """The outcome dictionary with the study's own rows; where these cannot be read, the team's alone, and the study has a problem."""
+    try:
+        return load_dictionary([table, *own_outcomes(study)])
+    except InputError as e:
+        value = "" if e.value is None else str(e.value)
+        found = Problem(e.file, e.row or 0, e.column, e.message, value, e.allowed)
+    except OSError as e:
+        found = Problem("config", 0, "resources/outcomes", str(e.strerror), str(e.filename))
+    study.problems.append(found)
+    return load_dictionary(table)
 
 
 def find_problems(study: Study, dictionary: pd.DataFrame, areas: Areas) -> list[Problem]:
@@ -83,7 +99,8 @@ def fingerprint(study: Study, code: str) -> str:
         digest.update(Path(file).read_bytes() if file and Path(file).is_file() else b"-")
     claims = study.claims_file()
     digest.update(Path(claims).read_bytes() if claims and Path(claims).is_file() else b"-")
-    for further in (key_file(study.config, study.folder), Path(study.lock_file())):
+    tables = map(Path, own_outcomes(study))
+    for further in (key_file(study.config, study.folder), Path(study.lock_file()), *tables):
         digest.update(further.read_bytes() if further and further.is_file() else b"-")
     for path in _raw_files(study):
         stat = path.stat()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, nearest
@@ -12,7 +13,7 @@ from periomics.study.check.claims import claim_outcomes
 from periomics.study.check.design import sheet_name
 from periomics.study.check.settings import section
 from periomics.study.claims import COMPOSITE
-from periomics.study.dictionary import entry
+from periomics.study.dictionary import RANGE, entry
 from periomics.study.modalities import SHEET_OF
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import Study
@@ -138,10 +139,18 @@ def _range(file: str, outcome: str, about: pd.Series, values: pd.Series) -> Iter
         return
     high = 100.0 if unit == "%" else 1.0 if kind == "proportion" else None
     low = 0.0 if high is not None or about["scale"] in ("log", "count") else None
+    # A range that the study declares for an outcome of its own.
+    low, high = (
+        float(about[k]) if pd.notna(about[k]) else x
+        for k, x in zip(RANGE, (low, high), strict=True)
+    )
     if high is None and low is None:
         return
-    allowed = f"from 0 to {high:g}{' %' if unit == '%' else ''}" if high else "from 0"
-    bad = (values < 0) | (values > (high or float("inf")))
+    start = f"from {low:g}" if low is not None else ""
+    allowed = " ".join(x for x in (start, f"to {high:g}" if high is not None else "") if x)
+    allowed += " %" if unit == "%" else ""
+    least, most = -np.inf if low is None else low, np.inf if high is None else high
+    bad = (values < least) | (values > most)
     for row, value in values[bad].items():
         message = f"out of the range of {outcome}"
         yield Problem(file, int(row), "value", message, f"{value:g}", allowed)
