@@ -302,12 +302,12 @@ def ends_of(
 ) -> list[tuple[Floats, Floats]]:
     """Intervals of effect, effect − margin and effect + margin, each end at the level (an alpha) of the side that it decides."""
     tails = 2 if kind in NO_BENEFIT else 1
-    return [
-        (_end(form, 1 - tails * low, 0), _end(form, 1 - tails * high, 1))
-        for form, (low, high) in zip(
-            forms, _levels_of_ends(kind, claimed, refuted, improved), strict=True
-        )
-    ]
+    levels = _levels_of_ends(kind, claimed, refuted, improved)
+    found = (
+        interval(form, 1 - tails * low, 1 - tails * high)
+        for form, (low, high) in zip(forms, levels, strict=True)
+    )
+    return [(np.array(lower), np.array(upper)) for lower, upper in found]
 
 
 def _levels_of_ends(
@@ -319,10 +319,6 @@ def _levels_of_ends(
     if kind == "equivalence":
         return (claimed, claimed), (refuted, claimed), (claimed, refuted)
     return (claimed, refuted), (claimed, refuted), (claimed, claimed)
-
-
-def _end(form: Estimate, level: Floats, which: int) -> Floats:
-    return np.array(interval(form, level)[which])
 
 
 def _exact_end(form: Exact | None, level: float, which: int) -> float:
@@ -351,12 +347,25 @@ def _exact_sides(claim: Claim, forms: ExactForms) -> tuple[float, float, float]:
 def _sides(claim: Claim, forms: Forms) -> Sides:
     """p-values for what is claimed, for "refuted" and for "improved", each as its level is: two-sided, or one-sided at alpha."""
     effect, above, below = forms
+    if claim.correction == "none":  # the other sides are at alpha, whatever their p
+        p = np.array(_p_value(claim, forms))
+        return Sides(p, np.full(p.shape, np.nan), np.full(p.shape, np.nan))
+    p = _p_value(claim, forms)
     if claim.kind == "non_superiority":
-        found = p_below(above), p_above(above), p_above(effect)
+        found = p, p_above(above), p_above(effect)
     elif claim.kind == "equivalence":
         outside = np.minimum(p_above(above), p_below(below))
-        found = np.maximum(p_below(above), p_above(below)), outside, outside
+        found = p, outside, outside
     else:
         lacking = np.where(np.isnan(above.se), p_below(effect), p_below(above))
-        found = p_two_sided(effect), np.minimum(2 * lacking, 1.0), np.full(lacking.shape, np.nan)
+        found = p, np.minimum(2 * lacking, 1.0), np.full(lacking.shape, np.nan)
     return Sides(*(np.array(x) for x in found))
+
+
+def _p_value(claim: Claim, forms: Forms) -> Floats:
+    """p-value of what is claimed."""
+    if claim.kind == "non_superiority":
+        return p_below(forms.above)
+    if claim.kind == "equivalence":
+        return np.maximum(p_below(forms.above), p_above(forms.below))
+    return p_two_sided(forms.effect)

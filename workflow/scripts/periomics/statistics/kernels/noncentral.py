@@ -77,13 +77,16 @@ def _over_normal(t: Floats, df: Floats, nc: Floats) -> Floats:
 
 
 def noncentrality_interval(
-    t: ArrayLike, df: ArrayLike, level: ArrayLike = 0.95
+    t: ArrayLike, df: ArrayLike, level: ArrayLike = 0.95, upper: ArrayLike | None = None
 ) -> tuple[Floats, Floats]:
-    """Noncentralities of which the observed t is the upper and the lower percentile; finite for every finite t."""
-    t, df, tail = np.broadcast_arrays(
-        *(np.asarray(x, float) for x in (t, df, 0.5 + np.asarray(level, float) / 2))
+    """Noncentralities of which the observed t is the upper and the lower percentile; finite for every finite t.
+
+    `upper` is the level of the upper end where it is not that of the lower one.
+    """
+    t, df, low, high = np.broadcast_arrays(
+        *(np.asarray(x, float) for x in (t, df, level, level if upper is None else upper))
     )
-    return _noncentrality(t, df, tail), _noncentrality(t, df, 1 - tail)
+    return _noncentrality(t, df, 0.5 + low / 2), _noncentrality(t, df, 0.5 - high / 2)
 
 
 def _noncentrality(t: Floats, df: Floats, p: Floats) -> Floats:
