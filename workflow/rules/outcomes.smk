@@ -36,6 +36,8 @@ rule aggregate_animals:
         **plan.score_tables(STUDY),
         measurements="<results>/outcomes/measurements.tsv",
         animals=sheet_path("animals"),
+        clinical=sheet_path("clinical"),
+        readings=sheet_path("readings"),
         exclusions=sheet_path("exclusions"),
         dictionary=outcomes(),
     output:

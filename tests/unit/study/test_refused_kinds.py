@@ -379,7 +379,7 @@ def test_a_bad_header_gives_one_message(small):
     found = [line for line in text.splitlines() if line.startswith("  ") and ". " in line]
     assert found[0].endswith(
         "animals.tsv, row 1, column animal: unknown column - did you mean 'animal_id'?; allowed: "
-        "animal_id, unit, group, block, sex, weight_g, source_animals, species, note"
+        "animal_id, unit, group, block, sex, weight_g, source_animals, species, dose, dose_unit, note"
     )
     assert found[1].endswith("animals.tsv, row 1, column animal_id: required column is missing")
     assert len(found) == 2, text

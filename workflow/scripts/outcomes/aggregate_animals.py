@@ -17,12 +17,12 @@ from periomics.outcomes.variance import COLUMNS as VARIANCE_COLUMNS
 from periomics.outcomes.variance import SAMPLING_COLUMNS, variance_tables
 from periomics.study.dictionary import load_dictionary
 from periomics.study.settings.outcomes import OutcomeRules
-from periomics.study.sheets import SPECIMEN_SHEETS, confirmations, read_sheet
+from periomics.study.sheets import CONDITION_SHEETS, confirmations, read_sheet
 
 
 def main(snakemake):
     log = start_log(snakemake)
-    names = (*SPECIMEN_SHEETS, "animals", "exclusions")
+    names = (*CONDITION_SHEETS, "animals", "exclusions")
     sheets = {name: read_sheet(name, snakemake.input.get(name) or None) for name in names}
     dictionary = load_dictionary(snakemake.input.dictionary)
     specimens = specimen_table(sheets)

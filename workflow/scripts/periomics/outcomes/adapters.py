@@ -16,6 +16,7 @@ import pandas as pd
 
 from periomics.core.errors import InputError, nearest
 from periomics.study.dictionary import entry
+from periomics.study.sheets import observed
 
 CTAN = {
     "BV/TV": "bvtv",
@@ -250,10 +251,10 @@ def expected_outcomes(fact: Mapping[str, object]) -> list[str]:
 
 
 def clinical_rows(clinical: pd.DataFrame, dictionary: pd.DataFrame) -> list[dict[str, object]]:
-    """Clinical observations as measurements; the specimen is the animal itself."""
+    """Clinical observations as measurements; the specimen is the animal, or the animal under what it was given (`observed`)."""
     return [
         {
-            "specimen_id": r.animal_id,
+            "specimen_id": observed(r.animal_id, r.condition, r.dose),
             "animal_id": r.animal_id,
             "modality": "clinical",
             "outcome": r.outcome,

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable, Mapping
 
+import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
@@ -12,7 +13,7 @@ from periomics.core.results import read_result
 from periomics.study.dictionary import entry
 from periomics.study.measurements import COLUMNS, NUMERIC, concatenate
 from periomics.study.modalities import OF_SHEET
-from periomics.study.sheets import SPECIMEN_SHEETS
+from periomics.study.sheets import NUMBER_SHEETS, SPECIMEN_SHEETS, observed
 
 DESIGN = ("condition", "dose", "dose_unit", "time", "time_unit", "batch", "role", "replaces", "cue")
 
@@ -57,10 +58,44 @@ def specimen_table(sheets: Mapping[str, pd.DataFrame]) -> pd.DataFrame:
             lambda b: "|".join(sorted(set(b) - {""}))
         )
         parts.append(part.assign(batch=batches).drop_duplicates("specimen_id"))
+    parts += [_numbers(name, sheets[name]) for name in NUMBER_SHEETS if name in sheets]
     columns = ["specimen_id", "animal_id", "modality", *DESIGN]
     table = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    _contradict(table)
     # A vendor's table may describe a specimen that was also measured here: the sheet of the raw file says what it is.
     return table[columns].drop_duplicates("specimen_id").reset_index(drop=True)
+
+
+def _numbers(name: str, sheet: pd.DataFrame) -> pd.DataFrame:
+    """Specimens of which a sheet of numbers states condition or dose; the others are what their own sheets say, or their animals."""
+    part = sheet[(sheet["condition"] != "") | sheet["dose"].notna()].copy()
+    if name == "clinical":
+        part["specimen_id"] = [
+            observed(*row)
+            for row in part[["animal_id", "condition", "dose"]].itertuples(index=False)
+        ]
+    part = part.assign(modality=name, role="", cue="", replaces="", batch="", time=np.nan)
+    part["time_unit"] = ""
+    _agree(part, name)
+    return part.drop_duplicates("specimen_id")
+
+
+def _contradict(table: pd.DataFrame) -> None:
+    """Refuse a reading that states another condition or dose than the sheet of its specimen."""
+    first = table.drop_duplicates("specimen_id").set_index("specimen_id")
+    for row in table[table["modality"].isin(NUMBER_SHEETS)].itertuples():
+        own = first.loc[row.specimen_id]
+        same = own["condition"] == row.condition and np.array_equal(
+            [own["dose"]], [row.dose], equal_nan=True
+        )
+        if not same:
+            raise InputError(
+                f"specimen {row.specimen_id!r} has another condition or dose in its own sheet",
+                file=f"{row.modality} sheet",
+                column="condition",
+                value=f"{row.condition} {'' if np.isnan(row.dose) else row.dose}".strip(),
+                allowed=f"{own['condition']} {'' if np.isnan(own['dose']) else own['dose']}".strip(),
+            )
 
 
 def _agree(part: pd.DataFrame, sheet: str) -> None:
@@ -164,6 +199,26 @@ def collect(tables: Iterable[tuple[str, pd.DataFrame]], dictionary: pd.DataFrame
     return df
 
 
+def with_dose_given(df: pd.DataFrame, animals: pd.DataFrame, where: pd.Series) -> pd.DataFrame:
+    """Rows with the dose that their animal was given, where the specimen says nothing else.
+
+    Parameters
+    ----------
+    df
+        Columns `animal_id, dose, dose_unit`.
+    animals
+        The animals sheet by animal_id.
+    where
+        Rows that take it.
+    """
+    unit = animals.reindex(columns=["dose", "dose_unit"]).reindex(df["animal_id"])
+    dose = pd.to_numeric(unit["dose"]).to_numpy(float)
+    name = unit["dose_unit"].fillna("").to_numpy(str)
+    return df.assign(
+        dose=df["dose"].where(~where, dose), dose_unit=df["dose_unit"].where(~where, name)
+    )
+
+
 def join_design(
     measurements: pd.DataFrame, animals: pd.DataFrame, specimens: pd.DataFrame
 ) -> pd.DataFrame:
@@ -216,6 +271,8 @@ def join_design(
     unit = sheet.reindex(df["animal_id"])
     for column, source in (("group", "group"), ("block", "block"), ("unit_of_analysis", "unit")):
         df[column] = unit[source].fillna("").to_numpy()
+    given = df["dose"].isna() & (df["condition"] == "")
+    df = with_dose_given(df, sheet, given)
     df["condition"] = df["condition"].where(df["condition"] != "", df["group"])
     cued = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "1"}
     bare = {c for c, cue in zip(df["condition"], df["cue"], strict=True) if cue == "0"}

@@ -11,6 +11,7 @@ import pandas as pd
 from periomics.core.errors import InputError
 from periomics.core.results import read_result
 from periomics.outcomes.aggregate import COLUMNS
+from periomics.outcomes.collect import with_dose_given
 from periomics.study.dictionary import score_names
 
 SCORE_COLUMNS = ("library_id", "animal_id", "cell_type", "score_id", "kind", "method", "value")
@@ -62,6 +63,9 @@ def score_outcomes(
     group = animals.set_index("animal_id")["group"].reindex(df["animal_id"]).fillna("").to_numpy()
     for column in ("condition", "dose_unit", "time_unit", "batch"):
         df[column] = df[column].fillna("")
+    df["dose"] = df["dose"].astype(float)
+    given = df["dose"].isna() & (df["condition"] == "")
+    df = with_dose_given(df, animals.set_index("animal_id"), given)
     df["condition"] = df["condition"].where(df["condition"] != "", group)
     df["dose"], df["time"] = df["dose"].astype(float), df["time"].astype(float)
     key = ["animal_id", "outcome", "variant", "condition", "dose", "time"]

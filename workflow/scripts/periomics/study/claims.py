@@ -105,7 +105,8 @@ class ContrastEntry(Section):
         None, description="units that take part; all where empty"
     )
     trend: Literal["dose"] | None = Field(
-        None, description="dose: slope on log2(dose + 1) inside units instead of a difference"
+        None,
+        description="dose: slope on log2(dose + 1) instead of a difference, inside units that hold several doses, else between animals",
     )
     confounded_with: str = Field(
         "", description="what else differs between the arms; printed beside every verdict"

@@ -53,6 +53,14 @@ class Sheet:
         return tuple(c.name for c in self.columns)
 
 
+_DOSE = (
+    Column("dose", "dose of the condition", "number", minimum=0),
+    Column("dose_unit", "unit of the dose"),
+)
+_CONDITION = (
+    Column("condition", "arm within the unit (vehicle, medium …) where arms vary within it"),
+    *_DOSE,
+)
 _SPECIMEN = (
     Column(
         "specimen_id",
@@ -61,9 +69,7 @@ _SPECIMEN = (
         required=True,
     ),
     Column("animal_id", "the unit it comes from; empty only where role is not sample", "id"),
-    Column("condition", "arm within the unit (vehicle, medium …) where arms vary within it"),
-    Column("dose", "dose of the condition", "number", minimum=0),
-    Column("dose_unit", "unit of the dose"),
+    *_CONDITION,
     Column("time", "time of the measurement", "number", minimum=0),
     Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
     Column("batch", "what was handled together: scan session, stain run, library run", "id"),
@@ -115,6 +121,7 @@ SHEETS: dict[str, Sheet] = {
                 ),
                 Column("source_animals", "animals whose cells an isolation holds, separated by |"),
                 Column("species", "species", "choice", allowed=SPECIES),
+                *_DOSE,
                 Column("note", "anything"),
             ),
         ),
@@ -266,7 +273,7 @@ SHEETS: dict[str, Sheet] = {
         Sheet(
             "clinical",
             "what was seen in the living animal",
-            ("animal_id", "outcome", "time"),
+            ("animal_id", "outcome", "time", "condition"),
             (
                 Column("animal_id", "animal", "id", required=True),
                 Column("outcome", "outcome of the dictionary", "id", required=True),
@@ -274,6 +281,7 @@ SHEETS: dict[str, Sheet] = {
                 Column("time", "time of the observation", "number", minimum=0),
                 Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
                 Column("observer", "who"),
+                *_CONDITION,
             ),
         ),
         Sheet(
@@ -293,6 +301,7 @@ SHEETS: dict[str, Sheet] = {
                 Column("denominator_unit", "unit of the denominator"),
                 Column("time", "time of the measurement", "number", minimum=0),
                 Column("time_unit", "unit of the time", "choice", allowed=TIME_UNITS),
+                *_CONDITION,
             ),
         ),
         Sheet(
@@ -324,6 +333,17 @@ SHEETS: dict[str, Sheet] = {
     )
 }
 SPECIMEN_SHEETS = tuple(n for n, s in SHEETS.items() if "path" in s.names)
+# Sheets whose rows may state an arm within the unit; those after the specimens' hold numbers and no files.
+NUMBER_SHEETS = ("clinical", "readings")
+CONDITION_SHEETS = (*SPECIMEN_SHEETS, *NUMBER_SHEETS)
+
+
+def observed(animal: str, condition: str, dose: float) -> str:
+    """Id of the specimen of a clinical observation: the animal, or what it was given when it was observed."""
+    name = f"{animal}.{condition}" if condition else animal
+    return f"{name}.{dose:g}" if dose == dose else name
+
+
 # What a measuring job may not see.
 ARM_COLUMNS = (
     "group",

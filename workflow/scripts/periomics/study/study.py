@@ -22,6 +22,7 @@ from periomics.core.yamls import read_mapping
 from periomics.study.blinding import WITHHELD, Coding, declared_arms, key_file, read_coding
 from periomics.study.sheets import (
     ARM_COLUMNS,
+    CONDITION_SHEETS,
     IDENTIFIER,
     SHEETS,
     SPECIMEN_SHEETS,
@@ -74,7 +75,7 @@ class Study:
     def arms(self) -> tuple[str, ...]:
         """Every group and condition, sorted; behind codes also every arm that roles and claims speak of."""
         names = set(self.sheets["animals"]["group"])
-        for sheet in SPECIMEN_SHEETS:
+        for sheet in CONDITION_SHEETS:
             names |= set(self.sheets[sheet]["condition"])
         if self.coding.closed:
             names |= declared_arms(self.config, self.claims)

@@ -421,14 +421,56 @@ def estimate(
     """
     values = cut.natural if natural else cut.analysis
     w = cut.weights(weights)
-    if contrast.trend:
-        dose = np.where(np.isnan(cut.dose) & (w[cut.arm] < 0), 0.0, cut.dose)
-        slopes, units = c.within_unit_slopes(values, np.log2(dose + 1), cut.unit)
+    if contrast.trend and cut.paired:
+        slopes, units = c.within_unit_slopes(values, np.log2(_doses(cut, w) + 1), cut.unit)
         return c.one_sample(slopes), "t on slopes over log2(dose + 1) within units", slopes[units]
+    if contrast.trend:
+        arms, slope, _ = dose_arms(cut, w, values)
+        return arms.form(slope), f"slope over log2(dose + 1), {method_words(cut)}", np.empty(0)
     if cut.paired:
         differences, units = c.within_units(values, cut.arm, cut.unit, w)
         return c.one_sample(differences), "t on differences within units", differences[units]
     return cut.summary(natural).form(w), method_words(cut), np.empty(0)
+
+
+def _doses(cut: Cut, w: np.ndarray) -> np.ndarray:
+    """Doses of the rows of a cut; the arm that others are compared with is at 0 where it states none."""
+    return np.where(np.isnan(cut.dose) & (w[cut.arm] < 0), 0.0, cut.dose)
+
+
+def dose_arms(
+    cut: Cut, w: np.ndarray, values: np.ndarray
+) -> tuple[c.AnyArms, np.ndarray, np.ndarray]:
+    """Animals of a cut by dose, as arms, and the weights that make their slope over log2(dose + 1).
+
+    Returns
+    -------
+    arms
+        One for each dose, adjusted for what the cut is adjusted for.
+    weights
+        Of least squares over animals: the slope is the sum of weights × means. NaN with one dose only.
+    doses
+        Of the arms, rising.
+    """
+    dose = _doses(cut, w)
+    used = (w[cut.arm] != 0) & ~np.isnan(dose)
+    doses, group = np.unique(dose[used], return_inverse=True)
+    if cut.adjusted_for:
+        blocks = np.unique(cut.block[used], return_inverse=True)[1]
+        arms: c.AnyArms = adjust(
+            values[used],
+            group,
+            len(doses),
+            blocks if "block" in cut.adjusted_for else None,
+            cut.covariates[used],
+        )
+    else:
+        arms = c.summarise(values[used], group, len(doses))
+    n = np.bincount(group, minlength=len(doses)).astype(float)
+    x = np.log2(doses + 1)
+    centred = n * (x - np.average(x, weights=n)) if len(doses) else x
+    with np.errstate(invalid="ignore", divide="ignore"):
+        return arms, centred / (centred * x).sum(), doses
 
 
 def method_words(cut: Cut) -> str:
@@ -478,8 +520,10 @@ class Refusal(NamedTuple):
         return self.kind is not None
 
 
-def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal:
-    """Why an estimate has no inference; false if it has."""
+def refusal(
+    cut: Cut, form: c.Estimate, weights: Mapping[str, float], trend: bool = False
+) -> Refusal:
+    """Why an estimate has no inference; false if it has. `trend`: it is a slope over doses."""
     if cut.technical:
         return Refusal("technical replicates: no inference", Refused.TECHNICAL)
     found = confounded(cut, weights)
@@ -492,6 +536,10 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal
     if few:
         who = "units" if cut.paired else "animals"
         return Refusal(f"fewer than {MIN_UNITS} {who} in {', '.join(few)}", Refused.FEW)
+    if trend and not cut.paired:
+        lacking = _dose_refusal(cut, weights)
+        if lacking:
+            return lacking
     if not np.isnan(form.se):
         return Refusal()
     if cut.paired:
@@ -505,6 +553,21 @@ def refusal(cut: Cut, form: c.Estimate, weights: Mapping[str, float]) -> Refusal
         text = "the values do not vary within the arms: there is no spread to compare them with"
         return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
+
+
+def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
+    """Why animals have no slope over doses; false if they have one."""
+    w = cut.weights(weights)
+    none = int(((w[cut.arm] != 0) & np.isnan(_doses(cut, w))).sum())
+    if none:
+        return Refusal(f"{none} animals have no dose", Refused.FEW)
+    arms, _, doses = dose_arms(cut, w, cut.analysis)
+    if len(doses) < 2:
+        return Refusal("all animals have the same dose: a trend needs several", Refused.FEW)
+    few = [f"{d:g} ({int(n)})" for d, n in zip(doses, arms.n, strict=True) if n < MIN_UNITS]
+    if few:
+        return Refusal(f"fewer than {MIN_UNITS} animals at dose {', '.join(few)}", Refused.FEW)
+    return Refusal()
 
 
 def no_deficit_margin(cut: Cut, deficit: Mapping[str, float]) -> str:

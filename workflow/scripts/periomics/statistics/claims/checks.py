@@ -74,7 +74,9 @@ def checks(
     str
         What the method column must say of them.
     """
-    if cut.paired or contrast.trend:
+    if contrast.trend and not cut.paired:
+        return {"outlier_p": largest_residual(cut)}, ""
+    if cut.paired:
         found = flip_signs(differences, rng)
         return {"perm_p": found.p, "perm_floor": found.floor} | _bayes(form, len(differences)), ""
     pair = two_arms(cut, contrast)

@@ -170,7 +170,7 @@ def _rows(
     plan, first = analysis.plan, analysis.animals.iloc[0]
     known = entry(analysis.dictionary, first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
-    refused = a.refusal(cut, form, contrast.weights)
+    refused = a.refusal(cut, form, contrast.weights, contrast.trend)
     n = a.counts(cut, contrast.weights)
     sign = analysis.direction(first["outcome"])
     level = 1 - plan.alpha
@@ -223,7 +223,7 @@ def _rows(
     out = [row]
     if first["scale"] != "identity" and kind != "time course":
         natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
-        refused = a.refusal(cut, natural, contrast.weights)
+        refused = a.refusal(cut, natural, contrast.weights, contrast.trend)
         plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity"}
         plain |= dict.fromkeys(("ratio", "ratio_lower", "ratio_upper", *CHECKS), np.nan)
         out.append(
@@ -235,7 +235,7 @@ def _rows(
 
 
 def _units(cut: a.Cut, contrast: Contrast, differences: np.ndarray) -> int:
-    if cut.paired or contrast.trend:
+    if cut.paired:
         return len(differences)
     return sum(a.counts(cut, contrast.weights).values())
 

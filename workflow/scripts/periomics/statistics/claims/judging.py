@@ -220,7 +220,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         reason = _text(f"no measured animals in {gone}", first["scale_note"])
         return NONE, facts | {"reason": reason}
     form, _, differences = a.estimate(cut, contrast, weights)
-    n = len(differences) if cut.paired or contrast.trend else sum(a.counts(cut, weights).values())
+    n = len(differences) if cut.paired else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
     if cut.paired or contrast.trend:
         facts["effective"] = float(n)
@@ -232,7 +232,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         return _exact_forms(
             plan, claim, contrast, cut, kind=kind, sign=sign, facts=facts, notes=said
         )
-    reason = a.refusal(cut, form, weights).text
+    reason = a.refusal(cut, form, weights, contrast.trend).text
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:
@@ -323,7 +323,7 @@ def _first(values: np.ndarray) -> Any:
 def _within_forms(
     claim: Claim, cut: a.Cut, contrast: Contrast, margin: Margin, sign: float
 ) -> Forms:
-    """Forms on differences within units: margins in SD of the differences or in the natural unit; no deficit there."""
+    """Forms on differences within units or slopes over doses: margins in SD of these, or in the natural unit; no deficit there."""
     analysis, _, differences = a.estimate(cut, contrast, contrast.weights)
     effect = Estimate(analysis.estimate * sign, analysis.se, analysis.df)
     if margin.kind == "raw":
@@ -331,12 +331,19 @@ def _within_forms(
         return fixed_margin_forms(
             effect, Estimate(natural.estimate * sign, natural.se, natural.df), margin.value
         )
-    spread = (
-        float(np.std(differences, ddof=1))
-        if margin.kind == "sd" and len(differences) > 1
-        else np.nan
-    )
+    spread = np.nan
+    if margin.kind == "sd" and len(differences) > 1:
+        spread = float(np.std(differences, ddof=1))
+    elif margin.kind == "sd" and not cut.paired:
+        spread = _spread_of_doses(cut, contrast)
     return sd_margin_forms(effect, spread, margin.value)
+
+
+def _spread_of_doses(cut: a.Cut, contrast: Contrast) -> float:
+    """SD between animals of one dose."""
+    arms, _, _ = a.dose_arms(cut, cut.weights(contrast.weights), cut.analysis)
+    free = np.maximum(arms.n - 1, 0)
+    return float(np.sqrt(np.nansum(arms.var * free) / free.sum()))
 
 
 def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:

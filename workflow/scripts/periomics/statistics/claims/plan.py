@@ -24,7 +24,7 @@ class Margin:
 
 @dataclass(frozen=True)
 class Contrast:
-    """Weights of arms; with `trend` the slope on log2(dose + 1) inside units instead."""
+    """Weights of arms; with `trend` the slope on log2(dose + 1), inside units that hold several doses, else between animals."""
 
     id: str
     weights: Mapping[str, float]

@@ -12,7 +12,7 @@ from periomics.study.blinding import declared_arms, settings
 from periomics.study.design import arm_weights
 from periomics.study.dictionary import entry
 from periomics.study.modalities import MODALITIES
-from periomics.study.sheets import SPECIMEN_SHEETS, plain_id
+from periomics.study.sheets import CONDITION_SHEETS, SPECIMEN_SHEETS, plain_id
 from periomics.study.study import Study
 
 
@@ -25,7 +25,7 @@ def sheet_name(study: Study, sheet: str) -> str:
 def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
     """Every problem that shows only when sheets, configuration and dictionary are seen together."""
     problems = []
-    for sheet in (*SPECIMEN_SHEETS, "clinical", "readings"):
+    for sheet in CONDITION_SHEETS:
         problems += _units(study, sheet)
     for sheet in SPECIMEN_SHEETS:
         problems += _replaced(study, sheet) + _arm_in_path(study, sheet)
@@ -175,7 +175,7 @@ def _coding(study: Study) -> list[Problem]:
             )
     if coding.closed:
         present = set(study.sheets["animals"]["group"]) | {
-            c for s in SPECIMEN_SHEETS for c in study.sheets[s]["condition"]
+            c for s in CONDITION_SHEETS for c in study.sheets[s]["condition"]
         }
         lost = [c for c in coding.codes if c not in present]
         if lost:

@@ -15,7 +15,7 @@ from periomics.study.check.settings import section
 from periomics.study.claims import COMPOSITE
 from periomics.study.dictionary import RANGE, entry
 from periomics.study.modalities import SHEET_OF
-from periomics.study.sheets import SPECIMEN_SHEETS
+from periomics.study.sheets import CONDITION_SHEETS
 from periomics.study.study import Study
 
 # The sheet whose rows give the outcomes of a modality; imports and readings name their outcomes themselves.
@@ -125,7 +125,7 @@ def check_values(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
             except InputError:
                 continue
             problems += _range(file, str(outcome), about, rows.dropna())
-    for sheet in (*SPECIMEN_SHEETS, "clinical", "readings"):
+    for sheet in CONDITION_SHEETS:
         problems += _times(sheet_name(study, sheet), study.sheets[sheet])
     return problems
 
