@@ -89,7 +89,7 @@ def test_every_correction_and_kind_of_claim_is_named_with_its_claims(tmp_path):
     found = text(tmp_path, claims())
     for words in (
         "Holm's correction over the outcomes that were tested: C1, C2, C4, C3, C3-restored, C5.",
-        "intervals at the level it gave: C6.",
+        "outcomes that were tested: C6; intervals at the level that it gave.",
         "intersection–union: C1-any.",
         "One-sided at α: C1, C1-any, C7-1.",
         "C2 after C0",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+
 import numpy as np
 import pandas as pd
 from scipy.special import ndtri
@@ -99,56 +101,48 @@ def _tipping(
         np.asarray((1 - float(row[c])) / tails if np.isfinite(row[c]) else np.nan)
         for c in ("level", "level_refuted", "level_improved")
     ]
+    own = _rows(analysis, claim, outcome, float(row["time"]))
+
+    def stands(distance: float) -> bool:
+        """Whether the claim is still supported with the missing so far against it."""
+        sign = analysis.direction(outcome) * (-1 if claim.kind in NO_BENEFIT else 1)
+        shift = {
+            arm: -sign * np.sign(w) * distance for arm, w in analysis.plan.weights_of(claim).items()
+        }
+        moved = pd.concat([analysis.animals, *_placed(own, missing, shift)], ignore_index=True)
+        forms, _ = claim_forms(analysis.of(moved), claim, outcome)
+        if isinstance(forms, ExactForms):
+            return True
+        ends = ends_of(claim.kind, forms, *levels)
+        return bool(v.passed(v.judge(claim.kind, *ends[0], *ends[1], *ends[2])).all())
+
     low, high = 0.0, REACH
-    if _stands(analysis, claim, outcome, row, missing, high, levels):
+    if stands(high):
         return np.nan
-    if not _stands(analysis, claim, outcome, row, missing, low, levels):
+    if not stands(low):
         return 0.0
     while high - low > STEP / 2:
         middle = (low + high) / 2
-        stands = _stands(analysis, claim, outcome, row, missing, middle, levels)
-        low, high = (middle, high) if stands else (low, middle)
+        low, high = (middle, high) if stands(middle) else (low, middle)
     return round(high / STEP) * STEP
 
 
-def _stands(
-    analysis: Analysis,
-    claim: Claim,
-    outcome: str,
-    row: pd.Series,
-    missing: pd.DataFrame,
-    distance: float,
-    levels: list[np.ndarray],
-) -> bool:
-    """Whether the verdict is still supported with the missing so far against it."""
-    own = _rows(analysis, claim, outcome, float(row["time"]))
-    sign = analysis.direction(outcome) * (-1 if claim.kind in NO_BENEFIT else 1)
-    weights = analysis.plan.weights_of(claim)
-    scale = str(own["scale"].iloc[0])
-    new = []
+def _placed(
+    own: pd.DataFrame, missing: pd.DataFrame, shift: Mapping[str, float]
+) -> Iterator[pd.DataFrame]:
+    """Rows for the missing of each arm: normal quantiles about its mean, shifted by so many of its SD."""
+    code = position.CODES[str(own["scale"].iloc[0])]
     for arm, part in missing.groupby("group", sort=True):
-        seen = own[own["condition"] == arm]
-        k, spread = len(part), float(seen["analysis"].std(ddof=1))
+        seen, k = own[own["condition"] == arm], len(part)
+        spread = float(seen["analysis"].std(ddof=1))
         quantiles = ndtri((np.arange(k) + 0.5) / k) * spread
-        values = (
-            seen["analysis"].mean() - sign * np.sign(weights[arm]) * distance * spread + quantiles
-        )
-        code = position.CODES[scale]
+        values = seen["analysis"].mean() + shift[str(arm)] * spread + quantiles
         # Percent stand for shares.
         unit = float(np.median(seen["value"] / position.natural(seen["analysis"], code)))
         rows = pd.concat([seen.iloc[:1]] * k, ignore_index=True)
-        new.append(
-            rows.assign(
-                animal_id=part["animal_id"].to_numpy(),
-                block=part["block"].to_numpy(),
-                analysis=values,
-                value=unit * position.natural(values, code),
-            )
+        yield rows.assign(
+            animal_id=part["animal_id"].to_numpy(),
+            block=part["block"].to_numpy(),
+            analysis=values,
+            value=unit * position.natural(values, code),
         )
-    moved = analysis.of(pd.concat([analysis.animals, *new], ignore_index=True))
-    forms, _ = claim_forms(moved, claim, outcome)
-    if isinstance(forms, ExactForms):
-        return True
-    ends = ends_of(claim.kind, forms, *levels)
-    verdict = v.judge(claim.kind, *ends[0], *ends[1], *ends[2])
-    return bool(v.passed(verdict).all())
