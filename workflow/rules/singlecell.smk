@@ -59,7 +59,6 @@ rule score_singlecell:
         mem_mb=memory_for(1000, 40),
         runtime=runtime_for(10),
     params:
-        facts=all_facts("libraries", assay="singlecell"),
         min_cells=setting("singlecell/tests/min_cells"),
         code=code_digest("singlecell/score_singlecell"),
     message:

@@ -296,3 +296,21 @@ def test_ids_of_other_kinds_or_species(tmp_path):
     other = write(tmp_path / "n.tsv", matrix(["x"], COUNTS[:, [1]], SYMBOLS))
     refused([fact("S1", path), fact("S10", other)])
     assert set(collect([fact("S10", other)]).data.index) == set(SYMBOLS)
+
+
+@pytest.mark.parametrize("name", ["#NAME?", "#N/A", "2.31E+13", "1-Mar", "2022-03-01"])
+def test_names_that_a_spreadsheet_changed_are_refused(tmp_path, name):
+    """A name that begins as a comment does is none: its gene may not vanish."""
+    rows = matrix(NAMES, COUNTS).splitlines()
+    rows[7] = "\t".join([name, *rows[7].split("\t")[1:]])
+    path = write(tmp_path / "counts.tsv", "\n".join(rows) + "\n")
+    message = refused(facts(path))
+    assert name in message and "spreadsheet" in message and "row 8" in message
+
+
+def test_comments_between_rows_are_left_out(tmp_path):
+    rows = matrix(NAMES, COUNTS).splitlines()
+    rows[7:7] = ["# second part", "#"]
+    path = write(tmp_path / "counts.tsv", "\n".join(rows) + "\n")
+    found = collect(facts(path))
+    assert {n: found.data[n].to_dict() for n in NAMES} == TRUTH

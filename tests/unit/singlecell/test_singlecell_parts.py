@@ -505,6 +505,16 @@ def test_the_check_asks_for_labels_only_where_the_sheet_names_no_type(
     assert all("no such column" in p.message for p in found)
 
 
+def test_without_a_library_that_is_compared_every_contrast_says_so():
+    groups, samples = groups_of(3)
+    gone = samples.assign(specimen_id="other")
+    weights = {"x": {"B": 1.0, "A": -1.0}, "y": {"B": 1.0, "A": -1.0}}
+    for of, sample in ((groups, gone), (groups[:0], samples), (groups, samples[:0])):
+        table = composition_table(of, sample, weights, False, SETTINGS)
+        assert list(table["contrast"]) == ["x", "y"] and set(table["status"]) == {"refused"}
+        assert table["reason"].str.contains("no library").all() and (table["n_units"] == 0).all()
+
+
 def test_cells_without_a_map_are_drawn_as_such():
     points = np.full((3, 2), np.nan)
     titles = [a.get_title() for a in arms_figure(points, list("aab"), list("xyy")).axes]

@@ -165,7 +165,30 @@ BROKEN = {
     ),
     "two species in an atlas": (
         both(edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"), mouse_genes),
-        "libraries.tsv, column species: one atlas holds one species (found 'C3 mouse, C1 rat')",
+        "libraries.tsv, column species: one atlas holds one species (found 'C3 mouse, C1 rat'); "
+        "allowed: one species, or singlecell/atlas/species, which says whose cells make the atlas",
+    ),
+    "two species, of which one makes the atlas, in its tests": (
+        both(
+            edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"),
+            mouse_genes,
+            config("singlecell", atlas={"species": "rat"}),
+        ),
+        "libraries.tsv, column species: analysis singlecell mixes libraries of several species "
+        "(found 'C3 mouse, C1 rat'); allowed: one species, by select: {species: ...}",
+    ),
+    "tests of a species that is not the atlas'": (
+        both(
+            edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"),
+            mouse_genes,
+            config("singlecell", atlas={"species": "rat"}, tests={"select": {"species": "mouse"}}),
+        ),
+        "config, column singlecell/tests/select: is not the atlas' species (found 'mouse'); "
+        "allowed: rat",
+    ),
+    "an atlas of no library": (
+        config("singlecell", atlas={"species": "mouse"}),
+        "config, column singlecell/atlas/species: no library is of this species (found 'mouse')",
     ),
     "an analysis of no library": (
         config("bulk", analyses=[{"name": "m", "select": {"compartment": "mucose"}}]),
@@ -194,21 +217,21 @@ BROKEN = {
     "cells without a matrix": (
         h5(lambda f: f.__delitem__("X")),
         "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: holds no matrix "
-        "(found 'obs, var'); allowed: X, or layers['counts']",
+        "(found 'obs, var'); allowed: X, layers['counts'] or raw/X",
     ),
     "cells of logarithms": (
         h5(lambda f: f["X/data"].write_direct(np.log1p(f["X/data"][:]))),
         "libraries.tsv, rows 5, 6, column path: file cannot be read: cells.h5ad: cells do not hold "
-        "whole counts: raw counts are needed, in X or in layers['counts'] (found '",
+        "whole counts: raw counts are needed, in X, layers['counts'] or raw/X (found '",
     ),
-    "counts kept in raw only": (
+    "no counts in raw either": (
         h5(
             lambda f: (
                 f["X/data"].write_direct(f["X/data"][:] / 7),
-                f.create_group("raw"),
+                f.copy("X", f.create_group("raw"), "X"),
             )
         ),
-        "in X or in layers['counts']; raw/X is not read: copy it to layers['counts'] (found '",
+        "in X, layers['counts'] or raw/X (found 'X and raw/X'); allowed: whole numbers from 0",
     ),
     "cells of another shape": (
         h5(lambda f: f["X"].attrs.__setitem__("shape", (12, 8))),
@@ -232,8 +255,8 @@ BROKEN = {
     "a folder of cells without barcodes": (
         lambda s: (s.folder / "raw/tenx/barcodes.tsv.gz").unlink(),
         "libraries.tsv, row 7, column path: file cannot be read: tenx: the folder lacks "
-        "barcodes.tsv.gz (found 'features.tsv.gz, matrix.mtx.gz'); allowed: matrix.mtx.gz, "
-        "features.tsv.gz and barcodes.tsv.gz, as Cell Ranger writes them",
+        "barcodes.tsv, as it is or .gz (found 'features.tsv.gz, matrix.mtx.gz'); allowed: "
+        "matrix.mtx, features.tsv (or genes.tsv) and barcodes.tsv, each as it is or .gz",
     ),
     "fewer barcodes than columns": (
         drop_barcode,
@@ -251,8 +274,8 @@ BROKEN = {
     ),
     "a matrix of no form": (
         matrix_lines(lambda lines: ["gene\tcell\tcount", *lines[3:]]),
-        "tenx, matrix.mtx.gz: is no matrix of Matrix Market: no line of rows, columns and entries "
-        "(found 'gene\\tcell\\tcount')",
+        "tenx, matrix.mtx.gz, row 1: is no matrix of Matrix Market: the first line is "
+        "%%MatrixMarket matrix coordinate (found 'gene\\tcell\\tcount')",
     ),
     "an h5 with fewer barcodes": (
         file("tenx.h5", raw.tenx_h5, CELLS, 10),

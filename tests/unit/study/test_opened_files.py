@@ -16,6 +16,7 @@ from breaking import (
     edit,
     file,
     grid,
+    mouse_genes,
     packed_counts,
     renamed,
     roi,
@@ -88,6 +89,11 @@ SOUND = {
         edit("libraries", "raw/counts.tsv", "raw/c.csv"),
     ),
     "counts in a layer": file("cells.h5ad", raw.h5ad, CELLS, SAMPLES, "layers/counts"),
+    "two species, of which one makes the atlas": both(
+        edit("libraries", "raw/tenx\tS3\trat", "raw/tenx\tS3\tmouse"),
+        mouse_genes,
+        config("singlecell", atlas={"species": "rat"}, tests={"select": {"species": "rat"}}),
+    ),
     "a folder of an old version": both(
         file("old", raw.tenx_folder, CELLS, True), edit("libraries", "raw/tenx\t", "raw/old\t")
     ),

@@ -12,6 +12,7 @@ import pandas as pd
 from periomics.bulk.designs import designed, read_libraries
 from periomics.bulk.set_tests import analysis_sets
 from periomics.core.logs import start_log
+from periomics.core.multiplicity import Q
 from periomics.core.results import read_result, write_result
 from periomics.genes.inputs import read_sets
 from periomics.study.interface.genes import ROTATION, SET_TEST_COLUMNS
@@ -30,7 +31,7 @@ def main(snakemake):
         of = designed(analysis, libraries, roles, tests.min_per_arm)
         sets = read_sets(files, settings.species, species[analysis.name])
         found = analysis_sets(of, tests, settings, sets)
-        own = found[(found["method"] == ROTATION) & (found["p_adj"] < 0.05)]
+        own = found[(found["method"] == ROTATION) & (found["p_adj"] <= Q)]
         log.info(
             "%s: rotation calls %d sets in some contrast", analysis.name, own["set_id"].nunique()
         )

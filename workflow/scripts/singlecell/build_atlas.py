@@ -8,26 +8,23 @@ Outputs
     (cluster × type), atlas.tsv (stability and mixing of libraries), and three pictures.
 """
 
-import pandas as pd
-
 from periomics.core.figures import save
 from periomics.core.files import atomic
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.genes.design import one_species
 from periomics.singlecell.atlas import CELL_COLUMNS, atlas_facts, cell_table, embed, label
 from periomics.singlecell.markers import read_markers
 from periomics.singlecell.pictures import dot_figure, map_figure, quality_figure
 from periomics.singlecell.quality import add_ambient, fluids, good_cells, judge_cells
-from periomics.singlecell.readers import read_cells
+from periomics.singlecell.readers import libraries_of, read_cells
 from periomics.study.settings.singlecell import Atlas
 
 
 def main(snakemake):
     log, out = start_log(snakemake), snakemake.output
-    facts = sorted(snakemake.params.facts, key=lambda f: str(f["specimen_id"]))
     settings, seed = Atlas.of(snakemake.params.settings, "singlecell/atlas"), snakemake.params.seed
-    species = one_species(pd.DataFrame(facts), "singlecell/atlas")
+    facts = libraries_of(snakemake.params.facts, settings)
+    species = str(facts[0].get("species", ""))
     markers = read_markers(snakemake.input.get("own") or snakemake.input.markers, species)
     cells = read_cells(facts, settings)
     quality = judge_cells(cells, settings, seed)
@@ -47,6 +44,7 @@ def main(snakemake):
     write_result(table, out.cells, CELL_COLUMNS)
     save(map_figure(cells), out.map)
     save(dot_figure(cells, markers, seen), out.dots)
+    cells.uns["species"] = species
     with atomic(out.atlas) as part:
         cells.write_h5ad(part, compression="gzip", compression_opts=1)
     labels = table["label"].value_counts().to_dict()

@@ -26,7 +26,7 @@ def main(snakemake):
     genes = pd.DataFrame(
         {"gene_id": atlas.var_names, "symbol": atlas.var["symbol"].astype(str).to_numpy()}
     )
-    species = str(snakemake.params.facts[0]["species"])
+    species = str(atlas.uns["species"])
     tables = SetTables.read(snakemake.input.signatures, snakemake.input.responses)
     sets = [(kind, s) for kind, s in tables.scored(species) if kind != QC]
     symbols = dict(zip(genes["gene_id"], genes["symbol"], strict=True))

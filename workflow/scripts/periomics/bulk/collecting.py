@@ -12,12 +12,13 @@ import pandas as pd
 
 from periomics.bulk.columns import ONE_LIBRARY, Counts, column_of
 from periomics.bulk.length_tables import lengths_of, with_lengths
-from periomics.bulk.parts import COMBINED, is_combined, part_of
+from periomics.bulk.parts import part_of
 from periomics.bulk.plausible import refuse_equal_totals
 from periomics.bulk.readers import How, file_format, read_counts
-from periomics.bulk.transcripts import unversioned
 from periomics.core.errors import InputError
+from periomics.genes.combined import COMBINED, is_combined
 from periomics.genes.kinds import refuse_other_species, refuse_two_species
+from periomics.genes.symbols import common_names
 
 
 def collect(facts: Sequence[Mapping[str, object]], how: How | None = None) -> Counts:
@@ -151,24 +152,6 @@ def check_species(counts: Counts, fact: Mapping[str, object], how: How) -> None:
         genes = [str(g) for g in names]
         refuse_two_species(genes, species, fact["path"], COMBINED)
         refuse_other_species(genes, species, least, fact["path"])
-
-
-def common_names(indices: Sequence[pd.Index]) -> tuple[list[pd.Index], list[str]]:
-    """Names of genes under which files can be joined, and what to say.
-
-    Where files have the same ids nothing changes. Else versions of Ensembl ids are left out; the readers have refused files in
-    which that makes two genes one.
-    """
-    if all(index.equals(indices[0]) or set(index) == set(indices[0]) for index in indices):
-        return list(indices), []
-    bare = [pd.Index([unversioned(str(g)) for g in i], name="gene_id") for i in indices]
-    changed = {
-        g for i, b in zip(indices, bare, strict=True) for g, n in zip(i, b, strict=True) if g != n
-    }
-    if not changed:
-        return list(indices), []
-    note = f"{len(changed)} ids were matched without their versions, since files differ in them"
-    return bare, [note]
 
 
 def _one_table(

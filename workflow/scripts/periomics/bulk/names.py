@@ -7,9 +7,10 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.bulk.transcripts import NEEDED, unversioned
+from periomics.bulk.transcripts import NEEDED
 from periomics.core.errors import InputError
-from periomics.genes.dates import dates_among
+from periomics.genes.dates import AS_BEFORE, spoiled_names
+from periomics.genes.symbols import unversioned
 
 # An Ensembl gene as some files write it: behind "gene:", or with its symbol behind a bar or an underscore.
 _WITH_SYMBOL = re.compile(r"^(?:gene:)?(ENS[A-Z]*G\d{6,}(?:\.\d+)?)(?:[_|](?!PAR_Y)([^|]*).*)?$")
@@ -42,15 +43,15 @@ def bare_ids(genes: pd.Series) -> tuple[pd.Series, dict[str, str]]:
 
 def refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
     """Refuse names that are dates or transcripts, and genes that stand twice, also under two versions of one id."""
-    dates = dates_among(list(genes))
-    if dates:
+    spoiled, message = spoiled_names(list(genes))
+    if spoiled:
         raise InputError(
-            f"{len(dates)} gene names are dates: a spreadsheet program has changed them",
+            message,
             file=path,
-            row=int(genes.index[genes == dates[0]][0]) if rows else None,
+            row=int(genes.index[genes == spoiled[0]][0]) if rows else None,
             column=str(genes.name),
-            value=", ".join(dates[:5]),
-            allowed="gene ids, or symbols as they were before (1-Mar may be MARCH1 or MARC1)",
+            value=", ".join(spoiled[:5]),
+            allowed=AS_BEFORE,
         )
     refuse_twice(genes, path)
     transcripts = genes.str.match(_TRANSCRIPT).to_numpy(bool)

@@ -7,20 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from periomics.bulk.columns import Counts
-from periomics.core.errors import InputError
-from periomics.genes.kinds import species_of_id, without_prefix
-
-COMBINED = (
-    "a row for each species with `reference: combined` in the libraries sheet where reads were "
-    "counted against both references, or the genes of one species only"
-)
-
-
-def is_combined(fact: Mapping[str, object]) -> bool:
-    """Whether a library's file holds the genes of several species."""
-    return str(fact.get("reference", "")) == "combined"
+from periomics.genes.combined import is_combined, said_shares, told_genes
+from periomics.genes.kinds import without_prefix
 
 
 def part_of(counts: Counts, fact: Mapping[str, object]) -> Counts:
@@ -34,50 +25,30 @@ def part_of(counts: Counts, fact: Mapping[str, object]) -> Counts:
     InputError
         If no gene is of the species.
     """
-    species, combined = str(fact.get("species", "")), is_combined(fact)
-    names = [str(g) for g in counts.data.index]
-    bare = {g: without_prefix(g)[1] for g in names}
-    if not combined and all(g == b for g, b in bare.items()):
+    combined, names = is_combined(fact), [str(g) for g in counts.data.index]
+    if not combined and not any(without_prefix(g)[0] for g in names):
         return counts
-    told = pd.Series([species_of_id(g) for g in names], index=counts.data.index)
-    own = (told == species).to_numpy(bool) if combined else np.ones(len(told), bool)
-    if not own.any():
-        others = ", ".join(sorted(set(told) - {""})) or "none"
-        raise InputError(
-            f"holds no gene of {species} that is told by its id or a prefix (told: {others})",
-            file=str(fact["path"]),
-            column="reference",
-            value=names[0],
-            allowed="Ensembl ids, or names behind a species or assembly, such as rat_Actb",
-        )
-    index = pd.Index([bare[g] for g, o in zip(names, own, strict=True) if o], name="gene_id")
-    _refuse_doubled(index, fact)
+    told = told_genes(names, fact)
+    index = pd.Index(told.names, name="gene_id")
+    bare = dict(zip(np.array(names, object)[told.own], told.names, strict=True))
     return replace(
         counts,
-        data=counts.data[own].set_axis(index),
+        data=counts.data[told.own].set_axis(index),
         symbols={bare[g]: without_prefix(s)[1] for g, s in counts.symbols.items() if g in bare},
-        remarks=_by_species(counts, told) if combined else counts.remarks,
-        lengths=None if counts.lengths is None else counts.lengths[own].set_axis(index),
+        remarks=_by_species(counts, told.species) if combined else counts.remarks,
+        lengths=None if counts.lengths is None else counts.lengths[told.own].set_axis(index),
     )
 
 
-def _refuse_doubled(index: pd.Index, fact: Mapping[str, object]) -> None:
-    if index.has_duplicates:
-        value = str(index[index.duplicated()][0])
-        raise InputError("gene stands twice without its prefix", file=fact["path"], value=value)
-
-
-def _by_species(counts: Counts, told: pd.Series) -> dict[str, str]:
+def _by_species(counts: Counts, told: NDArray[np.str_]) -> dict[str, str]:
     """Column → its remarks, with its reads by species."""
-    sums = counts.data.groupby(told.to_numpy()).sum()
+    sums = counts.data.groupby(told).sum()
     shares = sums / sums.sum().where(sums.sum() > 0, 1)
-    said = {str(c): f"reads of the combined reference: {_said(shares[c])}" for c in shares}
+    said = {
+        str(c): f"reads of the combined reference: {said_shares(shares[c].to_dict())}"
+        for c in shares
+    }
     return {c: f"{r}; {t}" if (r := counts.remarks.get(c)) else t for c, t in said.items()}
-
-
-def _said(shares: pd.Series) -> str:
-    parts = shares.sort_values(ascending=False, kind="stable").items()
-    return ", ".join(f"{100 * v:.3g} % {k or 'of none'}" for k, v in parts)
 
 
 def by_species(

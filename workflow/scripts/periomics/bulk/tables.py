@@ -121,7 +121,13 @@ def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
             above, head = above + 1, next(handle, "")
         fields = 1 + max(head.count(c) for c in SEPARATORS)
         most = None if most_cells is None else max(1000, most_cells // fields)
-        body = [line for line in islice(handle, most) if not line.startswith("#")]
+        # A gene whose name became an error of a spreadsheet (#NAME?) is no comment.
+        least = max(head.count(c) for c in SEPARATORS)
+        body = [
+            line
+            for line in islice(handle, most)
+            if not line.startswith("#") or 0 < least <= max(line.count(c) for c in SEPARATORS)
+        ]
         while most is not None and handle.read(1 << 20):
             pass  # a file that was cut off shows at its end only
     return head + "".join(body), above

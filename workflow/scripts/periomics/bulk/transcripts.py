@@ -14,7 +14,7 @@ import pandas as pd
 
 from periomics.bulk.tables import first_lines, open_text, separator_of
 from periomics.core.errors import InputError
-from periomics.genes.symbols import ENSEMBL
+from periomics.genes.symbols import unversioned
 
 TRANSCRIPTS = (
     "transcript_id",
@@ -31,12 +31,6 @@ NEEDED = (
     "gene table (quant.genes.sf)"
 )
 _BARS = re.compile(r"^[^|]+\|(ENS\w*G\d{6,}(?:\.\d+)?)\|")
-
-
-def unversioned(name: str) -> str:
-    """An Ensembl id without its version; other names as they are."""
-    match = ENSEMBL.match(name)
-    return match[1] if match else name
 
 
 def read_tx2gene(path: str | os.PathLike[str]) -> dict[str, str]:

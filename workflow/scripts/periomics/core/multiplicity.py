@@ -7,6 +7,9 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats = NDArray[np.float64]
 
+Q = 0.05
+"""Adjusted p up to which a score or a set counts as found in tables and words (a test's own alpha is a setting)."""
+
 
 def holm(p: ArrayLike) -> Floats:
     """Holm's adjusted p-values.

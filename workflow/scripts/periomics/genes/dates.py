@@ -1,4 +1,4 @@
-"""Names of genes that a spreadsheet program has turned into dates (MARCH1 into 1-Mar).
+"""Names of genes that a spreadsheet program has turned into dates (MARCH1 into 1-Mar), numbers or errors.
 
 Source: Ziemann et al. 2016, 10.1186/s13059-016-1044-7.
 """
@@ -26,6 +26,21 @@ _SERIAL = re.compile(r"[34]\d{4}(?:\.0)?")
 # Days of genes that become dates: MARCH1 to 11, SEPT1 to 15 and so on.
 _LATEST_DAY = 15
 _GENE_MONTHS = (3, 9, 10, 12)
+
+
+# 2310009E13 becomes 2.31E+13; a formula or a look-up that failed becomes an error.
+_SPOILED = re.compile(r"\d(?:[.,]\d+)?E\+\d+|#(?:NAME\?|N/A|REF!|VALUE!|DIV/0!|NUM!|NULL!)")
+
+
+AS_BEFORE = "gene ids, or symbols as they were before (1-Mar may be MARCH1 or MARC1)"
+
+
+def spoiled_names(genes: Sequence[str]) -> tuple[list[str], str]:
+    """Names of genes that a spreadsheet program has changed, dates before others, and what is wrong with them."""
+    dates = dates_among(genes)
+    found = dates or [g for g in genes if _SPOILED.fullmatch(g)]
+    what = "dates" if dates else "numbers or errors"
+    return found, f"{len(found)} gene names are {what}: a spreadsheet program has changed them"
 
 
 def dates_among(genes: Sequence[str]) -> list[str]:

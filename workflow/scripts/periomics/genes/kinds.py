@@ -134,9 +134,6 @@ def refuse_other_species(genes: Sequence[str], species: str, least: float, path:
     )
 
 
-ONE_SPECIES = "cells and genes of one species in a file: those of the other taken out before"
-
-
 def refuse_two_species(genes: Sequence[str], species: str, path: object, hint: str) -> None:
     """Refuse a table of a species that holds genes of another one too, told by ids, prefixes or the form of symbols.
 

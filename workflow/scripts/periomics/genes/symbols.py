@@ -53,3 +53,27 @@ def _ensembl_symbols(path: str, species: Sequence[str]) -> dict[str, str]:
             part = df[(df[columns] != "").all(axis=1)]
             out |= dict(zip(part[columns[0]], part[columns[1]], strict=True))
     return out
+
+
+def unversioned(name: str) -> str:
+    """An Ensembl id without its version; other names as they are."""
+    match = ENSEMBL.match(name)
+    return match[1] if match else name
+
+
+def common_names(indices: Sequence[pd.Index]) -> tuple[list[pd.Index], list[str]]:
+    """Names of genes under which files can be joined, and what to say.
+
+    Where files have the same ids nothing changes. Else versions of Ensembl ids are left out; the readers have refused files in
+    which that makes two genes one.
+    """
+    if all(index.equals(indices[0]) or set(index) == set(indices[0]) for index in indices):
+        return list(indices), []
+    bare = [pd.Index([unversioned(str(g)) for g in i], name="gene_id") for i in indices]
+    changed = {
+        g for i, b in zip(indices, bare, strict=True) for g, n in zip(i, b, strict=True) if g != n
+    }
+    if not changed:
+        return list(indices), []
+    note = f"{len(changed)} ids were matched without their versions, since files differ in them"
+    return bare, [note]

@@ -50,6 +50,9 @@ def _kept(qc: pd.DataFrame) -> list[str]:
     why = ", ".join(f"{total[c]:,.0f} for {word}" for c, word in DROPPED.items() if total[c])
     words = f"{total['kept']:,.0f} of {total['cells']:,.0f} cells were kept"
     words += f"; dropped: {why}" if why else ""
+    mixed = pd.to_numeric(qc.get("mixed_species", pd.Series(dtype=float)), errors="coerce").sum()
+    if mixed:
+        words += f"; {mixed:,.0f} more hold counts of two species and were left out before"
     share = 100 * number.loc[least, "kept"] / max(number.loc[least, "cells"], 1)
     return [
         f"{words}. The library that lost most, {qc.loc[least, 'specimen_id']}, kept {share:.0f} %."

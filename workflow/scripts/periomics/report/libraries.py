@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.figures import PALETTE
+from periomics.core.multiplicity import Q
 from periomics.report.claims import anchor
 from periomics.report.dots import arm_order
 from periomics.report.drawing import Drawn, canvas, keep
@@ -24,7 +25,6 @@ from periomics.study.interface.genes import (
 )
 
 MARKERS = ("o", "s", "^", "D", "v", "P", "X", "*")
-Q = 0.05
 LEVELS = (Q, 0.01, 0.001)
 MOST_SETS, MOST_NAMES, MOST_GENES = 40, 40, 3000
 GREY = "#b6bfc8"

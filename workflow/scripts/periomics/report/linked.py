@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from periomics.core.multiplicity import Q
 from periomics.report.claims import ASSOCIATIONS_FILE, anchor
 from periomics.report.grids import Grid, grid
 from periomics.report.paracrine import Axes, paracrine
@@ -23,8 +24,6 @@ from periomics.study.interface.linkage import (
     ROUTE_COLUMNS,
     SCREEN_COLUMNS,
 )
-
-Q = 0.05
 
 
 @dataclass(frozen=True)

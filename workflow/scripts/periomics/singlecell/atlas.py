@@ -13,14 +13,13 @@ from periomics.core.errors import InputError
 from periomics.singlecell.clusters import Clusters, layout, stable_clusters
 from periomics.singlecell.integration import integrate, kept_neighbours, mixing
 from periomics.singlecell.labels import Evidence, call, evidence, type_scores
-from periomics.singlecell.neighbours import nearest, shared_graph
+from periomics.singlecell.neighbours import FEWEST, nearest, shared_graph
 from periomics.singlecell.variable import log_normalised, scaled, variable_genes
 from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
 
-MIN_CELLS = 30
 NO_LABEL = ("", "nan", "NaN", "NA", "None", "<NA>")
 """Words in a column of labels that are no label."""
 CLUSTER_COLUMNS = (
@@ -88,7 +87,7 @@ def embed(cells: AnnData, settings: Atlas, seed: int) -> Embedded:
     cells.layers["counts"] = cells.X
     cells.X = log_normalised(cells.layers["counts"])
     libraries = cells.obs["specimen_id"].astype(str).to_numpy()
-    if cells.n_obs < MIN_CELLS or cells.n_vars < MIN_CELLS:
+    if cells.n_obs < FEWEST or cells.n_vars < FEWEST:
         cells.obs["cluster"] = pd.Categorical(["0"] * cells.n_obs)
         return Embedded(np.arange(cells.n_obs)[:, None], None, {})
     before = _components(cells, libraries, settings)

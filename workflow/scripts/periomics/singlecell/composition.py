@@ -122,11 +122,14 @@ def composition_table(
     InputError
         If a declared type is not among the cells.
     """
-    if groups.empty or samples.empty:
-        return pd.DataFrame(columns=list(COLUMNS))
+    if not groups["specimen_id"].isin(samples["specimen_id"]).any():
+        reason = "no library that is compared has cells"
+        rows = [{"row": "contrast", "contrast": c, "n_units": 0} for c in contrasts]
+        empty = pd.DataFrame(rows, columns=list(COLUMNS))
+        return empty.assign(status="refused", reason=reason, cell_type="")
     table = shares(groups, samples).assign(row="unit")
     _known(settings.composition_reference, sorted(set(table["cell_type"])))
-    rows: list[dict[str, object]] = []
+    rows = []
     for name, weights in contrasts.items():
         units = {a: int(table.loc[table["arm"] == a, "animal_id"].nunique()) for a in weights}
         status, reason = _status(units, samples, paired, table, weights, settings.min_per_arm)

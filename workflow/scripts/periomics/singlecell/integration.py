@@ -7,10 +7,8 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.core.seeds import derive_seed
-from periomics.singlecell.neighbours import nearest
+from periomics.singlecell.neighbours import FEWEST, nearest
 
-LEAST_CELLS = 30
-"""Cells in all below which libraries are left as they are."""
 STEPS = 20
 """Rounds of Harmony, all of which are run: its own rule ends too early where libraries differ as much
 as types do."""
@@ -30,7 +28,7 @@ def integrate(points: NDArray, libraries: NDArray, seed: int) -> NDArray[np.floa
     seed
         The config's seed.
     """
-    if len(set(libraries)) < 2 or len(points) < LEAST_CELLS:
+    if len(set(libraries)) < 2 or len(points) < FEWEST:
         return np.asarray(points, float)
     import harmonypy
 

@@ -9,6 +9,8 @@ import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
 
+FEWEST = 30
+"""Cells in all, or genes, below which there are no neighbours: neither clusters nor libraries taken together."""
 LEAST_SHARED = 1 / 15
 """Jaccard index of two cells' neighbours below which they are not joined."""
 

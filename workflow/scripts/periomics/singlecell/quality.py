@@ -28,6 +28,7 @@ QC_COLUMNS = (
     "low_genes",
     "high_mito",
     "doublets",
+    "mixed_species",
     "counts_limit",
     "genes_limit",
     "mito_limit",
@@ -47,19 +48,21 @@ def judge_cells(cells: AnnData, settings: Atlas, seed: int) -> pd.DataFrame:
     Parameters
     ----------
     cells
-        Of `read_cells`.
+        Of `read_cells`; what reading had to say goes from uns to the table.
     settings
         Thresholds.
     seed
         The config's seed.
     """
+    read, mixed = cells.uns.pop("notes", {}), cells.uns.pop("mixed_species", {})
     add_metrics(cells)
     limits = flag_cells(cells, settings)
     unfiltered, doublets = without_filter(cells), find_doublets(cells, settings, seed)
-    said = [(s, n) for notes in (unfiltered, doublets) for s, n in notes.items()]
-    return quality_table(
+    said = [(s, n) for notes in (read, unfiltered, doublets) for s, n in notes.items()]
+    table = quality_table(
         cells, {s: "; ".join(n for t, n in said if t == s) for s, _ in said}, limits
     )
+    return table.assign(mixed_species=table["specimen_id"].map(mixed).astype("Int64"))
 
 
 def add_metrics(cells: AnnData) -> None:

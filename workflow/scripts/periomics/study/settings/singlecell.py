@@ -6,6 +6,7 @@ from pydantic import Field
 
 from periomics.study.settings.genes import Design, GeneTests
 from periomics.study.settings.section import Section
+from periomics.study.species import Species
 
 
 class Atlas(Section):
@@ -16,6 +17,19 @@ class Atlas(Section):
     )
     label_column: str | None = Field(
         None, description="column with labels of one's own, which take the place of marker labels"
+    )
+    species: Species | None = Field(
+        None, description="whose cells make the atlas, where the sheet holds libraries of several"
+    )
+    min_species_share: float = Field(
+        0.9,
+        gt=0.5,
+        le=1,
+        description="share of a cell's counts that are of its species, of a combined reference; "
+        "cells with less are mixed and dropped",
+    )
+    min_shared: float = Field(
+        0.5, ge=0, le=1, description="genes of the largest file that all share; fewer stop"
     )
     min_own_species: float = Field(
         0.5, ge=0, le=1, description="gene names written as the species' are; a smaller share stops"

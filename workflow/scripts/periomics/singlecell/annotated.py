@@ -1,0 +1,156 @@
+"""h5ad files: where their counts stand, and which column of genes holds symbols; the same for the check and the job."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+import scipy.sparse as sp
+
+from periomics.core.errors import InputError
+from periomics.genes.kinds import kind_of_gene, species_of_id
+from periomics.singlecell.formats import NOT_WHOLE, whole
+
+if TYPE_CHECKING:
+    import h5py
+    from anndata import AnnData
+
+LAYERS = ("counts", "raw_counts", "count")
+SYMBOLS = ("symbol", "gene_symbols", "gene_name", "gene_symbol", "feature_name")
+"""Columns of genes in which symbols are looked for first."""
+LOOKED_AT = 2000
+"""Names of a column that are looked at for what it holds."""
+FIRST = 100_000
+"""Numbers of a matrix that are looked at for whether they are counts."""
+
+
+def place_of_counts(file: h5py.File) -> str:
+    """Where an h5ad holds counts: a layer called so, else X, else raw/X where X holds other numbers.
+
+    Raises
+    ------
+    InputError
+        If it is no h5ad, has no matrix, or none of whole numbers.
+    """
+    lacking = [k for k in ("obs", "var") if k not in file]
+    if lacking:
+        raise InputError(f"is no h5ad: lacks {', '.join(lacking)}", value=", ".join(file))
+    layers = list(file["layers"]) if "layers" in file else []
+    named = [f"layers/{n}" for want in LAYERS for n in layers if n.lower() == want]
+    if named:
+        return named[0]
+    found = [n for n in ("X", "raw/X") if n in file]
+    if not found:
+        allowed = "X, layers['counts'] or raw/X"
+        raise InputError("holds no matrix", value=", ".join(file), allowed=allowed)
+    for name in found:
+        try:
+            whole(first_numbers(file[name]))
+        except InputError:
+            continue
+        return name
+    raise InputError(NOT_WHOLE, value=" and ".join(found), allowed="whole numbers from 0")
+
+
+def first_numbers(matrix: h5py.Group | h5py.Dataset) -> np.ndarray:
+    """The first numbers of a matrix, dense or sparse."""
+    if hasattr(matrix, "dtype"):
+        return np.asarray(matrix[: max(1, FIRST // max(1, matrix.shape[1]))])
+    return np.asarray(matrix["data"][:FIRST])
+
+
+def symbol_column(ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
+    """The column of genes that holds their symbols; '' where none does, or where the ids are symbols themselves.
+
+    Parameters
+    ----------
+    ids
+        Names of the genes.
+    columns
+        Other columns of text. One of the usual names is taken first; else, where the ids are Ensembl's, the first in which most
+        names are written as symbols are.
+    """
+    usual = [c for c in SYMBOLS if c in columns]
+    if usual:
+        return usual[0]
+    if _share(ids, lambda g: bool(species_of_id(g))) < 0.5:
+        return ""
+    fits = [c for c, v in columns.items() if _share(v, _like_symbol) >= 0.5 and _differ(v)]
+    return fits[0] if fits else ""
+
+
+def _share(names: Sequence[str], is_so) -> float:
+    some = [str(n) for n in names[:LOOKED_AT] if str(n) not in ("", "nan", "NA", "None")]
+    return sum(map(is_so, some)) / max(len(some), 1)
+
+
+def _like_symbol(name: str) -> bool:
+    return kind_of_gene(name) != "" and not species_of_id(name)
+
+
+def _differ(names: Sequence[str]) -> bool:
+    some = names[:LOOKED_AT]
+    return len(set(map(str, some))) > 0.8 * len(some)
+
+
+def names_of_genes(table: h5py.Group) -> tuple[list[str], list[str]]:
+    """Ids and symbols of a table of genes of an h5ad, without reading the rest."""
+    index = table.attrs.get("_index", "_index")
+    ids = text(table[index])
+    columns = {n: text(c) for n, c in table.items() if n != index and _is_text(c)}
+    column = symbol_column(ids, columns)
+    return ids, columns[column] if column else ids
+
+
+def _is_text(column: h5py.Group | h5py.Dataset) -> bool:
+    stored = _stored(column)
+    return stored is not None and stored.dtype.kind in "OSU"
+
+
+def _stored(column: h5py.Group | h5py.Dataset):
+    if hasattr(column, "dtype"):
+        return column
+    return column.get("categories", column.get("values"))
+
+
+def text(column: h5py.Group | h5py.Dataset) -> list[str]:
+    """Text of a column, row by row, coded or not."""
+    names = [v.decode() if isinstance(v, bytes) else str(v) for v in _stored(column)[:]]
+    if hasattr(column, "dtype") or "codes" not in column:
+        return names
+    return [names[k] if k >= 0 else "" for k in column["codes"][:]]
+
+
+def read_annotated(path: Path) -> AnnData:
+    """Cells of an h5ad: counts in X, `symbol` in var."""
+    import anndata as ad
+    import h5py
+
+    with h5py.File(path, "r") as file:
+        # Tables of before 2019 are no groups.
+        old = "var" in file and hasattr(file["var"], "dtype")
+        place = "" if old else place_of_counts(file)
+    out = ad.read_h5ad(path)
+    if place.startswith("layers/"):
+        out.X = out.layers[place.removeprefix("layers/")]
+    elif place == "raw/X":
+        out = ad.AnnData(sp.csr_matrix(out.raw.X), obs=out.obs, var=out.raw.var)
+    var = out.var
+    columns = {
+        str(c): var[c].astype(str).tolist()
+        for c in var
+        if pd.api.types.is_string_dtype(var[c].dtype)
+        or isinstance(var[c].dtype, pd.CategoricalDtype)
+        or var[c].dtype == object
+    }
+    ids = [str(g) for g in out.var_names]
+    column = symbol_column(ids, columns)
+    symbols = columns[column] if column else ids
+    # A gene whose symbol is missing goes by its id.
+    named = [
+        s if s not in ("", "nan", "<NA>", "None") else i for i, s in zip(ids, symbols, strict=True)
+    ]
+    return ad.AnnData(out.X, obs=out.obs, var=pd.DataFrame({"symbol": named}, index=ids))
