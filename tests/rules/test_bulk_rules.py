@@ -131,7 +131,9 @@ def run_study(folder: Path):
         job(
             "score_bulk",
             folder,
-            measured | {"signatures": signatures, "responses": responses},
+            measured
+            | {"signatures": signatures, "responses": responses}
+            | {"signalling": str(ROOT / "resources/signalling.tsv")},
             {"scores": p("scores.tsv")},
             facts=facts,
             settings=None,

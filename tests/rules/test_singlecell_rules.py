@@ -25,6 +25,7 @@ STUDY = {
 }
 SIGNATURES = str(ROOT / "resources/signatures.tsv")
 RESPONSES = str(ROOT / "resources/responses.tsv")
+TEAM = {n: str(ROOT / f"resources/{n}.tsv") for n in ("signatures", "responses", "signalling")}
 TESTS = {"arm": "group", "contrasts": ["C0", "C2"], "min_cells": 20}
 ROLES = {"healthy": "CTRL", "disease": "DRUG"}
 
@@ -94,10 +95,11 @@ def infer(folder: Path, facts, tests=TESTS):
         job(
             "score_singlecell",
             folder,
-            {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES, "responses": RESPONSES},
+            {"atlas": p("atlas.h5ad")} | TEAM,
             summed | {"scores": p("scores.tsv")},
             facts=facts,
             min_cells=20,
+            settings=None,
         )
     )
     design = {n: p(f"{n}.tsv") for n in ("animals", "libraries")} | {
@@ -299,10 +301,11 @@ def test_interferon_comes_first_in_stimulated_blood_cells_and_two_donors_stay_de
         job(
             "score_singlecell",
             tmp_path,
-            {"atlas": p("atlas.h5ad"), "signatures": SIGNATURES, "responses": RESPONSES},
+            {"atlas": p("atlas.h5ad")} | TEAM,
             summed | {"scores": p("scores.tsv")},
             facts=facts,
             min_cells=20,
+            settings=None,
         )
     )
     tests = {"arm": "condition", "block": "animal_id", "contrasts": ["IFN"]}

@@ -104,6 +104,18 @@ def test_jak_stat_is_the_first_pathway_of_t84(results, contrast, hours):
     assert df["p"].isna().all() and df["reason"].str.contains("technical").all()
 
 
+@pytest.mark.parametrize("hours", [3, 6, 12, 24])
+def test_the_factors_of_interferon_come_first_in_t84(results, hours):
+    df = table(results, "statistics/contrasts.tsv")
+    df = df[df["outcome"].str.startswith("score:tf:") & (df["time"] == hours)]
+    df = df[~df["outcome"].str.contains("@") & df["estimate"].notna()]
+    order = df.sort_values("estimate", ascending=False).groupby("contrast")["outcome"].agg(list)
+    first = {c: [o.removeprefix("score:tf:") for o in names] for c, names in order.items()}
+    assert len(first["IFNL-Mock"]) > 300
+    assert {"STAT1", "STAT2", "IRF1", "IRF9"} <= set(first["IFNL-Mock"][:5])
+    assert "STAT3" in first["IL22-Mock"][:2]
+
+
 def test_the_authors_own_scores_order_the_libraries_alike(results, data):
     """A peer: PROGENy of the authors, per library."""
     own = table(results, "bulk/scores.tsv")

@@ -45,7 +45,9 @@ rule score_bulk:
         qc="<results>/bulk/qc.tsv",
         signatures=resource("signatures.tsv"),
         responses=resource("responses.tsv"),
+        signalling=resource("signalling.tsv"),
         progeny=configured("progeny"),
+        regulons=configured("regulons"),
         orthologs_mouse=configured("orthologs_mouse"),
         orthologs_rat=configured("orthologs_rat"),
     output:

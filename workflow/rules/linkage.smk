@@ -7,6 +7,11 @@ rule associate_scores:
         animals=sheet_path("animals"),
         signatures=resource("signatures.tsv"),
         responses=resource("responses.tsv"),
+        signalling=resource("signalling.tsv"),
+        progeny=configured("progeny"),
+        regulons=configured("regulons"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
         assays=resource("assay_genes.tsv"),
         dictionary=outcomes(),
     output:
@@ -14,6 +19,8 @@ rule associate_scores:
         sets="<results>/linkage/sets.tsv",
         overlap="<results>/linkage/overlap.tsv",
         figure="<results>/linkage/associations.svg",
+        views="<results>/linkage/views.tsv",
+        views_figure="<results>/linkage/views.svg",
     log:
         "<logs>/linkage/associate_scores.log",
     benchmark:
@@ -26,6 +33,7 @@ rule associate_scores:
         runtime=runtime_for(10),
     params:
         settings=setting("linkage"),
+        scores=setting("bulk/scores"),
         seed=setting("seed"),
         code=code_digest("linkage/associate_scores"),
     message:

@@ -42,6 +42,11 @@ rule score_singlecell:
         atlas="<results>/singlecell/atlas.h5ad",
         signatures=resource("signatures.tsv"),
         responses=resource("responses.tsv"),
+        signalling=resource("signalling.tsv"),
+        progeny=configured("progeny"),
+        regulons=configured("regulons"),
+        orthologs_mouse=configured("orthologs_mouse"),
+        orthologs_rat=configured("orthologs_rat"),
     output:
         counts="<results>/singlecell/pseudobulk/counts.tsv",
         groups="<results>/singlecell/pseudobulk/groups.tsv",
@@ -60,6 +65,7 @@ rule score_singlecell:
         runtime=runtime_for(10),
     params:
         min_cells=setting("singlecell/tests/min_cells"),
+        settings=setting("bulk/scores"),
         code=code_digest("singlecell/score_singlecell"),
     message:
         "Summing cells by type and scoring signatures within types"

@@ -1,5 +1,7 @@
 """Reading counts in their formats, and refusing what is no count."""
 
+from functools import partial
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,7 +11,8 @@ from periomics.bulk.qc import identical, principal_components, qc_table, refuse_
 from periomics.bulk.readers import file_format, read_counts
 from periomics.bulk.scoring import score_libraries
 from periomics.core.errors import InputError
-from periomics.genes.axes import SetTables
+from periomics.genes.scoring import Models
+from periomics.genes.signatures import read_signatures
 from periomics.study.settings.bulk import Analysis, BulkScores
 
 
@@ -137,9 +140,14 @@ def test_components_find_the_strongest_difference():
     assert share[0] > 0.8
 
 
+def scored_with(root):
+    files = {n: str(root / f"resources/{n}.tsv") for n in ("signatures", "responses", "signalling")}
+    return partial(Models.read, files, BulkScores())
+
+
 def test_libraries_are_scored_within_their_compartment_only(root):
-    tables = SetTables.read(root / "resources/signatures.tsv", root / "resources/responses.tsv")
-    genes = sorted({g.split("|")[0] for g in tables.signatures["gene_human"]} - {"NA"})
+    signatures = read_signatures(root / "resources/signatures.tsv")
+    genes = sorted({g.split("|")[0] for g in signatures["gene_human"]} - {"NA"})
     rng = np.random.default_rng(2)
     names = [f"l{i}" for i in range(8)]
     counts = pd.DataFrame(rng.poisson(80, (len(genes), 8)), index=genes, columns=names)
@@ -147,19 +155,20 @@ def test_libraries_are_scored_within_their_compartment_only(root):
         fact("x", n, compartment="mucosa" if i < 4 else "epithelium") for i, n in enumerate(names)
     ]
     symbols = pd.Series(genes, index=genes)
-    table, notes = score_libraries(counts, symbols, facts, tables, BulkScores())
-    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], tables, BulkScores())
+    models = scored_with(root)
+    table, notes = score_libraries(counts, symbols, facts, models)
+    alone, _ = score_libraries(counts[names[:4]], symbols, facts[:4], models)
     own = table[table["library_id"].isin(names[:4])].reset_index(drop=True)
     pd.testing.assert_frame_equal(own, alone)
-    mean = own.dropna(subset="value").groupby("score_id")["value"].mean()
+    z = own[own["method"] == "mean_z"].dropna(subset="value")
+    mean = z.groupby("score_id")["value"].mean()
     assert np.allclose(mean, 0, atol=1e-9)
-    assert set(own["kind"]) == {"signature", "qc", "response"}
-    assert not notes
+    assert set(own["kind"]) == {"signature", "qc", "response", "tf"}
+    assert not [n for n in notes if ": tf " not in n]
 
 
 def test_low_mapping_is_said(root):
-    tables = SetTables.read(root / "resources/signatures.tsv", root / "resources/responses.tsv")
-    signatures = tables.signatures
+    signatures = read_signatures(root / "resources/signatures.tsv")
     part = sorted(set(signatures["gene_human"][signatures["set"] == "ANG_sprouting"]))[:6]
     counts = pd.DataFrame(
         np.random.default_rng(1).poisson(50, (6, 4)), index=part, columns=list("abcd")
@@ -168,8 +177,7 @@ def test_low_mapping_is_said(root):
         counts,
         pd.Series(part, index=part),
         [fact("x", c) for c in "abcd"],
-        tables,
-        BulkScores(),
+        scored_with(root),
     )
     assert any("signature ANG_sprouting" in n and "no value" in n for n in notes)
     assert table[table["score_id"] == "ANG_sprouting"]["value"].isna().all()

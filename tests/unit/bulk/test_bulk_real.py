@@ -9,12 +9,13 @@ from periomics.bulk.plausible import calmest_noise, refuse_scaled
 from periomics.bulk.readers import read_counts
 from periomics.core.errors import InputError
 from periomics.genes.design import model_matrix, with_design
+from periomics.genes.footprints import footprint_scores, read_footprints
 from periomics.genes.kinds import refuse_other_species
 from periomics.genes.model import fit_contrasts
 from periomics.genes.normalise import log_cpm, size_factors
 from periomics.genes.orthologs import inverted, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
-from periomics.genes.scores import footprint_scores, read_footprints
+from periomics.genes.regulons import factor_scores, read_regulons
 from periomics.genes.signatures import read_gmt
 from periomics.study.settings.genes import GeneTests
 
@@ -94,6 +95,27 @@ def test_interferon_arms_raise_jak_stat_above_all_other_pathways(data):
     for treated in sorted(a for a in set(arm) if "IFNL" in a):
         gain = wide.loc[:, arm == treated].mean(axis=1) - wide.loc[:, arm == control].mean(axis=1)
         assert gain.idxmax() == "JAK-STAT", (treated, gain.sort_values().tail(3))
+
+
+FACTORS = {"STAT1", "STAT2", "IRF1", "IRF9"}
+
+
+@pytest.mark.parametrize("table", ["collectri_human", "dorothea_ABC_human"])
+def test_interferon_lambda_raises_its_factors_above_all_others_and_il22_stat3(data, table):
+    counts = read_counts(data / "rnaseq/t84_il22_ifnl/counts.csv.gz").data
+    notes = pd.read_csv(data / "rnaseq/t84_il22_ifnl/metadata.csv").set_index("sample")
+    notes = notes.loc[list(counts.columns)]
+    regulons = read_regulons(str(data / f"resources/{table}.tsv.gz"), 5)
+    scores = factor_scores(log_cpm(counts.to_numpy()), list(counts.index), regulons, 5)
+    wide = scores.pivot_table(index="score_id", columns="column", values="value")
+    mean = wide.T.groupby([notes["time"].to_numpy(), notes["treat"].to_numpy()]).mean().T
+    for hours in ("3h", "6h", "12h", "24h"):
+        gain = mean[hours].sub(mean[hours]["Mock"], axis=0)
+        order = {arm: list(gain[arm].sort_values(ascending=False).index) for arm in gain}
+        assert set(order["IFNL"][:5]) >= FACTORS, (hours, order["IFNL"][:7])
+        # IL-22 signals through STAT3, so that with it the four share the first places with STAT3 and NF-kB.
+        assert "STAT3" in order["IL22"][:2], (hours, order["IL22"][:5])
+        assert {"STAT1", "IRF1"} <= set(order["IL22_IFNL"][:7]), (hours, order["IL22_IFNL"][:7])
 
 
 def test_interferon_sets_come_first_in_the_ranked_test(data):

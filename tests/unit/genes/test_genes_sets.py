@@ -11,7 +11,7 @@ from periomics.genes.inputs import read_sets
 from periomics.genes.normalise import log_cpm, scales, size_factors
 from periomics.genes.orthologs import between, read_orthologs
 from periomics.genes.ranking import rank_sets, ranked
-from periomics.genes.scores import footprint_scores, read_footprints, signature_scores
+from periomics.genes.scores import signature_scores
 from periomics.genes.signatures import (
     GeneSet,
     Member,
@@ -219,67 +219,6 @@ def test_scores_do_not_change_when_libraries_are_reordered():
     assert np.allclose(a[order], b)
 
 
-def footprint_case():
-    rng = np.random.default_rng(6)
-    weights = pd.DataFrame(
-        np.where(rng.random((300, 3)) < 0.2, rng.normal(size=(300, 3)), 0),
-        columns=["P1", "P2", "P3"],
-    )
-    weights.index = [f"g{i}" for i in range(300)]
-    truth = rng.normal(size=(3, 8))
-    noise = rng.normal(0, 0.4, (400, 8))
-    expression = np.vstack([weights.to_numpy() @ truth, np.zeros((100, 8))]) + noise + 5
-    return expression, [*weights.index, *(f"x{i}" for i in range(100))], weights, truth
-
-
-def test_footprints_recover_planted_activity():
-    expression, names, weights, truth = footprint_case()
-    found = (
-        footprint_scores(expression, names, weights)
-        .pivot_table(index="score_id", columns="column", values="value")
-        .to_numpy()
-    )
-    for i in range(3):
-        assert np.corrcoef(found[i], truth[i])[0, 1] > 0.98
-
-
-def test_footprints_equal_decouplers_linear_model():
-    decoupler = pytest.importorskip("decoupler")
-    expression, names, weights, _ = footprint_case()
-    found = footprint_scores(expression, names, weights).pivot_table(
-        index="column", columns="score_id", values="value"
-    )
-    net = (
-        weights.rename_axis("target")
-        .reset_index()
-        .melt(id_vars="target", var_name="source", value_name="weight")
-    )
-    net = net[net["weight"] != 0]
-    centred = pd.DataFrame(
-        (expression - expression.mean(1, keepdims=True)).T,
-        columns=names,
-        index=[str(i) for i in range(8)],
-    )
-    peer = decoupler.mt.mlm(data=centred, net=net, tmin=1)[0]
-    assert np.allclose(found.to_numpy(), peer[found.columns].to_numpy(), rtol=1e-3, atol=1e-3)
-
-
-def test_footprints_take_the_strongest_genes_and_translate(tmp_path):
-    rows = [
-        ("P", "a", 1.0, 0.01),
-        ("P", "b", -2.0, 0.001),
-        ("P", "c", 3.0, 0.5),
-        ("Q", "a", 4.0, 0.2),
-    ]
-    pd.DataFrame(rows, columns=["pathway", "gene", "weight", "p_value"]).to_csv(
-        tmp_path / "p.tsv", sep="\t", index=False
-    )
-    weights = read_footprints(str(tmp_path / "p.tsv"), 2, {"a": "A", "b": "B", "c": "C"})
-    assert weights.loc["B", "P"] == -2.0
-    assert "C" not in weights.index
-    assert weights.loc["A", "Q"] == 4.0
-
-
 def de_table(n=400, seed=7):
     rng = np.random.default_rng(seed)
     return pd.DataFrame(
@@ -343,12 +282,3 @@ def test_sets_too_small_give_an_empty_table_with_its_header():
     out = rank_sets(ranked(de_table(30)), [("x", one_set("s", up=["g001"]))], seed=1)
     assert out.empty
     assert "evidence" in out.columns
-
-
-def test_footprints_do_not_see_how_strong_a_gene_is_in_all_libraries():
-    expression, names, weights, _ = footprint_case()
-    level = np.random.default_rng(8).normal(0, 5, (len(expression), 1))
-    one, two = (
-        footprint_scores(e, names, weights)["value"] for e in (expression, expression + level)
-    )
-    np.testing.assert_allclose(one, two, rtol=1e-6)

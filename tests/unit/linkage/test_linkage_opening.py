@@ -89,6 +89,7 @@ def test_an_input_without_ortholog_is_named(lines):
         ("pairs", [{"score": "score:signature:vegf", "outcome": "mvd"}], "no signature of this"),
         ("pairs", [{"score": "score:sets:vegf", "outcome": "mvd"}], "score:<kind>:<name>"),
         ("pairs", [{"score": "score:footprint:JAK-STAT", "outcome": "mvd"}], "resources/progeny"),
+        ("pairs", [{"score": "score:tf:STAT33", "outcome": "mvd"}], "did you mean 'STAT3'"),
         ("pairs", [{"score": "score:response:vegf", "outcome": "mvdd"}], "did you mean 'mvd'"),
         ("responses", ["mucosa.C22"], "did you mean 'mucosa.C2'"),
         ("timing", ["CMxcue"], "no analysis has this test"),
@@ -108,6 +109,28 @@ def test_a_name_that_does_not_exist_is_told(lines, key, value, said):
     found = lines(lambda linkage: linkage.update({key: value}))
     told = [line for line in found if REACH not in line]
     assert any(said in line for line in told) if said else not told, found
+
+
+def test_scores_of_factors_and_of_a_configured_table_are_known_by_name(lines, tmp_path):
+    def pairs(*scores):
+        named = [{"score": s, "outcome": o} for s in scores for o in ("mvd", "ln332")]
+        return lambda linkage: linkage.update(pairs=named)
+
+    assert all(REACH in line for line in lines(pairs("score:tf:STAT3")))
+    path = tmp_path / "p.tsv"
+    rows = "".join(f"JAK-STAT\tGene{i}\t1\t.01\n" for i in range(5))
+    path.write_text("pathway\tgene\tweight\tp_value\n" + rows, encoding="utf-8")
+    orthologs = tmp_path / "o.tsv"
+    cells = "".join(f"GENE{i}\tGene{i}\t4\n" for i in range(5))
+    orthologs.write_text("human_symbol\trat_symbol\tsupport_n\n" + cells, encoding="utf-8")
+    resources = {"progeny": str(path), "orthologs_rat": str(orthologs)}
+    resources["orthologs_mouse"] = str(tmp_path / "m.tsv")
+    mouse = orthologs.read_text(encoding="utf-8").replace("rat_symbol", "mouse_symbol")
+    (tmp_path / "m.tsv").write_text(mouse, encoding="utf-8")
+    found = lines(pairs("score:footprint:JAK-STAT"), resources)
+    assert all(REACH in line for line in found)
+    (line, _) = [x for x in lines(pairs("score:footprint:JAKSTAT"), resources) if REACH not in x]
+    assert "did you mean 'JAK-STAT'" in line
 
 
 def test_a_question_without_a_pair_and_too_few_permutations_are_told(lines):

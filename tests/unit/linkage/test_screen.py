@@ -84,3 +84,14 @@ def test_nothing_to_screen(dictionary):
     measured, animals = study(np.random.default_rng(3))
     found = run(measured[measured["outcome"] == "conn"], animals, dictionary)
     assert found.empty and "p_adj" in found.columns
+
+
+def test_factors_are_a_family_of_their_own_and_those_of_cell_types_are_not_screened(dictionary):
+    more = ["score:tf:STAT3", "score:tf:STAT3@basal", "score:footprint:WNT", f"{SETS[0]}@basal"]
+    measured, animals = study(np.random.default_rng(4), more=more)
+    found = run(measured, animals, dictionary, assay={"conn": {"G"}}, sets={"tf:STAT3": {"G"}})
+    family = found.set_index("score_id")["family"]
+    assert more[1] not in family.index
+    assert family[more[0]] == "assay concordance" and family[SETS[0]] == "screen of conn (animal)"
+    assert family[more[2]] == "screen of conn (animal, footprints)"
+    assert family[more[3]] == "screen of conn (animal, cell types)"

@@ -1,15 +1,18 @@
-"""Scores every bulk library: signed signatures and, where a table is configured, pathway footprints.
+"""Scores every bulk library: signed signatures and responses, transcription factors and, where a table is configured, pathways.
 
 Inputs
-    counts.tsv, genes.tsv and qc.tsv; the team's signatures and responses; optionally footprint weights and orthologs. No arms.
+    counts.tsv, genes.tsv and qc.tsv; the team's signatures, responses and signed edges; optionally footprint weights, regulons in
+    place of the team's, and orthologs. No arms.
 Outputs
     scores.tsv: a value a library and score; without a value where too few genes were found, with the reason.
 """
 
+from functools import partial
+
 from periomics.bulk.scoring import COLUMNS, score_libraries
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
-from periomics.genes.axes import SetTables
+from periomics.genes.scoring import Models
 from periomics.study.settings.bulk import BulkScores
 
 
@@ -22,16 +25,8 @@ def main(snakemake):
     )
     passed = read_result(snakemake.input.qc).query("qc == 'pass'")["specimen_id"]
     facts = [f for f in snakemake.params.facts if f["specimen_id"] in set(passed)]
-    tables = {s: snakemake.input.get(f"orthologs_{s}") or None for s in ("mouse", "rat")}
-    table, notes = score_libraries(
-        counts,
-        symbols,
-        facts,
-        sets=SetTables.read(snakemake.input.signatures, snakemake.input.responses),
-        settings=settings,
-        footprints=snakemake.input.get("progeny") or None,
-        orthologs=tables,
-    )
+    models = partial(Models.read, snakemake.input, settings)
+    table, notes = score_libraries(counts, symbols, facts, models)
     for note in notes:
         log.warning("%s", note)
     write_result(table, snakemake.output.scores, COLUMNS)

@@ -1,7 +1,8 @@
-"""Sums the counts of each library by cell type and scores signatures within types.
+"""Sums the counts of each library by cell type and scores sets, factors and pathways within types.
 
 Inputs
-    atlas.h5ad; the team's signatures and responses. No arms.
+    atlas.h5ad; the team's signatures, responses and signed edges; optionally footprint weights, regulons in place of the
+    team's, and orthologs. No arms.
 Outputs
     pseudobulk/counts.tsv, pseudobulk/groups.tsv, pseudobulk/genes.tsv, pseudobulk/moments.tsv
     (sums of log counts and of their squares, for the warning of what cells as units would give),
@@ -13,9 +14,10 @@ import pandas as pd
 
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
-from periomics.genes.axes import QC, SetTables
+from periomics.genes.scoring import Models
 from periomics.singlecell.atlas import label_ids
 from periomics.singlecell.pseudobulk import COLUMNS, log_moments, pseudobulk, score_types
+from periomics.study.settings.bulk import BulkScores
 
 
 def main(snakemake):
@@ -27,10 +29,10 @@ def main(snakemake):
         {"gene_id": atlas.var_names, "symbol": atlas.var["symbol"].astype(str).to_numpy()}
     )
     species = str(atlas.uns["species"])
-    tables = SetTables.read(snakemake.input.signatures, snakemake.input.responses)
-    sets = [(kind, s) for kind, s in tables.scored(species) if kind != QC]
+    settings = BulkScores.of(snakemake.params.settings, "bulk/scores")
+    models = Models.read(snakemake.input, settings, species, checks=False)
     symbols = dict(zip(genes["gene_id"], genes["symbol"], strict=True))
-    scores = score_types(counts, groups, symbols, sets, int(snakemake.params.min_cells))
+    scores = score_types(counts, groups, symbols, models, int(snakemake.params.min_cells))
     write_result(counts.reset_index(), snakemake.output.counts)
     write_result(groups, snakemake.output.groups)
     write_result(log_moments(atlas), snakemake.output.moments)

@@ -28,6 +28,7 @@ def areas(tables, dictionary):
     from periomics.bulk.opening import check_together, look_at_counts, look_at_lengths
     from periomics.culture.opening import look_at_plate, look_at_series
     from periomics.genes.opening import check_analyses
+    from periomics.genes.score_opening import check_scores
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
     from periomics.linkage.opening import check_links
     from periomics.microct.opening import look_at_labels, look_at_scan
@@ -39,7 +40,8 @@ def areas(tables, dictionary):
     openers |= {"series": look_at_series, "plate": look_at_plate}
     openers |= {"counts": look_at_counts, "lengths": look_at_lengths, "cells": look_at_cells}
     links = partial(check_links, dictionary=dictionary, tables=tables)
-    return Areas(openers, (check_analyses, check_together, check_markers, links))
+    scores = partial(check_scores, tables=tables)
+    return Areas(openers, (check_analyses, scores, check_together, check_markers, links))
 
 
 def main(request):

@@ -9,7 +9,9 @@ import pandas as pd
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
+from periomics.genes import footprints, regulons
 from periomics.genes.axes import AXIS, SetTables
+from periomics.genes.score_opening import known_scores
 from periomics.linkage.association import MIN_ANIMALS, MIN_UNITS
 from periomics.linkage.expression import read_secretome
 from periomics.linkage.network_opening import check_networks
@@ -21,8 +23,8 @@ from periomics.study.settings.linkage import Linkage, Pair
 from periomics.study.settings.section import read_section, section_of
 from periomics.study.study import Study
 
-# Kinds of scores whose names a table of the team knows; those of footprints come from a configured table.
-_FOOTPRINT = "footprint"
+# Kinds of scores of configured tables, and the resource that names them.
+_TABLES = {footprints.KIND: "progeny", regulons.KIND: "regulons"}
 
 
 def check_links(study: Study, dictionary: pd.DataFrame, tables: Mapping[str, str]) -> list[Problem]:
@@ -42,7 +44,8 @@ def check_links(study: Study, dictionary: pd.DataFrame, tables: Mapping[str, str
         return []
     sets = SetTables.read(tables["signatures"], tables["responses"])
     return [
-        *_scores(study, settings.pairs, sets),
+        *_scores(study, settings.pairs, known_scores(study, tables)),
+        *_seen(settings, known_scores(study, tables)),
         *_outcomes(study, settings, dictionary),
         *_tests(study, settings),
         *_senders(study, settings),
@@ -63,21 +66,23 @@ def _unknown(
     )
 
 
-def _scores(study: Study, pairs: Sequence[Pair], sets: SetTables) -> Iterator[Problem]:
+def _scores(
+    study: Study, pairs: Sequence[Pair], known: Mapping[str, Collection[str]]
+) -> Iterator[Problem]:
     libraries = study.sheets["libraries"]
-    assays, species = set(libraries["assay"]), set(libraries["species"]) - {""}
-    known: dict[str, set[str]] = {_FOOTPRINT: set(), **_known(sets, species)}
+    assays = set(libraries["assay"])
     for i, pair in enumerate(pairs):
         kind, name, cell = score_parts(pair.score)
         where = f"pairs/{i}/score"
-        if kind not in known:
-            message = "a score is written score:<kind>:<name>, or with @<cell type> behind it"
-            allowed = ", ".join(sorted(known))
-            yield Problem("config", 0, f"linkage/{where}", message, pair.score, allowed)
-        elif kind == _FOOTPRINT:
-            if not section_of(study.config, "resources").get("progeny"):
-                message = "footprints need a table: resources/progeny names none"
+        if kind in _TABLES and kind not in known:
+            table = section_of(study.config, "resources").get(_TABLES[kind])
+            if not table:  # one that cannot be read is told where it is named
+                message = f"{kind}s need a table: resources/{_TABLES[kind]} names none"
                 yield Problem("config", 0, f"linkage/{where}", message, pair.score)
+        elif kind not in known:
+            message = "a score is written score:<kind>:<name>, or with @<cell type> behind it"
+            allowed = ", ".join(sorted({*known, *_TABLES}))
+            yield Problem("config", 0, f"linkage/{where}", message, pair.score, allowed)
         elif name not in known[kind]:
             yield _unknown(where, f"no {kind} of this name is scored", name, known[kind])
         elif libraries.empty or ("singlecell" if cell else "bulk") not in assays:
@@ -86,12 +91,12 @@ def _scores(study: Study, pairs: Sequence[Pair], sets: SetTables) -> Iterator[Pr
             yield Problem("config", 0, f"linkage/{where}", message, pair.score, level="warning")
 
 
-def _known(sets: SetTables, species: Collection[str]) -> dict[str, set[str]]:
-    out: dict[str, set[str]] = {}
-    for of in species or ("human",):
-        for kind, s in sets.scored(of):
-            out.setdefault(kind, set()).add(s.name)
-    return out
+def _seen(settings: Linkage, known: Mapping[str, Collection[str]]) -> Iterator[Problem]:
+    """Kinds of scores of the views that there are none of."""
+    kinds = {*known, *_TABLES}
+    for i, kind in enumerate(settings.views.scores):
+        if kind not in kinds:
+            yield _unknown(f"views/scores/{i}", "there is no such kind of score", kind, kinds)
 
 
 def _outcomes(study: Study, settings: Linkage, dictionary: pd.DataFrame) -> Iterator[Problem]:

@@ -180,8 +180,8 @@ def associate(
     assay_genes
         Outcome → genes whose product the outcome's assay stains or reads.
     set_genes
-        Score id → genes of its set. A set that holds the assay's own gene is concordance of two assays, not evidence of a
-        pathway: such pairs stay outside the family.
+        Genes of a score, by what `genes_of_set` looks for. A set that holds the assay's own gene is
+        concordance of two assays, not evidence of a pathway: such pairs stay outside the family.
     seed, n_permutations
         For the permutations; every pair has its own generator.
     covariates
@@ -261,8 +261,9 @@ def beside(
 
 
 def genes_of_set(score: str, set_genes: Mapping[str, set[str]]) -> set[str]:
-    """Genes of the set that a score is of."""
-    return set_genes.get(score_parts(score)[1], set())
+    """Genes that a score is of: of a set by its name, of a footprint or factor by kind and name."""
+    kind, name, _ = score_parts(score)
+    return set_genes.get(f"{kind}:{name}", set_genes.get(name, set()))
 
 
 def units_of(both: pd.DataFrame, animals: pd.DataFrame, within_unit: bool) -> pd.DataFrame:

@@ -9,12 +9,15 @@ import pandas as pd
 
 from periomics.core.multiplicity import benjamini_hochberg
 from periomics.core.seeds import generator
+from periomics.genes import footprints, regulons
 from periomics.linkage.pairs import CONCORDANCE, WITHIN, genes_of_set, on_scale, tested
 from periomics.study.dictionary import score_parts, scores_among
 from periomics.study.interface.linkage import SCREEN_COLUMNS
 
 # Kind of the scores that check tissue and technique: they answer no question.
 _CHECKS = "qc"
+# Kinds of scores from weights of many genes: families of their own beside the sets.
+_MODELLED = {footprints.KIND: "footprints", regulons.KIND: "factors"}
 
 
 def screen(
@@ -40,13 +43,14 @@ def screen(
     Returns
     -------
     DataFrame
-        SCREEN_COLUMNS, by outcome and p. Benjamini and Hochberg over the scores of tissue, and over those of cell types, of one
-        outcome and kind of unit: a family of thousands could not pass the smallest p that permutations give. Sets that hold
-        the assay's own gene are outside and say so.
+        SCREEN_COLUMNS, by outcome and p. Benjamini and Hochberg over the scores of tissue, and over
+        those of cell types, of one outcome and kind of unit, footprints and factors of tissue each apart:
+        a family of thousands could not pass the smallest p that permutations give. Those of cell types
+        are for declared pairs. Sets that hold the assay's own gene are outside and say so.
     """
     values, _ = on_scale(measured, dictionary)
     names = pd.Series(sorted(set(values["outcome"])), dtype=str)
-    scores = [s for s in names[scores_among(names)] if score_parts(s)[0] != _CHECKS]
+    scores = [s for s in names[scores_among(names)] if _screened(*score_parts(s))]
     asked = sorted({(str(p["outcome"]), str(p.get("units", "animal"))) for p in pairs})
     rows = []
     for outcome, units in asked:
@@ -79,6 +83,15 @@ def screen(
     return out.sort_values(["outcome", "units", "p", "score_id"]).reset_index(drop=True)
 
 
+def _screened(kind: str, _: str, cell: str) -> bool:
+    return kind != _CHECKS and not (kind in _MODELLED and cell)
+
+
 def _family(outcome: str, units: str, score: str) -> str:
-    of = ", cell types" if score_parts(score)[2] else ""
-    return f"screen of {outcome} ({units}{of})"
+    kind, _, cell = score_parts(score)
+    parts = [
+        f"{units}",
+        *([_MODELLED[kind]] if kind in _MODELLED else []),
+        *(["cell types"] * bool(cell)),
+    ]
+    return f"screen of {outcome} ({', '.join(parts)})"

@@ -16,9 +16,10 @@ import pandas as pd
 
 from periomics.core.errors import InputError, nearest
 from periomics.genes.orthologs import between
+from periomics.genes.regulons import FORMS, TRANSCRIPTION
 from periomics.study.settings.linkage import SignallingNetwork
 
-TRANSCRIPTION, SIGNALLING = "transcription", "signalling"
+SIGNALLING = "signalling"
 BINDING = "ligand_receptor"
 LAYERS = (BINDING, SIGNALLING, TRANSCRIPTION)
 COLUMNS = ["source", "sign", "target", "layer", "evidence"]
@@ -28,8 +29,7 @@ CONFIGURED = "configured"
 _PLAIN = {
     "COSMOS, CARNIVAL": ("source", "target", "interaction"),
     "CORNETO": ("source", "target", "sign"),
-    "CollecTRI": ("source", "target", "weight"),
-    "DoRothEA": ("tf", "target", "mor"),
+    **FORMS,
 }
 _OMNIPATH = ("source_genesymbol", "target_genesymbol")
 _SIGNOR = ("ENTITYA", "ENTITYB", "EFFECT")

@@ -15,6 +15,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.paracrine import Axes, paracrine
 from periomics.report.pictures import svg_address
 from periomics.report.sources import Sources, complete
+from periomics.report.views import Views, views
 from periomics.report.words import interval, number, p_value, symbol
 from periomics.study.interface.linkage import (
     ASSOCIATION_COLUMNS,
@@ -47,6 +48,7 @@ class Linked:
     screen: Grid | None
     overlap: Grid | None
     picture: str
+    views: Views | None
     networks: Sequence[Network]
     memory: str
 
@@ -71,6 +73,7 @@ def linkage(sources: Sources) -> Linked | None:
         screen=screened(sources) if files.get("outcome_sets") else None,
         overlap=shared if files.get("overlap") else None,
         picture=svg_address(sources.results / "linkage" / "associations.svg"),
+        views=views(sources) if files.get("views") else None,
         networks=[network(p, t, sources) for p, t in sources.tables("networks").items()],
         memory=memory_share(sources),
     )

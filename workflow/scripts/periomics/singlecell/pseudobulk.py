@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -10,8 +10,7 @@ import pandas as pd
 import scipy.sparse as sp
 
 from periomics.genes.normalise import log_cpm
-from periomics.genes.scores import signature_scores
-from periomics.genes.signatures import GeneSet
+from periomics.genes.scoring import Models
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -110,10 +109,10 @@ def score_types(
     counts: pd.DataFrame,
     groups: pd.DataFrame,
     symbols: Mapping[str, str],
-    sets: Sequence[tuple[str, GeneSet]],
+    models: Models,
     min_cells: int,
 ) -> pd.DataFrame:
-    """Signature scores of every library within each cell type.
+    """Scores of every library within each cell type.
 
     Parameters
     ----------
@@ -121,55 +120,41 @@ def score_types(
         Of `pseudobulk`.
     symbols
         Gene id → symbol.
-    sets
-        Kind of score, and signed set.
+    models
+        What libraries are scored with.
     min_cells
         Libraries with fewer cells of the type get a row without a value.
 
     Returns
     -------
     DataFrame
-        Columns COLUMNS. z is over the libraries that have enough cells of the type.
+        Columns COLUMNS. z and means of genes are over the libraries that have enough cells of the type.
     """
     parts = []
-    names = [str(symbols.get(g, "")) for g in counts.index]
+    genes = [str(symbols.get(g, "")) for g in counts.index]
+    known = models.names()
     for cell_type, part in groups.groupby("cell_type", sort=True):
         enough = part[part["n_cells"] >= min_cells].reset_index(drop=True)
         if len(enough):
-            found = signature_scores(
-                log_cpm(counts[list(enough["column"])].to_numpy()), names, [s for _, s in sets]
+            found = models.scores(log_cpm(counts[list(enough["column"])].to_numpy()), genes)
+            of = enough.iloc[found["column"]].reset_index(drop=True)
+            for column in ("specimen_id", "animal_id", "n_cells"):
+                found[column] = of[column]
+            parts.append(found.assign(cell_type=cell_type))
+        for row in part[part["n_cells"] < min_cells].itertuples():
+            few = known.assign(
+                value=np.nan,
+                n_genes=0,
+                share_mapped=np.nan,
+                reason=f"{row.n_cells} cells, fewer than {min_cells}",
+                specimen_id=row.specimen_id,
+                animal_id=row.animal_id,
+                cell_type=cell_type,
+                n_cells=row.n_cells,
             )
-            found = found.merge(
-                enough.rename_axis("index").reset_index(),
-                left_on="column",
-                right_on="index",
-                suffixes=("", "_of"),
-            )
-            parts.append(found)
-        few = part[part["n_cells"] < min_cells]
-        for row in few.itertuples():
-            parts.append(
-                pd.DataFrame(
-                    {
-                        "score_id": [s.name for _, s in sets],
-                        "value": np.nan,
-                        "n_genes": 0,
-                        "share_mapped": np.nan,
-                        "reason": f"{row.n_cells} cells, fewer than {min_cells}",
-                        "specimen_id": row.specimen_id,
-                        "animal_id": row.animal_id,
-                        "cell_type": cell_type,
-                        "n_cells": row.n_cells,
-                    }
-                )
-            )
+            parts.append(few)
     if not parts:
         return pd.DataFrame(columns=list(COLUMNS))
     table = pd.concat(parts, ignore_index=True).rename(columns={"specimen_id": "library_id"})
-    kind = {s.name: k for k, s in sets}
-    table["kind"], table["method"] = table["score_id"].map(kind), "mean_z"
-    return (
-        table[list(COLUMNS)]
-        .sort_values(["score_id", "cell_type", "library_id"])
-        .reset_index(drop=True)
-    )
+    order = ["kind", "score_id", "cell_type", "library_id"]
+    return table[list(COLUMNS)].sort_values(order).reset_index(drop=True)

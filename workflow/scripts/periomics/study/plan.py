@@ -364,6 +364,8 @@ def report_inputs(study: Study) -> dict[str, object]:
             "associations": f"{r}/linkage/associations.tsv",
             "outcome_sets": f"{r}/linkage/sets.tsv",
             "overlap": f"{r}/linkage/overlap.tsv",
+            "views": f"{r}/linkage/views.tsv",
+            "views_figure": f"{r}/linkage/views.svg",
         }
     if questions(study):
         names = ("evidence", "axes", "timing", "mediation")

@@ -38,6 +38,7 @@ SCREEN_COLUMNS = (
     "adjusted_for",
     "reason",
 )
+VIEW_COLUMNS = ("view", "part", "name", "block", "component", "value", "n", "reason")
 EDGE_COLUMNS = (
     "source",
     "sign",

@@ -45,12 +45,18 @@ class BulkQuality(Section):
 
 
 class BulkScores(Section):
-    """Scores per library."""
+    """Scores per library, and per cell type."""
 
     footprint_top: int = Field(
         500, ge=10, description="genes per pathway of a configured footprint table"
     )
     footprint_species: Species = Field("mouse", description="species of that table")
+    regulon_genes: int = Field(
+        5, ge=3, description="genes of a transcription factor; factors with fewer have no score"
+    )
+    regulon_species: Species = Field(
+        "human", description="species of a configured table of regulons (resources/regulons)"
+    )
 
 
 class Analysis(Design):

@@ -7,6 +7,8 @@ from typing import Literal
 
 from pydantic import Field
 
+from periomics.core.errors import nearest
+from periomics.study.modalities import NAMES
 from periomics.study.settings.section import Contradiction, Section
 from periomics.study.species import Species
 
@@ -106,6 +108,34 @@ class Perturbation(Section):
     expected: Literal[1, -1] = Field(description="direction in which the outcome should move")
 
 
+class Views(Section):
+    """Views of all animals at once: principal components, and factor analysis with areas as blocks."""
+
+    areas: tuple[str, ...] = Field(
+        (), description="modalities whose outcomes and scores are seen together; none named: all"
+    )
+    scores: tuple[str, ...] = Field(
+        ("response", "footprint"), description="kinds of scores that are seen beside outcomes"
+    )
+    least_measured: float = Field(
+        0.8,
+        gt=0,
+        le=1,
+        description="share of the animals that must have an outcome; animals without all that is kept are left out",
+    )
+    components: int = Field(3, ge=1, le=10, description="components that are given")
+    model_animals: int = Field(
+        30, ge=12, description="animals below which the views say that no model of factors is made"
+    )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Areas that are no modality."""
+        for i, area in enumerate(self.areas):
+            if area not in NAMES:
+                message = f"no such modality{nearest(area, NAMES)}"
+                yield Contradiction(f"areas/{i}", message, area, ", ".join(NAMES))
+
+
 class Linkage(Section):
     """Scores beside outcomes, evidence of each paracrine axis, and signalling routes."""
 
@@ -147,4 +177,5 @@ class Linkage(Section):
     )
     perturbations: tuple[Perturbation, ...] = Field(())
     alpha: float = Field(0.05, gt=0, lt=1, description="level of each step of the evidence")
+    views: Views = Field(default_factory=Views)
     networks: tuple[SignallingNetwork, ...] = Field(())
