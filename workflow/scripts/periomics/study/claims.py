@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Literal, get_args
 
-from pydantic import Field, ValidationError
+from pydantic import Field, ValidationError, model_validator
 
 from periomics.core.errors import nearest
 from periomics.core.problems import Problem
@@ -57,9 +57,19 @@ class Design(Section):
         True,
         description="compare within the blocks of the animals sheet, where every animal of an outcome has one",
     )
-    covariates: list[Literal["weight_g", "sex"]] = Field(
-        default_factory=list, description="columns of the animals sheet, known before treatment"
+    covariates: list[Literal["weight_g", "sex", "baseline"]] = Field(
+        default_factory=list,
+        description="known before treatment: columns of the animals sheet, or baseline, the outcome itself at `baseline_time`",
     )
+    baseline_time: float | None = Field(
+        None, description="time before treatment at which the outcome is the covariate `baseline`"
+    )
+
+    @model_validator(mode="after")
+    def _baseline_has_its_time(self) -> Design:
+        if "baseline" in self.covariates and self.baseline_time is None:
+            raise ValueError("the covariate baseline needs baseline_time")
+        return self
 
 
 class Composite(Section):

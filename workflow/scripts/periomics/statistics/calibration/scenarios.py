@@ -306,7 +306,10 @@ def layout(
             if labels
             else np.zeros(len(own), int)
         )
-        given = [_covariate(own, c) for c in plan.adjustment.covariates]
+        given = [
+            _covariate(own, c) if c in own else rng.standard_normal(arm.size)
+            for c in plan.adjustment.covariates
+        ]
     else:
         arm, count = np.repeat(np.arange(len(arms)), n), min(len(labels), n)
         block = np.tile(np.arange(n) * count // n, len(arms)) if count else np.zeros(arm.size, int)
@@ -325,7 +328,7 @@ def balanced(place: Layout) -> bool:
 
 
 def _covariate(own: pd.DataFrame, name: str) -> Floats | None:
-    values = own[name] if name == "weight_g" else own[name].map({"F": 0.0, "M": 1.0})
+    values = own[name].map({"F": 0.0, "M": 1.0}) if name == "sex" else own[name]
     values = pd.to_numeric(values, errors="coerce")
     return None if values.nunique() < 2 else values.fillna(values.mean()).to_numpy(float)
 

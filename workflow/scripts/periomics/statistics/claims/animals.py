@@ -27,6 +27,8 @@ BLOCKS_OF_MEANS = (
     "blocks left out: they do not move means alike, and every arm is spread over them alike"
 )
 UNADJUSTED = Adjustment(blocks=False)
+# The covariate that is the outcome itself, before treatment.
+BASELINE = "baseline"
 
 
 @dataclass(frozen=True)
@@ -240,7 +242,7 @@ def cuts(
     label = np.full(len(rows), "", object)
     for name in names:
         label[_matches(condition, dose, name) & (label == "")] = name
-    rows = rows.assign(_arm=label)[label != ""]
+    rows = _with_baseline(rows.assign(_arm=label)[label != ""], adjustment)
     need = set(contrast.weights)
     if not need <= set(rows["_arm"]):
         return []
@@ -286,6 +288,16 @@ def cuts(
             adjustment,
         )
     ]
+
+
+def _with_baseline(rows: pd.DataFrame, adjustment: Adjustment) -> pd.DataFrame:
+    """Rows with what their unit had at the declared time before treatment, on the outcome's scale; that time itself has none."""
+    if BASELINE not in adjustment.covariates:
+        return rows
+    first = np.isclose(rows["time"], adjustment.baseline_time)
+    before = rows[first].groupby("animal_id")["analysis"].mean()
+    value = rows["animal_id"].map(before).to_numpy(float)
+    return rows.assign(**{BASELINE: np.where(first, np.nan, value)})
 
 
 def _cut(
@@ -361,6 +373,7 @@ def _one_each(rows: pd.DataFrame, keep_doses: bool) -> tuple[pd.DataFrame, bool]
         dose=("dose", "mean"),
         sex=("sex", "first"),
         weight_g=("weight_g", "first"),
+        **({BASELINE: (BASELINE, "first")} if BASELINE in rows else {}),
     )
     return one.reset_index(), averaged
 
@@ -375,7 +388,7 @@ def _adjustment(one: pd.DataFrame, wanted: Adjustment) -> tuple[tuple[str, ...],
         elif 1 < blocks.nunique() < len(one):
             used.append("block")
     for name in wanted.covariates:
-        values = one[name] if name == "weight_g" else one[name].map({"F": 0.0, "M": 1.0})
+        values = one[name].map({"F": 0.0, "M": 1.0}) if name == "sex" else one[name]
         if values.notna().sum() < 2 or values.nunique() < 2:
             notes.append(
                 f"{name} left out: {'it does not vary' if values.notna().any() else 'not given'}"
@@ -478,7 +491,7 @@ def method_words(cut: Cut) -> str:
     if not cut.adjusted_for:
         return "group-wise variances, Satterthwaite"
     names = " and ".join(
-        {"block": "block", "weight_g": "weight", "sex": "sex"}[n] for n in cut.adjusted_for
+        {"weight_g": "weight", BASELINE: "baseline value"}.get(n, n) for n in cut.adjusted_for
     )
     return f"adjusted for {names}, HC2 with Bell-McCaffrey degrees of freedom"
 

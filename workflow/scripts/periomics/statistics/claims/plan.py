@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from periomics.core.errors import InputError, nearest
-from periomics.study.claims import NO_BENEFIT, ClaimEntry, Claims, ContrastEntry, check_form
+from periomics.study.claims import NO_BENEFIT, ClaimEntry, Claims, ContrastEntry, Design, check_form
 
 # Units that may hold several arms.
 WITHIN_UNITS = ("isolation", "donor")
@@ -69,6 +69,7 @@ class Adjustment:
 
     blocks: bool = True
     covariates: tuple[str, ...] = ()
+    baseline_time: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -183,7 +184,7 @@ def read_plan(
         contrasts={k: _contrast(k, v, known, source) for k, v in declared.contrasts.items()},
         claims=(),
         secondary=declared.secondary.correction,
-        adjustment=Adjustment(declared.design.blocks, tuple(declared.design.covariates)),
+        adjustment=_adjustment(declared.design),
         composite=tuple(dict.fromkeys(declared.domains.values()))
         if composite == "primary"
         else tuple(composite),
@@ -195,6 +196,11 @@ def read_plan(
     for row in declared.claims:
         out.append(_claim(row, plan, [c.id for c in out], known))
     return Plan(**{**plan.__dict__, "claims": tuple(out)})
+
+
+def _adjustment(design: Design) -> Adjustment:
+    time = math.nan if design.baseline_time is None else design.baseline_time
+    return Adjustment(design.blocks, tuple(design.covariates), time)
 
 
 def _contrast(name: str, entry: ContrastEntry, roles: Mapping[str, str], source: str) -> Contrast:
