@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,7 @@ import yaml
 from periomics.core.files import atomic, write_text
 from periomics.report import flow, linked, recovered
 from periomics.report.answers import answers
+from periomics.report.arrive import arrive
 from periomics.report.calibrated import calibrated
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.declared import declared
@@ -89,6 +92,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         "about": about,
         "simulated": bool(config.get("simulate")),
         "blinding": blinding(config),
+        "stamp": stamp(sources),
         "units": unit_line(sources),
         "declared": declared(sources),
         "left_out": left_out(sources),
@@ -163,6 +167,7 @@ def study_sections(sources: Sources) -> dict[str, object]:
         "flow": flow.flow(sources),
         "overlap": flow.overlap(sources),
         "batches": flow.batches(sources),
+        "arrive": arrive(sources),
         "exclusions": flow.exclusions(sources),
         "corrections": flow.corrections(sources),
         "plan": plan,
@@ -201,6 +206,21 @@ def unit_line(sources: Sources) -> str:
         each = ", ".join(f"{a} {int((arms == a).sum())}" for a in order)
         parts.append(counted(len(part), unit) + (f" ({each})" if each else ""))
     return "; ".join(parts) or "no units"
+
+
+def stamp(sources: Sources) -> str:
+    """When, by which code and from which configuration the page was written."""
+    record = RECORD | sources.record
+    git = record["git"] if isinstance(record["git"], dict) else {}
+    commit, changed = str(git.get("commit") or ""), len(git.get("changed") or ())
+    code = f"periomics {record['periomics']}".strip()
+    if commit:
+        code += f", commit {commit[:9]}" if " " not in commit else f", {commit}"
+    code += f" with {changed} changed files" if changed else ""
+    text = yaml.safe_dump(sources.config, sort_keys=True, allow_unicode=True)
+    digest = hashlib.sha256(text.encode()).hexdigest()[:12]
+    today = datetime.now(UTC).strftime("%Y-%m-%d")
+    return f"Written {today} by {code}; configuration {digest}."
 
 
 def no_claims(verdicts: pd.DataFrame, declared: dict) -> str:
