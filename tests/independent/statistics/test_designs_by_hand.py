@@ -157,3 +157,20 @@ def test_a_gate_at_a_declared_time_opens_claims_of_that_time():
         values = {a: [np.log(r["value"]) for r in at if r["condition"] == a] for a in "HD"}
         p = stats.ttest_ind(values["H"], values["D"], equal_var=False).pvalue
         assert table.at["G", "p"] == pytest.approx(p)
+
+
+@pytest.mark.parametrize("margin", [{"kind": "raw", "value": 12.0}, {"kind": "sd", "value": 0.8}])
+def test_the_number_that_would_decide_makes_the_interval_as_narrow_as_the_margin(margin):
+    x, y = [61.0, 50.0, 72.0, 55.0, 66.0, 58.0], [60.0, 48.0, 66.0, 55.0, 70.0, 52.0]
+    rows = rows_of({"cells": x, "none": y})
+    groups = {r["animal_id"]: r["condition"] for r in rows}
+    contrasts = {"C": {"weights": {"cells": 1, "none": -1}}}
+    known = analysed(rows, groups, contrasts=contrasts, claims=[claim("C", margin=margin)])
+    row = verdict_table(known).iloc[0]
+    assert row["verdict"] == "inconclusive"
+    raw = margin["kind"] == "raw"
+    one, two = (x, y) if raw else (np.log(x), np.log(y))
+    ends = stats.ttest_ind(one, two, equal_var=False).confidence_interval(0.95)
+    size = 12.0 if raw else 0.8 * np.sqrt((np.var(one, ddof=1) + np.var(two, ddof=1)) / 2)
+    assert row["n_to_decide"] == np.ceil(6 * ((ends.high - ends.low) / size) ** 2)
+    assert f"about {row['n_to_decide']:.0f} units per arm" in row["reason"]

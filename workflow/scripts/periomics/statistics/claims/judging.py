@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -60,6 +60,7 @@ COLUMNS = (
     "margin",
     "margin_lower",
     "margin_upper",
+    "n_to_decide",
     "tost_p",
     "bf01",
     "bf01_ceiling",
@@ -70,6 +71,7 @@ COLUMNS = (
     "domain",
 )
 NONE = Forms(NOTHING, NOTHING, NOTHING)
+DECIDES = "would make the interval as narrow as the margin"
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
 
 
@@ -222,6 +224,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
     form, _, differences = a.estimate(cut, contrast, weights)
     n = len(differences) if cut.paired else sum(a.counts(cut, weights).values())
     facts |= {"time": cut.time, "time_unit": cut.time_unit, "n_animals": n}
+    facts["paired"] = cut.paired
     if cut.paired or contrast.trend:
         facts["effective"] = float(n)
     else:
@@ -410,6 +413,12 @@ def _claim_rows(
             if empty or i in exact_of
             else _absence(claim, forms, i, fact.get("effective", np.nan))
         )
+        if verdict == v.INCONCLUSIVE and i not in exact_of:
+            here = Forms(*(_at(form, i) for form in forms))
+            n = numbers["n_to_decide"] = _n_to_decide(plan, claim, fact, numbers, here)
+            reason = _text(
+                f"about {n:.0f} units per arm {DECIDES}" if np.isfinite(n) else "", reason
+            )
         rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
     if not claim.combine or not rows:
         return rows
@@ -435,6 +444,23 @@ def _claim_rows(
             "margin": facts[0].get("margin", ""),
         }
     ]
+
+
+def _n_to_decide(
+    plan: Plan, claim: Claim, fact: Mapping[str, Any], numbers: Mapping[str, float], forms: Forms
+) -> float:
+    """Units per arm at which the interval, at today's spread, would be no wider than the margin (`forms` of one outcome).
+
+    It could then not hold both 0 and the margin. The observed effect has no part in it. NaN without a margin.
+    """
+    margin, width = plan.margin_of(claim), numbers["upper"] - numbers["lower"]
+    size = float(forms.effect.estimate - forms.above.estimate)
+    if margin.kind == "raw":  # judged on natural means
+        size, width = margin.value, numbers["margin_upper"] - numbers["margin_lower"]
+    arms = 1 if fact.get("paired") else max(len(plan.weights_of(claim)), 1)
+    if claim.kind == "rescue" or not np.isfinite(width) or not size > 0:
+        return np.nan
+    return float(np.ceil(fact["n_animals"] / arms * (width / size) ** 2))
 
 
 def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, float]:
