@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from scipy.special import stdtrit
 
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims import exact, families
@@ -142,6 +143,8 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
         for row in out.index[key & out["kind"].eq("confirmatory") & out["p"].notna()]:
             ends = (claim["lower"], claim["upper"])
             lower, upper = ends if out.at[row, "sign"] > 0 else (-ends[1], -ends[0])
+            if np.isfinite(float(out.at[row, "se"])):
+                lower, upper = _at_level(out.loc[row], claim["level"])
             out.loc[row, ["p_adj", "level", "lower", "upper"]] = [
                 claim["p_adj"],
                 claim["level"],
@@ -150,6 +153,14 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
             ]
             out.at[row, "family"] = claim["family"]
     return out
+
+
+def _at_level(row: pd.Series, level: float) -> tuple[float, float]:
+    """The interval of a contrast at another level, both ends at it; what an arm without events adds stays."""
+    estimate, se, df = (float(row[c]) for c in ("estimate", "se", "df"))
+    before, half = (float(stdtrit(df, 0.5 + x / 2)) * se for x in (row["level"], level))
+    lower, upper = float(row["lower"]) + before - half, float(row["upper"]) - before + half
+    return min(lower, estimate), max(upper, estimate)
 
 
 def _restrict(claim: Claim, measured: set[str]) -> Claim:

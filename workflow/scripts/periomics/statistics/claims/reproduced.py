@@ -1,0 +1,104 @@
+"""Values of animals behind every confirmatory contrast, for the R script that repeats them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from periomics.statistics.claims import animals as a
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.composite import with_index
+from periomics.statistics.claims.plan import Contrast
+from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.kernels.contrasts import Estimate
+
+SCRIPT = Path(__file__).with_name("reproduce.R")
+COLUMNS = (
+    "line",
+    "outcome",
+    "contrast",
+    "how",
+    "unit",
+    "arm",
+    "weight",
+    "dose",
+    "block",
+    "covariate_1",
+    "covariate_2",
+    "covariate_3",
+    "value",
+    "level",
+    "low",
+    "high",
+)
+
+
+def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
+    """One row per animal (or unit and arm) of every confirmatory contrast that rests on a t distribution.
+
+    Parameters
+    ----------
+    analysis
+        Plan, animals and dictionary.
+    contrasts
+        statistics/contrasts.tsv.
+
+    Returns
+    -------
+    DataFrame
+        Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1. Yes or no and grades are judged by exact
+        methods and have no rows.
+    """
+    animals = with_summaries(with_index(analysis).animals)
+    wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["se"].notna()]
+    parts = []
+    for place, row in wanted.iterrows():
+        own = animals[
+            (animals["outcome"] == row["outcome"]) & (animals["variant"] == row["variant"])
+        ]
+        contrast = analysis.plan.contrasts[str(row["contrast"])]
+        for cut in a.cuts(own, contrast, analysis.plan.role_arms, analysis.plan.adjustment):
+            if np.array_equal([cut.time], [row["time"]], equal_nan=True):
+                line = contrasts.index.get_loc(place) + 2
+                parts.append(
+                    _rows(cut, contrast).assign(line=line, level=row["level"], **_names(row))
+                )
+    return (
+        pd.concat(parts, ignore_index=True)[list(COLUMNS)]
+        if parts
+        else pd.DataFrame(columns=list(COLUMNS))
+    )
+
+
+def _names(row: pd.Series) -> dict[str, object]:
+    return {"outcome": row["outcome"], "contrast": row["contrast"]}
+
+
+def _rows(cut: a.Cut, contrast: Contrast) -> pd.DataFrame:
+    w = cut.weights(contrast.weights)[cut.arm]
+    table = pd.DataFrame(
+        {
+            "how": _how(cut, contrast),
+            "unit": np.array(cut.units)[cut.unit],
+            "arm": np.array(cut.arms)[cut.arm],
+            "weight": w,
+            "dose": np.where(np.isnan(cut.dose) & (w < 0), 0.0, cut.dose),
+            "block": cut.block if "block" in cut.adjusted_for else "",
+            "value": cut.analysis,
+        }
+    )
+    for i in range(3):
+        known = i < cut.covariates.shape[1]
+        table[f"covariate_{i + 1}"] = cut.covariates[:, i] if known else np.nan
+    form: Estimate = a.estimate(cut, contrast, contrast.weights)[0]
+    table = table.assign(low=float(form.low), high=float(form.high))
+    if contrast.trend or cut.paired:
+        table = table[table["weight"] != 0]
+    return table[table["value"].notna()]
+
+
+def _how(cut: a.Cut, contrast: Contrast) -> str:
+    side = "within" if cut.paired else "between"
+    return f"slope {side}" if contrast.trend else side
