@@ -165,6 +165,8 @@ def run(tmp_path, paths, sheets):
     roles = {"healthy": "CTRL", "disease": "DRUG", "treated": ["PRE", "POST"]}
     outputs = {
         "contrasts": "contrasts.tsv",
+        "animals": "reproduce.tsv",
+        "script": "reproduce.R",
         "rescue": "rescue.tsv",
         "losses": "losses.tsv",
         "batches": "batches.tsv",

@@ -9,7 +9,7 @@ rule estimate_contrasts:
         dictionary=outcomes(),
     output:
         contrasts="<results>/statistics/contrasts.tsv",
-        values="<results>/statistics/reproduce.tsv",
+        animals="<results>/statistics/reproduce.tsv",
         script="<results>/statistics/reproduce.R",
         rescue="<results>/statistics/rescue.tsv",
         losses="<results>/statistics/losses.tsv",

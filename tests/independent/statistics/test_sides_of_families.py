@@ -76,3 +76,20 @@ def test_each_end_is_at_the_level_of_its_side():
     at = forms.above.estimate + stats.t.ppf(0.5 + found.level / 2, e.df) * e.se
     assert found.upper_margin == pytest.approx(at)
     assert ((found.upper_margin < 0) == (found.p_adj <= 0.05)).all()
+
+
+def test_a_claim_over_all_outcomes_is_rarely_refuted_where_none_is_beyond_the_margin():
+    claim = {
+        "id": "A",
+        "kind": "non_superiority",
+        "contrast": "C",
+        "outcomes": [f"o{i}" for i in range(OUTCOMES)],
+        "combine": "all",
+        "margin": {"kind": "raw", "value": MARGIN},
+    }
+    plan = read_plan({"contrasts": {"C": {"weights": {"x": 1, "c": -1}}}, "claims": [claim]})
+    found = decide(plan, {"A": studies([1] * OUTCOMES, 6, seed=13)})["A"]
+    wrong = int((found.overall == "refuted").sum())
+    assert stats.binomtest(wrong, STUDIES).proportion_ci(0.99, method="exact").low <= 0.05
+    # What is claimed is judged outcome by outcome, without correction.
+    assert (found.level == 0.9).all() and wrong / STUDIES > 0.01

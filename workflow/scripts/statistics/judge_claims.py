@@ -28,8 +28,7 @@ def main(snakemake):
     table = judged(analysis, withheld, associations)
     everyone = load(snakemake.input, roles, "everyone")
     excluded = len(everyone.animals) > 0
-    if not withheld:
-        table = with_tipping(table, analysis, load_design(snakemake.input, roles)[1])
+    table = with_tipping(table, analysis, load_design(snakemake.input, roles)[1])
     table = beside_all(table, judged(everyone, withheld, associations) if excluded else None)
     for row in table.to_dict("records"):
         log.info("%s, %s: %s (%s)", row["claim_id"], row["outcome"], row["verdict"], row["reason"])

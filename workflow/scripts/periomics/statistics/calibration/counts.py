@@ -104,7 +104,7 @@ def _count_overall(
     facts: Mapping[tuple[str, str], Fact],
     counts: Counts,
 ) -> None:
-    """A verdict over all outcomes is falsely supported if it is supported although one outcome's own would be false."""
+    """Over all outcomes: falsely supported where one outcome's own verdict would be false, falsely refuted where each one's would be."""
     whole = ALL_OF + ", ".join(claim.outcomes)
     for word in v.VERDICTS:
         counts.add(f"verdict: {word}", claim.id, whole, overall == word)
@@ -115,6 +115,8 @@ def _count_overall(
             whole,
             np.isin(overall, (v.SUPPORTED, v.BELOW_MARGIN)),
         )
+    if all("false_refuted" in facts[claim.id, o].false for o in claim.outcomes):
+        counts.add("false_refuted", claim.id, whole, overall == v.REFUTED)
 
 
 def _gate_passed(

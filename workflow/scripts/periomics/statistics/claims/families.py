@@ -70,8 +70,9 @@ def corrected(
         p_adj, level = _dunnett(plan, claims, claimed, effects, loads)
     else:
         p_adj, level = _adjusted(correction, claimed, plan, claims)
-    # A graph hands on what a claim has won; the other sides have none.
-    other = "holm" if correction in ("graph", "dunnett") else correction
+    # A graph hands on what a claim has won; the other sides have none. A claim over all outcomes is refuted by any of them.
+    plain = correction not in ("graph", "dunnett") and not claims[0].combine
+    other = correction if plain else "holm"
     parts = [
         p_adj,
         level,

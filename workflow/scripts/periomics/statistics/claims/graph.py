@@ -347,7 +347,8 @@ def _exact_sides(claim: Claim, forms: ExactForms) -> tuple[float, float, float]:
 def _sides(claim: Claim, forms: Forms) -> Sides:
     """p-values for what is claimed, for "refuted" and for "improved", each as its level is: two-sided, or one-sided at alpha."""
     effect, above, below = forms
-    if claim.correction == "none":  # the other sides are at alpha, whatever their p
+    if claim.correction == "none" and not claim.combine:
+        # The other sides are at alpha, whatever their p.
         p = np.array(_p_value(claim, forms))
         return Sides(p, np.full(p.shape, np.nan), np.full(p.shape, np.nan))
     p = _p_value(claim, forms)

@@ -51,8 +51,11 @@ def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame
     """
     out = verdicts.assign(n_missing=np.nan, tipping_sd=np.nan)
     claims = {c.id: c for c in analysis.plan.claims}
-    ready = analysis.of(with_summaries(with_index(analysis).animals)) if len(out) else analysis
-    for i, row in out[np.isin(out["verdict"].astype(str), (v.SUPPORTED, v.SMALL))].iterrows():
+    supported = out[np.isin(out["verdict"].astype(str), (v.SUPPORTED, v.SMALL))]
+    if supported.empty:
+        return out
+    ready = analysis.of(with_summaries(with_index(analysis).animals))
+    for i, row in supported.iterrows():
         claim, outcome = claims[str(row["claim_id"])], str(row["outcome"])
         if outcome not in claim.outcomes or outcome == COMPOSITE or claim.kind == "association":
             continue

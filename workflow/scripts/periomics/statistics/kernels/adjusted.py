@@ -27,7 +27,7 @@ CHUNK = 128
 class Patterns(NamedTuple):
     """What depends on the design and on who is missing, not on values; the first axis is the pattern of missing animals.
 
-    `residual` (patterns, animals, animals) makes residuals, `lead` (patterns, arms, animals) adjusted means, `lost`
+    `basis` (patterns, animals, rank) spans what the model fits, orthonormal, `lead` (patterns, arms, animals) makes adjusted means, `lost`
     (patterns, arms, columns) is 0 for combinations of arms that the design can estimate, `free` (patterns, animals) is
     1 − leverage, `solve` (patterns, arms, arms) turns sums of squared residuals into variances, `trace`
     (patterns, pairs, arms) and `cross` (patterns, pairs, pairs, arms, arms) are the moments of the quadratic form that each pair
@@ -35,7 +35,7 @@ class Patterns(NamedTuple):
     `member` is (animals, arms), `first` and `second` (pairs,) name the pairs.
     """
 
-    residual: Floats
+    basis: Floats
     lead: Floats
     lost: Floats
     free: Floats
@@ -160,7 +160,8 @@ def adjust(
     y = np.where(seen, y, 0.0)
     # Large common values would leave their rounding in the residuals.
     centre = y.sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
-    residual = _rows(np.where(seen, y - centre, 0.0), p.residual, pattern)
+    y0 = np.where(seen, y - centre, 0.0)
+    residual = y0 - _rows(_rows(y0, p.basis, pattern), p.basis.swapaxes(1, 2), pattern)
     free = p.free[pattern]
     with np.errstate(invalid="ignore", divide="ignore"):
         squares = np.where(free > NOTHING, residual**2 / free, 0.0)
@@ -200,7 +201,7 @@ def _patterns(
     model = np.hstack([member, blocks, further - further.mean(axis=0) if further.size else further])
     x = kinds[:, :, None] * model
     inverse = np.linalg.pinv(x, rcond=1e-10)
-    residual = kinds[:, :, None] * np.eye(kinds.shape[1]) - x @ inverse
+    basis = _basis(x)
     arms = member.shape[1]
     # An arm's mean is that over all blocks, in the blocks' sizes; contrasts do not depend on this.
     inside = slice(arms, arms + blocks.shape[1])
@@ -208,20 +209,24 @@ def _patterns(
     lead = inverse[:, :arms] + size[:, None] @ inverse[:, inside]
     lost = lead @ x - np.eye(arms, model.shape[1])
     lost[..., inside] -= size[:, None]
-    sums = member.T @ residual**2 @ member
-    free = np.diagonal(residual, axis1=1, axis2=2)
-    solve = np.linalg.pinv(sums, rcond=1e-9, hermitian=True)
+    free = kinds - (basis**2).sum(axis=2)
+    solve = np.linalg.pinv(_squares(basis, kinds, member), rcond=1e-9, hermitian=True)
     first, second = np.triu_indices(arms)
     parts = [
         _moments(
-            residual[i : i + CHUNK], lead[i : i + CHUNK], free[i : i + CHUNK], member, first, second
+            basis[i : i + CHUNK],
+            lead[i : i + CHUNK],
+            free[i : i + CHUNK],
+            member,
+            first,
+            second,
         )
         for i in range(0, len(kinds), CHUNK)
     ]
     trace, cross = (np.concatenate(part) for part in zip(*parts, strict=True))
     working = _products(lead, first, second) @ member
     return Patterns(
-        residual=residual,
+        basis=basis,
         lead=lead,
         lost=lost,
         free=free,
@@ -240,27 +245,74 @@ def _products(lead: Floats, first: NDArray[np.int64], second: NDArray[np.int64])
     return np.where(first == second, 1.0, 2.0)[:, None] * lead[:, first] * lead[:, second]
 
 
+def _basis(x: Floats) -> Floats:
+    """Orthonormal columns that span those of x (patterns, animals, columns); columns beyond the rank are 0."""
+    left, values, _ = np.linalg.svd(x, full_matrices=False)
+    keep = values > 1e-10 * values.max(axis=-1, keepdims=True, initial=0.0)
+    return left * keep[:, None, :]
+
+
+def _squares(basis: Floats, kinds: NDArray[np.bool_], member: Floats) -> Floats:
+    """Sums, by arms of row and column, of the squared entries of the matrix I − U Uᵀ that makes residuals."""
+    arms = member.shape[1]
+    gram = np.stack([_gram(basis, basis, member[:, g]) for g in range(arms)], axis=1)
+    both = np.einsum("pgab,phab->pgh", gram, gram)
+    own = (kinds - 2 * (basis**2).sum(axis=2)) @ member
+    both[:, range(arms), range(arms)] += own
+    return both
+
+
+def _gram(one: Floats, two: Floats, inside: Floats) -> Floats:
+    """Σ over the animals of an arm of the products of two sets of columns: (…, animals, a), (…, animals, b) → (…, a, b)."""
+    return (one * inside[:, None]).swapaxes(-1, -2) @ two
+
+
 def _moments(
-    residual: Floats,
+    basis: Floats,
     lead: Floats,
     free: Floats,
     member: Floats,
     first: NDArray[np.int64],
     second: NDArray[np.int64],
 ) -> tuple[Floats, Floats]:
-    """Trace and cross products, by arms, of the quadratic form of the residuals that each pair of arms adds."""
+    """Trace and cross products, by arms, of the quadratic form of the residuals that each pair of arms adds.
+
+    The form is Q = R D R with D diagonal and R = I − U Uᵀ, that is D + U Kᵀ + K Uᵀ with K = U (Uᵀ D U) / 2 − D U. Sums over animals of
+    products of two such matrices need no matrix of animals × animals.
+    """
     with np.errstate(invalid="ignore", divide="ignore"):
         share = np.where(free > NOTHING, 1 / free, 0.0)
     part = _products(lead, first, second) * share[:, None]
-    q = residual[:, None] @ (part[..., None] * residual[:, None])
-    trace = np.diagonal(q, axis1=2, axis2=3) @ member
-    arms = member.shape[1]
-    inside = [np.flatnonzero(member[:, g]) for g in range(arms)]
-    cross = np.zeros((len(q), len(first), len(first), arms, arms))
-    for g, rows in enumerate(inside):
-        for h, columns in enumerate(inside):
-            block = q[:, :, rows][..., columns].reshape(len(q), len(first), -1)
-            cross[..., g, h] = block @ block.swapaxes(1, 2)
+    # (patterns, pairs, animals, rank)
+    u = basis[:, None]
+    du = part[..., None] * u
+    k = u @ (u.swapaxes(-1, -2) @ du) / 2 - du
+    across = 2 * (u * k).sum(axis=-1)
+    trace = (part + across) @ member
+    arms, pairs = member.shape[1], len(first)
+    uu, uk, kk = [], [], []
+    for g in range(arms):
+        inside = member[:, g]
+        uu.append(_gram(basis, basis, inside))
+        uk.append(_gram(np.broadcast_to(u, k.shape), k, inside))
+        # Of every pair with every other one.
+        flat = (k * inside[:, None]).swapaxes(1, 2).reshape(len(k), k.shape[2], -1)
+        every = flat.swapaxes(1, 2) @ flat
+        rank = basis.shape[2]
+        kk.append(every.reshape(len(k), pairs, rank, pairs, rank))
+    cross = np.zeros((len(k), pairs, pairs, arms, arms))
+    for g in range(arms):
+        own = member[:, g]
+        for h in range(arms):
+            cross[..., g, h] = (
+                np.einsum("nab,npaqb->npq", uu[g], kk[h])
+                + np.einsum("nqab,npba->npq", uk[g], uk[h])
+                + np.einsum("npba,nqab->npq", uk[g], uk[h])
+                + np.einsum("npaqb,nab->npq", kk[g], uu[h])
+            )
+        mine, over = part * own, across * own
+        both = mine @ part.swapaxes(1, 2) + mine @ across.swapaxes(1, 2)
+        cross[..., g, g] += both + over @ part.swapaxes(1, 2)
     return trace, cross
 
 
