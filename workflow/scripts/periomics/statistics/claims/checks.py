@@ -13,6 +13,7 @@ from periomics.statistics.kernels.dunnett import many_to_one
 from periomics.statistics.kernels.effects import hedges_g
 from periomics.statistics.kernels.ordinal import compare_ranks
 from periomics.statistics.kernels.permutation import (
+    draws_for,
     flip_signs,
     permute_two_arms,
     permute_unknown_direction,
@@ -93,12 +94,13 @@ def checks(
     used = np.isin(cut.arm, pair) & ~np.isnan(cut.analysis)
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
     values, first = cut.analysis[used], cut.arm[used] == pair[0]
-    ranks = compare_ranks(values, first, block[used], rng, 1 - plan.alpha)
+    draws = draws_for(len(values))
+    ranks = compare_ranks(values, first, block[used], rng, 1 - plan.alpha, draws=draws)
     out |= {"rank_effect": ranks.effect, "rank_p": ranks.p}
     if np.isnan(sign) and toward_control and (three := _with_healthy(plan, cut, pair)) is not None:
         found = permute_unknown_direction(cut.analysis[three[0]], three[1], block[three[0]], rng)
         return out | {"perm_p": found.p, "perm_floor": found.floor}, UNKNOWN
-    found = permute_two_arms(values, first, block[used], rng)
+    found = permute_two_arms(values, first, block[used], rng, draws=draws)
     return out | {"perm_p": found.p, "perm_floor": found.floor}, ""
 
 

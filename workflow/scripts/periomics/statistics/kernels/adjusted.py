@@ -8,7 +8,8 @@ another: docs/statistics.md.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from functools import lru_cache
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -156,7 +157,7 @@ def adjust(
         if covariates is None
         else np.asarray(covariates, float).reshape(animals, -1)
     )
-    p = _patterns(kinds, member, (block[:, None] == np.unique(block)).astype(float), further)
+    p = _remembered(kinds, member, (block[:, None] == np.unique(block)).astype(float), further)
     y = np.where(seen, y, 0.0)
     # Large common values would leave their rounding in the residuals.
     centre = y.sum(axis=1, keepdims=True) / np.maximum(seen.sum(axis=1, keepdims=True), 1)
@@ -194,6 +195,19 @@ def adjust(
     )
 
 
+def _remembered(*arrays: NDArray[Any]) -> Patterns:
+    """`_patterns`, once for all outcomes of a study that have the same design and the same animals."""
+    return _of_bytes(*((x.tobytes(), x.dtype.str, x.shape) for x in arrays))
+
+
+@lru_cache(maxsize=64)
+def _of_bytes(*arrays: tuple[bytes, str, tuple[int, ...]]) -> Patterns:
+    kinds, member, blocks, further = (
+        np.frombuffer(data, kind).reshape(shape) for data, kind, shape in arrays
+    )
+    return _patterns(kinds, member, blocks, further)
+
+
 def _patterns(
     kinds: NDArray[np.bool_], member: Floats, blocks: Floats, further: Floats
 ) -> Patterns:
@@ -210,7 +224,9 @@ def _patterns(
     lost = lead @ x - np.eye(arms, model.shape[1])
     lost[..., inside] -= size[:, None]
     free = kinds - (basis**2).sum(axis=2)
-    solve = np.linalg.pinv(_squares(basis, kinds, member), rcond=1e-9, hermitian=True)
+    solve = np.asarray(
+        np.linalg.pinv(_squares(basis, kinds, member), rcond=1e-9, hermitian=True), float
+    )
     first, second = np.triu_indices(arms)
     parts = [
         _moments(

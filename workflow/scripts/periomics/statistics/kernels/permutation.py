@@ -14,6 +14,13 @@ from periomics.statistics.kernels.contrasts import Floats
 
 EXACT = 20_000
 DRAWS = 9_999
+# Relabelled animals of a check that is drawn, at most: with many animals fewer relabellings do.
+RELABELLED = 2_000_000
+
+
+def draws_for(animals: int) -> int:
+    """Relabellings that are drawn of so many animals: `DRAWS` up to 200 animals, 999 at least."""
+    return max(999, min(DRAWS, RELABELLED // max(animals, 1)))
 
 
 class Permutation(NamedTuple):
