@@ -45,10 +45,11 @@ SHOWN_BY_P = ("supported", "supported, small")
 
 @dataclass(frozen=True)
 class Phrase:
-    """What holds for some of a claim's outcomes: words and the tone they are printed in."""
+    """What holds for some of a claim's outcomes: words, the tone they are printed in, the verdict."""
 
     words: str
     tone: str
+    verdict: str = ""
 
 
 @dataclass(frozen=True)
@@ -153,7 +154,7 @@ def _phrases(rows: pd.DataFrame, labels: Mapping[str, str]) -> list[Phrase]:
         else:
             where = f" for {len(hit)} of {total} outcomes"
             where += f" ({_listed([labels[o] for o in hit])})" if len(hit) <= NAMED else ""
-        out.append(Phrase(word + where, colour))
+        out.append(Phrase(word + where, colour, word))
     return out
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,7 @@ from periomics.report.estimates import (
     usual_method,
 )
 from periomics.report.excluded import left_out
+from periomics.report.explained import TERMS, Coded, meanings, of_study
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
 from periomics.report.grids import Grid, grid
@@ -52,16 +54,26 @@ RECORD = {
 }
 
 
-def environment() -> jinja2.Environment:
-    """Templates of the report; every value is escaped unless it was made here as markup."""
+def environment(known: Mapping[str, str] | None = None) -> jinja2.Environment:
+    """Templates of the report; every value is escaped unless it was made here as markup.
+
+    Parameters
+    ----------
+    known
+        What codes mean (`explained.meanings`): cells and figures explain them on hover.
+    """
     loader = jinja2.FileSystemLoader(TEMPLATES)
-    return jinja2.Environment(
+    made = jinja2.Environment(
         loader=loader,
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    coded = Coded(known or {})
+    made.filters |= {"coded": coded.words, "meaning": coded.title, "coded_drawing": coded.drawing}
+    made.globals["terms"] = TERMS
+    return made
 
 
 def write_report(sources: Sources, page: Path, methods_file: Path, figures: Path) -> int:
@@ -69,7 +81,8 @@ def write_report(sources: Sources, page: Path, methods_file: Path, figures: Path
     with atomic(figures) as folder:
         folder.mkdir()
         content = contents(sources, folder)
-        text = environment().get_template("report.html.j2").render(content)
+        known = meanings(content["glossary"], sources.sheets["animals"]["group"])
+        text = environment(known).get_template("report.html.j2").render(content)
     write_text(as_markdown(content["methods"], str(content["title"])), methods_file)
     write_text(text, page)
     return len(text.encode())
@@ -96,6 +109,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         "units": unit_line(sources),
         "declared": declared(sources),
         "left_out": left_out(sources),
+        "glossary": of_study(sources),
         **results_sections(sources, figures),
         **study_sections(sources),
     }
