@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.report.drawing import Drawn, canvas, keep
+from periomics.report.drawing import PAGE_WIDTH, Drawn, canvas, keep
 from periomics.report.grids import Grid, grid
 from periomics.report.sources import Sources
 from periomics.report.words import MISSING, fixed, said, symbol
@@ -39,6 +39,8 @@ FALSE = {
     "false_refuted": "falsely refuted",
     "false_improved": "falsely improved",
     "false_family": "any falsely supported in the family",
+    "false_family_refuted": "any falsely refuted in the family",
+    "false_family_improved": "any falsely improved in the family",
     "permutation_false": "permutation test falsely below α",
 }
 COVERAGE = ("coverage", "fieller coverage")
@@ -292,7 +294,7 @@ def draw(table: pd.DataFrame, figures: Path) -> Drawn | None:
     names = list(dict.fromkeys(lines))
     # Where no deficit is true, next to nothing is covered after the gate: such diamonds would flatten all else.
     edge = min(0.9, rows.loc[rows["panel"] == "coverage", "lower"].min()) - 0.015
-    with canvas(8.6, 1.0 + 0.235 * len(names), ncols=2, sharey=True) as (fig, (left, right)):
+    with canvas(PAGE_WIDTH, 1.1 + 0.26 * len(names), ncols=2, sharey=True) as (fig, (left, right)):
         for y, name in enumerate(names):
             part = rows[lines == name]
             _false(left, part[part["panel"] == "false"], y)
@@ -301,7 +303,7 @@ def draw(table: pd.DataFrame, figures: Path) -> Drawn | None:
         _frame(right, rows[rows["panel"] == "coverage"], "coverage of 95 % intervals")
         left.set_xlim(left=-0.003)
         right.set_xlim(edge, 1.005)
-        left.set_yticks(range(len(names)), names, fontsize=8)
+        left.set_yticks(range(len(names)), names, fontsize=9)
         left.set_ylim(len(names) - 0.4, -0.6)
         text = (
             "One dot per claim and outcome. Bars: Clopper–Pearson limits of the worst false rate, of the lowest and the highest coverage; "
@@ -326,8 +328,8 @@ def _frame(ax, rows: pd.DataFrame, label: str) -> None:
         ax.axvspan(
             rows["bound_low"].min(), rows["bound_high"].max(), color="#eef1f4", lw=0, zorder=0
         )
-    ax.set_xlabel(label, fontsize=8)
-    ax.tick_params(axis="x", labelsize=7.5)
+    ax.set_xlabel(label, fontsize=9)
+    ax.tick_params(axis="x", labelsize=9)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 

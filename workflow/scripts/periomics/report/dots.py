@@ -14,6 +14,7 @@ from scipy.special import stdtrit
 from periomics.core.figures import PALETTE
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.words import axis_label, known, number, unit_words
+from periomics.study.scale import limits
 
 LEVEL = 0.95
 COLUMNS = (
@@ -29,9 +30,11 @@ COLUMNS = (
     "batch",
     "unit",
 )
-NARROW, HEIGHT = 2.5, 2.35
+NARROW, HEIGHT = 3.4, 2.8
 # Dots stand a little left of the arm's tick, mean and interval right of it.
 DOTS_AT = -0.12
+# Of units that belong to no arm.
+NO_PLACE = "#6b7785"
 
 
 def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float, float, float]:
@@ -124,6 +127,19 @@ def _rank(arm: str, order: Sequence[str]) -> tuple[int, str]:
     return base, arm
 
 
+def arm_colour(arm: str, order: Sequence[str]) -> str:
+    """The arm's colour: its place among all arms of the study, the same in every figure."""
+    place = _rank(arm, order)[0]
+    return PALETTE[place % len(PALETTE)] if place < len(order) else NO_PLACE
+
+
+def within_limits(ax: Any, values: pd.Series, scale: str, unit: str) -> None:
+    """End the axis where the outcome can end (a share at 0 and 100 %), never where data lie."""
+    low, high = ax.get_ylim()
+    least, most = limits(scale, unit)
+    ax.set_ylim(max(low, min(least, values.min())), min(high, max(most, values.max())))
+
+
 def dot_plot(
     rows: pd.DataFrame,
     outcome: str,
@@ -152,26 +168,28 @@ def dot_plot(
     arms = list(table.loc[table["kind"] == "arm", "arm"])
     dots = table[table["kind"] == "animal"]
     paired = bool(dots["animal_id"].duplicated().any())
-    width = NARROW + 0.45 * max(0, len(arms) - 4)
+    width = NARROW + 0.55 * max(0, len(arms) - 4)
     with canvas(width, HEIGHT) as (fig, ax):
         fig.set_layout_engine(None)
         long = max((len(a) for a in arms), default=0) > 6 and len(arms) > 2
         ax.set_position(
-            (0.62 / width, 0.36 if long else 0.2, 1 - 0.72 / width, 0.58 if long else 0.74)
+            (0.78 / width, 0.36 if long else 0.2, 1 - 0.88 / width, 0.58 if long else 0.74)
         )
         if paired:
             _lines(ax, dots, arms)
         tips = [_arm(ax, i, arm, table, order) for i, arm in enumerate(arms)]
         labels = [f"{a}{', ' if long else chr(10)}n = {_n(table, a)}" for a in arms]
         turned = {"rotation": 25, "ha": "right", "rotation_mode": "anchor"} if long else {}
-        ax.set_xticks(range(len(arms)), labels, fontsize=7.5, **turned)
+        ax.set_xticks(range(len(arms)), labels, fontsize=9, **turned)
         ax.set_xlim(-0.6, len(arms) - 0.4)
-        ax.set_ylabel(axis_label(dictionary, outcome, str(rows["unit"].iloc[0])), fontsize=8.5)
-        ax.tick_params(axis="y", labelsize=7.5)
+        ax.set_ylabel(axis_label(dictionary, outcome, str(rows["unit"].iloc[0])), fontsize=9.5)
+        ax.tick_params(axis="y", labelsize=9)
         if set(dots["value"]) <= {0.0, 1.0}:
             ax.set(ylim=(-0.15, 1.15), yticks=(0, 1), yticklabels=("no", "yes"))
         else:
             ax.margins(y=0.08)
+            scale = str(known(dictionary, outcome)["scale"])
+            within_limits(ax, dots["value"], scale, str(rows["unit"].iloc[0]))
         caption = "; ".join(t for t in (note, "lines join one unit" if paired else "") if t)
         title = str(known(dictionary, outcome)["name"]) or outcome
         title = title if title == outcome else title[:1].upper() + title[1:]
@@ -191,7 +209,7 @@ def _lines(ax, dots: pd.DataFrame, arms: list[str]) -> None:
 
 def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tuple[str, list[str]]:
     """Dots, mean and interval of one arm; returns the texts for its dots."""
-    colour = PALETTE[min(_rank(arm, order)[0], len(PALETTE) - 1)]
+    colour = arm_colour(arm, order)
     part = table[(table["arm"] == arm) & (table["kind"] == "animal")]
     mean = table[(table["arm"] == arm) & (table["kind"] == "arm")].iloc[0]
     gid = f"dots-{i}"
@@ -207,6 +225,7 @@ def _arm(ax, i: int, arm: str, table: pd.DataFrame, order: Sequence[str]) -> tup
         alpha=0.9,
         gid=gid,
         zorder=3,
+        clip_on=False,
     )
     ax.plot(
         [i + 0.16, i + 0.4],

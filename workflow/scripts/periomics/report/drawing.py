@@ -35,6 +35,14 @@ STYLE: dict[RcKeyType, Any] = {
     "axes.titleweight": "bold",
 }
 
+# Inches of the page's text column at 96 pixels an inch: type of 9 points in a figure so wide reads as 9 points.
+PAGE_WIDTH = 10.4
+
+
+def page_width(panels: int) -> float:
+    """Width of a row of panels: the page from three panels on, and no panel wider than it needs."""
+    return min(PAGE_WIDTH, 1.7 + 2.9 * panels)
+
 
 @dataclass(frozen=True)
 class Drawn:

@@ -8,7 +8,6 @@ from pathlib import Path
 import pandas as pd
 
 from periomics.report.claims import anchor
-from periomics.report.dots import arm_order
 from periomics.report.forest import BETWEEN, forest, forest_table, rescue_panel, rescue_rows
 from periomics.report.grids import Grid, grid
 from periomics.report.robustness import CHECKS, CONTRASTS_FILE, checks_grid
@@ -108,9 +107,9 @@ def claim_figures(
         for i, (_, part) in enumerate(rest.groupby("standardised_by", sort=True), start=1)
     ]
     rescue = sources.table("rescue", RESCUE_COLUMNS)
-    rows = rescue_rows(rescue, claimed, arm_order(sources.config, sorted(set(rescue["arm"]))))
+    rows = rescue_rows(rescue, claimed, sources.arms)
     rows = rows[rows["outcome"].isin(claimed)] if claimed else rows
-    panel = rescue_panel(rows, sources.dictionary, figures, "rescue")
+    panel = rescue_panel(rows, sources.dictionary, figures, "rescue", sources.arms)
     return {
         "forests": [d for d in drawn if d],
         "further_forests": [d for d in further if d],

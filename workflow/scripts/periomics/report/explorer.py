@@ -8,8 +8,7 @@ from collections.abc import Sequence
 import pandas as pd
 from markupsafe import Markup
 
-from periomics.core.figures import PALETTE
-from periomics.report.dots import arm_labels
+from periomics.report.dots import arm_colour, arm_labels
 from periomics.report.words import known, unit_words
 
 MOST_ROWS = 6000
@@ -71,14 +70,17 @@ def explorer(
     )
     x = alt.X("arm:N", sort=list(order), title=None, axis=alt.Axis(labelAngle=0))
     y = alt.Y("value:Q", title=None, scale=alt.Scale(zero=False))
-    colour = alt.Color("batch:N", title="Batch", scale=alt.Scale(range=list(PALETTE)))
+    arms = sorted(set(rows["arm"]))
+    scale = alt.Scale(domain=arms, range=[arm_colour(a, order) for a in arms])
+    colour = alt.Color("arm:N", scale=scale, legend=None)
+    shape = alt.Shape("batch:N", title="Batch")
     tips = [
         *(alt.Tooltip(f"{c}:N") for c in ("animal", "arm", "batch")),
         alt.Tooltip("value:Q", format=".4g"),
     ]
     offset = alt.XOffset("off:Q", scale=alt.Scale(domain=[-0.5, 0.5]))
-    dots = base.mark_circle(size=70, opacity=0.85).encode(
-        x=x, y=y, xOffset=offset, color=colour, tooltip=tips
+    dots = base.mark_point(size=60, opacity=0.85, filled=True).encode(
+        x=x, y=y, xOffset=offset, color=colour, shape=shape, tooltip=tips
     )
     mean = base.mark_tick(thickness=2, size=34, color="#1d2733").encode(
         x=x, y=alt.Y("mean(value):Q")

@@ -50,18 +50,13 @@ def flow(sources: Sources) -> Grid:
             animals, {"arm": "Arm"}, title="Flow of units", reason="The study has no animals sheet."
         )
     status, plan = outcome_status(sources), planned(sources)
-    inside = animals["animal_id"].isin(_with_conditions(sources)).map({True: WITHIN, False: NO_ARM})
-    arms = animals["group"].where(animals["group"] != "", inside)
-    named = sorted(set(arms) - {WITHIN, NO_ARM})
-    order = [*arm_order(sources.config, named), WITHIN, NO_ARM]
     shown = in_order(set(plan["area"]) | set(status["area"]))
     rows = []
-    for (unit, arm), part in animals.assign(arm=arms).groupby(["unit", "arm"], sort=False):
+    for (unit, arm), part in units_by_arm(sources).groupby(["unit", "arm"], sort=False):
         row = {"unit": unit, "arm": arm, "allocated": len(part)}
         for area in shown:
             row[area] = _cell(set(part["animal_id"]), area, plan, status)
         rows.append(row)
-    rows.sort(key=lambda r: (r["unit"], order.index(r["arm"])))
     columns = {"unit": "Unit", "arm": "Arm", "allocated": "Allocated"} | {
         a: area_name(a) for a in shown
     }
@@ -71,6 +66,17 @@ def flow(sources: Sources) -> Grid:
         title="Flow of units: measured of planned",
         file="outcomes/animals.tsv",
     )
+
+
+def units_by_arm(sources: Sources) -> pd.DataFrame:
+    """Units with `arm` (within the unit, or none, said in words), by kind and arm in reading order."""
+    animals = sources.sheets["animals"].drop_duplicates("animal_id")
+    inside = animals["animal_id"].isin(_with_conditions(sources)).map({True: WITHIN, False: NO_ARM})
+    arms = animals["group"].where(animals["group"] != "", inside)
+    order = [*arm_order(sources.config, sorted(set(arms) - {WITHIN, NO_ARM})), WITHIN, NO_ARM]
+    place = arms.map({a: i for i, a in enumerate(order)})
+    found = animals.assign(arm=arms, _place=place)
+    return found.sort_values(["unit", "_place"], kind="stable").drop(columns="_place")
 
 
 def _with_conditions(sources: Sources) -> set[str]:

@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from periomics.report.drawing import Drawn, canvas, keep
+from periomics.report.dots import arm_colour
+from periomics.report.drawing import PAGE_WIDTH, Drawn, canvas, keep, page_width
 from periomics.report.words import symbol, tone
 
 # Colour and marker of a tone; rows without a claim are plain dots.
@@ -158,19 +159,19 @@ def forest(
     shown = [o for o in outcomes if o in set(table["outcome"])]
     height = 0.95 + 0.27 * len(shown)
     with canvas(
-        1.2 + 1.9 * len(contrasts), height, ncols=len(contrasts), sharey=True, squeeze=False
+        page_width(len(contrasts)), height, ncols=len(contrasts), sharey=True, squeeze=False
     ) as (fig, axes):
         for ax, contrast in zip(axes[0], contrasts, strict=True):
             _panel(ax, table[table["contrast"] == contrast], shown, contrast)
         labels = table.drop_duplicates("outcome").set_index("outcome")
         stars = {o: " †" if labels.at[o, "signed"] == "no" else "" for o in shown}
         axes[0][0].set_yticks(
-            range(len(shown)), [labels.at[o, "symbol"] + stars[o] for o in shown], fontsize=8.5
+            range(len(shown)), [labels.at[o, "symbol"] + stars[o] for o in shown], fontsize=9.5
         )
         axes[0][0].set_ylim(len(shown) - 0.4, -0.6)
         fig.supxlabel(
-            f"{' / '.join(dict.fromkeys(table['standardised_by']))}; right of 0 is better",
-            fontsize=8,
+            f"{' / '.join(dict.fromkeys(table['standardised_by']))}; {_direction(table)}",
+            fontsize=9,
         )
         _legend(fig, table)
         text = "Bar: unadjusted interval at the study's level."
@@ -184,6 +185,13 @@ def forest(
         return keep(
             fig, folder, name, table, title=title, caption=text, tips=_tips(table, contrasts, shown)
         )
+
+
+def _direction(table: pd.DataFrame) -> str:
+    """What right of 0 means; nothing is better where no direction was declared."""
+    if (table["signed"] == "no").all():
+        return "first minus second arm"
+    return "right of 0 is better" + (" (but †)" if (table["signed"] == "no").any() else "")
 
 
 def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
@@ -209,8 +217,8 @@ def _panel(ax, part: pd.DataFrame, shown: list[str], contrast: str) -> None:
             zorder=3,
             gid=f"forest-{contrast}-{y}",
         )
-    ax.set_title(contrast, fontsize=9)
-    ax.tick_params(axis="x", labelsize=7.5)
+    ax.set_title(contrast, fontsize=10)
+    ax.tick_params(axis="x", labelsize=9)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)
 
@@ -241,7 +249,7 @@ def _legend(fig, table: pd.DataFrame) -> None:
         handles=handles,
         loc="outside upper left",
         ncols=min(4, len(handles)),
-        fontsize=7.5,
+        fontsize=9,
         frameon=False,
         handletextpad=0.2,
     )
@@ -282,35 +290,33 @@ def rescue_rows(rescue: pd.DataFrame, outcomes: Sequence[str], arms: Sequence[st
 
 
 def rescue_panel(
-    table: pd.DataFrame, dictionary: pd.DataFrame, folder: Path, name: str
+    table: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    folder: Path,
+    name: str,
+    order: Sequence[str] = (),
 ) -> Drawn | None:
     """R of each outcome and treated arm with its Fieller set; an unbounded set is drawn as the rays it is, and said so."""
     table = table[table["R"].notna()].reset_index(drop=True)
     if table.empty:
         return None
-    with canvas(6.4, 1.0 + 0.25 * len(table)) as (fig, ax):
+    with canvas(PAGE_WIDTH * 0.8, 1.1 + 0.27 * len(table)) as (fig, ax):
         for x, style in ((0, "-"), (0.5, ":"), (1, "-")):
             ax.axvline(x, color="#9aa5b1", lw=0.8, ls=style, zorder=1)
-        arms = list(dict.fromkeys(table["arm"]))
         for row in table.itertuples():
-            _rescue(
-                ax,
-                row.Index,
-                row,
-                ("#0072B2", "#D55E00", "#009E73", "#CC79A7")[arms.index(row.arm) % 4],
-            )
+            _rescue(ax, row.Index, row, arm_colour(str(row.arm), order))
         labels = [
             f"{symbol(dictionary, o)}  {a}"
             for o, a in zip(table["outcome"], table["arm"], strict=True)
         ]
-        ax.set_yticks(range(len(table)), labels, fontsize=8.5)
+        ax.set_yticks(range(len(table)), labels, fontsize=9.5)
         ax.set_ylim(len(table) - 0.4, -0.6)
         ax.set_xlim(*R_LIMITS)
         ax.set_xticks(
-            [-0.5, 0, 0.5, 1, 1.5], ["−0.5", "0\ndiseased", "0.5", "1\nhealthy", "1.5"], fontsize=8
+            [-0.5, 0, 0.5, 1, 1.5], ["−0.5", "0\ndiseased", "0.5", "1\nhealthy", "1.5"], fontsize=9
         )
         ax.tick_params(axis="y", length=0)
-        ax.set_xlabel("rescue fraction R = (arm − diseased) / (healthy − diseased)", fontsize=8)
+        ax.set_xlabel("rescue fraction R = (arm − diseased) / (healthy − diseased)", fontsize=9)
         text = (
             "R compares typical animals in the outcome's unit; bars: unadjusted Fieller sets, tested on the outcome's scale. "
             "Dashed with arrows: the set is unbounded, since the deficit is not established."
@@ -352,7 +358,7 @@ def _note(ax, y: int, text: str) -> None:
         text,
         (1.01, y),
         xycoords=("axes fraction", "data"),
-        fontsize=7.5,
+        fontsize=9,
         va="center",
         color="#4a5663",
     )

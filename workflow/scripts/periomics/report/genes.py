@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from periomics.core.figures import PALETTE
 from periomics.report.cells import cell_words
 from periomics.report.claims import anchor
-from periomics.report.dots import arm_order, dot_plot
+from periomics.report.dots import dot_plot
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.grids import Grid, grid
 from periomics.report.libraries import Q, library_pictures, quality_words, set_levels
@@ -241,7 +242,7 @@ def composition_plots(table: pd.DataFrame, sources: Sources, figures: Path) -> l
             "batch": "",
         }
     )
-    order = arm_order(sources.config, sorted(rows["condition"].unique()))
+    order = sources.arms
     parts = list(rows.groupby("cell_type", sort=True))[:MOST_TYPES]
     return [
         dot_plot(part, str(name), sources.dictionary, order, figures, anchor("composition", name))
@@ -404,23 +405,23 @@ def volcano(table: pd.DataFrame, name: str, figures: Path, area: str) -> Drawn |
         return None
     y = -np.log10(df["p"].clip(lower=1e-300))
     hit = df["padj"] <= Q
-    with canvas(3.4, 2.7) as (fig, ax):
+    with canvas(4.6, 3.5) as (fig, ax):
         fig.set_layout_engine(None)
         ax.set_position((0.16, 0.17, 0.8, 0.76))
         ax.plot(df["log2FC"][~hit], y[~hit], ".", ms=2, color="#b6bfc8", rasterized=True)
-        ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color="#D55E00", rasterized=True)
+        ax.plot(df["log2FC"][hit], y[hit], ".", ms=3.2, color=PALETTE[1], rasterized=True)
         ax.axvline(0, color="#9aa5b1", lw=0.7)
         for row in df[hit].sort_values("p").head(6).itertuples():
             ax.annotate(
                 str(row.symbol or row.gene_id)[:LONGEST],
                 (row.log2FC, -np.log10(max(row.p, 1e-300))),
-                fontsize=6.5,
+                fontsize=9,
                 xytext=(2, 2),
                 textcoords="offset points",
             )
-        ax.set_xlabel("log₂ fold change", fontsize=8.5)
-        ax.set_ylabel("−log₁₀ p", fontsize=8.5)
-        ax.tick_params(labelsize=7.5)
+        ax.set_xlabel("log₂ fold change", fontsize=9.5)
+        ax.set_ylabel("−log₁₀ p", fontsize=9.5)
+        ax.tick_params(labelsize=9)
         drawn = df[["gene_id", "symbol", "log2FC", "p", "padj"]].assign(
             changed=np.where(hit, "yes", "no")
         )
@@ -453,7 +454,7 @@ def score_plots(sources: Sources, area: str, figures: Path) -> tuple[list[Drawn]
             > 1
         )
         part = part[part["outcome"].map(several)]
-        order = arm_order(sources.config, sorted(part["condition"].unique()))
+        order = sources.arms
         ranked = [s for s in sorted(named) if s in set(part["outcome"])]
         others = [s for s in separation(part).index if s not in ranked][:MOST_SCORES]
         for score in [*ranked, *others]:

@@ -12,7 +12,7 @@ import pandas as pd
 from periomics.core.figures import PALETTE
 from periomics.core.multiplicity import Q
 from periomics.report.claims import anchor
-from periomics.report.dots import arm_order
+from periomics.report.dots import arm_colour
 from periomics.report.drawing import Drawn, canvas, keep
 from periomics.report.sources import Sources
 from periomics.study.interface.genes import (
@@ -34,7 +34,7 @@ NO_ARM = "no arm"
 def library_pictures(sources: Sources, figures: Path) -> list[Drawn]:
     """All pictures of a study's bulk libraries, in reading order."""
     arms = arms_of(sources)
-    order = arm_order(sources.config, sorted(set(arms.values())))
+    order = sources.arms
     plane = sources.table("bulk_planes", PLANE_COLUMNS)
     far = sources.table("bulk_distances", DISTANCE_COLUMNS)
     spread = sources.table("bulk_dispersion", DISPERSION_COLUMNS)
@@ -66,20 +66,20 @@ def plane_plot(
     """Libraries in the plane of their first two components; an arm has a colour and a shape."""
     rows = part.assign(arm=[arms.get(str(s), NO_ARM) for s in part["specimen_id"]])
     tips = []
-    with canvas(4.6, 2.9) as (fig, ax):
+    with canvas(5.8, 3.6) as (fig, ax):
         _place(fig, ax, (0.12, 0.15, 0.56, 0.8))
         present = [a for a in order if a in set(rows["arm"])]
         for i, arm in enumerate([*present, *sorted(set(rows["arm"]) - set(present))]):
             own = rows[rows["arm"] == arm]
-            style = {"color": PALETTE[i % len(PALETTE)], "marker": MARKERS[i % len(MARKERS)]}
+            style = {"color": arm_colour(arm, order), "marker": MARKERS[i % len(MARKERS)]}
             gid = f"plane-{i}"
             ax.plot(own["pc1"], own["pc2"], ls="", ms=5, mec="white", mew=0.4, gid=gid, **style)
             ax.plot([], [], ls="", ms=5, label=arm, **style)
             tips.append((gid, [f"{s}: {arm}" for s in own["specimen_id"]]))
-        ax.set_xlabel(_axis("PC1", rows["share_pc1"]), fontsize=8.5)
-        ax.set_ylabel(_axis("PC2", rows["share_pc2"]), fontsize=8.5)
-        ax.tick_params(labelsize=7.5)
-        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=7, frameon=False)
+        ax.set_xlabel(_axis("PC1", rows["share_pc1"]), fontsize=9.5)
+        ax.set_ylabel(_axis("PC2", rows["share_pc2"]), fontsize=9.5)
+        ax.tick_params(labelsize=9)
+        ax.legend(loc="upper left", bbox_to_anchor=(1.02, 1), fontsize=9, frameon=False)
         caption = "A dot is a library: near ones express alike (most variable genes, log counts)."
         title = f"Libraries of {name}" if name else "Libraries"
         file = anchor("plane", name or "libraries")
@@ -134,7 +134,7 @@ def dispersion_plot(spread: pd.DataFrame, name: str, figures: Path) -> Drawn:
     words = variation_words(rows)
     shown = rows.iloc[np.unique(np.linspace(0, len(rows) - 1, MOST_GENES).astype(int))]
     percent = {c: 100 * np.sqrt(shown[c]) for c in ("own", "trend", "used")}
-    with canvas(3.6, 2.9) as (fig, ax):
+    with canvas(4.9, 3.6) as (fig, ax):
         _place(fig, ax, (0.16, 0.16, 0.8, 0.68))
         mean = shown["baseMean"]
         ax.plot(mean, percent["own"].clip(lower=1), ".", ms=1.6, color=GREY, rasterized=True)
@@ -146,12 +146,10 @@ def dispersion_plot(spread: pd.DataFrame, name: str, figures: Path) -> Drawn:
         for axis in (ax.xaxis, ax.yaxis):
             axis.set_major_formatter("{x:g}")  # without formulas, which are left as text
             axis.set_minor_formatter("")
-        ax.set_xlabel("mean count", fontsize=8.5)
-        ax.set_ylabel("variation between units, %", fontsize=8.5)
-        ax.tick_params(labelsize=7.5)
-        ax.legend(
-            loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, fontsize=6.8, frameon=False
-        )
+        ax.set_xlabel("mean count", fontsize=9.5)
+        ax.set_ylabel("variation between units, %", fontsize=9.5)
+        ax.tick_params(labelsize=9)
+        ax.legend(loc="lower center", bbox_to_anchor=(0.45, 1), ncols=3, fontsize=9, frameon=False)
         table = shown.assign(**{f"{c}_percent": v for c, v in percent.items()})
         file, title = anchor("dispersion", name), f"How much genes vary: {name}"
         return keep(fig, figures, file, table, title=title, caption=words)

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.report.claims import anchor
-from periomics.report.dots import arm_labels, arm_order, dot_plot, last_time
+from periomics.report.dots import arm_labels, dot_plot, last_time
 from periomics.report.drawing import Drawn
 from periomics.report.grids import Grid, grid
 from periomics.report.pictures import Picture
@@ -139,7 +139,7 @@ def pages(
 def _page(area, values, measurements, sources: Sources, pictures, figures: Path, verdicts) -> Page:
     good = values[(values["status"] == "measured") & values["value"].notna()]
     default = good[good["variant"] == ""]
-    order = arm_order(sources.config, sorted(good["condition"].unique()), vehicles(sources))
+    order = sources.arms
     claimed = list(dict.fromkeys(v.outcome for v in verdicts))
     present = list(default["outcome"].unique())
     ranked = [o for o in claimed if o in present]
@@ -179,12 +179,6 @@ def _page(area, values, measurements, sources: Sources, pictures, figures: Path,
         further=plots[cut:],
         tables=tables,
     )
-
-
-def vehicles(sources: Sources) -> list[str]:
-    """Conditions that are vehicles by their role."""
-    cultures = sources.sheets["cultures"]
-    return sorted(set(cultures.loc[cultures["role"] == "vehicle", "condition"]) - {""})
 
 
 def _rank(outcome: str, dictionary: pd.DataFrame) -> tuple[bool, int]:

@@ -32,8 +32,9 @@ from periomics.report.explained import TERMS, Coded, meanings, of_study
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
 from periomics.report.grids import Grid, grid
+from periomics.report.measured import measured_figure
 from periomics.report.methods import as_markdown, blinding, methods, software
-from periomics.report.modality import VALUE_COLUMNS, pages, vehicles
+from periomics.report.modality import VALUE_COLUMNS, pages
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find, svg_address
 from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
@@ -112,6 +113,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         "glossary": of_study(sources),
         **results_sections(sources, figures),
         **study_sections(sources),
+        "measured": measured_figure(sources, figures),
     }
 
 
@@ -128,8 +130,7 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary, associations)
     claims = [c for g in groups for c in g.claims]
     grids, pairs = statistics_grids(sources), linked.linkage(sources)
-    images = all_pictures(sources, values)
-    order = arm_order(sources.config, sorted(set(values["condition"])), vehicles(sources))
+    images = all_pictures(sources)
     return {
         "answers": answers(
             verdicts, claimed, sources.dictionary, list(sources.sheets["animals"]["unit"].unique())
@@ -154,7 +155,7 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         "recovery": recovered.recovery(sources),
         "next_study": next_study(sources),
         "recovery_figure": svg_address(sources.path("recovery_figure")),
-        "explorer": explorer(values, sources.dictionary, order),
+        "explorer": explorer(values, sources.dictionary, sources.arms),
     }
 
 
@@ -202,10 +203,12 @@ def shown_anchors(grids: list[Grid]) -> set[str]:
     return {a for g in grids for a in g.anchors}
 
 
-def all_pictures(sources: Sources, values: pd.DataFrame) -> dict[str, tuple[list[Picture], str]]:
+def all_pictures(sources: Sources) -> dict[str, tuple[list[Picture], str]]:
     """Embedded pictures by modality; the budget of bytes is shared among all."""
-    order = arm_order(sources.config, sorted(set(values["condition"])))
-    found = {a: find(a, sources.sheets, sources.results, order) for a in (*PLACES, *STUDY_PICTURES)}
+    found = {
+        a: find(a, sources.sheets, sources.results, sources.arms)
+        for a in (*PLACES, *STUDY_PICTURES)
+    }
     total = sum(len(f) for f in found.values())
     return {a: embedded(f, sources.results, total) for a, f in found.items()}
 

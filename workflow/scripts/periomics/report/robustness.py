@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from scipy.special import stdtrit
 
-from periomics.report.drawing import Drawn, canvas, keep
+from periomics.report.drawing import Drawn, canvas, keep, page_width
 from periomics.report.grids import Grid, grid
 from periomics.report.sources import Sources
 from periomics.report.words import bayes_words, fixed, interval, number, said, symbol
@@ -281,8 +281,8 @@ def index_forms(
     names = list(dict.fromkeys(rows["contrast"]))
     forms = list(dict.fromkeys(rows["form"]))
     with canvas(
-        1.9 + 1.75 * len(names),
-        0.85 + 0.25 * len(forms),
+        page_width(len(names)),
+        0.95 + 0.27 * len(forms),
         ncols=len(names),
         sharey=True,
         squeeze=False,
@@ -292,9 +292,9 @@ def index_forms(
     ):
         for ax, name in zip(axes[0], names, strict=True):
             _panel(ax, rows[rows["contrast"] == name], forms, name)
-        axes[0][0].set_yticks(range(len(forms)), forms, fontsize=8.5)
+        axes[0][0].set_yticks(range(len(forms)), forms, fontsize=9.5)
         axes[0][0].set_ylim(len(forms) - 0.4, -0.6)
-        fig.supxlabel("healing index, SD; right of 0 is better", fontsize=8)
+        fig.supxlabel("healing index, SD; right of 0 is better", fontsize=9)
         title = "The healing index with one domain left out and with other weights"
         text = f"Bars: unadjusted {100 * (1 - alpha):g} % intervals, also for the declared form. Dotted: estimate of the declared form."
         return Forms(
@@ -311,7 +311,7 @@ def _panel(ax, part: pd.DataFrame, forms: Sequence[str], name: str) -> None:
             ax.axvline(row.estimate, color=colour, lw=0.8, ls=":", zorder=1)
         ax.plot([row.lower, row.upper], [y, y], color=colour, lw=1.8 if own else 1.2, zorder=2)
         ax.plot([row.estimate], [y], "o", ms=6 if own else 4.5, color=colour, zorder=3)
-    ax.set_title(name, fontsize=9)
-    ax.tick_params(axis="x", labelsize=7.5)
+    ax.set_title(name, fontsize=10)
+    ax.tick_params(axis="x", labelsize=9)
     ax.tick_params(axis="y", length=0)
     ax.spines["left"].set_visible(False)

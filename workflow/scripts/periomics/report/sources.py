@@ -13,6 +13,7 @@ import pandas as pd
 import yaml
 
 from periomics.core.results import read_result
+from periomics.report.dots import arm_order
 from periomics.study.dictionary import load_dictionary
 from periomics.study.sheets import SHEETS, read_sheet
 
@@ -79,6 +80,16 @@ class Sources:
         """provenance/run.json."""
         text = self.text("record")
         return json.loads(text) if text else {}
+
+    @cached_property
+    def arms(self) -> list[str]:
+        """Every arm of the study in reading order; its order gives the colours, the same in all figures."""
+        cultures, values = self.sheets["cultures"], self.table("animals_values", ["condition"])
+        vehicles = set(cultures.loc[cultures["role"] == "vehicle", "condition"])
+        parts = (self.sheets["animals"]["group"], values["condition"])
+        present = {str(a) for part in parts for a in part.unique()}
+        present |= vehicles | set(self.table("rescue", ["arm"])["arm"].astype(str))
+        return arm_order(self.config, sorted(present - {""}), sorted(vehicles - {""}))
 
     @property
     def config(self) -> dict:
