@@ -21,6 +21,16 @@ addEventListener("error", e => seen.errors.push(String(e.message || (e.target &&
 addEventListener("unhandledrejection", e => seen.errors.push(String(e.reason)));
 document.addEventListener("securitypolicyviolation", e => seen.refused.push(e.blockedURI));</script>"""
 REPORT = """<script>addEventListener("load", async () => {
+seen.folded = document.documentElement.scrollHeight;
+addEventListener("click", e => e.preventDefault(), true);  // a move within the page would end the dump
+document.querySelector('nav a[href="#provenance"]').click();
+seen.unfolded = [...document.querySelectorAll("details.area[open]")].map(d => d.parentElement.id);
+const row = document.querySelector('#claims a[href^="#"][title]'); row.click();
+seen.row = document.getElementById(row.getAttribute("href").slice(1)).getBoundingClientRect().height;
+const picture = document.querySelector(".picture"); picture.closest("details").open = true; picture.click();
+const box = document.querySelector("dialog[open]");
+seen.enlarged = box ? [box.getAttribute("aria-label"), box.querySelector("img").getBoundingClientRect().width] : [];
+if (box) box.close();
 document.querySelectorAll("details").forEach(d => d.open = true);
 const images = [...document.images];
 images.forEach(i => i.loading = "eager");
@@ -29,7 +39,7 @@ await new Promise(done => setTimeout(done, 500));
 const size = e => { const b = e.getBoundingClientRect(); return [b.width, b.height]; };
 const links = [...document.querySelectorAll('a[href^="#"]')].map(a => a.getAttribute("href").slice(1));
 Object.assign(seen, {
-  title: document.title,
+  title: document.title, dialogs: document.querySelectorAll("dialog").length,
   images: images.map(i => [i.alt, i.naturalWidth, i.naturalHeight]),
   figures: [...document.querySelectorAll("figure > svg")]
     .map(e => [e.getAttribute("aria-label"), ...size(e), e.querySelectorAll("use, path, image").length]),
@@ -112,6 +122,16 @@ def seen(browser, page):
 def test_page_opens_without_errors_and_without_network(seen):
     assert seen["errors"] == []
     assert seen["refused"] == [] and seen["requested"] == []
+
+
+def test_first_screen_is_short_and_links_open_what_they_lead_to(seen):
+    assert seen["folded"] < 3500
+    assert seen["unfolded"] == ["provenance"] and seen["row"] > 5
+
+
+def test_picture_opens_as_wide_as_the_window(seen):
+    label, width = seen["enlarged"]
+    assert label and width > 1000 and seen["dialogs"] == 0
 
 
 def test_texts_of_users_ran_nothing(seen):

@@ -14,3 +14,22 @@ document.addEventListener("click", event => {
   if (link) unfold(link.getAttribute("href"));
 });
 if (location.hash) unfold(location.hash);
+// A picture opens over the page as wide as the window; without scripts it grows in its place.
+function enlarge(image) {
+  const box = document.createElement("dialog");
+  const close = document.createElement("button");
+  close.textContent = "Close";
+  box.setAttribute("aria-label", image.alt);
+  box.append(close, image.cloneNode());
+  box.lastChild.loading = "eager";
+  box.addEventListener("click", () => box.close());
+  box.addEventListener("close", () => box.remove());
+  document.body.append(box);
+  box.showModal();
+}
+document.addEventListener("click", event => {
+  const image = event.target.closest(".picture, figure.wide > img");
+  if (!image) return;
+  event.preventDefault();
+  enlarge(image.matches("img") ? image : image.querySelector("img"));
+});
