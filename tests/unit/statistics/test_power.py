@@ -178,7 +178,7 @@ def test_the_table_of_a_planned_study():
     assert (table.loc[table["claim_id"] == "C1", "method"] == "simulation").all()
     after = table[table["claim_id"] == "C2"].iloc[0]
     assert (
-        after["adjusted_by"] == "after C0, Holm over 5 outcomes"
+        after["adjusted_by"] == "after C0, Holm's correction over 5 outcomes"
         and after["power_adjusted"] < after["power"]
     )
     assert "all outcomes" in set(table["outcome"]) and curves["n"].unique().tolist() == [3, 4, 5, 6]
