@@ -1,4 +1,4 @@
-# make toy      simulate, measure and report the toy study          make test     the tests, 10 to 15 minutes
+# make toy      simulate, measure and report the toy study          make test     the tests, 15 to 20 minutes
 # make nano     the smallest study, under a minute                  make check    what is wrong with a study, or its plan
 # make tiny     a small study with every modality                   make report   Snakemake's own report beside ours
 # make real     real files: make real DATA=../shared/data           make recovery measured beside simulated truth
