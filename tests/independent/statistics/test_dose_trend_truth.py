@@ -134,7 +134,8 @@ def test_readings_and_observations_carry_their_arm(tmp_path):
         animals="animal_id\tunit\tgroup\tdose\tdose_unit\nD1\tdonor\t\t\t\nR1\tanimal\tPOST\t2\tM\n",
         readings="specimen_id\tanimal_id\treader\toutcome\tvalue\tcondition\tdose\tdose_unit\n"
         "w1\tD1\tann\tprol\t10\tvehicle\t\t\nw2\tD1\tann\tprol\t20\tmedium\t5\t%\nr\tR1\tann\tmvd\t3\t\t\t\n",
-        clinical="animal_id\toutcome\tvalue\tcondition\nD1\tteer\t300\tvehicle\nD1\tteer\t310\tmedium\nR1\timpl_surv\t1\t\n",
+        clinical="animal_id\toutcome\tvalue\tcondition\tdose\tdose_unit\nD1\tteer\t300\tvehicle\t\t\n"
+        "D1\tteer\t310\tmedium\t1\t%\nD1\tteer\t330\tmedium\t5\t%\nR1\timpl_surv\t1\t\t\t\n",
     )
     rows = reading_rows(found["readings"], DICTIONARY) + clinical_rows(
         found["clinical"], DICTIONARY
@@ -146,7 +147,9 @@ def test_readings_and_observations_carry_their_arm(tmp_path):
     }
     assert got["D1", "prol", "medium"] == (5, "%", 20)
     assert got["D1", "prol", "vehicle"][2] == 10 and np.isnan(got["D1", "prol", "vehicle"][0])
-    assert got["D1", "teer", "medium"][2] == 310 and got["D1", "teer", "vehicle"][2] == 300
+    given = joined[(joined["outcome"] == "teer") & (joined["condition"] == "medium")]
+    assert dict(zip(given["dose"], given["value"], strict=True)) == {1: 310, 5: 330}
+    assert got["D1", "teer", "vehicle"][2] == 300
     # An animal's own arm and dose, where its specimen says nothing else.
     assert got["R1", "mvd", "POST"][:2] == (2, "M") and got["R1", "impl_surv", "POST"][0] == 2
 

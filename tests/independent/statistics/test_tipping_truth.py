@@ -92,3 +92,19 @@ def test_a_claim_of_no_benefit_falls_when_the_missing_fare_well():
         more = np.append(same, np.exp(np.log(same).mean() + distance * spread))
         upper = stats.ttest_ind(more, PLAIN, equal_var=False).confidence_interval(0.9).high
         assert (upper < 40) == (distance < found["tipping_sd"])
+
+
+def test_with_zeros_the_missing_lie_by_means_and_never_below_nothing():
+    # An outcome with zeros is compared by arithmetic means: the distance is Welch's on the values themselves.
+    low = np.array([0.0, 4.0, 9.0, 0.0, 6.0, 3.0])
+    found = tipped(plan(), *study(plain=low, absent=2))
+    assert found["verdict"] == "supported" and found["n_missing"] == 2
+    places = stats.norm.ppf([0.25, 0.75]) * TREATED.std(ddof=1)
+    for distance in np.arange(0, 5, 0.002):
+        new = TREATED.mean() - distance * TREATED.std(ddof=1) + places
+        test = stats.ttest_ind(np.append(TREATED, np.maximum(new, 0)), low, equal_var=False)
+        if test.pvalue > 0.05:
+            assert found["tipping_sd"] == pytest.approx(distance, abs=0.1)
+            break
+    else:
+        assert np.isnan(found["tipping_sd"]) and "up to 5 SD" in found["reason"]

@@ -8,6 +8,8 @@ import pytest
 
 from periomics.core.errors import InputError
 from periomics.study.dictionary import direction_of, entry, load_dictionary
+from periomics.study.frozen import observed
+from periomics.study.study import load_study
 
 ROOT = Path(__file__).resolve().parents[3]
 TEAM = ROOT / "resources/outcomes.tsv"
@@ -67,3 +69,18 @@ def test_semicolons_and_workbooks_are_read_as_sheets_are(tmp_path):
 def test_slips_are_named_with_their_place(tmp_path, rows, head, said):
     with pytest.raises(InputError, match=said):
         load_dictionary([TEAM, table(tmp_path, *rows, head=head)])
+
+
+def test_what_outcomes_mean_is_among_what_the_unblinding_records(tmp_path):
+    own = table(tmp_path, "torque\tNcm\tlog\t+")
+    (tmp_path / "animals.tsv").write_text("animal_id\tunit\nR1\tanimal\n", encoding="utf-8")
+    config = {
+        "study": {"name": "x"},
+        "results_dir": str(tmp_path / "results"),
+        "sheets": {"animals": "animals.tsv"},
+        "resources": {"outcomes": str(own)},
+    }
+    before = observed(load_study(config, str(tmp_path)))
+    own.write_text(own.read_text(encoding="utf-8").replace("+", "-"), encoding="utf-8")
+    after = observed(load_study(config, str(tmp_path)))
+    assert before["outcomes/own.tsv"] != after["outcomes/own.tsv"]

@@ -1,7 +1,6 @@
 """Checks the whole study before anything is measured, and writes the plan; by hand: `check_study.py < request.json`.
 
 The workflow calls this as it starts: a job that everything waits for would hide changed settings from Snakemake's triggers.
-
 Inputs
     a JSON mapping on standard input (see `main`); then sheets, claims and the headers of the raw files they name.
 Outputs
@@ -37,10 +36,10 @@ def areas(tables, dictionary):
 
     openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
     openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
-    openers |= {"series": look_at_series, "plate": look_at_plate}
-    openers |= {"counts": look_at_counts, "lengths": look_at_lengths, "cells": look_at_cells}
-    links = partial(check_links, dictionary=dictionary, tables=tables)
+    openers |= {"series": look_at_series, "plate": look_at_plate, "counts": look_at_counts}
+    openers |= {"lengths": look_at_lengths, "cells": look_at_cells}
     scores = partial(check_scores, tables=tables)
+    links = partial(check_links, dictionary=dictionary, tables=tables)
     return Areas(openers, (check_analyses, scores, check_together, check_markers, links))
 
 
@@ -49,10 +48,10 @@ def main(request):
     logging.disable(logging.CRITICAL)  # told as problems
     study = load_study(request["config"], request["folder"])
     study.problems.extend(p for f in request.get("files", ()) for p in read_mapping(f, f)[1])
-    tables, folder = request["tables"], Path(request["results"]) / "check"
-    dictionary = known_outcomes(study, tables["outcomes"])
+    dictionary = known_outcomes(study, request["tables"])
     code, write = code_digest("study/check_study"), not request.get("dry_run")
-    text, usable = gate(study, folder, dictionary, partial(areas, tables, dictionary), code, write)
+    opened = partial(areas, request["tables"], dictionary)
+    text, usable = gate(study, dictionary, opened, code, write)
     print(text, end="\n" if text else "", file=sys.stderr)
     return 0 if usable else 1
 

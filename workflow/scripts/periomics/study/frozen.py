@@ -13,6 +13,7 @@ from periomics.core.errors import PeriomicsError
 from periomics.core.files import sha256
 from periomics.study.blinding import key_file
 from periomics.study.claims_lock import Entry, canonical, digest
+from periomics.study.plan import own_outcomes
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import RESULTS_TOKEN, Study
 
@@ -215,6 +216,7 @@ def recorded_files(study: Study) -> list[str]:
 def _files(study: Study) -> dict[str, Path]:
     named: dict[str, object] = {f"sheets/{n}": study.sheet_file(n) for n in study.sheets}
     named["key"] = key_file(study.config, study.folder)
+    named |= {f"outcomes/{Path(p).name}": p for p in own_outcomes(study)}
     for sheet in SPECIMEN_SHEETS:
         for column, kind in (("mask", "masks"), ("rois", "annotations"), ("path", "imports")):
             if column not in study.sheets[sheet].columns or (

@@ -273,7 +273,7 @@ SHEETS: dict[str, Sheet] = {
         Sheet(
             "clinical",
             "what was seen in the living animal",
-            ("animal_id", "outcome", "time", "condition"),
+            ("animal_id", "outcome", "time", "condition", "dose"),
             (
                 Column("animal_id", "animal", "id", required=True),
                 Column("outcome", "outcome of the dictionary", "id", required=True),

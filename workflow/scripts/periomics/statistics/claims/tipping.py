@@ -140,12 +140,25 @@ def _placed(
         spread = float(seen["analysis"].std(ddof=1))
         quantiles = ndtri((np.arange(k) + 0.5) / k) * spread
         values = seen["analysis"].mean() + shift[str(arm)] * spread + quantiles
-        # Percent stand for shares.
-        unit = float(np.median(seen["value"] / position.natural(seen["analysis"], code)))
+        values = np.clip(values, *_possible(seen, code))
         rows = pd.concat([seen.iloc[:1]] * k, ignore_index=True)
         yield rows.assign(
             animal_id=part["animal_id"].to_numpy(),
             block=part["block"].to_numpy(),
             analysis=values,
-            value=unit * position.natural(values, code),
+            value=_unit(seen, code) * position.natural(values, code),
         )
+
+
+def _unit(seen: pd.DataFrame, code: int) -> float:
+    """Values over natural positions: 100 where percent stand for shares; 1 where means are compared, zeros among them."""
+    if code == position.IDENTITY:
+        return 1.0
+    return float(np.median(seen["value"] / position.natural(seen["analysis"], code)))
+
+
+def _possible(seen: pd.DataFrame, code: int) -> tuple[float, float]:
+    """Least and largest value on the scale of the analysis; other scales have no impossible ones."""
+    if code != position.IDENTITY:
+        return -np.inf, np.inf
+    return float(seen["least"].iloc[0]), float(seen["most"].iloc[0])

@@ -196,7 +196,12 @@ def adjust(
 
 
 def _remembered(*arrays: NDArray[Any]) -> Patterns:
-    """`_patterns`, once for all outcomes of a study that have the same design and the same animals."""
+    """`_patterns`, once for all outcomes of a study that have the same design and the same animals.
+
+    Drawn studies, each with other animals missing, are not remembered: it would take gigabytes.
+    """
+    if len(arrays[0]) > 1:
+        return _patterns(*arrays)
     return _of_bytes(*((x.tobytes(), x.dtype.str, x.shape) for x in arrays))
 
 

@@ -30,8 +30,9 @@ from periomics.study.sheets import SHEETS, SPECIMEN_SHEETS
 from periomics.study.study import PATH_COLUMNS, Study
 
 
-def known_outcomes(study: Study, table: str) -> pd.DataFrame:
+def known_outcomes(study: Study, tables: Mapping[str, str]) -> pd.DataFrame:
     """The outcome dictionary with the study's own rows; where these cannot be read, the team's alone, and the study has a problem."""
+    table = tables["outcomes"]
     try:
         return load_dictionary([table, *own_outcomes(study)])
     except InputError as e:
@@ -150,7 +151,6 @@ def _title(study: Study) -> str:
 
 def gate(
     study: Study,
-    folder: Path,
     dictionary: pd.DataFrame,
     areas: Callable[[], Areas],
     code: str,
@@ -161,7 +161,7 @@ def gate(
     Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again. With
     `write` false (a dry run) nothing is written and only what hinders a run, or is in doubt, is given.
     """
-    state = fingerprint(study, code)
+    state, folder = fingerprint(study, code), Path(study.results) / "check"
     plan, seen, problems_file = folder / "plan.txt", folder / "fingerprint", folder / "problems.txt"
     if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
         return "", True
