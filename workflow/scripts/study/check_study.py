@@ -50,8 +50,8 @@ def main(request):
     study.problems.extend(p for f in request.get("files", ()) for p in read_mapping(f, f)[1])
     dictionary = known_outcomes(study, request["tables"])
     code, write = code_digest("study/check_study"), not request.get("dry_run")
-    opened = partial(areas, request["tables"], dictionary)
-    text, usable = gate(study, dictionary, opened, code, write)
+    opened, folder = partial(areas, request["tables"], dictionary), Path(request["results"])
+    text, usable = gate(study, folder / "check", dictionary, opened, code, write)
     print(text, end="\n" if text else "", file=sys.stderr)
     return 0 if usable else 1
 

@@ -151,6 +151,7 @@ def _title(study: Study) -> str:
 
 def gate(
     study: Study,
+    folder: Path,
     dictionary: pd.DataFrame,
     areas: Callable[[], Areas],
     code: str,
@@ -158,10 +159,11 @@ def gate(
 ) -> tuple[str, bool]:
     """Check a study before its first job; what to print (nothing where nothing changed) and whether it may run.
 
-    Writes plan.txt, or problems.txt in its place; a study that has not changed since it passed is not checked again. With
-    `write` false (a dry run) nothing is written and only what hinders a run, or is in doubt, is given.
+    Writes plan.txt into `folder`, or problems.txt in its place; a study that has not changed since
+    it passed is not checked again. With `write` false (a dry run) nothing is written and only what
+    hinders a run, or is in doubt, is given.
     """
-    state, folder = fingerprint(study, code), Path(study.results) / "check"
+    state = fingerprint(study, code)
     plan, seen, problems_file = folder / "plan.txt", folder / "fingerprint", folder / "problems.txt"
     if plan.is_file() and seen.is_file() and seen.read_text(encoding="utf-8") == state:
         return "", True
