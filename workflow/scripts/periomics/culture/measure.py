@@ -23,6 +23,7 @@ from periomics.study.settings.culture import Culture
 
 SCRATCH_OUTCOMES = ("scratch", "scratch_rate", "scratch_t50", "scratch_auc")
 NO_INTERVAL = "an image series needs its time between frames"
+NOT_THE_GAP = "the frame does not show the gap of the others"
 NO_SIZE = "the pixel size is not known: no lengths, no speeds"
 
 
@@ -109,21 +110,20 @@ def scratch_rows(
 
     Without a pixel size areas stand in pixels, which percentages do not feel, and the speed is left out with the reason.
     """
-    at, share = settings.closure_h, settings.closed_share
+    at, kept = settings.closure_h, gap.kept
+    when, area = time_h[kept], gap.area_mm2[kept]
     closed = closure_percent(gap.area_mm2)
-    at_value = closure_at(time_h, gap.area_mm2, at)
-    speed, used = front_speed(time_h, gap.width_um, share)
+    at_value = closure_at(when, area, at)
+    speed, used = front_speed(when, gap.width_um[kept], settings.closed_share)
     first = float(gap.area_mm2[0]) if pixel_um is not None else float(gap.masks[0].sum())
     common = {
         "level": "well",
         "method": "log local sd, one threshold a series",
-        **_quality(gap.warnings),
+        **_quality(gap),
         "denominator_unit": "mm2" if pixel_um is not None else "px",
     }
     # A line through two points says nothing of what lies between them.
-    over_time = common | _quality(
-        [*gap.warnings, *(["two frames only"] if len(time_h) == 2 else [])]
-    )
+    over_time = common | _quality(gap, *(["two frames only"] if len(when) == 2 else []))
     rows = [
         _row(
             "scratch",
@@ -135,35 +135,40 @@ def scratch_rows(
             **common,
         )
     ]
-    for t, value in zip(time_h, closed, strict=True):
-        rows.append(
-            _row(
-                "scratch",
-                value,
-                "%",
-                time=t,
-                variant="frame",
-                numerator=first * value / 100,
-                denominator=first,
-                **common,
-            )
+    for i, (t, value) in enumerate(zip(time_h, closed, strict=True)):
+        row = _row(
+            "scratch",
+            value,
+            "%",
+            time=t,
+            variant="frame",
+            numerator=first * value / 100,
+            denominator=first,
+            **common,
         )
+        if not kept[i]:
+            row |= dict.fromkeys(("value", "numerator", "denominator"))
+            row |= {"qc": "fail", "qc_reason": NOT_THE_GAP}
+        rows.append(row)
     rate = _row("scratch_rate", speed, "um/h", n_sub=used, **over_time)
     if pixel_um is None:
         rate |= {"value": None, "n_sub": None, "qc": "fail", "qc_reason": NO_SIZE}
     rows.append(rate)
-    rows.append(_row("scratch_t50", half_time(time_h, gap.area_mm2), "h", **over_time))
-    rows.append(_row("scratch_auc", float(np.trapezoid(closed, time_h)), "% h", **over_time))
+    rows.append(_row("scratch_t50", half_time(when, area), "h", **over_time))
+    rows.append(_row("scratch_auc", float(np.trapezoid(closed[kept], when)), "% h", **over_time))
     return rows
 
 
-def _quality(warnings: Sequence[str]) -> dict[str, str]:
-    return {"qc": "warn" if warnings else "pass", "qc_reason": "; ".join(warnings)}
+def _quality(gap: Gap, *more: str) -> dict[str, str]:
+    """Quality and reasons: held back, or counted with a remark."""
+    reasons = [*gap.holds, *gap.warnings, *more]
+    quality = "hold" if gap.holds else "warn" if reasons else "pass"
+    return {"qc": quality, "qc_reason": "; ".join(reasons)}
 
 
 def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, object]:
     """A row; without a value (the series ended before half closure, say) it is flagged, not dropped."""
-    row = {
+    row: dict[str, object] = {
         "outcome": outcome,
         "value": value,
         "unit": unit,
@@ -173,7 +178,11 @@ def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, obj
     if "denominator" not in row:
         row["denominator_unit"] = ""
     if value != value:
-        row |= {"qc": "warn", "qc_reason": "not reached within the series", "value": None}
+        reason = "; ".join(
+            filter(None, (str(row.get("qc_reason", "")), "not reached within the series"))
+        )
+        row |= {"qc": "hold" if row.get("qc") == "hold" else "warn", "qc_reason": reason}
+        row["value"] = None
         row |= {k: None for k in ("numerator", "denominator") if k in row}
     return row
 

@@ -34,14 +34,22 @@ def front_figure(series: Mapping[str, Measured], n_frames: int = 4):
                 ax.contour(
                     gap.masks[i][::step, ::step], levels=[0.5], colors=[PALETTE[1]], linewidths=0.8
                 )
-            ax.set_title(f"{name}  {time_h[i]:g} h", fontsize=6)
+            left_out = "" if gap.kept[i] else ", left out"
+            ax.set_title(f"{name}  {time_h[i]:g} h{left_out}", fontsize=6)
+            if gap.field is not None and not gap.field.all():
+                ax.contour(
+                    gap.field[::step, ::step], levels=[0.5], colors=[PALETTE[2]], linewidths=0.8
+                )
             if pixel_um is not None:
                 bar = 200 / pixel_um / step
                 ax.plot(
                     [8, 8 + bar], [frames[i][::step, ::step].shape[0] - 10] * 2, color="white", lw=2
                 )
     scale = "white bar 200 µm; no bar: pixel size not known"
-    fig.suptitle(f"Cell-free gap (orange outline); {scale}", fontsize=7)
+    fig.suptitle(
+        f"Cell-free gap (orange outline), field of view where it has a frame (second colour); {scale}",
+        fontsize=7,
+    )
     return fig
 
 
@@ -51,8 +59,8 @@ def curve_figure(series: Mapping[str, Measured]):
     for i, name in enumerate(sorted(series)):
         _, time_h, gap, _ = series[name]
         ax.plot(
-            time_h,
-            closure_percent(gap.area_mm2),
+            time_h[gap.kept],
+            closure_percent(gap.area_mm2)[gap.kept],
             "o-",
             ms=3,
             lw=1,

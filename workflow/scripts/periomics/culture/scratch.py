@@ -1,37 +1,81 @@
 """The cell-free area of a scratch over time.
 
 Cells have texture, the gap has none: the logarithm of the local standard deviation is thresholded once for the whole series
-(so that the same rule holds for every frame), debris inside the gap is filled, and the gap may only shrink (where the field
-moved between frames, only its area may). A window that
-straddles the front already sees texture, which moves the front into the gap by a known share of the window; that is undone.
+(so that the same rule holds for every frame), within the field of view. Debris inside the gap is filled, and what is narrower
+than a cell is taken off the fronts. A window that straddles the front already sees texture, which moves the front into the gap
+by a known share of the window; that is undone. Every frame stands on its own; frames whose gap is larger than before are left out
+of the curve by name, since a gap only shrinks.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from scipy import ndimage as ndi
 
 from periomics.core.errors import SpecimenError
+from periomics.culture.field import (
+    Course,
+    course,
+    field_of_view,
+    mean_widths,
+    monotone,
+    without_attached,
+    wounds,
+)
 from periomics.study.settings.culture import Culture
+
+_PIECE = 0.03  # of the gap before: a smaller piece beside the largest is no part of it
+_WIDE = (
+    2.5  # windows: what is narrower on a front may be a clump of debris, and is told, not taken off
+)
 
 
 @dataclass(frozen=True)
 class Gap:
-    """Cell-free area of a series: masks (time, row, column), areas in mm², mean widths in µm, and what was noticed."""
+    """Cell-free area of a series, and what was noticed.
+
+    Attributes
+    ----------
+    masks
+        (time, row, column).
+    area_mm2, width_um
+        By frame: area, and mean width of all gaps in view together.
+    warnings, holds
+        What was noticed; what leaves the series out until it is confirmed.
+    kept
+        Frames that the curve rests on.
+    fronts
+        How many fronts move into the gaps.
+    field
+        What is picture and not frame.
+    """
 
     masks: np.ndarray
     area_mm2: np.ndarray
     width_um: np.ndarray
     warnings: tuple[str, ...]
+    holds: tuple[str, ...] = ()
+    kept: np.ndarray = field(default_factory=lambda: np.ones(0, bool))
+    fronts: int = 2
+    field: np.ndarray | None = None
 
 
-def texture(frame: np.ndarray, window_px: int) -> np.ndarray:
-    """Natural logarithm of the local standard deviation (float32, same shape), floored at half a grey level."""
+def texture(frame: np.ndarray, window_px: int, view: np.ndarray | None = None) -> np.ndarray:
+    """Natural logarithm of the local standard deviation (float32, same shape), floored at half a grey level.
+
+    With `view` only its pixels count, so that the edge of the field is no texture.
+    """
     image = frame.astype(np.float64)
-    mean = ndi.uniform_filter(image, window_px, mode="nearest")
-    square = ndi.uniform_filter(image * image, window_px, mode="nearest")
+    if view is None or view.all():
+        mean = ndi.uniform_filter(image, window_px, mode="nearest")
+        square = ndi.uniform_filter(image * image, window_px, mode="nearest")
+    else:
+        inside = view.astype(np.float64)
+        weight = np.maximum(ndi.uniform_filter(inside, window_px, mode="nearest"), 1e-9)
+        mean = ndi.uniform_filter(image * inside, window_px, mode="nearest") / weight
+        square = ndi.uniform_filter(image * image * inside, window_px, mode="nearest") / weight
     return np.log(np.sqrt(np.maximum(square - mean * mean, 0.0)) + 0.5).astype(np.float32)
 
 
@@ -85,42 +129,111 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
 
     Notes
     -----
-    Validated on simulated fronts with known areas (tests) and, on real images, only against other texture segmenters, which
-    differ among themselves by up to 12 points of area [project's notes].
+    Validated on simulated fronts and on fronts painted cell by cell, both with known areas (tests); on real images only
+    against other texture segmenters, which differ among themselves by up to 12 points of area [project's notes].
     """
     settings = settings or Culture()
     window = max(3, round(settings.window_um / pixel_um) | 1)
-    maps = np.stack([texture(f, window) for f in frames])
-    threshold, gap, cells = split(maps)
+    view = field_of_view(frames)
+    maps = np.stack([texture(f, window, view) for f in frames])
+    threshold, gap, cells = split(maps[:, view])
     if cells - gap < 0.4:
         raise SpecimenError(
             f"cells and gap differ too little in texture ({np.exp(cells - gap):.2f} fold) to find a front"
         )
     shift = front_shift_px(threshold, gap, cells, window)
-    masks, warnings = [], []
-    before: np.ndarray | None = None
-    for i, values in enumerate(maps):
-        mask = _clean(values < threshold, settings.debris_um2 / pixel_um**2, window**2)
-        mask = _largest(mask) if before is None else _touching(mask, before)
-        if shift > 0 and mask.any():
-            mask = ndi.distance_transform_edt(~mask) <= shift
-        if before is not None:
-            grown = mask & ~before
-            if (
-                grown.sum() > 0.02 * before.sum()
-                and _reach(grown, before) * pixel_um > settings.regrowth_um
-            ):
-                # What both frames share of a gap that was shifted is narrower than either: the frame stands on its own.
-                warnings.append(f"frame {i + 1}: the gap grew, the field may have moved")
-            else:
-                mask = mask & before
-        masks.append(mask)
-        before = mask
-    stack = np.stack(masks)
-    if not _spans(stack[0]):
+    debris = settings.debris_um2 / pixel_um**2
+    found = _clean((maps[0] < threshold) & view, debris, window**2)
+    first = wounds(found, view)
+    if not first.count:
         raise SpecimenError("no cell-free gap spans the first frame from edge to edge")
-    area = np.minimum.accumulate(stack.sum(axis=(1, 2)) * (pixel_um * 1e-3) ** 2)
-    return Gap(stack, area, np.minimum.accumulate(_width(stack, pixel_um)), tuple(warnings))
+    masks, filled, before = [], [], first.mask
+    for i, values in enumerate(maps):
+        raw = (values < threshold) & view
+        mask = first.mask if i == 0 else _touching(_clean(raw, debris, window**2), before, debris)
+        smooth = ~without_attached(~mask, window) & view
+        filled.append(int((smooth & ~raw).sum()))
+        if first.count == 1:  # what parts two gaps may be narrow
+            wide = ~without_attached(~mask, _WIDE * window) & view
+            filled[-1] = max(filled[-1], int((wide & ~mask).sum()))
+        mask = (ndi.distance_transform_edt(~smooth) <= shift) & view if smooth.any() else smooth
+        masks.append(mask)
+        if mask.any() and (i == 0 or mask.sum() <= 1.05 * before.sum()):
+            before = mask
+    stack = np.stack(masks)
+    pixels = stack.sum(axis=(1, 2)).astype(float)
+    kept = monotone(pixels, settings.regrown_percent / 100 * pixels[0])
+    way = course(stack[0], view, first.count)
+    warnings, holds = _notes(stack, kept, settings.regrowth_um / pixel_um, way.turned)
+    if first.count > 1:
+        warnings.append(f"{first.count} cell-free gaps in the first frame, measured together")
+    if first.fronts < 2 * first.count:
+        holds.append("a gap is cut by the side of the picture: not all of it is in view")
+    share = 100 * max(filled) / pixels[0]
+    if share > settings.max_debris_percent:
+        holds.append(
+            f"debris or ragged fronts on {share:.0f} % of the gap (at most "
+            f"{settings.max_debris_percent:g} %)"
+        )
+    bare = 100 * _structure(frames[0], stack[0], view, window)
+    if bare > settings.max_gap_texture_percent:
+        holds.append(
+            f"the gap is not bare: {bare:.0f} % of the cells' texture (at most "
+            f"{settings.max_gap_texture_percent:g} %)"
+        )
+    return Gap(
+        masks=stack,
+        area_mm2=pixels * (pixel_um * 1e-3) ** 2,
+        width_um=_widths(stack, kept, view, way) * pixel_um,
+        warnings=tuple(warnings),
+        holds=tuple(holds),
+        kept=kept,
+        fronts=first.fronts,
+        field=view,
+    )
+
+
+def _widths(stack: np.ndarray, kept: np.ndarray, view: np.ndarray, way: Course) -> np.ndarray:
+    """Mean widths of the frames that are kept; missing for the others."""
+    out = np.full(len(stack), np.nan)
+    out[kept] = mean_widths(stack[kept], view, way)
+    return out
+
+
+def _notes(
+    stack: np.ndarray, kept: np.ndarray, reach_px: float, turned: bool
+) -> tuple[list[str], list[str]]:
+    """What the frames show against each other: a field that moved across the gap, frames that cannot be of the same gap."""
+    warnings, holds = [], []
+    pixels = stack.sum(axis=(1, 2))
+    middle = None
+    for i, mask in enumerate(stack):
+        if not kept[i]:
+            message = (
+                "the gap grew, the field may have moved, or it was closed before it is seen again"
+            )
+            warnings.append(f"frame {i + 1}: {message}; left out")
+        elif pixels[i] > 0.3 * pixels[0]:  # of the rest of a gap the middle says little
+            here = ndi.center_of_mass(mask)[0 if turned else 1]
+            if middle is not None and abs(here - middle) > reach_px:
+                warnings.append(f"frame {i + 1}: the field may have moved")
+            middle = here
+    left = int((~kept).sum())
+    if left and left * 3 >= len(kept):
+        holds.append(f"{left} of {len(kept)} frames do not show the gap of the others")
+    return warnings, holds
+
+
+def _structure(frame: np.ndarray, gap: np.ndarray, view: np.ndarray, window_px: int) -> float:
+    """Texture of the gap over that of the cells where single pixels are averaged away: noise of the camera is no cell."""
+    smooth = ndi.gaussian_filter(frame.astype(np.float64), max(1.0, window_px / 10))
+    deep = window_px / 2 + 3
+    spread = np.exp(texture(smooth, window_px, view))
+    inside = ndi.distance_transform_edt(gap) > deep
+    outside = ndi.distance_transform_edt(view & ~gap) > deep
+    if not (inside.any() and outside.any()):
+        return 0.0
+    return float((np.median(spread[inside]) - 0.5) / max(np.median(spread[outside]) - 0.5, 1e-6))
 
 
 def _clean(mask: np.ndarray, debris_px: float, speck_px: float) -> np.ndarray:
@@ -132,41 +245,17 @@ def _clean(mask: np.ndarray, debris_px: float, speck_px: float) -> np.ndarray:
     )
 
 
-def _largest(mask: np.ndarray) -> np.ndarray:
-    labels, n = ndi.label(mask)
-    if n < 2:
-        return mask
-    sizes = np.bincount(labels.ravel())
-    sizes[0] = 0
-    return labels == int(np.argmax(sizes))
-
-
-def _touching(mask: np.ndarray, before: np.ndarray) -> np.ndarray:
-    """The parts of a mask that meet the gap of the frame before: bare spots between cells are no part of it."""
+def _touching(mask: np.ndarray, before: np.ndarray, least_px: float) -> np.ndarray:
+    """The parts of a mask that meet the gap of the frame before; small ones beside the largest are bare spots between cells."""
     labels, _ = ndi.label(mask)
-    keep = np.zeros(int(labels.max()) + 1, bool)
+    sizes = np.bincount(labels.ravel())
+    keep = np.zeros(len(sizes), bool)
     keep[np.unique(labels[before])] = True
     keep[0] = False
+    if keep.any():
+        least_px = min(least_px, _PIECE * float(before.sum()))
+        keep &= (sizes >= least_px) | (sizes == sizes[keep].max())
     return keep[labels]
-
-
-def _reach(grown: np.ndarray, before: np.ndarray) -> float:
-    return float(ndi.distance_transform_edt(~before)[grown].max()) if grown.any() else 0.0
-
-
-def _spans(mask: np.ndarray) -> bool:
-    rows, columns = mask.any(axis=1), mask.any(axis=0)
-    return bool(rows.all() or columns.all())
-
-
-def _width(masks: np.ndarray, pixel_um: float) -> np.ndarray:
-    """Mean width in µm across the direction that the first gap spans."""
-    vertical = masks[0].any(axis=1).all() and not (
-        masks[0].any(axis=0).all()
-        and masks[0].shape[1] * masks[0].any(axis=0).mean() < masks[0].shape[0]
-    )
-    length = masks.shape[1] if vertical else masks.shape[2]
-    return masks.sum(axis=(1, 2)) / length * pixel_um
 
 
 def closure_percent(area: np.ndarray) -> np.ndarray:

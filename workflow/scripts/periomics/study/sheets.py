@@ -196,6 +196,7 @@ SHEETS: dict[str, Sheet] = {
                     maximum=1000,
                     unit="h",
                 ),
+                _CONFIRMED,
             ),
         ),
         Sheet(

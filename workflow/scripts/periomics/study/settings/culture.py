@@ -27,7 +27,27 @@ class Culture(Section):
         description="speed is taken from frames before this share of the gap is closed",
     )
     regrowth_um: float = Field(
-        30, ge=0, description="µm; a gap that grows back further means that the field moved"
+        30,
+        ge=0,
+        description="µm; a gap whose middle moves further across itself tells that the field may have moved",
+    )
+    regrown_percent: float = Field(
+        5,
+        ge=0,
+        lt=100,
+        description="a frame whose gap is larger than before by more than this share of the first gap is left out, by name",
+    )
+    max_debris_percent: float = Field(
+        12,
+        gt=0,
+        lt=100,
+        description="debris, or fronts as ragged as clumps of it, on more of the first gap hold the series back",
+    )
+    max_gap_texture_percent: float = Field(
+        25,
+        gt=0,
+        lt=100,
+        description="a gap with more of the cells' texture is not bare (flat cells, a haze) and holds the series back",
     )
     pixel_size: Literal["needed", "unknown"] = Field(
         "needed",
