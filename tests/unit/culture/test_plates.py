@@ -68,7 +68,7 @@ def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
     plate, truth = simulate_plate(facts, targets, "prol", np.random.default_rng(0))
     plate.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
     table, _, plates = measure_culture(facts, Culture())
-    assert list(plates) == [str(tmp_path / "p.tsv")]
+    assert list(plates) == [(str(tmp_path / "p.tsv"), "1")]
     measured = table.set_index("specimen_id")["value"]
     for row in truth:
         assert measured[row["specimen_id"]] == pytest.approx(

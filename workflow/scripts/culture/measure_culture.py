@@ -31,7 +31,8 @@ def main(snakemake):
         message(pictures.fronts, "no scratch series was measured")
         message(pictures.curves, "no scratch series was measured")
     if plates:
-        save(plate_figure({Path(p).stem: s for p, s in plates.items()}), pictures.plates)
+        named = {f"{Path(p).stem} {n}".strip(): s for (p, n), s in plates.items()}
+        save(plate_figure(named), pictures.plates)
     else:
         message(pictures.plates, "no plate was read")
     write_result(table, pictures.measurements)

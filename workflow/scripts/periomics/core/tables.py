@@ -76,6 +76,33 @@ def read_table(path: str | os.PathLike[str], name: str | None = None) -> Table:
     return _frame(rows, name, problems)
 
 
+def read_cells(
+    path: str | os.PathLike[str], name: str
+) -> tuple[list[tuple[int, list[str]]], list[Problem]]:
+    """Cells of a file whose header is not its first line, as instruments export: (row of the file, cells without spaces around).
+
+    Text is split at the character among tab, semicolon and comma that the file has most of in one line. Empty rows are left out.
+    """
+    path = Path(path)
+    refused = _refused(path, name)
+    if refused:
+        return [], [refused]
+    if path.suffix.lower() == ".xlsx":
+        found, problems = read_workbook(path, name)
+        rows = found or []
+    else:
+        text, problems = _decode(path.read_bytes(), name)
+        lines = text.splitlines()
+        # A tie goes to the first: a comma may be a decimal one.
+        delimiter = max(_NAMES, key=lambda d: max((line.count(d) for line in lines), default=0))
+        try:
+            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
+        except csv.Error as error:
+            return [], [*problems, _broken_row(0, str(error), name)]
+    cells = [(i, [c.strip(" \t\r\u00a0") for c in r]) for i, r in enumerate(rows, start=1)]
+    return [(i, r) for i, r in cells if any(r)], problems
+
+
 def _refused(path: Path, name: str) -> Problem | None:
     """Why a path cannot be opened as a table at all."""
     if not path.is_file():

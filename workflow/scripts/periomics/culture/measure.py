@@ -9,7 +9,6 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
-from periomics.culture.plates import WELLS, edge_well, read_plate, well_name
 from periomics.culture.scratch import (
     Gap,
     closure_at,
@@ -18,6 +17,7 @@ from periomics.culture.scratch import (
     front_speed,
     half_time,
 )
+from periomics.culture.wells import by_file, file_rows
 from periomics.study import measurements
 from periomics.study.settings.culture import Culture
 
@@ -187,58 +187,6 @@ def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, obj
     return row
 
 
-def plate_rows(facts: Sequence[Mapping[str, object]]) -> list[dict[str, object]]:
-    """Measurements of the wells of one plate file: the signal as read; blanks and vehicles are handled with the outcomes.
-
-    Raises
-    ------
-    InputError
-        If a well of the sheet is not on the plate or two rows claim one well.
-    """
-    path = str(facts[0]["path"])
-    signals = read_plate(path)
-    seen: dict[str, str] = {}
-    rows = []
-    for fact in facts:
-        try:
-            well = well_name(str(fact.get("well", "")))
-        except ValueError:
-            raise InputError(
-                "not a well", file=path, column="well", value=fact.get("well"), allowed=WELLS
-            ) from None
-        if well not in signals.index:
-            raise InputError(
-                "the plate's file has no such well", file=path, column="well", value=well
-            )
-        key = f"{well}/{fact.get('readout')}"
-        if key in seen:
-            raise InputError(
-                f"well is claimed by {seen[key]} and {fact['specimen_id']}",
-                file=path,
-                column="well",
-                value=well,
-            )
-        seen[key] = str(fact["specimen_id"])
-        edge = edge_well(well, signals.index)
-        rows.append(
-            {
-                "specimen_id": fact["specimen_id"],
-                "outcome": fact.get("readout"),
-                "value": float(signals[well]),
-                "unit": "signal",
-                "level": "well",
-                "method": "plate reader",
-                "role": fact.get("role", "sample"),
-                "time": fact.get("time"),
-                "time_unit": fact.get("time_unit", ""),
-                "field_id": well,
-                "qc": "warn" if edge else "pass",
-                "qc_reason": "well on the rim of the plate" if edge else "",
-            }
-        )
-    return rows
-
-
 def measure_culture(
     facts: Sequence[Mapping[str, object]], settings: Culture, on_broken: str = "flag"
 ):
@@ -260,9 +208,10 @@ def measure_culture(
     series
         specimen_id → (frames, times, gap, pixel size or None) of every series that was measured, for the pictures.
     plates
-        Path → signals of every plate that was read.
+        (path, name) → signals of every plate that was read.
     """
-    tables, series, plates = [], {}, {}
+    tables, series = [], {}
+    plates: dict[tuple[str, str], pd.Series] = {}
     animal = facts[0]["animal_id"]
     common = {"animal_id": animal, "modality": "culture"}
     for specimen in sorted({str(f["specimen_id"]) for f in facts if f["assay"] == "scratch"}):
@@ -280,11 +229,11 @@ def measure_culture(
             continue
         series[specimen] = (frames, time_h, gap, pixel)
         tables.append(measurements.tidy(scratch_rows(gap, time_h, settings, pixel), **common_here))
-    for path in sorted({str(f["path"]) for f in facts if f["assay"] == "plate"}):
-        own = [f for f in facts if f["assay"] == "plate" and str(f["path"]) == path]
+    for path, own in by_file(facts).items():
         try:
-            tables.append(measurements.tidy(plate_rows(own), **common))
-            plates[path] = read_plate(path)
+            rows, found = file_rows(own, settings)
+            tables.append(measurements.tidy(rows, **common))
+            plates |= {(path, name): signals for name, signals in found.items()}
         except (PeriomicsError, OSError, ValueError) as error:
             if on_broken == "stop":
                 raise

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from periomics.core.errors import nearest
+from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.culture.measure import NO_INTERVAL
-from periomics.culture.plates import WELLS, read_plate, well_name
+from periomics.culture.plates import WELLS, plate_named, read_plates, well_name
+from periomics.culture.wells import READOUTS, lacking
 from periomics.imaging.readers import ImageInfo, probe
 from periomics.imaging.series import frame_files
 from periomics.imaging.whole import refuse_cut
-from periomics.study.check.opened import Look, Named
+from periomics.study.check.opened import Look, Named, Row
+
+# Where an outcome of periomics comes from pictures or volumes.
+MEASURED = ("microct", "histology", "culture")
 
 
 def look_at_series(named: Named) -> Look:
@@ -43,12 +47,20 @@ def _alike(named: Named, headers: list[ImageInfo]) -> list[Problem]:
 
 
 def look_at_plate(named: Named) -> Look:
-    """A plate's table, and whether the wells that the sheet names are on it, each once."""
-    signals = read_plate(named.path)
+    """Plates of a file, whether the wells that the sheet names are on them, each once, and whether readouts have what they need."""
+    plates = read_plates(named.path)
     problems: list[Problem] = []
-    taken: dict[tuple[str, object], int] = {}
+    taken: dict[tuple[str, str, object], int] = {}
     for row, facts in named.rows.items():
-        stated = str(facts.get("well", ""))
+        problems += _needed(named, row, facts)
+        try:
+            plate = plate_named(list(plates), str(facts.get("plate", "")), named.path)
+        except InputError as error:
+            problems += named.problem(
+                error.message, error.value, error.allowed, rows=[row], column="plate"
+            )
+            continue
+        signals, stated = plates[plate], str(facts.get("well", ""))
         try:
             well = well_name(stated)
         except ValueError:
@@ -59,8 +71,27 @@ def look_at_plate(named: Named) -> Look:
             message = f"{named.path.name} has no such well{nearest(well, signals.index)}"
             allowed = f"{len(signals)} wells, {signals.index[0]} to {signals.index[-1]}"
             problems += named.problem(message, stated, allowed, rows=[row], column="well")
-        before = taken.setdefault((well, facts.get("readout")), row)
+        before = taken.setdefault((plate, well, facts.get("readout")), row)
         if before != row:
             message = f"the well is taken already in row {before}"
             problems += named.problem(message, stated, rows=[row], column="well")
     return Look(problems)
+
+
+def _needed(named: Named, row: int, facts: Row) -> list[Problem]:
+    """What a readout lacks in the sheet, and outcomes that no signal of a plate is or becomes."""
+    problems: list[Problem] = []
+    for column in lacking(facts):
+        message = f"{facts['readout']} needs it"
+        problems += named.problem(message, rows=[row], column=column)
+    readout = str(facts.get("readout", ""))
+    known = named.dictionary
+    if (
+        readout in known.index
+        and readout not in READOUTS
+        and known.at[readout, "modality"] in MEASURED
+    ):
+        message = "is no signal of a plate, nor made of one"
+        allowed = f"{', '.join(READOUTS)}, or an outcome of the study's own"
+        problems += named.problem(message, readout, allowed, rows=[row], column="readout")
+    return problems

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from periomics.outcomes.derived import WITHIN, derive, reference
+
 PERCENT_OF_VEHICLE = "% of vehicle"
 RATIO = "ratio_to_vehicle"
-# Wells are compared within one isolation, readout, time and cue; plates that carry their own vehicle use that one.
-_WITHIN = ["animal_id", "outcome", "variant", "time", "cue"]
 
 
 def normalise_cultures(
@@ -32,6 +32,7 @@ def normalise_cultures(
     notes
         What was done, in words.
     """
+    joined, notes = derive(joined)
     culture = (joined["modality"] == "culture") & (joined["qc"] != "fail") & joined["value"].notna()
     wanted = joined["outcome"].map(dictionary["unit"]) == PERCENT_OF_VEHICLE
     done = joined["unit"] == PERCENT_OF_VEHICLE
@@ -41,9 +42,9 @@ def normalise_cultures(
     )
     has_vehicle = joined.loc[culture & (joined["role"] == "vehicle"), "outcome"].unique()
     extra &= joined["outcome"].isin(has_vehicle)
-    out, notes = joined.copy(), []
+    out = joined.copy()
     if relative.any():
-        values, reasons = _percent(joined[relative])
+        values, reasons = percent_of_vehicle(joined[relative])
         relative &= (
             joined["role"] != "blank"
         )  # blanks stay signals: they have no vehicle and take no part further on
@@ -59,7 +60,7 @@ def normalise_cultures(
             f"{int(relative.sum())} plate readouts as % of the own isolation's vehicle, {len(failed)} without one"
         )
     if extra.any():
-        values, reasons = _percent(joined[extra])
+        values, reasons = percent_of_vehicle(joined[extra])
         more = joined[extra].assign(
             value=values,
             unit=PERCENT_OF_VEHICLE,
@@ -73,14 +74,14 @@ def normalise_cultures(
     return out, notes
 
 
-def _percent(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
+def percent_of_vehicle(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
     """100 (y − blank) / (vehicle − blank) and why a row has none; blanks and vehicles are divided like samples."""
     values = pd.Series(np.nan, index=rows.index)
     reasons = pd.Series("", index=rows.index)
-    for _, group in rows.groupby(_WITHIN, dropna=False, sort=True):
+    for _, group in rows.groupby(WITHIN, dropna=False, sort=True):
         for batch, part in group.groupby("batch", sort=True):
-            blank = _reference(group, rows, part, batch, "blank")
-            vehicle = _reference(group, rows, part, batch, "vehicle")
+            blank = reference(group, rows, part, batch, "blank")
+            vehicle = reference(group, rows, part, batch, "vehicle")
             if np.isnan(vehicle):
                 reasons[part.index] = "no vehicle of the same isolation, readout and time"
                 continue
@@ -90,24 +91,3 @@ def _percent(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:
                 continue
             values[part.index] = 100 * (part["value"] - (0.0 if np.isnan(blank) else blank)) / span
     return values, reasons
-
-
-def _reference(
-    group: pd.DataFrame, rows: pd.DataFrame, part: pd.DataFrame, batch: str, role: str
-) -> float:
-    """Mean of the blanks or vehicles nearest to a plate: its own, else the isolation's, else (blanks) any of the plate."""
-    for pool in (part, group):
-        found = pool.loc[pool["role"] == role, "value"]
-        if len(found):
-            return float(found.mean())
-    if role == "blank":
-        first = part.iloc[0]
-        same = (
-            (rows["outcome"] == first["outcome"])
-            & (rows["variant"] == first["variant"])
-            & (rows["batch"] == batch)
-        )
-        found = rows.loc[same & (rows["role"] == role), "value"]
-        if len(found):
-            return float(found.mean())
-    return float("nan")

@@ -49,6 +49,11 @@ class Culture(Section):
         lt=100,
         description="a gap with more of the cells' texture is not bare (flat cells, a haze) and holds the series back",
     )
+    least_z_prime: float = Field(
+        0,
+        lt=1,
+        description="Z' of vehicle over blank wells of a plate (control wells where it has no vehicle); below, its wells carry a remark",
+    )
     pixel_size: Literal["needed", "unknown"] = Field(
         "needed",
         description="unknown: a scratch series whose pixel size neither file nor sheet states is measured in percent and hours only",
