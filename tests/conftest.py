@@ -37,6 +37,12 @@ def data() -> Path:
     return folder
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files of slow tests first: they wait for other programs, and the quick ones fill the gaps."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
+
+
 def pytest_collection_finish() -> None:
     """What the tests and their imports hold stays to the end: collecting garbage need not look at it again and again."""
     gc.collect()

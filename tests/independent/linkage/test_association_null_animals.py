@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from independent.linkage.drawn import OUTCOME, SCORE, ask, holds_its_level, rows, sheet
 
-STUDIES = 150
+STUDIES = 100
 
 
 def study(rng, sizes, sd=(), blocks=3, noise="normal", whole=False, floor=None, link=0.0):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from independent.linkage.drawn import OUTCOME, SCORE, ask, holds_its_level, rows, sheet
 
-STUDIES = 250
+STUDIES = 100
 PLAIN = (("vehicle", np.nan), ("medium", np.nan), ("vehicle_cue", np.nan), ("medium_cue", np.nan))
 DOSED = (("vehicle", np.nan), ("medium", 1.0), ("medium", 2.0), ("medium", 4.0))
 

@@ -190,16 +190,16 @@ def test_a_block_moves_all_arms_alike_unless_it_is_said_to_interact():
 
 def test_the_healing_index_is_covered_in_the_sd_of_the_studys_own_animals():
     """Fails with the population's SD for a truth: .82 of the intervals of C7-0 hold that."""
-    settings = Calibration(studies=3000)
+    settings = Calibration(studies=1200)
     table = cal.calibrate(scenario("as_planned"), index_plan(), SHEET, DICTIONARY, settings, 1)
     found = table[table["quantity"].eq("coverage") & table["outcome"].eq("hi")]
     assert len(found) and (found["truth"].abs() > 1).any()
-    assert found["share"].between(0.935, 0.965).all(), found[["claim_id", "share"]]
+    assert found["share"].between(0.93, 0.97).all(), found[["claim_id", "share"]]
     missing = cal.calibrate(
         replace(scenario("as_planned"), lost=0.1), index_plan(), SHEET, DICTIONARY, settings, 1
     )
     found = missing[missing["quantity"].eq("coverage") & missing["outcome"].eq("hi")]
-    assert found["share"].between(0.935, 0.965).all(), found[["claim_id", "share"]]
+    assert found["share"].between(0.93, 0.97).all(), found[["claim_id", "share"]]
 
 
 def test_without_a_diseased_arm_there_is_no_healing_index_to_draw():

@@ -126,3 +126,23 @@ def test_group_wise_variances_cost_what_the_noncentral_t_says():
         assert own == pytest.approx(
             stats.nct.sf(stats.t.ppf(0.975, 10), 10, d * np.sqrt(3)), abs=0.02
         )
+
+
+def test_signs_are_those_of_the_ends_of_intervals():
+    """Also with margins in SD, with bounds beyond the estimate, and with a level for each end."""
+    rng = np.random.default_rng(5)
+    k = 3000
+    form = c.Estimate(
+        estimate=rng.normal(0, 2, k),
+        se=np.where(rng.random(k) < 0.05, np.nan, rng.uniform(0.3, 1.5, k)),
+        df=rng.uniform(2, 30, k),
+        low=np.where(rng.random(k) < 0.3, rng.uniform(0, 1, k), 0.0),
+        high=np.where(rng.random(k) < 0.3, rng.uniform(0, 1, k), 0.0),
+    )
+    margin = np.where(rng.random(k) < 0.6, rng.choice([-0.5, 0.5, 1.0], k), np.nan)
+    levels = rng.uniform(0.5, 0.99, k), rng.uniform(0.5, 0.99, k)
+    for asked in (form, form.against(margin, rng.uniform(0.5, 2, k))):
+        ends, found = c.interval(asked, *levels), c.signs(asked, *levels)
+        for end, sign in zip(ends, found, strict=True):
+            assert np.array_equal(np.sign(end), np.sign(sign), equal_nan=True)
+            assert 0.05 < np.mean(end > 0) < 0.95

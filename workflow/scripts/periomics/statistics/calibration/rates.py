@@ -48,6 +48,7 @@ from periomics.statistics.kernels.contrasts import (
     Estimate,
     Floats,
     one_sample,
+    signs,
     summarise,
     without_events,
 )
@@ -283,7 +284,7 @@ def _chunk(
     for claim in (c for c in plan.claims if c.id in what.within):
         units = scenario.n or what.within[claim.id]
         forms[claim.id] = _within_forms(claim, plan, facts, units, studies, rng)
-    decisions = decide(plan, forms, loads=loads)
+    decisions = decide(plan, forms, loads=loads, ends=signs)
     told = {
         c.id: _told(c, what, known, drawn) for c in plan.claims if known and c.id not in what.within
     }

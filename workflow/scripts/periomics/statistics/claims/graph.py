@@ -6,7 +6,7 @@ arrays of shape (..., outcomes), so that a study (one row) and a calibration (a 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -32,6 +32,8 @@ from periomics.study.claims import NO_BENEFIT
 ExactOutcomes = Mapping[int, ExactForms]
 NONE_EXACT: Mapping[str, ExactOutcomes] = MappingProxyType({})
 NO_LOADS: Mapping[str, Floats] = MappingProxyType({})
+# Level of the lower end and of the upper one: `contrasts.interval` and `contrasts.signs`.
+Ends = Callable[[Estimate, Floats, Floats], tuple[Floats, Floats]]
 NOTHING = Estimate(np.array(np.nan), np.array(np.nan), np.array(np.nan))
 
 
@@ -141,6 +143,8 @@ def decide(
     forms: Mapping[str, Forms],
     exact: Mapping[str, ExactOutcomes] = NONE_EXACT,
     loads: Mapping[str, Floats] = NO_LOADS,
+    *,
+    ends: Ends = interval,
 ) -> dict[str, Decision]:
     """Walk the claims in their order.
 
@@ -155,6 +159,8 @@ def decide(
         `forms`. Of one study only.
     loads
         Claim id → `families.load` of its outcomes, for families corrected by Dunnett's test.
+    ends
+        `contrasts.interval`, or `contrasts.signs` where only the verdicts count.
 
     Returns
     -------
@@ -178,7 +184,7 @@ def decide(
         effects = [a.forms.effect for a in asked]
         levels = corrected(plan, family, [a.sides for a in asked], effects, loads)
         for c, a, level in zip(family, asked, levels, strict=True):
-            out[c.id] = _decision(plan, c, a, level)
+            out[c.id] = _decision(plan, c, a, level, ends)
             done[c.id] = c
     return {c.id: out[c.id] for c in plan.claims}
 
@@ -257,7 +263,7 @@ def _asked(
     )
 
 
-def _decision(plan: Plan, claim: Claim, asked: Asked, levels: Levels) -> Decision:
+def _decision(plan: Plan, claim: Claim, asked: Asked, levels: Levels, of: Ends) -> Decision:
     """Verdicts of a claim at the levels of its family."""
     forms, exact, _, p, no_deficit, waiting, unjudged = asked
     takes_part = ~(no_deficit | waiting | unjudged)
@@ -269,7 +275,7 @@ def _decision(plan: Plan, claim: Claim, asked: Asked, levels: Levels) -> Decisio
     waiting = waiting | (takes_part & (levels.claimed == 0))
     claimed = np.where(claimed > 0, claimed, plan.alpha)
     tails = 2 if claim.kind in NO_BENEFIT else 1
-    ends = ends_of(claim.kind, forms, claimed, refuted, improved)
+    ends = ends_of(claim.kind, forms, claimed, refuted, improved, of)
     for i, own in exact.items():
         for (lower, upper), form, (low, high) in zip(
             ends, own, _levels_of_ends(claim.kind, claimed, refuted, improved), strict=True
@@ -298,14 +304,20 @@ def _decision(plan: Plan, claim: Claim, asked: Asked, levels: Levels) -> Decisio
 
 
 def ends_of(
-    kind: str, forms: Forms, claimed: Floats, refuted: Floats, improved: Floats
+    kind: str,
+    forms: Forms,
+    claimed: Floats,
+    refuted: Floats,
+    improved: Floats,
+    of: Ends = interval,
 ) -> list[tuple[Floats, Floats]]:
     """Intervals of effect, effect − margin and effect + margin, each end at the level (an alpha) of the side that it decides."""
     tails = 2 if kind in NO_BENEFIT else 1
     levels = _levels_of_ends(kind, claimed, refuted, improved)
+    asked = forms if kind == "equivalence" else forms._replace(below=NOTHING)
     found = (
-        interval(form, 1 - tails * low, 1 - tails * high)
-        for form, (low, high) in zip(forms, levels, strict=True)
+        of(form, 1 - tails * low, 1 - tails * high)
+        for form, (low, high) in zip(asked, levels, strict=True)
     )
     return [(np.array(lower), np.array(upper)) for lower, upper in found]
 

@@ -100,10 +100,10 @@ def _tipping(
 ) -> float:
     """The least distance at which the verdict falls; NaN where it does not."""
     tails = 2 if claim.kind in NO_BENEFIT else 1
-    levels = [
+    claimed, refuted, improved = (
         np.asarray((1 - float(row[c])) / tails if np.isfinite(row[c]) else np.nan)
         for c in ("level", "level_refuted", "level_improved")
-    ]
+    )
     own = _rows(analysis, claim, outcome, float(row["time"]))
 
     def stands(distance: float) -> bool:
@@ -116,7 +116,7 @@ def _tipping(
         forms, _ = claim_forms(analysis.of(moved), claim, outcome)
         if isinstance(forms, ExactForms):
             return True
-        ends = ends_of(claim.kind, forms, *levels)
+        ends = ends_of(claim.kind, forms, claimed, refuted, improved)
         return bool(v.passed(v.judge(claim.kind, *ends[0], *ends[1], *ends[2])).all())
 
     low, high = 0.0, REACH

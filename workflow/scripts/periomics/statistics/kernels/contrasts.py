@@ -335,7 +335,7 @@ def _below(form: Estimate) -> Floats:
     """Chance of so small a t at the margin in SD."""
     size = form.margin * form.spread
     with np.errstate(invalid="ignore", divide="ignore"):
-        t, nc = (form.estimate + size + form.high) / form.se, size / form.se
+        t, nc = (form.estimate + size) / form.se, (size - form.high) / form.se
     fine = np.isfinite(t) & np.isfinite(nc) & np.isfinite(form.df)
     p = noncentral_t_cdf(*(np.where(fine, x, 1.0) for x in (t, form.df, nc)))
     return np.where(fine, p, np.nan)
@@ -363,6 +363,20 @@ def p_below(form: Estimate) -> Floats:
     if np.isfinite(form.margin).any():
         return np.where(np.isfinite(form.margin), _below(form), plain)
     return plain
+
+
+def signs(
+    form: Estimate, level: ArrayLike, upper_level: ArrayLike | None = None
+) -> tuple[Floats, Floats]:
+    """Two numbers with the signs of the ends of `interval`, by p-values: for simulations, which only judge.
+
+    An end lies beyond 0 where the one-sided p-value is below its half of 1 − level; no root is searched.
+    """
+    lower, upper = (
+        0.5 - np.asarray(x, float) / 2
+        for x in (level, level if upper_level is None else upper_level)
+    )
+    return lower - p_above(form), p_below(form) - upper
 
 
 def refusal(arms: Arms, weights: ArrayLike, names: list[str]) -> str:

@@ -19,7 +19,7 @@ from periomics.statistics.claims.graph import (
     sd_margin_forms,
 )
 from periomics.statistics.claims.plan import Claim, Plan
-from periomics.statistics.kernels.contrasts import Arms, Floats, one_sample, summarise
+from periomics.statistics.kernels.contrasts import Arms, Floats, one_sample, signs, summarise
 from periomics.statistics.planning.planned_truth import Truth, effect_of_claim, index_sd
 from periomics.study.claims import COMPOSITE
 
@@ -82,12 +82,12 @@ def simulate(
         forms, loads = _forms(
             plan, t, within, n=n, studies=k, rng=rng, correlation=correlation, factor=factor
         )
-        _count(graph, plan, decide(plan, forms, loads=loads))
+        _count(graph, plan, decide(plan, forms, loads=loads, ends=signs))
         for claim in plan.claims:
             if by_themselves is not None and claim.id not in by_themselves:
                 continue
             single = replace(plan, claims=(replace(claim, after=(), correction="none"),))
-            _count(alone, single, decide(single, {claim.id: forms[claim.id]}))
+            _count(alone, single, decide(single, {claim.id: forms[claim.id]}, ends=signs))
         done += k
     return Power(
         {k: x / studies for k, x in alone.items()}, {k: x / studies for k, x in graph.items()}
