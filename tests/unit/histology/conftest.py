@@ -13,7 +13,7 @@ sys.path.insert(0, str(Path(__file__).parent))
 from histology_study import ROOT, STAINS
 
 from periomics.histology.batch import batch_rows, pool, sample_section
-from periomics.histology.laminin import band_peaks
+from periomics.histology.laminin import contrasts
 from periomics.histology.measure import measure_section
 from periomics.histology.sections import with_masks
 from periomics.histology.settings import stain_settings
@@ -46,13 +46,13 @@ def opened(section, settings):
 def batch_of(sections, settings):
     """Row of the batch table of opened sections."""
 
-    def peaks(white, pair):
-        return np.concatenate([band_peaks(o, settings, white, pair) for o in sections])
+    def along(white, pair, control):
+        return np.concatenate([contrasts(o, settings, white, pair) for o in sections])
 
     row = pool(
         [sample_section(o) for o in sections],
         settings,
-        peaks if settings.detector == "laminin" else None,
+        along if settings.detector == "laminin" else None,
     )
     return batch_rows(pd.DataFrame([row]))[settings.stain], row
 

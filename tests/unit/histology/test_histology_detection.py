@@ -331,9 +331,13 @@ def test_a_batch_without_stain_falls_back_to_the_config_and_says_so():
     opened = with_masks(rgb, 0.5, 1.0, [Annotation(CT, box(0, 40, 200, 200))], settings_x)
     row = pool([sample_section(opened)], settings_x)
     assert (row["threshold"], row["rule"]) == (0.25, "fixed")
-    assert "DAB" in row["reason"]
+    assert row["fallback"].startswith("DAB: only 0 of ")
     assert [row[f"white_{c}"] for c in "rgb"] == [240, 240, 240]
     assert batch_rows(pd.DataFrame([row]))["X"].threshold == 0.25
+    fact = {"section_id": "S", "specimen_id": "s", "animal_id": "a"}
+    rows = measure_section(opened, settings_x, batch_rows(pd.DataFrame([row]))["X"], fact).rows
+    assert {r["qc"] for r in rows} == {"hold"}
+    assert "config's value stands for a threshold: DAB: only 0 of" in rows[0]["qc_reason"]
     control = block(detector="vessels", threshold="negative_control")
     row = pool([sample_section(opened), sample_section(opened, control=True)], control)
     assert row["rule"] == "negative_control"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -13,7 +13,7 @@ import pandas as pd
 from periomics.core.errors import InputError
 from periomics.histology import thresholds
 from periomics.histology.sections import Opened
-from periomics.histology.settings import StainSettings
+from periomics.histology.settings import USES_SECOND, StainSettings
 from periomics.imaging import stains
 
 COLUMNS = (
@@ -35,10 +35,15 @@ FURTHER = (
     "angle_deg",
     "n_pixels",
     "reason",
+    "fallback",
     "odd",
 )
 # Pixels that one section gives to the pool, at most.
 SAMPLE = 40_000
+# Paler pixels (mean OD) are glass where levels are looked for. Where the white point lies on a peak of glass, more pixels are within
+# the first number of grey levels of it than between the first and the second below it.
+GLASS_OD = 0.03
+PEAK, BESIDE = 6, 18
 
 
 @dataclass(frozen=True)
@@ -54,13 +59,15 @@ class Sample:
 @dataclass(frozen=True)
 class BatchRow:
     """What a section takes from its batch; `threshold` is for the stain looked for, `second` for the other one;
-    `odd` holds why sections (by `sections.section_name`) are unlike the others of the batch."""
+    `tissue_od` is 0 where no glass was seen, so that none is looked for; `fallback` says of which stain and why the config's value
+    stands for a rule; `odd` holds why sections (by `sections.section_name`) are unlike the others of the batch."""
 
     white: tuple[float, float, float]
     vectors: np.ndarray
     threshold: float
     second: float
     tissue_od: float
+    fallback: str = ""
     odd: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -82,10 +89,10 @@ def sample_section(
 def pool(
     samples: Iterable[Sample],
     settings: StainSettings,
-    peaks: Callable[[np.ndarray, stains.StainPair], np.ndarray] | None = None,
+    along: Callable[[np.ndarray, stains.StainPair, bool], np.ndarray] | None = None,
 ) -> dict[str, object]:
-    """Row of the batch table for one stain; `peaks` gives, for a white point and vectors, what the stained level of the
-    rule half_maximum is taken from where the stain is a thin line.
+    """Row of the batch table for one stain; `along` gives, for a white point and vectors, the contrast along the lines of
+    the sections, or of the negative controls, where the stain is a thin line: its threshold is of that.
 
     The white point is the config's, else the 98th percentile of each channel over the pooled pixels; vectors are fixed, or
     estimated where the config asks for it; thresholds follow the config's rules and fall back to its values, with the
@@ -100,11 +107,7 @@ def pool(
     sections = [s for s in samples if not s.control]
     if not sections:
         raise InputError(f"no section of stain {settings.stain} in this batch could be read")
-    white = (
-        np.asarray(settings.white)
-        if settings.white
-        else stains.white_from_histogram(np.sum([s.histogram for s in sections], axis=0))
-    )
+    white = white_of(sections, settings)
     colours = np.concatenate([s.colours for s in sections])
     pair, angle, reason = settings.pair, stains.angle_between(*settings.pair.vectors), ""
     od = stains.optical_density(colours, white)
@@ -113,16 +116,25 @@ def pool(
     amounts = stains.separate(colours[None], white, pair)
     controls = [s.colours for s in samples if s.control]
     control = stains.separate(np.concatenate(controls)[None], white, pair) if controls else None
-    found, rules, reasons = [], [], [reason] if reason else []
-    line = peaks(white, pair) if peaks and settings.threshold == "half_maximum" else None
-    for index, rule, value, top in (
-        (settings.target, settings.threshold, settings.threshold_value, line),
-        (1 - settings.target, settings.second_threshold, settings.second_value, None),
+    found, rules, fallbacks = [], [], []
+    tissue = od.mean(axis=1) >= GLASS_OD
+    for index, rule, value in (
+        (settings.target, settings.threshold, settings.threshold_value),
+        (1 - settings.target, settings.second_threshold, settings.second_value),
     ):
         blank = None if control is None else control[index][0]
-        number, why = _threshold(rule, amounts[index][0], amounts[1 - index][0], blank, top)
+        values, other = (
+            np.where(tissue, amounts[k][0], np.nan) if rule == "two_levels" else amounts[k][0]
+            for k in (index, 1 - index)
+        )
+        if along and index == settings.target:
+            values = along(white, pair, False)
+            blank, other = along(white, pair, True) if controls else None, np.zeros_like(values)
+        number, why = _threshold(rule, values, other, blank)
         if rule != "fixed" and not np.isfinite(number):
-            rule, reasons = "fixed", [*reasons, f"{pair.stains[index]}: {why}"]
+            if index == settings.target or settings.detector in USES_SECOND:
+                fallbacks.append(f"{pair.stains[index]}: {why}")
+            rule = "fixed"
         found.append(value if rule == "fixed" else number)
         rules.append(rule)
     return {
@@ -137,13 +149,39 @@ def pool(
         "source": "config" if settings.white else pair.source,
         "threshold_second": found[1],
         "rule_second": rules[1],
-        "tissue_od": float(np.median(od.mean(axis=1))),
+        "tissue_od": _typical(od.mean(axis=1), amounts[settings.target][0] < found[0])
+        if settings.white or _glass_peak(sections, white)
+        else 0.0,
         "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
         "angle_deg": angle,
         "n_pixels": len(colours),
-        "reason": "; ".join(reasons),
+        "reason": reason,
+        "fallback": "; ".join(fallbacks),
         "odd": "{}",
     }
+
+
+def white_of(sections: Sequence[Sample], settings: StainSettings) -> np.ndarray:
+    """The white point (3,) of sections: the config's, else from the pooled pixels."""
+    if settings.white:
+        return np.asarray(settings.white)
+    return stains.white_from_histogram(np.sum([s.histogram for s in sections], axis=0))
+
+
+def _typical(density: np.ndarray, unstained: np.ndarray) -> float:
+    """Typical density of tissue without the stain that is looked for: glass is told from the palest, however much is stained."""
+    pale = density[unstained & (density >= GLASS_OD)]
+    return float(np.median(pale if len(pale) >= thresholds.MIN_PIXELS else density))
+
+
+def _glass_peak(sections: list[Sample], white: np.ndarray) -> bool:
+    """Whether the white point lies on a peak of glass, and not in the tail of pale tissue."""
+    total = np.sum([s.histogram for s in sections], axis=0)
+    for counts, point in zip(total, np.round(white).astype(int), strict=True):
+        near = counts[max(0, point - PEAK) :].sum()
+        if near <= counts[max(0, point - BESIDE) : max(0, point - PEAK)].sum():
+            return False
+    return True
 
 
 def _threshold(
@@ -151,12 +189,13 @@ def _threshold(
     values: np.ndarray,
     other: np.ndarray,
     control: np.ndarray | None,
-    peaks: np.ndarray | None,
 ) -> tuple[float, str]:
     if rule == "otsu":
         return thresholds.otsu(values, other)
     if rule == "half_maximum":
-        return thresholds.half_maximum(values, peaks=peaks, other=other)
+        return thresholds.half_maximum(values, other=other)
+    if rule == "two_levels":
+        return thresholds.two_levels(values, other)
     if rule == "half_median":
         return thresholds.half_median(values)
     if rule == "negative_control":
@@ -180,10 +219,11 @@ def batch_rows(table: pd.DataFrame, where: object = "") -> dict[str, BatchRow]:
 
 def _row(row: Mapping[str, Any]) -> BatchRow:
     return BatchRow(
-        (float(row["white_r"]), float(row["white_g"]), float(row["white_b"])),
-        stains.parse_vectors(str(row["vectors"])),
-        float(row["threshold"]),
-        float(row["threshold_second"]),
-        float(row["tissue_od"]),
-        json.loads(str(row["odd"])),
+        white=(float(row["white_r"]), float(row["white_g"]), float(row["white_b"])),
+        vectors=stains.parse_vectors(str(row["vectors"])),
+        threshold=float(row["threshold"]),
+        second=float(row["threshold_second"]),
+        tissue_od=float(row["tissue_od"]),
+        fallback="" if pd.isna(row["fallback"]) else str(row["fallback"]),
+        odd=json.loads(str(row["odd"])),
     )

@@ -23,6 +23,9 @@ from periomics.histology.detection import (
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import need, outlines
 
+# Random placements of the empty lacunae among all.
+DRAWS = 100
+
 
 @dataclass(frozen=True)
 class Options:
@@ -74,7 +77,8 @@ def _solidity(labels: np.ndarray) -> np.ndarray:
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Empty lacunae `elac` (% of empty and occupied), `elac_area` (1/mm² bone), necrotic bone `necr` (% of bone area).
+    """Empty lacunae `elac` (% of empty and occupied), `elac_area` (1/mm² bone), necrotic bone `necr` (% of bone area),
+    and by how much that is more than as many empty ones at random among all lacunae would make, `necr_excess` (points).
 
     A lacuna is a hole in the eosin of the matrix, or a nucleus, of a lacuna's size and shape, wholly inside the bone. It is
     occupied with a nuclear area of at least `nucleus_um2`; where only pale haematoxylin reaches that area beside a speck of
@@ -109,7 +113,43 @@ def measure(
             rows.append(
                 area_share(name, roi, dead, bone.area, n_sub=empty, method=how, variant=label_k)
             )
+    if name := outcome_name(settings, "excess", "necr_excess"):
+        rows.append(_excess(name, prepared, table, options))
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+
+
+def _excess(
+    name: str, prepared: Prepared, table: pd.DataFrame, options: Options
+) -> dict[str, object]:
+    """The row of necrotic area beyond random placement."""
+    told = table[table["counted"]]
+    places, empty = told[["x_um", "y_um"]].to_numpy(), (told["class"] == "empty").to_numpy()
+    bone, rule = _bone_um(prepared), (options.cluster_k, options.cluster_um)
+    dead = necrotic_area(places[empty], bone, *rule)
+    by_chance = random_area(places, int(empty.sum()), bone, *rule)
+    how = f"clusters of {rule[0]} empty lacunae within {rule[1]:g} um, less their mean area over {DRAWS} random placements"
+    value, of = 100 * (dead - by_chance) / max(bone.area, 1e-9), (dead - by_chance) * 1e-6
+    return measurement(
+        name,
+        prepared.settings.roi,
+        value,
+        "%",
+        Of(of, bone.area * 1e-6, "mm2"),
+        n_sub=len(told),
+        method=how,
+    )
+
+
+def random_area(places: np.ndarray, empty: int, bone, k: int, reach_um: float) -> float:
+    """Mean of `necrotic_area` (µm²) over draws of so many empty ones among all lacunae: what their number alone makes of it.
+
+    The draws are the same for the same numbers of lacunae, so that a section measured twice gives one value.
+    """
+    rng = np.random.default_rng([len(places), empty])
+    if empty in (0, len(places)):
+        return necrotic_area(places[: empty or 0], bone, k, reach_um)
+    drawn = (rng.permutation(len(places))[:empty] for _ in range(DRAWS))
+    return float(np.mean([necrotic_area(places[d], bone, k, reach_um) for d in drawn]))
 
 
 def _bone_um(prepared: Prepared):

@@ -19,12 +19,16 @@ from periomics.imaging.unroll import resample, unroll
 @dataclass(frozen=True)
 class Options:
     """band_um: width of the band along the line; step_um between samples; run_um: shorter stained runs and gaps are noise;
-    edge_um: pixels this close to the implant are mixed with metal and left out."""
+    edge_um: pixels this close to the implant are mixed with metal and left out; behind_um, behind_to_um: from where to where
+    the tissue behind the line lies, along_um: over which length of it its level is taken."""
 
     band_um: float = 3.0
     step_um: float = 0.5
     run_um: float = 2.0
     edge_um: float = 0.75
+    behind_um: float = 3.0
+    behind_to_um: float = 7.0
+    along_um: float = 15.0
 
 
 def find(
@@ -32,46 +36,58 @@ def find(
 ) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
     """Per interface line: its points (n, 2) in pixels, arc (n,) in µm from the gingival margin, stained (n,).
 
-    A position is stained if the band's maximum across the line reaches the threshold, in runs of at least `run_um`;
-    unstained runs below `run_um` are bridged. The implant's own pixels are left out.
+    A position is stained if its contrast reaches the threshold, in runs of at least `run_um`; unstained runs below `run_um` are
+    bridged. The implant's own pixels are left out.
     """
     pixel = prepared.pixel_um
-    amount = np.where(
-        dilate(prepared.opened.implant, options.edge_um, pixel), np.float32(np.nan), prepared.target
-    )
     found = []
     for line in lines(prepared.opened, prepared.settings.roi):
         line = _from_margin(line, prepared)
-        band = unroll(amount, line, options.band_um / pixel, options.step_um / pixel)
-        best = band_maximum(band.values)
-        step = band.length * pixel / len(best)
+        contrast, arc = contrast_along(prepared.target, prepared.opened, line, options)
+        step = (arc[-1] + arc[0]) / len(arc)
         stained = long_runs(
-            best >= prepared.threshold * factor, max(1, int(np.ceil(options.run_um / step - 1e-9)))
+            contrast >= prepared.threshold * factor,
+            max(1, int(np.ceil(options.run_um / step - 1e-9))),
         )
         points = resample(line, options.step_um / pixel)[0]
-        found.append((points, band.arc * pixel, stained))
+        found.append((points, arc, stained))
     return found
 
 
-def band_maximum(values: np.ndarray) -> np.ndarray:
-    """Maximum across the band (n_arc, n_depth), -inf where nothing of it is tissue."""
-    return np.where(np.isfinite(values), values, -np.inf).max(axis=1)
+def contrast_along(
+    amount: np.ndarray, opened: Opened, line: np.ndarray, options: Options
+) -> tuple[np.ndarray, np.ndarray]:
+    """How far the band's maximum across a line stands above the tissue behind it, and the arc (µm) of each position.
+
+    Behind is the side without the implant; of a line with tissue on both sides the paler one. A fringe of the metal and stain
+    in the cells raise the whole line alike or not at all, and blur spreads a thin line: what counts is the contrast.
+    """
+    from scipy.ndimage import median_filter
+
+    pixel, step = opened.pixel_um, options.step_um / opened.pixel_um
+    metal = dilate(opened.implant, options.edge_um, pixel)
+    free = np.where(metal, np.float32(np.nan), amount)
+    band = unroll(free, line, options.band_um / pixel, step)
+    best = np.where(np.isfinite(band.values), band.values, -np.inf).max(axis=1)
+    near, far = options.behind_um / pixel, options.behind_to_um / pixel
+    sides = [unroll(free, line, 0, step, d).values for d in ((-far, -near), (near, far))]
+    tissue = [s for s in sides if np.isfinite(s).mean() >= 0.5] or sides
+    levels = [np.median(np.where(np.isfinite(s), s, 0), axis=1) for s in tissue]
+    behind = levels[int(np.argmin([np.median(v) for v in levels]))]
+    size = max(1, round(options.along_um / options.step_um))
+    return best - median_filter(behind, size, mode="nearest"), band.arc * pixel
 
 
-def band_peaks(
+def contrasts(
     opened: Opened, settings: StainSettings, white: np.ndarray, pair: StainPair
 ) -> np.ndarray:
-    """Maxima across the band along all interface lines of a section, from which a batch takes the stained level."""
+    """Contrast along all interface lines of a section, from which a batch takes its threshold."""
     options = options_from(Options, settings.options, f"histology/stains/{settings.stain}/options")
-    pixel = opened.pixel_um
     amount = separate(opened.rgb, white, pair)[settings.target]
-    (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / pixel)
-    smooth[dilate(opened.implant, options.edge_um, pixel)] = np.nan
-    bands = [
-        unroll(smooth, line, options.band_um / pixel, options.step_um / pixel)
-        for line in lines(opened, settings.roi)
-    ]
-    return np.concatenate([band_maximum(b.values) for b in bands])
+    (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / opened.pixel_um)
+    found = [contrast_along(smooth, opened, x, options)[0] for x in lines(opened, settings.roi)]
+    values = np.concatenate(found)
+    return values[np.isfinite(values)]
 
 
 def long_runs(flags: np.ndarray, least: int) -> np.ndarray:
@@ -116,7 +132,11 @@ def measure(
     """
     settings, roi = prepared.settings, prepared.settings.roi
     found = find(prepared, options, factor)
-    method = f"band of {options.band_um:g} um, maximum at or above {prepared.threshold * factor:.4f} OD, runs of {options.run_um:g} um"
+    level = prepared.threshold * factor
+    method = (
+        f"band of {options.band_um:g} um, maximum at least {level:.4f} OD above the tissue behind, "
+        f"runs of {options.run_um:g} um"
+    )
     lengths = [(arc[-1] + arc[0], stained) for _, arc, stained in found]
     total = float(sum(length for length, _ in lengths))
     covered = float(sum(length * stained.mean() for length, stained in lengths))

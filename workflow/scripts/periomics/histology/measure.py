@@ -29,7 +29,12 @@ RESULTS = {
     "vessels": {"density": "mvd", "area": "va", "diameter": "vd"},
     "neutrophils": {"density": "neu", "area": "neu_area"},
     "nuclei": {"positive": "", "h_score": ""},
-    "lacunae": {"share": "elac", "density": "elac_area", "necrosis": "necr"},
+    "lacunae": {
+        "share": "elac",
+        "density": "elac_area",
+        "necrosis": "necr",
+        "excess": "necr_excess",
+    },
     "laminin": {"share": "ln332", "gaps": "ln332_gaps"},
     "area": {"share": ""},
 }
@@ -111,6 +116,8 @@ def measure_section(
     common = common_columns(fact)
     found = quality.facts(opened, settings, batch)
     reasons = [f.describe() for f in found if f.beyond]
+    if batch.fallback:
+        reasons.append(f"the config's value stands for a threshold: {batch.fallback}")
     if why := batch.odd.get(section_name(fact)):
         reasons.append(f"unlike its stain batch: {why}")
     if reason := "; ".join(reasons):

@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import ArrayLike
 
-from periomics.histology.batch import Sample
+from periomics.histology.batch import GLASS_OD, Sample, white_of
 from periomics.histology.settings import StainSettings
-from periomics.histology.thresholds import stained_level
+from periomics.histology.thresholds import MIN_PIXELS, stained_level, two_levels
 from periomics.imaging import stains
 
 # How far a section may lie from the median of its batch: in density by the larger of the two (OD, share of the median), in the
 # amount of what is stained by a factor. Sections of one batch differ by some 15 % in strength and by 5 grey values in white.
 DENSITY_OD, DENSITY_SHARE = 0.04, 0.25
 LEVEL_FACTOR = 1.6
+# Positions of a line that must be stained for their level to be told.
+LEAST_LINE = 10
 # Paler pixels (share of the batch's typical density) are glass.
 GLASS = 0.4
 
@@ -24,29 +26,38 @@ GLASS = 0.4
 @dataclass(frozen=True)
 class Looks:
     """What a section shows with the white point of all: typical density of its tissue, typical amount of either stain (background
-    of the one that is looked for), and how far clearly stained pixels stand above it (NaN where there are too few)."""
+    of the one that is looked for), and how far clearly stained pixels stand above it (NaN where there are too few). With the rule
+    two_levels the tissue is that without the stain: how much of it is stained is no oddity."""
 
     tissue: float
     amounts: tuple[float, float]
     level: float
 
 
-def odd_members(samples: Sequence[Sample], settings: StainSettings) -> dict[int, str]:
+def odd_members(
+    samples: Sequence[Sample], settings: StainSettings, lines: Sequence[np.ndarray] | None = None
+) -> dict[int, str]:
     """Index and reason of every section that is unlike the median of the batch; of two that differ, both.
 
-    Negative controls are not looked at. The level of thin lines depends on how much of the line is stained and is left out.
+    Negative controls are not looked at. Of a thin line `lines` holds each section's contrast along it.
     """
     at = [k for k, s in enumerate(samples) if not s.control]
     if len(at) < 2:
         return {}
-    white = settings.white or stains.white_from_histogram(
-        np.sum([samples[k].histogram for k in at], axis=0)
-    )
+    white = white_of([samples[k] for k in at], settings)
     typical = [
         np.median(stains.optical_density(samples[k].colours, white).mean(axis=1)) for k in at
     ]
     glass = GLASS * float(np.median(typical))
-    looks = {k: _looks(samples[k].colours, white, glass, settings) for k in at}
+    if settings.threshold == "two_levels" and lines is None:
+        looks = dict(
+            zip(at, _parted([samples[k].colours for k in at], white, settings), strict=True)
+        )
+    else:
+        looks = {k: _looks(samples[k].colours, white, glass, settings) for k in at}
+    if lines is not None:
+        rises = _rises([lines[k] for k in at])
+        looks = {k: replace(looks[k], level=rise) for k, rise in zip(at, rises, strict=True)}
     found = {}
     for k in at:
         # The median of two is their mean, from which neither is far: each is set against the other.
@@ -79,13 +90,68 @@ def _looks(colours: np.ndarray, white: ArrayLike, glass: float, settings: StainS
     )
 
 
+def _parted(
+    all_colours: Sequence[np.ndarray], white: ArrayLike, settings: StainSettings
+) -> list[Looks]:
+    """Looks of sections of which any share may be stained: each is parted by its own levels, or where it shows but one level
+    by the middle of the others'."""
+    nan, amounts, found = float("nan"), [], []
+    for colours in all_colours:
+        density = stains.optical_density(colours, white).mean(axis=1)
+        both = np.stack([a[0] for a in stains.separate(colours[None], white, settings.pair)])
+        amounts.append((density[density >= GLASS_OD], both[:, density >= GLASS_OD]))
+        target, other = amounts[-1][1][[settings.target, 1 - settings.target]]
+        found.append(two_levels(target, other)[0])
+    if not np.isfinite(found).any():
+        return [Looks(nan, (nan, nan), nan) for _ in amounts]
+    looks = []
+    for (density, both), own in zip(amounts, found, strict=True):
+        target, level = both[settings.target], own if np.isfinite(own) else np.nanmedian(found)
+        stained, free = target >= level, target < level
+        if free.any():  # edges of what is stained are mixed pixels
+            free = target < (np.median(target[free]) + level) / 2
+        parts = [
+            np.array([np.median(v[part]) for v in (density, *both)])
+            if np.count_nonzero(part) >= MIN_PIXELS
+            else np.full(3, nan)
+            for part in (free, stained)
+        ]
+        rise = parts[1] - parts[0]
+        looks.append(
+            Looks(
+                float(parts[0][0]),
+                (float(parts[0][1]), float(parts[0][2])),
+                float(rise[1 + settings.target]),
+            )
+        )
+    return looks
+
+
+def _rises(lines: Sequence[np.ndarray]) -> list[float]:
+    """How far stained positions of each line stand above the others of it, or of the batch where it shows but one level."""
+    found = [two_levels(v)[0] for v in lines]
+    if not np.isfinite(found).any():
+        return [float("nan")] * len(lines)
+    free = [
+        float(np.median(v[v < level])) if (v < level).any() else float("nan")
+        for v, level in zip(lines, found, strict=True)
+    ]
+    rises = []
+    for values, own, low in zip(lines, found, free, strict=True):
+        stained = values >= (own if np.isfinite(own) else np.nanmedian(found))
+        low = low if np.isfinite(low) else float(np.nanmedian(free))
+        some = np.count_nonzero(stained) >= LEAST_LINE
+        rises.append(float(np.median(values[stained])) - low if some else float("nan"))
+    return rises
+
+
 def _unlike(one: Looks, others: Sequence[Looks], settings: StainSettings) -> str:
     reasons = []
     values = [("density of the tissue", one.tissue, [o.tissue for o in others])]
     for k, stain in enumerate(settings.pair.stains):
         values.append((f"typical {stain}", one.amounts[k], [o.amounts[k] for o in others]))
     for name, value, all_values in values:
-        middle = float(np.median(all_values))
+        middle = float(np.median([v for v in all_values if np.isfinite(v)] or [np.nan]))
         if abs(value - middle) > max(DENSITY_OD, DENSITY_SHARE * abs(middle)):
             reasons.append(f"{name} {value:.2f} OD, batch {middle:.2f}")
     levels = [o.level for o in others if np.isfinite(o.level)]

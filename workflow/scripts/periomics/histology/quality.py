@@ -62,6 +62,8 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
         black = (low >= BLACK_OD) & (high - low < GREY * fine.mean(axis=1))
         share = 100 * float(black.mean())
         found.append(Fact("black in the tissue", share, "%", settings.max_black_percent))
+    lost = len(batch.fallback.split("; ")) if batch.fallback else 0
+    found.append(Fact("thresholds that the batch does not give", lost, "", 0))
     bars = burnt_in(opened, batch.white)
     found.append(Fact("bars drawn into the picture", bars, "", 0))
     light = uneven_light(od, inside, tissue)

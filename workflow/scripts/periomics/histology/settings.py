@@ -14,9 +14,16 @@ from periomics.study.settings.section import check_keys
 # Which of the pair the readout is about (the other is the counterstain or the matrix).
 TARGET = {"lacunae": 0}
 # Rules by detector for the stain looked for and the other one, where they differ from half_maximum and otsu: nuclei keep the
-# fixed 0.2 OD that pathologists know from QuPath; the eosin of bone is a matrix with holes.
-RULES = {"nuclei": ("fixed", "otsu"), "lacunae": ("half_maximum", "half_median")}
+# fixed 0.2 OD that pathologists know from QuPath; the eosin of bone is a matrix with holes; the share of an area or a line may be any.
+RULES = {
+    "nuclei": ("fixed", "otsu"),
+    "lacunae": ("half_maximum", "half_median"),
+    "area": ("two_levels", "otsu"),
+    "laminin": ("two_levels", "otsu"),
+}
 FIXED_OD = 0.2
+# Detectors that look at the other stain as well.
+USES_SECOND = ("neutrophils", "nuclei", "lacunae")
 # Region in which a detector measures, where it is not the tissue around the implant.
 ROI = {"nuclei": "pie", "lacunae": "bone", "laminin": "interface"}
 

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, SpecimenError, nearest
-from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section
-from periomics.histology.laminin import band_peaks
+from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section, white_of
+from periomics.histology.laminin import contrasts
 from periomics.histology.members import minority, odd_members
 from periomics.histology.sections import open_section, section_name, sheet_pixel
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
+from periomics.imaging.stains import StainPair
 
 # Pixel size at which a whole slide is looked at for its white point.
 OVERVIEW_UM = 8.0
@@ -72,20 +75,32 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
             warn(f"section {fact['section_id']} is left out of its batch: {error}")
             continue
         read.append(fact)
-    odd = odd_members(samples, settings)
-    left_out = odd if minority(list(odd), sum(not s.control for s in samples)) else {}
+    sections = [s for s in samples if not s.control]
+    lined = settings.detector == "laminin"
+
+    @lru_cache
+    def contrast(k: int, white: tuple[float, ...], vectors: bytes) -> np.ndarray:
+        pair = replace(settings.pair, vectors=np.frombuffer(vectors).reshape(2, 3))
+        return contrasts(open_section(read[k], settings), settings, np.array(white), pair)
+
+    def lines(of: Iterable[int], white: np.ndarray, pair: StainPair) -> list[np.ndarray]:
+        return [contrast(k, tuple(white.tolist()), pair.vectors.tobytes()) for k in of]
+
+    along = None
+    if lined and sections:
+        along = lines(range(len(samples)), white_of(sections, settings), settings.pair)
+    odd = odd_members(samples, settings, along)
+    left_out = odd if minority(list(odd), len(sections)) else {}
     kept = [k for k in range(len(samples)) if k not in left_out]
 
-    def peaks(white, pair):
-        lines = [open_section(read[k], settings) for k in kept if not samples[k].control]
-        return np.concatenate([band_peaks(o, settings, white, pair) for o in lines])
+    def pooled(white: np.ndarray, pair: StainPair, control: bool) -> np.ndarray:
+        of = [k for k in kept if samples[k].control == control]
+        return np.concatenate(lines(of, white, pair))
 
-    row = pool(
-        [samples[k] for k in kept], settings, peaks if settings.detector == "laminin" else None
-    )
+    row = pool([samples[k] for k in kept], settings, pooled if lined else None)
     names = {section_name(read[k]): why for k, why in odd.items()}
     said = [
         f"{n} is {'left out' if left_out else 'unlike the others'}: {w}" for n, w in names.items()
     ]
-    reason = "; ".join([str(row["reason"])] * bool(row["reason"]) + said)
+    reason = "; ".join([str(row[k]) for k in ("reason", "fallback") if row[k]] + said)
     return row | {"odd": json.dumps(names), "reason": reason}

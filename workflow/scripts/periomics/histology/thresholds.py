@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 
 MIN_PIXELS = 200
+# Two levels: dyes let a tenth of the light of their strongest channel through at about 1 / LIGHT OD; starts of the search; smallest share
+# of either; how far the two stand apart, in the sum of their robust spreads (one even population: 1.1 to 1.4), and in OD.
+LIGHT, STARTS, LEAST_SHARE = 0.8, 64, 0.004
+APART, APART_OD = 1.6, 0.1
 
 
 def half_maximum(
     values: np.ndarray,
     floor: float = 0.08,
-    peaks: np.ndarray | None = None,
     other: np.ndarray | None = None,
 ) -> tuple[float, str]:
     """Half-way between the background and the typical amount of what is clearly stained.
@@ -24,8 +27,6 @@ def half_maximum(
         Stain amounts (n,), pooled over a batch.
     floor
         Pixels must lie this far (OD) and six robust standard deviations above the background to be clearly stained.
-    peaks
-        Where the stained level is taken from, if not from `values`: maxima across a thin line, say.
     other
         Amounts of the other stain in the same pixels. A pixel with less than half as much of this stain is a leak of the other
         one through imperfect separation; where few cells are stained such pixels would else set the level.
@@ -35,14 +36,13 @@ def half_maximum(
     threshold : NaN if too little is stained
     reason : why there is none, else empty
     """
-    background, level, reason = stained_level(values, floor, peaks, other)
+    background, level, reason = stained_level(values, floor, other)
     return background + (level - background) / 2, reason
 
 
 def stained_level(
     values: np.ndarray,
     floor: float = 0.08,
-    peaks: np.ndarray | None = None,
     other: np.ndarray | None = None,
 ) -> tuple[float, float, str]:
     """Background and typical amount of what is clearly stained (NaN if that is too little), and why there is none; see
@@ -56,14 +56,82 @@ def stained_level(
         return float("nan"), float("nan"), f"{len(values)} pixels"
     background = float(np.median(values))
     spread = 1.4826 * float(np.median(np.abs(values - background)))
-    candidates = values[own] if peaks is None else peaks[np.isfinite(peaks)]
+    candidates = values[own]
     clear = candidates[candidates > background + max(floor, 6 * spread)]
-    if len(clear) < (MIN_PIXELS if peaks is None else 20):
+    if len(clear) < MIN_PIXELS:
         reason = f"only {len(clear)} of {len(candidates)} pixels are clearly stained"
         return background, float("nan"), reason
     # Edges of objects are mixed pixels: the level is taken from those above the middle of the first guess.
     level = float(np.median(clear[clear > (background + np.median(clear)) / 2]))
     return background, level, ""
+
+
+def two_levels(values: np.ndarray, other: np.ndarray | None = None) -> tuple[float, str]:
+    """Half-way, in light, between what is stained and what is not, whatever the share of either.
+
+    Blur mixes light, so half of the light is where the edge of a stained part lies. Of all ways to part the light in two that
+    are their own middle of two medians, the one is taken whose medians lie farthest apart, in spreads: neither level is taken
+    for granted to be the more common one, as Otsu's and the half maximum do.
+
+    Parameters
+    ----------
+    values
+        Stain amounts (n,), pooled over the tissue of a batch.
+    other
+        Amounts of the other stain in the same pixels: what is called stained must hold more than half as much of this one.
+
+    Returns
+    -------
+    threshold : NaN if there are no two levels
+    reason : why there are none, else empty
+    """
+    finite = np.isfinite(values)
+    values = values[finite]
+    if len(values) < MIN_PIXELS:
+        return float("nan"), f"{len(values)} pixels"
+    light = 10 ** (-LIGHT * values)
+    counts, edges = np.histogram(light, bins=1024, range=tuple(np.percentile(light, [0.1, 99.9])))
+    part = _farthest_parts(counts, (edges[1:] + edges[:-1]) / 2)
+    if part is None:
+        return float("nan"), "all of it is alike: one level, not two"
+    threshold = float(-np.log10(part) / LIGHT)
+    stained = values >= threshold
+    if other is not None:
+        own = values[stained] > 0.5 * other[finite][stained]
+        if own.mean() < 0.5:
+            return float("nan"), "what stands out is the other stain"
+    return threshold, ""
+
+
+def _farthest_parts(counts: np.ndarray, light: np.ndarray) -> float | None:
+    """Light (bins of a histogram) that parts two levels, None where there are none."""
+    n, best, found = counts.sum(), APART, None
+    for start in np.linspace(light[0], light[-1], STARTS + 2)[1:-1]:
+        middle = float(start)
+        for _ in range(25):
+            dark = light < middle
+            if min(counts[dark].sum(), counts[~dark].sum()) < max(LEAST_SHARE * n, 1):
+                break
+            levels = [_median(counts[k], light[k]) for k in (dark, ~dark)]
+            moved = sum(levels) / 2 - middle
+            middle += moved
+            if abs(moved) < 1e-4:
+                spreads = [
+                    1.4826 * _median(counts[k], np.abs(light[k] - m))
+                    for k, m in zip((dark, ~dark), levels, strict=True)
+                ]
+                apart = (levels[1] - levels[0]) / max(sum(spreads), 1e-6)
+                if apart >= best and np.log10(levels[1] / levels[0]) >= LIGHT * APART_OD:
+                    best, found = apart, middle
+                break
+    return found
+
+
+def _median(counts: np.ndarray, values: np.ndarray) -> float:
+    """Median of values by how often each stands."""
+    order = np.argsort(values, kind="stable")
+    total = np.cumsum(counts[order])
+    return float(values[order][np.searchsorted(total, total[-1] / 2)])
 
 
 def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[float, str]:

@@ -10,7 +10,9 @@ from periomics.study.settings.section import Section
 
 Detector = Literal["vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area"]
 DETECTORS: tuple[str, ...] = get_args(Detector)
-ThresholdRule = Literal["half_maximum", "half_median", "otsu", "negative_control", "fixed"]
+ThresholdRule = Literal[
+    "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"
+]
 
 
 class Stain(Section):
