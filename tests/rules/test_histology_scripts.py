@@ -66,7 +66,7 @@ def test_measurements_keep_the_interface(study):
             "elac",
             "elac_area",
             "necr",
-        "necr_excess",
+            "necr_excess",
             "ln332",
             "ln332_gaps",
         }
