@@ -1,6 +1,7 @@
 """Plates as readers export them, and what their signals become: resistances, cytotoxicity and permeability by closed form."""
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from periomics.core.errors import InputError
@@ -134,3 +135,33 @@ def test_a_plate_without_a_window_is_told(tmp_path):
     rows, _ = file_rows(facts, Culture())
     # Means .7 and .3, both with SD .2828: 1 − 3 × .5657 / .4.
     assert {r["qc_reason"] for r in rows} == {"Z' of the plate is -3.24 (at least 0)"}
+
+
+def percents(tmp_path, dictionary, exclusions=None, hold=""):
+    """Percentages of vehicle of a plate with blank .1, vehicles .6 and 1.1, and a sample of .6."""
+    signals = {"B2": 0.1, "B3": 0.6, "B4": 1.1, "B5": 0.6}
+    path = export(tmp_path / "p.csv", ("", signals))
+    kinds = {"b": ("B2", "blank"), "v1": ("B3", "vehicle"), "v2": ("B4", "vehicle")}
+    facts = [
+        {"animal_id": "I1", "assay": "plate", "path": str(path), "specimen_id": s, "well": w}
+        | {"role": role, "readout": "prol"}
+        for s, (w, role) in (kinds | {"m": ("B5", "sample")}).items()
+    ]
+    table = measurements.tidy(file_rows(facts, Culture())[0], animal_id="I1", modality="culture")
+    table.loc[table["specimen_id"] == hold, ["qc", "qc_reason"]] = ["hold", "looked odd"]
+    joined = table.assign(batch="p", cue="", condition="", dose=np.nan, dose_unit="", replaces="")
+    return normalise_cultures(joined, dictionary, exclusions)[0].set_index("specimen_id")
+
+
+def test_wells_that_are_left_out_are_no_blank_and_no_vehicle(tmp_path, dictionary):
+    out = percents(tmp_path, dictionary)
+    assert out.at["m", "value"] == pytest.approx(100 * 0.5 / 0.75) and out.at["m", "qc"] == "pass"
+    assert out["role"].to_dict() == {"b": "blank", "v1": "vehicle", "v2": "vehicle", "m": "sample"}
+    rule = {"level": "specimen", "modality": "", "reason": "bubble"}
+    for lost, value in (("v2", 100.0), ("v1", 50.0)):
+        out = percents(tmp_path, dictionary, pd.DataFrame([rule | {"id": lost}]))
+        assert out.at["m", "value"] == pytest.approx(value)
+        assert percents(tmp_path, dictionary, hold=lost).at["m", "value"] == pytest.approx(value)
+    out = percents(tmp_path, dictionary, pd.DataFrame([rule | {"id": "b"}]))
+    assert out.at["m", "value"] == pytest.approx(100 * 0.6 / 0.85)
+    assert out.at["m", "qc"] == "warn" and "nothing was subtracted" in out.at["m", "qc_reason"]

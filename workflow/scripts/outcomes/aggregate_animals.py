@@ -29,12 +29,12 @@ def main(snakemake):
     joined = join_design(
         read_measurements(snakemake.input.measurements), sheets["animals"], specimens
     )
-    joined, notes = normalise_cultures(joined, dictionary)
+    released = release(joined, confirmations(sheets))
+    released, notes = normalise_cultures(released, dictionary, sheets["exclusions"])
     for note in notes:
         log.info("%s", note)
     rules = OutcomeRules.of(snakemake.params.settings, "outcomes")
     scores = all_scores(snakemake.input, specimens, sheets["animals"])
-    released = release(joined, confirmations(sheets))
     table, everyone = animal_tables(
         released, sheets, specimens, scores, dictionary=dictionary, rules=rules
     )

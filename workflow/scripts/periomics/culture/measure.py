@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
+from periomics.culture.ratios import ratio_files, ratio_rows
 from periomics.culture.scratch import (
     Gap,
     closure_at,
@@ -238,6 +239,13 @@ def measure_culture(
             if on_broken == "stop":
                 raise
             tables += [_failed_well(f, error, common) for f in own]
+    for own in ratio_files(facts):
+        try:
+            tables.append(measurements.tidy(ratio_rows(own, settings), **common))
+        except (PeriomicsError, OSError, ValueError) as error:
+            if on_broken == "stop":
+                raise
+            tables += [_failed_well(f, error, common) for f in own if f.get("role") != "blank"]
     return measurements.concatenate(tables), series, plates
 
 

@@ -6,6 +6,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.culture.measure import NO_INTERVAL
 from periomics.culture.plates import WELLS, plate_named, read_plates, well_name
+from periomics.culture.ratios import lacks, read_ratios
 from periomics.culture.wells import READOUTS, lacking
 from periomics.imaging.readers import ImageInfo, probe
 from periomics.imaging.series import frame_files
@@ -78,20 +79,40 @@ def look_at_plate(named: Named) -> Look:
     return Look(problems)
 
 
+def look_at_ratios(named: Named) -> Look:
+    """A table of Cq or bands, and whether it holds what the rows of the sheet name."""
+    problems: list[Problem] = []
+    assays = sorted({str(facts.get("assay")) for facts in named.rows.values()})
+    tables = {assay: read_ratios(named.path, assay) for assay in assays}
+    for row, facts in named.rows.items():
+        lost = lacks(facts, tables[str(facts["assay"])])
+        if lost:
+            column, message = lost
+            problems += named.problem(message, facts.get(column), rows=[row], column=column)
+        if not facts.get("readout") and facts.get("role") != "blank":
+            problems += named.problem("needs its outcome", rows=[row], column="readout")
+        problems += _measured_elsewhere(named, row, facts, ())
+    return Look(problems)
+
+
 def _needed(named: Named, row: int, facts: Row) -> list[Problem]:
     """What a readout lacks in the sheet, and outcomes that no signal of a plate is or becomes."""
     problems: list[Problem] = []
     for column in lacking(facts):
         message = f"{facts['readout']} needs it"
         problems += named.problem(message, rows=[row], column=column)
-    readout = str(facts.get("readout", ""))
-    known = named.dictionary
-    if (
-        readout in known.index
-        and readout not in READOUTS
-        and known.at[readout, "modality"] in MEASURED
-    ):
-        message = "is no signal of a plate, nor made of one"
-        allowed = f"{', '.join(READOUTS)}, or an outcome of the study's own"
-        problems += named.problem(message, readout, allowed, rows=[row], column="readout")
-    return problems
+    return problems + _measured_elsewhere(named, row, facts, READOUTS)
+
+
+def _measured_elsewhere(
+    named: Named, row: int, facts: Row, readouts: tuple[str, ...]
+) -> list[Problem]:
+    """An outcome of periomics that comes from pictures, volumes or other signals than these."""
+    readout, known = str(facts.get("readout", "")), named.dictionary
+    if readout not in known.index or readout in readouts:
+        return []
+    if known.at[readout, "modality"] not in MEASURED:
+        return []
+    message = "is no outcome of this assay"
+    allowed = ", ".join([*readouts, "an outcome of the study's own"])
+    return named.problem(message, readout, allowed, rows=[row], column="readout")

@@ -101,7 +101,7 @@ def _grids(rows: Sequence[Row]) -> dict[str, list[Cell]]:
         while at < len(rows):
             row, cells = rows[at]
             letter = cells[before] if before < len(cells) else ""
-            if not re.fullmatch("[A-Za-z]", letter):
+            if not re.fullmatch("[A-Za-z]", letter) or _title(rows, at, numbers):
                 break
             block += [
                 (row, f"{letter}{n}", c) for i, n in numbers.items() for c in cells[i : i + 1]
@@ -111,6 +111,12 @@ def _grids(rows: Sequence[Row]) -> dict[str, list[Cell]]:
             out[title if title and title not in out else str(len(out) + 1)] = block
         title = ""
     return out
+
+
+def _title(rows: Sequence[Row], at: int, numbers: Mapping[int, int]) -> bool:
+    """Whether a row of one letter names the plate below it: it has no signal and a header follows."""
+    bare = not any(rows[at][1][i : i + 1] not in ([], [""]) for i in numbers)
+    return bare and at + 1 < len(rows) and bool(_numbers(rows[at + 1][1]))
 
 
 def _numbers(cells: Sequence[str]) -> dict[int, int]:

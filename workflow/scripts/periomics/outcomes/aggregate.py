@@ -86,7 +86,7 @@ def sampled_rows(joined: pd.DataFrame, exclusions: pd.DataFrame) -> pd.DataFrame
     """
     df = joined[joined["role"].isin(USED_ROLES) & (joined["animal_id"] != "")].copy()
     df = _regions(_sources(df))
-    df["excluded"] = _excluded(df, exclusions)
+    df["excluded"] = excluded_reasons(df, exclusions)
     held = (df["qc"] == "hold") & (df["excluded"] == "")
     if held.any():
         df.loc[held, "excluded"] = "held back by the quality gate: " + df.loc[held, "qc_reason"]
@@ -118,7 +118,7 @@ def _labelled(variant: pd.Series, name: str, value: pd.Series) -> pd.Series:
     return variant.where(variant == "", variant + ";") + f"{name}=" + value
 
 
-def _excluded(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
+def excluded_reasons(df: pd.DataFrame, exclusions: pd.DataFrame) -> pd.Series:
     """Reason of the exclusion that hits a row, or ''."""
     out = pd.Series("", index=df.index)
     columns = {"animal": "animal_id", "specimen": "specimen_id", "section": "section_id"}

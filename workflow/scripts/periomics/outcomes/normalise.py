@@ -5,14 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from periomics.outcomes.aggregate import excluded_reasons
 from periomics.outcomes.derived import WITHIN, derive, reference
 
 PERCENT_OF_VEHICLE = "% of vehicle"
 RATIO = "ratio_to_vehicle"
+_NO_BLANK = "no blank of the same plate or isolation: nothing was subtracted"
+_LEFT_OUT = "left out, "  # before the role of a blank, vehicle or control that nothing may rest on
 
 
 def normalise_cultures(
-    joined: pd.DataFrame, dictionary: pd.DataFrame
+    joined: pd.DataFrame, dictionary: pd.DataFrame, exclusions: pd.DataFrame | None = None
 ) -> tuple[pd.DataFrame, list[str]]:
     """Subtract blanks and divide by the own isolation's vehicle.
 
@@ -23,6 +26,8 @@ def normalise_cultures(
     dictionary
         resources/outcomes.tsv: outcomes whose unit is "% of vehicle" are replaced by 100 (y − blank) / (vehicle − blank); the
         other culture outcomes stay as they are and get a variant "ratio_to_vehicle" in the same way.
+    exclusions
+        The exclusions sheet. What it names, and what a quality gate holds back, is no blank, vehicle or control of others.
 
     Returns
     -------
@@ -32,7 +37,13 @@ def normalise_cultures(
     notes
         What was done, in words.
     """
-    joined, notes = derive(joined)
+    away = joined["qc"] == "hold"
+    if exclusions is not None:
+        away |= excluded_reasons(joined, exclusions) != ""
+    away &= joined["role"] != "sample"
+    joined, notes = derive(
+        joined.assign(role=joined["role"].where(~away, _LEFT_OUT + joined["role"]))
+    )
     culture = (joined["modality"] == "culture") & (joined["qc"] != "fail") & joined["value"].notna()
     wanted = joined["outcome"].map(dictionary["unit"]) == PERCENT_OF_VEHICLE
     done = joined["unit"] == PERCENT_OF_VEHICLE
@@ -45,14 +56,15 @@ def normalise_cultures(
     out = joined.copy()
     if relative.any():
         values, reasons = percent_of_vehicle(joined[relative])
-        relative &= (
-            joined["role"] != "blank"
-        )  # blanks stay signals: they have no vehicle and take no part further on
+        bare = without_blank(joined[relative])
+        # Blanks stay signals: they have no vehicle and take no part further on.
+        relative &= joined["role"].str.removeprefix(_LEFT_OUT) != "blank"
         values, reasons = values[relative[relative].index], reasons[relative[relative].index]
         out.loc[relative, "value"] = values
         out.loc[relative, "unit"] = PERCENT_OF_VEHICLE
         out.loc[relative, ["numerator", "denominator"]] = np.nan
         out.loc[relative, "denominator_unit"] = ""
+        _remark(out, bare[bare].index.intersection(values.index))
         failed = reasons[reasons != ""].index
         out.loc[failed, "qc"] = "fail"
         out.loc[failed, "qc_reason"] = reasons[failed]
@@ -71,7 +83,24 @@ def normalise_cultures(
         )
         out = pd.concat([out, more[reasons == ""]], ignore_index=True)
         notes.append(f"{int((reasons == '').sum())} further culture readouts also as {RATIO}")
+    out["role"] = out["role"].str.removeprefix(_LEFT_OUT)
     return out, notes
+
+
+def _remark(table: pd.DataFrame, rows: pd.Index) -> None:
+    """Say of rows that no blank was subtracted."""
+    before = table.loc[rows, "qc_reason"]
+    table.loc[rows, "qc_reason"] = before.where(before == "", before + "; ") + _NO_BLANK
+    table.loc[rows, "qc"] = table.loc[rows, "qc"].replace("pass", "warn")
+
+
+def without_blank(rows: pd.DataFrame) -> pd.Series:
+    """Which rows no blank of their plate or isolation belongs to."""
+    out = pd.Series(False, index=rows.index)
+    for _, group in rows.groupby(WITHIN, dropna=False, sort=True):
+        for batch, part in group.groupby("batch", sort=True):
+            out[part.index] = bool(np.isnan(reference(group, rows, part, str(batch), "blank")))
+    return out
 
 
 def percent_of_vehicle(rows: pd.DataFrame) -> tuple[pd.Series, pd.Series]:

@@ -147,6 +147,15 @@ def _culture(sources: Sources, claims: Config) -> list[str]:
         out.append(
             "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle."
         )
+    if (cultures["assay"] == "qpcr").any():
+        out.append(
+            "Relative expression is efficiency-corrected and over the mean of the reference genes "
+            f"{listed(cultures.loc[cultures['assay'] == 'qpcr', 'over'])}."
+        )
+    if (cultures["assay"] == "western").any():
+        out.append(
+            "Bands were taken over their loading and over the vehicle's lanes of the same membrane; saturated bands were held back."
+        )
     return out
 
 

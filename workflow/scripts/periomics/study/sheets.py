@@ -166,7 +166,7 @@ SHEETS: dict[str, Sheet] = {
         ),
         Sheet(
             "cultures",
-            "scratch images and plates",
+            "scratch images, plates, and tables of Cq or bands",
             ("specimen_id", "readout", "plate", "well", "time"),
             (
                 *_SPECIMEN,
@@ -175,9 +175,12 @@ SHEETS: dict[str, Sheet] = {
                     "what the file is",
                     "choice",
                     required=True,
-                    allowed=("scratch", "plate"),
+                    allowed=("scratch", "plate", "qpcr", "western"),
                 ),
-                Column("readout", "outcome of a plate (prol, surv …)", "id"),
+                Column("readout", "outcome of a plate (prol, surv …), or of the study's own", "id"),
+                Column("sample", "its name in a table of Cq or bands; specimen_id where empty"),
+                Column("target", "gene or band of such a table"),
+                Column("over", "reference genes or loading that it is divided by, separated by |"),
                 _PATH,
                 Column("plate", "plate; where a file holds several, as it is named there"),
                 Column("well", "well, as A1", "id"),

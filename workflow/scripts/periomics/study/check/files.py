@@ -58,7 +58,8 @@ def kind_of(sheet: str, column: str, row: Mapping[str, object]) -> str:
         known = {"rois": "regions", "lengths": "lengths"}
         return known.get(column, "labels" if sheet == "scans" else "drawing")
     if sheet == "cultures":
-        return "plate" if row.get("assay") == "plate" else "series"
+        assay = str(row.get("assay", ""))
+        return {"plate": "plate", "qpcr": "ratios", "western": "ratios"}.get(assay, "series")
     if sheet == "libraries":
         return "cells" if row.get("assay") == "singlecell" else "counts"
     return {"scans": "scan", "sections": "section", "imports": "import"}[sheet]

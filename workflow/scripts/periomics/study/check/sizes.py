@@ -28,7 +28,7 @@ def check_size(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Prob
     column = SIZE_COLUMN.get(sheet, "")
     df, problems = study.sheets[sheet], []
     for row, look in looks.items():
-        if not column or (sheet == "cultures" and df.at[row, "assay"] == "plate"):
+        if not column or (sheet == "cultures" and df.at[row, "assay"] != "scratch"):
             continue
         given = float(df.at[row, column])
         unknown = look.size_um is None and given != given

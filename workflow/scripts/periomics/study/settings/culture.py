@@ -54,6 +54,16 @@ class Culture(Section):
         lt=1,
         description="Z' of vehicle over blank wells of a plate (control wells where it has no vehicle); below, its wells carry a remark",
     )
+    max_cq_sd: float = Field(
+        0.5,
+        gt=0,
+        description="cycles; technical repeats of a Cq that differ by more carry a remark",
+    )
+    least_ntc_cycles: float = Field(
+        5,
+        gt=0,
+        description="cycles; wells without template (role blank) nearer than this to a sample are told",
+    )
     pixel_size: Literal["needed", "unknown"] = Field(
         "needed",
         description="unknown: a scratch series whose pixel size neither file nor sheet states is measured in percent and hours only",
