@@ -62,6 +62,16 @@ def first_numbers(matrix: h5py.Group | h5py.Dataset) -> np.ndarray:
     return np.asarray(matrix["data"][:FIRST])
 
 
+def first_cells(matrix: h5py.Group | h5py.Dataset) -> sp.csr_matrix:
+    """The first cells of a matrix whose rows are cells, or a matrix stored cell by cell, each whole."""
+    if hasattr(matrix, "dtype"):
+        return sp.csr_matrix(first_numbers(matrix))
+    ends = matrix["indptr"][: FIRST + 1]
+    ends = ends[ends <= FIRST]
+    data, genes = (matrix[k][: ends[-1]] for k in ("data", "indices"))
+    return sp.csr_matrix((data, genes, ends), (len(ends) - 1, int(genes.max(initial=0)) + 1))
+
+
 def symbol_column(ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:
     """The column of genes that holds their symbols; '' where none does, or where the ids are symbols themselves.
 

@@ -8,12 +8,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import scipy.sparse as sp
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.genes.combined import is_combined, told_genes
-from periomics.singlecell.annotated import first_numbers, names_of_genes, place_of_counts, text
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, whole
+from periomics.singlecell.annotated import (
+    first_cells,
+    first_numbers,
+    names_of_genes,
+    place_of_counts,
+    text,
+)
+from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, refuse_scaled, whole
 from periomics.singlecell.markers import read_markers
 from periomics.singlecell.readers import check_species
 from periomics.singlecell.tenx import (
@@ -36,7 +43,7 @@ from periomics.study.study import Study
 if TYPE_CHECKING:
     import h5py
 
-MOST_LINES = 3000  # entries of a folder's matrix that are looked at
+MOST_LINES = 100_000  # entries of a folder's matrix that are looked at
 
 
 def look_at_cells(named: Named) -> Look:
@@ -138,7 +145,9 @@ def _matrix(files: Files) -> tuple[list[str], list[str]]:
     turned = cells_in_rows(files, rows, columns)
     features = features_of(files.features, columns if turned else rows)
     barcodes_of(files.barcodes, rows if turned else columns)
-    whole(np.array([_number(x, files.matrix) for x in body]), files.matrix)
+    numbers = np.array([_number(x, files.matrix) for x in body])
+    whole(numbers, files.matrix)
+    refuse_scaled(_first_whole(body, numbers, turned), files.matrix)
     return features.ids, features.symbols
 
 
@@ -148,6 +157,18 @@ def _number(line: str, path: Path) -> float:
     except (IndexError, ValueError):
         message = "entry is no row, column and number"
         raise InputError(message, file=path, value=line[:40]) from None
+
+
+def _first_whole(body: list[str], numbers: np.ndarray, turned: bool) -> sp.csr_matrix:
+    """Cells of the first entries, but the last one, of which more may follow; none where entries do not stand cell by cell."""
+    cells = np.array([int(x.split()[0 if turned else 1]) for x in body], int)
+    if not len(cells) or (np.diff(cells) < 0).any():
+        return sp.csr_matrix((0, 1))
+    keep = cells < cells[-1]
+    _, number = np.unique(cells[keep], return_counts=True)
+    ends = np.concatenate([[0], np.cumsum(number)])
+    genes = np.arange(keep.sum()) - np.repeat(ends[:-1], number)
+    return sp.csr_matrix((numbers[keep], genes, ends), (len(number), int(number.max(initial=1))))
 
 
 def _tenx(file: h5py.File) -> tuple[list[str], list[str]]:
@@ -167,6 +188,7 @@ def _tenx(file: h5py.File) -> tuple[list[str], list[str]]:
                 raise InputError(message, value=found, allowed=str(stated))
         unique_cells(words(group["barcodes"]), "")
         _sparse(group, columns)
+        refuse_scaled(first_cells(group))
         ids, symbols = [*ids, *features.ids], [*symbols, *features.symbols]
     return ids, symbols
 
@@ -195,11 +217,13 @@ def _annotated(file: h5py.File, place: str) -> tuple[list[str], list[str]]:
         found = "no shape" if shape is None else " x ".join(str(int(n)) for n in shape)
         message = f"{place} has another shape than its cells and genes"
         raise InputError(message, value=found, allowed=f"{cells} x {genes}")
+    by_column = not dense and "csc" in str(matrix.attrs.get("encoding-type", "csr_matrix"))
     if dense:
         whole(first_numbers(matrix))
     else:
-        by_column = "csc" in str(matrix.attrs.get("encoding-type", "csr_matrix"))
         _sparse(matrix, genes if by_column else cells)
+    if not by_column:
+        refuse_scaled(first_cells(matrix))
     return names_of_genes(table)
 
 

@@ -17,7 +17,7 @@ from periomics.genes.design import one_species
 from periomics.genes.kinds import refuse_other_species, refuse_two_species
 from periomics.genes.symbols import common_names
 from periomics.singlecell.annotated import read_annotated
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, whole
+from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, refuse_scaled, whole
 from periomics.singlecell.parts import part_of
 from periomics.singlecell.tenx import Droplets, read_folder, read_h5
 from periomics.study.settings.singlecell import Atlas
@@ -115,6 +115,7 @@ def _as_library(
     whole(counts.data, fact["path"])
     counts = counts.astype(np.float32, copy=False)
     counts.eliminate_zeros()
+    refuse_scaled(counts, fact["path"])
     var = pd.DataFrame({"symbol": part.var["symbol"].to_numpy()}, index=part.var_names)
     out = ad.AnnData(counts, obs=obs, var=var)
     out.var_names_make_unique()
