@@ -155,3 +155,54 @@ def with_pen(light, ink=(30, 60, 190), width=18):
     mark = ndimage.binary_dilation(mark, iterations=width // 2)
     out[mark] *= np.asarray(ink) / 255
     return out
+
+
+def with_fold(light, width=60, white=(238, 237, 235)):
+    """A band where the section lies double: light goes through the tissue of two places."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    band = np.abs((x - 300) - 0.4 * (y - 300)) < width / 2
+    below = np.roll(light, (37, 91), (0, 1)) / white
+    return np.where(band[..., None], light * below, light)
+
+
+def with_bubble(light, radius=110, at=(300, 330), rim=6):
+    """A dark ring, and what is in it a little dimmer."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    far = np.hypot(y - at[0], x - at[1])[..., None]
+    return np.where(
+        np.abs(far - radius) < rim / 2, 0.35 * light, np.where(far < radius, 0.97 * light, light)
+    )
+
+
+def with_coverslip(light, rim=5):
+    """A straight dark line across the section, and beyond it less light."""
+    y, x = np.mgrid[:SIZE, :SIZE]
+    beyond = ((x - 330) - 0.3 * (y - 300))[..., None]
+    return np.where(
+        np.abs(beyond) < rim / 2, 0.45 * light, np.where(beyond > 0, 0.93 * light, light)
+    )
+
+
+def with_brown(light, n, radius, cover, seed=7):
+    """Brown discs: small dark ones are precipitate, larger pale ones cells."""
+    rng, brown = np.random.default_rng(seed), np.zeros(light.shape[:2])
+    for r, c in rng.uniform(15, SIZE - 15, (n, 2)):
+        brown[disk((r, c), rng.uniform(*radius), shape=brown.shape)] = cover
+    return light * np.power(np.asarray(DYES["brown"]), brown[..., None])
+
+
+def with_gaps(seed=1, n=24, gap_um=9.0, white=(238, 237, 235)):
+    """A section whose vessels' walls are interrupted twice."""
+    rng = np.random.default_rng(seed)
+    ground, nuclei = strands(rng), spindles(rng)
+    wall, lumen = vessels(rng, n)
+    side = int(np.ceil(np.sqrt(n)))
+    pitch = SIZE / side
+    y, x = np.mgrid[:SIZE, :SIZE]
+    own = (y // pitch).astype(int) * side + (x // pitch).astype(int)
+    middle_y, middle_x = (own // side + 0.5) * pitch, (own % side + 0.5) * pitch
+    turn = rng.uniform(0, np.pi, side**2)[own]
+    beside = np.abs((y - middle_y) * np.cos(turn) - (x - middle_x) * np.sin(turn)) * PIXEL_UM
+    wall[beside < gap_um / 2] = 0
+    nuclei = nuclei * ~lumen * (wall == 0)
+    return through(white, blue=0.16 * ground * ~lumen + 0.55 * nuclei, brown=0.05 * ground + wall)

@@ -7,6 +7,11 @@ from painted import (
     section,
     seen,
     with_bar,
+    with_brown,
+    with_bubble,
+    with_coverslip,
+    with_fold,
+    with_gaps,
     with_grains,
     with_pen,
     with_red_cells,
@@ -57,6 +62,25 @@ SPOILT = {
     "black bar": (lambda: with_bar(seen(section())), "bars"),
     "thin black bar, JPEG": (lambda: with_bar(seen(section()), thick=4, quality=75), "bars"),
     "white bar": (lambda: with_bar(seen(section()), (255, 255, 255)), "bars"),
+    "out of focus": (lambda: seen(section(), blur=6), "sharpest edges"),
+    "far out of focus": (lambda: seen(section(), blur=10, noise=4), "sharpest edges"),
+    "a fold": (lambda: seen(with_fold(section())), "lies double"),
+    "a bubble": (lambda: seen(with_bubble(section(seed=4))), "bubble"),
+    "a bubble over glass, JPEG": (
+        lambda: seen(with_bubble(section(seed=4, glass=250)), quality=60),
+        "bubble",
+    ),
+    "the coverslip's edge": (lambda: seen(with_coverslip(section(seed=4))), "coverslip"),
+    "brown precipitate": (
+        lambda: seen(with_brown(section(), 106, (3, 6), 1.5)),
+        "without a lumen",
+    ),
+    "pale macrophages": (
+        lambda: seen(with_brown(section(), 46, (8, 12), 0.5)),
+        "without a lumen",
+    ),
+    "gaps of 9 µm in walls": (lambda: seen(with_gaps()), "without a lumen"),
+    "gaps of 6 µm in walls": (lambda: seen(with_gaps(gap_um=6)), "vessels that join"),
     "eosin declared as DAB": (lambda: seen(eosin_section()), "cannot mix"),
 }
 
@@ -98,5 +122,6 @@ def test_a_vignette_is_as_strong_as_it_was_painted(share):
 
 def test_facts_stand_whether_or_not_they_are_beyond():
     _, quality = measured(seen(section()))
-    assert len(quality) == 6
+    assert len(quality) == 12
+    assert set(quality["picture"]) == {"sections/S.png"}
     assert np.isfinite(quality[["value", "limit"]].to_numpy(float)).all()

@@ -8,7 +8,7 @@ from histology_study import ROOT
 from PIL import Image
 from shapely.geometry import box
 
-from periomics.histology import quality
+from periomics.histology import artefacts, quality
 from periomics.histology.batch import batch_rows, pool, sample_section
 from periomics.histology.detection import prepare
 from periomics.histology.nuclei import Options, find
@@ -113,3 +113,14 @@ def test_real_eosin_sections_declared_as_dab_are_flagged(data):
     assert len(paths) == 16
     for path in paths:
         assert facts_of(path, 0.5, None)[0].value > 5
+
+
+@pytest.mark.data
+@pytest.mark.parametrize("pen", ["pen_red", "pen_green"])
+def test_pens_on_real_slides_are_masked(data, pen):
+    if not (folder := data / "histology" / "qc_pen").is_dir():
+        pytest.skip(f"no real data in {folder}")
+    rgb = np.asarray(Image.open(folder / f"{pen}.png").convert("RGB"))
+    truth = np.asarray(Image.open(folder / f"{pen}_mask.png").convert("L")) > 0
+    found = artefacts.pen_mask(rgb)
+    assert 2 * (found & truth).sum() / (found.sum() + truth.sum()) >= 0.9

@@ -9,6 +9,7 @@ from typing import Literal, NamedTuple
 import numpy as np
 import pandas as pd
 
+from periomics.core.quality import Fact
 from periomics.histology.batch import BatchRow
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
@@ -35,11 +36,13 @@ class Prepared:
 
 @dataclass
 class Readout:
-    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels)."""
+    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels), and what
+    its numbers say of the section's quality."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame = field(default_factory=pd.DataFrame)
     outlines: list[np.ndarray] = field(default_factory=list)
+    facts: list[Fact] = field(default_factory=list)
 
 
 def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepared:

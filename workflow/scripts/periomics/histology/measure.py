@@ -114,7 +114,7 @@ def measure_section(
             percent = sign * settings.sweep_percent
             rows += function(prepared, options, 1 + percent / 100, f"threshold={percent:+g}%").rows
     common = common_columns(fact)
-    found = quality.facts(opened, settings, batch)
+    found = quality.facts(opened, settings, batch) + readout.facts
     reasons = [f.describe() for f in found if f.beyond]
     if batch.fallback:
         reasons.append(f"the config's value stands for a threshold: {batch.fallback}")
@@ -136,8 +136,10 @@ def _quality(
     found: list[Fact], settings: StainSettings, fact: Mapping[str, object]
 ) -> pd.DataFrame:
     ids = {k: str(fact.get(k, "")) for k in ("section_id", "field_id")}
+    picture = f"sections/{section_name(fact)}.png"
     rows = [
-        (*ids.values(), settings.stain, f.name, f.value, f.unit, f.limit, f.beyond) for f in found
+        (*ids.values(), settings.stain, f.name, f.value, f.unit, f.limit, f.beyond, picture)
+        for f in found
     ]
     return pd.DataFrame(rows, columns=list(quality.COLUMNS))
 

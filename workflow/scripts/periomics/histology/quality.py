@@ -12,13 +12,14 @@ import numpy as np
 from scipy.ndimage import find_objects
 
 from periomics.core.quality import Fact
+from periomics.histology import artefacts
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import dilate, label
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
 from periomics.imaging import stains
 
-COLUMNS = ("section_id", "field_id", "stain", "fact", "value", "unit", "limit", "beyond")
+COLUMNS = ("section_id", "field_id", "stain", "fact", "value", "unit", "limit", "beyond", "picture")
 # Sides of the squares in which colour and in which black is looked for: grains are smaller than cells.
 COLOUR_UM, BLACK_UM = 2.0, 1.0
 # Paler squares (length of the density vector) are glass, and no colour is read off those below the second.
@@ -37,13 +38,15 @@ PATCHY, COLOURED = 0.6, 1.35
 # pixels by two, so many times as long as wide.
 INK, PAPER = 45, 252
 BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
+# So large a region (µm²) in which nothing rises at all is out of focus; a smaller one may hold nothing.
+SHARP_UM2 = 30_000.0
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
 
 
 def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
-    """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, and that is
-    saturated; uneven light where the region is large enough."""
+    """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, folded, under a pen, and
+    that is saturated; edges of bubbles; focus and uneven light where the region is large enough."""
     od, inside, tissue = _grid(opened, batch.white, COLOUR_UM)
     colour, fine = od[tissue], squares(opened, batch.white, BLACK_UM)
     found = []
@@ -69,9 +72,44 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
     light = uneven_light(od, inside, tissue)
     if np.isfinite(light):
         found.append(Fact("uneven light", light, "%", settings.max_uneven_light_percent))
+    found += _laid_on(opened, settings, batch, fine_od=_grid(opened, batch.white, BLACK_UM)[0])
+    double = artefacts.folds(od, tissue, _side_um(opened, COLOUR_UM))
+    if np.isfinite(double):
+        found.append(Fact("tissue that lies double", double, "%", settings.max_fold_percent))
+    where = opened.region
+    if where.sum() * opened.pixel_um**2 < SHARP_UM2:  # a line: the tissue around it tells
+        where = ~dilate(opened.implant, artefacts.WINDOW_UM, opened.pixel_um)
+    edge = artefacts.edge_width(opened.rgb, batch.white, where, opened.pixel_um)
+    if np.isfinite(edge) or where.sum() * opened.pixel_um**2 >= SHARP_UM2:
+        edge = edge if np.isfinite(edge) else artefacts.WINDOW_UM
+        found.append(Fact("width of the sharpest edges", edge, "um", settings.max_edge_um))
     clipped = 100 * stains.clipped_share(opened.rgb, opened.region)
     name = "pixels with a channel at 0, where density is only known to be high,"
     return [*found, Fact(name, clipped, "%", settings.max_clipped_percent)]
+
+
+def _laid_on(
+    opened: Opened, settings: StainSettings, batch: BatchRow, fine_od: np.ndarray
+) -> list[Fact]:
+    """Pen, and edges of a bubble or of the coverslip."""
+    rgb, pixel_um = artefacts.coarse(opened.rgb, opened.pixel_um, artefacts.PEN_UM)
+    pen = artefacts.pen_mask(rgb, pixel_um, batch.vectors)
+    step = round(pixel_um / opened.pixel_um)
+    region = opened.region[step // 2 :: step, step // 2 :: step]
+    high, wide = (min(n) for n in zip(pen.shape, region.shape, strict=True))
+    share = 100 * float(pen[:high, :wide][region[:high, :wide]].mean() if region.any() else 0)
+    side = max(1, round(BLACK_UM / opened.pixel_um))
+    metal = dilate(opened.implant, artefacts.LINE_WIDE_UM, opened.pixel_um)[::side, ::side]
+    lines = artefacts.grey_lines(fine_od, _side_um(opened, BLACK_UM), metal)
+    return [
+        Fact("pen on the section", share, "%", 0),
+        Fact("edges of a bubble or of the coverslip", lines, "", 0),
+    ]
+
+
+def _side_um(opened: Opened, wanted_um: float) -> float:
+    """What a square of about that side measures."""
+    return max(1, round(wanted_um / opened.pixel_um)) * opened.pixel_um
 
 
 def squares(opened: Opened, white: tuple[float, float, float], side_um: float) -> np.ndarray:

@@ -66,6 +66,8 @@ class StainSettings:
     max_unexplained_percent: float
     max_black_percent: float
     max_uneven_light_percent: float
+    max_edge_um: float
+    max_fold_percent: float
 
 
 def stain_settings(
@@ -109,6 +111,8 @@ def _one(
         max_unexplained_percent=section.max_unexplained_percent,
         max_black_percent=section.max_black_percent,
         max_uneven_light_percent=section.max_uneven_light_percent,
+        max_edge_um=section.max_edge_um,
+        max_fold_percent=section.max_fold_percent,
     )
 
 

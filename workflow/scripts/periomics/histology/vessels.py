@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
+import pandas as pd
 
+from periomics.core.quality import Fact
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -23,16 +25,23 @@ from periomics.histology.detection import (
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
+# A lumen's least area, and how many profiles a share of them is told of.
+LUMEN_UM2, LEAST_PROFILES = 5.0, 8
+
 
 @dataclass(frozen=True)
 class Options:
     """gap_um: walls closer are one vessel; smallest_um2 of a filled profile; largest lumen that is filled; a tear of the
-    section at least this large is no tissue."""
+    section at least this large is no tissue; where more profiles than `joined_percent` would join if gaps of twice the width were
+    closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and specks lie among the vessels: the
+    section is held back."""
 
     gap_um: float = 5.0
     smallest_um2: float = 10.0
     lumen_um2: float = 20000.0
     tear_um2: float = 20000.0
+    joined_percent: float = 10.0
+    solid_percent: float = 50.0
 
 
 def find(
@@ -91,4 +100,23 @@ def measure(
         rows.append(
             measurement(name, roi, total / n, "um", Of(total, n, "vessels"), n_sub=n, method=method)
         )
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    return Readout(
+        rows, objects, shapes, [_joined(prepared, options, tissue, n), _solid(objects, options)]
+    )
+
+
+def _solid(objects: pd.DataFrame, options: Options) -> Fact:
+    """Share of the profiles that enclose nothing, 0 where there are too few to tell."""
+    told = objects.loc[objects["counted"], "lumen_um2"]
+    share = 100 * float((told < LUMEN_UM2).mean()) if len(told) >= LEAST_PROFILES else 0.0
+    return Fact("vessels without a lumen", share, "%", options.solid_percent)
+
+
+def _joined(prepared: Prepared, options: Options, tissue: np.ndarray, n: int) -> Fact:
+    """Share of the profiles that join where gaps of twice the width are closed; two of them are chance."""
+    wide = replace(options, gap_um=2 * options.gap_um)
+    fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
+    share = 100 * max(0, n - fewer - 2) / max(n, 1)
+    name = f"vessels that join where gaps of {wide.gap_um:g} um are closed"
+    return Fact(name, share, "%", options.joined_percent)

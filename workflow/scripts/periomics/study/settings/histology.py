@@ -85,6 +85,14 @@ class Histology(Section):
         le=100,
         description="%; a section whose darkest corner is darker than its brightest by more is held back",
     )
+    max_edge_um: float = Field(
+        4,
+        gt=0,
+        description="µm; a section whose sharpest edges are wider is out of focus and held back",
+    )
+    max_fold_percent: float = Field(
+        2, ge=0, le=100, description="%; a section of which more lies double is held back"
+    )
     stains: dict[str, Stain] = Field(
         description="every stain of the sections sheet by its name there"
     )

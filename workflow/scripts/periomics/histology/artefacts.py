@@ -1,0 +1,134 @@
+"""What lies on or in a section and is no tissue: pen, folds, the edge of a bubble or of the coverslip; and how sharp it is."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.ndimage import find_objects, gaussian_filter
+
+from periomics.histology.detection import dilate, erode, label
+from periomics.imaging import stains
+
+# Colours of pens as hue (0 to 1, from, to) and least saturation; parts smaller than the last (µm²) are no pen's.
+PENS = {"red": (0.92, 1.02, 0.35), "green": (0.30, 0.56, 0.20), "blue": (0.56, 0.72, 0.62)}
+PEN_UM, PEN_UM2 = 8.0, 2500.0
+# A dye of this density that has a pen's colour makes that pen one that cannot be told.
+DYED_OD = 0.7
+# A fold: tiles whose palest quarter is so many times as dense as that of the typical tile, in all channels alike, in parts at
+# least so large.
+FOLD_UM, FOLD_TIMES, FOLD_ALIKE, FOLD_UM2 = 10.0, 1.6, 1.15, 2500.0
+# The edge of a bubble or of the coverslip: grey, so much denser than what is around (squares) in all channels alike, so long, and
+# nowhere wider than the last; pieces this close (squares) are one line.
+LINE_OD, LINE_GREY, LINE_UM, LINE_WIDE_UM = 0.12, 0.25, 100.0, 10.0
+JOIN, AROUND = 3, 6.0
+# Sharpness: rises of at least so many OD, looked for in windows of this width.
+RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
+
+
+def pen_mask(
+    rgb: np.ndarray, pixel_um: float = PEN_UM, dyes: np.ndarray | None = None
+) -> np.ndarray:
+    """Where a pen's colour lies, bool (height, width); pens in the colour of one of the dyes (n, 3, optical densities) are not
+    told. Pictures of slides are looked at in pixels of about 8 µm."""
+    from skimage.color import rgb2hsv
+
+    hue, saturation = np.moveaxis(rgb2hsv(rgb), -1, 0)[:2]
+    found = np.zeros(hue.shape, bool)
+    for colour in PENS:
+        if dyes is None or not any(_has(colour, *_look(d)) for d in dyes):
+            found |= _has(colour, hue, saturation)
+    parts = label(found)
+    large = np.bincount(parts.ravel()) * pixel_um**2 >= PEN_UM2
+    large[0] = False
+    return large[parts]
+
+
+def _has(colour: str, hue, saturation):
+    low, high, least = PENS[colour]
+    return ((hue >= low) | (hue + 1 <= high)) & (hue <= high) & (saturation >= least)
+
+
+def _look(dye: np.ndarray) -> tuple[float, float]:
+    from skimage.color import rgb2hsv
+
+    hue, saturation, _ = rgb2hsv((10 ** (-DYED_OD * dye)).reshape(1, 1, 3)).ravel()
+    return float(hue), float(saturation)
+
+
+def coarse(rgb: np.ndarray, pixel_um: float, wanted_um: float) -> tuple[np.ndarray, float]:
+    """The picture in pixels of about `wanted_um`, and what they measure."""
+    from PIL import Image
+
+    step = max(1, round(wanted_um / pixel_um))
+    size = (max(1, rgb.shape[1] // step), max(1, rgb.shape[0] // step))
+    return np.asarray(Image.fromarray(rgb).resize(size, Image.Resampling.BOX)), pixel_um * step
+
+
+def folds(od: np.ndarray, tissue: np.ndarray, square_um: float) -> float:
+    """Share (%) of the tissue that lies double: od (rows, columns, 3) and tissue of squares of `square_um`.
+
+    Tissue that lies double has twice the density in every channel alike; more of a stain changes the colour.
+    """
+    from scipy.ndimage import median_filter
+
+    side = max(1, round(FOLD_UM / square_um))
+    high, wide = (n // side for n in tissue.shape)
+    if high < 2 or wide < 2:
+        return float("nan")
+    cut = np.s_[: high * side, : wide * side]
+    blocks = np.where(tissue[cut][..., None], od[cut], np.nan).reshape(high, side, wide, side, 3)
+    blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(high, wide, -1, 3)
+    some = np.isfinite(blocks[..., 0]).mean(axis=-1) >= 0.5
+    if some.sum() < 24:
+        return float("nan")
+    pale = np.full((high, wide, 3), np.nan)
+    pale[some] = np.nanquantile(blocks[some], 0.25, axis=1)
+    typical = np.nanmedian(pale[some], axis=0)
+    filled = np.where(some[..., None], pale, typical)
+    times = np.stack([median_filter(filled[..., c], 3) for c in range(3)], axis=-1) / typical
+    double = some & (times.min(axis=-1) >= FOLD_TIMES)
+    double &= times.max(axis=-1) <= FOLD_ALIKE * times.min(axis=-1)
+    parts = label(double)
+    area = np.bincount(parts.ravel()) * (side * square_um) ** 2
+    area[0] = 0
+    return 100 * float((area[parts] >= FOLD_UM2).sum() / some.sum())
+
+
+def grey_lines(od: np.ndarray, square_um: float, left_out: np.ndarray) -> int:
+    """How many long thin grey lines there are in squares (rows, columns, 3) of densities: bubbles and coverslips have such edges."""
+    around = np.stack([gaussian_filter(od[..., c], AROUND) for c in range(3)], axis=-1)
+    above = od - around
+    low, high = above.min(axis=-1), above.max(axis=-1)
+    grey = (low >= LINE_OD) & (high - low <= LINE_GREY * above.mean(axis=-1)) & ~left_out
+    parts = label(dilate(grey, JOIN * square_um, square_um))
+    area = np.bincount(parts.ravel(), grey.ravel()) * square_um**2
+    n = 0
+    for k, (y, x) in enumerate(find_objects(parts), start=1):
+        long = float(np.hypot(y.stop - y.start, x.stop - x.start)) * square_um
+        if long < LINE_UM or area[k] < LINE_UM or area[k] > np.pi * LINE_WIDE_UM * long:
+            continue
+        # A line holds squares all along it, and is nowhere as thick as a stain's patch.
+        part = (parts[y, x] == k) & grey[y, x]
+        ends = max(part.any(axis=0).sum(), part.any(axis=1).sum()) * square_um
+        n += bool(ends >= 0.6 * LINE_UM and not erode(part, LINE_WIDE_UM / 2, square_um).any())
+    return n
+
+
+def edge_width(rgb: np.ndarray, white, region: np.ndarray, pixel_um: float) -> float:
+    """Over how many µm what is sharpest in a section rises: the median, over the steepest places, of rise by slope.
+
+    A blur of σ makes 2.5 σ of every edge. NaN where nothing rises.
+    """
+    from scipy.ndimage import maximum_filter, minimum_filter
+
+    table = stains.od_table(white) / np.float32(3)
+    grey = sum(table[c][rgb[..., c]] for c in range(3))
+    grey = gaussian_filter(grey, SMOOTH_UM / pixel_um)
+    down, right = np.gradient(grey, pixel_um)
+    slope, size = np.hypot(down, right), max(3, round(WINDOW_UM / pixel_um) | 1)
+    steepest = maximum_filter(slope, size)
+    rise = maximum_filter(grey, size) - minimum_filter(grey, size)
+    at = region & (slope == steepest) & (rise >= RISE_OD)
+    if np.count_nonzero(at) < 20:
+        return float("nan")
+    width = rise[at] / slope[at]
+    return float(np.quantile(width, 0.25))
