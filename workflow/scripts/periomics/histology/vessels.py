@@ -26,7 +26,7 @@ from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
 # A lumen's least area, and how many profiles a share of them is told of.
-LUMEN_UM2, LEAST_PROFILES = 5.0, 8
+LUMEN_UM2, LEAST_PROFILES = 5.0, 20
 
 
 @dataclass(frozen=True)
