@@ -1,4 +1,4 @@
-# Scratch assays and plates: one job per isolation.
+# Pictures of cultures, plates and tables of Cq or bands: one job per isolation.
 
 
 rule measure_culture:
@@ -8,6 +8,7 @@ rule measure_culture:
         measurements="<results>/culture/{animal_id}/measurements.tsv",
         fronts="<results>/culture/{animal_id}/fronts.png",
         curves="<results>/culture/{animal_id}/curves.png",
+        networks="<results>/culture/{animal_id}/networks.png",
         plates="<results>/culture/{animal_id}/plates.png",
     log:
         "<logs>/culture/measure_culture/{animal_id}.log",
@@ -25,6 +26,6 @@ rule measure_culture:
         on_broken=setting("on_broken_specimen"),
         code=code_digest("culture/measure_culture"),
     message:
-        "Measuring scratches and plates of isolation {wildcards.animal_id}"
+        "Measuring the cultures of isolation {wildcards.animal_id}"
     script:
         "../scripts/culture/measure_culture.py"

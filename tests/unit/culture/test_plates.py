@@ -67,7 +67,7 @@ def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
     targets = {f"s{i}": {"prol": 100.0 + 20 * i} for i in range(3)}
     plate, truth = simulate_plate(facts, targets, "prol", np.random.default_rng(0))
     plate.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
-    table, _, plates = measure_culture(facts, Culture())
+    table, _, plates, _ = measure_culture(facts, Culture())
     assert list(plates) == [(str(tmp_path / "p.tsv"), "1")]
     measured = table.set_index("specimen_id")["value"]
     for row in truth:
@@ -87,7 +87,7 @@ def test_a_well_claimed_twice_or_absent_is_refused(tmp_path):
         "readout": "prol",
         "path": str(tmp_path / "g.tsv"),
     }
-    twice, _, _ = measure_culture([fact, {**fact, "specimen_id": "s2"}], Culture())
+    twice, *_ = measure_culture([fact, {**fact, "specimen_id": "s2"}], Culture())
     assert set(twice["qc"]) == {"fail"} and "claimed by s1 and s2" in twice["qc_reason"].iloc[0]
-    absent, _, _ = measure_culture([{**fact, "well": "C1"}], Culture())
+    absent, *_ = measure_culture([{**fact, "well": "C1"}], Culture())
     assert "no such well" in absent["qc_reason"].iloc[0]

@@ -106,7 +106,7 @@ def test_broken_series_becomes_rows_with_a_reason(tmp_path):
         "path": str(tmp_path / "a.tif"),
         "pixel_um": 1.6,
     }
-    table, series, _ = measure_culture([fact], SETTINGS)
+    table, series, *_ = measure_culture([fact], SETTINGS)
     assert series == {} and set(table["qc"]) == {"fail"} and "scratch" in set(table["outcome"])
     with pytest.raises(Exception, match=r"a\.tif"):
         measure_culture([fact], SETTINGS, "stop")

@@ -25,7 +25,12 @@ from periomics.study.study import load_study
 def areas(tables, dictionary):
     """Which area looks into which kind of file, imported here since `study` may know none of them."""
     from periomics.bulk.opening import check_together, look_at_counts, look_at_lengths
-    from periomics.culture.opening import look_at_plate, look_at_ratios, look_at_series
+    from periomics.culture.opening import (
+        look_at_picture,
+        look_at_plate,
+        look_at_ratios,
+        look_at_series,
+    )
     from periomics.genes.opening import check_analyses
     from periomics.genes.score_opening import check_scores
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
@@ -37,7 +42,12 @@ def areas(tables, dictionary):
     openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
     openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
     openers |= {"series": look_at_series, "plate": look_at_plate, "counts": look_at_counts}
-    openers |= {"ratios": look_at_ratios, "lengths": look_at_lengths, "cells": look_at_cells}
+    openers |= {
+        "ratios": look_at_ratios,
+        "picture": look_at_picture,
+        "lengths": look_at_lengths,
+        "cells": look_at_cells,
+    }
     scores = partial(check_scores, tables=tables)
     links = partial(check_links, dictionary=dictionary, tables=tables)
     return Areas(openers, (check_analyses, scores, check_together, check_markers, links))

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
+from periomics.culture.lines import ASSAYS as LINES
+from periomics.culture.lines import line_rows
+from periomics.culture.network import Network
 from periomics.culture.ratios import ratio_files, ratio_rows
 from periomics.culture.scratch import (
     Gap,
@@ -188,9 +191,30 @@ def _row(outcome: str, value: float, unit: str, **more: object) -> dict[str, obj
     return row
 
 
+class Cultures(NamedTuple):
+    """What was measured of one isolation, and what the pictures are drawn of.
+
+    Attributes
+    ----------
+    table
+        Measurements.
+    series
+        specimen_id → (frames, times, gap, pixel size or None) of every scratch series.
+    plates
+        (path, name) → signals of every plate.
+    networks
+        specimen_id → (picture, network) of every picture of tubes or junctions.
+    """
+
+    table: pd.DataFrame
+    series: dict[str, tuple[np.ndarray, np.ndarray, Gap, float | None]]
+    plates: dict[tuple[str, str], pd.Series]
+    networks: dict[str, tuple[np.ndarray, Network]]
+
+
 def measure_culture(
-    facts: Sequence[Mapping[str, object]], settings: Culture, on_broken: str = "flag"
-):
+    facts: Sequence[Mapping[str, Any]], settings: Culture, on_broken: str = "flag"
+) -> Cultures:
     """Measure everything of one isolation.
 
     Parameters
@@ -201,66 +225,76 @@ def measure_culture(
         The config's `culture` section.
     on_broken
         `flag` turns a file that cannot be measured into rows with qc = fail; `stop` raises.
-
-    Returns
-    -------
-    table
-        Measurements.
-    series
-        specimen_id → (frames, times, gap, pixel size or None) of every series that was measured, for the pictures.
-    plates
-        (path, name) → signals of every plate that was read.
     """
-    tables, series = [], {}
-    plates: dict[tuple[str, str], pd.Series] = {}
-    animal = facts[0]["animal_id"]
-    common = {"animal_id": animal, "modality": "culture"}
+    common = {"animal_id": facts[0]["animal_id"], "modality": "culture"}
+    found = Cultures(measurements.empty(), {}, {}, {})
+    tables = [measurements.empty()]
+    for own, measure, outcomes in _parts(facts):
+        try:
+            tables.append(measure(own, settings, found, common))
+        except (PeriomicsError, OSError, ValueError) as error:
+            if on_broken == "stop":
+                raise
+            failed = own[:1] if measure is _series else own
+            tables += [_failed(f, error, outcomes, common) for f in failed]
+    return found._replace(table=measurements.concatenate(tables))
+
+
+Part = tuple[list[Mapping[str, Any]], Callable[..., pd.DataFrame], tuple[str, ...]]
+
+
+def _parts(facts: Sequence[Mapping[str, Any]]) -> list[Part]:
+    """Rows of the sheet that are measured together, how, and the outcomes they would have (the readout where none are named)."""
+    parts: list[Part] = []
     for specimen in sorted({str(f["specimen_id"]) for f in facts if f["assay"] == "scratch"}):
-        own = [f for f in facts if f["specimen_id"] == specimen]
-        common_here = {**common, "specimen_id": specimen, "role": own[0].get("role", "sample")}
-        try:
-            frames, time_h, pixel = read_series(own, settings.pixel_size != "unknown")
-            gap = find_gap(frames, working_size(pixel, settings), settings)
-        except (PeriomicsError, OSError, ValueError) as error:
-            if on_broken == "stop":
-                raise
-            tables.append(
-                measurements.failed(SCRATCH_OUTCOMES, str(error), level="well", **common_here)
-            )
-            continue
-        series[specimen] = (frames, time_h, gap, pixel)
-        tables.append(measurements.tidy(scratch_rows(gap, time_h, settings, pixel), **common_here))
-    for path, own in by_file(facts).items():
-        try:
-            rows, found = file_rows(own, settings)
-            tables.append(measurements.tidy(rows, **common))
-            plates |= {(path, name): signals for name, signals in found.items()}
-        except (PeriomicsError, OSError, ValueError) as error:
-            if on_broken == "stop":
-                raise
-            tables += [_failed_well(f, error, common) for f in own]
-    for own in ratio_files(facts):
-        try:
-            tables.append(measurements.tidy(ratio_rows(own, settings), **common))
-        except (PeriomicsError, OSError, ValueError) as error:
-            if on_broken == "stop":
-                raise
-            tables += [_failed_well(f, error, common) for f in own if f.get("role") != "blank"]
-    return measurements.concatenate(tables), series, plates
+        own = [f for f in facts if f["assay"] == "scratch" and f["specimen_id"] == specimen]
+        parts.append((own, _series, SCRATCH_OUTCOMES))
+    parts += [(list(own), _plates, ()) for own in by_file(facts).values()]
+    parts += [([f], _lines, LINES[str(f["assay"])]) for f in facts if f["assay"] in LINES]
+    return parts + [(list(own), _ratios, ()) for own in ratio_files(facts)]
 
 
-def _failed_well(
-    fact: Mapping[str, object], error: Exception, common: Mapping[str, object]
+def _series(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.DataFrame:
+    specimen = str(facts[0]["specimen_id"])
+    frames, time_h, pixel = read_series(facts, settings.pixel_size != "unknown")
+    gap = find_gap(frames, working_size(pixel, settings), settings)
+    found.series[specimen] = (frames, time_h, gap, pixel)
+    rows = scratch_rows(gap, time_h, settings, pixel)
+    return measurements.tidy(rows, **common, **_who(facts[0]))
+
+
+def _plates(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.DataFrame:
+    rows, plates = file_rows(facts, settings)
+    found.plates.update({(str(facts[0]["path"]), n): s for n, s in plates.items()})
+    return measurements.tidy(rows, **common)
+
+
+def _lines(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.DataFrame:
+    rows, picture, network = line_rows(facts[0], settings)
+    found.networks[str(facts[0]["specimen_id"])] = (picture, network)
+    return measurements.tidy(rows, **common, **_who(facts[0]))
+
+
+def _ratios(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.DataFrame:
+    return measurements.tidy(ratio_rows(facts, settings), **common)
+
+
+def _who(fact: Mapping[str, Any]) -> dict[str, Any]:
+    return {"specimen_id": fact["specimen_id"], "role": fact.get("role", "sample")}
+
+
+def _failed(
+    fact: Mapping[str, Any], error: Exception, outcomes: tuple[str, ...], common: Mapping
 ) -> pd.DataFrame:
-    reason = str(error) or type(error).__name__
+    """Rows without value of what a row of the sheet would have given."""
+    well = {} if outcomes else {"field_id": str(fact.get("well", ""))}
+    more = {} if outcomes else {"time": fact.get("time"), "time_unit": fact.get("time_unit", "")}
     return measurements.failed(
-        [str(fact.get("readout", "plate"))],
-        reason,
+        outcomes or (str(fact.get("readout", "plate")),),
+        str(error) or type(error).__name__,
         level="well",
-        specimen_id=fact["specimen_id"],
-        role=fact.get("role", "sample"),
-        field_id=str(fact.get("well", "")),
-        time=fact.get("time"),
-        time_unit=fact.get("time_unit", ""),
+        **_who(fact),
+        **well,
+        **more,
         **common,
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.culture.measure import NO_INTERVAL
+from periomics.culture.planes import channel_index, channel_names
 from periomics.culture.plates import WELLS, plate_named, read_plates, well_name
 from periomics.culture.ratios import lacks, read_ratios
 from periomics.culture.wells import READOUTS, lacking
@@ -77,6 +78,29 @@ def look_at_plate(named: Named) -> Look:
             message = f"the well is taken already in row {before}"
             problems += named.problem(message, stated, rows=[row], column="well")
     return Look(problems)
+
+
+def look_at_picture(named: Named) -> Look:
+    """A picture of tubes or junctions: whole, of whole numbers, and with the channels that the sheet names."""
+    refuse_cut(named.path)
+    info = probe(named.path)
+    problems: list[Problem] = []
+    if info.dtype not in ("uint8", "uint16"):
+        problems += named.problem(
+            "type of its pixels is not read", info.dtype, "8 or 16 bits a channel"
+        )
+    names = channel_names(named.path)
+    for row, facts in named.rows.items():
+        channel = str(facts.get("channel", ""))
+        if info.colour == "rgb" and not channel:
+            continue  # told by its pixels: one colour may be all it holds
+        try:
+            channel_index(names, channel, named.path, "channel")
+        except InputError as error:
+            problems += named.problem(
+                error.message, error.value, error.allowed, rows=[row], column="channel"
+            )
+    return Look(problems, info.pixel_um)
 
 
 def look_at_ratios(named: Named) -> Look:

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.figures import PALETTE, new_figure
+from periomics.culture.network import Network
 from periomics.culture.scratch import Gap, closure_percent
 
 Measured = tuple[np.ndarray, np.ndarray, Gap, float | None]
@@ -69,6 +70,29 @@ def curve_figure(series: Mapping[str, Measured]):
         )
     ax.set(xlabel="time (h)", ylabel="closure (% of the first cell-free area)")
     ax.legend(fontsize=6, frameon=False)
+    return fig
+
+
+def network_figure(networks: Mapping[str, tuple[np.ndarray, Network]]):
+    """Pictures of tubes and junctions, and beside each the lines that count drawn into it."""
+    names = sorted(networks)
+    fig, axes = new_figure(5.2, 2.4 * len(names), nrows=len(names), ncols=2, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        picture, network = networks[name]
+        step = max(1, picture.shape[1] // 700)
+        low, high = np.percentile(picture, [1, 99.5])
+        drawn = np.argwhere(network.skeleton) / step
+        for ax, shown in zip(row, (False, True), strict=True):
+            ax.axis("off")
+            ax.imshow(picture[::step, ::step], cmap="gray", vmin=low, vmax=max(high, low + 1))
+            if shown:
+                ax.plot(drawn[:, 1], drawn[:, 0], ".", ms=0.8, color=PALETTE[1])
+        row[0].set_title(name, fontsize=6)
+        row[1].set_title(
+            f"{network.length_um / 1000 / network.area_mm2:.3g} mm/mm², {network.branches} branches, "
+            f"{network.meshes} meshes",
+            fontsize=6,
+        )
     return fig
 
 

@@ -147,6 +147,11 @@ def _culture(sources: Sources, claims: Config) -> list[str]:
         out.append(
             "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle."
         )
+    if cultures["assay"].isin(["tubes", "junctions"]).any():
+        out.append(
+            "Lines of tubes and junctions are what stands out from its surroundings, thinned; usual widths "
+            f"{value(c, 'culture/tube_um', 'µm')} and {value(c, 'culture/junction_um', 'µm')}."
+        )
     if (cultures["assay"] == "qpcr").any():
         out.append(
             "Relative expression is efficiency-corrected and over the mean of the reference genes "

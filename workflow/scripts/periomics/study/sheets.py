@@ -166,7 +166,7 @@ SHEETS: dict[str, Sheet] = {
         ),
         Sheet(
             "cultures",
-            "scratch images, plates, and tables of Cq or bands",
+            "pictures of cultures, plates, and tables of Cq or bands",
             ("specimen_id", "readout", "plate", "well", "time"),
             (
                 *_SPECIMEN,
@@ -175,9 +175,16 @@ SHEETS: dict[str, Sheet] = {
                     "what the file is",
                     "choice",
                     required=True,
-                    allowed=("scratch", "plate", "qpcr", "western"),
+                    allowed=("scratch", "plate", "qpcr", "western", "tubes", "junctions"),
                 ),
                 Column("readout", "outcome of a plate (prol, surv …), or of the study's own", "id"),
+                Column("channel", "channel of a picture with several, by name or number"),
+                Column(
+                    "lines",
+                    "how tubes or junctions stand out; bright where empty",
+                    "choice",
+                    allowed=("bright", "dark"),
+                ),
                 Column("sample", "its name in a table of Cq or bands; specimen_id where empty"),
                 Column("target", "gene or band of such a table"),
                 Column("over", "reference genes or loading that it is divided by, separated by |"),

@@ -22,6 +22,7 @@ from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import PATH_COLUMNS, Study
 
 BLOCK = 1 << 14  # bytes
+_PICTURES = dict.fromkeys(("tubes", "junctions"), "picture")
 
 
 def check_files(
@@ -59,7 +60,9 @@ def kind_of(sheet: str, column: str, row: Mapping[str, object]) -> str:
         return known.get(column, "labels" if sheet == "scans" else "drawing")
     if sheet == "cultures":
         assay = str(row.get("assay", ""))
-        return {"plate": "plate", "qpcr": "ratios", "western": "ratios"}.get(assay, "series")
+        return {"plate": "plate", "qpcr": "ratios", "western": "ratios", **_PICTURES}.get(
+            assay, "series"
+        )
     if sheet == "libraries":
         return "cells" if row.get("assay") == "singlecell" else "counts"
     return {"scans": "scan", "sections": "section", "imports": "import"}[sheet]

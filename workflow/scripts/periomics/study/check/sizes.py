@@ -13,6 +13,7 @@ from periomics.study.check.opened import Look
 from periomics.study.check.settings import section
 from periomics.study.study import Study
 
+_TABLES = ("plate", "qpcr", "western")
 SIZE_COLUMN = {"scans": "voxel_um", "sections": "pixel_um", "cultures": "pixel_um"}
 AGREE = 0.01  # header and sheet may differ by this share
 
@@ -28,11 +29,12 @@ def check_size(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Prob
     column = SIZE_COLUMN.get(sheet, "")
     df, problems = study.sheets[sheet], []
     for row, look in looks.items():
-        if not column or (sheet == "cultures" and df.at[row, "assay"] != "scratch"):
+        if not column or (sheet == "cultures" and df.at[row, "assay"] in _TABLES):
             continue
         given = float(df.at[row, column])
         unknown = look.size_um is None and given != given
-        if not (unknown and sheet == "cultures" and _may_be_unknown(study)):
+        scratch = sheet == "cultures" and df.at[row, "assay"] == "scratch"
+        if not (unknown and scratch and _may_be_unknown(study)):
             problems += _size(sheet_name(study, sheet), row, column, look.size_um, given)
     return problems
 

@@ -64,6 +64,17 @@ class Culture(Section):
         gt=0,
         description="cycles; wells without template (role blank) nearer than this to a sample are told",
     )
+    tube_um: float = Field(20, gt=0, description="µm; usual width of a tube")
+    junction_um: float = Field(1.5, gt=0, description="µm; usual width of a junction")
+    least_branch_widths: float = Field(
+        2.5, gt=0, description="widths of a line; shorter dead ends are none"
+    )
+    max_line_percent: float = Field(
+        50,
+        gt=0,
+        le=100,
+        description="of the field; where more stands out there are sheets of cells, no lines, and the picture is held back",
+    )
     pixel_size: Literal["needed", "unknown"] = Field(
         "needed",
         description="unknown: a scratch series whose pixel size neither file nor sheet states is measured in percent and hours only",
