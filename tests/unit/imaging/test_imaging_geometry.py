@@ -139,10 +139,6 @@ def test_other_exports_of_annotations(tmp_path):
     ("text", "message"),
     [
         ("{nope", "not JSON"),
-        (
-            '[{"geometry": {"type": "Point", "coordinates": [1, 2]}, "properties": {}}]',
-            "neither a classification",
-        ),
         ('[{"geometry": null, "properties": {"name": "bone"}}]', "no usable geometry"),
         ('"text"', "no features"),
     ],

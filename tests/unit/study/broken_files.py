@@ -340,8 +340,8 @@ BROKEN = {
     ),
     "a region without a name": (
         roi(raw.feature("Polygon", raw.square(), None)),
-        "sections.tsv, row 6, column rois: file cannot be read: R5.geojson: feature 1 has neither "
-        "a classification nor a name",
+        "sections.tsv, row 6, column rois: R5.geojson: no Polygon annotation 'peri_implant_ct', "
+        "which stain CD31 is measured in (found 'Unclassified'); allowed: Polygon annotation",
     ),
     "a region without points": (
         roi(raw.feature("Polygon", "here")),

@@ -20,6 +20,7 @@ from periomics.histology.detection import (
     object_table,
     opening,
 )
+from periomics.histology.sections import ignored
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import need, outlines
 
@@ -165,6 +166,8 @@ def _bone_um(prepared: Prepared):
         bone = bone.difference(
             unary_union(implants).buffer(prepared.settings.implant_margin_um / factor)
         )
+    if left_out := ignored(opened.annotations):
+        bone = bone.difference(unary_union(left_out))
     return scale(bone, factor, factor, origin=(0, 0))
 
 

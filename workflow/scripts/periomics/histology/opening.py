@@ -8,7 +8,7 @@ from pathlib import Path
 
 from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.problems import Problem
-from periomics.histology.sections import NO_REGIONS, region_kind
+from periomics.histology.sections import NO_REGIONS, WHOLE, region_kind
 from periomics.histology.settings import stain_settings
 from periomics.imaging import rois
 from periomics.imaging.readers import ImageInfo, probe
@@ -52,7 +52,8 @@ def _bits(named: Named, info: ImageInfo) -> list[Problem]:
 
 
 def region_of(named: Named, facts: Mapping[str, object]) -> tuple[str, str] | None:
-    """Name and kind of the annotation that a row's stain is measured in; None where the config does not say (told there)."""
+    """Name and kind of the annotation that a row's stain is measured in; None where that is the whole picture, or the config does
+    not say (told there)."""
     stains = named.section("histology").get("stains")
     stain = str(facts.get("stain", ""))
     block = stains.get(stain) if isinstance(stains, Mapping) else None
@@ -63,7 +64,7 @@ def region_of(named: Named, facts: Mapping[str, object]) -> tuple[str, str] | No
         settings = stain_settings({"stains": {stain: told | _NO_VECTORS}}, {})[stain]
     except InputError:
         return None
-    return settings.roi, region_kind(settings.detector)
+    return None if settings.roi == WHOLE else (settings.roi, region_kind(settings.detector))
 
 
 def look_at_regions(named: Named) -> Look:
@@ -107,7 +108,10 @@ def _region(
 
 
 def look_at_drawing(named: Named) -> Look:
-    """An annotation that a person edited."""
+    """Detections that a person edited: no job reads them yet, and the automatic ones must not count in their place."""
     if named.path.suffix.lower() in (".geojson", ".json"):
         rois.read_geojson(named.path)
-    return Look()
+    message = "edited detections are not read yet: the automatic ones would count"
+    return Look(
+        named.problem(message, named.cell, "an empty cell; regions go into the column rois")
+    )

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from shapely import box, unary_union
 
 from periomics.core.errors import InputError
 from periomics.histology.settings import StainSettings
@@ -18,15 +19,17 @@ LINE_REGION_UM = 8.0
 LARGE_PIXELS = 64_000_000
 AROUND_UM = 60.0
 NO_REGIONS = "the section has no annotation file"
+# A region of this name is the whole picture; annotations whose class begins so are left out of every region.
+WHOLE, IGNORED = "whole_picture", "ignore"
 
 
 @dataclass(frozen=True)
 class Opened:
     """A section in memory.
 
-    rgb : uint8 (height, width, 3) at `pixel_um`; `scale` : finest-level pixels per pixel; `region` : bool, the stain's
-    region without the implant and its margin; `implant` : bool; `annotations` in finest-level pixels; `offset` : finest-level
-    x, y of its corner; `frame` : whether its right and lower edges are the image's own.
+    rgb : uint8 (height, width, 3) at `pixel_um`; `scale` : finest-level pixels per pixel; `region` : bool, the stain's region
+    without the implant, its margin and what is to be ignored; `implant` : bool; `annotations` in finest-level pixels; `offset` :
+    finest-level x, y of its corner; `frame` : whether its right and lower edges are the image's own.
     """
 
     rgb: np.ndarray
@@ -56,19 +59,21 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
     InputError, SpecimenError
         If the image, its pixel size or a region is missing or broken.
     """
-    if not fact.get("rois"):
+    if not fact.get("rois") and settings.roi != WHOLE:
         raise InputError(NO_REGIONS, file=fact.get("path", ""), column="rois")
-    sheet_um = sheet_pixel(fact)
-    annotations = rois.read_geojson(str(fact["rois"]))
+    sheet_um, overrule = sheet_pixel(fact), overrules(fact)
+    annotations = rois.read_geojson(str(fact["rois"])) if fact.get("rois") else []
     info = readers.probe(str(fact["path"]))
-    source_um = readers.pixel_size(info, sheet_um)
+    source_um = readers.pixel_size(info, sheet_um, overrule)
+    if settings.roi == WHOLE:
+        annotations = [*annotations, rois.Annotation(WHOLE, box(0, 0, info.width, info.height))]
     part = None
     if (
         info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2
         > LARGE_PIXELS
     ):
-        part = _part(info, annotations, settings, source_um, str(fact["rois"]))
-    rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part)
+        part = _part(info, annotations, settings, source_um, str(fact.get("rois", "")))
+    rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part, overrule)
     x, y, width, height = part or (0, 0, info.width, info.height)
     return with_masks(
         rgb,
@@ -76,10 +81,15 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         pixel_um / source_um,
         annotations=annotations,
         settings=settings,
-        where=str(fact["rois"]),
+        where=str(fact.get("rois", "")),
         offset=(float(x), float(y)),
         frame=(x + width == info.width, y + height == info.height),
     )
+
+
+def overrules(fact: Mapping[str, object]) -> bool:
+    """Whether the sheet says why its pixel size stands against the file's."""
+    return bool(fact.get("pixel_reason"))
 
 
 def region_kind(detector: str) -> str:
@@ -146,7 +156,7 @@ def with_masks(
     region = rois.polygon_mask(shapes, shape, scale, offset)
     if not region.any():
         raise InputError(f"annotation {settings.roi!r} lies outside the image", file=where)
-    region &= ~rois.polygon_mask(grown, shape, scale, offset)
+    region &= ~rois.polygon_mask([*grown, *ignored(annotations)], shape, scale, offset)
     implant = rois.polygon_mask(implants, shape, scale, offset)
     return Opened(
         rgb=rgb,
@@ -160,7 +170,15 @@ def with_masks(
     )
 
 
+def ignored(annotations: list[rois.Annotation]) -> list[Any]:
+    """Geometries of the annotations that say what to leave out: QuPath's class Ignore*, and others that begin so."""
+    return [a.geometry for a in annotations if a.name.lower().startswith(IGNORED)]
+
+
 def lines(opened: Opened, name: str) -> list[Any]:
-    """LineStrings of a class, in pixels of the opened image."""
+    """LineStrings of a class, in pixels of the opened image, without what lies in regions to ignore."""
     found = rois.need(opened.annotations, name, "LineString")
+    if left_out := ignored(opened.annotations):
+        pieces = [line.difference(unary_union(left_out)) for line in found]
+        found = [p for g in pieces for p in getattr(g, "geoms", [g]) if p.length > 0]
     return [(np.asarray(line.coords)[:, :2] - opened.offset) / opened.scale for line in found]

@@ -14,7 +14,7 @@ from periomics.core.errors import InputError, SpecimenError, nearest
 from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section, white_of
 from periomics.histology.laminin import contrasts
 from periomics.histology.members import minority, odd_members
-from periomics.histology.sections import open_section, section_name, sheet_pixel
+from periomics.histology.sections import open_section, overrules, section_name, sheet_pixel
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
 from periomics.imaging.stains import StainPair
@@ -66,7 +66,9 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
             control = str(fact.get("role", "")) == "negative_control"
             opened = open_section(fact, settings)
             overview = (
-                read_rgb(str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact))[0]
+                read_rgb(
+                    str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact), overrule=overrules(fact)
+                )[0]
                 if opened.in_part
                 else None
             )

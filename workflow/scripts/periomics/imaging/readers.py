@@ -15,8 +15,8 @@ SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif")
 TIFFS = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
-# A resolution tag above this is a display default (72 to 600 dots an inch are 42 to 353 µm), not a microscope's.
-DISPLAY_UM = 25.0
+# A resolution tag above this is a display's or a printer's (72 to 2,400 dots an inch are 353 to 10.6 µm), not a microscope's.
+DISPLAY_UM = 10.5
 # File and sheet, or x and y, may differ by rounding, not by more.
 AGREE = 0.01
 _TO_UM = {
@@ -84,8 +84,9 @@ def probe(path: str | os.PathLike[str]) -> ImageInfo:
         raise SpecimenError(f"{path.name}: cannot be opened as an image ({error})") from error
 
 
-def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
-    """The pixel size in µm, from the file or else from the sheet; never guessed.
+def pixel_size(info: ImageInfo, sheet_um: float | None = None, overrule: bool = False) -> float:
+    """The pixel size in µm, from the file or else from the sheet; never guessed. With `overrule` the sheet's stands where both
+    state one: the sheet says why the file's is wrong.
 
     Raises
     ------
@@ -111,13 +112,15 @@ def pixel_size(info: ImageInfo, sheet_um: float | None = None) -> float:
         )
     if stated is None or info.pixel_um is None:
         return known
+    if overrule:
+        return stated
     if abs(stated / info.pixel_um - 1) > AGREE:
         raise InputError(
             f"the sheet's pixel size and the file's ({info.pixel_um:.6g} µm) differ by more than 1 %",
             file=info.path,
             column="pixel_um",
             value=stated,
-            allowed=f"{info.pixel_um:.6g}, or leave it empty",
+            allowed=f"{info.pixel_um:.6g}, an empty cell, or a pixel_reason why the file is wrong",
         )
     return info.pixel_um
 
@@ -127,6 +130,7 @@ def read_rgb(
     pixel_um_target: float | None = None,
     sheet_pixel_um: float | None = None,
     region: tuple[int, int, int, int] | None = None,
+    overrule: bool = False,
 ) -> tuple[np.ndarray, float]:
     """Read an image, or a region of it, at a declared pixel size.
 
@@ -141,6 +145,8 @@ def read_rgb(
         What the sample sheet states.
     region
         x, y, width, height in pixels of the finest level; None is the whole image.
+    overrule
+        Whether the sheet's pixel size stands against the file's.
 
     Returns
     -------
@@ -153,7 +159,7 @@ def read_rgb(
     InputError, SpecimenError
         See `probe` and `pixel_size`; also for a region outside the image.
     """
-    array, pixel_um = _read(path, pixel_um_target, sheet_pixel_um, region)
+    array, pixel_um = _read(path, pixel_um_target, sheet_pixel_um, region, overrule)
     if array.ndim == 2:
         array = np.repeat(array[:, :, None], 3, axis=2)
     return np.ascontiguousarray(array[:, :, :3]), pixel_um
@@ -172,9 +178,9 @@ def read_grey(
     return np.ascontiguousarray(array, dtype=np.float32), pixel_um
 
 
-def _read(path, target, sheet_um, region):
+def _read(path, target, sheet_um, region, overrule=False):
     info = probe(path)
-    source_um = pixel_size(info, sheet_um)
+    source_um = pixel_size(info, sheet_um, overrule)
     x, y, width, height = region or (0, 0, info.width, info.height)
     if (
         x < 0

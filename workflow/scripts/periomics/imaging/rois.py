@@ -18,6 +18,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.files import write_text
 
 _NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
+UNCLASSIFIED = "Unclassified"
 COLOURS = {
     "positive": (200, 40, 30),
     "negative": (50, 90, 200),
@@ -40,12 +41,13 @@ class Annotation:
 def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
     """Annotations of a GeoJSON file as QuPath exports it (a FeatureCollection, a list of features, or one feature).
 
-    Detections in the file are left out. The name is that of the classification, else the object's own name.
+    Detections in the file are left out. The name is that of the classification, else the object's own name; what has neither is
+    unclassified, as QuPath calls it.
 
     Raises
     ------
     InputError
-        If the file is missing, not JSON, or a feature has no name or no usable geometry.
+        If the file is missing, not JSON, or a feature has no usable geometry.
     """
     path = Path(path)
     if not path.exists():
@@ -92,8 +94,7 @@ def _annotation(feature: Mapping, properties: Mapping, number: int, path: Path) 
         else str(label)
     )
     name = name or properties.get("name")
-    if not name:
-        raise InputError(f"feature {number} has neither a classification nor a name", file=path)
+    name = name or UNCLASSIFIED
     try:
         geometry = shape(feature["geometry"])
     except Exception as error:  # shapely raises many kinds for a malformed geometry

@@ -159,6 +159,7 @@ SHEETS: dict[str, Sheet] = {
                 _PATH,
                 Column("stain", "a stain that config.yaml describes", "id", required=True),
                 _PIXEL,
+                Column("pixel_reason", "why pixel_um overrules the size that the file states"),
                 Column("rois", "regions of interest as QuPath GeoJSON", "path"),
                 *_MASK,
                 _CONFIRMED,

@@ -32,6 +32,8 @@ def check_size(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Prob
         if not column or (sheet == "cultures" and df.at[row, "assay"] in _TABLES):
             continue
         given = float(df.at[row, column])
+        if "pixel_reason" in df.columns and df.at[row, "pixel_reason"] and given == given:
+            continue  # the sheet says why it overrules the file
         unknown = look.size_um is None and given != given
         scratch = sheet == "cultures" and df.at[row, "assay"] == "scratch"
         if not (unknown and scratch and _may_be_unknown(study)):
@@ -51,7 +53,11 @@ def _size(file: str, row: int, column: str, stated: float | None, given: float) 
         return [Problem(file, row, column, message, allowed=f"{column} in µm")]
     if stated is not None and has_given and abs(stated - given) > AGREE * stated:
         hint = " - was it written in millimetres?" if 0.0009 < given / stated < 0.0011 else ""
-        message, allowed = f"the file says {stated:g} µm{hint}", "the same size, or an empty cell"
+        message, allowed = (
+            f"the file says {stated:g} µm{hint}",
+            "the same size, or an empty cell"
+            + (", or a pixel_reason" if file.startswith("sections") else ""),
+        )
         return [Problem(file, row, column, message, f"{given:g}", allowed)]
     return []
 

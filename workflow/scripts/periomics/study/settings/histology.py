@@ -30,7 +30,8 @@ class Stain(Section):
         None, description="grey levels; red, green and blue of glass; from the batch where empty"
     )
     roi: str | None = Field(
-        None, description="region (or line) of the annotation file in which it is measured"
+        None,
+        description="region (or line) of the annotation file in which it is measured; whole_picture needs no file",
     )
     pixel_um: float = Field(0.5, gt=0, description="µm; pixel size at which it is measured")
     threshold: ThresholdRule | None = Field(
