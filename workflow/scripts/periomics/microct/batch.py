@@ -28,7 +28,6 @@ COLUMNS = (
     "phantom",
     "reason",
 )
-BINS = 2048
 Read = Callable[[Mapping[str, object]], SlabReader]
 
 
@@ -74,46 +73,33 @@ def pooled_otsu(
     """
     from skimage.filters import threshold_otsu
 
-    pools = []
+    scans = []
     for row in rows:
         try:
-            pools += _pool(read(row), settings)
+            scan = read(row)
+            if (ends := _range(scan, settings)) is not None:
+                scans.append((scan, ends))
         except PeriomicsError as error:
             reasons.append(f"{row.get('specimen_id')} left out: {' '.join(str(error).split())}")
-    if not pools or all(low == high for _, low, high in pools):
+    low = min((ends[0] for _, ends in scans), default=0.0)
+    high = max((ends[1] for _, ends in scans), default=0.0)
+    if low == high:
         reasons.append("no scan gives grey values for a threshold")
-        return None, len(pools)
-    low, high = min(p[1] for p in pools), max(p[2] for p in pools)
-    edges = np.linspace(low, high, BINS + 1)
-    total = np.zeros(BINS)
-    for counts, a, b in pools:
-        cumulative = np.concatenate([[0.0], np.cumsum(counts)])
-        total += np.diff(
-            np.interp(
-                edges,
-                np.linspace(a, b, BINS + 1) if b > a else [a, a + 1e-9],
-                cumulative[: BINS + 1] if b > a else [0.0, 1.0],
-            )
-        )
-    return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(pools)
+        return None, len(scans)
+    edges = np.linspace(low, high, settings.otsu_bins + 1)
+    total = np.zeros(settings.otsu_bins)
+    for scan, _ in scans:
+        counts = np.zeros(settings.otsu_bins, np.int64)
+        for values in _tissue(scan, settings):
+            counts += np.histogram(values, edges)[0]
+        total += counts / counts.sum()
+    return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(scans)
 
 
-def _pool(scan: SlabReader, settings: Microct) -> list[tuple[NDArray[np.float64], float, float]]:
-    """Shares of a scan's grey values by bin, and the range of the bins; nothing where no value is left."""
-    low, high, n = np.inf, -np.inf, 0
-    for values in _tissue(scan, settings):
-        if values.size:
-            low, high, n = (
-                min(low, float(values.min())),
-                max(high, float(values.max())),
-                n + values.size,
-            )
-    if not n:
-        return []
-    counts = np.zeros(BINS, np.int64)
-    for values in _tissue(scan, settings):
-        counts += np.histogram(values, BINS, (low, high))[0]
-    return [(counts / n, low, high)]
+def _range(scan: SlabReader, settings: Microct) -> tuple[float, float] | None:
+    """Smallest and largest grey value that counts; None where there is none."""
+    ends = [(float(v.min()), float(v.max())) for v in _tissue(scan, settings) if v.size]
+    return (min(a for a, _ in ends), max(b for _, b in ends)) if ends else None
 
 
 def _tissue(scan: SlabReader, settings: Microct) -> Iterator[NDArray[np.float32]]:

@@ -35,7 +35,7 @@ CURVE_COLUMNS = (
 class Surroundings:
     """What is around an implant: bone (z, y, x) as segmented up to the metal, bone outside the exclusion band without
     specks, distance to the metal and height above the apex (µm), axis, edge of a voxel (µm), place of the first voxel in the
-    scan."""
+    scan; what shells and contact are cut to."""
 
     bone: Mask
     clean_bone: Mask
@@ -44,6 +44,7 @@ class Surroundings:
     axis: Axis
     voxel_um: float
     origin: Place = (0, 0, 0)
+    within: Mask | None = None
 
 
 @dataclass(frozen=True)
@@ -158,6 +159,11 @@ def tally(around: Surroundings, settings: Microct, slices: tuple[int, int]) -> T
         shell(distance, low, high, height, voi) for _, low, high in curve_shells(settings, voxel)
     ]
     at_metal = shell(distance, *contact_range(settings, voxel), height, voi)
+    if around.within is not None:
+        cut, at_metal = (
+            [m & around.within[near] for m in cut],
+            at_metal & around.within[near],
+        )
     ring = shell(distance, voi.inner_um, voi.inner_um + settings.level_width_um, None, voi)
     places = np.argwhere(near) + np.array(around.origin)
     first, n = slices

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from periomics.microct import contact
+from periomics.microct import contact, parts
 from periomics.microct.density import Calibration, Sums, density_rows, density_sums
 from periomics.microct.morphometry import Fraction, fraction
+from periomics.microct.parts import Frame
 from periomics.microct.periimplant import Axis, Place, shell
 from periomics.microct.segment import saturated
 from periomics.study.settings.microct import Microct
@@ -34,6 +35,8 @@ class Regions:
     height: NDArray[np.float32] | None
     axis: Axis | None
     origin: Place = (0, 0, 0)
+    within: Mask | None = None  # what shells, contact and curves are cut to
+    frame: Frame | None = None
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,8 @@ class Part:
 @dataclass(frozen=True)
 class Counts:
     """Sums over a scan or a part of it: bone in the VOI outside the band; bone as segmented by `shells`, the VOI first, also
-    with other thresholds; what stands around the implant; densities; saturated voxels outside metal and band."""
+    with other thresholds; what stands around the implant; densities; saturated voxels outside metal and band; bone and voxels of
+    the VOI and of the contact layer by part of the VOI (2, 2, parts)."""
 
     bone: Fraction
     shares: tuple[Fraction, ...]
@@ -60,6 +64,7 @@ class Counts:
     around: contact.Tally | None
     density: Sums
     saturated: Fraction
+    parts: NDArray[np.int64] = field(default_factory=lambda: np.zeros((2, 2, 0), np.int64))
 
     def __add__(self, other: Counts) -> Counts:
         def added(a: Sequence[Fraction], b: Sequence[Fraction]) -> tuple[Fraction, ...]:
@@ -77,6 +82,7 @@ class Counts:
             around,
             self.density + other.density,
             saturated_,
+            self.parts + other.parts,
         )
 
 
@@ -107,10 +113,25 @@ def shell_masks(regions: Regions, settings: Microct) -> list[Mask]:
     """The masks of `shells`."""
     if regions.distance is None:  # no implant, and no shell about it
         return []
-    return [
+    found = [
         shell(regions.distance, low, high, regions.height, settings.voi)
         for _, _, low, high, _ in shells(settings)
     ]
+    return found if regions.within is None else [m & regions.within for m in found]
+
+
+def _by_part(part: Part, settings: Microct, voxel_um: float) -> NDArray[np.int64]:
+    """Bone and voxels of the VOI, and of the contact layer, by part, (2, 2, parts)."""
+    regions, voi = part.regions, settings.voi
+    if regions.frame is None or regions.distance is None or not voi.parts:
+        return np.zeros((2, 2, 0), np.int64)
+    reach = contact.contact_range(settings, voxel_um)
+    layer = shell(regions.distance, *reach, regions.height, voi)
+    found = []
+    for mask in (regions.voi, layer if regions.within is None else layer & regions.within):
+        places = np.argwhere(mask) + np.array(regions.origin)
+        found.append(parts.counted(places, part.seen[mask], regions.frame, voi))
+    return np.stack(found)
 
 
 def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int]) -> Counts:
@@ -131,6 +152,7 @@ def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int
                 axis=regions.axis,
                 voxel_um=voxel_um,
                 origin=regions.origin,
+                within=regions.within,
             ),
             settings,
             slices,
@@ -142,6 +164,7 @@ def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int
         around,
         density_sums(part.grey, part.inner, regions.voi, settings),
         saturated(part.grey, regions.zone),
+        _by_part(part, settings, voxel_um),
     )
 
 
@@ -175,9 +198,22 @@ def count_rows(
     if axis is None or found.around is None:
         return rows, pd.DataFrame(columns=list(contact.CURVE_COLUMNS))
     at = contact.level(found.around, axis, voxel_um, settings)
+    rows += _part_rows(found.parts, settings, volume)
     return rows + _at_implant(found.around, at, settings, voxel_um), contact.curves(
         found.around, at, voxel_um, settings
     )
+
+
+def _part_rows(found: NDArray[np.int64], settings: Microct, volume: float) -> list[Row]:
+    """BV/TV, and contact but for what lies between the threads, by part of the VOI."""
+    rows = []
+    for i, name in enumerate(parts.names(settings.voi)):
+        outcomes = ("bvtv",) if name == "threads" else ("bvtv", "bic_ct")
+        for outcome, counts in zip(outcomes, found[..., i], strict=False):
+            said = f"in the part of the VOI called {name}"
+            share = Fraction(int(counts[0]), int(counts[1]))
+            rows.append(_share(outcome, f"part={name}", share, volume, said))
+    return rows
 
 
 def _at_implant(
@@ -241,5 +277,5 @@ def _share(outcome: str, variant: str, counts: Fraction, volume: float, note: st
         "method": note,
     }
     if not counts.total:
-        row |= {"qc": "fail", "qc_reason": f"no voxel in the shell ({note})"}
+        row |= {"qc": "fail", "qc_reason": f"no voxel to count ({note})"}
     return row

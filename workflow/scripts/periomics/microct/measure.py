@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
 from periomics.core.quality import Fact
-from periomics.microct import contact, cortical, quality, structure
+from periomics.microct import contact, cortical, ctan, quality, structure
 from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
 from periomics.microct.boxes import box_around, size_of, start_of
 from periomics.microct.budget import slab_planes
@@ -35,8 +35,9 @@ from periomics.microct.segment import grey_warnings, saturated
 from periomics.microct.sizes import local_sizes, thickness_rows
 from periomics.microct.slabs import TOO_LITTLE, Shape, bits_of, bounds, slabs
 from periomics.microct.spill import kept
-from periomics.microct.surface import surface
+from periomics.microct.surface import Surface, surface
 from periomics.microct.survey import Greys, Survey, survey
+from periomics.microct.told import NOTHING, Told
 from periomics.microct.view import View, view_of
 from periomics.study.measurements import tidy
 from periomics.study.settings.microct import Microct
@@ -85,6 +86,7 @@ def outcomes(settings: Microct) -> tuple[str, ...]:
         found.remove("da")
     found += ["grey_bone", "grey_voi"] if settings.calibration == "none" else ["tmd", "bmd"]
     found += ["low_density_share"] if settings.low_density_cut is not None else []
+    found += ctan.OUTCOMES if settings.ctan else ()
     found += cortical.OUTCOMES if settings.compartments != "none" else ()
     return tuple(found) + (AT_IMPLANT if settings.implant == "required" else ())
 
@@ -96,6 +98,7 @@ def measure(
     threads: int = 1,
     calibration: Calibration | None = None,
     by_hand: Corrected | None = None,
+    told: Told = NOTHING,
 ) -> Measured:
     """Measure a scan within `settings.memory_mb`.
 
@@ -113,6 +116,8 @@ def measure(
         From grey to mg HA/cm³, where the study has one.
     by_hand
         Masks that replace steps.
+    told
+        What the sheet says of the scan.
 
     Raises
     ------
@@ -122,7 +127,7 @@ def measure(
     """
     voxel_um = isotropic_voxel(scan.spacing_um)
     settings = in_grey(settings, calibration)
-    found = survey(scan, voxel_um, settings, threads, by_hand)
+    found = survey(scan, voxel_um, settings, threads, by_hand, told)
     counts, in_zone, looks = _counts(found)
     _check_bone(counts.bone, settings)
     warnings = grey_warnings(found.saturated(in_zone), found.greys.dtype, settings)
@@ -144,7 +149,10 @@ def measure(
     thick = None if tbth is None else tbth * 1000 / voxel_um
     checks = quality.facts(looks, _range(found), thick, settings)
     doubts += [check.describe() for check in checks if check.beyond]
-    rows += structure.structure_rows(_structure(found, counts), voxel_um / 1000, tbth, settings)
+    of_bone = _structure(found, counts)
+    rows += structure.structure_rows(of_bone, voxel_um / 1000, tbth, settings)
+    if settings.ctan:
+        rows += _ctan_rows(found, of_bone.surface)
     if settings.compartments != "none":
         rows += cortical.measure(
             found.bits.bone, settings, voxel_um, found.work_mb, found.planes, threads
@@ -247,6 +255,25 @@ def _structure(of: Survey, counts: Counts) -> structure.Structure:
         fields=fields,
         missing=missing,
     )
+
+
+def _ctan_rows(of: Survey, plain: Surface) -> list[dict[str, object]]:
+    """What CTAn reports besides."""
+    voxel_mm, speck = (
+        of.ground.voxel_um / 1000,
+        contact.speck_voxels(of.settings, of.ground.voxel_um),
+    )
+    found = ctan.measure(
+        of.bits.seen,
+        of.bits.bone,
+        of.bits.voi,
+        voxel_mm,
+        plain=plain,
+        speck_voxels=speck,
+        planes=of.planes,
+        threads=of.threads,
+    )
+    return ctan.rows(found, plain, voxel_mm, of.settings.speck_um)
 
 
 def _fields(of: Survey) -> tuple[tuple[Anisotropy, ...], dict[str, str]]:

@@ -12,6 +12,7 @@ from periomics.core.problems import Problem
 from periomics.microct.formats.header import Header, isotropic_voxel
 from periomics.microct.formats.readers import probe
 from periomics.microct.formats.whole import refuse_cut
+from periomics.microct.told import at_right_angles, told_of
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.microct import Microct
 
@@ -24,6 +25,7 @@ def look_at_scan(named: Named) -> Look:
     refuse_cut(named.path, header)
     unfit = _not_cubes(named, header)
     problems = (named.refused(unfit) if unfit else []) + _thresholds(named, header)
+    problems += _outside(named, header) + _sides(named)
     size = None if header.spacing_um is None else float(min(header.spacing_um))
     return Look(problems, size, header.dtype)
 
@@ -71,7 +73,7 @@ def _thresholds(named: Named, header: Header) -> list[Problem]:
     """Thresholds in grey above the largest value of the scan: nothing would be bone, or nothing metal."""
     largest = largest_grey(header)
     settings = named.settings(Microct, "microct")
-    rows = [r for r, facts in named.rows.items() if facts.get("role") != "phantom"]
+    rows = _measured_rows(named)
     if largest is None or settings is None or not rows:
         return []
     above = [f"{k} {v:g}" for k, v in _grey_thresholds(settings).items() if v > largest]
@@ -81,6 +83,53 @@ def _thresholds(named: Named, header: Header) -> list[Problem]:
     message = f"no voxel reaches the threshold: its values end at {largest:g}{scaled}"
     allowed = f"thresholds up to {largest:g}, set in the config from grey values of these scans"
     return named.problem(message, ", ".join(above), allowed, rows=rows)
+
+
+def _outside(named: Named, header: Header) -> list[Problem]:
+    """A declared box or cylinder that leaves the scan: its region would be smaller than declared."""
+    settings = named.settings(Microct, "microct")
+    if settings is None or header.spacing_um is None:
+        return []
+    voi, found = settings.voi, []
+    ends = [n * s for n, s in zip(header.shape, header.spacing_um, strict=True)]
+    for name, (_, high), end in zip("zyx", voi.box_um or (), ends, strict=False):
+        if high > end * (1 + 1e-6):
+            message = f"microct/voi/box_um leaves the scan along {name}"
+            found.append((message, f"{high:g} µm", f"up to {end:g} µm"))
+    if settings.implant == "none" and voi.radius_um is not None:
+        middle = voi.centre_um or (ends[1] / 2, ends[2] / 2)
+        room = min(min(at, end - at) for at, end in zip(middle, ends[1:], strict=True))
+        if voi.radius_um > room * (1 + 1e-6):
+            message = "microct/voi/radius_um leaves the slices of the scan"
+            found.append((message, f"{voi.radius_um:g} µm", f"up to {room:g} µm"))
+    rows = _measured_rows(named)
+    return [p for one in found if rows for p in named.problem(*one, rows=rows)]
+
+
+def _sides(named: Named) -> list[Problem]:
+    """Sides that the region asks for and a row does not say, or that do not meet at right angles."""
+    settings = named.settings(Microct, "microct")
+    problems = []
+    for row in _measured_rows(named):
+        told = told_of(named.rows[row])
+        if told.sides is not None and not at_right_angles(told.sides):
+            message = "the mesial side is no quarter of a turn away from the buccal one"
+            turned = (told.sides[0] + 90) % 360, (told.sides[0] - 90) % 360
+            allowed = f"{turned[0]:g} or {turned[1]:g}"
+            problems += named.problem(
+                message, told.sides[1], allowed, rows=[row], column="mesial_degrees"
+            )
+        if settings is None or not settings.voi.needs_sides or told.sides is not None:
+            continue
+        for column in ("buccal_degrees", "mesial_degrees"):
+            if getattr(told, column) is None:
+                message = "is needed where microct/voi/parts or only name sides or octants"
+                problems += named.problem(message, rows=[row], column=column)
+    return problems
+
+
+def _measured_rows(named: Named) -> list[int]:
+    return [r for r, facts in named.rows.items() if facts.get("role") != "phantom"]
 
 
 def _grey_thresholds(settings: Microct) -> dict[str, float]:

@@ -18,6 +18,7 @@ from periomics.microct.masks import corrected
 from periomics.microct.measure import NO_FIELD, Measured, measure
 from periomics.microct.resample import to_cubes
 from periomics.microct.slabs import TOO_LITTLE, Shape
+from periomics.microct.told import told_of
 from periomics.study.measurements import concatenate
 from periomics.study.settings.microct import Microct
 
@@ -92,7 +93,7 @@ def measure_file(
     calibration = calibration_of(settings, source.facts, batch or {})
     scan = to_cubes(source) if settings.voxels == "resample" else source
     scan = at_hand(scan, settings.memory_mb)
-    again = partial(measure, scan, settings, common, threads, calibration)
+    again = partial(measure, scan, settings, common, threads, calibration, told=told_of(row))
     if mask:
         drawn = at_hand(open_volume(mask, isotropic_voxel(scan.spacing_um)), settings.memory_mb)
         found = again(corrected(drawn, scan.shape, mask))

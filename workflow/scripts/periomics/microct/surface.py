@@ -32,7 +32,8 @@ MARGIN = 6
 class Surface:
     """Bone surface in the VOI, mm²: mesh of the smoothed mask, mesh of the mask, faces of voxels; and the SMI of the first.
 
-    `concave_share` is the share of the surface that shrinks when the bone grows; SMI is NaN without surface.
+    `concave_share` is the share of the surface that shrinks when the bone grows, `growth` (1/mm) the change of its area, as a share of
+    it, as it moves outwards: 2/r on a sphere; SMI, share and growth are NaN without surface.
     """
 
     smoothed_mesh: float
@@ -40,6 +41,7 @@ class Surface:
     faces: float
     smi: float
     concave_share: float
+    growth: float
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,12 @@ def from_layers(
         (6 * change * volume / area**2, concave / area) if area else (float("nan"), float("nan"))
     )
     return Surface(
-        area * voxel_mm**2, math.fsum(raw) * voxel_mm**2, n_faces * voxel_mm**2, smi, share
+        smoothed_mesh=area * voxel_mm**2,
+        raw_mesh=math.fsum(raw) * voxel_mm**2,
+        faces=n_faces * voxel_mm**2,
+        smi=smi,
+        concave_share=share,
+        growth=change / area / voxel_mm if area else float("nan"),
     )
 
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct import contact, cortical, quality
+from periomics.microct import contact, cortical, ctan, quality, region
 from periomics.microct.boxes import (
     Box,
     crop,
@@ -31,6 +31,7 @@ from periomics.microct.formats.header import three
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.morphometry import Fraction
+from periomics.microct.parts import Frame, frame_of
 from periomics.microct.periimplant import Axis, Place, height_um, implant_axis, shell
 from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
 from periomics.microct.slabs import (
@@ -43,6 +44,7 @@ from periomics.microct.slabs import (
     slabs,
     smoothed_slabs,
 )
+from periomics.microct.told import NOTHING, Told
 from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
@@ -80,6 +82,8 @@ class Ground:
     above: Mask | None = None
     above_um: float = 0.0
     warnings: tuple[str, ...] = ()
+    frame: Frame | None = None
+    air: BitVolume | None = None
 
     def regions(self, box: Box, settings: Microct, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
@@ -89,6 +93,8 @@ class Ground:
         origin, size = start_of(box), size_of(box)
         if self.axis is None or self.implant is None:
             nothing = np.zeros(size, bool)
+            if voi is None:
+                voi = self._cut(box, None, settings)
             return Regions(
                 implant=nothing,
                 zone=nothing,
@@ -123,8 +129,10 @@ class Ground:
             zone |= other
         if band is not None:
             zone = metal | band
+        kept = self._cut(box, np.isfinite(distance), settings)
         if voi is None:
             voi = shell(distance, inner_um, outer_um, height, settings.voi)
+            voi = voi if kept is None else voi & kept
         return Regions(
             implant=metal,
             zone=zone,
@@ -133,6 +141,19 @@ class Ground:
             height=height,
             axis=self.axis,
             origin=origin,
+            within=kept,
+            frame=self.frame,
+        )
+
+    def _cut(self, box: Box, around: Mask | None, settings: Microct) -> Mask | None:
+        return region.cut(
+            box,
+            around,
+            settings.voi,
+            self.voxel_um,
+            shape=self.shape,
+            frame=self.frame,
+            air=self.air,
         )
 
 
@@ -218,6 +239,7 @@ def survey(
     settings: Microct,
     threads: int = 1,
     by_hand: Corrected | None = None,
+    told: Told = NOTHING,
 ) -> Survey:
     """Look at a scan as a whole: metal, bone, regions, what hangs together.
 
@@ -227,10 +249,13 @@ def survey(
         As `measure.measure`.
     """
     masks = MASKS + (cortical.MASKS if settings.compartments != "none" else 0)
+    masks += settings.voi.without_air + (ctan.MASKS if settings.ctan else 0)
     work_mb = settings.memory_mb - masks * math.prod(scan.shape) / 8e6 - scan.held_mb
     planes = slab_planes(work_mb, scan.shape)
     found = greys(scan, settings, planes)
-    ground, near = _ground(found, settings, voxel_um, planes, by_hand or Corrected())
+    ground, near = _ground(found, settings, voxel_um, planes, by_hand or Corrected(), told=told)
+    air = region.air_of(scan, settings, contact.speck_voxels(settings, voxel_um), planes)
+    ground = replace(ground, air=air)
     if settings.implant_length_um is not None and ground.axis is not None:
         settings = _up_to_the_shoulder(settings, ground.axis, voxel_um)
     return Survey(
@@ -247,12 +272,21 @@ def survey(
 
 
 def _ground(
-    found: Greys, settings: Microct, voxel_um: float, planes: int, drawn: Corrected
+    found: Greys,
+    settings: Microct,
+    voxel_um: float,
+    planes: int,
+    drawn: Corrected,
+    *,
+    told: Told,
 ) -> tuple[Ground, Box]:
     """The implant and its axis, and the box within whose bounds anything is counted."""
     shape = found.metal.shape
     if settings.implant == "none":
-        return Ground(shape, voxel_um, drawn=drawn), everything(shape)
+        near = region.near_box(settings.voi, voxel_um, shape)
+        if drawn.voi is not None:
+            near = joined(near, grown(*bounds(drawn.voi), 0, shape))
+        return Ground(shape, voxel_um, drawn=drawn), near
     implant, at = find_implant(found, settings, planes, drawn.implant)
     axis = implant_axis(implant, settings.voi.apex, at)
     found_fixture = fixture_of(implant, axis, at, settings, voxel_um)
@@ -274,6 +308,7 @@ def _ground(
         above=above if above.any() else None,
         above_um=found_fixture.above_um,
         warnings=found_fixture.warnings,
+        frame=frame_of(found_fixture.axis, implant & ~above, at, settings.voi, told.sides),
     ), near
 
 
@@ -376,7 +411,7 @@ def region_bits(
         any_voi = any_voi or bool(regions.voi.any())
     if not any_voi:
         raise SpecimenError(
-            "the VOI is empty: no voxel of the scan lies in the declared shell around the implant "
+            "the VOI is empty: no voxel of the scan lies in the declared region "
             f"(voxels of {ground.voxel_um:.4g} um)"
         )
     return zone, voi

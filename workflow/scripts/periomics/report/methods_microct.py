@@ -28,7 +28,7 @@ def microct_sentences(sources: Sources, claims: Config) -> list[str]:
         ["The volume of interest was the whole scan: no implant."]
         if bare
         else [_region(c), *_at_implant(c)]
-    )
+    ) + list(_cut(c))
     return [
         _acquisition(sources, scans),
         *_resampling(c),
@@ -39,6 +39,7 @@ def microct_sentences(sources: Sources, claims: Config) -> list[str]:
         *_thickness(c),
         SURFACE,
         *_anisotropy(c),
+        *_ctan(c),
         *_compartments(c),
         f"Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
         *_by_hand(scans),
@@ -100,8 +101,8 @@ def _bone(c: Config, sources: Sources) -> str:
             if t == t
         )
         rule = (
-            "the threshold of its scan batch, by Otsu's method from the smoothed grey values of all scans of the batch without metal, "
-            f"artefact band{_air(c)} ({found or NOT_REPORTED})"
+            f"the threshold of its scan batch, by Otsu's method ({value(c, 'microct/otsu_bins')} bins) from the smoothed grey values "
+            f"of all scans of the batch without metal, artefact band{_air(c)} ({found or NOT_REPORTED})"
         )
         same = "The threshold was the same for every scan of a batch."
     else:
@@ -181,6 +182,44 @@ def _region(c: Config) -> str:
     )
 
 
+# What the groups of parts are (microct/parts.py).
+GROUPS = {
+    "thirds": "thirds of the implant's length",
+    "sides": "quarters about its axis towards the buccal, mesial, lingual and distal side",
+    "octants": "eighths about its axis from the buccal side on",
+    "threads": "what lies between its threads",
+}
+
+
+def _cut(c: Config) -> Iterator[str]:
+    """What the region was cut to, and the parts in which it was measured."""
+    voi = (c.get("microct") or {}).get("voi") or {}
+    bare = _set(c, "implant") == "none"
+    if voi.get("box_um"):
+        ends = " × ".join(f"{plain(a)} to {plain(b)}" for a, b in voi["box_um"])
+        yield f"It was cut to a box of {ends} µm (z × y × x from the first corner of the scan)."
+    if voi.get("radius_um") is not None:
+        middle = voi.get("centre_um")
+        where = "about the implant's axis"
+        if bare:
+            where = (
+                f"about {plain(middle[0])}, {plain(middle[1])} µm (y, x)"
+                if middle
+                else "about the middle of the slices"
+            )
+        yield f"It was cut to a cylinder of radius {plain(voi['radius_um'])} µm {where}."
+    if voi.get("without_air"):
+        yield (
+            f"Air (smoothed grey values below {value(c, 'microct/air_below')}, in parts larger than a ball of "
+            f"{value(c, 'microct/speck_um', 'µm')}) was no part of it."
+        )
+    if voi.get("only"):
+        yield f"It was cut to one part about the implant: {voi['only']}."
+    if voi.get("parts"):
+        told = "; ".join(GROUPS[g] for g in voi["parts"])
+        yield f"BV/TV and BIC.ct were repeated in its parts: {told}."
+
+
 def _at_implant(c: Config) -> Iterator[str]:
     shells = _set(c, "shells_um")
     if shells:
@@ -224,6 +263,15 @@ def _anisotropy(c: Config) -> Iterator[str]:
         "The degree of anisotropy is the ratio of longest to shortest axis (c/a) of an ellipsoid fitted to mean intercept lengths in 81 "
         f"directions; 1 − a/c, BoneJ's 1 − (a/c)² and tDA are given beside it{floor}."
     )
+
+
+def _ctan(c: Config) -> Iterator[str]:
+    if _set(c, "ctan"):
+        yield (
+            "Objects are 26-connected parts of bone in the volume of interest, pores 6-connected parts of the rest, closed where bone "
+            "surrounds them within it; the intersection surface is its border in bone; Tb.Pf is the change of surface over that of volume "
+            "when bone is dilated by a voxel (definitions of CTAn)."
+        )
 
 
 def _compartments(c: Config) -> Iterator[str]:

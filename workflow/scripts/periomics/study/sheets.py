@@ -82,6 +82,17 @@ _MASK = (
     Column("mask_by", "who made the correction"),
     Column("mask_reason", "why"),
 )
+_SIDES = tuple(
+    Column(
+        f"{side}_degrees",
+        f"direction of the {side} side in the slices, from x towards y; for sides and octants of the region",
+        "number",
+        minimum=-360,
+        maximum=360,
+        unit="degrees",
+    )
+    for side in ("buccal", "mesial")
+)
 _CONFIRMED = Column(
     "confirmed",
     "who looked at it, and why its numbers stand although a quality gate holds them back",
@@ -144,6 +155,7 @@ SHEETS: dict[str, Sheet] = {
                 Column("medium", "what the sample was scanned in"),
                 Column("kv", "tube voltage", "number", minimum=1, maximum=500, unit="kV"),
                 Column("filter", "beam filter"),
+                *_SIDES,
                 *_MASK,
                 _CONFIRMED,
             ),

@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Literal
 
 from pydantic import Field
 
 from periomics.core.errors import SpecimenError
 from periomics.study.settings.section import Contradiction, Section, falls
+
+SIDES = ("buccal", "mesial", "lingual", "distal")
+
+
+def listed(values: Iterable[object]) -> str:
+    """Values with commas between."""
+    return ", ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in values)
 
 
 class Voi(Section):
@@ -26,6 +33,44 @@ class Voi(Section):
     apex: Literal["high_z", "low_z"] = Field(
         "high_z", description="end of the stack at which the apex lies"
     )
+    box_um: tuple[tuple[float, float], tuple[float, float], tuple[float, float]] | None = Field(
+        None,
+        description="µm; only voxels whose middle lies in this box: from and to along z, y and x, from the first corner of the scan",
+    )
+    radius_um: float | None = Field(
+        None,
+        gt=0,
+        description="µm; only voxels within a cylinder of this radius, about the implant's axis, or without one along z",
+    )
+    centre_um: tuple[float, float] | None = Field(
+        None,
+        description="µm; y and x of the cylinder's middle from the first corner of the scan, without an implant; the middle of the "
+        "slices where empty",
+    )
+    without_air: bool = Field(
+        False,
+        description="whether air is left out: what is darker than air_below in the smoothed scan, in parts from a ball of speck_um up",
+    )
+    parts: tuple[Literal["thirds", "sides", "octants", "threads"], ...] = Field(
+        (),
+        description="parts of the region in which BV/TV and BIC.ct are given besides: thirds of the implant's length, sides and "
+        "octants from the sheet's buccal_degrees on, what lies between the threads",
+    )
+    only: Literal[
+        "", "apical", "middle", "coronal", "buccal", "mesial", "lingual", "distal", "threads"
+    ] = Field(
+        "", description="the one part to which the whole region is cut; all of it where empty"
+    )
+
+    @property
+    def needs_sides(self) -> bool:
+        """Whether the sheet must say where the buccal side is."""
+        return self.only in SIDES or bool({"sides", "octants"} & set(self.parts))
+
+    @property
+    def needs_threads(self) -> bool:
+        """Whether what lies between the threads is asked for."""
+        return self.only == "threads" or "threads" in self.parts
 
 
 class Microct(Section):
@@ -56,7 +101,14 @@ class Microct(Section):
     )
     air_below: float | None = Field(
         None,
-        description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample",
+        description="grey value; darker voxels are left out of the pooled threshold, such as air around the sample, and out of the "
+        "region with voi/without_air",
+    )
+    otsu_bins: int = Field(
+        256,
+        ge=16,
+        le=65536,
+        description="bins of grey values from which Otsu's threshold is taken; 256 is what most programs take",
     )
     implant_threshold: float = Field(
         description="grey value at and above which a voxel of the raw scan is metal"
@@ -189,6 +241,11 @@ class Microct(Section):
         True,
         description="also thickness as ImageJ's plugin gives it, and Tb.N by mid-axes, as variants",
     )
+    ctan: bool = Field(
+        False,
+        description="also object number, closed and open porosity, intersection surface and trabecular pattern factor, as CTAn "
+        "defines them",
+    )
     anisotropy: bool = Field(True, description="whether DA is measured")
     da_noise_fields: int = Field(
         1, ge=0, description="isotropic random fields for the noise floor of DA; the largest counts"
@@ -249,12 +306,32 @@ class Microct(Section):
         if inner >= outer:
             message = "the volume of interest ends before it starts"
             yield Contradiction("voi/inner_um", message, inner, f"below outer_um, {outer:g}")
+        yield from self._region()
         ranges = [("voi/axial_um", self.voi.axial_um), *(("shells_um", s) for s in self.shells_um)]
+        ranges += [("voi/box_um", pair) for pair in self.voi.box_um or ()]
         for key, pair in ranges:
             if pair is not None and falls(pair):
                 shown = f"{pair[0]:g} to {pair[1]:g}"
                 message = "the range ends before it starts"
                 yield Contradiction(key, message, shown, "the smaller number first")
+
+    def _region(self) -> Iterator[Contradiction]:
+        """What the region asks for."""
+        voi, bare = self.voi, self.implant == "none"
+        if voi.without_air and self.air_below is None:
+            yield Contradiction("air_below", "is needed where voi/without_air is true")
+        if voi.centre_um is not None and not bare:
+            message = "has no say about an implant: the cylinder stands about its axis"
+            yield Contradiction("voi/centre_um", message, listed(voi.centre_um), "empty")
+        if voi.centre_um is not None and voi.radius_um is None:
+            yield Contradiction("voi/radius_um", "is needed where voi/centre_um is set")
+        for key, value in (("voi/parts", listed(voi.parts)), ("voi/only", voi.only)):
+            if bare and value:
+                yield Contradiction(key, "needs an implant", value, "empty where implant is none")
+        for low, _ in voi.box_um or ():
+            if low < 0:
+                message = "begins outside the scan"
+                yield Contradiction("voi/box_um", message, f"{low:g}", "0 or more")
 
     def _needs(self) -> Iterator[Contradiction]:
         """Settings that another one asks for."""
@@ -292,6 +369,18 @@ class Microct(Section):
             raise SpecimenError("there is no bone threshold: the scan's batch has none")
         return self.bone_threshold
 
+    def _cut(self) -> str:
+        """What else the region is cut to, for the `method` column."""
+        voi, said = self.voi, ""
+        if voi.box_um is not None:
+            said += f", box {' x '.join(f'{a:g}-{b:g}' for a, b in voi.box_um)} um (z x y x x)"
+        if voi.radius_um is not None:
+            middle = f" about y, x = {listed(voi.centre_um)} um" if voi.centre_um else ""
+            said += f", cylinder of radius {voi.radius_um:g} um{middle}"
+        if voi.without_air:
+            said += f", without air (below {self.air_below:g})"
+        return said + (f", {voi.only} only" if voi.only else "")
+
     def describe(self) -> str:
         """One line for the `method` column."""
         axial = (
@@ -302,6 +391,7 @@ class Microct(Section):
         voi = f"VOI {self.voi.inner_um:g}-{self.voi.outer_um:g} um from the implant{axial}"
         if self.implant == "none":
             voi = "VOI whole volume"
+        voi += self._cut()
         smooth = f"Gaussian {self.prefilter_sigma_voxels:g} voxels"
         unit = "" if self.threshold_unit == "grey" else f" {self.threshold_unit}"
         bone = f"bone >= {self.bone_cut:g}{unit}"

@@ -1,0 +1,50 @@
+"""What the check says of regions that a scan cannot hold, and of sides that a row does not say."""
+
+import numpy as np
+import pytest
+
+from periomics.microct.formats.writers import write_volume
+from periomics.microct.opening import look_at_scan
+from periomics.study.check.opened import Named
+
+SECTION = {"bone_threshold": 100, "implant_threshold": 200}
+
+
+@pytest.fixture(scope="module")
+def scan(tmp_path_factory):
+    """20 x 30 x 40 voxels of 10 µm."""
+    path = tmp_path_factory.mktemp("scan") / "a.nrrd"
+    write_volume(np.zeros((20, 30, 40), np.uint8), (10.0,) * 3, str(path))
+    return path
+
+
+def said(scan, facts=None, implant="required", **voi):
+    section = {**SECTION, "implant": implant, "voi": voi}
+    rows = {2: facts or {}, 3: {"role": "phantom"}}
+    named = Named(scan, "a.nrrd", "scans.tsv", "path", rows, {"microct": section})
+    return [(p.row, p.column, p.message, p.value, p.allowed) for p in look_at_scan(named).problems]
+
+
+def test_a_region_within_the_scan_is_no_problem(scan):
+    assert not said(scan, implant="none", box_um=[[0, 200], [0, 300], [0, 400]], radius_um=150)
+    assert not said(scan, {"buccal_degrees": 10, "mesial_degrees": 280}, parts=["sides"])
+
+
+def test_a_region_that_leaves_the_scan(scan):
+    (found,) = said(scan, implant="none", box_um=[[0, 200], [0, 310], [0, 400]])
+    message = "microct/voi/box_um leaves the scan along y"
+    assert found == (2, "path", message, "310 µm", "up to 300 µm")
+    (found,) = said(scan, implant="none", radius_um=60, centre_um=[50, 200])
+    assert found[2:] == (
+        "microct/voi/radius_um leaves the slices of the scan",
+        "60 µm",
+        "up to 50 µm",
+    )
+
+
+def test_sides_that_a_row_does_not_say(scan):
+    found = said(scan, {"buccal_degrees": 10}, only="mesial")
+    assert [f[:2] for f in found] == [(2, "mesial_degrees")]
+    assert len(said(scan, parts=["octants"])) == 2
+    (found,) = said(scan, {"buccal_degrees": 10, "mesial_degrees": 120})
+    assert found[1] == "mesial_degrees" and found[4] == "100 or 280"
