@@ -76,13 +76,13 @@ class Counts:
         around = None if self.around is None or other.around is None else self.around + other.around
         swept = tuple(added(a, b) for a, b in zip(self.swept, other.swept, strict=True))
         return Counts(
-            bone,
-            added(self.shares, other.shares),
-            swept,
-            around,
-            self.density + other.density,
-            saturated_,
-            self.parts + other.parts,
+            bone=bone,
+            shares=added(self.shares, other.shares),
+            swept=swept,
+            around=around,
+            density=self.density + other.density,
+            saturated=saturated_,
+            parts=self.parts + other.parts,
         )
 
 
@@ -158,13 +158,13 @@ def count(part: Part, settings: Microct, voxel_um: float, slices: tuple[int, int
             slices,
         )
     return Counts(
-        fraction(part.seen & ~regions.zone, regions.voi),
-        tuple(fraction(part.seen, m) for m in masks),
-        tuple(tuple(fraction(s, m) for m in few) for s in part.swept),
-        around,
-        density_sums(part.grey, part.inner, regions.voi, settings),
-        saturated(part.grey, regions.zone),
-        _by_part(part, settings, voxel_um),
+        bone=fraction(part.seen & ~regions.zone, regions.voi),
+        shares=tuple(fraction(part.seen, m) for m in masks),
+        swept=tuple(tuple(fraction(s, m) for m in few) for s in part.swept),
+        around=around,
+        density=density_sums(part.grey, part.inner, regions.voi, settings),
+        saturated=saturated(part.grey, regions.zone),
+        parts=_by_part(part, settings, voxel_um),
     )
 
 

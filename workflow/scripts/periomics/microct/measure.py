@@ -31,6 +31,9 @@ from periomics.microct.masks import Corrected
 from periomics.microct.mid_axes import mid_axis_spacing
 from periomics.microct.morphometry import Fraction
 from periomics.microct.periimplant import Axis, Place
+from periomics.microct.sections import OUTCOMES as SECTIONS
+from periomics.microct.sections import Plane, planes_of
+from periomics.microct.sections import rows as section_rows
 from periomics.microct.segment import grey_warnings, saturated
 from periomics.microct.sizes import local_sizes, thickness_rows
 from periomics.microct.slabs import TOO_LITTLE, Shape, bits_of, bounds, slabs
@@ -63,7 +66,7 @@ class Measured:
     axis of the implant, length of metal above its shoulder (µm), edge of a voxel.
 
     `labels` gives planes of the scan's label map (codes in LABELS); `maps` bone thickness and marrow separation (mm) in the VOI's
-    box; `view` is what the picture is drawn from.
+    box; `view` is what the picture is drawn from, `planes` the virtual sections.
     """
 
     table: pd.DataFrame
@@ -77,6 +80,7 @@ class Measured:
     labels: Planes
     maps: tuple[Placed, Placed]
     view: View
+    planes: tuple[Plane, ...] = ()
 
 
 def outcomes(settings: Microct) -> tuple[str, ...]:
@@ -88,6 +92,7 @@ def outcomes(settings: Microct) -> tuple[str, ...]:
     found += ["low_density_share"] if settings.low_density_cut is not None else []
     found += ctan.OUTCOMES if settings.ctan else ()
     found += cortical.OUTCOMES if settings.compartments != "none" else ()
+    found += SECTIONS if settings.section_degrees else ()
     return tuple(found) + (AT_IMPLANT if settings.implant == "required" else ())
 
 
@@ -153,6 +158,10 @@ def measure(
     rows += structure.structure_rows(of_bone, voxel_um / 1000, tbth, settings)
     if settings.ctan:
         rows += _ctan_rows(found, of_bone.surface)
+    planes = planes_of(found)
+    if found.ground.axis is not None and planes:
+        end_um = (found.ground.axis.length + 0.5) * voxel_um
+        rows += section_rows(planes, found.settings, voxel_um, end_um)
     if settings.compartments != "none":
         rows += cortical.measure(
             found.bits.bone, settings, voxel_um, found.work_mb, found.planes, threads
@@ -172,6 +181,7 @@ def measure(
         labels=found.labels,
         maps=((start, size, maps[0].read), (start, size, maps[1].read)),
         view=view_of(found, (maps[0].read, maps[1].read)),
+        planes=planes,
     )
 
 

@@ -60,18 +60,18 @@ def frame_of(
         If sides are asked for and not said, or the implant lies too flat in the slices for them.
     """
     hull = hull_of(implant, axis, at) if voi.needs_threads else None
-    if not voi.needs_sides:
+    if sides is None and not voi.needs_sides:
         return Frame(axis, hull=hull)
     if sides is None:
         raise SpecimenError("the sheet does not say buccal_degrees and mesial_degrees of the scan")
-    buccal = _across(axis, sides[0])
+    buccal = across(axis, sides[0])
     mesial = np.cross(axis.direction, buccal)
-    if mesial @ _across(axis, sides[1]) < 0:
+    if mesial @ across(axis, sides[1]) < 0:
         mesial = -mesial
     return Frame(axis, buccal, mesial, hull)
 
 
-def _across(axis: Axis, degrees: float) -> NDArray[np.float64]:
+def across(axis: Axis, degrees: float) -> NDArray[np.float64]:
     """A direction in the slices (degrees from x towards y) as seen across the axis."""
     at = np.radians(degrees)
     way = np.array([0.0, np.sin(at), np.cos(at)])

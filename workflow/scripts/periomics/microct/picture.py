@@ -33,10 +33,11 @@ def overlay(measured: Measured, title: str = "", band_um: float | None = None):
     matplotlib Figure. Above: across the axis at the middle of the VOI, and two slices along it, with outlines of bone
     (orange), implant (blue) and VOI (pink) and a scale bar in µm; the bone in 3-D, its front cut away. Below: local
     thickness of bone and of marrow (mm) in the second slice; with an implant, contact by offset with the sweep of the
-    band, and BV/TV by distance.
+    band, and BV/TV by distance. Further down: the virtual sections, where any are asked for.
     """
     with_curves = len(measured.curves) > 0
-    fig, axes = new_figure(14.0, 7.0, ncols=4, nrows=2)
+    n_rows = 2 + -(-len(measured.planes) // 4)
+    fig, axes = new_figure(14.0, 3.5 * n_rows, ncols=4, nrows=n_rows)
     view = measured.view
     at = _centre(view)
     in_scan = [o + view.step * a for a, o in zip(at, view.origin, strict=True)]
@@ -78,11 +79,23 @@ def overlay(measured: Measured, title: str = "", band_um: float | None = None):
         ax.set_yticks([])
     if with_curves:
         _curve_panels(axes[1, 2:], measured, band_um)
+        _plane_panels(axes[2:].ravel(), measured, (low, high))
     else:
         for ax in axes[1, 2:]:
             ax.axis("off")
     fig.suptitle("; ".join(t for t in (title, *measured.warnings) if t), fontsize=9)
     return fig
+
+
+def _plane_panels(axes, measured: Measured, window: tuple[float, float]) -> None:
+    """Virtual sections with the same outlines, the head above."""
+    for ax, plane in zip(axes, measured.planes, strict=False):
+        ax.imshow(plane.grey, cmap="gray", vmin=window[0], vmax=window[1], interpolation="nearest")
+        _outlines(ax, plane.labels)
+        ax.set_title(f"through the axis at {plane.degrees:g}°")
+        _scale_bar(ax, plane.step_um, plane.grey.shape[1])
+    for ax in axes:
+        ax.axis("off")
 
 
 def _curve_panels(axes, measured: Measured, band_um: float | None) -> None:

@@ -39,6 +39,7 @@ def microct_sentences(sources: Sources, claims: Config) -> list[str]:
         *_thickness(c),
         SURFACE,
         *_anisotropy(c),
+        *_sections(c),
         *_ctan(c),
         *_compartments(c),
         f"Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
@@ -263,6 +264,14 @@ def _anisotropy(c: Config) -> Iterator[str]:
         "The degree of anisotropy is the ratio of longest to shortest axis (c/a) of an ellipsoid fitted to mean intercept lengths in 81 "
         f"directions; 1 − a/c, BoneJ's 1 − (a/c)² and tDA are given beside it{floor}."
     )
+
+
+def _sections(c: Config) -> Iterator[str]:
+    if _set(c, "section_degrees"):
+        yield (
+            f"In virtual sections through the implant's axis at {value(c, 'microct/section_degrees', '°')} contact was bone in "
+            "the same layer within the plane (BIC.2D), BA/TA the bone area in what the plane cuts of the region."
+        )
 
 
 def _ctan(c: Config) -> Iterator[str]:

@@ -255,6 +255,11 @@ class Microct(Section):
         ge=0,
         description="voxels; widest artefact band of the sweep and last offset of the curve of contact",
     )
+    section_degrees: tuple[float, ...] = Field(
+        (),
+        description="degrees; planes through the implant's axis for BIC and BA/TA as in histology, from the buccal side towards the mesial "
+        "one, or from x towards y where the sheet says no sides",
+    )
     sectors: int = Field(
         8, ge=1, description="sectors about the axis in which the marginal bone level is read"
     )
@@ -328,6 +333,16 @@ class Microct(Section):
         for key, value in (("voi/parts", listed(voi.parts)), ("voi/only", voi.only)):
             if bare and value:
                 yield Contradiction(key, "needs an implant", value, "empty where implant is none")
+        if bare and self.section_degrees:
+            shown = listed(self.section_degrees)
+            yield Contradiction(
+                "section_degrees", "needs an implant", shown, "empty where implant is none"
+            )
+        if len(set(self.section_degrees)) < len(self.section_degrees):
+            message = "names a plane twice"
+            yield Contradiction(
+                "section_degrees", message, listed(self.section_degrees), "each once"
+            )
         for low, _ in voi.box_um or ():
             if low < 0:
                 message = "begins outside the scan"
