@@ -72,7 +72,7 @@ def find_regions(grey, voxel_um, settings):
 
 def segment_implant(grey, settings):
     found = survey.greys(in_memory(grey, (1.0,) * 3), settings, len(grey))
-    implant, at = survey.find_implant(found, settings, len(grey), None)
+    implant, at, _ = survey.find_implant(found, settings, len(grey), None)
     return survey.pasted(implant, at, everything(grey.shape))
 
 

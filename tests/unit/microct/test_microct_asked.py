@@ -18,9 +18,9 @@ def scan(tmp_path_factory):
     return path
 
 
-def said(scan, facts=None, implant="required", **voi):
+def said(scan, facts=None, implant="required", more=(), **voi):
     section = {**SECTION, "implant": implant, "voi": voi}
-    rows = {2: facts or {}, 3: {"role": "phantom"}}
+    rows = {2: facts or {}, 3: {"role": "phantom"}, **dict(enumerate(more, start=4))}
     named = Named(scan, "a.nrrd", "scans.tsv", "path", rows, {"microct": section})
     return [(p.row, p.column, p.message, p.value, p.allowed) for p in look_at_scan(named).problems]
 
@@ -48,3 +48,19 @@ def test_sides_that_a_row_does_not_say(scan):
     assert len(said(scan, parts=["octants"])) == 2
     (found,) = said(scan, {"buccal_degrees": 10, "mesial_degrees": 120})
     assert found[1] == "mesial_degrees" and found[4] == "100 or 280"
+
+
+def test_rows_of_one_scan_are_its_implants(scan):
+    two = [{"implants": 2, "implant": i} for i in (1, 2)]
+    assert not said(scan, two[0], more=two[1:])
+    for first, other, column, text in (
+        (two[0], two[0], "implant", "another row is the same implant"),
+        ({}, {}, "implant", "another row is the same implant"),
+        (two[0], {"implants": 2, "implant": 3}, "implant", "holds no such implant"),
+        (two[0], {"implants": 3, "implant": 2}, "implants", "another number of implants"),
+        (two[0], {"implants": 2, "implant": 1.5}, "implant", "no whole number"),
+        (two[1], {"implants": 2}, "implant", "is needed where a scan holds several"),
+    ):
+        found = said(scan, first, more=[other])
+        assert any(f[1] == column and text in f[2] for f in found), (other, found)
+    assert said(scan, two[0], implant="none")[0][1] == "implants"

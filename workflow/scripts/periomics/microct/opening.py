@@ -25,7 +25,7 @@ def look_at_scan(named: Named) -> Look:
     refuse_cut(named.path, header)
     unfit = _not_cubes(named, header)
     problems = (named.refused(unfit) if unfit else []) + _thresholds(named, header)
-    problems += _outside(named, header) + _sides(named)
+    problems += _outside(named, header) + _sides(named) + _implants(named)
     size = None if header.spacing_um is None else float(min(header.spacing_um))
     return Look(problems, size, header.dtype)
 
@@ -125,6 +125,43 @@ def _sides(named: Named) -> list[Problem]:
             if getattr(told, column) is None:
                 message = "is needed where microct/voi/parts or only name sides or octants"
                 problems += named.problem(message, rows=[row], column=column)
+    return problems
+
+
+def _implants(named: Named) -> list[Problem]:
+    """Rows of one scan that do not say each its own implant of the same number."""
+    rows = _measured_rows(named)
+    told = {row: told_of(named.rows[row]) for row in rows}
+    settings = named.settings(Microct, "microct")
+    numbers = {t.implants for t in told.values()}
+    most, problems, seen = max(numbers, default=1), [], set()
+    for row, one in told.items():
+        if settings is not None and settings.implant == "none":
+            if one.implants > 1 or "implant" in named.rows[row]:
+                message = "the study is measured without implants (microct/implant: none)"
+                problems += named.problem(message, rows=[row], column="implants", allowed="empty")
+            continue
+        for column in ("implants", "implant"):
+            value = str(named.rows[row].get(column, 1))
+            if not float(value).is_integer():
+                problems += named.problem(
+                    "is no whole number", value, "1, 2, …", rows=[row], column=column
+                )
+        if one.implants != most:
+            message = "another row says another number of implants of the same scan"
+            problems += named.problem(message, one.implants, most, rows=[row], column="implants")
+        elif one.implant > one.implants:
+            message = "the scan holds no such implant"
+            allowed = f"1 to {one.implants} (implants)"
+            problems += named.problem(message, one.implant, allowed, rows=[row], column="implant")
+        elif one.implant in seen:
+            message = "another row is the same implant of the same scan"
+            allowed = f"each of 1 to {most} once (implants says how many the scan holds)"
+            problems += named.problem(message, one.implant, allowed, rows=[row], column="implant")
+        elif most > 1 and "implant" not in named.rows[row]:
+            message = "is needed where a scan holds several implants"
+            problems += named.problem(message, "", f"1 to {most}", rows=[row], column="implant")
+        seen.add(one.implant)
     return problems
 
 

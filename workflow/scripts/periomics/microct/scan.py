@@ -18,7 +18,7 @@ from periomics.microct.masks import corrected
 from periomics.microct.measure import NO_FIELD, Measured, measure
 from periomics.microct.resample import to_cubes
 from periomics.microct.slabs import TOO_LITTLE, Shape
-from periomics.microct.told import told_of
+from periomics.microct.told import Told, told_of
 from periomics.study.measurements import concatenate
 from periomics.study.settings.microct import Microct
 
@@ -178,6 +178,7 @@ def scan_facts(
             "measured",
         ),
         ("metal above the shoulder, mm", f"{found.above_um / 1000:.6g}", "measured"),
+        *_which(told_of(row)),
         (
             "implant tilt to z, degree",
             _text(None if axis is None else f"{axis.tilt_degrees:.4g}"),
@@ -190,6 +191,13 @@ def scan_facts(
         ("warnings", "; ".join(found.warnings) or "none", "measured"),
     ]
     return pd.DataFrame(rows, columns=list(FACT_COLUMNS))
+
+
+def _which(told: Told) -> list[tuple[str, str, str]]:
+    """Which implant of several it is."""
+    if told.implants == 1:
+        return []
+    return [("implant in the row", f"{told.implant} of {told.implants}", "sheet")]
 
 
 def _text(value: object) -> str:

@@ -29,8 +29,8 @@ def check_parts(sizes: NDArray[np.int64], settings: Microct, brightest: float) -
     first, second = np.sort(sizes)[::-1][:2] if len(sizes) > 1 else (sizes[0], 0)
     if second and second >= settings.second_implant_share * first:
         raise SpecimenError(
-            f"more than one implant: metal components of {first} and {second} voxels; "
-            "crop the scan to one implant or correct the implant threshold"
+            f"more than one implant: metal components of {first} and {second} voxels; give each a row of the sheet with implants "
+            "and implant, crop the scan to one, or correct the implant threshold"
         )
 
 

@@ -22,7 +22,7 @@ from periomics.microct.boxes import (
     within,
 )
 from periomics.microct.budget import slab_planes
-from periomics.microct.components import keep, largest, parts, purify, touching
+from periomics.microct.components import keep, parts, purify, touching
 from periomics.microct.counting import Part, Regions, factors
 from periomics.microct.density import inner_bone
 from periomics.microct.distance import squared_distance
@@ -33,7 +33,8 @@ from periomics.microct.masks import LABELS, Corrected
 from periomics.microct.morphometry import Fraction
 from periomics.microct.parts import Frame, frame_of
 from periomics.microct.periimplant import Axis, Place, height_um, implant_axis, shell
-from periomics.microct.segment import bone_mask, check_parts, close, segment_bone
+from periomics.microct.segment import bone_mask, close, segment_bone
+from periomics.microct.several import chosen
 from periomics.microct.slabs import (
     TRUNCATE,
     BitVolume,
@@ -69,7 +70,8 @@ class Ground:
     """The implant in its bounding box, which begins at voxel `at`; its axis in the scan's voxels; None without an implant.
 
     `reach` (voxels): nothing around the implant is counted beyond it. `above`: the metal above the implant's shoulder, and its length
-    (µm): it has a band as well, but nothing is counted by its distance. `warnings` about the metal.
+    (µm): it has a band as well, but nothing is counted by its distance. So it is with
+    `others`, the metal of other implants. `warnings` about the metal.
     """
 
     shape: Shape
@@ -84,6 +86,7 @@ class Ground:
     warnings: tuple[str, ...] = ()
     frame: Frame | None = None
     air: BitVolume | None = None
+    others: BitVolume | None = None
 
     def regions(self, box: Box, settings: Microct, threads: int = 1) -> Regions:
         """Regions in a box of the scan that holds the implant across z; distances beyond the reach are infinite."""
@@ -112,19 +115,21 @@ class Ground:
         inner = slice(box[0].start - first, box[0].stop - first)
 
         def distance_to(metal: Mask) -> NDArray[np.float32]:
-            square = squared_distance(~pasted(metal, self.at, wide), threads, self.reach, inner)
+            square = squared_distance(~metal, threads, self.reach, inner)
             distance = np.sqrt(square.astype(np.float32)) * np.float32(self.voxel_um)
             distance[square > self.reach**2] = np.inf
             return distance
 
         own = self.implant if self.above is None else self.implant & ~self.above
-        distance = distance_to(own)
+        distance = distance_to(pasted(own, self.at, wide))
         height = height_um(size, self.axis, self.voxel_um, origin)
         inner_um, outer_um = settings.voi.inner_um, settings.voi.outer_um
         metal = pasted(self.implant, self.at, box)
         zone = distance <= inner_um + 1e-3
-        if self.above is not None:
-            other = distance_to(self.above) <= inner_um + 1e-3
+        foreign = [] if self.above is None else [pasted(self.above, self.at, wide)]
+        foreign += [] if self.others is None else [crop(self.others.read, wide)]
+        for other_metal in foreign:
+            other = distance_to(other_metal) <= inner_um + 1e-3
             distance[other & ~pasted(own, self.at, box)] = np.inf
             zone |= other
         if band is not None:
@@ -249,6 +254,7 @@ def survey(
         As `measure.measure`.
     """
     masks = MASKS + (cortical.MASKS if settings.compartments != "none" else 0)
+    masks += told.implants if told.implants > 1 else 0
     masks += settings.voi.without_air + (ctan.MASKS if settings.ctan else 0)
     work_mb = settings.memory_mb - masks * math.prod(scan.shape) / 8e6 - scan.held_mb
     planes = slab_planes(work_mb, scan.shape)
@@ -287,7 +293,7 @@ def _ground(
         if drawn.voi is not None:
             near = joined(near, grown(*bounds(drawn.voi), 0, shape))
         return Ground(shape, voxel_um, drawn=drawn), near
-    implant, at = find_implant(found, settings, planes, drawn.implant)
+    implant, at, others = find_implant(found, settings, planes, drawn.implant, told=told)
     axis = implant_axis(implant, settings.voi.apex, at)
     found_fixture = fixture_of(implant, axis, at, settings, voxel_um)
     end_um = (found_fixture.axis.length + 0.5) * voxel_um
@@ -308,6 +314,7 @@ def _ground(
         above=above if above.any() else None,
         above_um=found_fixture.above_um,
         warnings=found_fixture.warnings,
+        others=others,
         frame=frame_of(found_fixture.axis, implant & ~above, at, settings.voi, told.sides),
     ), near
 
@@ -363,9 +370,14 @@ def greys(scan: SlabReader, settings: Microct, planes: int) -> Greys:
 
 
 def find_implant(
-    found: Greys, settings: Microct, planes: int, drawn: BitVolume | None
-) -> tuple[Mask, Place]:
-    """The implant in its box and the box's first voxel.
+    found: Greys,
+    settings: Microct,
+    planes: int,
+    drawn: BitVolume | None,
+    *,
+    told: Told = NOTHING,
+) -> tuple[Mask, Place, BitVolume | None]:
+    """The implant in its box, the box's first voxel, and the metal of other implants.
 
     Raw grey at or above the implant threshold (smoothing would widen the metal into the bone), the largest 26-connected part,
     closed by a ball; or as drawn by hand, closed by none.
@@ -373,16 +385,15 @@ def find_implant(
     Raises
     ------
     SpecimenError
-        If there is no metal, or a second part of a declared share of the first.
+        If there is no metal, or more or fewer parts of a declared share of the first than the sheet says.
     """
-    implant, radius = drawn, 0
+    implant, radius, others = drawn, 0, None
     if implant is None:
         metal, radius = found.metal, settings.closing_voxels
         pieces = parts(metal.read, metal.shape, 26, planes)
-        check_parts(pieces.sizes[pieces.sizes > 0], settings, found.high)
-        implant = keep(metal.read, metal.shape, pieces, largest(pieces), "keep the implant")
+        implant, others = chosen(metal, pieces, told, settings, found.high)
     box = grown(*bounds(implant), 2 * radius + 1, implant.shape)
-    return close(crop(implant.read, box), radius), three(s.start for s in box)
+    return close(crop(implant.read, box), radius), three(s.start for s in box), others
 
 
 def region_bits(
@@ -409,6 +420,8 @@ def region_bits(
         for bits, mask in ((zone, regions.zone), (voi, regions.voi)):
             bits.write(part[0].start, pasted(mask, regions.origin, (part[0], rows, columns)))
         any_voi = any_voi or bool(regions.voi.any())
+    if ground.others is not None:  # also those that lie farther away
+        zone.bits[:] |= ground.others.bits
     if not any_voi:
         raise SpecimenError(
             "the VOI is empty: no voxel of the scan lies in the declared region "

@@ -1,4 +1,4 @@
-"""What the sheet says of one scan beyond its file: where its sides are."""
+"""What the sheet says of one scan beyond its file: where its sides are, and which of its implants is meant."""
 
 from __future__ import annotations
 
@@ -11,10 +11,13 @@ RIGHT = 1.0
 
 @dataclass(frozen=True)
 class Told:
-    """Directions of the buccal and the mesial side in the slices (degrees from x towards y); None where nothing is said."""
+    """Directions of the buccal and the mesial side in the slices (degrees from x towards y); None where nothing is said. Which implant of
+    how many in the scan, counted along their row."""
 
     buccal_degrees: float | None = None
     mesial_degrees: float | None = None
+    implant: int = 1
+    implants: int = 1
 
     @property
     def sides(self) -> tuple[float, float] | None:
@@ -29,7 +32,13 @@ NOTHING = Told()
 
 def told_of(row: Mapping[str, object]) -> Told:
     """What a row of the scans' sheet says."""
-    return Told(_number(row, "buccal_degrees"), _number(row, "mesial_degrees"))
+    implant, implants = (_number(row, c) for c in ("implant", "implants"))
+    return Told(
+        _number(row, "buccal_degrees"),
+        _number(row, "mesial_degrees"),
+        int(implant or 1),
+        int(implants or 1),
+    )
 
 
 def at_right_angles(sides: tuple[float, float]) -> bool:
