@@ -32,6 +32,7 @@ rule measure_scan:
     input:
         scan=sheet_files("scans", "path"),
         mask=sheet_files("scans", "mask"),
+        earlier=sheet_files("scans", "earlier"),
         batch=scan_batch_tables,
     output:
         measurements="<results>/microct/{specimen_id}/measurements.tsv",

@@ -64,3 +64,22 @@ def test_rows_of_one_scan_are_its_implants(scan):
         found = said(scan, first, more=[other])
         assert any(f[1] == column and text in f[2] for f in found), (other, found)
     assert said(scan, two[0], implant="none")[0][1] == "implants"
+
+
+def test_an_earlier_scan_that_cannot_be_compared(scan, tmp_path):
+    other = tmp_path / "b.nrrd"
+    write_volume(np.zeros((8, 8, 8), np.uint8), (12.0,) * 3, str(other))
+
+    def told(path, **changed):
+        rows = {2: {"path": str(scan), "earlier": str(path)}}
+        config = {"microct": {**SECTION, **changed}}
+        named = Named(path, path.name, "scans.tsv", "earlier", rows, config)
+        return [(p.column, p.message, p.value, p.allowed) for p in look_at_scan(named).problems]
+
+    assert not told(scan)
+    (found,) = told(other)
+    assert found == ("earlier", "the earlier scan has voxels of another size", "12 µm", "10 µm")
+    (found,) = told(scan, segmentation="adaptive", bone_threshold_low=50)
+    assert "microct/segmentation" in found[1] and found[3] == "fixed"
+    (found,) = told(scan, threshold_rule="otsu", bone_threshold=None)
+    assert "microct/threshold_rule" in found[1]

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
 from periomics.core.quality import Fact
-from periomics.microct import contact, cortical, ctan, quality, structure
+from periomics.microct import contact, cortical, ctan, quality, structure, times
 from periomics.microct.anisotropy import Anisotropy, anisotropy, noise_floors
 from periomics.microct.boxes import box_around, size_of, start_of
 from periomics.microct.budget import slab_planes
@@ -83,8 +83,8 @@ class Measured:
     planes: tuple[Plane, ...] = ()
 
 
-def outcomes(settings: Microct) -> tuple[str, ...]:
-    """Outcomes that a scan gives; those at the implant need one."""
+def outcomes(settings: Microct, earlier: bool = False) -> tuple[str, ...]:
+    """Outcomes that a scan gives; those at the implant need one, those of change an earlier scan."""
     found = ["bvtv", "bv", "tv", *THICKNESS, *structure.OUTCOMES]
     if not settings.anisotropy:
         found.remove("da")
@@ -92,6 +92,7 @@ def outcomes(settings: Microct) -> tuple[str, ...]:
     found += ["low_density_share"] if settings.low_density_cut is not None else []
     found += ctan.OUTCOMES if settings.ctan else ()
     found += cortical.OUTCOMES if settings.compartments != "none" else ()
+    found += times.OUTCOMES if earlier else ()
     found += SECTIONS if settings.section_degrees else ()
     return tuple(found) + (AT_IMPLANT if settings.implant == "required" else ())
 
@@ -104,6 +105,7 @@ def measure(
     calibration: Calibration | None = None,
     by_hand: Corrected | None = None,
     told: Told = NOTHING,
+    earlier: SlabReader | None = None,
 ) -> Measured:
     """Measure a scan within `settings.memory_mb`.
 
@@ -123,6 +125,8 @@ def measure(
         Masks that replace steps.
     told
         What the sheet says of the scan.
+    earlier
+        A scan of the same bone at an earlier time.
 
     Raises
     ------
@@ -133,6 +137,8 @@ def measure(
     voxel_um = isotropic_voxel(scan.spacing_um)
     settings = in_grey(settings, calibration)
     found = survey(scan, voxel_um, settings, threads, by_hand, told)
+    if earlier is not None:
+        found = replace(found, work_mb=found.work_mb - earlier.held_mb)
     counts, in_zone, looks = _counts(found)
     _check_bone(counts.bone, settings)
     warnings = grey_warnings(found.saturated(in_zone), found.greys.dtype, settings)
@@ -153,11 +159,15 @@ def measure(
     tbth = sizes["tbth"].mean if sizes["tbth"] else None
     thick = None if tbth is None else tbth * 1000 / voxel_um
     checks = quality.facts(looks, _range(found), thick, settings)
-    doubts += [check.describe() for check in checks if check.beyond]
     of_bone = _structure(found, counts)
     rows += structure.structure_rows(of_bone, voxel_um / 1000, tbth, settings)
     if settings.ctan:
         rows += _ctan_rows(found, of_bone.surface)
+    if earlier is not None:
+        change = times.change_of(found, earlier)
+        checks += times.facts(change, settings)
+        rows += times.rows(change, voxel_um / 1000)
+    doubts += [check.describe() for check in checks if check.beyond]
     planes = planes_of(found)
     if found.ground.axis is not None and planes:
         end_um = (found.ground.axis.length + 0.5) * voxel_um

@@ -16,6 +16,7 @@ from periomics.microct.told import at_right_angles, told_of
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.microct import Microct
 
+SAME_VOXEL = 0.01  # share by which voxels of two scans may differ
 probed = lru_cache(maxsize=4096)(probe)  # a label map asks for the header of its scan again
 
 
@@ -25,7 +26,10 @@ def look_at_scan(named: Named) -> Look:
     refuse_cut(named.path, header)
     unfit = _not_cubes(named, header)
     problems = (named.refused(unfit) if unfit else []) + _thresholds(named, header)
-    problems += _outside(named, header) + _sides(named) + _implants(named)
+    if named.column == "earlier":
+        problems += _comparable(named, header)
+    else:
+        problems += _outside(named, header) + _sides(named) + _implants(named)
     size = None if header.spacing_um is None else float(min(header.spacing_um))
     return Look(problems, size, header.dtype)
 
@@ -83,6 +87,36 @@ def _thresholds(named: Named, header: Header) -> list[Problem]:
     message = f"no voxel reaches the threshold: its values end at {largest:g}{scaled}"
     allowed = f"thresholds up to {largest:g}, set in the config from grey values of these scans"
     return named.problem(message, ", ".join(above), allowed, rows=rows)
+
+
+def _comparable(named: Named, header: Header) -> list[Problem]:
+    """An earlier scan whose bone could not be told as that of the later one, or whose voxels have another size."""
+    settings, problems = named.settings(Microct, "microct"), []
+    wanted = (
+        ()
+        if settings is None
+        else (
+            ("threshold_rule", settings.threshold_rule, ("fixed",)),
+            ("segmentation", settings.segmentation, ("fixed",)),
+            ("calibration", settings.calibration, ("none", "line")),
+        )
+    )
+    for key, value, allowed in wanted:
+        if value not in allowed:
+            message = f"an earlier scan can only be compared by one grey threshold: microct/{key}"
+            problems += named.problem(message, value, ", ".join(allowed))
+    for row, facts in named.rows.items():
+        try:
+            now = probed(Path(str(facts.get("path", ""))))
+        except InputError:
+            continue  # told at the scan
+        if header.spacing_um is None or now.spacing_um is None:
+            continue
+        here, there = min(now.spacing_um), min(header.spacing_um)
+        if abs(there / here - 1) > SAME_VOXEL:
+            message = "the earlier scan has voxels of another size"
+            problems += named.problem(message, f"{there:.6g} µm", f"{here:.6g} µm", rows=[row])
+    return problems
 
 
 def _outside(named: Named, header: Header) -> list[Problem]:

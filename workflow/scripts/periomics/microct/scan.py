@@ -64,6 +64,7 @@ def measure_file(
     mask: str | None = None,
     batch: Mapping[str, object] | None = None,
     threads: int = 1,
+    earlier: str | None = None,
 ) -> Scan:
     """Read and measure a scan.
 
@@ -81,6 +82,8 @@ def measure_file(
         Corrected label map that replaces steps.
     batch
         Row of the scan's batch (threshold, calibration), where the settings want one.
+    earlier
+        Scan of the same bone at an earlier time.
 
     Raises
     ------
@@ -91,15 +94,20 @@ def measure_file(
     source = open_volume(path, None if stated in (None, "") else float(str(stated)))
     settings = batch_settings(settings, batch or {})
     calibration = calibration_of(settings, source.facts, batch or {})
-    scan = to_cubes(source) if settings.voxels == "resample" else source
-    scan = at_hand(scan, settings.memory_mb)
+
+    def cubes(one: SlabReader) -> SlabReader:
+        one = to_cubes(one) if settings.voxels == "resample" else one
+        return at_hand(one, settings.memory_mb)
+
+    scan = cubes(source)
+    before = cubes(open_volume(earlier, scan.spacing_um[0])) if earlier else None
     again = partial(measure, scan, settings, common, threads, calibration, told=told_of(row))
     if mask:
         drawn = at_hand(open_volume(mask, isotropic_voxel(scan.spacing_um)), settings.memory_mb)
-        found = again(corrected(drawn, scan.shape, mask))
+        found = again(corrected(drawn, scan.shape, mask), earlier=before)
         found = replace(found, table=_with_before(found.table, row, again))
     else:
-        found = again()
+        found = again(earlier=before)
     facts = scan_facts(source, row, settings, found)
     return Scan(found, facts, scan.shape, frame_of(source.facts, scan.spacing_um))
 

@@ -72,7 +72,7 @@ def input_checksums(study: Study) -> pd.DataFrame:
             rows.append((kind, kind, file))
     seen = set()
     for sheet in SPECIMEN_SHEETS:
-        for column in ("path", "rois", "mask"):
+        for column in ("path", "rois", "mask", "earlier"):
             for cell in study.sheets[sheet].get(column, pd.Series(dtype=str)):
                 path = study.resolve(sheet, cell) if cell else ""
                 if path and path not in seen and Path(path).exists():

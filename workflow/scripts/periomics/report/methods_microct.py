@@ -40,6 +40,7 @@ def microct_sentences(sources: Sources, claims: Config) -> list[str]:
         SURFACE,
         *_anisotropy(c),
         *_sections(c),
+        *_earlier(scans),
         *_ctan(c),
         *_compartments(c),
         f"Bone thresholds were varied by ±{value(c, 'microct/sweep_percent', '%')}.",
@@ -271,6 +272,17 @@ def _sections(c: Config) -> Iterator[str]:
         yield (
             f"In virtual sections through the implant's axis at {value(c, 'microct/section_degrees', '°')} contact was bone in "
             "the same layer within the plane (BIC.2D), BA/TA the bone area in what the plane cuts of the region."
+        )
+
+
+def _earlier(scans: pd.DataFrame) -> Iterator[str]:
+    if "earlier" not in scans.columns:
+        return
+    n = int(scans["earlier"].astype(str).str.strip().ne("").sum())
+    if n:
+        yield (
+            f"{counted(n, 'scan')} had an earlier scan laid over by a rigid motion (correlation of grey values, SimpleITK); bone that was "
+            "formed or resorbed is that of one time only, in what both scans show, over the bone of the earlier scan."
         )
 
 

@@ -157,6 +157,11 @@ SHEETS: dict[str, Sheet] = {
                 Column("filter", "beam filter"),
                 *_SIDES,
                 Column(
+                    "earlier",
+                    "scan of the same animal at an earlier time, to which bone is compared",
+                    "path",
+                ),
+                Column(
                     "implants",
                     "implants in the scan, where there are several; then one row for each",
                     "number",

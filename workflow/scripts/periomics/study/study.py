@@ -31,7 +31,7 @@ from periomics.study.sheets import (
 
 T = TypeVar("T")
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
-PATH_COLUMNS = ("path", "rois", "mask", "lengths")
+PATH_COLUMNS = ("path", "rois", "mask", "earlier", "lengths")
 
 
 @dataclass(frozen=True)

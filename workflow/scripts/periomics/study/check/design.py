@@ -98,7 +98,7 @@ def _arm_in_path(study: Study, sheet: str) -> list[Problem]:
     rows = [
         r
         for r in study.rows(sheet).index
-        if any(_named(study, sheet, r, c) for c in ("path", "rois", "mask"))
+        if any(_named(study, sheet, r, c) for c in ("path", "rois", "mask", "earlier"))
     ]
     if not rows:
         return []

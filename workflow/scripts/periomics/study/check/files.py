@@ -56,7 +56,7 @@ def check_files(
 def kind_of(sheet: str, column: str, row: Mapping[str, object]) -> str:
     """What kind of file a cell names: the key of its opener."""
     if column != "path":
-        known = {"rois": "regions", "lengths": "lengths"}
+        known = {"rois": "regions", "lengths": "lengths", "earlier": "scan"}
         return known.get(column, "labels" if sheet == "scans" else "drawing")
     if sheet == "cultures":
         assay = str(row.get("assay", ""))

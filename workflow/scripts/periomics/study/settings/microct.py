@@ -204,6 +204,18 @@ class Microct(Section):
     min_thickness_voxels: float = Field(
         3, ge=0, description="voxels; held back where trabeculae are thinner on average"
     )
+    min_correlation: float = Field(
+        0.8,
+        ge=0,
+        le=1,
+        description="held back where grey values of the earlier scan, laid over this one, correlate less",
+    )
+    min_shared_percent: float = Field(
+        90,
+        ge=0,
+        le=100,
+        description="%; held back where the earlier scan shows less of the volume of interest",
+    )
     memory_mb: float = Field(
         4000,
         gt=0,
