@@ -68,6 +68,16 @@ def fragment(of):
     return inside(np.hypot(np.hypot(of.height, of.radius - 36), 10 * (of.angle - 2)) - 4)
 
 
+def streaked(grey, height, width=5.0, way=0.6):
+    """A band through the implant, brighter or darker on both sides, that fades away from it."""
+    y, x = (np.indices(grey.shape[1:]) - np.array(grey.shape[1:]).reshape(2, 1, 1) / 2).astype(
+        float
+    )
+    across, along = y * np.cos(way) - x * np.sin(way), y * np.sin(way) + x * np.cos(way)
+    band = height * np.exp(-((across / width) ** 2) - np.abs(along) / 80)
+    return np.clip(np.where(grey > 39000, grey, grey + band), 0, 65535).astype(np.uint16)
+
+
 def read(grey, **changed):
     scan = in_memory(grey, (VOXEL_UM,) * 3)
     return measure(scan, Microct.of({**SECTION, **changed}), {"specimen_id": "s", "animal_id": "a"})
@@ -98,6 +108,8 @@ FAULTS = {
         lambda: np.clip(drawn() + blooming(12000, 5), 0, 65535).astype(np.uint16),
         "halo of the metal",
     ),
+    "dark streak": (lambda: streaked(drawn(), -2000), "streaks"),
+    "bright streak": (lambda: streaked(drawn(), 2000), "streaks"),
     "rings": (lambda: ringed(drawn(), 1000), "rings"),
     "low contrast": (
         lambda: drawn(levels={"soft": 15500.0, "bone": 18500.0}, noise=900.0),
@@ -114,7 +126,7 @@ def test_sound_scans_are_measured_without_a_word(name):
     shift = {"bone_threshold": -8000, "implant_threshold": 14000} if name == "signed" else {}
     found = read(SOUND[name](), **shift)
     assert found.warnings == ()
-    assert len(found.quality) == 8
+    assert len(found.quality) == 9
     assert not any(q.beyond for q in found.quality)
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from periomics.microct.quality import BINS, GROUPS, Looks, Range, facts
+from periomics.microct.quality import BINS, BLOCKS, GROUPS, SECTORS, Looks, Range, facts
 from periomics.study.settings.microct import Microct
 
 SETTINGS = Microct.of({"bone_threshold": 15000, "implant_threshold": 39000, "implant": "none"})
@@ -23,6 +23,7 @@ def found(marrow, bone, high):
         near=np.zeros(2),
         radial=np.zeros((2, of.radii)),
         shaded=shaded,
+        angular=np.zeros((2, SECTORS, BLOCKS)),
         histogram=np.bincount(at, minlength=BINS) * N,
         metal=0,
     )

@@ -221,6 +221,7 @@ def _counts(of: Survey) -> tuple[Counts, int, quality.Looks]:
             of=_range(of),
             origin=start_of(box),
             behind=behind,
+            axis=axis,
         )
         looks = seen if looks is None else looks + seen
         more = count(part, of.settings, of.ground.voxel_um, slices)

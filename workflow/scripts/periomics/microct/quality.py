@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from periomics.core.quality import Fact
+from periomics.microct.periimplant import Axis, sector_of
 from periomics.study.settings.microct import Microct
 
 Mask = NDArray[np.bool_]
@@ -25,6 +26,10 @@ NEAR = 6  # voxels behind the metal's band, of which the first two are no core
 GROUPS, CUBE, ERRORS = 8, 24, 3.0
 # Rings: radii whose mean rests on fewer voxels are left out, and the others are compared with so many around them.
 LEAST, AROUND = 400, 9
+# Streaks: sectors about the implant's axis; blocks of so many slices, from whose differences the error of a sector's mean is known; a
+# sector counts with so many voxels in a block and so many blocks, and with what exceeds so many errors.
+SECTORS, BLOCK, BLOCKS = 24, 6, 16
+LEAST_BLOCK, LEAST_BLOCKS, CERTAIN = 40, 4, 2.0
 # Air: darker than marrow by this share of the contrast, and by so many times the noise.
 DARKER, SIGMAS = 0.35, 4.0
 
@@ -51,7 +56,8 @@ class Range:
 class Looks:
     """Sums over a scan or a part of it: voxels and grey values of both cores; squares of differences between neighbours along x in
     them; grey values of the marrow's core near the metal, and by radius; by group of cubes, products of what marrow is explained
-    by with each other and with its grey value (`_products`); voxels of the VOI by grey value; metal in the VOI."""
+    by with each other and with its grey value (`_products`); voxels and grey values of marrow by sector and block of slices; voxels of
+    the VOI by grey value; metal in the VOI."""
 
     bone: NDArray[np.float64]
     marrow: NDArray[np.float64]
@@ -59,6 +65,7 @@ class Looks:
     near: NDArray[np.float64]
     radial: NDArray[np.float64]
     shaded: NDArray[np.float64]
+    angular: NDArray[np.float64]
     histogram: NDArray[np.int64]
     metal: int
 
@@ -75,6 +82,7 @@ def look(
     of: Range,
     origin: Sequence[int],
     behind: NDArray[np.floating] | None,
+    axis: Axis | None = None,
 ) -> Looks:
     """Sums of a part (z, y, x) of some planes that begins at voxel `origin` of the scan; those of parts add up.
 
@@ -105,6 +113,7 @@ def look(
         noise=noise,
         near=np.zeros(2) if near is None else _sums(grey, marrow_core & near),
         radial=radial,
+        angular=_angular(grey, marrow_core, axis, origin),
         shaded=_products(grey, marrow_core, behind, of, origin),
         histogram=np.bincount(at, minlength=BINS),
         metal=int(np.count_nonzero(values >= settings.implant_threshold)),
@@ -114,6 +123,21 @@ def look(
 def _sums(grey: NDArray, mask: Mask) -> NDArray[np.float64]:
     """Voxels of a mask, and the sum of their grey values."""
     return np.array([np.count_nonzero(mask), grey[mask].sum(dtype=np.float64)])
+
+
+def _angular(
+    grey: NDArray, core: Mask, axis: Axis | None, origin: Sequence[int]
+) -> NDArray[np.float64]:
+    """Voxels of marrow and their grey values by sector about the axis and block of slices, (2, SECTORS, BLOCKS); 0 without an axis."""
+    found = np.zeros((2, SECTORS * BLOCKS))
+    if axis is not None:
+        places = np.argwhere(core) + np.array(origin)
+        block = (places[:, 0] // BLOCK) % BLOCKS
+        at = sector_of(places, axis, SECTORS) * BLOCKS + block
+        size = SECTORS * BLOCKS
+        found[0] = np.bincount(at, minlength=size)
+        found[1] = np.bincount(at, grey[core].astype(np.float64), size)
+    return found.reshape(2, SECTORS, BLOCKS)
 
 
 def _products(
@@ -175,6 +199,9 @@ def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct)
     shading = 100 * _shading(found.shaded) / contrast
     if _is_told(shading, settings.max_shading_percent):
         add("shading", abs(shading[0, 0]), settings.max_shading_percent, "%")
+    streaks = _streaks(found.angular)
+    if streaks is not None:
+        add("streaks", 100 * streaks / contrast, settings.max_streaks_percent, "%")
     add("rings", 100 * _rings(found.radial) / contrast, settings.max_rings_percent, "%")
     return rows
 
@@ -217,6 +244,24 @@ def _is_told(shading: NDArray[np.float64], limit: float) -> bool:
     if abs(slope) <= limit:
         return bool(error <= limit)
     return bool(abs(slope) > error and 2 * slope * beside >= slope**2)
+
+
+def _streaks(angular: NDArray[np.float64]) -> float | None:
+    """Largest difference of the marrow's mean grey value in a sector from the median of all, less its error; None where too few are seen.
+
+    A sector's mean is that of its blocks of slices, so a single dense spot weighs little, and its error is that of their mean.
+    """
+    means, errors = [], []
+    for count, total in zip(*angular, strict=True):
+        enough = count >= LEAST_BLOCK
+        if np.count_nonzero(enough) >= LEAST_BLOCKS:
+            some = total[enough] / count[enough]
+            means.append(some.mean())
+            errors.append(some.std(ddof=1) / np.sqrt(some.size))
+    if len(means) < SECTORS // 2:
+        return None
+    away = np.abs(np.array(means) - np.median(means)) - CERTAIN * np.array(errors)
+    return float(max(0.0, away.max()))
 
 
 def _rings(radial: NDArray[np.float64]) -> float:

@@ -180,6 +180,12 @@ class Microct(Section):
     max_rings_percent: float = Field(
         5, ge=0, description="%; held back where rings about the middle of the scan are stronger"
     )
+    max_streaks_percent: float = Field(
+        5,
+        ge=0,
+        description="%; held back where marrow in a sector about the implant is brighter or darker than in the others by more of that "
+        "contrast",
+    )
     max_halo_percent: float = Field(
         5,
         ge=0,
