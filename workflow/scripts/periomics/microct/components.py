@@ -50,6 +50,22 @@ def largest_part(read: Reader, shape: Shape, neighbours: Neighbours, planes: int
     return keep(read, shape, found, largest(found), "keep the largest part")
 
 
+def despeckled(mask: BitVolume, least: float, planes: int = 64) -> BitVolume:
+    """A mask without its 26-connected parts of fewer voxels, and with its holes (6-connected) of fewer voxels filled."""
+    found = parts(mask.read, mask.shape, 26, planes)
+    kept = keep(mask.read, mask.shape, found, found.sizes >= least, "leave specks out")
+
+    def background(low: int, high: int) -> Mask:
+        return ~kept.read(low, high)
+
+    holes = parts(background, mask.shape, 6, planes)
+    small = (holes.sizes > 0) & (holes.sizes < least)
+    filled = keep(background, mask.shape, holes, small, "fill specks")
+    for low, high in slabs(mask.shape[0], planes, ""):
+        filled.write(low, filled.read(low, high) | kept.read(low, high))
+    return filled
+
+
 @dataclass(frozen=True)
 class Parts:
     """Connected parts of a mask: for every label of every slab its root; by root voxels (0 for other labels) and first voxel;

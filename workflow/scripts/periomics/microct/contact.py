@@ -82,9 +82,14 @@ def contact_range(settings: Microct, voxel_um: float) -> tuple[float, float]:
     return start, start + settings.contact_voxels * voxel_um
 
 
+def ball_voxels(diameter_um: float, voxel_um: float) -> float:
+    """Voxels of a ball."""
+    return np.pi / 6 * (diameter_um / voxel_um) ** 3
+
+
 def speck_voxels(settings: Microct, voxel_um: float) -> float:
     """Voxels of a ball of diameter `speck_um`."""
-    return np.pi / 6 * (settings.speck_um / voxel_um) ** 3
+    return ball_voxels(settings.speck_um, voxel_um)
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,7 @@ from periomics.microct.boxes import (
     within,
 )
 from periomics.microct.budget import slab_planes
-from periomics.microct.components import keep, parts, purify, touching
+from periomics.microct.components import despeckled, keep, parts, purify, touching
 from periomics.microct.counting import Part, Regions, factors
 from periomics.microct.density import inner_bone
 from periomics.microct.distance import squared_distance
@@ -330,7 +330,11 @@ def _bits(
     scan: SlabReader, ground: Ground, near: Box, settings: Microct, *, planes: int, threads: int
 ) -> Bits:
     zone, voi = region_bits(ground, near, settings, planes, threads)
-    seen, *swept = segmented(scan, settings, ground.voxel_um, zone, planes)
+    masks = segmented(scan, settings, ground.voxel_um, zone, planes)
+    if settings.despeckle_um:
+        least = contact.ball_voxels(settings.despeckle_um, ground.voxel_um)
+        masks = [despeckled(one, least, planes) for one in masks]
+    seen, *swept = masks
     seen = ground.drawn.bone or seen
     bone = BitVolume(seen.bits & ~zone.bits, scan.shape)
     clean = bone

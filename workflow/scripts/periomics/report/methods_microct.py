@@ -117,7 +117,14 @@ def _bone(c: Config, sources: Sources) -> str:
         f"{value(c, 'microct/adaptive_sigma_um', 'µm')}, metal left out)",
     }.get(str(_set(c, "segmentation")), "")
     sigma = value(c, "microct/prefilter_sigma_voxels", "voxels")
-    return f"Scans were smoothed by a Gaussian of {sigma}; bone was every voxel at or above {rule}{more}. {same}"
+    return f"Scans were smoothed by a Gaussian of {sigma}; bone was every voxel at or above {rule}{more}. {same}{_specks(c)}"
+
+
+def _specks(c: Config) -> str:
+    if not _set(c, "despeckle_um"):
+        return ""
+    size = value(c, "microct/despeckle_um", "µm")
+    return f" Parts of bone smaller than a ball of {size} were left out and holes in it as small filled."
 
 
 def _air(c: Config) -> str:

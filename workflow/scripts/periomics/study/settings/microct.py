@@ -297,6 +297,12 @@ class Microct(Section):
         ge=0,
         description="µm; parts smaller than a ball of this diameter are noise for the marginal bone level",
     )
+    despeckle_um: float = Field(
+        0,
+        ge=0,
+        description="µm; parts of bone smaller than a ball of this diameter are left out of the mask, and holes in it filled, before "
+        "anything is measured; 0 for none",
+    )
     compartments: Literal["none", "dual_threshold"] = Field(
         "none",
         description="dual_threshold: cortical and trabecular compartment of a whole bone, and the cortical outcomes",
@@ -435,4 +441,6 @@ class Microct(Section):
         elif self.segmentation == "adaptive":
             near = f"the Gaussian mean over {self.adaptive_sigma_um:g} um"
             bone += f" or >= {self.bone_threshold_low:g}{unit} and {near}"
+        if self.despeckle_um:
+            bone += f", without parts and holes below a ball of {self.despeckle_um:g} um"
         return f"{smooth}; {bone}; implant >= {self.implant_threshold:g}; {voi}"
