@@ -1,16 +1,18 @@
 """A peri-implant scan larger than the memory of its job, through the script of the rule: time, memory, and the truth.
 
-    python benchmarks/microct_scan_large.py [--edge 1000] [--memory 4000] [--implant required] [--folder /tmp]
+    python benchmarks/microct_scan_large.py [--edge 1000] [--planes 1000] [--memory 4000] [--implant required] [--folder /tmp]
 
 A titanium cylinder (0.9 mm wide, 2.25 mm long, 9 um voxels) in trabecular bone: a periodic random field (wavelength 24 voxels, bone
 = its upper 35 %) of 200 voxels, tiled without a seam, below soft tissue and air; noise of 900 grey units. Written slab by
 slab as NRRD of 16 bits (1000 voxels an edge: 2 GB). The job runs in a process of its own with the settings of
 config/config.yaml; its true BV/TV and OV/TV are counted on the planted voxels with the cylinder's distance by geometry.
+Prints what each step took (from the log's lines; what stands between two lines counts with the later).
 `--implant none`: a block of that bone alone, the whole scan as its volume of interest, by slabs throughout.
 """
 
 import argparse
 import importlib.util
+import logging
 import multiprocessing
 import resource
 import sys
@@ -48,23 +50,27 @@ class Named(SimpleNamespace):
         return vars(self).get(name)
 
 
-def planted(edge: int, field: np.ndarray, low: int, high: int, with_implant: bool):
+def planted(shape: tuple[int, int], field: np.ndarray, low: int, high: int, with_implant: bool):
     """Bone and distance (voxels) to the cylinder, of some planes; the apex lies at the high end."""
+    tall, edge = shape
     tiles = -(-edge // TILE)
     bone = np.tile(field[np.arange(low, high) % TILE], (1, tiles, tiles))[:, :edge, :edge]
     if not with_implant:
         return bone, None, None
-    bone[np.arange(low, high) < CREST * edge] = False
+    bone[np.arange(low, high) < CREST * tall] = False
     z, y, x = np.ogrid[low:high, :edge, :edge]
-    top = CREST * edge - 20
+    top = CREST * tall - 20
     across = np.sqrt((y - edge / 2.0) ** 2 + (x - edge / 2.0) ** 2) - RADIUS
     along = np.maximum(top - z, z - (top + LENGTH)).astype(float)
     outside = np.hypot(np.maximum(across, 0), np.maximum(along, 0))
     return bone & (outside > 0), outside, np.broadcast_to(top + LENGTH - z, bone.shape)
 
 
-def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dict[str, float]:
+def write_scan(
+    path: Path, shape: tuple[int, int], with_implant: bool, settings: dict
+) -> dict[str, float]:
     """Write the scan; returns its true BV/TV (and OV/TV), %."""
+    tall, edge = shape
     from periomics.simulate.trabeculae import random_field
 
     rng = np.random.default_rng(12345)
@@ -77,20 +83,20 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
     }
     counts = {name: np.zeros(2, np.int64) for name in shells}
     header = (
-        f"NRRD0004\ntype: uint16\ndimension: 3\nspace dimension: 3\nsizes: {edge} {edge} {edge}\n"
+        f"NRRD0004\ntype: uint16\ndimension: 3\nspace dimension: 3\nsizes: {edge} {edge} {tall}\n"
         f"space directions: ({VOXEL_UM / 1000},0,0) (0,{VOXEL_UM / 1000},0) (0,0,{VOXEL_UM / 1000})\n"
         'space units: "mm" "mm" "mm"\nendian: little\nencoding: raw\n\n'
     )
     with path.open("wb") as handle:
         handle.write(header.encode())
-        for low in range(0, edge, 20):
-            high = min(edge, low + 20)
-            bone, outside, height = planted(edge, field, low, high, with_implant)
+        for low in range(0, tall, 20):
+            high = min(tall, low + 20)
+            bone, outside, height = planted(shape, field, low, high, with_implant)
             grey = np.where(bone, np.float32(BONE), np.float32(SOFT))
             if outside is None:
                 counts["bvtv"] += bone.sum(), bone.size
             else:
-                grey[np.arange(low, high) < AIR * edge] = AIR_LEVEL
+                grey[np.arange(low, high) < AIR * tall] = AIR_LEVEL
                 grey[outside == 0] = METAL
                 for name, (inner, outer) in shells.items():
                     away = outside * VOXEL_UM
@@ -104,6 +110,26 @@ def write_scan(path: Path, edge: int, with_implant: bool, settings: dict) -> dic
     return {name: 100 * bone / total for name, (bone, total) in counts.items() if total}
 
 
+class Steps(logging.Handler):
+    """CPU and wall seconds up to each line of the log since the last, by the step that the line names."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.taken: dict[str, list[float]] = {}
+        self.last = time.process_time(), time.monotonic()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        step = record.getMessage().split(":")[0]
+        self.add("files and picture" if len(step) > 60 or "/" in step else step)
+
+    def add(self, step: str) -> None:
+        now = time.process_time(), time.monotonic()
+        total = self.taken.setdefault(step, [0.0, 0.0])
+        total[0] += now[0] - self.last[0]
+        total[1] += now[1] - self.last[1]
+        self.last = now
+
+
 def run(folder: Path, path: Path, settings: dict, results) -> None:
     """The job, as the rule runs it; what it took goes into the queue."""
     spec = importlib.util.spec_from_file_location(
@@ -111,7 +137,8 @@ def run(folder: Path, path: Path, settings: dict, results) -> None:
     )
     script = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(script)
-    begun = time.monotonic()
+    begun, steps = time.monotonic(), Steps()
+    logging.getLogger("periomics.microct").addHandler(steps)
     script.main(
         SimpleNamespace(
             rule="measure_scan",
@@ -127,8 +154,16 @@ def run(folder: Path, path: Path, settings: dict, results) -> None:
             ),
         )
     )
+    steps.add("picture, maps and tables")
     used = resource.getrusage(resource.RUSAGE_SELF)
-    results.put((used.ru_utime + used.ru_stime, time.monotonic() - begun, used.ru_maxrss / 1024))
+    results.put(
+        (
+            used.ru_utime + used.ru_stime,
+            time.monotonic() - begun,
+            used.ru_maxrss / 1024,
+            steps.taken,
+        )
+    )
 
 
 def main() -> None:
@@ -139,19 +174,22 @@ def main() -> None:
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--edge", type=int, default=1000)
+    parser.add_argument("--planes", type=int, default=None)
     parser.add_argument("--memory", type=float, default=4000)
     parser.add_argument("--implant", choices=("required", "none"), default="required")
     parser.add_argument("--folder", default=None)
     words = parser.parse_args()
+    shape = (words.planes or words.edge, words.edge)
     settings = yaml.safe_load((ROOT / "config/config.yaml").read_text(encoding="utf-8"))["microct"]
     settings |= {"memory_mb": words.memory, "implant": words.implant}
     with tempfile.TemporaryDirectory(dir=words.folder) as name:
         folder = Path(name)
         tempfile.tempdir = str(folder)
-        truth = write_scan(folder / "scan.nrrd", words.edge, words.implant == "required", settings)
+        truth = write_scan(folder / "scan.nrrd", shape, words.implant == "required", settings)
         size = (folder / "scan.nrrd").stat().st_size
         print(
-            f"scan of {words.edge}^3, {size / 1e6:.0f} MB, memory_mb {words.memory:g}", flush=True
+            f"scan of {shape[0]} x {shape[1]} x {shape[1]}, {size / 1e6:.0f} MB, memory_mb {words.memory:g}",
+            flush=True,
         )
         context = multiprocessing.get_context("spawn")
         results = context.Queue()
@@ -160,8 +198,10 @@ def main() -> None:
         child.join()
         if child.exitcode:
             sys.exit(child.exitcode)
-        cpu, wall, peak = results.get()
+        cpu, wall, peak, steps = results.get()
         print(f"CPU {cpu:.0f} s, wall {wall:.0f} s, peak {peak:.0f} MiB")
+        for step, (used, waited) in sorted(steps.items(), key=lambda item: -item[1][0]):
+            print(f"{step}: CPU {used:.1f} s, wall {waited:.1f} s")
         for file in FILES.values():
             print(f"{file}: {(folder / file).stat().st_size / 1e6:.2f} MB")
         table = pd.read_csv(folder / "measurements.tsv", sep="\t", keep_default_na=False)
