@@ -127,8 +127,11 @@ def test_from_targets_to_measurements(root, tmp_path):
         [30, 40, 50], abs=0.01
     )
     for one in facts:
-        paths = measure(root, tmp_path, one)
+        first = one is facts[0]  # laid over itself, it has neither gained nor lost bone
+        paths = measure(root, tmp_path, one, **({"earlier": one["path"]} if first else {}))
         table = read_result(paths["measurements"])
+        change = table[table["outcome"].isin(("formed", "resorbed", "net_bone"))]["value"]
+        assert len(change) == 6 * first and (change.abs() < 0.5).all()
         joined = truth[truth["specimen_id"] == one["specimen_id"]].merge(
             table, on=list(TRUTH_KEY), how="left"
         )
