@@ -9,6 +9,7 @@ rule measure_culture:
         fronts="<results>/culture/{animal_id}/fronts.png",
         curves="<results>/culture/{animal_id}/curves.png",
         networks="<results>/culture/{animal_id}/networks.png",
+        nuclei="<results>/culture/{animal_id}/nuclei.png",
         plates="<results>/culture/{animal_id}/plates.png",
     log:
         "<logs>/culture/measure_culture/{animal_id}.log",

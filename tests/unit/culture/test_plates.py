@@ -67,7 +67,8 @@ def test_wells_of_a_plate_come_back_as_they_were_drawn(tmp_path):
     targets = {f"s{i}": {"prol": 100.0 + 20 * i} for i in range(3)}
     plate, truth = simulate_plate(facts, targets, "prol", np.random.default_rng(0))
     plate.to_csv(tmp_path / "p.tsv", sep="\t", index=False)
-    table, _, plates, _ = measure_culture(facts, Culture())
+    found = measure_culture(facts, Culture())
+    table, plates = found.table, found.plates
     assert list(plates) == [(str(tmp_path / "p.tsv"), "1")]
     measured = table.set_index("specimen_id")["value"]
     for row in truth:

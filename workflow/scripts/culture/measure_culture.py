@@ -3,7 +3,7 @@
 Inputs
     files: the isolation's image series, pictures, plates and tables.
 Outputs
-    measurements.tsv; fronts.png, curves.png, networks.png and plates.png to judge them by.
+    measurements.tsv; fronts.png, curves.png, networks.png, nuclei.png and plates.png to judge them by.
 """
 
 from pathlib import Path
@@ -12,7 +12,13 @@ from periomics.core.figures import message, save
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.culture.measure import measure_culture
-from periomics.culture.picture import curve_figure, front_figure, network_figure, plate_figure
+from periomics.culture.picture import (
+    curve_figure,
+    front_figure,
+    network_figure,
+    nuclei_figure,
+    plate_figure,
+)
 from periomics.study.settings.culture import Culture
 
 
@@ -28,6 +34,7 @@ def main(snakemake):
         "fronts": (front_figure, found.series, "no scratch series was measured"),
         "curves": (curve_figure, found.series, "no scratch series was measured"),
         "networks": (network_figure, found.networks, "no tubes or junctions were measured"),
+        "nuclei": (nuclei_figure, found.counted, "no nuclei were counted"),
         "plates": (plate_figure, plates, "no plate was read"),
     }
     for name, (figure, of, without) in drawn.items():

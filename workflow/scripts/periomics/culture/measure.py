@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, PeriomicsError
+from periomics.culture.counts import Counted, count_rows
 from periomics.culture.lines import ASSAYS as LINES
 from periomics.culture.lines import line_rows
 from periomics.culture.network import Network
@@ -204,12 +206,15 @@ class Cultures(NamedTuple):
         (path, name) → signals of every plate.
     networks
         specimen_id → (picture, network) of every picture of tubes or junctions.
+    counted
+        specimen_id → (nuclei, which are positive) of every picture of nuclei.
     """
 
     table: pd.DataFrame
     series: dict[str, tuple[np.ndarray, np.ndarray, Gap, float | None]]
     plates: dict[tuple[str, str], pd.Series]
     networks: dict[str, tuple[np.ndarray, Network]]
+    counted: dict[str, tuple[Counted, np.ndarray]]
 
 
 def measure_culture(
@@ -227,9 +232,9 @@ def measure_culture(
         `flag` turns a file that cannot be measured into rows with qc = fail; `stop` raises.
     """
     common = {"animal_id": facts[0]["animal_id"], "modality": "culture"}
-    found = Cultures(measurements.empty(), {}, {}, {})
+    found = Cultures(measurements.empty(), {}, {}, {}, {})
     tables = [measurements.empty()]
-    for own, measure, outcomes in _parts(facts):
+    for own, measure, outcomes in _parts(facts, on_broken == "stop"):
         try:
             tables.append(measure(own, settings, found, common))
         except (PeriomicsError, OSError, ValueError) as error:
@@ -243,7 +248,7 @@ def measure_culture(
 Part = tuple[list[Mapping[str, Any]], Callable[..., pd.DataFrame], tuple[str, ...]]
 
 
-def _parts(facts: Sequence[Mapping[str, Any]]) -> list[Part]:
+def _parts(facts: Sequence[Mapping[str, Any]], strict: bool) -> list[Part]:
     """Rows of the sheet that are measured together, how, and the outcomes they would have (the readout where none are named)."""
     parts: list[Part] = []
     for specimen in sorted({str(f["specimen_id"]) for f in facts if f["assay"] == "scratch"}):
@@ -251,6 +256,11 @@ def _parts(facts: Sequence[Mapping[str, Any]]) -> list[Part]:
         parts.append((own, _series, SCRATCH_OUTCOMES))
     parts += [(list(own), _plates, ()) for own in by_file(facts).values()]
     parts += [([f], _lines, LINES[str(f["assay"])]) for f in facts if f["assay"] in LINES]
+    for readout in sorted({str(f.get("readout", "")) for f in facts if f["assay"] == "nuclei"}):
+        own = [f for f in facts if f["assay"] == "nuclei" and f.get("readout", "") == readout]
+        parts.append(
+            (own, partial(_counts, strict=strict), ("cells", readout) if readout else ("cells",))
+        )
     return parts + [(list(own), _ratios, ()) for own in ratio_files(facts)]
 
 
@@ -273,6 +283,14 @@ def _lines(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.Dat
     rows, picture, network = line_rows(facts[0], settings)
     found.networks[str(facts[0]["specimen_id"])] = (picture, network)
     return measurements.tidy(rows, **common, **_who(facts[0]))
+
+
+def _counts(
+    facts, settings: Culture, found: Cultures, common: Mapping, *, strict: bool
+) -> pd.DataFrame:
+    rows, drawn = count_rows(facts, settings, strict)
+    found.counted.update({specimen: (one, positive) for specimen, one, positive in drawn})
+    return measurements.tidy(rows, **common)
 
 
 def _ratios(facts, settings: Culture, found: Cultures, common: Mapping) -> pd.DataFrame:

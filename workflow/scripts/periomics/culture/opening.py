@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
+from periomics.culture.counts import POSITIVE
 from periomics.culture.measure import NO_INTERVAL
 from periomics.culture.planes import channel_index, channel_names
 from periomics.culture.plates import WELLS, plate_named, read_plates, well_name
@@ -81,7 +82,7 @@ def look_at_plate(named: Named) -> Look:
 
 
 def look_at_picture(named: Named) -> Look:
-    """A picture of tubes or junctions: whole, of whole numbers, and with the channels that the sheet names."""
+    """A picture of tubes, junctions or nuclei: whole, of whole numbers, and with the channels that the sheet names."""
     refuse_cut(named.path)
     info = probe(named.path)
     problems: list[Problem] = []
@@ -91,15 +92,20 @@ def look_at_picture(named: Named) -> Look:
         )
     names = channel_names(named.path)
     for row, facts in named.rows.items():
-        channel = str(facts.get("channel", ""))
-        if info.colour == "rgb" and not channel:
-            continue  # told by its pixels: one colour may be all it holds
-        try:
-            channel_index(names, channel, named.path, "channel")
-        except InputError as error:
-            problems += named.problem(
-                error.message, error.value, error.allowed, rows=[row], column="channel"
-            )
+        for column in ("channel", "marker"):
+            channel = str(facts.get(column, ""))
+            if not channel and (column == "marker" or info.colour == "rgb"):
+                continue  # one colour may be all that a picture holds: told by its pixels
+            try:
+                channel_index(names, channel, named.path, column)
+            except InputError as error:
+                problems += named.problem(
+                    error.message, error.value, error.allowed, rows=[row], column=column
+                )
+        if facts.get("marker"):
+            if not facts.get("readout"):
+                problems += named.problem("needs its outcome", rows=[row], column="readout")
+            problems += _measured_elsewhere(named, row, facts, POSITIVE)
     return Look(problems, info.pixel_um)
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.figures import PALETTE, new_figure
+from periomics.culture.counts import Counted
 from periomics.culture.network import Network
 from periomics.culture.scratch import Gap, closure_percent
 
@@ -93,6 +94,33 @@ def network_figure(networks: Mapping[str, tuple[np.ndarray, Network]]):
             f"{network.meshes} meshes",
             fontsize=6,
         )
+    return fig
+
+
+def nuclei_figure(counted: Mapping[str, tuple[Counted, np.ndarray]]):
+    """Nuclear channels, and beside each the outlines that were counted, positive ones in another colour."""
+    from skimage.segmentation import find_boundaries
+
+    names = sorted(counted)
+    fig, axes = new_figure(5.2, 2.4 * len(names), nrows=len(names), ncols=2, squeeze=False)
+    for row, name in zip(axes, names, strict=True):
+        one, positive = counted[name]
+        step = max(1, one.picture.shape[1] // 900)
+        low, high = np.percentile(one.picture, [1, 99.5])
+        labels = one.outlines[::step, ::step]
+        edges = find_boundaries(labels, mode="inner")
+        kind = np.concatenate([[0], np.where(positive, 2, 1)])[labels] if labels.any() else labels
+        for ax, shown in zip(row, (False, True), strict=True):
+            ax.axis("off")
+            ax.imshow(one.picture[::step, ::step], cmap="gray", vmin=low, vmax=max(high, low + 1))
+            for k in (1, 2):
+                if shown and (kind == k).any():
+                    rim = (kind == k) & edges
+                    ax.contour(
+                        rim, levels=[0.5], colors=[PALETTE[5 if k == 1 else 1]], linewidths=0.4
+                    )
+        row[0].set_title(name, fontsize=6)
+        row[1].set_title(f"{len(positive)} nuclei, {int(positive.sum())} positive", fontsize=6)
     return fig
 
 

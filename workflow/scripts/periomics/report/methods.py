@@ -147,6 +147,11 @@ def _culture(sources: Sources, claims: Config) -> list[str]:
         out.append(
             "Plate signals were corrected by blanks and expressed as percent of the same isolation's vehicle."
         )
+    if (cultures["assay"] == "nuclei").any():
+        out.append(
+            f"Nuclei of about {value(c, 'culture/nucleus_um', 'µm')} were counted in fluorescence; positive ones lie above "
+            "negative controls (99th percentile, 3.5 spreads), or above Otsu's threshold of all nuclei of the isolation."
+        )
     if cultures["assay"].isin(["tubes", "junctions"]).any():
         out.append(
             "Lines of tubes and junctions are what stands out from its surroundings, thinned; usual widths "

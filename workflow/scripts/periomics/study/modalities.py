@@ -65,7 +65,7 @@ MODALITIES = (
         "cultures",
         job="animal_id",
         rule="measure_culture",
-        pictures=("fronts.png", "curves.png", "networks.png", "plates.png"),
+        pictures=("fronts.png", "curves.png", "networks.png", "nuclei.png", "plates.png"),
         batches="culture runs",
     ),
     Modality("bulk", "Bulk RNA-seq", "libraries", batches="library runs"),

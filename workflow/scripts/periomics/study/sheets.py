@@ -207,10 +207,11 @@ SHEETS: dict[str, Sheet] = {
                     "what the file is",
                     "choice",
                     required=True,
-                    allowed=("scratch", "plate", "qpcr", "western", "tubes", "junctions"),
+                    allowed=("scratch", "plate", "qpcr", "western", "tubes", "junctions", "nuclei"),
                 ),
                 Column("readout", "outcome of a plate (prol, surv …), or of the study's own", "id"),
                 Column("channel", "channel of a picture with several, by name or number"),
+                Column("marker", "channel of what nuclei are positive for, by name or number"),
                 Column(
                     "lines",
                     "how tubes or junctions stand out; bright where empty",

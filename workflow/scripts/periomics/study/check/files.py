@@ -22,7 +22,7 @@ from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.study import PATH_COLUMNS, Study
 
 BLOCK = 1 << 14  # bytes
-_PICTURES = dict.fromkeys(("tubes", "junctions"), "picture")
+_PICTURES = dict.fromkeys(("tubes", "junctions", "nuclei"), "picture")
 
 
 def check_files(

@@ -64,6 +64,7 @@ class Culture(Section):
         gt=0,
         description="cycles; wells without template (role blank) nearer than this to a sample are told",
     )
+    nucleus_um: float = Field(12, gt=0, description="µm; usual diameter of a nucleus")
     tube_um: float = Field(20, gt=0, description="µm; usual width of a tube")
     junction_um: float = Field(1.5, gt=0, description="µm; usual width of a junction")
     least_branch_widths: float = Field(
