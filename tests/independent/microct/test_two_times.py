@@ -7,6 +7,7 @@ from periomics.core.errors import SpecimenError
 from periomics.microct import times
 from periomics.microct.formats.lazy import in_memory
 from periomics.microct.measure import measure
+from periomics.microct.picture import overlay
 from periomics.microct.survey import survey
 from periomics.study.settings.microct import Microct
 
@@ -96,6 +97,11 @@ def test_balls_that_came_and_went_are_counted(later):
     floor = resorbed  # what noise moves
     assert formed - floor == pytest.approx(volume * (1 - share), rel=0.05)
     assert (table["qc"] == "pass").all()
+    drawn = found.change.slice  # a slice of 40 x 40 voxels through the middle: the disc of the ball
+    disc = np.hypot(*(np.indices(drawn.shape) + 15 - 35)) <= 10
+    assert np.isin(drawn[disc], (2, 4)).mean() > 0.97  # formed, or bone before as well
+    assert (drawn == 2).sum() > 0.9 * (1 - share) * np.pi * 11**2
+    assert any("earlier scan" in ax.get_title() for ax in overlay(found).axes)
     net = table.loc[("net_bone", ""), "value"]
     assert net == pytest.approx(
         100 * volume * (1 - share) / table.loc[("net_bone", ""), "denominator"] * (UM / 1000) ** 3,

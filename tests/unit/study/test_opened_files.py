@@ -74,8 +74,25 @@ def whole(small):
     return small
 
 
+def two_implants(s):
+    """The scan of R5 holds two implants, and was taken before as well."""
+    path = s.folder / "scans.tsv"
+    head, *rows = path.read_text(encoding="utf-8").splitlines()
+    five = next(r for r in rows if r.startswith("R5-ct"))
+    raw.nrrd(
+        s.folder / "raw" / "before.nrrd",
+        raw.rng(9).integers(0, 250, (4, 5, 6)).astype(np.uint8),
+        18,
+    )
+    rows = [f"{r}\t\t\t" for r in rows if r != five]
+    rows += [f"{five.replace('R5-ct', f'R5-{i}')}\t2\t{i}\traw/before.nrrd" for i in (1, 2)]
+    text = "\n".join([f"{head}\timplants\timplant\tearlier", *rows]) + "\n"
+    path.write_text(text, encoding="utf-8")
+
+
 SOUND = {
     "everything": lambda s: None,
+    "two implants, and an earlier scan": two_implants,
     "a packed table of counts": packed_counts,
     "ids of Entrez": renamed(*((g, str(45352 + 31 * i)) for i, g in enumerate(raw.GENES))),
     "ids with hyphens": renamed(("Lamb3", "H2-K1"), ("Itgb4", "sep-1"), ("Lamc2", "Nkx2-1")),

@@ -66,7 +66,8 @@ class Measured:
     axis of the implant, length of metal above its shoulder (µm), edge of a voxel.
 
     `labels` gives planes of the scan's label map (codes in LABELS); `maps` bone thickness and marrow separation (mm) in the VOI's
-    box; `view` is what the picture is drawn from, `planes` the virtual sections.
+    box; `view` is what the picture is drawn from, `planes` the virtual sections,
+    `change` what came and went since an earlier scan.
     """
 
     table: pd.DataFrame
@@ -81,6 +82,7 @@ class Measured:
     maps: tuple[Placed, Placed]
     view: View
     planes: tuple[Plane, ...] = ()
+    change: times.Change | None = None
 
 
 def outcomes(settings: Microct, earlier: bool = False) -> tuple[str, ...]:
@@ -163,6 +165,7 @@ def measure(
     rows += structure.structure_rows(of_bone, voxel_um / 1000, tbth, settings)
     if settings.ctan:
         rows += _ctan_rows(found, of_bone.surface)
+    change = None
     if earlier is not None:
         change = times.change_of(found, earlier)
         checks += times.facts(change, settings)
@@ -192,6 +195,7 @@ def measure(
         maps=((start, size, maps[0].read), (start, size, maps[1].read)),
         view=view_of(found, (maps[0].read, maps[1].read)),
         planes=planes,
+        change=change,
     )
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import numpy as np
+from matplotlib.colors import ListedColormap
 from numpy.typing import NDArray
 
 from periomics.core.figures import PALETTE, new_figure
 from periomics.microct.masks import LABELS
 from periomics.microct.measure import Measured
 from periomics.microct.render import render
+from periomics.microct.times import KINDS, Change
 from periomics.microct.view import View
 
 BEHIND_TEXT = {"facecolor": "black", "alpha": 0.5, "edgecolor": "none", "pad": 1}
@@ -33,10 +35,11 @@ def overlay(measured: Measured, title: str = "", band_um: float | None = None):
     matplotlib Figure. Above: across the axis at the middle of the VOI, and two slices along it, with outlines of bone
     (orange), implant (blue) and VOI (pink) and a scale bar in µm; the bone in 3-D, its front cut away. Below: local
     thickness of bone and of marrow (mm) in the second slice; with an implant, contact by offset with the sweep of the
-    band, and BV/TV by distance. Further down: the virtual sections, where any are asked for.
+    band, and BV/TV by distance. Further down: what came and went since an earlier scan, and the
+    virtual sections, where any are asked for.
     """
     with_curves = len(measured.curves) > 0
-    n_rows = 2 + -(-len(measured.planes) // 4)
+    n_rows = 2 + -(-(len(measured.planes) + (measured.change is not None)) // 4)
     fig, axes = new_figure(14.0, 3.5 * n_rows, ncols=4, nrows=n_rows)
     view = measured.view
     at = _centre(view)
@@ -77,14 +80,32 @@ def overlay(measured: Measured, title: str = "", band_um: float | None = None):
     for ax in (*axes[0, :3], *axes[1, :2]):
         ax.set_xticks([])
         ax.set_yticks([])
+    more = list(axes[2:].ravel())
+    if measured.change is not None:
+        _change_panel(more.pop(0), measured.change, measured.voxel_um)
+    _plane_panels(more, measured, (low, high))
     if with_curves:
         _curve_panels(axes[1, 2:], measured, band_um)
-        _plane_panels(axes[2:].ravel(), measured, (low, high))
     else:
         for ax in axes[1, 2:]:
             ax.axis("off")
     fig.suptitle("; ".join(t for t in (title, *measured.warnings) if t), fontsize=9)
     return fig
+
+
+def _change_panel(ax, change: Change, voxel_um: float) -> None:
+    """A slice of the region with bone that stayed, came and went."""
+    colours = ["white", "0.9", BONE, IMPLANT, "0.5"]
+    ax.imshow(change.slice, cmap=ListedColormap(colours), vmin=0, vmax=4, interpolation="nearest")
+    for name in ("formed", "resorbed", "bone at both times"):
+        ax.plot([], [], "s", color=colours[KINDS.index(name)], label=name)
+    ax.legend(fontsize=7, frameon=False, loc="upper right")
+    ax.set_title(f"since the earlier scan, y = {change.y}")
+    ax.set_xlabel("x")
+    ax.set_ylabel("z")
+    ax.set_xticks([])
+    ax.set_yticks([])
+    _scale_bar(ax, voxel_um, change.slice.shape[1])
 
 
 def _plane_panels(axes, measured: Measured, window: tuple[float, float]) -> None:
@@ -159,7 +180,8 @@ def _scale_bar(ax, voxel_um: float, width: int) -> None:
     """A bar of a round length near a quarter of the picture."""
     wanted = 0.25 * width * voxel_um
     power = 10.0 ** np.floor(np.log10(wanted))
-    length = max(step * power for step in (1, 2, 5) if step * power <= wanted)
+    # a logarithm that rounds up must not leave none
+    length = max(step * power for step in (1, 2, 5) if step * power <= wanted * (1 + 1e-9))
     bottom, top = ax.get_ylim()
     y = bottom + 0.06 * (top - bottom)
     x = 0.05 * width

@@ -23,7 +23,7 @@ from periomics.microct.formats.header import isotropic_voxel, three
 from periomics.microct.formats.lazy import SlabReader
 from periomics.microct.opening import SAME_VOXEL
 from periomics.microct.segment import smooth
-from periomics.microct.slabs import TRUNCATE, Reader, slabs
+from periomics.microct.slabs import TRUNCATE, Reader, bounds, slabs
 from periomics.microct.survey import Survey
 from periomics.study.settings.microct import Microct
 
@@ -37,6 +37,8 @@ PLANES, MARGIN, VOXEL_BYTES, PLACE_BYTES = 16, 12, 20.0, 120.0
 MOST, COARSE, FINE = 600_000, (4,), (2, 1)
 # Share of them that is looked at on the finest grid.
 SAMPLED = 0.3
+# Codes of a slice: 1 and bone now and twice bone then; 0 what is not seen.
+KINDS = ("not seen", "marrow", "formed", "resorbed", "bone at both times")
 
 
 @dataclass(frozen=True)
@@ -60,7 +62,8 @@ class Motion:
 
 @dataclass(frozen=True)
 class Change:
-    """Voxels of the later region that both scans show: bone at both times, only later, only earlier, all; those of the region; motion."""
+    """Voxels of the later region that both scans show: bone at both times, only later, only earlier, all; those of the region; motion;
+    a slice (z, x) through the region's middle in the codes of KINDS, and its y."""
 
     kept: int
     formed: int
@@ -68,6 +71,8 @@ class Change:
     seen: int
     region: int
     motion: Motion
+    slice: NDArray[np.uint8]
+    y: int
 
 
 def change_of(of: Survey, earlier: SlabReader) -> Change:
@@ -91,6 +96,8 @@ def change_of(of: Survey, earlier: SlabReader) -> Change:
 def _counted(of: Survey, earlier: SlabReader, motion: Motion) -> Change:
     found = np.zeros(5, np.int64)
     planes = min(of.planes, PLANES)
+    (first, at, left), (tall, deep, wide) = bounds(of.bits.voi)
+    y, drawn = at + deep // 2, np.zeros((of.scan.shape[0], of.scan.shape[2]), np.uint8)
     for low, high in slabs(of.scan.shape[0], planes, "bone then and now"):
         region = of.bits.voi.read(low, high)
         if not region.any():
@@ -100,9 +107,19 @@ def _counted(of: Survey, earlier: SlabReader, motion: Motion) -> Change:
         before, seen = bone_then(earlier, then, of.settings, of.work_mb)
         kinds = (bone & before, bone & ~before, ~bone & before, np.ones_like(bone))
         found += np.array([*(np.count_nonzero(k & seen) for k in kinds), bone.size])
+        told = np.zeros(region.shape, np.uint8)
+        told[region] = np.where(seen, 1 + bone + 2 * before, 0)
+        drawn[low:high] = told[:, y]
     kept, formed, resorbed, both, all_ = (int(n) for n in found)
     return Change(
-        kept=kept, formed=formed, resorbed=resorbed, seen=both, region=all_, motion=motion
+        kept=kept,
+        formed=formed,
+        resorbed=resorbed,
+        seen=both,
+        region=all_,
+        motion=motion,
+        slice=drawn[first : first + tall, left : left + wide],
+        y=y,
     )
 
 
