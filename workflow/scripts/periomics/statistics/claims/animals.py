@@ -235,17 +235,21 @@ def cuts(
         Empty if an arm of the contrast has no rows at all. Times are kept apart where a unit was measured repeatedly or every arm
         has at least two units at each of several times; otherwise they are pooled and the note says so.
     """
-    if contrast.unit:
-        rows = rows[rows["unit_of_analysis"].isin([contrast.unit, "technical"])]
     names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
-    condition, dose = rows["condition"].to_numpy(object), rows["dose"].to_numpy(float)
-    label = np.full(len(rows), "", object)
+    of = rows["unit_of_analysis"].to_numpy(object)
+    takes_part = (
+        (of == contrast.unit) | (of == "technical") if contrast.unit else np.full(len(of), True)
+    )
+    condition = rows["condition"].to_numpy(object)[takes_part]
+    dose = rows["dose"].to_numpy(float)[takes_part]
+    label = np.full(len(condition), "", object)
     for name in names:
         label[_matches(condition, dose, name) & (label == "")] = name
-    rows = _with_baseline(rows.assign(_arm=label)[label != ""], adjustment)
     need = set(contrast.weights)
-    if not need <= set(rows["_arm"]):
+    if not need <= set(label):  # before any table is made: most outcomes have few of the arms
         return []
+    own = rows[takes_part].assign(_arm=label)
+    rows = _with_baseline(own[label != ""], adjustment)
     times = sorted(rows["time"].dropna().unique())
     if len(times) < 2:
         return [

@@ -27,38 +27,40 @@ def with_summaries(prepared: pd.DataFrame) -> pd.DataFrame:
         time) and `summary=mean` (area under the curve over the common window, by its length), on the identity scale. A unit
         that lacks them has no row.
     """
-    parts = []
     default = prepared[(prepared["variant"] == "") & prepared["time"].notna()]
-    for _, rows in default.groupby("outcome", sort=True):
-        key = [rows["animal_id"], rows["condition"], rows["dose"].fillna(-1.0)]
-        unit = rows.groupby(key, sort=True).ngroup()
-        times = rows.groupby(unit)["time"].nunique()
+    keys = [default[c] for c in ("outcome", "animal_id", "condition")]
+    unit = default.groupby([*keys, default["dose"].fillna(-1.0)], sort=True).ngroup().to_numpy(int)
+    first, found = [], []
+    for places in default.groupby("outcome", sort=True).indices.values():
+        rows = default.iloc[places]
+        own, start, of = np.unique(unit[places], return_index=True, return_inverse=True)
+        times = rows.groupby(of)["time"].nunique()
         if times.median() >= MIN_TIMES and (rows["scale"] != "binary").all():
-            parts += _rows(rows, unit.to_numpy(int))
-    return pd.concat([prepared, *parts], ignore_index=True) if parts else prepared
+            first.append(places[start])
+            found.append(summarise_series(of, rows["time"], rows["value"], own.size))
+    if not found:
+        return prepared
+    facts, values = default.iloc[np.concatenate(first)], pd.concat(found)
+    return pd.concat(
+        [prepared, *(_rows(facts, values[c].to_numpy(float), c) for c in SUMMARIES)],
+        ignore_index=True,
+    )
 
 
-def _rows(rows: pd.DataFrame, unit: np.ndarray) -> list[pd.DataFrame]:
-    found = summarise_series(unit, rows["time"], rows["value"])
-    facts = rows.assign(_unit=unit).drop_duplicates("_unit").sort_values("_unit", kind="stable")
-    out = []
-    for column, variant in SUMMARIES.items():
-        values = found[column].to_numpy(float)
-        unit_words = facts["unit"] + ("/" + facts["time_unit"] if column == "slope" else "")
-        out.append(
-            facts.assign(
-                variant=variant,
-                value=values,
-                analysis=values,
-                scale="identity",
-                least=-np.inf,
-                most=np.inf,
-                means=False,
-                unit=unit_words,
-                time=np.nan,
-                scale_note="",
-                numerator=np.nan,
-                denominator=np.nan,
-            ).drop(columns="_unit")[~np.isnan(values)]
-        )
-    return out
+def _rows(facts: pd.DataFrame, values: np.ndarray, column: str) -> pd.DataFrame:
+    """Rows of one summary, of the units that have it; `facts` is a row of each unit."""
+    out = facts.assign(
+        variant=SUMMARIES[column],
+        value=values,
+        analysis=values,
+        scale="identity",
+        least=-np.inf,
+        most=np.inf,
+        means=False,
+        unit=facts["unit"] + ("/" + facts["time_unit"] if column == "slope" else ""),
+        time=np.nan,
+        scale_note="",
+        numerator=np.nan,
+        denominator=np.nan,
+    )
+    return out[~np.isnan(values)]
