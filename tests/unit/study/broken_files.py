@@ -468,7 +468,36 @@ BROKEN = {
             ),
         ),
         "sections.tsv, row 6, column path: 4 channels that are no colours: stain CD31 is told by "
-        "colours (found 'DAPI, CD31, MPO, LN'); allowed: red, green and blue",
+        "colours (found 'DAPI, CD31, MPO, LN'); allowed: red, green and blue, or image: fluorescence",
+    ),
+    "a channel that the file does not have": (
+        both(
+            section(
+                "f.ome.tif",
+                grid(
+                    raw.rng(3).integers(0, 255, (4, 8, 8)).astype(np.uint8),
+                    metadata={"axes": "CYX", "Channel": {"Name": ["DAPI", "CD31", "MPO", "LN"]}},
+                ),
+            ),
+            lambda s: s.config["histology"]["stains"].update(
+                CD31={"detector": "vessels", "image": "fluorescence", "channels": [1, "CD34"]}
+            ),
+        ),
+        "sections.tsv, row 6, column path: the picture has no channel CD34 (found "
+        "'DAPI, CD31, MPO, LN'); allowed: DAPI, CD31, MPO, LN",
+    ),
+    "a camera whose bits are not stated": (
+        both(
+            section(
+                "f.ome.tif",
+                grid(raw.rng(3).integers(0, 4095, (2, 8, 8)).astype(np.uint16)),
+            ),
+            lambda s: s.config["histology"]["stains"].update(
+                CD31={"detector": "vessels", "image": "fluorescence", "channels": [1, 2]}
+            ),
+        ),
+        "sections.tsv, row 6, column path: a 16-bit file does not tell how many bits the camera has "
+        "(found 'uint16'); allowed: 10, 12, 14 or 16",
     ),
     "a section of 32 bits": (
         section("f.tif", grid(raw.rng(3).random((8, 8, 3)).astype(np.float32), "rgb")),

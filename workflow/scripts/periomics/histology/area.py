@@ -14,6 +14,7 @@ from periomics.histology.detection import (
     counted,
     keep_labels,
     label,
+    level_text,
     measurement,
     object_table,
     tissue_mask,
@@ -53,9 +54,7 @@ def measure(
     labels = keep_labels(labels, size >= options.smallest_um2)
     area, stained = (float(m.sum()) * prepared.pixel_um**2 * 1e-6 for m in (tissue, labels > 0))
     n = int(labels.max())
-    method = (
-        f"{settings.pair.stains[settings.target]} at or above {prepared.threshold * factor:.4f} OD"
-    )
+    method = level_text(prepared, prepared.threshold * factor)
     share, of = 100 * stained / area if area else 0, Of(stained, area, "mm2")
     rows = [measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant)]
     if variant:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import ArrayLike
 from scipy.ndimage import find_objects, gaussian_filter
 
 from periomics.histology.detection import dilate, erode, label
@@ -22,6 +23,8 @@ LINE_OD, LINE_GREY, LINE_UM, LINE_WIDE_UM = 0.12, 0.25, 100.0, 10.0
 JOIN, AROUND = 3, 6.0
 # Sharpness: rises of at least so many OD, looked for in windows of this width.
 RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
+# The least of fluorescence, where the threshold says how much rises.
+LEAST_RISE = 0.003
 
 
 def pen_mask(
@@ -113,7 +116,14 @@ def grey_lines(od: np.ndarray, square_um: float, left_out: np.ndarray) -> int:
     return n
 
 
-def edge_width(rgb: np.ndarray, white, region: np.ndarray, pixel_um: float) -> float:
+def edge_width(
+    rgb: np.ndarray,
+    white: ArrayLike,
+    region: np.ndarray,
+    pixel_um: float,
+    *,
+    least_rise: float = RISE_OD,
+) -> float:
     """Over how many µm what is sharpest in a section rises: the median, over the steepest places, of rise by slope.
 
     A blur of σ makes 2.5 σ of every edge. NaN where nothing rises.
@@ -127,7 +137,7 @@ def edge_width(rgb: np.ndarray, white, region: np.ndarray, pixel_um: float) -> f
     slope, size = np.hypot(down, right), max(3, round(WINDOW_UM / pixel_um) | 1)
     steepest = maximum_filter(slope, size)
     rise = maximum_filter(grey, size) - minimum_filter(grey, size)
-    at = region & (slope == steepest) & (rise >= RISE_OD)
+    at = region & (slope == steepest) & (rise >= least_rise)
     if np.count_nonzero(at) < 20:
         return float("nan")
     width = rise[at] / slope[at]

@@ -117,7 +117,7 @@ def pool(
     controls = [s.colours for s in samples if s.control]
     control = stains.separate(np.concatenate(controls)[None], white, pair) if controls else None
     found, rules, fallbacks = [], [], []
-    tissue = od.mean(axis=1) >= GLASS_OD
+    tissue = (od.mean(axis=1) >= GLASS_OD) | settings.shines
     for index, rule, value in (
         (settings.target, settings.threshold, settings.threshold_value),
         (1 - settings.target, settings.second_threshold, settings.second_value),
@@ -130,7 +130,7 @@ def pool(
         if along and index == settings.target:
             values = along(white, pair, False)
             blank, other = along(white, pair, True) if controls else None, np.zeros_like(values)
-        number, why = _threshold(rule, values, other, blank)
+        number, why = _threshold(rule, values, other, blank, settings.shines)
         if rule != "fixed" and not np.isfinite(number):
             if index == settings.target or settings.detector in USES_SECOND:
                 fallbacks.append(f"{pair.stains[index]}: {why}")
@@ -150,7 +150,7 @@ def pool(
         "threshold_second": found[1],
         "rule_second": rules[1],
         "tissue_od": _typical(od.mean(axis=1), amounts[settings.target][0] < found[0])
-        if settings.white or _glass_peak(sections, white)
+        if not settings.shines and (settings.white or _glass_peak(sections, white))
         else 0.0,
         "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
         "angle_deg": angle,
@@ -162,7 +162,9 @@ def pool(
 
 
 def white_of(sections: Sequence[Sample], settings: StainSettings) -> np.ndarray:
-    """The white point (3,) of sections: the config's, else from the pooled pixels."""
+    """The white point (3,) of sections: the config's, else from the pooled pixels; black where stains shine."""
+    if settings.shines:
+        return np.zeros(3)
     if settings.white:
         return np.asarray(settings.white)
     return stains.white_from_histogram(np.sum([s.histogram for s in sections], axis=0))
@@ -189,13 +191,14 @@ def _threshold(
     values: np.ndarray,
     other: np.ndarray,
     control: np.ndarray | None,
+    shines: bool,
 ) -> tuple[float, str]:
     if rule == "otsu":
         return thresholds.otsu(values, other)
     if rule == "half_maximum":
         return thresholds.half_maximum(values, other=other)
     if rule == "two_levels":
-        return thresholds.two_levels(values, other)
+        return thresholds.two_levels(values, other, shines)
     if rule == "half_median":
         return thresholds.half_median(values)
     if rule == "negative_control":

@@ -123,6 +123,14 @@ def measurement(
     return {**row, "value": value}
 
 
+def level_text(prepared: Prepared, level: float) -> str:
+    """What counts as stained, in words: of fluorescence as a share of the highest intensity."""
+    name = prepared.settings.pair.stains[prepared.settings.target]
+    if prepared.settings.shines:
+        return f"{name} at or above {100 * level / stains.FULL:.2f} % of the highest intensity"
+    return f"{name} at or above {level:.4f} OD"
+
+
 def density(
     outcome: str,
     roi: str,

@@ -8,7 +8,15 @@ from itertools import pairwise
 import numpy as np
 import pandas as pd
 
-from periomics.histology.detection import Of, Prepared, Readout, dilate, measurement, smooth_beside
+from periomics.histology.detection import (
+    Of,
+    Prepared,
+    Readout,
+    dilate,
+    level_text,
+    measurement,
+    smooth_beside,
+)
 from periomics.histology.sections import Opened, lines
 from periomics.histology.settings import StainSettings, options_from, outcome_name
 from periomics.imaging.rois import named
@@ -132,9 +140,9 @@ def measure(
     """
     settings, roi = prepared.settings, prepared.settings.roi
     found = find(prepared, options, factor)
-    level = prepared.threshold * factor
+    level = level_text(prepared, prepared.threshold * factor)
     method = (
-        f"band of {options.band_um:g} um, maximum at least {level:.4f} OD above the tissue behind, "
+        f"band of {options.band_um:g} um, maximum above the tissue behind: {level}, "
         f"runs of {options.run_um:g} um"
     )
     lengths = [(arc[-1] + arc[0], stained) for _, arc, stained in found]

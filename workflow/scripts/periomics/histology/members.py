@@ -56,7 +56,7 @@ def odd_members(
     else:
         looks = {k: _looks(samples[k].colours, white, glass, settings) for k in at}
     if lines is not None:
-        rises = _rises([lines[k] for k in at])
+        rises = _rises([lines[k] for k in at], settings.shines)
         looks = {k: replace(looks[k], level=rise) for k, rise in zip(at, rises, strict=True)}
     found = {}
     for k in at:
@@ -99,9 +99,10 @@ def _parted(
     for colours in all_colours:
         density = stains.optical_density(colours, white).mean(axis=1)
         both = np.stack([a[0] for a in stains.separate(colours[None], white, settings.pair)])
-        amounts.append((density[density >= GLASS_OD], both[:, density >= GLASS_OD]))
+        told = (density >= GLASS_OD) | settings.shines
+        amounts.append((density[told], both[:, told]))
         target, other = amounts[-1][1][[settings.target, 1 - settings.target]]
-        found.append(two_levels(target, other)[0])
+        found.append(two_levels(target, other, settings.shines)[0])
     if not np.isfinite(found).any():
         return [Looks(nan, (nan, nan), nan) for _ in amounts]
     looks = []
@@ -127,9 +128,9 @@ def _parted(
     return looks
 
 
-def _rises(lines: Sequence[np.ndarray]) -> list[float]:
+def _rises(lines: Sequence[np.ndarray], shines: bool) -> list[float]:
     """How far stained positions of each line stand above the others of it, or of the batch where it shows but one level."""
-    found = [two_levels(v)[0] for v in lines]
+    found = [two_levels(v, shines=shines)[0] for v in lines]
     if not np.isfinite(found).any():
         return [float("nan")] * len(lines)
     free = [

@@ -17,6 +17,7 @@ from periomics.histology.detection import (
     fill_holes,
     keep_labels,
     label,
+    level_text,
     object_table,
     opening,
     tissue_mask,
@@ -116,7 +117,8 @@ def measure(
     pixel2 = prepared.pixel_um**2
     area, n = float(tissue.sum() * pixel2), int(inside.sum())
     brown = float((stained & tissue).sum() * pixel2)
-    method = f"DAB at or above {prepared.threshold * factor:.4f} OD with nuclei, split by distance"
+    level = level_text(prepared, prepared.threshold * factor)
+    method = f"{level} with nuclei, split by distance"
     rows = []
     if name := outcome_name(settings, "density", "neu"):
         rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))

@@ -11,7 +11,7 @@ from periomics.core.problems import Problem
 from periomics.histology.sections import NO_REGIONS, WHOLE, region_kind
 from periomics.histology.settings import stain_settings
 from periomics.imaging import rois
-from periomics.imaging.readers import ImageInfo, probe
+from periomics.imaging.readers import ImageInfo, channel_number, probe, stated_bits
 from periomics.imaging.whole import refuse_cut
 from periomics.study.check.opened import Look, Named
 
@@ -24,7 +24,7 @@ def look_at_section(named: Named) -> Look:
     """Format, length, colours and bits of a stained section, and whether it has regions to be measured in."""
     info = probed(named.path)
     refuse_cut(named.path)
-    problems = _colours(named, info) + _bits(named, info)
+    problems = _kinds(named, info)
     for row, facts in named.rows.items():
         region = region_of(named, facts)
         if region and not facts.get("rois"):
@@ -33,31 +33,73 @@ def look_at_section(named: Named) -> Look:
     return Look(problems, info.pixel_um)
 
 
-def _colours(named: Named, info: ImageInfo) -> list[Problem]:
-    stains = ", ".join(sorted({str(f["stain"]) for f in named.rows.values() if f.get("stain")}))
+def _kinds(named: Named, info: ImageInfo) -> list[Problem]:
+    """Whether the picture is of the kind that the config says of each row's stain."""
+    rows: dict[str, list[int]] = {}
+    for row, facts in named.rows.items():
+        rows.setdefault(str(facts.get("stain", "")), []).append(row)
+    problems = []
+    for stain, of in rows.items():
+        block = _block(named, stain)
+        if block.get("image") == "fluorescence":
+            problems += _channels(named, info, block, of)
+        else:
+            problems += _colours(named, info, stain, of) + _bits(named, info, of)
+    return problems
+
+
+def _channels(
+    named: Named, info: ImageInfo, block: Mapping[str, object], rows: list[int]
+) -> list[Problem]:
+    """Channels that a file of fluorescence does not have, and bits that are not stated."""
+    given, bits = block.get("channels"), block.get("bits")
+    problems = []
+    try:
+        for channel in given if isinstance(given, list) else []:
+            if isinstance(channel, str | int):
+                channel_number(info, channel)
+        stated_bits(info, bits if isinstance(bits, int) else None)
+    except InputError as error:
+        found = ", ".join(info.names) or info.dtype
+        problems += named.problem(error.message, found, error.allowed or "", rows=rows)
+    if info.dtype not in ("uint8", "uint16"):
+        problems += _bits(named, info, rows)
+    return problems
+
+
+def _colours(named: Named, info: ImageInfo, stain: str, rows: list[int]) -> list[Problem]:
     allowed = "red, green and blue"
     if info.colour == "grey":
-        message = f"the picture is grey: stain {stains} is told by its colours"
-        return named.problem(message, named.cell, allowed)
+        message = f"the picture is grey: stain {stain} is told by its colours"
+        return named.problem(message, named.cell, allowed, rows=rows)
     if info.colour == "channels":
-        message = f"{info.channels} channels that are no colours: stain {stains} is told by colours"
-        return named.problem(message, ", ".join(info.names) or named.cell, allowed)
+        message = f"{info.channels} channels that are no colours: stain {stain} is told by colours"
+        found = ", ".join(info.names) or named.cell
+        allowed += ", or image: fluorescence in the stain's block"
+        return named.problem(message, found, allowed, rows=rows)
     return []
 
 
-def _bits(named: Named, info: ImageInfo) -> list[Problem]:
+def _bits(named: Named, info: ImageInfo, rows: list[int]) -> list[Problem]:
     if info.dtype in ("uint8", "uint16"):
         return []
-    return named.problem("type of its pixels is not read", info.dtype, "8 or 16 bits a channel")
+    message = "type of its pixels is not read"
+    return named.problem(message, info.dtype, "8 or 16 bits a channel", rows=rows)
+
+
+def _block(named: Named, stain: str) -> Mapping[str, object]:
+    """A stain's block of the config; empty where there is none."""
+    stains = named.section("histology").get("stains")
+    block = stains.get(stain) if isinstance(stains, Mapping) else None
+    return block if isinstance(block, Mapping) else {}
 
 
 def region_of(named: Named, facts: Mapping[str, object]) -> tuple[str, str] | None:
     """Name and kind of the annotation that a row's stain is measured in; None where that is the whole picture, or the config does
     not say (told there)."""
-    stains = named.section("histology").get("stains")
     stain = str(facts.get("stain", ""))
-    block = stains.get(stain) if isinstance(stains, Mapping) else None
-    if not isinstance(block, Mapping):
+    block = _block(named, stain)
+    if not block:
         return None
     told = {k: block[k] for k in ("detector", "roi") if block.get(k) is not None}
     try:

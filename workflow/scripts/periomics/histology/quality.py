@@ -47,6 +47,8 @@ EDGE_UM = 3.0
 def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
     """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, folded, under a pen, and
     that is saturated; edges of bubbles; focus and uneven light where the region is large enough."""
+    if settings.shines:
+        return _shining(opened, settings, batch)
     od, inside, tissue = _grid(opened, batch.white, COLOUR_UM)
     colour, fine = od[tissue], squares(opened, batch.white, BLACK_UM)
     found = []
@@ -65,8 +67,7 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
         black = (low >= BLACK_OD) & (high - low < GREY * fine.mean(axis=1))
         share = 100 * float(black.mean())
         found.append(Fact("black in the tissue", share, "%", settings.max_black_percent))
-    lost = len(batch.fallback.split("; ")) if batch.fallback else 0
-    found.append(Fact("thresholds that the batch does not give", lost, "", 0))
+    found.append(_lost(batch))
     bars = burnt_in(opened, batch.white)
     found.append(Fact("bars drawn into the picture", bars, "", 0))
     light = uneven_light(od, inside, tissue)
@@ -86,6 +87,24 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
     clipped = 100 * stains.clipped_share(opened.rgb, opened.region)
     name = "pixels with a channel at 0, where density is only known to be high,"
     return [*found, Fact(name, clipped, "%", settings.max_clipped_percent)]
+
+
+def _lost(batch: BatchRow) -> Fact:
+    lost = len(batch.fallback.split("; ")) if batch.fallback else 0
+    return Fact("thresholds that the batch does not give", lost, "", 0)
+
+
+def _shining(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
+    """What is told of fluorescence: saturation of a channel, focus, and thresholds; colours say nothing there."""
+    full = 100 * float((opened.rgb[opened.region] == 255).any(axis=-1).mean())
+    rise = max(batch.threshold / 3, artefacts.LEAST_RISE)
+    edge = artefacts.edge_width(
+        opened.rgb, batch.white, opened.region, opened.pixel_um, least_rise=rise
+    )
+    found = [_lost(batch), Fact("saturated pixels", full, "%", settings.max_clipped_percent)]
+    if np.isfinite(edge):
+        found.append(Fact("width of the sharpest edges", edge, "um", settings.max_edge_um))
+    return found
 
 
 def _laid_on(

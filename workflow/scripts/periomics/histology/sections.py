@@ -12,6 +12,7 @@ from shapely import box, unary_union
 from periomics.core.errors import InputError
 from periomics.histology.settings import StainSettings
 from periomics.imaging import readers, rois
+from periomics.imaging.stains import encode
 
 # A line stands for a region of this half-width where a batch pools pixels around it.
 LINE_REGION_UM = 8.0
@@ -73,7 +74,19 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         > LARGE_PIXELS
     ):
         part = _part(info, annotations, settings, source_um, str(fact.get("rois", "")))
-    rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part, overrule)
+    if settings.shines:
+        planes, pixel_um, full = readers.read_planes(
+            info.path,
+            settings.channels,
+            settings.bits,
+            pixel_um_target=settings.pixel_um,
+            sheet_pixel_um=sheet_um,
+            region=part,
+            overrule=overrule,
+        )
+        rgb = encode(planes, full)
+    else:
+        rgb, pixel_um = readers.read_rgb(info.path, settings.pixel_um, sheet_um, part, overrule)
     x, y, width, height = part or (0, 0, info.width, info.height)
     return with_masks(
         rgb,

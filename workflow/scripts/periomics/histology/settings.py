@@ -7,7 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from periomics.core.errors import InputError
-from periomics.imaging.stains import StainPair, choose_pair
+from periomics.imaging.stains import StainPair, channel_pair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
 
@@ -47,6 +47,9 @@ class StainSettings:
 
     stain: str
     detector: str
+    image: str
+    channels: tuple[str | int, ...]
+    bits: int | None
     pair: StainPair
     target: int
     roi: str
@@ -69,6 +72,11 @@ class StainSettings:
     max_edge_um: float
     max_fold_percent: float
 
+    @property
+    def shines(self) -> bool:
+        """Whether the pictures are of fluorescence."""
+        return self.image == "fluorescence"
+
 
 def stain_settings(
     settings: Mapping[str, object], pairs: Mapping[str, StainPair]
@@ -87,12 +95,20 @@ def stain_settings(
 def _one(
     name: str, stain: Stain, section: Histology, pairs: Mapping[str, StainPair]
 ) -> StainSettings:
+    shines = stain.image == "fluorescence"
     first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
+    if shines:
+        first = second = "two_levels"
     vectors = stain.vectors or ("H-E" if stain.detector == "lacunae" else "H-DAB")
     return StainSettings(
         stain=name,
         detector=stain.detector,
-        pair=choose_pair(pairs, vectors, f"config, histology/stains/{name}"),
+        image=stain.image,
+        channels=tuple(stain.channels),
+        bits=stain.bits,
+        pair=channel_pair(stain.channels)
+        if shines
+        else choose_pair(pairs, vectors, f"config, histology/stains/{name}"),
         target=TARGET.get(stain.detector, 1),
         roi=stain.roi or ROI.get(stain.detector, "peri_implant_ct"),
         pixel_um=stain.pixel_um,

@@ -69,7 +69,7 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
                 read_rgb(
                     str(fact["path"]), OVERVIEW_UM, sheet_pixel(fact), overrule=overrules(fact)
                 )[0]
-                if opened.in_part
+                if opened.in_part and not settings.shines
                 else None
             )
             samples.append(sample_section(opened, control, overview))

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import numpy as np
 
+from periomics.imaging.stains import FULL
+
 MIN_PIXELS = 200
 # Two levels: dyes let a tenth of the light of their strongest channel through at about 1 / LIGHT OD; starts of the search; smallest share
 # of either; how far the two stand apart, in the sum of their robust spreads (one even population: 1.1 to 1.4), and in OD.
 LIGHT, STARTS, LEAST_SHARE = 0.8, 64, 0.004
 APART, APART_OD = 1.6, 0.1
+# As much of the highest intensity (2) must fluorescence stand out.
+APART_SHINING = 0.01
+ALIKE = "all of it is alike: one level, not two"
 
 
 def half_maximum(
@@ -66,7 +71,9 @@ def stained_level(
     return background, level, ""
 
 
-def two_levels(values: np.ndarray, other: np.ndarray | None = None) -> tuple[float, str]:
+def two_levels(
+    values: np.ndarray, other: np.ndarray | None = None, shines: bool = False
+) -> tuple[float, str]:
     """Half-way, in light, between what is stained and what is not, whatever the share of either.
 
     Blur mixes light, so half of the light is where the edge of a stained part lies. Of all ways to part the light in two that
@@ -79,6 +86,8 @@ def two_levels(values: np.ndarray, other: np.ndarray | None = None) -> tuple[flo
         Stain amounts (n,), pooled over the tissue of a batch.
     other
         Amounts of the other stain in the same pixels: what is called stained must hold more than half as much of this one.
+    shines
+        Whether amounts are intensities of fluorescence: blur mixes them as they are, and channels know nothing of each other.
 
     Returns
     -------
@@ -89,12 +98,21 @@ def two_levels(values: np.ndarray, other: np.ndarray | None = None) -> tuple[flo
     values = values[finite]
     if len(values) < MIN_PIXELS:
         return float("nan"), f"{len(values)} pixels"
-    light = 10 ** (-LIGHT * values)
-    counts, edges = np.histogram(light, bins=1024, range=tuple(np.percentile(light, [0.1, 99.9])))
-    part = _farthest_parts(counts, (edges[1:] + edges[:-1]) / 2)
+    # Intensities are looked at by the codes that hold them, which are whole numbers.
+    light = -255 * np.sqrt(np.clip(values, 0, None) / FULL) if shines else 10 ** (-LIGHT * values)
+    ends = np.percentile(light, [0.1, 99.9])
+    counts, edges = np.histogram(light, bins=1024, range=tuple(ends))
+    middles = (edges[1:] + edges[:-1]) / 2
+    least = _step(light) if shines else 1e-6
+    part = _farthest_parts(counts, middles, least)
     if part is None:
-        return float("nan"), "all of it is alike: one level, not two"
+        return float("nan"), ALIKE
+    if shines:
+        low, high = (float(np.median(values[k])) for k in (light >= part, light < part))
+        return ((low + high) / 2, "") if high - low >= APART_SHINING else (float("nan"), ALIKE)
     threshold = float(-np.log10(part) / LIGHT)
+    if np.median(values[values >= threshold]) - np.median(values[values < threshold]) < APART_OD:
+        return float("nan"), ALIKE
     stained = values >= threshold
     if other is not None:
         own = values[stained] > 0.5 * other[finite][stained]
@@ -103,8 +121,17 @@ def two_levels(values: np.ndarray, other: np.ndarray | None = None) -> tuple[flo
     return threshold, ""
 
 
-def _farthest_parts(counts: np.ndarray, light: np.ndarray) -> float | None:
-    """Light (bins of a histogram) that parts two levels, None where there are none."""
+def _step(codes: np.ndarray) -> float:
+    """How far codes lie apart where most of them are, at least 1: files of 8 bits leave codes out."""
+    there, often = np.unique(np.round(codes), return_counts=True)
+    at = int(np.argmax(often))
+    near = np.diff(there[max(0, at - 1) : at + 2])
+    return float(near.max()) if near.size else 1.0
+
+
+def _farthest_parts(counts: np.ndarray, light: np.ndarray, least: float) -> float | None:
+    """Light (bins of a histogram) that parts two levels, None where there are none; a spread is not below `least`."""
+    step = (light[-1] - light[0]) * 1e-4
     n, best, found = counts.sum(), APART, None
     for start in np.linspace(light[0], light[-1], STARTS + 2)[1:-1]:
         middle = float(start)
@@ -115,13 +142,13 @@ def _farthest_parts(counts: np.ndarray, light: np.ndarray) -> float | None:
             levels = [_median(counts[k], light[k]) for k in (dark, ~dark)]
             moved = sum(levels) / 2 - middle
             middle += moved
-            if abs(moved) < 1e-4:
+            if abs(moved) < step:
                 spreads = [
-                    1.4826 * _median(counts[k], np.abs(light[k] - m))
+                    max(least, 1.4826 * _median(counts[k], np.abs(light[k] - m)))
                     for k, m in zip((dark, ~dark), levels, strict=True)
                 ]
-                apart = (levels[1] - levels[0]) / max(sum(spreads), 1e-6)
-                if apart >= best and np.log10(levels[1] / levels[0]) >= LIGHT * APART_OD:
+                apart = (levels[1] - levels[0]) / sum(spreads)
+                if apart >= best:
                     best, found = apart, middle
                 break
     return found

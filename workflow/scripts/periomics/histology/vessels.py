@@ -18,6 +18,7 @@ from periomics.histology.detection import (
     density,
     keep_labels,
     label,
+    level_text,
     measurement,
     object_table,
     tissue_mask,
@@ -80,7 +81,8 @@ def measure(
         float(((labels > 0) & tissue).sum() * pixel2),
         float((stained & tissue).sum() * pixel2),
     )
-    method = f"DAB at or above {prepared.threshold * factor:.4f} OD, gaps of {options.gap_um:g} um closed, lumen filled"
+    level = level_text(prepared, prepared.threshold * factor)
+    method = f"{level}, gaps of {options.gap_um:g} um closed, lumen filled"
     rows = []
     if name := outcome_name(settings, "density", "mvd"):
         rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -163,6 +164,123 @@ def read_rgb(
     if array.ndim == 2:
         array = np.repeat(array[:, :, None], 3, axis=2)
     return np.ascontiguousarray(array[:, :, :3]), pixel_um
+
+
+def read_planes(
+    path: str | os.PathLike[str],
+    channels: Sequence[str | int],
+    bits: int | None = None,
+    pixel_um_target: float | None = None,
+    sheet_pixel_um: float | None = None,
+    region: tuple[int, int, int, int] | None = None,
+    overrule: bool = False,
+) -> tuple[np.ndarray, float, float]:
+    """Channels of fluorescence at a declared pixel size, as `read_rgb` reads colours.
+
+    Parameters
+    ----------
+    channels
+        Names as the file states them, or numbers from 1.
+    bits
+        Of the camera, which a 16-bit file does not tell.
+
+    Returns
+    -------
+    planes : float32, (height, width, channels)
+    pixel_um : what one returned pixel measures
+    full : the highest intensity that the bits can hold
+
+    Raises
+    ------
+    InputError, SpecimenError
+        See `read_rgb`; for channels that are not there, bits that are not stated, and intensities beyond them.
+    """
+    from PIL import Image
+
+    info = probe(path)
+    numbers = [channel_number(info, c) for c in channels]
+    full = float(2 ** stated_bits(info, bits) - 1)
+    source_um = pixel_size(info, sheet_pixel_um, overrule)
+    x, y, width, height = region or (0, 0, info.width, info.height)
+    ratio = max(1.0, (pixel_um_target or source_um) / source_um)
+    ratio = 1.0 if ratio < 1 + AGREE else ratio
+    try:
+        stack = _stack(info)[y : y + height, x : x + width]
+    except Exception as error:  # every decoder has its own exceptions
+        raise SpecimenError(f"{info.path.name}: pixels cannot be read ({error})") from error
+    if stack.max() > full:
+        raise SpecimenError(
+            f"{info.path.name}: intensities up to {stack.max()}, beyond {full:.0f} of the stated bits"
+        )
+    wide, high = max(1, round(width / ratio)), max(1, round(height / ratio))
+    planes = [
+        np.asarray(
+            Image.fromarray(stack[..., n].astype(np.float32)).resize(
+                (wide, high), Image.Resampling.BOX
+            )
+        )
+        for n in numbers
+    ]
+    pixel_um = source_um * float(np.sqrt(width * height / (wide * high)))
+    return np.stack(planes, axis=-1), pixel_um, full
+
+
+def channel_number(info: ImageInfo, channel: str | int) -> int:
+    """Place (from 0) of a channel in a file.
+
+    Raises
+    ------
+    InputError
+        If the file has no such channel.
+    """
+    names = ("red", "green", "blue") if info.colour == "rgb" else info.names
+    if isinstance(channel, str):
+        found = [k for k, n in enumerate(names) if n.lower() == channel.lower()]
+    else:
+        found = [channel - 1] * (1 <= channel <= info.channels)
+    if len(found) != 1:
+        allowed = ", ".join(names) or f"numbers from 1 to {info.channels}"
+        message = f"no channel {channel}" if not found else f"{len(found)} channels {channel}"
+        raise InputError(f"the picture has {message}", file=info.path, allowed=allowed)
+    return found[0]
+
+
+def stated_bits(info: ImageInfo, bits: int | None) -> int:
+    """Bits of the intensities: 8 of an 8-bit file, else what the config says.
+
+    Raises
+    ------
+    InputError
+        If a 16-bit file comes without them.
+    """
+    if info.dtype == "uint8":
+        return 8
+    if bits is None:
+        message = "a 16-bit file does not tell how many bits the camera has"
+        raise InputError(message, file=info.path, column="bits", allowed="10, 12, 14 or 16")
+    return bits
+
+
+def _stack(info: ImageInfo) -> np.ndarray:
+    """All channels (height, width, n) of a TIFF or a picture at the finest level, as the file holds them."""
+    if info.kind == "picture":
+        from PIL import Image
+
+        with Image.open(info.path) as image:
+            array = np.asarray(image)
+        return array[..., None] if array.ndim == 2 else array
+    import tifffile
+
+    with tifffile.TiffFile(info.path) as tif:
+        series = tif.series[0].levels[0]
+        array, axes = series.asarray(), series.axes
+    keep = [i for i, a in enumerate(axes) if array.shape[i] > 1 or a in "YX"]
+    array, axes = array.reshape([array.shape[i] for i in keep]), "".join(axes[i] for i in keep)
+    others = [i for i, a in enumerate(axes) if a not in "YX"]
+    if len(others) > 1:
+        raise SpecimenError(f"an image with axes {axes}: channels of one plane are read")
+    array = array.transpose([axes.index("Y"), axes.index("X"), *others])
+    return array[..., None] if array.ndim == 2 else array
 
 
 def read_grey(

@@ -13,6 +13,8 @@ from numpy.typing import ArrayLike
 
 from periomics.core.errors import InputError, nearest
 
+# What the highest intensity of fluorescence is as an amount of stain.
+FULL = 2.0
 LN10 = float(np.log(10))
 
 
@@ -122,9 +124,12 @@ def angle_between(first: np.ndarray, second: np.ndarray) -> float:
 def od_table(white: ArrayLike) -> np.ndarray:
     """Optical density of each 8-bit value: max(0, -log10(max(v, 1) / white)); float32, (3, 256), one row per channel.
 
-    A value of 0 holds no density: it is taken as 1 and its share is reported by `clipped_share`.
+    A value of 0 holds no density: it is taken as 1 and its share is reported by `clipped_share`. Where nothing shines is black:
+    of a white point of 0 the table holds what `encode` made of intensities, 0 to FULL.
     """
     point = np.asarray(white, dtype=float)
+    if point.shape == (3,) and not point.any():
+        return np.tile((FULL * (np.arange(256) / 255) ** 2).astype(np.float32), (3, 1))
     if point.shape != (3,) or (point < 1).any() or (point > 255).any():
         raise InputError("a white point has three values from 1 to 255", value=point.tolist())
     values = np.maximum(np.arange(256), 1.0)
@@ -135,6 +140,25 @@ def optical_density(rgb: np.ndarray, white: ArrayLike) -> np.ndarray:
     """Log10 optical density, float32 (..., 3), of uint8 rgb (..., 3)."""
     table = od_table(white)
     return np.stack([table[c][rgb[..., c]] for c in range(3)], axis=-1)
+
+
+def encode(planes: np.ndarray, full: float) -> np.ndarray:
+    """Intensities (height, width, 1 or 2) of a counterstain and a stain, or of the stain alone, as uint8 colours (height, width, 3):
+    the stain in green, its counterstain in blue, by their square roots, which keep what is dim; `full` is the highest intensity."""
+    out = np.zeros((*planes.shape[:2], 3), np.uint8)
+    codes = np.round(255 * np.sqrt(np.clip(planes / full, 0, 1))).astype(np.uint8)
+    out[..., 1] = codes[..., -1]
+    if planes.shape[2] == 2:
+        out[..., 2] = codes[..., 0]
+    return out
+
+
+def channel_pair(channels: Sequence[str | int]) -> StainPair:
+    """The pair of stains that `encode` makes of channels: counterstain in blue, stain in green."""
+    names = [f"channel {c}" if isinstance(c, int) else str(c) for c in channels]
+    first = names[0] if len(names) == 2 else "no counterstain"
+    vectors = np.array([[0.0, 0.0, 1.0], [0.0, 1.0, 0.0]])
+    return StainPair((first, names[-1]), vectors, "channels")
 
 
 def clipped_share(rgb: np.ndarray, mask: np.ndarray | None = None) -> float:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Literal, get_args
 
 from pydantic import Field
 
-from periomics.study.settings.section import Section
+from periomics.study.settings.section import Contradiction, Section
 
 Detector = Literal["vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area"]
+# Detectors that read fluorescence too.
+SHINING = ("vessels", "neutrophils", "laminin", "area")
 DETECTORS: tuple[str, ...] = get_args(Detector)
 ThresholdRule = Literal[
     "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"
@@ -18,6 +21,20 @@ ThresholdRule = Literal[
 class Stain(Section):
     """One stain: which detector reads it and how."""
 
+    image: Literal["brightfield", "fluorescence"] = Field(
+        "brightfield",
+        description="what the picture is: colours of light through stains, or channels that shine",
+    )
+    channels: list[str | int] = Field(
+        default_factory=list,
+        description="fluorescence: names or numbers (from 1) of the channels of the counterstain and of what is measured; or of that alone",
+    )
+    bits: int | None = Field(
+        None,
+        ge=8,
+        le=16,
+        description="fluorescence: bits of the camera (10, 12, 16), which a 16-bit file does not tell",
+    )
     detector: Detector = Field(description="what reads the stain")
     vectors: str | dict[str, list[float]] | None = Field(
         None,
@@ -53,6 +70,34 @@ class Stain(Section):
     antibody: str | None = Field(
         None, description="antibody, clone and lot for the methods text; not reported where empty"
     )
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Keys of the one kind of picture that the other does not know."""
+        if self.image == "brightfield":
+            if self.channels or self.bits:
+                yield Contradiction(
+                    "channels",
+                    "are of fluorescence; this is brightfield",
+                    "",
+                    "image: fluorescence",
+                )
+            return
+        if self.detector not in SHINING:
+            allowed = ", ".join(SHINING)
+            yield Contradiction("detector", "does not read fluorescence", self.detector, allowed)
+        if len(self.channels) not in (1, 2):
+            yield Contradiction(
+                "channels", "one or two are needed", str(self.channels), "names or numbers"
+            )
+        elif len(self.channels) == 1 and self.detector == "neutrophils":
+            yield Contradiction(
+                "channels", "cells need a channel of nuclei too", str(self.channels), "two"
+            )
+        for key in ("vectors", "white"):
+            if getattr(self, key) is not None:
+                yield Contradiction(
+                    key, "is of brightfield; this is fluorescence", "", "no such key"
+                )
 
 
 class Histology(Section):
