@@ -480,10 +480,10 @@ BROKEN = {
                 ),
             ),
             lambda s: s.config["histology"]["stains"].update(
-                CD31={"detector": "vessels", "image": "fluorescence", "channels": [1, "CD34"]}
+                CD31={"detector": "vessels", "image": "fluorescence", "channels": ["blue", "green"]}
             ),
         ),
-        "sections.tsv, row 6, column path: the picture has no channel CD34 (found "
+        "sections.tsv, row 6, column path: the picture has no channel blue (found "
         "'DAPI, CD31, MPO, LN'); allowed: DAPI, CD31, MPO, LN",
     ),
     "a camera whose bits are not stated": (
