@@ -228,26 +228,22 @@ def entry(dictionary: pd.DataFrame, outcome: str) -> pd.Series:
         return dictionary.loc[outcome]
     match = _SCORE.match(outcome)
     if match:
-        row = pd.Series(dict.fromkeys(dictionary.columns, ""), name=outcome)
-        row.update(
-            pd.Series(
-                {
-                    "outcome": outcome,
-                    "symbol": match["id"],
-                    "name": f"{match['kind']} score {match['id']}",
-                    "unit": "a.u.",
-                    "modality": "singlecell" if match["cell_type"] else "bulk",
-                    "domain": "score",
-                    "benefit": "context",
-                    "kind": "continuous",
-                    "scale": "identity",
-                    "aggregation": "library>A",
-                    "evidence": "memory",
-                }
-            )
-        )
-        row["tolerance_abs"] = row["tolerance_rel"] = float("nan")
-        return row
+        generic = {
+            "outcome": outcome,
+            "symbol": match["id"],
+            "name": f"{match['kind']} score {match['id']}",
+            "unit": "a.u.",
+            "modality": "singlecell" if match["cell_type"] else "bulk",
+            "domain": "score",
+            "benefit": "context",
+            "kind": "continuous",
+            "scale": "identity",
+            "aggregation": "library>A",
+            "evidence": "memory",
+        }
+        row: dict[str, object] = {c: generic.get(c, "") for c in dictionary.columns}
+        row |= dict.fromkeys(("tolerance_abs", "tolerance_rel"), float("nan"))
+        return pd.Series(row, name=outcome)
     raise InputError(f"unknown outcome {outcome!r}{nearest(outcome, dictionary.index)}")
 
 

@@ -210,6 +210,13 @@ def _matches(condition: np.ndarray, dose: np.ndarray, arm: str) -> np.ndarray:
         return plain
 
 
+# What a cut needs of the rows of an outcome.
+OF_A_CUT = (
+    *("animal_id", "unit_of_analysis", "dose", "time", "time_unit", "value", "analysis"),
+    *("least", "most", "means", "block", "batch", "sex", "weight_g"),
+)
+
+
 def cuts(
     rows: pd.DataFrame,
     contrast: Contrast,
@@ -248,7 +255,8 @@ def cuts(
     need = set(contrast.weights)
     if not need <= set(label):  # before any table is made: most outcomes have few of the arms
         return []
-    own = rows[takes_part].assign(_arm=label)
+    columns = [c for c in OF_A_CUT if c in rows]
+    own = rows.loc[takes_part, columns].assign(_arm=label)
     rows = _with_baseline(own[label != ""], adjustment)
     times = sorted(rows["time"].dropna().unique())
     if len(times) < 2:
