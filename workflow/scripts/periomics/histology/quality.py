@@ -50,7 +50,8 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
     if settings.shines:
         return _shining(opened, settings, batch)
     od, inside, tissue = _grid(opened, batch.white, COLOUR_UM)
-    colour, fine = od[tissue], squares(opened, batch.white, BLACK_UM)
+    fine_od, _, fine_tissue = _grid(opened, batch.white, BLACK_UM)
+    colour, fine = od[tissue], fine_od[fine_tissue]
     found = []
     if settings.pair.off_plane_deg and len(colour):
         foreign = unexplained(colour, batch.vectors, settings.pair.off_plane_deg)
@@ -73,7 +74,7 @@ def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact
     light = uneven_light(od, inside, tissue)
     if np.isfinite(light):
         found.append(Fact("uneven light", light, "%", settings.max_uneven_light_percent))
-    found += _laid_on(opened, settings, batch, fine_od=_grid(opened, batch.white, BLACK_UM)[0])
+    found += _laid_on(opened, settings, batch, fine_od=fine_od)
     double = artefacts.folds(od, tissue, _side_um(opened, COLOUR_UM))
     if np.isfinite(double):
         found.append(Fact("tissue that lies double", double, "%", settings.max_fold_percent))
@@ -129,12 +130,6 @@ def _laid_on(
 def _side_um(opened: Opened, wanted_um: float) -> float:
     """What a square of about that side measures."""
     return max(1, round(wanted_um / opened.pixel_um)) * opened.pixel_um
-
-
-def squares(opened: Opened, white: tuple[float, float, float], side_um: float) -> np.ndarray:
-    """Mean optical densities (n, 3) of the squares of tissue at least half of which lie in the region, off the implant's edge."""
-    od, _, tissue = _grid(opened, white, side_um)
-    return od[tissue]
 
 
 def _grid(
