@@ -153,15 +153,16 @@ def _statistic(
     effect, variance = np.zeros(len(masks)), np.zeros(len(masks))
     total, studentised = 0.0, True
     for i in blocks:
-        y, one = values[i], masks[:, i].astype(float)
-        two = 1 - one
+        order = i[np.argsort(values[i], kind="stable")]
+        _, starts = np.unique(values[order], return_index=True)
+        # Animals of either arm at each distinct value, and of the other arm below it and half of those at it.
+        one = np.add.reduceat(masks[:, order].astype(float), starts, axis=1)
+        two = np.diff(np.append(starts, len(order))) - one
         m, n = one[0].sum(), two[0].sum()
-        above = (y[:, None] > y[None]) + 0.5 * (y[:, None] == y[None])
         w = m * n / (m + n)
         place1, place2 = (
-            two @ above.T / n,
-            one @ above / m,
-        )  # of each animal among those of the other arm
+            (np.cumsum(other, axis=1) - other / 2) / size for other, size in ((two, n), (one, m))
+        )
         mean = (one * place1).sum(axis=1) / m
         effect += w * mean
         total += w
@@ -169,7 +170,8 @@ def _statistic(
             studentised = False
             continue
         spread1 = (one * (place1 - mean[:, None]) ** 2).sum(axis=1) / (m - 1)
-        spread2 = (two * (place2 - mean[:, None]) ** 2).sum(axis=1) / (n - 1)
+        # Of the second arm the mean place among the first is that of below, 1 − mean.
+        spread2 = (two * (place2 - 1 + mean[:, None]) ** 2).sum(axis=1) / (n - 1)
         variance += w**2 * (spread1 / m + spread2 / n)
     effect = effect / total
     gap: Floats = np.abs(effect - 0.5)
