@@ -144,6 +144,11 @@ BROKEN = {
         claims(["claims", 1, "kind"], "superiorty"),
         "claims.yaml, column claims/C2/kind: unknown kind - did you mean 'superiority'? (found 'superiorty'); allowed: gate, superiority",
     ),
+    "two claims on one finding": (
+        claims(["claims", 1, "outcomes"], ["elac", "necr"]),
+        "claims.yaml, column claims/C2: repeats what elac says, which claims/C2 names: one finding would count twice (found 'necr'); "
+        "allowed: area of clusters of empty lacunae",
+    ),
     "unknown contrast in a claim": (
         claims(["claims", 1, "contrast"], "C9"),
         "claims.yaml, column claims/C2: unknown contrast",

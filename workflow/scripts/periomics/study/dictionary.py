@@ -30,6 +30,7 @@ COLUMNS = (
     "validated",
     "citation",
     "evidence",
+    "repeats",
 )
 BENEFITS = ("+", "-", "toward_control", "context")
 KINDS = ("continuous", "proportion", "ratio", "count", "binary", "ordinal", "time_series")
@@ -98,6 +99,10 @@ def load_dictionary(paths: Path | Sequence[Path]) -> pd.DataFrame:
     paths
         The team's table, or that and tables with the study's own outcomes: columns `outcome`, `unit`, `scale` and `benefit`; `kind`
         where the scale does not tell it, and any others of `COLUMNS`; `least` and `most`, the values that are possible.
+
+    Notes
+    -----
+    `repeats` names the outcome whose finding another one repeats: claims name one of the two (`check.claims`).
 
     Raises
     ------

@@ -33,7 +33,29 @@ def check_claims(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
         if isinstance(claim, Mapping) and claim.get("id"):
             problems += _check_claim(study, file, claim, contrasts, dictionary, before)
             before.append(str(claim["id"]))
+    problems += _check_repeated(study, file, dictionary)
     return problems + _check_composite(study, file, dictionary)
+
+
+def _check_repeated(study: Study, file: str, dictionary: pd.DataFrame) -> list[Problem]:
+    """Claims on an outcome that repeats what another one says, which a claim names too: one finding counted twice."""
+    named: dict[str, str] = {}
+    for claim in study.claims.get("claims") or []:
+        if isinstance(claim, Mapping):
+            for outcome in claim_outcomes(study, claim):
+                named.setdefault(outcome, f"claims/{claim.get('id')}")
+    twice = dictionary.loc[dictionary.index.isin(named) & dictionary["repeats"].isin(named)]
+    return [
+        Problem(
+            file,
+            0,
+            named[str(row.outcome)],
+            f"repeats what {row.repeats} says, which {named[str(row.repeats)]} names: one finding would count twice",
+            str(row.outcome),
+            f"{row.definition}",
+        )
+        for row in twice.itertuples()
+    ]
 
 
 def _mapping(value: object) -> Mapping:
