@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from enum import Enum
 from functools import cached_property
-from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -447,7 +445,7 @@ def estimate(
     values = cut.natural if natural else cut.analysis
     w = cut.weights(weights)
     if contrast.trend and cut.paired:
-        slopes, units = c.within_unit_slopes(values, np.log2(_doses(cut, w) + 1), cut.unit)
+        slopes, units = c.within_unit_slopes(values, np.log2(dose_of_each(cut, w) + 1), cut.unit)
         return c.one_sample(slopes), "t on slopes over log2(dose + 1) within units", slopes[units]
     if contrast.trend:
         arms, slope, _ = dose_arms(cut, w, values)
@@ -458,7 +456,7 @@ def estimate(
     return cut.summary(natural).form(w), method_words(cut), np.empty(0)
 
 
-def _doses(cut: Cut, w: np.ndarray) -> np.ndarray:
+def dose_of_each(cut: Cut, w: np.ndarray) -> np.ndarray:
     """Doses of the rows of a cut; the arm that others are compared with is at 0 where it states none."""
     return np.where(np.isnan(cut.dose) & (w[cut.arm] < 0), 0.0, cut.dose)
 
@@ -477,7 +475,7 @@ def dose_arms(
     doses
         Of the arms, rising.
     """
-    dose = _doses(cut, w)
+    dose = dose_of_each(cut, w)
     used = (w[cut.arm] != 0) & ~np.isnan(dose)
     doses, group = np.unique(dose[used], return_inverse=True)
     if cut.adjusted_for:
@@ -515,96 +513,3 @@ def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:
         for i, a in enumerate(cut.arms)
         if weights.get(a)
     }
-
-
-class Refused(Enum):
-    """Kinds of reasons for which an estimate has no inference by t."""
-
-    TECHNICAL = "technical"
-    CONFOUNDED = "confounded"
-    SCALE = "scale"
-    FEW = "few"
-    NOT_ESTIMABLE = "not estimable"
-    SAME_VALUE = "same value"
-    NO_SPREAD = "no spread"
-
-
-# Exact and rank methods need no spread within arms.
-WITHOUT_SPREAD = (Refused.SAME_VALUE, Refused.NO_SPREAD)
-# What other arms, or an exact form, may still make up for.
-ENOUGH = (*WITHOUT_SPREAD, Refused.NOT_ESTIMABLE)
-
-
-class Refusal(NamedTuple):
-    """Why an estimate has no inference, for people and for the code; false where there is no reason."""
-
-    text: str = ""
-    kind: Refused | None = None
-
-    def __bool__(self) -> bool:
-        return self.kind is not None
-
-
-def refusal(
-    cut: Cut, form: c.Estimate, weights: Mapping[str, float], trend: bool = False
-) -> Refusal:
-    """Why an estimate has no inference; false if it has. `trend`: it is a slope over doses."""
-    if cut.technical:
-        return Refusal("technical replicates: no inference", Refused.TECHNICAL)
-    found = confounded(cut, weights)
-    if found:
-        return Refusal(found, Refused.CONFOUNDED)
-    if np.isnan(cut.analysis).all():
-        return Refusal("the outcome's scale does not apply to these values", Refused.SCALE)
-    n = counts(cut, weights)
-    few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
-    if few:
-        who = "units" if cut.paired else "animals"
-        return Refusal(f"fewer than {MIN_UNITS} {who} in {', '.join(few)}", Refused.FEW)
-    if trend and not cut.paired:
-        lacking = _dose_refusal(cut, weights)
-        if lacking:
-            return lacking
-    if not np.isnan(form.se):
-        return Refusal()
-    if cut.paired:
-        text = f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
-        return Refusal(text, Refused.FEW)
-    if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
-        text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
-        return Refusal(text, Refused.NOT_ESTIMABLE)
-    inside = np.isin(cut.arm, [i for i, arm in enumerate(cut.arms) if weights.get(arm)])
-    if np.unique(cut.natural[inside]).size > 1:
-        text = "the values do not vary within the arms: there is no spread to compare them with"
-        return Refusal(text, Refused.NO_SPREAD)
-    return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
-
-
-def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
-    """Why animals have no slope over doses; false if they have one."""
-    w = cut.weights(weights)
-    none = int(((w[cut.arm] != 0) & np.isnan(_doses(cut, w))).sum())
-    if none:
-        return Refusal(f"{none} animals have no dose", Refused.FEW)
-    arms, _, doses = dose_arms(cut, w, cut.analysis)
-    if len(doses) < 2:
-        return Refusal("all animals have the same dose: a trend needs several", Refused.FEW)
-    few = [f"{d:g} ({int(n)})" for d, n in zip(doses, arms.n, strict=True) if n < MIN_UNITS]
-    if few:
-        return Refusal(f"fewer than {MIN_UNITS} animals at dose {', '.join(few)}", Refused.FEW)
-    return Refusal()
-
-
-def no_deficit_margin(cut: Cut, deficit: Mapping[str, float]) -> str:
-    """Why a margin in shares of the deficit is not defined in a cut; empty if it is.
-
-    The healthy and the diseased arm carry such a margin as the contrasted arms carry the effect, so that too few animals or a
-    batch that passes for their difference leave it out too.
-    """
-    here = {cut.arms[i] for i in np.unique(cut.arm)}
-    if cut.paired or not deficit or not set(deficit) <= here:
-        return "margin not defined here: no healthy and disease arms for this outcome"
-    found = refusal(cut, cut.summary().form(cut.weights(deficit)), deficit)
-    if not found or found.kind in ENOUGH:
-        return ""
-    return f"margin not defined here: {found.text}"

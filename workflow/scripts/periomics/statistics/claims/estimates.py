@@ -17,6 +17,7 @@ from periomics.statistics.claims.checks import COLUMNS as CHECKS
 from periomics.statistics.claims.checks import checks
 from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.plan import Contrast, Plan
+from periomics.statistics.claims.refusals import refusal
 from periomics.statistics.claims.repeated import SUMMARIES, with_summaries
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.contrasts import Estimate, interval, p_two_sided
@@ -170,7 +171,7 @@ def _rows(
     plan, first = analysis.plan, analysis.animals.iloc[0]
     known = entry(analysis.dictionary, first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
-    refused = a.refusal(cut, form, contrast.weights, contrast.trend)
+    refused = refusal(cut, form, contrast.weights, contrast.trend)
     n = a.counts(cut, contrast.weights)
     sign = analysis.direction(first["outcome"])
     level = 1 - plan.alpha
@@ -223,7 +224,7 @@ def _rows(
     out = [row]
     if first["scale"] != "identity" and kind != "time course":
         natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
-        refused = a.refusal(cut, natural, contrast.weights, contrast.trend)
+        refused = refusal(cut, natural, contrast.weights, contrast.trend)
         plain = {**row, "kind": "natural scale", "family": "natural scale", "scale": "identity"}
         plain |= dict.fromkeys(("ratio", "ratio_lower", "ratio_upper", *CHECKS), np.nan)
         out.append(
@@ -364,7 +365,7 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
     """R of one arm; `code` of the scale whose natural positions are compared, nothing for raw natural means."""
     weights = {plan.healthy: -0.5, plan.disease: -0.5, arm: 1.0}
     form, _, _ = a.estimate(cut, Contrast("", weights), weights, natural=code is None)
-    refused = a.refusal(cut, form, weights)
+    refused = refusal(cut, form, weights)
     n = a.counts(cut, weights)
     row: dict[str, object] = {
         "time": cut.time,

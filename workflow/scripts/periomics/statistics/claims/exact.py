@@ -9,6 +9,7 @@ import numpy as np
 from periomics.core.seeds import generator
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.plan import Claim, Plan
+from periomics.statistics.claims.refusals import ENOUGH, no_deficit_margin, refusal
 from periomics.statistics.kernels.binary import METHOD_SUM
 from periomics.statistics.kernels.discrete import ExactForms, Ranks, Shares, ranks
 
@@ -42,8 +43,8 @@ def form(
     """
     if cut.paired:
         return None, "yes or no and grades are not compared within units"
-    refused = a.refusal(cut, cut.summary().form(cut.weights(weights)), weights)
-    if refused and refused.kind not in a.ENOUGH:
+    refused = refusal(cut, cut.summary().form(cut.weights(weights)), weights)
+    if refused and refused.kind not in ENOUGH:
         return None, refused.text
     return _shares(cut, weights) if kind == "binary" else _ranks(cut, weights, outcome)
 
@@ -100,7 +101,7 @@ def claim_forms(
     if not isinstance(own, Shares):
         return ExactForms(own), NO_DISTANCE
     deficit = plan.deficit()
-    none = a.no_deficit_margin(cut, deficit)
+    none = no_deficit_margin(cut, deficit)
     if none:
         return ExactForms(own), none
     d = margin.value * cut.weights(deficit) * own.sign

@@ -27,6 +27,7 @@ from periomics.statistics.claims.graph import (
     sd_margin_forms,
 )
 from periomics.statistics.claims.plan import Claim, Contrast, Margin, Plan
+from periomics.statistics.claims.refusals import no_deficit_margin, refusal
 from periomics.statistics.claims.repeated import with_summaries
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
@@ -246,7 +247,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         return _exact_forms(
             plan, claim, contrast, cut, kind=kind, sign=sign, facts=facts, notes=said
         )
-    reason = a.refusal(cut, form, weights, contrast.trend).text
+    reason = refusal(cut, form, weights, contrast.trend).text
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:
@@ -266,7 +267,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         if claim.correction == "dunnett":
             facts["load"] = float(_load(plan, claim, cut))
     if claim.kind not in ("gate", "rescue") and margin.kind == "deficit":
-        none = a.no_deficit_margin(cut, {} if contrast.trend else plan.deficit())
+        none = no_deficit_margin(cut, {} if contrast.trend else plan.deficit())
         if none:
             notes.append(none)
             facts["margin"] = ""

@@ -1,0 +1,110 @@
+"""Why an estimate has no inference: kinds for the code, words for people."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from enum import Enum
+from typing import NamedTuple
+
+import numpy as np
+
+from periomics.statistics.claims.animals import (
+    MIN_UNITS,
+    Cut,
+    confounded,
+    counts,
+    dose_arms,
+    dose_of_each,
+)
+from periomics.statistics.kernels.contrasts import Estimate
+
+
+class Refused(Enum):
+    """Kinds of reasons for which an estimate has no inference by t."""
+
+    TECHNICAL = "technical"
+    CONFOUNDED = "confounded"
+    SCALE = "scale"
+    FEW = "few"
+    NOT_ESTIMABLE = "not estimable"
+    SAME_VALUE = "same value"
+    NO_SPREAD = "no spread"
+
+
+# Exact and rank methods need no spread within arms.
+WITHOUT_SPREAD = (Refused.SAME_VALUE, Refused.NO_SPREAD)
+# What other arms, or an exact form, may still make up for.
+ENOUGH = (*WITHOUT_SPREAD, Refused.NOT_ESTIMABLE)
+
+
+class Refusal(NamedTuple):
+    """Why an estimate has no inference, for people and for the code; false where there is no reason."""
+
+    text: str = ""
+    kind: Refused | None = None
+
+    def __bool__(self) -> bool:
+        return self.kind is not None
+
+
+def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool = False) -> Refusal:
+    """Why an estimate has no inference; false if it has. `trend`: it is a slope over doses."""
+    if cut.technical:
+        return Refusal("technical replicates: no inference", Refused.TECHNICAL)
+    found = confounded(cut, weights)
+    if found:
+        return Refusal(found, Refused.CONFOUNDED)
+    if np.isnan(cut.analysis).all():
+        return Refusal("the outcome's scale does not apply to these values", Refused.SCALE)
+    n = counts(cut, weights)
+    few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
+    if few:
+        who = "units" if cut.paired else "animals"
+        return Refusal(f"fewer than {MIN_UNITS} {who} in {', '.join(few)}", Refused.FEW)
+    if trend and not cut.paired:
+        lacking = _dose_refusal(cut, weights)
+        if lacking:
+            return lacking
+    if not np.isnan(form.se):
+        return Refusal()
+    if cut.paired:
+        text = f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
+        return Refusal(text, Refused.FEW)
+    if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
+        text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
+        return Refusal(text, Refused.NOT_ESTIMABLE)
+    inside = np.isin(cut.arm, [i for i, arm in enumerate(cut.arms) if weights.get(arm)])
+    if np.unique(cut.natural[inside]).size > 1:
+        text = "the values do not vary within the arms: there is no spread to compare them with"
+        return Refusal(text, Refused.NO_SPREAD)
+    return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
+
+
+def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
+    """Why animals have no slope over doses; false if they have one."""
+    w = cut.weights(weights)
+    none = int(((w[cut.arm] != 0) & np.isnan(dose_of_each(cut, w))).sum())
+    if none:
+        return Refusal(f"{none} animals have no dose", Refused.FEW)
+    arms, _, doses = dose_arms(cut, w, cut.analysis)
+    if len(doses) < 2:
+        return Refusal("all animals have the same dose: a trend needs several", Refused.FEW)
+    few = [f"{d:g} ({int(n)})" for d, n in zip(doses, arms.n, strict=True) if n < MIN_UNITS]
+    if few:
+        return Refusal(f"fewer than {MIN_UNITS} animals at dose {', '.join(few)}", Refused.FEW)
+    return Refusal()
+
+
+def no_deficit_margin(cut: Cut, deficit: Mapping[str, float]) -> str:
+    """Why a margin in shares of the deficit is not defined in a cut; empty if it is.
+
+    The healthy and the diseased arm carry such a margin as the contrasted arms carry the effect, so that too few animals or a
+    batch that passes for their difference leave it out too.
+    """
+    here = {cut.arms[i] for i in np.unique(cut.arm)}
+    if cut.paired or not deficit or not set(deficit) <= here:
+        return "margin not defined here: no healthy and disease arms for this outcome"
+    found = refusal(cut, cut.summary().form(cut.weights(deficit)), deficit)
+    if not found or found.kind in ENOUGH:
+        return ""
+    return f"margin not defined here: {found.text}"
