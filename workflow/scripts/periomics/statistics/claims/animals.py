@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -242,76 +242,71 @@ def cuts(
     """
     names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
     of = rows["unit_of_analysis"].to_numpy(object)
-    takes_part = (
-        (of == contrast.unit) | (of == "technical") if contrast.unit else np.full(len(of), True)
-    )
-    condition = rows["condition"].to_numpy(object)[takes_part]
-    dose = rows["dose"].to_numpy(float)[takes_part]
-    label = np.full(len(condition), "", object)
+    places = np.arange(len(of))
+    if contrast.unit:
+        places = np.flatnonzero((of == contrast.unit) | (of == "technical"))
+    condition = rows["condition"].to_numpy(object)[places]
+    dose = rows["dose"].to_numpy(float)[places]
+    label = np.full(len(places), "", object)
     for name in names:
         label[_matches(condition, dose, name) & (label == "")] = name
     need = set(contrast.weights)
-    if not need <= set(label):  # before any table is made: most outcomes have few of the arms
+    if not need <= set(label):  # before anything is made: most outcomes have few of the arms
         return []
-    columns = [c for c in OF_A_CUT if c in rows]
-    own = rows.loc[takes_part, columns].assign(_arm=label)
-    rows = _with_baseline(own[label != ""], adjustment)
-    times = sorted(rows["time"].dropna().unique())
+    taken = places[label != ""]
+    own = {c: rows[c].to_numpy()[taken] for c in OF_A_CUT if c in rows}
+    own |= {"_arm": label[label != ""]} | _baseline(own, adjustment)
+
+    def cut(where: np.ndarray, time: float, note: str = "") -> Cut:
+        part = {c: values[where] for c, values in own.items()}
+        return _cut(part, names, time, note, contrast.trend, adjustment)
+
+    time = own["time"].astype(float)
+    times = np.unique(time[~np.isnan(time)])
+    everything = np.full(len(time), True)
     if len(times) < 2:
-        return [
-            _cut(rows, names, float(times[0]) if times else np.nan, "", contrast.trend, adjustment)
-        ]
-    repeated = (
-        rows[rows["time"].notna()]
-        .groupby(["animal_id", "_arm", rows["dose"].fillna(-1)])["time"]
-        .nunique()
-        .max()
-        > 1
-    )
-    per_time = (
-        rows[rows["_arm"].isin(need)]
-        .groupby(["time", "_arm"])["animal_id"]
-        .nunique()
-        .unstack(fill_value=0)
-    )
-    full = per_time.reindex(columns=sorted(need), fill_value=0)
-    if repeated:
-        usable = full.index[(full >= 1).all(axis=1)]
-        return [
-            _cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment)
-            for t in usable
-        ]
-    usable = full.index[(full >= 2).all(axis=1)]
-    if len(usable) > 1:
-        return [
-            _cut(rows[rows["time"] == t], names, float(t), "", contrast.trend, adjustment)
-            for t in usable
-        ]
-    unit = rows["time_unit"].iloc[0]
-    return [
-        _cut(
-            rows,
-            names,
-            np.nan,
-            f"times {times[0]:g} to {times[-1]:g} {unit} pooled".strip(),
-            contrast.trend,
-            adjustment,
-        )
+        return [cut(everything, float(times[0]) if len(times) else np.nan)]
+    repeated, usable = _usable_times(own, time, need)
+    if repeated or len(usable) > 1:
+        return [cut(time == t, float(t)) for t in usable]
+    note = f"times {times[0]:g} to {times[-1]:g} {own['time_unit'][0]} pooled".strip()
+    return [cut(everything, np.nan, note)]
+
+
+Columns = Mapping[str, np.ndarray]
+
+
+def _usable_times(
+    own: Columns, time: np.ndarray, need: Collection[str]
+) -> tuple[bool, list[float]]:
+    """Whether units were measured repeatedly, and the times at which every arm has a unit then, else two."""
+    of_unit: dict[tuple[str, str, float], set[float]] = {}
+    at: dict[tuple[float, str], set[str]] = {}
+    dose = np.nan_to_num(own["dose"].astype(float), nan=-1.0)
+    for animal, arm, d, t in zip(own["animal_id"], own["_arm"], dose, time, strict=True):
+        if not np.isnan(t):
+            of_unit.setdefault((animal, arm, d), set()).add(t)
+            at.setdefault((t, arm), set()).add(animal)
+    repeated = max(map(len, of_unit.values())) > 1
+    least = 1 if repeated else 2
+    usable = [
+        t for t in sorted({t for t, _ in at}) if all(len(at.get((t, a), ())) >= least for a in need)
     ]
+    return repeated, usable
 
 
-def _with_baseline(rows: pd.DataFrame, adjustment: Adjustment) -> pd.DataFrame:
-    """Rows with what their unit had at the declared time before treatment, on the outcome's scale; that time itself has none."""
+def _baseline(own: Columns, adjustment: Adjustment) -> dict[str, np.ndarray]:
+    """What units had at the declared time before treatment, on the outcome's scale; that time itself has none."""
     if BASELINE not in adjustment.covariates:
-        return rows
-    first = np.isclose(rows["time"], adjustment.baseline_time)
-    before = rows[first].groupby("animal_id")["analysis"].mean()
-    value = rows["animal_id"].map(before).to_numpy(float)
-    return rows.assign(**{BASELINE: np.where(first, np.nan, value)})
+        return {}
+    first = np.isclose(own["time"].astype(float), adjustment.baseline_time)
+    before = pd.Series(own["analysis"][first]).groupby(own["animal_id"][first]).mean()
+    value = pd.Series(own["animal_id"]).map(before).to_numpy(float)
+    return {BASELINE: np.where(first, np.nan, value)}
 
 
 def _cut(
-    rows: pd.DataFrame,
+    rows: Columns,
     names: tuple[str, ...],
     time: float,
     note: str,
@@ -320,38 +315,33 @@ def _cut(
 ) -> Cut:
     one, averaged = _one_each(rows, keep_doses)
     note = "; ".join(n for n in (note, "units' doses averaged" if averaged else "") if n)
-    paired = bool(one["animal_id"].duplicated().any())
+    units = tuple(dict.fromkeys(one["animal_id"]))
+    paired = len(units) < len(one["animal_id"])
     adjusted_for, covariates, said = (
-        ((), np.empty((len(one), 0)), "") if paired else _adjustment(one, adjustment)
+        ((), np.empty((len(one["animal_id"]), 0)), "") if paired else _adjustment(one, adjustment)
     )
-    if (
-        bool(rows["means"].iloc[0])
-        and "block" in adjusted_for
-        and _balanced(one["_arm"], one["block"])
-    ):
+    if bool(rows["means"][0]) and "block" in adjusted_for and _balanced(one["_arm"], one["block"]):
         adjusted_for = tuple(name for name in adjusted_for if name != "block")
         note = "; ".join(n for n in (note, BLOCKS_OF_MEANS) if n)
-    bounds = (float(rows["least"].iloc[0]), float(rows["most"].iloc[0]))
-    note = "; ".join(n for n in (note, said) if n)
-    units = tuple(dict.fromkeys(one["animal_id"]))
+    arm_of, unit_of = ({x: i for i, x in enumerate(of)} for of in (names, units))
     return Cut(
         time=time,
-        time_unit=str(rows["time_unit"].iloc[0]),
+        time_unit=str(rows["time_unit"][0]),
         arms=names,
         units=units,
-        natural=one["natural"].to_numpy(float),
-        analysis=one["analysis"].to_numpy(float),
-        arm=one["_arm"].map({a: i for i, a in enumerate(names)}).to_numpy(int),
-        unit=one["animal_id"].map({u: i for i, u in enumerate(units)}).to_numpy(int),
-        dose=one["dose"].to_numpy(float),
-        block=one["block"].to_numpy(str),
-        batch=one["batch"].to_numpy(str),
+        natural=one["value"].astype(float),
+        analysis=one["analysis"].astype(float),
+        arm=np.array([arm_of[a] for a in one["_arm"]], int),
+        unit=np.array([unit_of[u] for u in one["animal_id"]], int),
+        dose=one["dose"].astype(float),
+        block=one["block"].astype(str),
+        batch=one["batch"].astype(str),
         covariates=covariates,
         adjusted_for=adjusted_for,
-        limits=bounds,
+        limits=(float(rows["least"][0]), float(rows["most"][0])),
         paired=paired,
         technical=bool((rows["unit_of_analysis"] == "technical").any()),
-        note=note,
+        note="; ".join(n for n in (note, said) if n),
     )
 
 
@@ -365,40 +355,34 @@ def _balanced(arm: ArrayLike, block: ArrayLike) -> bool:
     return bool(np.allclose(shares, shares[0]))
 
 
-def _one_each(rows: pd.DataFrame, keep_doses: bool) -> tuple[pd.DataFrame, bool]:
+def _one_each(rows: Columns, keep_doses: bool) -> tuple[Columns, bool]:
     """One row for each unit and arm (and dose), sorted by them; whether doses were averaged."""
-    key = ["animal_id", "_arm"]
-    if not rows.duplicated(key).any():  # the usual case, twenty times faster than grouping
-        return rows.sort_values(key, kind="stable").rename(
-            columns={"value": "natural"}
-        ).reset_index(drop=True), False
-    averaged = not keep_doses and bool((rows.groupby(key)["dose"].nunique() > 1).any())
+    key = list(zip(rows["animal_id"], rows["_arm"], strict=True))
+    if len(set(key)) == len(key):
+        order = sorted(range(len(key)), key=key.__getitem__)
+        return {c: values[order] for c, values in rows.items()}, False
+    table, by = pd.DataFrame(dict(rows)), ["animal_id", "_arm"]
+    averaged = not keep_doses and bool((table.groupby(by)["dose"].nunique() > 1).any())
     if keep_doses:
-        rows, key = rows.assign(_dose=rows["dose"].fillna(0.0)), [*key, "_dose"]
-    one = rows.groupby(key, sort=True).agg(
-        natural=("value", "mean"),
-        analysis=("analysis", "mean"),
-        block=("block", "first"),
-        batch=("batch", "first"),
-        dose=("dose", "mean"),
-        sex=("sex", "first"),
-        weight_g=("weight_g", "first"),
-        **({BASELINE: (BASELINE, "first")} if BASELINE in rows else {}),
-    )
-    return one.reset_index(), averaged
+        table, by = table.assign(_dose=table["dose"].fillna(0.0)), [*by, "_dose"]
+    means, firsts = ("value", "analysis", "dose"), ("block", "batch", "sex", "weight_g", BASELINE)
+    how = dict.fromkeys(means, "mean") | {c: "first" for c in firsts if c in table}
+    one = table.groupby(by, sort=True).agg(how).reset_index()
+    return {c: one[c].to_numpy() for c in one}, averaged
 
 
-def _adjustment(one: pd.DataFrame, wanted: Adjustment) -> tuple[tuple[str, ...], np.ndarray, str]:
+def _adjustment(one: Columns, wanted: Adjustment) -> tuple[tuple[str, ...], np.ndarray, str]:
     """What the animals of a cut can be adjusted for, the covariates as columns, and what had to be left out."""
     used, columns, notes = [], [], []
-    blocks = one["block"]
-    if wanted.blocks and (blocks != "").any():
-        if (blocks == "").any():
+    blocks = set(one["block"])
+    if wanted.blocks and blocks != {""}:
+        if "" in blocks:
             notes.append("blocks left out: some animals have none")
-        elif 1 < blocks.nunique() < len(one):
+        elif 1 < len(blocks) < len(one["block"]):
             used.append("block")
     for name in wanted.covariates:
-        values = one[name].map({"F": 0.0, "M": 1.0}) if name == "sex" else one[name]
+        given = pd.Series(one[name])
+        values = given.map({"F": 0.0, "M": 1.0}) if name == "sex" else given.astype(float)
         if values.notna().sum() < 2 or values.nunique() < 2:
             notes.append(
                 f"{name} left out: {'it does not vary' if values.notna().any() else 'not given'}"
@@ -410,7 +394,8 @@ def _adjustment(one: pd.DataFrame, wanted: Adjustment) -> tuple[tuple[str, ...],
             )
         used.append(name)
         columns.append(values.fillna(values.mean()).to_numpy(float))
-    return tuple(used), np.array(columns).reshape(len(columns), len(one)).T, "; ".join(notes)
+    n = len(one["block"])
+    return tuple(used), np.array(columns).reshape(len(columns), n).T, "; ".join(notes)
 
 
 def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
