@@ -186,6 +186,10 @@ def test_the_table_of_a_planned_study():
     pd.testing.assert_frame_equal(table, again)
 
 
+# Tabled quantiles of chi squared, .975 and .025.
+CHI2_OF_20, CHI2_OF_5 = np.array([34.170, 9.591]), np.array([12.8325, 0.8312])
+
+
 def test_measured_animals_give_sd_and_numbers_but_no_effect():
     values, sheet = simulated(n=6)
     prepared = prepare(values, sheet, DICTIONARY)
@@ -198,6 +202,8 @@ def test_measured_animals_give_sd_and_numbers_but_no_effect():
         gate["sd"] == pytest.approx(np.sqrt(np.mean(arms)))
         and gate["sd_lower"] < gate["sd"] < gate["sd_upper"]
     )
+    ends = gate["sd"] * np.sqrt(20 / CHI2_OF_20)
+    assert (gate["sd_lower"], gate["sd_upper"]) == pytest.approx(tuple(ends), rel=1e-4)
     assert gate["detectable_natural"] == pytest.approx(gate["detectable_sd"] * gate["sd"])
     assert gate["detectable_percent"] > 0 and "pooled within arms, 20 df" in gate["sd_source"]
     shifted = prepared.assign(
@@ -350,4 +356,6 @@ def test_sd_of_claims_within_units_is_that_of_differences():
         (value["medium"] - value["vehicle"]).std(ddof=1)
     )
     assert t.n["prol", "CM"] == 6 and "differences within units" in t.spread["prol"].source
+    ends = t.spread["prol"].lower, t.spread["prol"].upper
+    assert ends == pytest.approx(tuple(t.spread["prol"].natural * np.sqrt(5 / CHI2_OF_5)), rel=1e-3)
     assert np.isnan(t.spread["surv"].natural)
