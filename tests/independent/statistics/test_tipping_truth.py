@@ -3,7 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
-from scipy import stats
+from scipy import special, stats
 
 from periomics.outcomes.aggregate import COLUMNS
 from periomics.statistics.claims.analysis import Analysis
@@ -92,6 +92,20 @@ def test_a_claim_of_no_benefit_falls_when_the_missing_fare_well():
         more = np.append(same, np.exp(np.log(same).mean() + distance * spread))
         upper = stats.ttest_ind(more, PLAIN, equal_var=False).confidence_interval(0.9).high
         assert (upper < 40) == (distance < found["tipping_sd"])
+
+
+def test_shares_fall_by_their_percent():
+    margin, same = {"kind": "raw", "value": 8.0}, np.array([60.0, 57.0, 63.0, 66.0, 55.0])
+    plain = np.array([58.0, 61.0, 54.0, 63.0, 57.0, 60.0])
+    table, sheet = study(treated=same, plain=plain)
+    table = table.assign(outcome="ln332", unit="%")
+    found = tipped(plan("non_superiority", margin=margin, outcomes=["ln332"]), table, sheet)
+    assert found["verdict"] == "supported" and np.isfinite(found["tipping_sd"])
+    places = special.logit(same / 100)
+    for distance in (found["tipping_sd"] - 0.1, found["tipping_sd"]):
+        new = 100 * special.expit(places.mean() + distance * places.std(ddof=1))
+        test = stats.ttest_ind(np.append(same, new), plain, equal_var=False)
+        assert (test.confidence_interval(0.9).high < 8) == (distance < found["tipping_sd"])
 
 
 def test_with_zeros_the_missing_lie_by_means_and_never_below_nothing():
