@@ -59,7 +59,20 @@ def one(outcomes: int) -> tuple[float, float]:
     return middle - start, time.process_time() - middle
 
 
+def large(animals: int) -> float:
+    """Seconds of processor time for a row of contrasts of a study of so many animals an arm, four arms."""
+    means = dict(list(MEANS.items())[:3])
+    known = analysis(plan(), prepare(*simulated(n=animals, means=means), DICTIONARY))
+    start = time.process_time()
+    rows = len(estimates.contrast_table(known, 1))
+    return (time.process_time() - start) / rows
+
+
 if __name__ == "__main__":
+    for animals in (6, 50, 500):
+        print(
+            f"one study, {4 * animals} animals: {1000 * large(animals):.1f} ms a row of contrasts"
+        )
     for studies in (1000, 2000, 4000):
         for blocks in (False, True):
             seconds = many(studies, blocks=blocks)
