@@ -37,6 +37,7 @@ STATUSES = ("measured", "missing", "excluded", "failed")
 SOURCE_ORDER = {"measured": 0, "imported": 1, "reading": 2}
 USED_ROLES = ("sample", "vehicle")
 _KEY = ["animal_id", "outcome", "variant", "condition", "dose", "time"]
+PLACE = ["specimen_id", "section_id", "field_id"]
 # value = factor × numerator / denominator; the factor that fits is one of these (percent, mm, mm² from µm² …).
 _FACTORS = np.array([1.0, 100.0, 1e3, 1e6, 1e9, 1e-3, 1e-6, 1e-9])
 _FIT = 0.01
@@ -152,11 +153,11 @@ def _animal(
         "level": "",
     }
     notes: list[str] = []
-    old = part[part["superseded"]]
-    if len(old):
+    if part["superseded"].any():
+        old = part[part["superseded"]]
         new = _joined(part.loc[~part["superseded"], "specimen_id"]) or "a specimen without rows"
         notes.append(f"{_joined(old['specimen_id'])} replaced by {new}")
-    part = part[~part["superseded"]]
+        part = part[~part["superseded"]]
     left = part[part["excluded"] == ""]
     if len(part) and left.empty:
         return row | {"status": "excluded", "reason": _reason([*notes, _joined(part["excluded"])])}
@@ -172,13 +173,9 @@ def _animal(
     if len(bad):
         notes.append(f"{len(bad)} of {len(left)} rows failed: {_joined(bad['qc_reason'])}")
     good = one_level(good, str(known["aggregation"]))
-    row["n_sections"] = int(
-        good.loc[good["section_id"] != "", ["specimen_id", "section_id"]].drop_duplicates().shape[0]
-    )
-    fields = good.loc[
-        good["field_id"] != "", ["specimen_id", "section_id", "field_id"]
-    ].drop_duplicates()
-    row["n_fields"] = len(fields)
+    places = set(zip(*(good[c] for c in PLACE), strict=True))
+    row["n_sections"] = len({(specimen, section) for specimen, section, _ in places if section})
+    row["n_fields"] = len({place for place in places if place[2]})
     row["unit"], row["level"] = good["unit"].iloc[0], good["level"].iloc[0]
     if "S>A" in str(known["aggregation"]) and 0 < int(row["n_sections"]) < rules.min_sections:
         notes.append(f"{row['n_sections']} section(s), at least {rules.min_sections} required")
@@ -197,6 +194,8 @@ def _reason(notes: list[str]) -> str:
 
 def one_level(rows: pd.DataFrame, aggregation: str) -> pd.DataFrame:
     """Rows of one level where a table holds an outcome both by field and by section, so that nothing counts twice."""
+    if len(rows) == 1:
+        return rows
     fields = rows["field_id"] != ""
     sections = (rows["section_id"] != "") & ~fields
     whole = ~fields & ~sections
@@ -223,7 +222,6 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
         denominators throughout, value = factor × Σ numerator / Σ denominator, the factor (percent, unit of area) being the one
         that the rows themselves obey; otherwise the mean over fields, then sections, then specimens.
     """
-    place = ["specimen_id", "section_id", "field_id"]
     empty = {"numerator": np.nan, "denominator": np.nan, "denominator_unit": ""}
     units = set(rows["denominator_unit"])
     factor = (
@@ -233,7 +231,10 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
     )
     if not np.isnan(factor):
         # Averaging over readers keeps a field from counting once a reader.
-        sums = rows.groupby([*place, "roi"], sort=True)[["numerator", "denominator"]].mean().sum()
+        parts = rows[["numerator", "denominator"]]
+        if len(rows) > 1:
+            parts = rows.groupby([*PLACE, "roi"], sort=True)[["numerator", "denominator"]].mean()
+        sums = parts.sum()
         if sums["denominator"] > 0:
             return {
                 "value": factor * sums["numerator"] / sums["denominator"],
@@ -241,7 +242,9 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
                 "denominator": sums["denominator"],
                 "denominator_unit": units.pop(),
             }
-    values = rows.groupby(place, sort=True)["value"].mean()
+    if len(rows) == 1:
+        return {"value": rows["value"].iloc[0], **empty}
+    values = rows.groupby(PLACE, sort=True)["value"].mean()
     return {"value": values.groupby(level=[0, 1]).mean().groupby(level=0).mean().mean(), **empty}
 
 
