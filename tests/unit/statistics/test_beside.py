@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+import statsmodels.api as sm
 from scipy import stats
 from studies import CLAIMS, CORE, DICTIONARY, MEANS, analysed, analysis, plan, row, simulated, study
 
@@ -81,6 +82,13 @@ def test_largest_residual_flags_one_animal_and_keeps_its_level():
     wild = {a: rng.normal(5, 1, 6) for a in arms}
     wild["POST"][2] = 25.0
     assert flag(wild) < 1e-4
+    # By statsmodels: deleted residuals of a model of arms, Bonferroni over animals.
+    wild["POST"][2] = 8.5
+    arm = np.repeat(arms, 6)
+    design = (arm[:, None] == np.array(arms)).astype(float)
+    model = sm.OLS(np.concatenate([wild[a] for a in arms]), design).fit()
+    truth = model.outlier_test()[:, 2].min()
+    assert 1e-4 < truth < 0.9 and flag(wild) == pytest.approx(truth)
     assert np.isnan(flag({a: [3.0] * 6 for a in arms}))
 
 
