@@ -1,6 +1,5 @@
 """A small sound study on disk, which each golden test breaks in one way."""
 
-import importlib.util
 import json
 from dataclasses import dataclass
 from functools import cache
@@ -11,6 +10,7 @@ import pytest
 import tifffile
 import yaml
 
+from periomics.openings import areas
 from periomics.study.check.study import find_problems, report
 from periomics.study.dictionary import load_dictionary
 from periomics.study.plan import CHECK_TABLES
@@ -50,13 +50,8 @@ REGION = {
 
 @cache
 def _areas():
-    spec = importlib.util.spec_from_file_location(
-        "check_study", ROOT / "workflow/scripts/study/check_study.py"
-    )
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
     tables = {n: str(ROOT / f"resources/{n}.tsv") for n in CHECK_TABLES}
-    return module.areas(tables, load_dictionary(tables["outcomes"]))
+    return areas(tables, load_dictionary(tables["outcomes"]))
 
 
 @dataclass

@@ -1,0 +1,41 @@
+"""Looks of all areas into the files of a study, brought together for the check: `study` itself may know no area."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from functools import partial
+
+import pandas as pd
+
+from periomics.study.check.opened import Areas
+
+
+def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
+    """Which area looks into which kind of file; `tables` are the team's, by name. Areas are imported when a check is due."""
+    from periomics.bulk.opening import check_together, look_at_counts, look_at_lengths
+    from periomics.culture.opening import (
+        look_at_picture,
+        look_at_plate,
+        look_at_ratios,
+        look_at_series,
+    )
+    from periomics.genes.opening import check_analyses
+    from periomics.genes.score_opening import check_scores
+    from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
+    from periomics.linkage.opening import check_links
+    from periomics.microct.opening import look_at_labels, look_at_scan
+    from periomics.outcomes.opening import look_at_import
+    from periomics.singlecell.opening import check_markers, look_at_cells
+
+    openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
+    openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
+    openers |= {"series": look_at_series, "plate": look_at_plate, "counts": look_at_counts}
+    openers |= {
+        "ratios": look_at_ratios,
+        "picture": look_at_picture,
+        "lengths": look_at_lengths,
+        "cells": look_at_cells,
+    }
+    scores = partial(check_scores, tables=tables)
+    links = partial(check_links, dictionary=dictionary, tables=tables)
+    return Areas(openers, (check_analyses, scores, check_together, check_markers, links))
