@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from periomics.microct import contact, parts
 from periomics.microct.density import Calibration, Sums, density_rows, density_sums
-from periomics.microct.morphometry import Fraction, fraction
+from periomics.microct.morphometry import Fraction, fraction, share_row
 from periomics.microct.parts import Frame
 from periomics.microct.periimplant import Axis, Place, shell
 from periomics.microct.segment import saturated
@@ -266,16 +266,11 @@ def _at_implant(
 
 
 def _share(outcome: str, variant: str, counts: Fraction, volume: float, note: str = "") -> Row:
-    row: Row = {
-        "outcome": outcome,
-        "variant": variant,
-        "value": counts.percent,
-        "unit": "%",
-        "numerator": counts.bone * volume,
-        "denominator": counts.total * volume,
-        "denominator_unit": "mm3",
-        "method": note,
-    }
-    if not counts.total:
-        row |= {"qc": "fail", "qc_reason": f"no voxel to count ({note})"}
-    return row
+    return share_row(
+        counts,
+        volume,
+        outcome=outcome,
+        variant=variant,
+        method=note,
+        lacking=f"no voxel to count ({note})",
+    )

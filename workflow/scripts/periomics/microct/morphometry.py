@@ -23,6 +23,32 @@ class Fraction:
         return 100.0 * self.bone / self.total if self.total else float("nan")
 
 
+def share_row(
+    counts: Fraction,
+    each: float,
+    *,
+    outcome: str,
+    variant: str = "",
+    unit: str = "mm3",
+    method: str = "",
+    lacking: str,
+) -> dict[str, object]:
+    """A measurement of a share in percent; `each` is what one of the counted is in `unit`, `lacking` the reason where none is there."""
+    row: dict[str, object] = {
+        "outcome": outcome,
+        "variant": variant,
+        "value": counts.percent,
+        "unit": "%",
+        "numerator": counts.bone * each,
+        "denominator": counts.total * each,
+        "denominator_unit": unit,
+        "method": method,
+    }
+    if not counts.total:
+        row |= {"qc": "fail", "qc_reason": lacking}
+    return row
+
+
 def fraction(bone: Mask, voi: Mask) -> Fraction:
     """Count bone and all voxels of the VOI."""
     return Fraction(int(np.count_nonzero(bone & voi)), int(np.count_nonzero(voi)))

@@ -17,7 +17,7 @@ from scipy import ndimage
 
 from periomics.microct.contact import contact_range, farthest_um
 from periomics.microct.masks import LABELS
-from periomics.microct.morphometry import Fraction
+from periomics.microct.morphometry import Fraction, share_row
 from periomics.microct.parts import Frame, across
 from periomics.microct.slabs import slabs
 from periomics.microct.survey import Survey
@@ -144,16 +144,12 @@ def rows(
         named = [("", Fraction(sum(s.bone for s in shares), sum(s.total for s in shares)))]
         named += [(f"plane={p.degrees:g}deg", s) for p, s in zip(planes, shares, strict=True)]
         for variant, share in named:
-            row: Row = {
-                "outcome": outcome,
-                "variant": variant,
-                "value": share.percent,
-                "unit": "%",
-                "numerator": share.bone * area,
-                "denominator": share.total * area,
-                "denominator_unit": "mm2",
-                "method": f"{len(planes)} planes through the axis; {text}",
-            }
-            if not share.total:
-                row |= {"qc": "fail", "qc_reason": "the plane meets nothing to count"}
-            yield row
+            yield share_row(
+                share,
+                area,
+                outcome=outcome,
+                variant=variant,
+                unit="mm2",
+                method=f"{len(planes)} planes through the axis; {text}",
+                lacking="the plane meets nothing to count",
+            )

@@ -21,6 +21,7 @@ from periomics.core.quality import Fact
 from periomics.microct.boxes import Box, crop, everything
 from periomics.microct.formats.header import isotropic_voxel, three
 from periomics.microct.formats.lazy import SlabReader
+from periomics.microct.morphometry import Fraction, share_row
 from periomics.microct.opening import SAME_VOXEL
 from periomics.microct.segment import smooth
 from periomics.microct.slabs import TRUNCATE, Reader, bounds, slabs
@@ -263,17 +264,13 @@ def rows(found: Change, voxel_mm: float) -> list[Row]:
         ("per=TV", found.seen, "the region"),
     ):
         for outcome, part in zip(OUTCOMES, values, strict=True):
-            row: Row = {
-                "outcome": outcome,
-                "variant": variant,
-                "value": 100.0 * part / whole if whole else math.nan,
-                "unit": "%",
-                "numerator": part * volume,
-                "denominator": whole * volume,
-                "denominator_unit": "mm3",
-                "method": f"over {of} in what both scans show; {motion}",
-            }
-            if not whole:
-                row |= {"qc": "fail", "qc_reason": f"there is none of {of} in what both scans show"}
+            row = share_row(
+                Fraction(part, whole),
+                volume,
+                outcome=outcome,
+                variant=variant,
+                method=f"over {of} in what both scans show; {motion}",
+                lacking=f"there is none of {of} in what both scans show",
+            )
             out.append(row)
     return out
