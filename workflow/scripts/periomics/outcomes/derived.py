@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from periomics.study.sheets import SECONDS_OF
+
 # Wells are compared within one isolation, readout, time and cue; plates that carry their own references use those.
 WITHIN = ["animal_id", "outcome", "variant", "time", "cue"]
 _OHM, _SIGNAL = "ohm", "signal"
-_SECONDS = {"min": 60.0, "h": 3600.0, "d": 86400.0, "week": 604800.0, "month": 2629800.0}
 _SINK = 0.1  # of the donor's signal: above it the tracer runs back, and the flux is no longer that into nothing
 _STRAIGHT = 0.95  # share of the variance that a line must tell
 _LEAST_TIMES = 3
@@ -124,7 +125,7 @@ def _flux(well: pd.DataFrame, blank: float) -> tuple[float, str]:
     donor = float(well["denominator"].iloc[0])
     if not donor > 0:
         return nothing, "the donor's signal is not above 0"
-    seconds = well["time"] * well["time_unit"].map(_SECONDS)
+    seconds = well["time"] * well["time_unit"].map(SECONDS_OF)
     signal = well["value"] - blank
     use = ((signal <= _SINK * donor) & seconds.notna()).cummin()
     if use.sum() < _LEAST_TIMES:

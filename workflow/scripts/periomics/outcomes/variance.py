@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 
-from periomics.outcomes.aggregate import one_level, sampled_rows
+from periomics.outcomes.aggregate import PLACE, one_level, sampled_rows
 from periomics.study.dictionary import entry
 from periomics.study.scale import applies, to_scale
 
@@ -43,7 +43,6 @@ SAMPLING_COLUMNS = (
 )
 # Sections (or specimens) an animal and fields (or wells) a section for which the variance of an animal's mean is foretold.
 N_UPPER, N_LOWER = (1, 2, 3, 5), (1, 2, 3, 5, 10)
-_PLACE = ("specimen_id", "section_id", "field_id")
 
 
 class Components(NamedTuple):
@@ -195,7 +194,7 @@ def _readings(part: pd.DataFrame, known: pd.Series) -> pd.DataFrame:
     part = part.assign(
         arm=_codes([part["condition"], part["dose"].fillna(-1.0), part["time"].fillna(-1.0)])
     )
-    keys = ["arm", "animal_id", *_PLACE, "unit_of_analysis", "level", "unit"]
+    keys = ["arm", "animal_id", *PLACE, "unit_of_analysis", "level", "unit"]
     numbers = part.groupby(keys, sort=True)[["value", "numerator", "denominator"]]
     return numbers.mean().reset_index()
 
@@ -216,7 +215,7 @@ def _outcome(rows: pd.DataFrame) -> list[dict[str, object]]:
     """Rows of `variance_tables` of one outcome and scale, without outcome and scale."""
     top = rows["unit_of_analysis"].iloc[0] or "animal"
     names, labels = [top], [rows["animal_id"]]
-    for column in _PLACE:
+    for column in PLACE:
         finer = len(set(zip(rows["arm"], *labels, rows[column], strict=True)))
         if finer > len(set(zip(rows["arm"], *labels, strict=True))):
             lowest = rows["level"].iloc[0] if column == "field_id" else ""

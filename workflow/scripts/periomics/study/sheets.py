@@ -18,7 +18,8 @@ from periomics.study.species import SPECIES
 IDENTIFIER = re.compile(r"^[A-Za-z0-9][A-Za-z0-9_.+-]{0,63}$")
 IDENTIFIER_TEXT = "letters, digits and _ . + - (at most 64, the first a letter or digit, no '..')"
 UNITS_OF_ANALYSIS = ("animal", "isolation", "donor", "technical")
-TIME_UNITS = ("min", "h", "d", "week", "month")
+SECONDS_OF = {"min": 60.0, "h": 3600.0, "d": 86400.0, "week": 604800.0, "month": 2629800.0}
+TIME_UNITS = tuple(SECONDS_OF)
 
 
 @dataclass(frozen=True)
