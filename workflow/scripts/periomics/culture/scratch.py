@@ -27,9 +27,8 @@ from periomics.culture.field import (
 from periomics.study.settings.culture import Culture
 
 _PIECE = 0.03  # of the gap before: a smaller piece beside the largest is no part of it
-_WIDE = (
-    2.5  # windows: what is narrower on a front may be a clump of debris, and is told, not taken off
-)
+# Windows: what is narrower on a front may be a clump of debris, and is told, not taken off.
+_WIDE = 2.5
 
 
 @dataclass(frozen=True)

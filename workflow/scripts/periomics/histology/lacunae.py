@@ -148,7 +148,7 @@ def random_area(places: np.ndarray, empty: int, bone, k: int, reach_um: float) -
     """
     rng = np.random.default_rng([len(places), empty])
     if empty in (0, len(places)):
-        return necrotic_area(places[: empty or 0], bone, k, reach_um)
+        return necrotic_area(places[:empty], bone, k, reach_um)
     drawn = (rng.permutation(len(places))[:empty] for _ in range(DRAWS))
     return float(np.mean([necrotic_area(places[d], bone, k, reach_um) for d in drawn]))
 
