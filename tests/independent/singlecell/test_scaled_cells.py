@@ -6,8 +6,6 @@ import scipy.sparse as sp
 from independent.singlecell import cells_as_written as written
 from independent.singlecell.cells_as_written import (
     both_refuse,
-    checked,
-    fact,
     folder,
     h5,
     h5ad,
@@ -15,7 +13,8 @@ from independent.singlecell.cells_as_written import (
 )
 
 from periomics.core.errors import InputError
-from periomics.singlecell.readers import read_cells
+from periomics.singlecell import annotated
+from periomics.singlecell.formats import refuse_scaled
 
 N_CELLS, N_GENES = 80, 400
 IDS = [f"ENSRNOG{31 * i:011d}" for i in range(1, N_GENES + 1)]
@@ -49,6 +48,7 @@ FORMS = {
     "h5": lambda at, table: h5(at / "a.h5", table, **NAMES),
     "old h5": lambda at, table: h5(at / "a.h5", table, groups=("rn6",), **NAMES),
     "csr": lambda at, table: h5ad(at / "a.h5ad", table, **NAMES),
+    "csc": lambda at, table: h5ad(at / "a.h5ad", table, form=sp.csc_matrix, **NAMES),
     "dense": lambda at, table: h5ad(at / "a.h5ad", table, form=np.asarray, **NAMES),
 }
 SCALED = {
@@ -88,8 +88,39 @@ def test_counts_are_read(tmp_path, table, form):
     is_read(form(tmp_path, table), table, **NAMES)
 
 
-def test_a_csc_matrix_is_refused_by_the_job(tmp_path):
-    file = h5ad(tmp_path / "a.h5ad", per_10_000(raw()), form=sp.csc_matrix, **NAMES)
-    assert checked(file, [fact(file)]) == []
-    with pytest.raises(InputError, match="scaled or thinned to one total"):
-        read_cells([fact(file)])
+SHALLOW = {
+    "400 counts": lambda: raw(400),
+    "800 counts": lambda: raw(800, 0.6),
+    "deeper, alike in depth": lambda: raw(5000, 0.25),
+}
+
+
+@pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
+@pytest.mark.parametrize("table", SHALLOW.values(), ids=SHALLOW)
+def test_rounding_to_the_median_of_half_the_cells_is_told(tmp_path, form, table):
+    """Cells of which every second one was left as it is, so that totals differ."""
+    counts = table()
+    counts[::2] = to_the_median(counts)[::2]
+    assert np.ptp(counts.sum(axis=1)) > 0.1 * np.median(counts.sum(axis=1))
+    both_refuse(form(tmp_path, counts), "lack a small number between others")
+
+
+def test_numbers_left_out_are_those_of_the_factor():
+    """Times 1.3 and rounded: 1, 3, 4, 5, 7 of 1 to 5; no 2. Times 1.2: 1, 2, 4, 5, 6; no 3."""
+    for factor, lacking in ((1.3, 2), (1.2, 3)):
+        numbers = np.rint(factor * np.repeat([1, 2, 3, 4, 5], 12))
+        assert lacking not in numbers
+        with pytest.raises(InputError, match="lack a small number") as told:
+            refuse_scaled(sp.csr_matrix(np.tile(numbers, (60, 1))))
+        assert told.value.value == f"no {lacking} beside {lacking + 1} and {lacking + 2}"
+    refuse_scaled(sp.csr_matrix(np.tile(np.repeat([1, 2, 3, 4, 5], 12), (60, 1))))
+
+
+def test_of_a_large_matrix_by_genes_blocks_are_read(tmp_path, monkeypatch):
+    """Totals of a part of the genes say nothing; small numbers that are lacking do."""
+    monkeypatch.setattr(annotated, "BY_GENE", 8000)
+    half = raw()
+    half[::2] = to_the_median(half)[::2]
+    assert np.count_nonzero(half) > 2 * 8000
+    both_refuse(FORMS["csc"](tmp_path, half), "lack a small number")
+    is_read(FORMS["csc"](tmp_path, raw()), raw(), **NAMES)

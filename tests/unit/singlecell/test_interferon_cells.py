@@ -3,9 +3,12 @@
 import numpy as np
 import pandas as pd
 import pytest
+import scipy.sparse as sp
 from sklearn.metrics import adjusted_rand_score
 
+from periomics.core.errors import InputError
 from periomics.singlecell.atlas import embed, label
+from periomics.singlecell.formats import refuse_scaled
 from periomics.singlecell.integration import mixing
 from periomics.singlecell.labels import UNKNOWN, call, type_scores
 from periomics.singlecell.markers import read_markers
@@ -50,6 +53,18 @@ def named(data, markers):
     found = embed(cells, SETTINGS, 7)
     _, _, seen = label(cells, found, markers, SETTINGS)
     return cells, found, seen
+
+
+def test_cells_rounded_to_their_median_are_told_and_as_they_are_not(named):
+    counts = named[0].layers["counts"].tocsr()
+    refuse_scaled(counts)
+    totals = counts.sum(axis=1)
+    scaled = np.rint(counts.toarray() * np.median(np.asarray(totals)) / np.asarray(totals))
+    with pytest.raises(InputError, match=r"3\d % of cells lack|add up to"):
+        refuse_scaled(sp.csr_matrix(scaled))
+    scaled[::2] = counts.toarray()[::2]
+    with pytest.raises(InputError, match="of cells lack a small number"):
+        refuse_scaled(sp.csr_matrix(scaled))
 
 
 def test_cells_keep_their_names(named):

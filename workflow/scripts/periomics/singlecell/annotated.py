@@ -23,8 +23,10 @@ SYMBOLS = ("symbol", "gene_symbols", "gene_name", "gene_symbol", "feature_name")
 """Columns of genes in which symbols are looked for first."""
 LOOKED_AT = 2000
 """Names of a column that are looked at for what it holds."""
-FIRST = 100_000
+FIRST = 1_000_000
 """Numbers of a matrix that are looked at for whether they are counts."""
+BY_GENE, BLOCKS, CELLS_BY_GENE = 5_000_000, 10, 1000
+"""Numbers of a matrix stored gene by gene that are looked at, in how many blocks, and for how many of its cells."""
 
 
 def place_of_counts(file: h5py.File) -> str:
@@ -70,6 +72,33 @@ def first_cells(matrix: h5py.Group | h5py.Dataset) -> sp.csr_matrix:
     ends = ends[ends <= FIRST]
     data, genes = (matrix[k][: ends[-1]] for k in ("data", "indices"))
     return sp.csr_matrix((data, genes, ends), (len(ends) - 1, int(genes.max(initial=0)) + 1))
+
+
+def cells_by_gene(matrix: h5py.Group) -> tuple[sp.csr_matrix, bool]:
+    """The first cells of a matrix stored gene by gene, and whether they are whole.
+
+    Of a matrix of more than BY_GENE numbers, blocks spread over its genes are read, so that cells have a part of theirs.
+    """
+    stored = int(matrix["indptr"][-1])
+    block = max(1, BY_GENE // BLOCKS)
+    complete = stored <= BLOCKS * block
+    starts = np.arange(0, stored, block)
+    if not complete:
+        starts = np.linspace(0, stored - block, BLOCKS).astype(int)
+    parts = []
+    for start in starts:
+        cells, data = (matrix[k][start : min(start + block, stored)] for k in ("indices", "data"))
+        kept = cells < CELLS_BY_GENE
+        parts.append((cells[kept], data[kept]))
+    if not parts:
+        return sp.csr_matrix((0, 1)), True
+    cells, data = (np.concatenate(x) for x in zip(*parts, strict=True))
+    order = np.argsort(cells, kind="stable")
+    ends = np.concatenate([[0], np.cumsum(np.bincount(cells, minlength=1))])
+    # Which gene a number is of does not matter here.
+    genes = np.arange(len(cells)) - np.repeat(ends[:-1], np.diff(ends))
+    shape = (len(ends) - 1, int(np.diff(ends).max(initial=1)))
+    return sp.csr_matrix((data[order], genes, ends), shape), complete
 
 
 def symbol_column(ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> str:

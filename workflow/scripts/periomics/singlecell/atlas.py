@@ -183,10 +183,12 @@ def _cluster_table(cells: AnnData, called: pd.DataFrame, clusters: Clusters | No
     return table.sort_values("cluster", key=lambda c: c.astype(int)).reset_index(drop=True)
 
 
-def atlas_facts(cells: AnnData, found: Embedded) -> pd.DataFrame:
+def atlas_facts(cells: AnnData, found: Embedded, seen: float = np.nan) -> pd.DataFrame:
     """What was measured of the whole atlas, and how mixed the libraries are within each label:
-    measure, label, value."""
+    measure, label, value. `seen` is the share of markers whose source was read, where that is known."""
     facts = {"cells": cells.n_obs, "clusters": cells.obs["cluster"].nunique(), **found.facts}
+    if np.isfinite(seen):
+        facts["markers_seen"] = seen
     rows = [(name, "", value) for name, value in facts.items()]
     libraries, labels = (cells.obs[c].astype(str).to_numpy() for c in ("specimen_id", "label"))
     if found.clusters is not None:

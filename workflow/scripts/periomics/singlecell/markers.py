@@ -56,6 +56,14 @@ def read_markers(path: str | os.PathLike[str], species: str) -> pd.DataFrame:
     return kept[["cell_type", "parent", "direction", "gene"]].reset_index(drop=True)
 
 
+def share_seen(path: str | os.PathLike[str]) -> float:
+    """Share of a table's markers whose source somebody read (`evidence` starts with `seen`); NaN without that column."""
+    df = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+    if "evidence" not in df:
+        return float("nan")
+    return float(df["evidence"].str.startswith("seen").mean())
+
+
 def columns_of(symbols: Sequence[str]) -> dict[str, int]:
     """Plain symbol → column; the first of columns that share one."""
     return {plain_symbol(s): i for i, s in reversed(list(enumerate(symbols)))}

@@ -14,6 +14,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.genes.combined import is_combined, told_genes
 from periomics.singlecell.annotated import (
+    cells_by_gene,
     first_cells,
     first_numbers,
     names_of_genes,
@@ -222,8 +223,8 @@ def _annotated(file: h5py.File, place: str) -> tuple[list[str], list[str]]:
         whole(first_numbers(matrix))
     else:
         _sparse(matrix, genes if by_column else cells)
-    if not by_column:
-        refuse_scaled(first_cells(matrix))
+    counts, complete = cells_by_gene(matrix) if by_column else (first_cells(matrix), True)
+    refuse_scaled(counts, complete=complete)
     return names_of_genes(table)
 
 
