@@ -99,7 +99,8 @@ class Study:
         return (self.folder / f"{rule}.log").read_text(encoding="utf-8")
 
     def judge(self, **more):
-        self.run("statistics/judge_claims", {"verdicts": "results/statistics/verdicts.tsv"}, **more)
+        tables = {n: f"results/statistics/{n}.tsv" for n in ("verdicts", "arms")}
+        self.run("statistics/judge_claims", tables, **more)
         return read_result(self.results / "statistics/verdicts.tsv")
 
     def decode(self, file):

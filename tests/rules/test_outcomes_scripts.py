@@ -175,7 +175,13 @@ def run(tmp_path, paths, sheets):
         job(tmp_path, "estimate_contrasts", inputs, outputs, roles=roles, seed=7)
     )
     judge_claims.main(
-        job(tmp_path, "judge_claims", inputs, {"verdicts": "verdicts.tsv"}, roles=roles)
+        job(
+            tmp_path,
+            "judge_claims",
+            inputs,
+            {"verdicts": "verdicts.tsv", "arms": "arms.tsv"},
+            roles=roles,
+        )
     )
 
 

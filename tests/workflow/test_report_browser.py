@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 import sys
+import tarfile
 from pathlib import Path
 
 import pytest
@@ -20,6 +21,49 @@ LISTEN = """<script>window.seen = {errors: [], refused: []};
 addEventListener("error", e => seen.errors.push(String(e.message || (e.target && e.target.tagName))), true);
 addEventListener("unhandledrejection", e => seen.errors.push(String(e.reason)));
 document.addEventListener("securitypolicyviolation", e => seen.refused.push(e.blockedURI));</script>"""
+# The rules of axe that this page can break, by what the browser computed; each gives the elements that break it.
+AUDIT = r"""<script>
+function audit() {
+const all = s => [...document.querySelectorAll(s)], drawn = e => e.getClientRects().length > 0;
+const words = e => `${e.tagName} ${(e.textContent || "").trim().slice(0, 40)}`;
+const rgb = c => (c.match(/[0-9.]+/g) || []).map(Number);
+const light = c => { const [r, g, b] = c.map(v => (v /= 255) <= .04045 ? v / 12.92 : ((v + .055) / 1.055) ** 2.4);
+  return .2126 * r + .7152 * g + .0722 * b; };
+const ground = e => { for (; e; e = e.parentElement) { const c = rgb(getComputedStyle(e).backgroundColor);
+  if (c.length === 3 || c[3] === 1) return c.slice(0, 3); } return [255, 255, 255]; };
+const ratio = e => { const s = getComputedStyle(e), svg = e.namespaceURI.endsWith("svg");
+  const a = light(rgb(svg ? s.fill : s.color).slice(0, 3)), b = light(svg ? [255, 255, 255] : ground(e));
+  return (Math.max(a, b) + .05) / (Math.min(a, b) + .05); };
+const large = e => { const s = getComputedStyle(e), px = parseFloat(s.fontSize); return px >= 24 || (px >= 18.66 && s.fontWeight >= 700); };
+const own = e => [...e.childNodes].some(n => n.nodeType === 3 && /[\p{L}\p{N}]/u.test(n.textContent));
+const hidden = e => e.closest("[aria-hidden=true], #explorer-chart, script, style, noscript, title, option");
+const texts = all("body *").filter(e => own(e) && drawn(e) && !hidden(e));
+const named = e => [e.getAttribute("aria-label"), e.textContent, ...[...e.querySelectorAll("img")].map(i => i.alt),
+  ...[...(e.labels || [])].map(l => l.textContent)].some(t => t && t.trim());
+const levels = all("h1, h2, h3, h4").map(h => +h.tagName[1]), ids = all("[id]").map(e => e.id);
+const keyed = all("a[href], summary, button, pre[tabindex], .scroll[tabindex]").filter(drawn);
+const unseen = keyed.filter(e => { e.focus({preventScroll: true}); const s = getComputedStyle(e);
+  return document.activeElement !== e || s.outlineStyle === "none" || parseFloat(s.outlineWidth) < 1; });
+return {
+  texts: texts.length, keyed: keyed.length,
+  contrast: texts.filter(e => ratio(e) < (large(e) ? 3 : 4.5)).map(e => `${words(e)} ${ratio(e).toFixed(2)}`),
+  names: all("a[href], button, input, select, summary, [role=group], nav").filter(e => !hidden(e) && !named(e)).map(words),
+  pictures: all("img, svg[role=img]").filter(e => !hidden(e) && !(e.alt || e.getAttribute("aria-label")))
+    .map(e => e.outerHTML.slice(0, 80)),
+  landmarks: [["main", 1], ["nav[aria-label]", 1], ["header", 1], ["h1", 1], ["html[lang]", 1]]
+    .filter(([s, n]) => all(s).length !== n).map(([s]) => s),
+  headings: levels.map((l, i) => [l, i ? levels[i - 1] : 0]).filter(([l, before]) => l > before + 1),
+  tables: all("table").filter(t => !t.querySelector("th") || [...t.querySelectorAll("th")].some(h => !h.scope)).map(words),
+  order: all("[tabindex]").filter(e => +e.getAttribute("tabindex") > 0).map(words),
+  focus: unseen.map(words),
+  scrollers: all(".scroll, pre").filter(e => drawn(e) && e.scrollWidth > e.clientWidth + 1 && e.tabIndex < 0 && e.id !== "seen").map(words),
+  twice: ids.filter((i, n) => ids.indexOf(i) !== n),
+  references: all("[aria-labelledby], [aria-describedby], [aria-controls]").flatMap(e =>
+    ["aria-labelledby", "aria-describedby", "aria-controls"].flatMap(a => (e.getAttribute(a) || "").split(" ")))
+    .filter(i => i && !document.getElementById(i)),
+};
+}
+</script>"""
 REPORT = """<script>addEventListener("load", async () => {
 seen.folded = document.documentElement.scrollHeight;
 addEventListener("click", e => e.preventDefault(), true);  // a move within the page would end the dump
@@ -51,8 +95,19 @@ Object.assign(seen, {
    .map(e => `${e.tagName} ${e.textContent.slice(0, 40)}`).slice(0, 9),
   wide: document.documentElement.scrollWidth - document.documentElement.clientWidth,
 });
+Object.assign(seen, {sound: audit()});
 const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);
 });</script>"""
+
+# Rules by the axe itself, of the package below; its file is never part of this repository.
+PACKAGE = "axe-core@4.14.1"
+RULES = """addEventListener("load", async () => {
+document.querySelectorAll("details").forEach(d => d.open = true);
+const run = await axe.run(document, {resultTypes: ["violations"]});
+const found = run.violations.map(v => [v.id, v.impact, v.nodes.slice(0, 3).map(n => n.html.slice(0, 90))]);
+const out = document.createElement("pre"); out.id = "seen";
+out.textContent = JSON.stringify({passed: run.passes.length, found}); document.body.append(out);
+});"""
 
 
 @pytest.fixture(scope="module")
@@ -87,13 +142,31 @@ def page(tmp_path_factory):
     return out / "report.html"
 
 
-def look(browser, page, scripts=True, width=1300):
+@pytest.fixture(scope="module")
+def axe(tmp_path_factory):
+    """The script of the axe, got by npm for this test alone."""
+    if shutil.which("npm") is None:
+        pytest.skip("no npm on the path, and so no axe; the rules above were tested")
+    folder = tmp_path_factory.mktemp("axe")
+    command = ["npm", "pack", PACKAGE, "--silent", "--fetch-retries=0", "--fetch-timeout=20000"]
+    try:
+        subprocess.run(command, cwd=folder, check=True, capture_output=True, timeout=60)
+        with tarfile.open(next(folder.glob("*.tgz"))) as package:
+            file = package.extractfile("package/axe.min.js")
+            return file.read().decode("utf-8")
+    except (subprocess.SubprocessError, StopIteration, KeyError) as why:
+        pytest.skip(
+            f"{PACKAGE} cannot be got here ({type(why).__name__}); the rules above were tested"
+        )
+
+
+def look(browser, page, width=1300, probe=AUDIT + REPORT):
     """What the page says of itself once it is drawn."""
     text = page.read_text(encoding="utf-8")
     probed = page.with_name("probed.html")
     head = text.index("<title>")
     body, _, rest = text[head:].rpartition("</body>")
-    probed.write_text(f"{text[:head]}{LISTEN}{body}{REPORT}</body>{rest}", encoding="utf-8")
+    probed.write_text(f"{text[:head]}{LISTEN}{body}{probe}</body>{rest}", encoding="utf-8")
     command = [
         browser,
         "--headless=new",
@@ -152,6 +225,18 @@ def test_interactive_chart_has_marks(seen):
 
 def test_every_link_inside_the_page_has_its_target(seen):
     assert seen["links"] > 30 and seen["lost"] == []
+
+
+def test_page_is_sound_for_keyboards_and_screen_readers(seen):
+    found = seen["sound"]
+    assert found.pop("texts") > 1000 and found.pop("keyed") > 60
+    assert {rule: broken[:5] for rule, broken in found.items() if broken} == {}
+
+
+def test_axe_finds_nothing(browser, page, axe):
+    script = axe.replace("</script", r"<\/script")
+    found = look(browser, page, probe=f"<script>{script}</script><script>{RULES}</script>")
+    assert found["passed"] > 30 and found["found"] == []
 
 
 @pytest.mark.parametrize("width", [1300, 480])

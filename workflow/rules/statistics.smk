@@ -46,6 +46,7 @@ rule judge_claims:
         dictionary=outcomes(),
     output:
         verdicts="<results>/statistics/verdicts.tsv",
+        arms="<results>/statistics/arms.tsv",
     log:
         "<logs>/statistics/judge_claims.log",
     benchmark:

@@ -23,6 +23,7 @@ from periomics.statistics.claims.estimates import batch_table, contrast_table, r
 from periomics.statistics.claims.judging import verdict_table, with_family_levels
 from periomics.statistics.claims.losses import loss_table
 from periomics.statistics.claims.plan import read_plan
+from periomics.statistics.claims.typical import arm_table, with_recovered
 from periomics.study import measurements
 from periomics.study.dictionary import load_dictionary
 from periomics.study.sheets import read_sheet
@@ -214,7 +215,7 @@ def _statistics(
     plan = read_plan(declared, settings["roles"])
     prepared = prepare(values, sheet, dictionary)
     analysis = Analysis(plan, prepared, dictionary)
-    verdicts = verdict_table(analysis)
+    verdicts = with_recovered(verdict_table(analysis), analysis)
     tables = {
         "animals_values": ("outcomes/animals", values),
         "contrasts": (
@@ -224,6 +225,7 @@ def _statistics(
         "rescue": ("statistics/rescue", rescue_table(analysis)),
         "losses": ("statistics/losses", loss_table(analysis, 1)),
         "verdicts": ("statistics/verdicts", verdicts),
+        "arms": ("statistics/arms", arm_table(analysis)),
         "batches": ("statistics/batches", batch_table(prepared)),
     }
     return write_tables(results, tables)

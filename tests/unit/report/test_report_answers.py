@@ -9,6 +9,7 @@ from periomics.report.answers import answers
 from periomics.report.claims import QUESTIONS, VERDICT_COLUMNS, claim_groups
 from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS
 from periomics.report.linked import ASSOCIATION_COLUMNS
+from periomics.report.own import ARM_COLUMNS, own_units
 from periomics.study.claims import CLAIM_KINDS
 from periomics.study.dictionary import load_dictionary
 
@@ -179,6 +180,7 @@ def groups(toy, verdicts):
         s.mapping("claims"),
         s.dictionary,
         s.table("associations", ASSOCIATION_COLUMNS),
+        own_units(verdicts, s.table("arms", ARM_COLUMNS), s.mapping("claims"), s.dictionary),
     )
 
 
@@ -203,7 +205,7 @@ def test_evidence_of_absence_stands_beside_its_verdicts(toy):
         and verdict.tost.startswith("p")
     )
     assert toy.page.count(verdict.bayes) == 2 and "two one-sided tests" in toy.page
-    assert verdict.counted_in == "log ratio" and verdict.ratio.startswith("ratio ")
+    assert verdict.counted_in == "log ratio" and verdict.own.kind == "ratio"
 
 
 def test_a_verdict_over_all_outcomes_calls_them_by_their_symbols(toy):
@@ -250,4 +252,4 @@ def test_verdicts_on_grades_and_on_yes_or_no_are_not_counted_in_grades():
     found = claim_groups(table, contrasts, pd.DataFrame(), {}, load_dictionary(DICTIONARY))
     stage, exposed = (found[0].claims[0].verdicts[o] for o in ("stage", "bone_exp"))
     assert stage.counted_in == "P(better) − ½" and exposed.counted_in == "risk difference"
-    assert stage.natural.endswith("P(first higher) − ½") and "grade" not in stage.natural
+    assert stage.natural == exposed.natural == ""  # no difference of means beside shares and ranks

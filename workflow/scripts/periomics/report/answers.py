@@ -9,6 +9,7 @@ from typing import Any
 import pandas as pd
 
 from periomics.report.claims import anchor
+from periomics.report.own import Key, Own, listed
 from periomics.report.words import (
     bayes_words,
     counted,
@@ -35,6 +36,7 @@ ORDER = (
     "not tested",
     "not judged",
 )
+UNREACHED = ("no deficit", "not tested", "not judged")
 NAMED = 3
 LONGEST_REASON = 90
 # Tone and mark of a claim that holds for some outcomes only.
@@ -54,7 +56,10 @@ class Phrase:
 
 @dataclass(frozen=True)
 class Answer:
-    """One line: the claim, what became of it, how sure that is, on how many units; `anchor` is its first verdict."""
+    """One line: the claim, what became of it, how sure that is, on how many units.
+
+    `own` is the answer in the outcomes' own units, `anchor` the claim's first verdict.
+    """
 
     claim_id: str
     text: str
@@ -66,6 +71,7 @@ class Answer:
     confounded: bool
     unvalidated: str
     anchor: str
+    own: Sequence[str]
 
 
 def answers(
@@ -73,6 +79,7 @@ def answers(
     declared: Mapping[str, Any],
     dictionary: pd.DataFrame,
     units: Sequence[str] = (),
+    own: Mapping[Key, Own] | None = None,
 ) -> list[Answer]:
     """One line per claim in the declared order.
 
@@ -86,6 +93,8 @@ def answers(
         resources/outcomes.tsv.
     units
         Kinds of units of the animals sheet: where there is one kind, contrasts compare it.
+    own
+        `own.own_units`; verdicts that were not reached are not listed.
     """
     contrasts = declared.get("contrasts") or {}
     out = []
@@ -116,9 +125,17 @@ def answers(
                 confounded=bool((rows["confounded_with"].map(said) != "").any()),
                 unvalidated=", ".join(sorted(marks)),
                 anchor=anchor("claim", claim_id, first["outcome"]),
+                own=listed(
+                    str(claim_id), _judged(rows), own or {}, dictionary, named=len(rows) > 1
+                ),
             )
         )
     return out
+
+
+def _judged(rows: pd.DataFrame) -> list[str]:
+    """Outcomes on which the claim was reached and judged."""
+    return [str(o) for o in rows.loc[~rows["verdict"].isin(UNREACHED), "outcome"]]
 
 
 def _words(rows: pd.DataFrame) -> list[str]:

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from periomics.report.own import NOTHING, Key, Own
 from periomics.report.words import (
     EXACT_UNITS,
     area_name,
@@ -48,6 +49,12 @@ VERDICT_COLUMNS = (
     "unit",
     "level",
     "margin",
+    "margin_lower",
+    "margin_upper",
+    "n_to_decide",
+    "R",
+    "R_lower",
+    "R_upper",
     "variant",
     "time",
     "time_unit",
@@ -90,9 +97,11 @@ class Verdict:
     p: str
     n: str
     n_per_arm: str
+    own: Own
     natural: str
-    ratio: str
     margin: str
+    beyond: str
+    decides: str
     bayes: str
     tost: str
     confounded_with: str
@@ -144,6 +153,7 @@ def claim_groups(
     declared: Mapping[str, Any],
     dictionary: pd.DataFrame,
     associations: pd.DataFrame | None = None,
+    own: Mapping[Key, Own] | None = None,
 ) -> list[Group]:
     """Claims in their declared order, grouped by the outcomes they speak of; one that speaks of some of a group's joins it."""
     claims: dict[str, Claim] = {}
@@ -157,7 +167,7 @@ def claim_groups(
             contrasts,
             dictionary,
             thresholds.get(str(row["claim_id"]), 0.5),
-            _recovered(row, rescue, evidence[1]),
+            (own or {}).get((str(row["claim_id"]), str(row["outcome"])), NOTHING),
         )
         if str(row["outcome"]).startswith(ALL_OF):
             claim.whole = found
@@ -241,7 +251,7 @@ def _rows(contrasts: pd.DataFrame, row: Mapping[str, object]) -> pd.DataFrame:
 
 
 def _natural(found: pd.DataFrame) -> str:
-    """The difference on the outcome's own unit with its unadjusted interval."""
+    """The difference of arithmetic means with its unadjusted interval."""
     for row in found.to_dict("records"):
         if row["scale"] == "identity" and row["kind"] != "time course":
             unit = contrast_words("identity", said(row["unit"]), said(row.get("method", "")))
@@ -250,39 +260,13 @@ def _natural(found: pd.DataFrame) -> str:
     return ""
 
 
-def _recovered(row: Mapping[str, object], rescue: pd.DataFrame, line: int | None) -> str:
-    """R itself with its unadjusted Fieller set, from the row that a rescue verdict names."""
-    if line is None or row["kind"] != "rescue":
-        return ""
-    found = rescue.loc[line - 2]
-    best, ends = pd.to_numeric(found["R"]), pd.to_numeric(found[["lower", "upper"]])
-    if pd.isna(best):
-        return ""
-    if str(found["bounded"]).lower() not in ("true", "1", "1.0"):
-        return f"R = {fixed(best, 2)}, unbounded"
-    return f"R = {fixed(best, decimals(*ends))} {interval(*ends)}"
-
-
-def _ratio(found: pd.DataFrame) -> str:
-    """The ratio of geometric means of a log outcome with its unadjusted interval."""
-    ends = (
-        found[["ratio", "ratio_lower", "ratio_upper"]]
-        .apply(pd.to_numeric, errors="coerce")
-        .dropna()
-    )
-    if ends.empty:
-        return ""
-    best, lower, upper = ends.iloc[0]
-    return f"ratio {fixed(best, decimals(lower, upper))} {interval(lower, upper)}"
-
-
 def _verdict(
     row: Mapping[str, Any],
     evidence: tuple[str, int | None],
     contrasts: pd.DataFrame,
     dictionary: pd.DataFrame,
     threshold: object,
-    recovered: str,
+    own: Own,
 ) -> Verdict:
     outcome, verdict = str(row["outcome"]), str(row["verdict"])
     colour, mark = tone(verdict)
@@ -315,9 +299,11 @@ def _verdict(
         p=p_value(row["p_adj"]),
         n=number(row["n_animals"]),
         n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "",
-        natural=recovered or _natural(found),
-        ratio=_ratio(found),
+        own=own,
+        natural="" if said(row["scale"]) == "identity" else _natural(found),
         margin=said(row["margin"]),
+        beyond=_beyond(row),
+        decides=_decides(row),
         bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
         tost=p_value(pd.to_numeric(row["tost_p"])),
         confounded_with=said(row["confounded_with"]),
@@ -329,6 +315,18 @@ def _verdict(
         rule=said(row["rule"]),
         area="" if whole else area_name(str(entry["modality"])),
     )
+
+
+def _beyond(row: Mapping[str, Any]) -> str:
+    """The interval of the effect less its margin, where the verdict rests on it: within the margin is below 0."""
+    ends = [pd.to_numeric(row[c], errors="coerce") for c in ("margin_lower", "margin_upper")]
+    return "" if pd.isna(ends).any() else interval(*ends)
+
+
+def _decides(row: Mapping[str, Any]) -> str:
+    """Units per arm that would decide an inconclusive claim."""
+    n = pd.to_numeric(row["n_to_decide"], errors="coerce")
+    return "" if pd.isna(n) else f"about {number(float(n))} per arm would decide"
 
 
 def _all_of(outcome: str, dictionary: pd.DataFrame) -> str:

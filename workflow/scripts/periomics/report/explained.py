@@ -23,7 +23,9 @@ TERMS = {
     "and by less than the margin beyond doubt",
     "improved, size unclear": "claimed as no improvement: better than 0, "
     "and whether by more than the margin is open",
-    "inconclusive": "the interval holds values for the claim and against it; this is not “no effect”",
+    "inconclusive": "the interval holds values for the claim and against it; this is not “no effect”. "
+    "What would decide: units per arm at which the interval, at today's spread, is as narrow as "
+    "the margin and so cannot hold both it and 0",
     "no deficit": "diseased was not shown to be worse than healthy, "
     "so that there is nothing to improve; not a proof that they are equal",
     "not tested": "an earlier claim in the declared order did not hold, or no share of alpha came",
@@ -36,6 +38,12 @@ TERMS = {
     "SD": "standard deviation between units",
     "log odds": "difference of logits of a share; no number of percent",
     "log ratio": "difference of logarithms: 0.69 is twice as much",
+    "geometric mean": "value of the typical animal of an arm where animals are compared by logarithms; "
+    "arms of unequal spread can have equal arithmetic means and other geometric ones",
+    "typical animal": "mean of an arm on the scale of the analysis, taken back to the outcome's unit",
+    "odds": "share over its complement: 20 % is odds of 0.25; ratios of odds are no ratios of shares",
+    "permutation floor": "the least p that a permutation test can give with so few animals: where it is "
+    "above alpha, “supported” rests on the t distribution and no permutation could confirm it",
     "margin": "smallest effect of interest, declared with the claims",
     "pass": "measured without a remark",
     "warn": "measured and counted, with a remark",

@@ -35,6 +35,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.measured import measured_figure
 from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages
+from periomics.report.own import ARM_COLUMNS, own_units
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find, svg_address
 from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
@@ -127,13 +128,20 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
         sources.table("rescue", RESCUE_COLUMNS),
     )
     associations = sources.table("associations", linked.ASSOCIATION_COLUMNS)
-    groups = claim_groups(verdicts, contrasts, rescue, claimed, sources.dictionary, associations)
+    own = own_units(verdicts, sources.table("arms", ARM_COLUMNS), claimed, sources.dictionary)
+    groups = claim_groups(
+        verdicts, contrasts, rescue, claimed, sources.dictionary, associations, own=own
+    )
     claims = [c for g in groups for c in g.claims]
     grids, pairs = statistics_grids(sources), linked.linkage(sources)
     images = all_pictures(sources)
     return {
         "answers": answers(
-            verdicts, claimed, sources.dictionary, list(sources.sheets["animals"]["unit"].unique())
+            verdicts,
+            claimed,
+            sources.dictionary,
+            list(sources.sheets["animals"]["unit"].unique()),
+            own,
         ),
         "groups": groups,
         "verdicts": [

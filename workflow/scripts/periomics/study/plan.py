@@ -350,7 +350,7 @@ def report_inputs(study: Study) -> dict[str, object]:
         }
         out |= {
             n: f"{r}/statistics/{n}.tsv"
-            for n in ("contrasts", "rescue", "losses", "verdicts", "batches", "deviations")
+            for n in ("contrasts", "rescue", "losses", "verdicts", "arms", "batches", "deviations")
         }
         out |= {n: f"{r}/outcomes/{n}.tsv" for n in ("variance", "sampling")}
     if calibration_made(study):

@@ -256,7 +256,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         cut.note,
         cut.bounds_note,
         first["scale_note"],
-        _floor_note(cut, weights, plan.alpha),
+        _floor_note(cut, weights, plan.alpha, ", the verdict rests on the t distribution"),
     ]
     if claim.kind == "rescue":
         notes.append(_rescue_note(plan, claim, cut, str(first["scale"])))
@@ -361,8 +361,8 @@ def _spread_of_doses(cut: a.Cut, contrast: Contrast) -> float:
     return float(np.sqrt(np.nansum(arms.var * free) / free.sum()))
 
 
-def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
-    """Says so where a permutation test of this design could never reach alpha."""
+def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float, then: str = "") -> str:
+    """Says so where a permutation test of this design could never reach alpha; `then` what follows."""
     if cut.paired:
         floor = 2 / 2.0 ** len(cut.units)
     else:
@@ -373,7 +373,7 @@ def _floor_note(cut: a.Cut, weights: dict[str, float], alpha: float) -> str:
         block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
         floor = attainable_floor(cut.arm[used] == pair[0], block[used])
     return (
-        f"a permutation test cannot reach {alpha:g} here (floor {floor:.3g})"
+        f"a permutation test cannot reach {alpha:g} here (floor {floor:.3g}){then}"
         if floor > alpha
         else ""
     )
