@@ -1,10 +1,13 @@
 """How often a route is called where arms do nothing, how often a planted one is, and what of it comes back where signs are wrong.
 
     python benchmarks/route_error.py null [STUDIES]
+    python benchmarks/route_error.py unequal [STUDIES]
     python benchmarks/route_error.py planted [DRAWS]
 
 `null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of the
-condition or with one along a planted route, and tests routes with arms dealt anew. `planted` draws routes in the own table: a receptor,
+condition or with one along a planted route, and tests routes with arms dealt anew. `unequal` draws animals of four arms (1, 6, 6, 3) in
+three blocks without any effect, and tests the route of one receptor between the arms of six, by 39 relabellings (p ≤ .05: none or one
+gain as large), of which those that cannot change this are left out. `planted` draws routes in the own table: a receptor,
 three factors that it reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
 genes at random. Prints the tables of docs/linkage.md.
 """
@@ -14,6 +17,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from scipy import stats
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts"))
 
@@ -143,6 +147,64 @@ def null(studies):
         print(f"| {effect:g} | " + " | ".join(f"{v:.3f}" for v in np.mean(found, axis=0)) + " |")
 
 
+ARMS = {"a": 1, "b": 6, "c": 6, "d": 3}
+
+
+def animals_of(spread, rng):
+    """Counts of animals of ARMS in three blocks, genes share three hidden factors; arm b varies `spread` times as much."""
+    arms = [a for a, n in ARMS.items() for _ in range(n)]
+    blocks = [f"d{i % 3}" for n in ARMS.values() for i in range(n)]
+    ids = [f"s{i:02d}" for i in range(len(arms))]
+    names = sorted(set(EDGES["target"]) | set(EDGES["source"]))
+    names += [f"other{i}" for i in range(600 - len(names))]
+    wide = np.where(np.array(arms) == "b", spread, 1.0)
+    hidden = rng.normal(size=(600, 3)) @ rng.normal(size=(3, len(arms))) * 0.3
+    hidden = (hidden + rng.normal(0, 0.3, hidden.shape)) * wide
+    day = rng.normal(scale=0.4, size=(600, 3))[:, [int(b[1]) for b in blocks]]
+    mean = np.exp(rng.normal(5, 1.2, 600))[:, None]
+    counts = rng.poisson(mean * np.exp(hidden + day))
+    units = pd.DataFrame(
+        {"specimen_id": ids, "animal_id": ids, "arm": arms, "block_day": blocks}, index=ids
+    )
+    return pd.DataFrame(counts, index=names, columns=ids), units
+
+
+def unequal(studies):
+    """Share of studies without an effect in which the route of one receptor has p at most .05."""
+    print("| q | SD of one of the arms of six | studies with a route | p ≤ .05 | 95 % |")
+    print("|---|---|---|---|---|")
+    for q in (0.05, 0.2, 0.5):
+        for spread in (1.0, 3.0):
+            rng, routes, wrong = generator(20261130, "unequal", f"{q} {spread}"), 0, 0
+            settings = SETTINGS.model_copy(update={"q": q})
+            for _ in range(studies):
+                receptor = {str(rng.choice(RECEPTORS)): 1}
+                counts, units = animals_of(spread, rng)
+                own = gains(EDGES, receptor, moved(counts, units, q), settings)
+                least = next(iter(own.values()))
+                routes += least > 0
+                many, _ = relabelled(units, ["b", "c"], rng, 39)
+                left = 2 if least > 0 else 0
+                for other in many:
+                    if not left:
+                        break
+                    again = gains(EDGES, receptor, moved(counts, other, q), settings)
+                    left -= next(iter(again.values())) >= least - 1e-9
+                wrong += left > 0
+            low, high = stats.binomtest(int(wrong), studies).proportion_ci(0.95, method="exact")
+            told = f"{routes / studies:.3f} | {wrong / studies:.3f} | {low:.3f} to {high:.3f}"
+            print(f"| {q:g} | {spread:g} | {told} |", flush=True)
+
+
+def moved(counts, units, q):
+    """Genes of the network that changed between the arms of six."""
+    tested = tested_genes(counts, model_matrix(units), 10)
+    symbols = pd.Series(counts.index, index=counts.index)
+    return changed_genes(
+        tested.named({"c": 1.0, "b": -1.0}, symbols, 0.05), EDGES, q, SETTINGS.genes
+    )
+
+
 if __name__ == "__main__":
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    {"null": null, "planted": recall}[sys.argv[1]](number)
+    {"null": null, "unequal": unequal, "planted": recall}[sys.argv[1]](number)

@@ -66,6 +66,88 @@ def drawn(rng):
     return edges, inputs, measured
 
 
+def every_optimum_at_once(edges, inputs, measured, beta, depth):
+    """The same by arrays, a row for every choice of states: for networks of up to twelve nodes."""
+    edges = {e for e in edges if e[0] != e[2] and e[2] not in inputs}
+    inputs = {v: p for v, p in inputs.items() if any(e[0] == v for e in edges)}
+    nodes = sorted({v for s, _, t in edges for v in (s, t)} - set(inputs))
+    n = len(nodes)
+    choices = (np.arange(3**n)[:, None] // 3 ** np.arange(n)) % 3 - 1
+    at = {v: choices[:, i].astype(np.int8) for i, v in enumerate(nodes)}
+    at |= {v: np.full(3**n, p, np.int8) for v, p in inputs.items()}
+    hangs = {v: np.full(3**n, v in inputs) for v in at}
+    for _ in range(n if depth is None else depth):
+        before = {v: x.copy() for v, x in hangs.items()}
+        for s, g, t in edges:
+            hangs[t] |= before[s] & (at[t] != 0) & (at[t] == at[s] * g)
+    allowed = np.all([hangs[v] | (at[v] == 0) for v in nodes], axis=0)
+    seen = {v for v, _ in reached(edges, inputs, depth)}
+    objective = beta * np.sum([at[v] != 0 for v in at], axis=0)
+    for v, w in measured.items():
+        if v in seen:
+            objective = objective + abs(w) * np.abs(at[v] - np.sign(w))
+    objective = np.where(allowed, objective, np.inf)
+    best = objective.min()
+    found = [
+        tuple(sorted({v: int(at[v][i]) for v in at if at[v][i]}.items()))
+        for i in np.flatnonzero(objective < best + 1e-9)
+    ]
+    return best, found
+
+
+def drawn_larger(rng, least, most):
+    """Many nodes, cycles among them, both signs, up to four measured with round weights, so that optima tie."""
+    nodes = [f"N{i:02d}" for i in range(rng.integers(least, most + 1))]
+    ways = rng.integers(len(nodes), 3 * len(nodes))
+    edges = {(str(a), int(rng.choice([1, 1, -1])), str(b)) for a, b in rng.choice(nodes, (ways, 2))}
+    inputs = {nodes[0]: 1} if rng.random() < 0.5 else {nodes[0]: 1, nodes[1]: -1}
+    chosen = rng.choice(nodes[2:], size=rng.integers(2, 5), replace=False)
+    measured = {str(v): float(rng.choice([-2, -1, -0.5, 0.5, 1, 2])) for v in chosen}
+    return edges, inputs, measured
+
+
+def same_optima(edges, inputs, measured, beta, depth, *, most=400):
+    """Whether objective and all optima are those of trying every state; the number of optima, 0 where nothing is reached."""
+    objective, optima = every_optimum_at_once(edges, inputs, measured, beta, depth)
+    table = pd.DataFrame(sorted(edges), columns=["source", "sign", "target"])
+    pool = solve_pool(table, inputs, measured, beta, depth=depth, limit=most)
+    if not pool.solutions:
+        assert all(len(states) <= len(inputs) for states in optima)
+        return 0
+    assert pool.solutions[0].objective == pytest.approx(objective, abs=1e-6)
+    found = {tuple(sorted(s.states.items())) for s in pool.solutions}
+    assert found <= set(optima)
+    assert found == set(optima) or (not pool.complete and len(found) == most)
+    return len(optima)
+
+
+def test_both_ways_to_try_every_state_agree():
+    rng = np.random.default_rng(11)
+    for _ in range(6):
+        edges, inputs, measured = drawn(rng)
+        for depth in (None, 3):
+            one = every_optimum(edges, inputs, measured, 0.2, depth)
+            other = every_optimum_at_once(edges, inputs, measured, 0.2, depth)
+            assert one[0] == pytest.approx(other[0]) and set(one[1]) == set(other[1])
+
+
+def test_objective_and_set_of_optima_of_nine_nodes():
+    rng = np.random.default_rng(12)
+    found = [same_optima(*drawn_larger(rng, 9, 9), 0.2, (None, 4)[i % 2]) for i in range(8)]
+    assert sum(n > 0 for n in found) > 3
+
+
+@pytest.mark.slow
+def test_objective_and_set_of_optima_of_200_networks_of_up_to_twelve_nodes():
+    """Networks in which no input reaches a gene in its state are drawn again."""
+    rng, optima = np.random.default_rng(13), []
+    cases = [(beta, depth) for beta in (0.05, 0.25, 0.5) for depth in (None, 3, 4, 6)]
+    while len(optima) < 200:
+        case = cases[len(optima) % len(cases)]
+        optima += [n for n in [same_optima(*drawn_larger(rng, 10, 12), *case)] if n]
+    assert sum(n > 1 for n in optima) > 40
+
+
 @pytest.mark.parametrize("depth", [None, 2, 3, 4])
 @pytest.mark.parametrize("beta", [0.05, 0.5])
 def test_objective_and_set_of_optima(depth, beta):
