@@ -149,8 +149,8 @@ def test_interval_of_a_median_by_counting_every_way_values_can_fall(n):
     assert bool(fine) == (not np.isnan(lower)) == (n >= 6)
 
 
-def form_at(R, values, level):
-    """Whether the position of POST is compatible with R, by hand: delta method on logits, Welch–Satterthwaite."""
+def position_at(R, values):
+    """How far POST lies from R on logits, its standard error and degrees of freedom: delta method, Welch–Satterthwaite."""
     odds = {a: np.log(np.array(v) / (100 - np.array(v))) for a, v in values.items()}
     m = {a: 1 / (1 + math.exp(-x.mean())) for a, x in odds.items()}
     mix = R * m["CTRL"] + (1 - R) * m["DRUG"]
@@ -161,8 +161,13 @@ def form_at(R, values, level):
     }
     part = {a: lead[a] ** 2 * odds[a].var(ddof=1) / 6 for a in odds}
     df = sum(part.values()) ** 2 / sum(x**2 / 5 for x in part.values())
-    size = odds["POST"].mean() - math.log(mix / (1 - mix))
-    return abs(size) - stats.t.ppf(0.5 + level / 2, df) * math.sqrt(sum(part.values()))
+    return odds["POST"].mean() - math.log(mix / (1 - mix)), math.sqrt(sum(part.values())), df
+
+
+def form_at(R, values, level):
+    """How far outside the set at a level R lies; 0 at its ends."""
+    size, se, df = position_at(R, values)
+    return abs(size) - stats.t.ppf(0.5 + level / 2, df) * se
 
 
 def test_rescue_fraction_at_the_level_of_its_verdict_by_hand(judged):
@@ -215,3 +220,28 @@ def test_equal_arithmetic_means_of_unequal_spread_exclude_1_as_often_as_docs_say
     values = np.hstack([rng.normal(m, s, (20000, n)) for m, s in zip(means, spread, strict=True)])
     form = linear_form(summarise(values, np.repeat([0, 1], n), 2), [1, -1])
     assert (p_two_sided(form) < 0.05).mean() == pytest.approx(rate, abs=0.011)
+
+
+def test_the_number_that_would_decide_a_rescue_by_hand(judged):
+    """So narrow that the interval could not hold both the threshold and healthy."""
+    values = SHARES | {"POST": [12, 30, 11, 24, 28, 13]}
+    _, verdicts = judged({"elac": values})
+    row = verdicts.set_index("claim_id").loc["half"]
+    assert row["verdict"] == "inconclusive"
+    _, se, df = position_at(0.5, values)
+    odds = {a: np.mean([math.log(x / (100 - x)) for x in v]) for a, v in values.items()}
+    m = {a: 1 / (1 + math.exp(-x)) for a, x in odds.items()}
+    middle = (m["CTRL"] + m["DRUG"]) / 2
+    size = math.log(middle / (1 - middle)) - odds["CTRL"]
+    assert row["n_to_decide"] == math.ceil(6 * (2 * stats.t.ppf(0.975, df) * se / size) ** 2)
+    assert "between the threshold and healthy" in row["reason"]
+
+
+def test_the_number_that_would_decide_yes_or_no(judged):
+    """Margin .1 of animals: the interval of 4 of 6 against 3 of 6 narrows with the root of the number."""
+    answers = {"CTRL": [0] * 6, "DRUG": [1] * 4 + [0] * 2, "POST": [1] * 3 + [0] * 3}
+    _, verdicts = judged({"bone_exp": answers})
+    row = verdicts.set_index("claim_id").loc["C2"]
+    assert row["verdict"] == "inconclusive"
+    width = row["upper"] - row["lower"]
+    assert width > 0.8 and row["n_to_decide"] == math.ceil(6 * (width / 0.1) ** 2)

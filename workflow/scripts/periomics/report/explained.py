@@ -25,7 +25,7 @@ TERMS = {
     "and whether by more than the margin is open",
     "inconclusive": "the interval holds values for the claim and against it; this is not “no effect”. "
     "What would decide: units per arm at which the interval, at today's spread, is as narrow as "
-    "the margin and so cannot hold both it and 0",
+    "the margin and so cannot hold both it and 0 (rescue: the threshold and healthy)",
     "no deficit": "diseased was not shown to be worse than healthy, "
     "so that there is nothing to improve; not a proof that they are equal",
     "not tested": "an earlier claim in the declared order did not hold, or no share of alpha came",

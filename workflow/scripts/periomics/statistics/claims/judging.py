@@ -73,7 +73,7 @@ COLUMNS = (
     "domain",
 )
 NONE = Forms(NOTHING, NOTHING, NOTHING)
-DECIDES = "would make the interval as narrow as the margin"
+DECIDES, HEALED = "the margin", "what lies between the threshold and healthy"
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
 
 
@@ -260,6 +260,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
     ]
     if claim.kind == "rescue":
         notes.append(_rescue_note(plan, claim, cut, str(first["scale"])))
+        facts["to_healthy"] = _to_healthy(plan, claim, cut, str(first["scale"]))
     if cut.paired or contrast.trend:
         forms = _within_forms(claim, cut, contrast, margin, sign)
     else:
@@ -425,12 +426,12 @@ def _claim_rows(
             if empty or i in exact_of
             else _absence(claim, forms, i, fact.get("effective", np.nan))
         )
-        if verdict == v.INCONCLUSIVE and i not in exact_of:
-            here = Forms(*(_at(form, i) for form in forms))
+        if verdict == v.INCONCLUSIVE:
+            here = exact_of[i] if i in exact_of else Forms(*(_at(form, i) for form in forms))
             n = numbers["n_to_decide"] = _n_to_decide(plan, claim, fact, numbers, here)
-            reason = _text(
-                f"about {n:.0f} units per arm {DECIDES}" if np.isfinite(n) else "", reason
-            )
+            word = HEALED if claim.kind == "rescue" else DECIDES
+            said = f"about {n:.0f} units per arm would make the interval as narrow as {word}"
+            reason = _text(said if np.isfinite(n) else "", reason)
         rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
     if not claim.combine or not rows:
         return rows
@@ -459,20 +460,41 @@ def _claim_rows(
 
 
 def _n_to_decide(
-    plan: Plan, claim: Claim, fact: Mapping[str, Any], numbers: Mapping[str, float], forms: Forms
+    plan: Plan,
+    claim: Claim,
+    fact: Mapping[str, Any],
+    numbers: Mapping[str, float],
+    forms: Forms | ExactForms,
 ) -> float:
     """Units per arm at which the interval, at today's spread, would be no wider than the margin (`forms` of one outcome).
 
-    It could then not hold both 0 and the margin. The observed effect has no part in it. NaN without a margin.
+    It could then not hold both 0 and the margin; of a rescue, not both the threshold and healthy. The observed effect has no part
+    in it. Intervals of shares and ranks narrow only about as the root of the number. NaN without a margin.
     """
     margin, width = plan.margin_of(claim), numbers["upper"] - numbers["lower"]
-    size = float(forms.effect.estimate - forms.above.estimate)
-    if margin.kind == "raw":  # judged on natural means
-        size, width = margin.value, numbers["margin_upper"] - numbers["margin_lower"]
+    if claim.kind == "rescue":
+        size = float(fact.get("to_healthy", np.nan))
+    elif forms.above is None:
+        size = np.nan
+    else:
+        size = float(forms.effect.estimate - forms.above.estimate)
+        if margin.kind == "raw" and isinstance(forms, Forms):  # judged on natural means
+            size, width = margin.value, numbers["margin_upper"] - numbers["margin_lower"]
     arms = 1 if fact.get("paired") else max(len(plan.weights_of(claim)), 1)
-    if claim.kind == "rescue" or not np.isfinite(width) or not size > 0:
+    if not np.isfinite(width) or not size > 0:
         return np.nan
     return float(np.ceil(fact["n_animals"] / arms * (width / size) ** 2))
+
+
+def _to_healthy(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> float:
+    """How far healthy lies from the threshold of a rescue, on the outcome's scale; NaN where an arm is missing."""
+    names, code = (plan.healthy, plan.disease), position.CODES[scale]
+    if not set(names) <= set(cut.arms):
+        return np.nan
+    m = position.natural(cut.summary().mean, code)
+    healthy, disease = (m[cut.arms.index(x)] for x in names)
+    at = position.scaled(claim.threshold * healthy + (1 - claim.threshold) * disease, code)
+    return abs(float(position.scaled(healthy, code) - at))
 
 
 def _absence(claim: Claim, forms: Forms, i: int, effective: float) -> dict[str, float]:
