@@ -35,6 +35,7 @@ rule associate_scores:
         settings=setting("linkage"),
         scores=setting("bulk/scores"),
         seed=setting("seed"),
+        roles=setting("roles"),
         code=code_digest("linkage/associate_scores"),
     message:
         "Testing whether pathway scores track outcomes within arms"

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 
 from periomics.core.errors import InputError
-from periomics.linkage.views_figure import view_figure
+from periomics.linkage.views_figure import spread, view_figure
 from periomics.linkage.views_table import view_table
 from periomics.study.dictionary import load_dictionary
 from periomics.study.settings.linkage import Linkage, Views
@@ -96,3 +96,31 @@ def test_nothing_measured_is_a_line_too(dictionary):
 def test_an_area_that_is_none_is_refused_with_the_nearest():
     with pytest.raises(InputError, match="did you mean 'histology'"):
         Linkage.of({"views": {"areas": ["histolgy"]}}, "linkage")
+
+
+def test_names_beside_the_points_never_touch_and_move_as_little_as_they_must():
+    assert spread([-0.5, 0.0, 0.5], 0.1, -1, 1) == [-0.5, 0.0, 0.5]
+    placed = spread([0.3, 0.3, 0.31, 0.9], 0.1, -1, 1)
+    assert np.allclose(placed[:3], np.mean([0.3, 0.3, 0.31]) + np.array([-0.1, 0, 0.1]))
+    assert placed[3] == 0.9
+    rng = np.random.default_rng(4)
+    for _ in range(50):
+        wanted = sorted(rng.uniform(-1, 1, 12))
+        placed = spread(wanted, 0.12, -1, 1)
+        assert np.diff(placed).min() >= 0.12 - 1e-6
+        assert placed[0] >= -1 - 1e-9 and placed[-1] <= 1 + 1e-9
+
+
+def test_picture_has_the_arms_in_reading_order_and_no_names_over_each_other(dictionary):
+    measured, animals = study()
+    table = view_table(measured, animals, dictionary, Views(components=2))
+    fig = view_figure(table, animals, ["B", "A"], dictionary)
+    fig.canvas.draw()
+    left, right = fig.axes
+    assert [t.get_text() for t in left.get_legend().get_texts()] == ["B", "A"]
+    names = [t for t in right.texts if t.get_text()]
+    assert "MVD" in {t.get_text() for t in names} and min(t.get_fontsize() for t in names) >= 8
+    boxes = [t.get_window_extent() for t in names]
+    inside = fig.bbox.padded(1)
+    assert all(inside.x0 <= b.x0 and b.x1 <= inside.x1 for b in boxes)
+    assert not any(a.overlaps(b) for i, a in enumerate(boxes) for b in boxes[i + 1 :])

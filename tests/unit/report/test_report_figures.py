@@ -9,7 +9,7 @@ from report_study import DICTIONARY
 from scipy import stats
 
 from periomics.core.results import read_result
-from periomics.report.dots import arm_order, dot_plot, dot_table, last_time, mean_interval, spread
+from periomics.report.dots import dot_plot, dot_table, last_time, mean_interval, spread
 from periomics.report.drawing import inline, with_tips
 from periomics.report.forest import (
     BETWEEN,
@@ -19,6 +19,7 @@ from periomics.report.forest import (
     rescue_rows,
     standardised,
 )
+from periomics.study.arms import arm_order
 from periomics.study.dictionary import load_dictionary
 
 

@@ -19,6 +19,7 @@ from periomics.linkage.pairs import associate, overlap_table
 from periomics.linkage.screen import screen
 from periomics.linkage.views_figure import view_figure
 from periomics.linkage.views_table import view_table
+from periomics.study.arms import arm_order
 from periomics.study.dictionary import load_dictionary
 from periomics.study.interface.linkage import SCREEN_COLUMNS
 from periomics.study.settings.bulk import BulkScores
@@ -50,7 +51,8 @@ def main(snakemake):
     save(association_figure(measured, animals, table, dictionary), snakemake.output.figure)
     seen = view_table(measured, animals, dictionary, settings.views)
     write_result(seen, snakemake.output.views)
-    save(view_figure(seen, animals), snakemake.output.views_figure)
+    order = arm_order({"roles": snakemake.params.get("roles")}, sorted(set(animals["group"])))
+    save(view_figure(seen, animals, order, dictionary), snakemake.output.views_figure)
     log.info("%d of %d sets and outcomes below .05", (found["p_adj"] < 0.05).sum(), len(found))
     log.info("%d pairs, smallest adjusted p %s", len(table), table["p_adj"].min())
 

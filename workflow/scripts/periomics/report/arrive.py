@@ -9,11 +9,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from periomics.report.dots import arm_order
 from periomics.report.grids import Grid, grid
 from periomics.report.methods import blinding
 from periomics.report.sources import Sources
 from periomics.report.words import counted
+from periomics.study.arms import arm_order
 
 COLUMNS = {"item": "Item", "stated": "What this study states", "gap": "Not stated: to be added"}
 CONTRASTS = ("contrast", "n_per_arm", "kind")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
@@ -53,21 +53,6 @@ def mean_interval(values: Sequence[float], level: float = LEVEL) -> tuple[float,
         return mean, np.nan, np.nan
     half = float(stdtrit(x.size - 1, 0.5 + level / 2) * x.std(ddof=1) / np.sqrt(x.size))
     return mean, mean - half, mean + half
-
-
-def arm_order(
-    config: Mapping[str, Any], present: Sequence[str], vehicles: Sequence[str] = ()
-) -> list[str]:
-    """Arms in reading order: healthy, diseased, treated, vehicles, then the rest by name."""
-    roles = config.get("roles") or {}
-    treated = roles.get("treated") or []
-    named = [
-        roles.get("healthy"),
-        roles.get("disease"),
-        *([treated] if isinstance(treated, str) else treated),
-    ]
-    first = [a for a in (*named, *sorted(vehicles)) if a in set(present)]
-    return list(dict.fromkeys([*first, *sorted(set(present) - set(first))]))
 
 
 def last_time(rows: pd.DataFrame) -> tuple[pd.DataFrame, str]:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pandas as pd
 
-from periomics.report.dots import arm_order
 from periomics.report.grids import Grid, grid
 from periomics.report.modality import ORDER, VALUE_COLUMNS, areas
 from periomics.report.sources import Sources
 from periomics.report.words import area_name
+from periomics.study.arms import arm_order
 from periomics.study.dictionary import scores_among
 from periomics.study.modalities import BATCHES, OF_SHEET
 

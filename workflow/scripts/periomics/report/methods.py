@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from periomics.report.dots import arm_order
 from periomics.report.methods_microct import microct_sentences
 from periomics.report.methods_statistics import statistics_sentences
 from periomics.report.sources import Sources
 from periomics.report.told import NOT_REPORTED, Config, listed, value
 from periomics.report.words import counted, number
+from periomics.study.arms import arm_order
 
 PACKAGES = (
     "python",

@@ -19,7 +19,6 @@ from periomics.report.arrive import arrive
 from periomics.report.calibrated import calibrated
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.declared import declared
-from periomics.report.dots import arm_order
 from periomics.report.estimates import (
     CONTRAST_COLUMNS,
     RESCUE_COLUMNS,
@@ -41,6 +40,7 @@ from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
 from periomics.report.sources import Sources
 from periomics.report.words import counted
+from periomics.study.arms import arm_order
 
 TEMPLATES = Path(__file__).parent / "templates"
 # What the template asks for, where a study or its record does not say it.

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from periomics.core.results import read_result
-from periomics.report.dots import arm_order
+from periomics.study.arms import arm_order
 from periomics.study.dictionary import load_dictionary
 from periomics.study.sheets import SHEETS, read_sheet
 
