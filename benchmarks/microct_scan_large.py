@@ -110,13 +110,23 @@ def write_scan(
     return {name: 100 * bone / total for name, (bone, total) in counts.items() if total}
 
 
+def peak_since_last() -> float:
+    """Highest resident memory of this process since it was last asked for, MiB (Linux)."""
+    status = Path("/proc/self/status").read_text(encoding="utf-8")
+    kib = status.partition("VmHWM:")[2].split()[0]
+    # 5: the highest mark starts again at what is resident now.
+    Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
+    return int(kib) / 1024
+
+
 class Steps(logging.Handler):
-    """CPU and wall seconds up to each line of the log since the last, by the step that the line names."""
+    """CPU and wall seconds and peak memory up to each line of the log since the last, by the step that the line names."""
 
     def __init__(self) -> None:
         super().__init__()
         self.taken: dict[str, list[float]] = {}
         self.last = time.process_time(), time.monotonic()
+        peak_since_last()
 
     def emit(self, record: logging.LogRecord) -> None:
         step = record.getMessage().split(":")[0]
@@ -124,9 +134,10 @@ class Steps(logging.Handler):
 
     def add(self, step: str) -> None:
         now = time.process_time(), time.monotonic()
-        total = self.taken.setdefault(step, [0.0, 0.0])
+        total = self.taken.setdefault(step, [0.0, 0.0, 0.0])
         total[0] += now[0] - self.last[0]
         total[1] += now[1] - self.last[1]
+        total[2] = max(total[2], peak_since_last())
         self.last = now
 
 
@@ -160,7 +171,7 @@ def run(folder: Path, path: Path, settings: dict, results) -> None:
         (
             used.ru_utime + used.ru_stime,
             time.monotonic() - begun,
-            used.ru_maxrss / 1024,
+            max(peak for _, _, peak in steps.taken.values()),
             steps.taken,
         )
     )
@@ -200,8 +211,8 @@ def main() -> None:
             sys.exit(child.exitcode)
         cpu, wall, peak, steps = results.get()
         print(f"CPU {cpu:.0f} s, wall {wall:.0f} s, peak {peak:.0f} MiB")
-        for step, (used, waited) in sorted(steps.items(), key=lambda item: -item[1][0]):
-            print(f"{step}: CPU {used:.1f} s, wall {waited:.1f} s")
+        for step, (used, waited, mib) in sorted(steps.items(), key=lambda item: -item[1][0]):
+            print(f"{step}: CPU {used:.1f} s, wall {waited:.1f} s, peak {mib:.0f} MiB")
         for file in FILES.values():
             print(f"{file}: {(folder / file).stat().st_size / 1e6:.2f} MB")
         table = pd.read_csv(folder / "measurements.tsv", sep="\t", keep_default_na=False)

@@ -129,9 +129,10 @@ def response_sets(signatures: pd.DataFrame, responses: pd.DataFrame, species: st
     """
     found: dict[str, dict[str, Mapping[str, object]]] = {}
     several: set[str] = set()
+    members = _members_of(signatures, species)
     for row in responses.itertuples():
-        part = signatures[signatures["set"] == row.set]
-        for gene, names, sign in _responding(part, str(row.set), int(str(row.sign)), species):
+        for gene, names, sign in _responding(members.get(str(row.set), []), str(row.set)):
+            sign *= int(str(row.sign))
             own = found.setdefault(str(row.response), {})
             if gene in own and own[gene]["sign"] != sign:
                 several.add(gene)
@@ -193,24 +194,27 @@ class SetTables:
         return {n for a in known for gene in (*a.ligands, *a.receptors) for n in gene}
 
 
+def _members_of(signatures: pd.DataFrame, species: str) -> dict[str, list[tuple[str, ...]]]:
+    """Role, direction, human symbol and names in a species of the genes of every set."""
+    columns = ("role", "direction", "gene_human", f"gene_{species}")
+    rows = zip(*(signatures[c] for c in columns), strict=True)
+    out: dict[str, list[tuple[str, ...]]] = {}
+    for name, row in zip(signatures["set"], rows, strict=True):
+        out.setdefault(name, []).append(row)
+    return out
+
+
 def _responding(
-    part: pd.DataFrame, name: str, sign: int, species: str
+    members: list[tuple[str, ...]], name: str
 ) -> list[tuple[str, tuple[str, ...], int]]:
     """Human symbol, names in the species, and direction when the response is active, of a set's responding genes."""
     ligand = 1
     if name.startswith(AXIS):
-        ligand = _sign(part.loc[part["role"] == "ligand", "direction"].iloc[0])
-        part = part[part["role"] == "response"]
-    elif (part["direction"] != CONTEXT).any():
-        part = part[part["direction"] != CONTEXT]
-    return [
-        (
-            str(r.gene_human),
-            names_of(str(getattr(r, f"gene_{species}"))),
-            _sign(str(r.direction)) * ligand * sign,
-        )
-        for r in part.itertuples()
-    ]
+        ligand = _sign(next(m[1] for m in members if m[0] == "ligand"))
+        members = [m for m in members if m[0] == "response"]
+    elif any(m[1] != CONTEXT for m in members):
+        members = [m for m in members if m[1] != CONTEXT]
+    return [(gene, names_of(cell), _sign(way) * ligand) for _, way, gene, cell in members]
 
 
 def _sign(direction: str) -> int:

@@ -83,20 +83,20 @@ def signed_sets(table: pd.DataFrame, species: str) -> list[GeneSet]:
         Sorted by name. A set with signed members (up, down) is made of these; one whose members are all of unknown direction
         is their plain mean, without negative controls. The tissue check becomes one set a role.
     """
-    column = f"gene_{species}"
-    table = table[~table["set"].str.startswith(UNSCORED)]
-    by_role = table["set"] == BY_ROLE
-    name = table["set"].where(~by_role, table["set"] + "." + table["role"])
-    out = []
-    for key, part in table.groupby(name):
-        signs = part["direction"].map(SIGNS)
-        keep = signs != 0 if signs.any() else ~part["role"].isin(NEGATIVE_ROLES)
-        chosen = part[keep].assign(sign=signs[keep].where(signs[keep] != 0, 1))
-        members = tuple(
-            Member(names_of(g), int(s)) for g, s in zip(chosen[column], chosen["sign"], strict=True)
-        )
-        out.append(GeneSet(str(key), members))
-    return out
+    cells = zip(*(table[c] for c in ("set", "role", "direction", f"gene_{species}")), strict=True)
+    found: dict[str, list[tuple[str, int, str]]] = {}
+    for name, role, direction, cell in cells:
+        if not name.startswith(UNSCORED):
+            key = f"{name}.{role}" if name == BY_ROLE else name
+            found.setdefault(key, []).append((role, SIGNS[direction], cell))
+    return [GeneSet(key, _members(rows)) for key, rows in sorted(found.items())]
+
+
+def _members(rows: Sequence[tuple[str, int, str]]) -> tuple[Member, ...]:
+    """Members of a set from role, sign (0: unknown) and names of its genes."""
+    if any(sign for _, sign, _ in rows):
+        return tuple(Member(names_of(cell), sign) for _, sign, cell in rows if sign)
+    return tuple(Member(names_of(c), 1) for role, _, c in rows if role not in NEGATIVE_ROLES)
 
 
 def read_gmt(path: str | os.PathLike[str]) -> list[GeneSet]:

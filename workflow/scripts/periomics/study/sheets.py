@@ -472,18 +472,14 @@ def read_sheet_with_problems(
 
 
 def _complete(data: pd.DataFrame, sheet: Sheet) -> pd.DataFrame:
-    out = pd.DataFrame(index=data.index)
+    absent = pd.Series("", index=data.index, dtype=str)
+    columns = {}
     for column in sheet.columns:
-        cells = (
-            data[column.name]
-            if column.name in data.columns
-            else pd.Series("", index=data.index, dtype=str)
-        )
-        out[column.name] = (
-            pd.to_numeric(cells, errors="coerce").astype(float)
-            if column.kind == "number"
-            else cells
-        )
+        cells = data[column.name] if column.name in data.columns else absent
+        if column.kind == "number":
+            cells = pd.to_numeric(cells, errors="coerce").astype(float)
+        columns[column.name] = cells
+    out = pd.DataFrame(columns, index=data.index)
     if "role" in out.columns:
         out["role"] = out["role"].replace("", "sample")
     return out
