@@ -99,6 +99,28 @@ Object.assign(seen, {sound: audit()});
 const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);
 });</script>"""
 
+# A referee's way through the page: what is to be read after no, one and two clicks, for a claim and what was excluded.
+REFEREE = """<script>addEventListener("load", () => {
+document.documentElement.style.scrollBehavior = "auto";
+addEventListener("click", e => e.preventDefault(), true);  // a move within the page would end the dump
+const shown = e => { const b = e && e.getBoundingClientRect(); return b && b.height > 0 && b.top > -2 && b.top < innerHeight; };
+const text = e => shown(e) ? e.textContent.replace(/\\s+/g, " ").trim() : "";
+const go = a => { a.click(); return document.getElementById(a.getAttribute("href").slice(1)); };
+const fold = () => { document.querySelectorAll("details.area").forEach(d => d.open = false); scrollTo(0, 0); };
+seen.claims = {};
+for (const row of document.querySelectorAll(".answers tbody tr")) {
+  fold();
+  const id = row.querySelector("th b").textContent, cells = [...row.children].map(c => c.textContent.trim());
+  const verdict = go(row.querySelector("th a")), one = text(verdict);
+  const link = verdict.querySelector('a[href^="#"]'), where = link && link.textContent;
+  const table = link && go(link);
+  seen.claims[id] = {answer: cells[1], compared: cells[3], one, where, two: text(table)};
+}
+fold();
+seen.first = document.querySelector("header").getBoundingClientRect().top >= 0;
+seen.excluded = text(go(document.querySelector('header a[href="#exclusions"]')));
+const out = document.createElement("pre"); out.id = "seen"; out.textContent = JSON.stringify(seen); document.body.append(out);
+});</script>"""
 # Rules by the axe itself, of the package below; its file is never part of this repository.
 PACKAGE = "axe-core@4.14.1"
 RULES = """addEventListener("load", async () => {
@@ -129,6 +151,9 @@ def page(tmp_path_factory):
     folder = tmp_path_factory.mktemp("browser")
     declared = claims()
     declared["claims"][0]["text"] = HOSTILE
+    # A claim that the model's deficit refutes.
+    no_harm = {"id": "harmless", "text": "the drug harms nothing", "kind": "non_superiority"}
+    declared["claims"].append(no_harm | {"contrast": "C0", "outcomes": ["elac"]})
     inputs = make_study(folder, declared=declared, title=HOSTILE, reason=HOSTILE)
     inputs["calibration"] = str(folder / "calibration.tsv")
     write_result(calibration_table(), Path(inputs["calibration"]))
@@ -231,6 +256,28 @@ def test_page_is_sound_for_keyboards_and_screen_readers(seen):
     found = seen["sound"]
     assert found.pop("texts") > 1000 and found.pop("keyed") > 60
     assert {rule: broken[:5] for rule, broken in found.items() if broken} == {}
+
+
+QUESTIONS = (("C7-2", "supported"), ("C7-1", "inconclusive"), ("harmless", "refuted"))
+
+
+def test_a_referees_five_questions_are_answered_within_two_clicks(browser, page):
+    found = look(browser, page, probe=REFEREE)
+    assert found["errors"] == [] and found["first"]
+    for claim, verdict in QUESTIONS:
+        answer = found["claims"][claim]
+        # 1, no click: which claim holds. 2, none and one: on how many animals, of which arms.
+        assert answer["answer"].startswith(verdict), claim
+        assert re.match(r"\d+ animals", answer["compared"]), claim
+        assert verdict in answer["one"] and re.search(r"(CTRL|PRE|POST) \d, DRUG \d", answer["one"])
+        # 4, one click: what would change it. 5, one and two: the rule and the row of its table.
+        assert "What would change it:" in answer["one"], claim
+        assert "rule estimate_contrasts" in answer["one"]
+        line = re.fullmatch(r"statistics/contrasts.tsv, line (\d+)", answer["where"])
+        assert line and answer["two"].endswith(line[1]), claim
+    assert "per arm would decide" in found["claims"]["C7-1"]["one"]
+    # 3, one click: what was excluded, why, and whether blind.
+    assert "Exclusions" in found["excluded"] and "broken" in found["excluded"]
 
 
 def test_axe_finds_nothing(browser, page, axe):

@@ -9,6 +9,8 @@ from typing import Any
 
 import pandas as pd
 
+from periomics.report.moved import COLUMNS as MOVED
+from periomics.report.moved import reason_left
 from periomics.report.own import NOTHING, Key, Own
 from periomics.report.words import (
     EXACT_UNITS,
@@ -51,7 +53,7 @@ VERDICT_COLUMNS = (
     "margin",
     "margin_lower",
     "margin_upper",
-    "n_to_decide",
+    *MOVED,
     "R",
     "R_lower",
     "R_upper",
@@ -112,6 +114,7 @@ class Verdict:
     evidence_anchor: str
     rule: str
     area: str
+    change: str
 
 
 @dataclass
@@ -154,6 +157,7 @@ def claim_groups(
     dictionary: pd.DataFrame,
     associations: pd.DataFrame | None = None,
     own: Mapping[Key, Own] | None = None,
+    change: Mapping[Key, str] | None = None,
 ) -> list[Group]:
     """Claims in their declared order, grouped by the outcomes they speak of; one that speaks of some of a group's joins it."""
     claims: dict[str, Claim] = {}
@@ -161,13 +165,15 @@ def claim_groups(
     for row in verdicts.to_dict("records"):
         claim = claims.setdefault(str(row["claim_id"]), _claim(row, declared))
         evidence = _evidence(row, contrasts, rescue, associations)
+        named = (str(row["claim_id"]), str(row["outcome"]))
         found = _verdict(
             row,
             evidence,
             contrasts,
             dictionary,
-            thresholds.get(str(row["claim_id"]), 0.5),
-            (own or {}).get((str(row["claim_id"]), str(row["outcome"])), NOTHING),
+            thresholds.get(named[0], 0.5),
+            own=(own or {}).get(named, NOTHING),
+            change=(change or {}).get(named, ""),
         )
         if str(row["outcome"]).startswith(ALL_OF):
             claim.whole = found
@@ -266,7 +272,9 @@ def _verdict(
     contrasts: pd.DataFrame,
     dictionary: pd.DataFrame,
     threshold: object,
+    *,
     own: Own,
+    change: str,
 ) -> Verdict:
     outcome, verdict = str(row["outcome"]), str(row["verdict"])
     colour, mark = tone(verdict)
@@ -298,7 +306,7 @@ def _verdict(
         level=_level(row["level"]),
         p=p_value(row["p_adj"]),
         n=number(row["n_animals"]),
-        n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else "",
+        n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else own.n,
         own=own,
         natural="" if said(row["scale"]) == "identity" else _natural(found),
         margin=said(row["margin"]),
@@ -308,12 +316,13 @@ def _verdict(
         tost=p_value(pd.to_numeric(row["tost_p"])),
         confounded_with=said(row["confounded_with"]),
         unvalidated="" if whole else unvalidated(dictionary, outcome),
-        reason=_reason(row, dictionary),
+        reason=reason_left(_reason(row, dictionary)) if change else _reason(row, dictionary),
         anchor=anchor("claim", row["claim_id"], outcome),
         evidence=f"{file}, line {line}" if line else file,
         evidence_anchor=anchor(file, line) if line else "",
         rule=said(row["rule"]),
         area="" if whole else area_name(str(entry["modality"])),
+        change=change,
     )
 
 

@@ -22,11 +22,12 @@ COLUMNS = {
     "estimate_all": "Estimate, all",
 }
 NAMED = 6
+NONE = "Nothing was excluded or held back."
 
 
 @dataclass(frozen=True)
 class LeftOut:
-    """What was left out of animals: all three texts may be empty.
+    """What was left out of animals; warnings may be empty.
 
     Attributes
     ----------
@@ -46,11 +47,17 @@ class LeftOut:
     table: Grid | None
 
 
+def judged_with_all(sources: Sources) -> bool:
+    """Whether something was left out and verdicts were made with it too."""
+    out = not sources.sheets["exclusions"].empty or bool(held_back(sources))
+    return out and "verdict_all" in sources.table("verdicts")
+
+
 def left_out(sources: Sources) -> LeftOut:
-    """The section of a study; empty where nothing was excluded or held back."""
+    """The section of a study; one line where nothing was excluded or held back."""
     excluded, held = sources.sheets["exclusions"], held_back(sources)
     if excluded.empty and not held:
-        return LeftOut("", "", "", None)
+        return LeftOut(NONE, "", "", None)
     verdicts = sources.table("verdicts", [*COLUMNS, "kind"])
     moved = verdicts[verdicts["verdict_all"].fillna("") != ""]
     differ = moved[moved["verdict_all"] != moved["verdict"]]

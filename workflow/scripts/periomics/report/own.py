@@ -76,6 +76,8 @@ class Own:
         What the values of arms are.
     caution
         Where arms of unequal spread could have equal arithmetic means although the ratio excludes 1.
+    n
+        Units of every arm.
     """
 
     what: str = ""
@@ -86,6 +88,7 @@ class Own:
     brief: str = ""
     estimand: str = ""
     caution: str = ""
+    n: str = ""
 
 
 NOTHING = Own()
@@ -154,6 +157,7 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         brief=_brief(arms),
         estimand="; ".join(t for t in (*estimands, reason) if t),
         caution=caution,
+        n=", ".join(f"{a} {n}" for a, n in zip(names, arms["n"], strict=True)),
     )
 
 

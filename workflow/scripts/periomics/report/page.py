@@ -26,7 +26,7 @@ from periomics.report.estimates import (
     statistics_grids,
     usual_method,
 )
-from periomics.report.excluded import left_out
+from periomics.report.excluded import judged_with_all, left_out
 from periomics.report.explained import TERMS, Coded, meanings, of_study
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
@@ -34,6 +34,7 @@ from periomics.report.grids import Grid, grid
 from periomics.report.measured import measured_figure
 from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages
+from periomics.report.moved import changes_of
 from periomics.report.own import ARM_COLUMNS, own_units
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find, svg_address
 from periomics.report.planning import next_study
@@ -130,7 +131,14 @@ def results_sections(sources: Sources, figures: Path) -> dict[str, object]:
     associations = sources.table("associations", linked.ASSOCIATION_COLUMNS)
     own = own_units(verdicts, sources.table("arms", ARM_COLUMNS), claimed, sources.dictionary)
     groups = claim_groups(
-        verdicts, contrasts, rescue, claimed, sources.dictionary, associations, own=own
+        verdicts,
+        contrasts,
+        rescue,
+        claimed,
+        sources.dictionary,
+        associations,
+        own=own,
+        change=changes_of(verdicts, contrasts, left_out=judged_with_all(sources)),
     )
     claims = [c for g in groups for c in g.claims]
     grids, pairs = statistics_grids(sources), linked.linkage(sources)
