@@ -91,7 +91,7 @@ def test_differences_within_units_ratios_of_ratios_and_trends():
     assert (found.kind, found.effect) == ("ratio of ratios", "1.22 [1.04, 1.42]")
     trend = {"contrasts": {"C2": {"trend": "dose", "weights": {}}}}
     found = own(verdict("mvd", "log", math.log(1.5), math.log(1.2), math.log(1.9)), four[:0], trend)
-    assert found.kind == "ratio per doubling of dose + 1" and found.effect == "1.50 [1.20, 1.90]"
+    assert found.kind == "ratio per doubling of dose + 1:" and found.effect == "1.50 [1.20, 1.90]"
     within = arms("mvd", ("a", 5, 4, 6), ("b", 4, 3, 5), reason="between units")
     assert own(verdict("mvd", "log", 0.2, 0.04, 0.35), within).estimand.endswith("between units")
 
@@ -110,6 +110,7 @@ def test_yes_or_no_comes_from_counts_and_grades_are_medians():
     found = own(verdict("stage", "identity", 0.4, 0.1, 0.5), grades)
     assert found.effect == "0.10 [0.00, 0.40]" and found.what == "P(POST higher)"
     assert found.estimand.startswith("medians; compared by ranks")
+    assert found.arms == "POST 1.50 [0, 3], DRUG 3.50 [2, 4] grade" and found.kind == found.what
 
 
 def test_rescue_is_R_at_the_level_of_its_verdict():

@@ -21,6 +21,7 @@ from periomics.report.words import (
     fixed,
     interval,
     known,
+    number,
     said,
     symbol,
     unit_words,
@@ -177,7 +178,7 @@ def _taken_back(
 ) -> tuple[str, str, np.ndarray, str]:
     """What is compared, by name and in a word, its size and ends in the outcome's own direction, their unit."""
     scale, pair, unit = said(row["scale"]), len(names) == 2, unit_words(said(row["unit"]))
-    per = " per doubling of dose + 1" if trend else ""
+    per = " per doubling of dose + 1:" if trend else ""
     how, words = "difference", " − ".join(names)
     if scale in LOGS:
         how, words, ends = (
@@ -192,6 +193,7 @@ def _taken_back(
     elif kind == "binary":
         ends, unit = 100 * ends, "percentage points"
     unit = "" if scale in (*LOGS, "logit") or kind == "ordinal" else unit
+    how = words if kind == "ordinal" and pair else how
     return (words if pair else how) + per, how + per, ends, unit
 
 
@@ -221,6 +223,9 @@ def _arm(row: Mapping[str, Any]) -> str:
     """`POST 44.0 [37.7, 50.6]`; a share of animals with what it was counted from."""
     value, lower, upper = _numbers(row)
     text = fixed(value, decimals(lower, upper))
+    if row["estimand"] == MEDIAN:
+        ends = "" if np.isnan(lower) else f"[{number(lower)}, {number(upper)}]"
+        return f"{row['arm']} {number(value)} {ends}".rstrip()
     if row["estimand"] == SHARE:
         n = int(row["n"])
         ends = f"[{fixed(lower, 0)}, {fixed(upper, 0)}]"
@@ -248,7 +253,8 @@ def _brief(arms: pd.DataFrame) -> str:
     if known and sizes:
         digits = max(0, 1 - math.floor(math.log10(min(sizes))))
         places = min(max(known), max(min(known), digits))
-    texts = [fixed(n[0], places) for n in numbers]
+    medians = arms["estimand"].iloc[0] == MEDIAN
+    texts = [number(n[0]) if medians else fixed(n[0], places) for n in numbers]
     named = [f"{arm} {t}" for arm, t in zip(arms["arm"], texts, strict=True)]
     return (" against ".join(texts) if len(texts) == 2 else ", ".join(named)) + _unit(arms)
 
