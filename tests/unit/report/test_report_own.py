@@ -59,8 +59,8 @@ def test_a_log_ratio_is_a_ratio_of_geometric_means_in_the_outcomes_own_direction
     assert (found.what, found.kind) == ("POST / DRUG", "ratio")
     assert found.effect == "0.41 [0.10, 1.06]"
     assert [round(math.exp(-x), 2) for x in (0.888, 2.29, -0.057)] == [0.41, 0.10, 1.06]
-    assert found.arms == "POST 79 [51, 122], DRUG 192 [75, 491] 1/mm²"
-    assert found.brief == "79 against 192 1/mm²" and found.estimand.startswith("geometric means")
+    assert found.arms == "POST 79 [51, 122], DRUG 192 [75, 491] per mm²"
+    assert found.brief == "79 against 192 per mm²" and found.estimand.startswith("geometric means")
 
 
 def test_a_log_odds_ratio_is_one_of_odds_and_never_a_difference_of_shares():
@@ -156,9 +156,9 @@ def test_answers_name_the_arms_once_and_leave_out_what_was_not_reached():
     )
     lines = answers(rows, {}, KNOWN, (), own_units(rows, table, {}, KNOWN))[0].own
     assert lines[0] == "POST against DRUG" and len(lines) == 3
-    assert lines[1] == "MVD 60 against 53 1/mm², ratio 1.43 [1.06, 1.97]"
+    assert lines[1] == "MVD 60 against 53 per mm², ratio 1.43 [1.06, 1.97]"
     one = answers(rows[:1], {}, KNOWN, (), own_units(rows[:1], table, {}, KNOWN))[0].own
-    assert one == ["POST against DRUG: 60 against 53 1/mm², ratio 1.43 [1.06, 1.97]"]
+    assert one == ["POST against DRUG: 60 against 53 per mm², ratio 1.43 [1.06, 1.97]"]
 
 
 def shown(rows):

@@ -239,7 +239,7 @@ def _unit(arms: pd.DataFrame) -> str:
         return ""
     first = arms.iloc[0]
     unit = "%" if first["estimand"] == SHARE else unit_words(str(first["unit"]))
-    return f" {unit}" if unit else ""
+    return f" {unit.replace('1/', 'per ', 1)}" if unit else ""
 
 
 def _brief(arms: pd.DataFrame) -> str:
