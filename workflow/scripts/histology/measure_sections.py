@@ -5,12 +5,13 @@ Inputs
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.
-    sections/<section_id>.geojson (QuPath opens it) and .png. overlays.png: all sections of the animal on one sheet.
+    sections/<section_id>.geojson (QuPath opens it), .png at a glance, .html at full size with detections shown or hidden.
+    overlays.png: all sections of the animal on one sheet.
 """
 
 from pathlib import Path
 
-from periomics.core.files import atomic
+from periomics.core.files import atomic, write_text
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.histology import pictures
@@ -34,11 +35,13 @@ def main(snakemake):
         animal.objects.to_parquet(part, index=False)
     with atomic(out.sections) as part:
         part.mkdir()
-        for name, features, picture, label in animal.sections:
-            write_geojson(features, part / f"{name}.geojson", section=name)
-            pictures.save(picture or pictures.blank(label), part / f"{name}.png")
+        for shown in animal.sections:
+            write_geojson(shown.features, part / f"{shown.name}.geojson", section=shown.name)
+            pictures.save(shown.picture or pictures.blank(shown.label), part / f"{shown.name}.png")
+            if shown.page:
+                write_text(shown.page, part / f"{shown.name}.html")
     pictures.save(
-        pictures.contact_sheet([(label, p) for _, _, p, label in animal.sections]), out.overlay
+        pictures.contact_sheet([(s.label, s.picture) for s in animal.sections]), out.overlay
     )
     write_result(animal.quality, out.quality, QUALITY)
     write_result(animal.measurements, out.measurements, COLUMNS)

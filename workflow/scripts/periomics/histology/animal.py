@@ -5,6 +5,7 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import pandas as pd
 from PIL import Image
@@ -22,14 +23,34 @@ from periomics.histology.pictures import overlay
 from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.sections import open_section, section_name
 from periomics.histology.settings import StainSettings
+from periomics.histology.viewer import viewer
 from periomics.study import measurements
 
-Shown = tuple[str, list[dict], Image.Image | None, str]
+
+@dataclass(frozen=True)
+class Shown:
+    """What is shown of a section.
+
+    Attributes
+    ----------
+    name, label
+        File name; what stands above the picture.
+    features
+        Detections as GeoJSON.
+    picture, page
+        The section at a glance, and the page that shows it at full size; None and '' where it could not be measured.
+    """
+
+    name: str
+    label: str
+    features: list[dict] = field(default_factory=list)
+    picture: Image.Image | None = None
+    page: str = ""
 
 
 @dataclass
 class Animal:
-    """What an animal's job writes: tables, and per section (name, features, picture or None, label)."""
+    """What an animal's job writes: tables, and what is shown of each section."""
 
     measurements: pd.DataFrame
     objects: pd.DataFrame
@@ -74,18 +95,18 @@ def measure_animal(
         row = _batch_row(fact, batches)
         name = section_name(fact)
         try:
-            measured, picture = _one(fact, stain, row)
+            measured, seen = _one(fact, stain, row)
         except (InputError, SpecimenError) as error:
             if stop:
                 raise
             warn(f"section {name} cannot be measured: {error}")
             tables.append(failed_section(fact, stain, str(error)))
-            shown.append((name, [], None, f"{name}: {error}"))
+            shown.append(Shown(name, f"{name}: {error}"))
             continue
         tables.append(measurements.tidy(measured.rows))
         objects.append(measured.objects)
         looks.append(measured.quality)
-        shown.append((name, measured.features, picture, _label(name, measured)))
+        shown.append(seen)
         gc.collect()
     found = (
         pd.concat(objects, ignore_index=True)
@@ -96,10 +117,12 @@ def measure_animal(
     return Animal(measurements.concatenate(tables), found, quality, shown)
 
 
-def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Image.Image]:
-    opened = open_section(fact, stain)
+def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Shown]:
+    opened, name = open_section(fact, stain), section_name(fact)
     measured = measure_section(opened, stain, row, fact)
-    return measured, overlay(opened, measured.features)
+    picture = overlay(opened, measured.features)
+    page = viewer(name, opened, measured.features, measured.quality, _notes(measured))
+    return measured, Shown(name, _label(name, measured), measured.features, picture, page)
 
 
 def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:
@@ -137,4 +160,16 @@ def _label(name: str, measured: Measured) -> str:
     first = next((r for r in measured.rows if not r["variant"]), None)
     if first is None or first["value"] != first["value"]:
         return name
-    return f"{name}  {first['outcome']} {first['value']:.1f} {first['unit']}"
+    return f"{name}  {_said(first)}"
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    return f"{row['outcome']} {row['value']:.1f} {row['unit']}"
+
+
+def _notes(measured: Measured) -> list[str]:
+    """Every outcome with its value, and why it is held or failed where it is."""
+    rows = [r for r in measured.rows if not r["variant"]]
+    values = [_said(r) for r in rows if r["value"] == r["value"]]
+    reasons = dict.fromkeys(str(r.get("qc_reason") or "") for r in rows)
+    return [", ".join(values), *(f"Not taken as it is: {r}" for r in reasons if r)]
