@@ -1,6 +1,7 @@
 """Words, flow of units, agreement, pictures, genes and methods: each against what can be counted by hand."""
 
 import io
+import re
 
 import numpy as np
 import pandas as pd
@@ -21,6 +22,7 @@ from periomics.report import (
 )
 from periomics.report.claims import anchor
 from periomics.report.explorer import explorer
+from periomics.report.page import environment
 from periomics.report.sources import sources
 from periomics.study.dictionary import load_dictionary
 
@@ -215,6 +217,22 @@ def test_pictures_are_made_small_and_stay_within_the_budget(tmp_path):
         pictures.width_for(1) == pictures.WIDTHS[0]
         and pictures.width_for(10_000) == pictures.WIDTHS[-1]
     )
+
+
+def test_sections_at_full_size_are_linked_from_the_folder_of_the_report(tmp_path):
+    sheet = noise(tmp_path / "histology" / "R1" / "overlays.png", (60, 150))
+    for name in ("R1-HE", "R1-CD31"):
+        page = sheet.parent / "sections" / f"{name}.html"
+        page.parent.mkdir(exist_ok=True)
+        page.touch()
+    shown, _ = pictures.embedded([("R1", "CTRL", sheet)], tmp_path, 1)
+    assert shown[0].pages == (
+        "histology/R1/sections/R1-CD31.html",
+        "histology/R1/sections/R1-HE.html",
+    )
+    macros = environment().get_template("macros.html.j2").module
+    for address in re.findall(r'href="([^"]+)"', macros.pictures(shown, "")):
+        assert (tmp_path / "report" / address).resolve().is_file()
 
 
 def test_plots_stay_png_where_that_is_smaller(tmp_path):

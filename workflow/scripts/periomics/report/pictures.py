@@ -25,7 +25,7 @@ QUALITY = 82
 
 @dataclass(frozen=True)
 class Picture:
-    """A picture on the page: what it shows, as a data address, with its size in pixels."""
+    """A picture on the page: what it shows, as a data address, with its size in pixels; `pages` show its parts at full size."""
 
     name: str
     arm: str
@@ -33,6 +33,7 @@ class Picture:
     width: int
     height: int
     file: str
+    pages: tuple[str, ...] = ()
 
 
 def find(
@@ -128,8 +129,15 @@ def embedded(
             broken.append(f"{path.relative_to(results)} cannot be read as a picture")
             continue
         used += len(uri)
-        out.append(Picture(what, arm, uri, w, h, path.relative_to(results).as_posix()))
+        file = path.relative_to(results).as_posix()
+        out.append(Picture(what, arm, uri, w, h, file, pages=_pages(path, results)))
     return out, "; ".join(broken)
+
+
+def _pages(path: Path, results: Path) -> tuple[str, ...]:
+    """Pages of sections beside a picture of all of them."""
+    beside = sorted((path.parent / "sections").glob("*.html"))
+    return tuple(p.relative_to(results).as_posix() for p in beside)
 
 
 def svg_address(path: Path | None) -> str:
