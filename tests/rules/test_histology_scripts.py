@@ -80,7 +80,7 @@ def test_pictures_objects_and_geojson_stand(study):
     names = sorted(f["section_id"] for f in facts if f["animal_id"] == "R1")
     assert set(objects["section_id"]) <= set(names)
     assert sorted(p.name for p in (folder / "sections").iterdir()) == sorted(
-        [f"{n}{s}" for n in names for s in (".geojson", ".png")]
+        [f"{n}{s}" for n in names for s in (".geojson", ".html", ".png")]
     )
     assert np.asarray(Image.open(folder / "overlays.png")).std() > 10
     for name in names:
