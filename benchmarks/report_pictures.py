@@ -19,7 +19,7 @@ from PIL import Image
 from PIL.PngImagePlugin import PngInfo
 
 ROOT = Path(__file__).resolve().parents[1]
-WIDTH, COLOURS = 1300, 64
+WIDTH, COLOURS = 1300, 192
 ARMS = ("CTRL", "DRUG", "CELLS")
 DOSES = (1, 2, 4)
 # Natural means of healthy, diseased and the three doses, and the spread between animals on the outcome's scale.
@@ -167,13 +167,13 @@ def picture(page: Path, file: Path, height: int) -> None:
 
 def main(page: Path) -> None:
     """Both pictures."""
-    picture(page, ROOT / "docs" / "report.png", 1640)
     with tempfile.TemporaryDirectory() as folder:
         config = draw_study(Path(folder))
         run = [sys.executable, "-m", "periomics.study.run", "--cores", "1", "--configfile"]
         subprocess.run([*run, str(config)], check=True, cwd=ROOT)
-        report = Path(folder) / "results" / "report" / "report.html"
-        picture(report, ROOT / "docs" / "report-doses.png", 920)
+        doses = Path(folder) / "results" / "report" / "report.html"
+        picture(doses, ROOT / "docs" / "report-doses.png", 840)
+    picture(page, ROOT / "docs" / "report.png", 1565)
 
 
 if __name__ == "__main__":
