@@ -19,12 +19,13 @@ from periomics.histology.detection import (
     object_table,
     tissue_mask,
 )
+from periomics.histology.profiles import Profiled, rings, shares
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Profiled):
     """smallest_um2: stained parts below are left out; glass_um2: a hole at least this large is no tissue."""
 
     smallest_um2: float = 0.0
@@ -59,6 +60,9 @@ def measure(
     rows = [measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant)]
     if variant:
         return Readout(rows)
+    if options.profile_um > 0:
+        rung = rings(prepared, options.profile_um, options.profile_to_um)
+        rows += shares(prepared, (labels > 0, tissue), rung, name, method)
     # A texture falls into thousands of specks: only parts a person could point at become objects.
     labels = keep_labels(
         labels,

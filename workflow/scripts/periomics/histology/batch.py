@@ -56,6 +56,9 @@ class Sample:
     control: bool = False
 
 
+BEHIND = "what is stained does not stand above the tissue behind it"
+
+
 @dataclass(frozen=True)
 class BatchRow:
     """What a section takes from its batch; `threshold` is for the stain looked for, `second` for the other one;
@@ -131,6 +134,9 @@ def pool(
             values = along(white, pair, False)
             blank, other = along(white, pair, True) if controls else None, np.zeros_like(values)
         number, why = _threshold(rule, values, other, blank, settings.shines)
+        if along and index == settings.target and number <= 0:
+            # A stain that goes on behind the line has no contrast: without this all of the line would be stained.
+            number, why = float("nan"), BEHIND
         if rule != "fixed" and not np.isfinite(number):
             if index == settings.target or settings.detector in USES_SECOND:
                 fallbacks.append(f"{pair.stains[index]}: {why}")

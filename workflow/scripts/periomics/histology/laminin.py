@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from itertools import pairwise
 
 import numpy as np
 import pandas as pd
 
+from periomics.core.quality import Fact
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -17,6 +17,7 @@ from periomics.histology.detection import (
     measurement,
     smooth_beside,
 )
+from periomics.histology.interface import EPITHELIUM, MARGIN, epithelium, from_margin, reach, runs
 from periomics.histology.sections import Opened, lines
 from periomics.histology.settings import StainSettings, options_from, outcome_name
 from periomics.imaging.rois import named
@@ -28,7 +29,10 @@ from periomics.imaging.unroll import resample, unroll
 class Options:
     """band_um: width of the band along the line; step_um between samples; run_um: shorter stained runs and gaps are noise;
     edge_um: pixels this close to the implant are mixed with metal and left out; behind_um, behind_to_um: from where to where
-    the tissue behind the line lies, along_um: over which length of it its level is taken."""
+    the tissue behind the line lies (behind_to_um 0: none is taken off, for a tracer that spreads into the tissue), along_um: over
+    which length of it its level is taken; front_um: longest gap through which
+    a tracer or the epithelium still joins the margin; beyond_percent: more stain beyond the tracer's front holds the section back;
+    touch_um: farthest that epithelium lies from the line; thickest_um: how far it is followed."""
 
     band_um: float = 3.0
     step_um: float = 0.5
@@ -37,6 +41,10 @@ class Options:
     behind_um: float = 3.0
     behind_to_um: float = 7.0
     along_um: float = 15.0
+    front_um: float = 20.0
+    beyond_percent: float = 20.0
+    touch_um: float = 10.0
+    thickest_um: float = 400.0
 
 
 def find(
@@ -50,7 +58,7 @@ def find(
     pixel = prepared.pixel_um
     found = []
     for line in lines(prepared.opened, prepared.settings.roi):
-        line = _from_margin(line, prepared)
+        line = from_margin(line, prepared.opened)[0]
         contrast, arc = contrast_along(prepared.target, prepared.opened, line, options)
         step = (arc[-1] + arc[0]) / len(arc)
         stained = long_runs(
@@ -77,6 +85,8 @@ def contrast_along(
     free = np.where(metal, np.float32(np.nan), amount)
     band = unroll(free, line, options.band_um / pixel, step)
     best = np.where(np.isfinite(band.values), band.values, -np.inf).max(axis=1)
+    if options.behind_to_um <= options.behind_um:
+        return best, band.arc * pixel
     near, far = options.behind_um / pixel, options.behind_to_um / pixel
     sides = [unroll(free, line, 0, step, d).values for d in ((-far, -near), (near, far))]
     tissue = [s for s in sides if np.isfinite(s).mean() >= 0.5] or sides
@@ -110,30 +120,13 @@ def long_runs(flags: np.ndarray, least: int) -> np.ndarray:
     return out
 
 
-def runs(flags: np.ndarray) -> list[tuple[int, int, bool]]:
-    """(start, stop, value) of each run of equal flags."""
-    if len(flags) == 0:
-        return []
-    cuts = [0, *(np.flatnonzero(np.diff(flags)) + 1).tolist(), len(flags)]
-    return [(a, b, bool(flags[a])) for a, b in pairwise(cuts)]
-
-
-def _from_margin(line: np.ndarray, prepared: Prepared) -> np.ndarray:
-    """The line, turned so that it starts at the annotated gingival margin where there is one."""
-    margins = [g for g in named(prepared.opened.annotations, "margin") if g.geom_type == "Point"]
-    if not margins:
-        return line
-    margin = (
-        np.array([margins[0].x, margins[0].y]) - prepared.opened.offset
-    ) / prepared.opened.scale
-    return line if np.hypot(*(line[0] - margin)) <= np.hypot(*(line[-1] - margin)) else line[::-1]
-
-
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
     """Stained length `ln332` (% of the interface), its coronal, middle and apical thirds and longest run as variants,
-    and unstained runs per length `ln332_gaps` (1/mm).
+    and unstained runs per length `ln332_gaps` (1/mm). Where the config names an outcome: stained `length` (µm a line); of a tracer the
+    depth from the margin, `front` (µm) and `front_share` (% of the line); of the annotated epithelium its reach from the margin,
+    `epithelium` (µm), and its `thickness` (µm).
 
     Source: length of laminin-332 over the interface, Atsuta et al. 2005, doi 10.1016/j.biomaterials.2004.05.033. The
     apical third is given apart because an internal basal lamina is found there in healthy rats.
@@ -141,9 +134,9 @@ def measure(
     settings, roi = prepared.settings, prepared.settings.roi
     found = find(prepared, options, factor)
     level = level_text(prepared, prepared.threshold * factor)
+    above = " above the tissue behind" if options.behind_to_um > options.behind_um else ""
     method = (
-        f"band of {options.band_um:g} um, maximum above the tissue behind: {level}, "
-        f"runs of {options.run_um:g} um"
+        f"band of {options.band_um:g} um, maximum{above}: {level}, runs of {options.run_um:g} um"
     )
     lengths = [(arc[-1] + arc[0], stained) for _, arc, stained in found]
     total = float(sum(length for length, _ in lengths))
@@ -176,8 +169,86 @@ def measure(
         gaps = sum(1 for _, stained in lengths for _, _, on in runs(stained) if not on)
         value, of = 1000 * gaps / max(total, 1e-9), Of(gaps, total * 1e-3, "mm")
         rows.append(measurement(name, roi, value, "1/mm", of, n_sub=n, method=method))
+    if name := outcome_name(settings, "length", ""):
+        of = Of(covered, n, "lines")
+        rows.append(measurement(name, roi, covered / n, "um", of, n_sub=n, method=method))
+    facts: list[Fact] = []
+    rows += _fronts(prepared, options, lengths, method, facts)
+    rows += _epithelium(prepared, options)
     objects, shapes = _pieces(found, prepared)
-    return Readout(rows, objects, shapes)
+    return Readout(rows, objects, shapes, facts)
+
+
+def _fronts(
+    prepared: Prepared, options: Options, lengths: list, method: str, facts: list[Fact]
+) -> list[dict[str, object]]:
+    """Depth of a tracer from the margin (µm, mean of the lines; % of their length)."""
+    names = _asked(prepared, "front", "front_share")
+    if not names:
+        return []
+    found = [reach(s, length / len(s), options.front_um) for length, s in lengths]
+    depth, beyond = (sum(getattr(f, key) for f in found) for key in ("depth", "beyond"))
+    stained = sum(length * s.mean() for length, s in lengths)
+    share = 100 * beyond / stained if stained else 0.0
+    facts.append(Fact("stain beyond the tracer's front", share, "%", options.beyond_percent))
+    told = f"{method}; joined to the margin through gaps of {options.front_um:g} um"
+    return _from_the_margin(prepared, names, depth, sum(x for x, _ in lengths), told)
+
+
+def _epithelium(prepared: Prepared, options: Options) -> list[dict[str, object]]:
+    """Length of the annotated epithelium along the implant from the margin (µm), and its mean thickness there (µm)."""
+    names = _asked(prepared, "epithelium", "thickness")
+    if not names:
+        return []
+    settings, depth, whole, thick = prepared.settings, 0.0, 0.0, []
+    found = lines(prepared.opened, settings.roi)
+    for line in found:
+        line = from_margin(line, prepared.opened)[0]
+        across = (options.step_um, options.touch_um, options.thickest_um)
+        thickness, arc = epithelium(prepared.opened, line, *across)
+        step = (arc[-1] + arc[0]) / len(arc)
+        end = reach(thickness > 0, step, options.front_um).depth
+        depth, whole = depth + end, whole + step * len(arc)
+        thick.append(thickness[: round(end / step)])
+    method = f"annotated epithelium within {options.touch_um:g} um of the line"
+    length = {k: v for k, v in names.items() if k == "epithelium"}
+    rows = _from_the_margin(prepared, length, depth, whole, method)
+    if name := names.get("thickness"):
+        values = np.concatenate(thick)
+        values = values[values > 0]
+        total, n = float(values.sum()), len(values)
+        of, told = Of(total, n, "positions"), f"{method}, at right angles to it"
+        mean = total / max(n, 1)
+        rows.append(measurement(name, settings.roi, mean, "um", of, n_sub=n, method=told))
+    if not named(prepared.opened.annotations, EPITHELIUM):
+        why = f"no region {EPITHELIUM!r} is annotated"
+        rows = [r | {"value": float("nan"), "qc": "fail", "qc_reason": why} for r in rows]
+    return rows
+
+
+def _asked(prepared: Prepared, *results: str) -> dict[str, str]:
+    """Result → outcome of those that the config names."""
+    named_ = {r: outcome_name(prepared.settings, r, "") for r in results}
+    return {result: name for result, name in named_.items() if name}
+
+
+def _from_the_margin(
+    prepared: Prepared, names: dict[str, str], depth: float, whole: float, method: str
+) -> list[dict[str, object]]:
+    """Rows of a depth from the margin: its mean over the lines in µm, and its share of their length."""
+    opened, roi, rows = prepared.opened, prepared.settings.roi, []
+    found = lines(opened, roi)
+    n = len(found)
+    for result, name in names.items():
+        value, unit, of = depth / n, "um", Of(depth, n, "lines")
+        if result.endswith("share"):
+            value, unit, of = 100 * depth / max(whole, 1e-9), "%", Of(depth, whole, "um")
+        row = measurement(name, roi, value, unit, of, n_sub=n, method=method)
+        if not all(from_margin(line, opened)[1] for line in found):
+            why = f"no point {MARGIN!r} is annotated, from which the depth is measured"
+            row |= {"value": float("nan"), "qc": "fail", "qc_reason": why}
+        rows.append(row)
+    return rows
 
 
 def _third(stained: np.ndarray, k: int) -> np.ndarray:

@@ -35,7 +35,15 @@ RESULTS = {
         "necrosis": "necr",
         "excess": "necr_excess",
     },
-    "laminin": {"share": "ln332", "gaps": "ln332_gaps"},
+    "laminin": {
+        "share": "ln332",
+        "gaps": "ln332_gaps",
+        "length": "",
+        "front": "",
+        "front_share": "",
+        "epithelium": "",
+        "thickness": "",
+    },
     "area": {"share": ""},
 }
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")

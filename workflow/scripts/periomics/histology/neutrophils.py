@@ -22,12 +22,13 @@ from periomics.histology.detection import (
     opening,
     tissue_mask,
 )
+from periomics.histology.profiles import Profiled, densities, rings
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
 
 @dataclass(frozen=True)
-class Options:
+class Options(Profiled):
     """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
     smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue."""
 
@@ -129,4 +130,7 @@ def measure(
     objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")
+    if options.profile_um > 0 and (name := outcome_name(settings, "density", "neu")):
+        rung = rings(prepared, options.profile_um, options.profile_to_um)
+        rows += densities(prepared, objects, tissue, rung, name, method)
     return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
