@@ -34,6 +34,7 @@ rule measure_sections:
         rois=sheet_files("sections", "rois"),
         batches=batch_tables,
         stains=resource("stains.yaml"),
+        network=resource("nuclei_brightfield.npz"),
     output:
         measurements="<results>/histology/{animal_id}/measurements.tsv",
         objects="<results>/histology/{animal_id}/objects.parquet",

@@ -143,6 +143,7 @@ def run_animal(
     inputs = {
         "batches": [str(b) for b in batches],
         "stains": str(ROOT / "resources" / "stains.yaml"),
+        "network": str(ROOT / "resources" / "nuclei_brightfield.npz"),
     }
     outputs = {
         "measurements": str(out / "measurements.tsv"),

@@ -367,7 +367,8 @@ def test_positive_nuclei_and_h_score():
         inside = np.hypot(x - cx, y - cy) < 3.3
         blue[inside] = 0.6
         brown[inside] = (0.0, 0.0, 0.3, 0.5)[k % 4]
-    settings_x = block(detector="nuclei", outcomes={"positive": "ki67", "h_score": "ki67_h"})
+    outcomes = {"positive": "ki67", "h_score": "ki67_h", "density": "foxp3", "all": "own"}
+    settings_x = block(detector="nuclei", outcomes=outcomes, nuclei="classical")
     rgb = colours(blue, brown, PAIRS["H-DAB"])
     rows, _ = run(rgb, pixel, [Annotation("pie", box(0, 0, 240, 240))], settings_x, threshold=0.2)
     assert (rows.at[0, "outcome"], rows.at[0, "numerator"], rows.at[0, "denominator"]) == (
@@ -375,7 +376,10 @@ def test_positive_nuclei_and_h_score():
         8,
         16,
     )
-    assert rows.at[1, "value"] == pytest.approx(100 * (4 * 1 + 4 * 2) / 16)
+    rows = rows.set_index("outcome")
+    assert rows.at["ki67_h", "value"] == pytest.approx(100 * (4 * 1 + 4 * 2) / 16)
+    assert (rows.at["foxp3", "numerator"], rows.at["own", "numerator"]) == (8, 16)
+    assert rows.at["own", "value"] == pytest.approx(16 / (120 * 120 * 1e-6))
 
 
 def test_missing_and_misplaced_regions_are_named():
@@ -414,6 +418,10 @@ def test_a_region_without_tissue_has_no_value_but_a_reason():
         (
             {"detector": "vessels", "vectors": "HDAB"},
             "unknown stain vectors - did you mean 'H-DAB'",
+        ),
+        (
+            {"detector": "nuclei", "vectors": "H-E", "outcomes": {"all": "x", "positive": "ki67"}},
+            "H&E, which has no chromogen, only all are counted",
         ),
     ],
 )

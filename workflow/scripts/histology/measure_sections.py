@@ -1,7 +1,8 @@
 """Measures every section of an animal: vessels, neutrophils, lacunae, the laminin-332 line, or what the config describes.
 
 Inputs
-    images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml.
+    images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml and
+    nuclei_brightfield.npz (network).
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.
@@ -19,6 +20,7 @@ from periomics.histology.animal import measure_animal
 from periomics.histology.batch import batch_rows
 from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.settings import stain_settings
+from periomics.imaging.convolution import load
 from periomics.imaging.rois import write_geojson
 from periomics.imaging.stains import load_stains
 from periomics.study.measurements import COLUMNS
@@ -26,7 +28,8 @@ from periomics.study.measurements import COLUMNS
 
 def main(snakemake):
     log = start_log(snakemake)
-    settings = stain_settings(snakemake.params.settings or {}, load_stains(snakemake.input.stains))
+    given, network = snakemake.params.settings or {}, load(snakemake.input.network)
+    settings = stain_settings(given, load_stains(snakemake.input.stains), network)
     batches = {Path(f).stem: batch_rows(read_result(f), f) for f in snakemake.input.batches}
     stop = snakemake.params.on_broken == "stop"
     animal = measure_animal(snakemake.params.facts, settings, batches, stop, log.warning)

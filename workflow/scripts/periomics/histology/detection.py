@@ -18,7 +18,15 @@ from periomics.imaging import stains
 
 @dataclass(frozen=True)
 class Prepared:
-    """A section ready for a detector: amounts (float32, OD) of the stain looked for and of the other, slightly smoothed."""
+    """A section ready for a detector: amounts (float32, OD) of the stain looked for and of the other, slightly smoothed.
+
+    Attributes
+    ----------
+    white
+        Red, green and blue of glass, of the batch.
+    kept
+        What a detector found that no threshold changes, for its sweep.
+    """
 
     opened: Opened
     settings: StainSettings
@@ -28,6 +36,8 @@ class Prepared:
     second: float
     tissue_od: float
     mean_od: np.ndarray
+    white: tuple[float, float, float]
+    kept: dict[str, np.ndarray] = field(default_factory=dict)
 
     @property
     def pixel_um(self) -> float:
@@ -63,6 +73,7 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
         second=batch.second,
         tissue_od=batch.tissue_od,
         mean_od=mean_od,
+        white=batch.white,
     )
 
 

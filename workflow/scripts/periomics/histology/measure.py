@@ -28,7 +28,7 @@ DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
 RESULTS = {
     "vessels": {"density": "mvd", "area": "va", "diameter": "vd"},
     "neutrophils": {"density": "neu", "area": "neu_area"},
-    "nuclei": {"positive": "", "h_score": ""},
+    "nuclei": {"positive": "", "density": "", "all": "", "h_score": ""},
     "lacunae": {
         "share": "elac",
         "density": "elac_area",

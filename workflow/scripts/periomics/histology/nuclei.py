@@ -12,22 +12,29 @@ from periomics.histology.detection import (
     Readout,
     close_gaps,
     counted,
+    density,
     fill_holes,
     keep_labels,
     label,
     measurement,
     object_table,
     opening,
+    tissue_mask,
 )
 from periomics.histology.settings import outcome_name
+from periomics.imaging import nuclei as network_nuclei
 from periomics.imaging.rois import outlines
+
+# Results that need a chromogen in the nuclei.
+GRADED = ("positive", "density", "h_score")
 
 
 @dataclass(frozen=True)
 class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
-    the blurred rim; moderate and strong: grades above the threshold, as multiples of it."""
+    the blurred rim; moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
+    this are no tissue. The network needs nucleus_um, smallest_um2 and largest_um2 only."""
 
     nucleus_um: float = 6.5
     smallest_um2: float = 8.0
@@ -37,10 +44,32 @@ class Options:
     expand_um: float = 0.25
     moderate: float = 2.0
     strong: float = 3.0
+    glass_um2: float = 1000.0
 
 
 def find(prepared: Prepared, options: Options) -> np.ndarray:
-    """Labels of nuclei, in the whole image.
+    """Labels of nuclei, in the whole image, as the settings say they are found."""
+    if "nuclei" not in prepared.kept:
+        by = _by_network if prepared.settings.nuclei == "network" else _by_thresholds
+        prepared.kept["nuclei"] = by(prepared, options)
+    return prepared.kept["nuclei"]
+
+
+def _by_network(prepared: Prepared, options: Options) -> np.ndarray:
+    """Bodies that the network sees outside the implant, of the sizes of nuclei."""
+    opened, pixel = prepared.opened, prepared.pixel_um
+    if prepared.settings.network is None:
+        raise ValueError("nuclei are to be found by the network, and none was given")
+    view = network_nuclei.absorbing(opened.rgb, prepared.white)
+    view[opened.implant] = 0
+    labels, _ = network_nuclei.find(prepared.settings.network, view, options.nucleus_um / pixel)
+    labels[opened.implant] = 0
+    size = np.bincount(labels.ravel()) * pixel**2
+    return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))
+
+
+def _by_thresholds(prepared: Prepared, options: Options) -> np.ndarray:
+    """Labels by amounts of the two stains.
 
     Blue and brown are looked for apart and joined, since neither channel sees both: brown by its amount; blue by the
     batch's threshold and above its neighbourhood. Touching nuclei are split at maxima of distance and blob response.
@@ -98,12 +127,12 @@ def _grow(seeds: np.ndarray, mask: np.ndarray, pixel: float) -> np.ndarray:
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Positive nuclei (% of all), as the outcome that the config names under `outcomes: {positive: …}`; H-score (0-300,
-    100 × (weak + 2 moderate + 3 strong) / all) where `outcomes: {h_score: …}` names one.
+    """What the config names under `outcomes`: `positive` (% of all nuclei), `density` (positive ones per mm² of tissue), `all`
+    (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all).
 
     A nucleus is positive if its mean DAB reaches the threshold.
     """
-    settings, roi = prepared.settings, prepared.settings.roi
+    settings = prepared.settings
     labels = find(prepared, options)
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     level = prepared.threshold * factor
@@ -114,20 +143,39 @@ def measure(
         + (od >= level * options.strong)
     )
     table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame)
-    table["class"] = np.where(
-        ~table["counted"], "excluded", np.where(table["grade"] > 0, "positive", "negative")
-    )
-    grades = table.loc[table["counted"], "grade"]
-    n, positive = len(grades), int((grades > 0).sum())
-    method = f"mean DAB of the nucleus at or above {level:.4f} OD"
-    rows = []
-    if name := outcome_name(settings, "positive", ""):
-        share, of = 100 * positive / max(n, 1), Of(positive, n, "nuclei")
-        rows.append(measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant))
+    graded = [outcome_name(settings, k, "") for k in GRADED]
+    by_grade = np.where(table["grade"] > 0, "positive", "negative") if any(graded) else "nucleus"
+    table["class"] = np.where(~table["counted"], "excluded", by_grade)
+    grades = table.loc[table["counted"], "grade"].to_numpy()
+    rows = _rows(prepared, options, grades, level, variant)
     if variant:
         return Readout(rows)
-    if name := outcome_name(settings, "h_score", ""):
+    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+
+
+def _rows(
+    prepared: Prepared, options: Options, grades: np.ndarray, level: float, variant: str
+) -> list[dict[str, object]]:
+    """Rows of the outcomes that the config names; those that no threshold moves have no variants."""
+    settings, roi = prepared.settings, prepared.settings.roi
+    n, positive = len(grades), int((grades > 0).sum())
+    how = {"network": "network", "classical": "thresholds"}[settings.nuclei]
+    method = f"nuclei by {how}, mean DAB of the nucleus at or above {level:.4f} OD"
+    named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}
+    if variant:
+        named |= {"all": "", "h_score": ""}
+    rows = []
+    if name := named["positive"]:
+        share, of = 100 * positive / max(n, 1), Of(positive, n, "nuclei")
+        rows.append(measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant))
+    if named["density"] or named["all"]:
+        area = float(tissue_mask(prepared, options.glass_um2).sum()) * prepared.pixel_um**2
+        for key, count in (("density", positive), ("all", n)):
+            if name := named[key]:
+                told = method if key == "density" else f"nuclei by {how}"
+                rows.append(density(name, roi, count, area, n_sub=n, method=told, variant=variant))
+    if name := named["h_score"]:
         total = int(grades.sum())
         score, of = 100 * total / max(n, 1), Of(total, n, "nuclei")
         rows.append(measurement(name, roi, score, "1", of, n_sub=n, method=method))
-    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+    return rows

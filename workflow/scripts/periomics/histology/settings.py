@@ -7,6 +7,7 @@ from dataclasses import dataclass, fields
 from typing import Any, ClassVar, Protocol, TypeVar
 
 from periomics.core.errors import InputError
+from periomics.imaging.convolution import Network
 from periomics.imaging.stains import StainPair, channel_pair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
@@ -42,7 +43,7 @@ class StainSettings:
     """One stain of the config.
 
     `target` is the index (0, 1) in `pair` of the stain that the detector looks for; `outcomes` maps what the detector
-    calls its results to names of the outcome dictionary; lengths in µm.
+    calls its results to names of the outcome dictionary; lengths in µm. `nuclei`: how they are found, by `network` or not.
     """
 
     stain: str
@@ -71,6 +72,8 @@ class StainSettings:
     max_uneven_light_percent: float
     max_edge_um: float
     max_fold_percent: float
+    nuclei: str
+    network: Network | None
 
     @property
     def shines(self) -> bool:
@@ -79,9 +82,20 @@ class StainSettings:
 
 
 def stain_settings(
-    settings: Mapping[str, object], pairs: Mapping[str, StainPair]
+    settings: Mapping[str, object],
+    pairs: Mapping[str, StainPair],
+    network: Network | None = None,
 ) -> dict[str, StainSettings]:
     """Every stain of the config's `histology` block.
+
+    Parameters
+    ----------
+    settings
+        The block.
+    pairs
+        Stains by name.
+    network
+        That finds nuclei of a bright field; not needed for batches, which no nuclei are looked for in.
 
     Raises
     ------
@@ -89,11 +103,17 @@ def stain_settings(
         Naming stain, key, value and what is allowed.
     """
     section = Histology.of(settings, "histology")
-    return {name: _one(name, stain, section, pairs) for name, stain in section.stains.items()}
+    return {
+        name: _one(name, stain, section, pairs, network) for name, stain in section.stains.items()
+    }
 
 
 def _one(
-    name: str, stain: Stain, section: Histology, pairs: Mapping[str, StainPair]
+    name: str,
+    stain: Stain,
+    section: Histology,
+    pairs: Mapping[str, StainPair],
+    network: Network | None,
 ) -> StainSettings:
     shines = stain.image == "fluorescence"
     first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
@@ -129,6 +149,8 @@ def _one(
         max_uneven_light_percent=section.max_uneven_light_percent,
         max_edge_um=section.max_edge_um,
         max_fold_percent=section.max_fold_percent,
+        nuclei=stain.nuclei,
+        network=network,
     )
 
 

@@ -36,6 +36,10 @@ class Stain(Section):
         description="fluorescence: bits of the camera (10, 12, 16), which a 16-bit file does not tell",
     )
     detector: Detector = Field(description="what reads the stain")
+    nuclei: Literal["network", "classical"] = Field(
+        "network",
+        description="detector nuclei: by the network of resources, or by thresholds and watershed",
+    )
     vectors: str | dict[str, list[float]] | None = Field(
         None,
         description="pair of stains in resources/stains.yaml, or two named vectors of red, green and blue optical density",
@@ -81,6 +85,10 @@ class Stain(Section):
                     "",
                     "image: fluorescence",
                 )
+            graded = sorted(set(self.outcomes) - {"all"})
+            if self.detector == "nuclei" and self.vectors == "H-E" and graded:
+                message = "of nuclei in H&E, which has no chromogen, only all are counted"
+                yield Contradiction("outcomes", message, ", ".join(graded), "all")
             return
         if self.detector not in SHINING:
             allowed = ", ".join(SHINING)
