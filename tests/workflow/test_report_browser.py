@@ -185,6 +185,14 @@ def axe(tmp_path_factory):
         )
 
 
+def started(command, page):
+    """The browser with a home of its own."""
+    environment = os.environ | {"HOME": str(page.parent)}
+    return subprocess.run(
+        command, capture_output=True, text=True, encoding="utf-8", timeout=120, env=environment
+    )
+
+
 def look(browser, page, width=1300, probe=AUDIT + REPORT):
     """What the page says of itself once it is drawn."""
     text = page.read_text(encoding="utf-8")
@@ -203,10 +211,7 @@ def look(browser, page, width=1300, probe=AUDIT + REPORT):
         "--dump-dom",
         probed.as_uri(),
     ]
-    environment = os.environ | {"HOME": str(page.parent)}
-    done = subprocess.run(
-        command, capture_output=True, text=True, encoding="utf-8", timeout=120, env=environment
-    )
+    done = started(command, page)
     match = re.search(r'<pre id="seen">(.*?)</pre>', done.stdout, flags=re.S)
     assert match, done.stderr[-2000:]
     return json.loads(html.unescape(match[1]))
@@ -278,6 +283,17 @@ def test_a_referees_five_questions_are_answered_within_two_clicks(browser, page)
     assert "per arm would decide" in found["claims"]["C7-1"]["one"]
     # 3, one click: what was excluded, why, and whether blind.
     assert "Exclusions" in found["excluded"] and "broken" in found["excluded"]
+
+
+def test_paper_has_at_most_twelve_pages(browser, page):
+    file = page.with_name("paper.pdf")
+    options = ["--headless=new", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer"]
+    profile = f"--user-data-dir={page.parent / 'profile'}"
+    done = started([browser, *options, profile, f"--print-to-pdf={file}", page.as_uri()], page)
+    assert file.is_file(), done.stderr[-2000:]
+    # The tree of pages: its root counts them all.
+    counts = [int(n) for n in re.findall(rb"/Count (\d+)", file.read_bytes())]
+    assert 3 <= max(counts) <= 12
 
 
 def test_axe_finds_nothing(browser, page, axe):

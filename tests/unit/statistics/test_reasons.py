@@ -106,6 +106,13 @@ def test_exact_verdicts_say_how_their_margin_is_judged():
     assert "a permutation test cannot reach 0.05 here (floor 0.1)" in few["reason"]
 
 
+def test_a_supported_verdict_below_the_floor_of_permutations_says_what_it_rests_on():
+    arms = {"DRUG": [50.0, 55, 52], "POST": [90.0, 88, 93]}
+    found, _ = judged("mvd", arms, kinds=("superiority",), margin={"kind": "sd", "value": 0.8})
+    assert found["verdict"] == "supported"
+    assert "(floor 0.1), the verdict rests on the t distribution" in found["reason"]
+
+
 def test_blocks_that_are_added_up_unevenly_are_said():
     table, sheet = study({"bone_exp": {a: [*ys, 0, 1] for a, ys in YES.items()}})
     for uneven in (False, True):
