@@ -3,13 +3,15 @@
     python benchmarks/route_error.py null [STUDIES]
     python benchmarks/route_error.py unequal [STUDIES]
     python benchmarks/route_error.py planted [DRAWS]
+    python benchmarks/route_error.py signs [DRAWS]
 
 `null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of the
 condition or with one along a planted route, and tests routes with arms dealt anew. `unequal` draws animals of four arms (1, 6, 6, 3) in
 three blocks without any effect, and tests the route of one receptor between the arms of six, by 39 relabellings (p ≤ .05: none or one
 gain as large), of which those that cannot change this are left out. `planted` draws routes in the own table: a receptor,
 three factors that it reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
-genes at random. Prints the tables of docs/linkage.md.
+genes at random. `signs` draws the same and one of the shortest ways from the receptor to each factor, and gives the edges of
+signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
 """
 
 import sys
@@ -24,11 +26,12 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "workflow/scripts")
 from periomics.core.seeds import generator
 from periomics.genes.design import model_matrix
 from periomics.genes.tested import tested_genes
+from periomics.linkage.doubts import with_doubts
 from periomics.linkage.network import solve_pool
 from periomics.linkage.refits import gains, relabelled, route_tests
 from periomics.linkage.routes import changed_genes
 from periomics.linkage.signed import own_table
-from periomics.linkage.states import states_of
+from periomics.linkage.states import doubled, states_of, steps
 from periomics.study.settings.linkage import SignallingNetwork
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -85,6 +88,64 @@ def recall(draws):
                 )
             )
         print(f"| {share:g} | " + " | ".join(f"{v:.2f}" for v in np.mean(found, axis=0)) + " |")
+
+
+def way(receptor, factor, graph, rng):
+    """Pairs of nodes of one of the shortest ways from a receptor to a factor, both up."""
+    far = steps([(receptor, 1)], graph.behind, 6, {receptor})
+    here, pairs = (factor, 1), set()
+    while here != (receptor, 1):
+        before = [b for b in graph.before[here] if far.get(b) == far[here] - 1]
+        source = before[rng.integers(len(before))]
+        pairs.add((source[0], here[0]))
+        here = source
+    return pairs
+
+
+def signs(draws):
+    """Planted edges between receptor and factors that are found, with wrong signs in the table, without and with a price for them."""
+    print(
+        "| wrong signs | `doubt` | planted edges found | in any optimum | factors found | genes right | edges listed |"
+    )
+    print("|---|---|---|---|---|---|---|")
+    graph = doubled(EDGES)
+    targets = sorted(set(EDGES.loc[EDGES["layer"] == "transcription", "target"]))
+    inner = (EDGES["layer"] != "transcription").to_numpy()
+    for share in FLIPS:
+        for doubt in (0.0, 1.0):
+            rng, found = generator(20261130, "signs", str(share)), []
+            for _ in range(draws):
+                receptor, factors, genes = planted(rng)
+                route = set().union(*(way(receptor, f, graph, rng) for f in factors))
+                others = rng.choice([t for t in targets if t not in genes], len(genes) // 3)
+                given = genes | {str(o): float(rng.choice([-1, 1])) for o in others}
+                wrong = (rng.random(len(EDGES)) < share) & inner
+                table = EDGES.assign(sign=np.where(wrong, -EDGES["sign"], EDGES["sign"]))
+                table = table.drop_duplicates(["source", "sign", "target"])
+                pool = solve_pool(
+                    with_doubts(table, doubt),
+                    {receptor: 1},
+                    given,
+                    SETTINGS.beta,
+                    depth=6,
+                    limit=5,
+                    doubt=doubt,
+                )
+                pairs = [{(e[0], e[2]) for e in s.edges} for s in pool.solutions] or [set()]
+                states = pool.solutions[0].states if pool.solutions else {}
+                every = set().union(*pairs)
+                found.append(
+                    (
+                        np.mean([e in pairs[0] for e in route]),
+                        np.mean([e in every for e in route]),
+                        np.mean([states.get(f, 0) == 1 for f in factors]),
+                        np.mean([states.get(g, 0) == genes[g] for g in genes]),
+                        sum(t not in given for _, t in pairs[0]),
+                    )
+                )
+            told = np.mean(found, axis=0)
+            cells = " | ".join(f"{v:.2f}" for v in told[:-1])
+            print(f"| {share:g} | {doubt:g} | {cells} | {told[-1]:.1f} |", flush=True)
 
 
 def counts_of(genes, effect, rng):
@@ -207,4 +268,4 @@ def moved(counts, units, q):
 
 if __name__ == "__main__":
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    {"null": null, "unequal": unequal, "planted": recall}[sys.argv[1]](number)
+    {"null": null, "unequal": unequal, "planted": recall, "signs": signs}[sys.argv[1]](number)

@@ -1,12 +1,13 @@
 """Every optimum of small networks by trying all states: written from the definition, not from the model."""
 
 from collections import deque
-from itertools import product
+from itertools import combinations, product
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.linkage.doubts import with_doubts, without_doubts
 from periomics.linkage.network import solve_pool
 
 NETWORKS = 120
@@ -146,6 +147,59 @@ def test_objective_and_set_of_optima_of_200_networks_of_up_to_twelve_nodes():
         case = cases[len(optima) % len(cases)]
         optima += [n for n in [same_optima(*drawn_larger(rng, 10, 12), *case)] if n]
     assert sum(n > 1 for n in optima) > 40
+
+
+def cheapest_with_doubts(edges, inputs, measured, beta, depth, doubt):
+    """The least objective where any set of edges may carry against its sign, each for a price: every set is tried."""
+    edges = sorted({e for e in edges if e[0] != e[2] and e[2] not in inputs})
+    best = np.inf
+    for number in range(len(edges) + 1):
+        for other in combinations(edges, number):
+            turned = set(edges) | {(s, -g, t) for s, g, t in other}
+            found, _ = every_optimum_at_once(turned, inputs, measured, beta, depth)
+            best = min(best, found + doubt * number)
+        if doubt * number > best:
+            break
+    return best
+
+
+def test_edges_against_their_sign_cost_their_price():
+    """Networks of five nodes; genes without any way are left out of both."""
+    rng, used, solved = np.random.default_rng(14), 0, 0
+    while solved < 20:
+        names = ["R", "A", "B", "C", "D"]
+        ways = rng.choice(names, (6, 2))
+        edges = {(str(a), int(rng.choice([1, -1])), str(b)) for a, b in ways if a != b}
+        given = {str(v): float(rng.choice([-2, -1, 1, 2])) for v in rng.choice(names[1:], 2, False)}
+        beta, depth = float(rng.choice([0.1, 0.3])), int(rng.integers(2, 5))
+        doubt = float(rng.choice([0.25, 0.6]))
+        near = {v for v, _ in reached(edges, {"R": 1}, depth)}
+        given = {v: w for v, w in given.items() if v in near}
+        if not given:
+            continue
+        table = pd.DataFrame(sorted(edges), columns=["source", "sign", "target"])
+        table = with_doubts(table.assign(layer="signalling", evidence="memory"), doubt)
+        pool = solve_pool(table, {"R": 1}, given, beta, depth=depth, limit=1, doubt=doubt)
+        objective = cheapest_with_doubts(edges, {"R": 1}, given, beta, depth, doubt)
+        best = pool.solutions[0]
+        assert best.objective == pytest.approx(objective, abs=1e-6)
+        turned = set(best.edges) - edges
+        nodes = beta * len(best.states)
+        wrong = sum(abs(w) * abs(best.states.get(v, 0) - np.sign(w)) for v, w in given.items())
+        assert nodes + wrong + doubt * len(turned) == pytest.approx(objective, abs=1e-6)
+        used, solved = used + bool(turned), solved + 1
+    assert used > 5
+
+
+def test_genes_are_not_explained_by_turning_their_own_edge():
+    rows = [("R", 1, "F", "signalling", "memory"), ("F", 1, "G", "transcription", "memory")]
+    table = pd.DataFrame(rows, columns=["source", "sign", "target", "layer", "evidence"])
+    both = with_doubts(table, 0.1)
+    assert len(both) == 3
+    states = solve_pool(both, {"R": 1}, {"G": -2.0}, 0.1, depth=3, doubt=0.1).solutions[0].states
+    assert states == {"R": 1, "F": -1, "G": -1}
+    pd.testing.assert_frame_equal(without_doubts(both), table)
+    pd.testing.assert_frame_equal(with_doubts(table, 0), table)
 
 
 @pytest.mark.parametrize("depth", [None, 2, 3, 4])

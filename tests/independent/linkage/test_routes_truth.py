@@ -177,6 +177,21 @@ def test_p_and_shares_are_counts_of_gains():
             assert found.at[name, "p_adj"] == pytest.approx(value)
 
 
+def test_genes_chosen_loosely_are_told():
+    table = network(np.random.default_rng(5), nodes=5, edges=11)
+    for q, told in ((0.05, False), (0.2, True)):
+        found = route_tests(
+            table,
+            {RECEPTOR: 1},
+            {"B": 1.0},
+            settings(q=q, depth=3),
+            permuted=[{}] * 19,
+            topologies=[],
+            floor=1 / 20,
+        )
+        assert bool(found.at[0, "reason"]) == told and np.isfinite(found.at[0, "p"])
+
+
 def test_rewiring_keeps_edges_in_and_out_by_sign_and_layer():
     rng = np.random.default_rng(4)
     for _ in range(20):

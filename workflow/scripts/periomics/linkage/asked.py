@@ -9,6 +9,7 @@ import pandas as pd
 
 from periomics.core.results import read_result
 from periomics.genes.axes import SetTables
+from periomics.linkage.doubts import with_doubts
 from periomics.linkage.inverse import asked
 from periomics.linkage.signed import Signed, named_inputs, network_of
 from periomics.study.settings.linkage import SignallingNetwork
@@ -46,6 +47,7 @@ def asked_of(files: Mapping[str, str], settings: SignallingNetwork, species: str
     inputs, lost = named_inputs(given, network)
     weights, unweighted = _weights(settings.weights, network)
     edges, known, own = asked(network.edges, inputs, receptors, settings.but(weights=weights))
+    edges = with_doubts(edges, settings.doubt)
     return Asked(edges, known, own, receptors, (*notes, *lost, *unweighted))
 
 

@@ -19,7 +19,15 @@ import pulp
 
 from periomics.core.errors import PeriomicsError
 from periomics.core.solver import OPTIMAL, best_bound, choose_solver, solve
-from periomics.linkage.states import Edge, State, States, carrying, states_of, steps
+from periomics.linkage.states import (
+    Edge,
+    State,
+    States,
+    carrying,
+    edge_of,
+    states_of,
+    steps,
+)
 
 # Solutions as good as the best, up to rounding.
 TOLERANCE = 1e-6
@@ -67,8 +75,9 @@ class Pool:
 class Model(ABC):
     """What both forms share: the objective, one state per node, and a way on for every state that costs."""
 
-    def __init__(self, states: States, beta: float) -> None:
-        self.states, self.beta = states, float(beta)
+    def __init__(self, states: States, beta: float, doubt: float = 0.0) -> None:
+        self.states, self.beta, self.doubt = states, float(beta), float(doubt)
+        self.doubts: dict[tuple[Edge, int], pulp.LpVariable] = {}
         self.problem = pulp.LpProblem("signalling", pulp.LpMinimize)
         self.on = self._variables()
         self.problem.setObjective(
@@ -78,6 +87,9 @@ class Model(ABC):
             both = [self.on[s] for s in ((node, 1), (node, -1)) if s in self.on]
             self.problem += pulp.lpSum(both) <= 1
         self._connect()
+        if self.doubts:
+            price = self.doubt * pulp.lpSum(self.doubts.values())
+            self.problem.setObjective(self.problem.objective + price)
 
     @abstractmethod
     def _variables(self) -> dict[State, pulp.LpAffineExpression]:
@@ -109,10 +121,12 @@ class Model(ABC):
             if not self.cut_off(active):
                 break
         found = dict(self.states.inputs) | dict(active)
+        paid = {e for (e, _), use in self.doubts.items() if (pulp.value(use) or 0) > 0.5}
         objective = self.states.base(self.beta) + sum(
             self.states.cost(s, self.beta) for s in active
         )
-        return Solution(objective, found, carrying(self.states, found), status)
+        objective += self.doubt * len(paid)
+        return Solution(objective, found, carrying(self.states, found, paid), status)
 
     def forbid(self, solution: Solution) -> None:
         """Cut a solution off, so that the next one differs in at least one state."""
@@ -123,7 +137,8 @@ class Model(ABC):
 
 
 class Layered(Model):
-    """Within a limit of steps: a state stands at one step, behind an active state one step before."""
+    """Within a limit of steps: a state stands at one step, behind an active state one step before, or behind an edge against its
+    sign that is paid for."""
 
     def _variables(self) -> dict[State, pulp.LpAffineExpression]:
         most = self.states.depth or 0
@@ -140,15 +155,26 @@ class Layered(Model):
     def _connect(self) -> None:
         roots = set(self.states.roots)
         for (s, k), here in self.at.items():
-            parents = self.states.parents[s]
-            if k > 1 or not roots.intersection(parents):
-                before = [self.at[p, k - 1] for p in parents if (p, k - 1) in self.at]
-                self.problem += here <= pulp.lpSum(before)
+            near = [p for p in self.states.parents[s] if (p in roots) == (k == 1)]
+            near = [p for p in near if k == 1 or (p, k - 1) in self.at]
+            plain = [p for p in near if edge_of(p, s) not in self.states.against]
+            if k > 1 or not plain:
+                paid = [self._doubt(p, s, k) for p in near if p not in plain]
+                self.problem += here <= pulp.lpSum([*(self.at[p, k - 1] for p in plain), *paid])
             if self.costly(s):
                 after = [
                     self.at[c, k + 1] for c in self.states.children[s] if (c, k + 1) in self.at
                 ]
                 self.problem += here <= pulp.lpSum(after)
+
+    def _doubt(self, source: State, target: State, step: int) -> pulp.LpVariable:
+        """Whether an edge against its sign carries to a state at this step."""
+        edge = edge_of(source, target)
+        use = pulp.LpVariable(f"d{len(self.doubts)}", cat="Binary")
+        self.doubts[edge, step if target[1] > 0 else -step] = use
+        if step > 1:
+            self.problem += use <= self.at[source, step - 1]
+        return use
 
 
 class Connected(Model):
@@ -197,9 +223,13 @@ class Connected(Model):
         return sorted(gate)
 
 
-def model_of(states: States, beta: float) -> Model:
-    """The form that fits the limit."""
-    return Connected(states, beta) if states.depth is None else Layered(states, beta)
+def model_of(states: States, beta: float, doubt: float = 0.0) -> Model:
+    """The form that fits the limit; edges against their sign need one."""
+    if states.depth is not None:
+        return Layered(states, beta, doubt)
+    if states.against:
+        raise ValueError("edges against their sign need a limit of steps")
+    return Connected(states, beta)
 
 
 def solve_pool(
@@ -212,6 +242,7 @@ def solve_pool(
     limit: int = 50,
     solver_name: str = "HiGHS",
     weights: Mapping[str, float] | None = None,
+    doubt: float = 0.0,
 ) -> Pool:
     """All optima of the network up to `limit`, by cutting each off and solving again until the objective rises.
 
@@ -235,6 +266,8 @@ def solve_pool(
         HiGHS or CBC.
     weights
         Node → share of its cost that evidence takes off.
+    doubt
+        Cost of an edge against its sign, of those that `edges` marks so.
 
     Raises
     ------
@@ -244,7 +277,7 @@ def solve_pool(
     states = states_of(edges, inputs, measured, depth, weights)
     if not states.free:
         return Pool((), True, solver_name, notes=(NO_PATH,), edges=states.edges)
-    model, solver = model_of(states, beta), choose_solver(solver_name)
+    model, solver = model_of(states, beta, doubt), choose_solver(solver_name)
     found, complete, bound, notes = [model.solve(solver)], False, np.nan, []
     bound = best_bound(model.problem, found[0].objective)
     while len(found) < limit and found[0].status == OPTIMAL:

@@ -7,6 +7,7 @@ from collections.abc import Collection, Mapping
 import numpy as np
 import pandas as pd
 
+from periomics.linkage.doubts import without_doubts
 from periomics.linkage.inverse import ANY
 from periomics.linkage.reach import onward, reach_of
 from periomics.linkage.refits import ROUNDING, gains
@@ -57,7 +58,7 @@ def receptor_ranks(
         sign: gains(edges, dict.fromkeys(known, sign), genes, settings) if genes else {}
         for sign in sorted(set(inputs.values()))
     }
-    ahead, goals = onward(edges), goals_of(edges)
+    ahead, goals = onward(without_doubts(edges)), goals_of(edges)
     rows = []
     for receptor, sign in inputs.items():
         found = of_sign[sign]

@@ -19,6 +19,7 @@ from periomics.core.multiplicity import holm
 from periomics.core.solver import choose_solver
 from periomics.genes.design import model_matrix
 from periomics.genes.tested import tested_genes
+from periomics.linkage.doubts import with_doubts, without_doubts
 from periomics.linkage.network import Pool, edge_frequencies, model_of
 from periomics.linkage.routes import MOST_EDGES, changed_genes, optima
 from periomics.linkage.states import Doubled, States, doubled, states_of
@@ -37,6 +38,10 @@ MOST_UNEQUAL = 1.5
 MOST_SOLVED = 10
 # Level that a smallest possible p is held against.
 LEVEL = 0.05
+# Largest q up to which p holds where one arm varies three times as much as the other: at .2 it is at most .05 in .09 of studies
+# without a change (docs/linkage.md).
+MOST_Q = 0.05
+LOOSE = "genes chosen at q above 0.05: where one arm varies more, p is too small"
 
 
 def gain(
@@ -64,7 +69,7 @@ def gain(
 
 
 def _gain(states: States, genes: Genes, settings: SignallingNetwork) -> tuple[float, int]:
-    best = model_of(states, settings.beta).solve(choose_solver(settings.solver))
+    best = model_of(states, settings.beta, settings.doubt).solve(choose_solver(settings.solver))
     right = sum(best.states.get(g, 0) * w > 0 for g, w in genes.items())
     return max(0.0, states.base(settings.beta) - best.objective), right
 
@@ -194,6 +199,8 @@ def route_tests(
     if drawn and floor * len(inputs) > LEVEL:
         least = f"{floor * len(inputs):.2g} is the smallest p that this design can give after Holm"
         reason = f"{len(inputs)} receptors are too many: {least}"
+    if drawn and settings.q > MOST_Q:
+        reason = "; ".join(r for r in (reason, LOOSE) if r)
     if large:
         reason = "; ".join(r for r in (reason, too_large(edges, rivals.unsolved)) if r)
     rows = []
@@ -278,10 +285,14 @@ class Refitting:
             self.changed(of.units),
             settings,
             permuted=[self.changed(u) for u in many],
-            topologies=[rewired(self.edges, rng) for _ in range(self.networks_beside)],
+            topologies=[self._rewired(rng) for _ in range(self.networks_beside)],
             floor=floor,
             reason=reason,
         )
+
+    def _rewired(self, rng: np.random.Generator) -> pd.DataFrame:
+        """The table's own edges rewired; what may carry against its sign follows from them."""
+        return with_doubts(rewired(without_doubts(self.edges), rng), self.settings.doubt)
 
     def without_each(self, inputs: Mapping[str, int]) -> dict[str, Pool]:
         """Optima of the network without each unit of the contrasted arms."""

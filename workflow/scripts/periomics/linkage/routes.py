@@ -11,6 +11,7 @@ import pandas as pd
 
 from periomics.core.seeds import generator
 from periomics.core.solver import version_of
+from periomics.linkage.doubts import doubted
 from periomics.linkage.inverse import ANY
 from periomics.linkage.network import Pool, Solution, edge_frequencies, shuffled, solve_pool
 from periomics.linkage.signed import goals_of
@@ -21,6 +22,8 @@ SOLVER_COLUMNS = (
     "declared",
     "mode",
     "weights",
+    "doubt",
+    "against",
     "beta",
     "depth",
     "solver",
@@ -99,6 +102,7 @@ def optima(
         limit=limit,
         solver_name=settings.solver,
         weights=settings.weights,
+        doubt=settings.doubt,
     )
     return without_any(pool, beta) if ANY in inputs else pool
 
@@ -198,6 +202,8 @@ def solver_table(
         nothing, its note says from which one on something is.
     """
     measured, rows = {**genes, **(programmes or {})}, []
+    rows_against = edges.loc[doubted(edges), ["source", "sign", "target"]]
+    other = set(rows_against.itertuples(index=False, name=None))
     weights = ", ".join(f"{v} {w:g}" for v, w in sorted(settings.weights.items())) or "none"
     for factor in (1.0,) if len(edges) > MOST_EDGES else BETA_PATH:
         beta = settings.beta * factor
@@ -210,6 +216,8 @@ def solver_table(
                 "beta": beta,
                 "mode": settings.mode,
                 "weights": weights,
+                "doubt": settings.doubt,
+                "against": sum(e in other for e in best.edges) if best else 0,
                 "depth": settings.depth - (ANY in inputs),
                 "solver": found.solver,
                 "version": version_of(found.solver),

@@ -12,16 +12,20 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from periomics.linkage.doubts import doubted
+
 State = tuple[str, int]
 Edge = tuple[str, int, str]
 
 
 @dataclass(frozen=True)
 class Doubled:
-    """The states of all nodes of a network: `behind` a state those that follow from it, `before` it those that lead to it."""
+    """The states of all nodes of a network: `behind` a state those that follow from it, `before` it those that lead to it; `against`:
+    edges that carry against the table's sign."""
 
     behind: Mapping[State, tuple[State, ...]]
     before: Mapping[State, tuple[State, ...]]
+    against: frozenset[Edge] = frozenset()
 
 
 @dataclass(frozen=True)
@@ -44,6 +48,8 @@ class States:
         Most steps of a way; None without a limit.
     weights
         Node → share of its cost that evidence takes off.
+    against
+        Edges that carry against the table's sign, which has a price.
     """
 
     inputs: Mapping[str, int]
@@ -55,6 +61,7 @@ class States:
     children: Mapping[State, tuple[State, ...]]
     depth: int | None
     weights: Mapping[str, float] = field(default_factory=dict)
+    against: frozenset[Edge] = frozenset()
 
     @property
     def roots(self) -> tuple[State, ...]:
@@ -91,7 +98,10 @@ class States:
 
 def doubled(edges: pd.DataFrame) -> Doubled:
     """The states of a table of source, sign (+1, −1), target, without loops of one node: made once for many sets of genes."""
-    columns = (edges[c].tolist() for c in ("source", "sign", "target"))
+    columns = [edges[c].tolist() for c in ("source", "sign", "target")]
+    other = frozenset(
+        e for e, no in zip(zip(*columns, strict=True), doubted(edges), strict=True) if no
+    )
     behind: dict[State, list[State]] = {}
     before: dict[State, list[State]] = {}
     for s, g, t in sorted(set(zip(*columns, strict=True))):
@@ -99,7 +109,8 @@ def doubled(edges: pd.DataFrame) -> Doubled:
             for x in (1, -1):
                 behind.setdefault((s, x), []).append((t, x * int(g)))
                 before.setdefault((t, x * int(g)), []).append((s, x))
-    return Doubled(*({k: tuple(v) for k, v in side.items()} for side in (behind, before)))
+    onward, back = ({k: tuple(v) for k, v in side.items()} for side in (behind, before))
+    return Doubled(onward, back, other)
 
 
 def states_of(
@@ -153,7 +164,13 @@ def states_of(
         children={s: tuple(c for c in behind.get(s, ()) if c in free) for s in sorted(either)},
         depth=depth,
         weights=weights or {},
+        against=graph.against,
     )
+
+
+def edge_of(source: State, target: State) -> Edge:
+    """The edge from state to state."""
+    return source[0], source[1] * target[1], target[0]
 
 
 def steps(
@@ -177,10 +194,16 @@ def steps(
     return found
 
 
-def carrying(states: States, active: Mapping[str, int]) -> tuple[Edge, ...]:
-    """Edges of a solution that carry a signal: on a shortest way within what is active, from an input to a gene that it explains."""
-    on = set(active.items())
-    within = {s: tuple(c for c in states.children.get(s, ()) if c in on) for s in on}
+def carrying(
+    states: States, active: Mapping[str, int], paid: Collection[Edge] = ()
+) -> tuple[Edge, ...]:
+    """Edges of a solution that carry a signal: on a shortest way within what is active, from an input to a gene that it explains;
+    of those against their sign the ones that were `paid` for."""
+    on, shut = set(active.items()), states.against - set(paid)
+    within = {
+        s: tuple(c for c in states.children.get(s, ()) if c in on and edge_of(s, c) not in shut)
+        for s in on
+    }
     far = steps((r for r in states.roots if r in on), within)
     used = {
         s: [c for c in ways if far.get(c) == far[s] + 1] for s, ways in within.items() if s in far

@@ -53,6 +53,12 @@ class SignallingNetwork(Section):
     table_species: Species = Field("human", description="species of these two")
     depth: int = Field(6, ge=1, description="steps; longest path from receptor to gene")
     beta: float = Field(0.2, gt=0, description="cost of a node; a clear gene is worth 1 to 2")
+    doubt: float = Field(
+        0.0,
+        ge=0,
+        description="cost of an edge of signalling that carries against its sign in the table; 0: "
+        "none may",
+    )
     pool: int = Field(20, ge=1, le=50, description="most optima that are listed")
     nulls: int = Field(
         20, ge=0, description="shuffles of the genes' changes for the null frequency"
