@@ -15,6 +15,8 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 REGION = (0, 158, 115)
+# Text of a section's picture: µm per pixel.
+SCALE = "um_per_pixel"
 TILE = 380
 
 
@@ -41,6 +43,8 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
     for feature in features:
         _outline(draw, feature, factor, opened.offset)
     _scale_bar(draw, size, opened.pixel_um / shrink)
+    # Pictures of several sections are set beside each other at one scale.
+    image.info[SCALE] = f"{opened.pixel_um / shrink:.6g}"
     return image
 
 
@@ -93,10 +97,15 @@ def contact_sheet(tiles: Sequence[tuple[str, Image.Image | None]], columns: int 
 
 def save(image: Image.Image, path: str | Path) -> None:
     """Write a PNG, whole or not at all, with colours reduced to what fits into a report."""
+    from PIL.PngImagePlugin import PngInfo
+
     from periomics.core.files import atomic
 
+    told = PngInfo()
+    if scale := image.info.get(SCALE):
+        told.add_text(SCALE, scale)
     with atomic(path) as part:
-        image.save(part, compress_level=3)
+        image.save(part, format="PNG", compress_level=3, pnginfo=told)
 
 
 def blank(text: str) -> Image.Image:

@@ -14,6 +14,7 @@ from periomics.report.dots import arm_labels, dot_plot, last_time
 from periomics.report.drawing import Drawn
 from periomics.report.grids import Grid, grid
 from periomics.report.pictures import Picture
+from periomics.report.representative import representative
 from periomics.report.sources import Sources
 from periomics.report.words import (
     area_name,
@@ -90,6 +91,7 @@ class Page:
     facts: str
     pictures: Sequence[Picture]
     picture_note: str
+    representative: Sequence[Picture]
     first: Sequence[Plot]
     further: Sequence[Plot]
     tables: Sequence[Grid]
@@ -175,6 +177,7 @@ def _page(area, values, measurements, sources: Sources, pictures, figures: Path,
         facts=_facts(good),
         pictures=images,
         picture_note=note,
+        representative=representative(sources, ranked, figures) if area == "histology" else (),
         first=plots[:cut],
         further=plots[cut:],
         tables=tables,
