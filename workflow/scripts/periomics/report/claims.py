@@ -306,7 +306,7 @@ def _verdict(
         level=_level(row["level"]),
         p=p_value(row["p_adj"]),
         n=number(row["n_animals"]),
-        n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else own.n,
+        n_per_arm=str(found["n_per_arm"].iloc[0]) if len(found) else own.per_arm,
         own=own,
         natural="" if said(row["scale"]) == "identity" else _natural(found),
         margin=said(row["margin"]),

@@ -77,7 +77,7 @@ class Own:
         What the values of arms are.
     caution
         Where arms of unequal spread could have equal arithmetic means although the ratio excludes 1.
-    n
+    per_arm
         Units of every arm.
     """
 
@@ -89,7 +89,7 @@ class Own:
     brief: str = ""
     estimand: str = ""
     caution: str = ""
-    n: str = ""
+    per_arm: str = ""
 
 
 NOTHING = Own()
@@ -158,7 +158,7 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         brief=_brief(arms),
         estimand="; ".join(t for t in (*estimands, reason) if t),
         caution=caution,
-        n=", ".join(f"{a} {n}" for a, n in zip(names, arms["n"], strict=True)),
+        per_arm=", ".join(f"{a} {n}" for a, n in zip(names, arms["n"], strict=True)),
     )
 
 
