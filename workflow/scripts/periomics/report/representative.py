@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from periomics.core.files import atomic
 from periomics.report.pictures import QUALITY, Picture
@@ -99,15 +99,22 @@ def montage(chosen: Sequence[Chosen], results: Path, unit: str) -> Image.Image |
     sheet = Image.new("RGB", (width, HEAD + height + FOOT), "white")
     draw, x = ImageDraw.Draw(sheet), 0
     for one, image in zip(chosen, sized, strict=True):
-        draw.text((x, 2), f"{one.arm}  {one.animal_id}", fill="black", font_size=14)
-        draw.text((x, 18), f"{number(one.value)} {unit}", fill=(70, 70, 70), font_size=12)
+        draw.text((x, 1), f"{one.arm}  {one.animal_id}", fill="black", font=_font(14))
+        draw.text((x, 17), f"{number(one.value)} {unit}", fill=(70, 70, 70), font=_font(12))
         sheet.paste(image, (x, HEAD))
         x += image.width + GAP
     bar = next((b for b in BARS_UM if b / um <= width / 6), BARS_UM[-1])
     y = HEAD + height + 10
     draw.rectangle((0, y, bar / um, y + 4), fill="black")
-    draw.text((bar / um + 8, y - 6), f"{bar} µm, the same for all", fill="black", font_size=13)
+    draw.text((bar / um + 8, y - 6), f"{bar} µm, the same for all", fill="black", font=_font(13))
     return sheet
+
+
+def _font(size: int) -> ImageFont.FreeTypeFont:
+    """The font of the figures: that of the picture library has no µ and no ²."""
+    import matplotlib as mpl
+
+    return ImageFont.truetype(f"{mpl.get_data_path()}/fonts/ttf/DejaVuSans.ttf", size)
 
 
 def representative(sources: Sources, outcomes: Iterable[str], figures: Path) -> list[Picture]:
