@@ -58,6 +58,13 @@ def test_an_animal_without_a_picture_stands_for_none(study):
     assert arm.animal_id == "A1" and arm.median == 15.5
 
 
+def test_an_outcome_without_sections_and_an_arm_without_animals_choose_nothing(study):
+    animals, sections, folder = study
+    assert choose(animals, sections.iloc[:0], ["A", "B"], folder) == []
+    assert choose(animals, sections, ["C"], folder) == []
+    assert choose(animals.iloc[:0], sections.iloc[:0], ["A"], folder) == []
+
+
 def test_all_stand_at_one_scale(study):
     animals, sections, folder = study
     picture(folder, "B1", "b1", pixel_um=2.0, size=(300, 100))

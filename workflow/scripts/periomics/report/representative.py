@@ -63,7 +63,8 @@ def choose(
         names = shown["section_id"] + ("_" + shown["field_id"]).where(shown["field_id"] != "", "")
         files = "histology/" + shown["animal_id"] + "/sections/" + names + ".png"
         shown = shown.assign(name=names, file=files)
-        shown = shown[[(results / f).is_file() for f in shown["file"]]]
+        # A mask with an index: a list without rows would choose columns.
+        shown = shown[shown["file"].map(lambda f: (results / f).is_file()).astype(bool)]
         values = values[values.index.isin(shown["animal_id"])]
         if values.empty:
             continue
