@@ -120,8 +120,9 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 def representative(sources: Sources, outcomes: Iterable[str], figures: Path) -> list[Picture]:
     """A montage per outcome of sections, kept beside the figures with the table of what was chosen."""
-    values = sources.table("animals_values", ["outcome", "variant", "status", "value", "condition"])
-    columns = ["outcome", "variant", "modality", "section_id", "field_id", "value", "qc"]
+    common = ["animal_id", "outcome", "variant", "value"]
+    values = sources.table("animals_values", [*common, "status", "condition", "unit"])
+    columns = [*common, "modality", "section_id", "field_id", "qc"]
     rows = sources.table("measurements", columns)
     values = values[(values["status"] == "measured") & (values["variant"] == "")]
     good = (rows["qc"] == "pass") & rows["value"].notna()
