@@ -9,9 +9,10 @@ from periomics.report.answers import answers
 from periomics.report.claims import QUESTIONS, VERDICT_COLUMNS, claim_groups
 from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS
 from periomics.report.linked import ASSOCIATION_COLUMNS
-from periomics.report.own import ARM_COLUMNS, own_units
+from periomics.report.own import own_units
 from periomics.study.claims import CLAIM_KINDS
 from periomics.study.dictionary import load_dictionary
+from periomics.study.interface.arms import COLUMNS as ARM_COLUMNS
 
 PRIMARY = {
     "bvtv": "bone",

@@ -10,8 +10,9 @@ from report_study import DICTIONARY
 from periomics.report.answers import answers
 from periomics.report.claims import VERDICT_COLUMNS, claim_groups
 from periomics.report.estimates import CONTRAST_COLUMNS, RESCUE_COLUMNS
-from periomics.report.own import ARM_COLUMNS, own_units
+from periomics.report.own import own_units
 from periomics.study.dictionary import load_dictionary
+from periomics.study.interface.arms import COLUMNS as ARM_COLUMNS
 
 KNOWN = load_dictionary(DICTIONARY)
 UNITS = {"elac": "%", "mvd": "1/mm2", "neu": "1/mm2", "bone_exp": "0/1", "stage": "grade"}

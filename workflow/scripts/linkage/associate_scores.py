@@ -32,17 +32,16 @@ def main(snakemake):
     settings = Linkage.of(snakemake.params.settings, "linkage")
     dictionary = load_dictionary(snakemake.input.dictionary)
     measured = read_result(snakemake.input.outcomes)
-    sheet = read_sheet("animals", snakemake.input.animals)
-    animals = sheet.drop_duplicates("animal_id").set_index("animal_id")
+    sheet = read_sheet("animals", snakemake.input.animals).drop_duplicates("animal_id")
+    animals = sheet.set_index("animal_id")
     stained = pd.read_csv(snakemake.input.assays, sep="\t", dtype=str, keep_default_na=False)
     assay = stained.groupby("outcome")["gene_human"].agg(set).to_dict()
     scores = BulkScores.of(snakemake.params.scores, "bulk/scores")
-    sets = genes_behind(snakemake.input, scores)
-    pairs, n = [p.model_dump() for p in settings.pairs], settings.permutations
+    pairs, sets = [p.model_dump() for p in settings.pairs], genes_behind(snakemake.input, scores)
     known = {"dictionary": dictionary, "assay_genes": assay, "set_genes": sets}
-    drawn = {"seed": snakemake.params.seed, "n_permutations": n}
-    more = {"covariates": settings.covariates}
-    more["questions"] = {q.name: q.outcomes for q in settings.questions}
+    drawn = {"seed": snakemake.params.seed, "n_permutations": settings.permutations}
+    asked = {q.name: q.outcomes for q in settings.questions}
+    more = {"covariates": settings.covariates, "questions": asked}
     table = associate(measured, animals, pairs, **known, **drawn, **more)
     write_result(table, snakemake.output.associations)
     found = screen(measured, animals, pairs, **known, **drawn)
@@ -51,7 +50,7 @@ def main(snakemake):
     save(association_figure(measured, animals, table, dictionary), snakemake.output.figure)
     seen = view_table(measured, animals, dictionary, settings.views)
     write_result(seen, snakemake.output.views)
-    order = arm_order({"roles": snakemake.params.get("roles")}, sorted(set(animals["group"])))
+    order = arm_order({"roles": snakemake.params.roles}, sorted(set(animals["group"])))
     save(view_figure(seen, animals, order, dictionary), snakemake.output.views_figure)
     log.info("%d of %d sets and outcomes below .05", (found["p_adj"] < 0.05).sum(), len(found))
     log.info("%d pairs, smallest adjusted p %s", len(table), table["p_adj"].min())

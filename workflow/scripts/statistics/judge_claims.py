@@ -17,8 +17,8 @@ from periomics.statistics.claims.inputs import load, load_design
 from periomics.statistics.claims.judging import COLUMNS
 from periomics.statistics.claims.tipping import COLUMNS as TIPPING
 from periomics.statistics.claims.tipping import with_tipping
-from periomics.statistics.claims.typical import COLUMNS as ARMS
 from periomics.statistics.claims.typical import RECOVERED, arm_table, with_recovered
+from periomics.study.interface.arms import COLUMNS as ARMS
 
 
 def main(snakemake):

@@ -44,6 +44,8 @@ SAMPLE = 40_000
 # the first number of grey levels of it than between the first and the second below it.
 GLASS_OD = 0.03
 PEAK, BESIDE = 6, 18
+# Why a line has no threshold of its own.
+BEHIND = "what is stained does not stand above the tissue behind it"
 
 
 @dataclass(frozen=True)
@@ -54,9 +56,6 @@ class Sample:
     colours: np.ndarray
     clipped: float
     control: bool = False
-
-
-BEHIND = "what is stained does not stand above the tissue behind it"
 
 
 @dataclass(frozen=True)

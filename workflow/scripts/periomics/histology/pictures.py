@@ -10,13 +10,12 @@ from PIL import Image, ImageDraw
 
 from periomics.histology.sections import Opened
 from periomics.imaging.rois import COLOURS
+from periomics.study.interface.pictures import UM_PER_PIXEL
 
 if TYPE_CHECKING:
     from pathlib import Path
 
 REGION = (0, 158, 115)
-# Text of a section's picture: µm per pixel.
-SCALE = "um_per_pixel"
 TILE = 380
 
 
@@ -43,8 +42,7 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
     for feature in features:
         _outline(draw, feature, factor, opened.offset)
     _scale_bar(draw, size, opened.pixel_um / shrink)
-    # Pictures of several sections are set beside each other at one scale.
-    image.info[SCALE] = f"{opened.pixel_um / shrink:.6g}"
+    image.info[UM_PER_PIXEL] = f"{opened.pixel_um / shrink:.6g}"
     return image
 
 
@@ -102,8 +100,8 @@ def save(image: Image.Image, path: str | Path) -> None:
     from periomics.core.files import atomic
 
     told = PngInfo()
-    if scale := image.info.get(SCALE):
-        told.add_text(SCALE, scale)
+    if scale := image.info.get(UM_PER_PIXEL):
+        told.add_text(UM_PER_PIXEL, scale)
     with atomic(path) as part:
         image.save(part, format="PNG", compress_level=3, pnginfo=told)
 

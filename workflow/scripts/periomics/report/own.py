@@ -28,30 +28,14 @@ from periomics.report.words import (
 )
 from periomics.study.claims import ALL_OF
 from periomics.study.dictionary import direction_of
+from periomics.study.interface.arms import GEOMETRIC, MEAN, MEDIAN, SHARE, TYPICAL
 
-ARM_COLUMNS = (
-    "contrast",
-    "outcome",
-    "variant",
-    "time",
-    "arm",
-    "n",
-    "value",
-    "lower",
-    "upper",
-    "level",
-    "unit",
-    "estimand",
-    "scale",
-    "sd",
-    "reason",
-)
-LOGS, GEOMETRIC, SHARE, MEDIAN = ("log", "count"), "geometric mean", "share of animals", "median"
+LOGS = ("log", "count")
 # What the value of an arm is called where it stands, by its estimand in statistics/arms.tsv.
 ESTIMANDS = {
     GEOMETRIC: "geometric means, typical animals",
-    "typical animal": "typical animals: means of logits taken back",
-    "arithmetic mean": "arithmetic means",
+    TYPICAL: "typical animals: means of logits taken back",
+    MEAN: "arithmetic means",
     MEDIAN: "medians; compared by ranks",
     SHARE: "shares of animals, from counts",
 }

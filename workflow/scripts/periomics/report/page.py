@@ -35,13 +35,14 @@ from periomics.report.measured import measured_figure
 from periomics.report.methods import as_markdown, blinding, methods, software
 from periomics.report.modality import VALUE_COLUMNS, pages
 from periomics.report.moved import changes_of
-from periomics.report.own import ARM_COLUMNS, own_units
+from periomics.report.own import own_units
 from periomics.report.pictures import PLACES, STUDY_PICTURES, Picture, embedded, find, svg_address
 from periomics.report.planning import next_study
 from periomics.report.robustness import index_forms, losses
 from periomics.report.sources import Sources
 from periomics.report.words import counted
 from periomics.study.arms import arm_order
+from periomics.study.interface.arms import COLUMNS as ARM_COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
 # What the template asks for, where a study or its record does not say it.

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import base64
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,9 +10,11 @@ import pandas as pd
 from PIL import Image, ImageDraw, ImageFont
 
 from periomics.core.files import atomic
-from periomics.report.pictures import QUALITY, Picture
+from periomics.core.results import write_result
+from periomics.report.pictures import Picture, embed
 from periomics.report.sources import Sources
 from periomics.report.words import known, number, unit_words
+from periomics.study.interface.pictures import UM_PER_PIXEL
 
 # Width of a montage, space between its sections, and height of the lines above and of the bar below them, in pixels.
 WIDTH, GAP, HEAD, FOOT = 1500, 8, 34, 34
@@ -82,7 +82,7 @@ def montage(chosen: Sequence[Chosen], results: Path, unit: str) -> Image.Image |
     images = []
     for one in chosen:
         with Image.open(results / one.file) as opened:
-            scale = float(opened.info.get("um_per_pixel", 0))
+            scale = float(opened.info.get(UM_PER_PIXEL, 0))
             images.append((opened.convert("RGB"), scale))
     if not images or any(scale <= 0 for _, scale in images):
         return None
@@ -145,9 +145,6 @@ def _kept(sheet: Image.Image, chosen: Sequence[Chosen], symbol: str, path: Path)
     file = path.with_name(f"{path.name}.png")
     with atomic(file) as part:
         sheet.save(part, format="PNG")
-    with atomic(path.with_name(f"{path.name}.tsv")) as part:
-        pd.DataFrame(chosen).to_csv(part, sep="\t", index=False, lineterminator="\n")
-    packed = io.BytesIO()
-    sheet.save(packed, "JPEG", quality=QUALITY, subsampling=0, optimize=True)
-    uri = f"data:image/jpeg;base64,{base64.b64encode(packed.getvalue()).decode()}"
-    return Picture(symbol, "", uri, sheet.width, sheet.height, file=file.name)
+    write_result(pd.DataFrame(chosen), path.with_name(f"{path.name}.tsv"))
+    uri, width, height = embed(file, sheet.width)
+    return Picture(symbol, "", uri, width, height, file=file.name)

@@ -17,30 +17,11 @@ from periomics.statistics.kernels.binary import clopper_pearson
 from periomics.statistics.kernels.contrasts import interval
 from periomics.statistics.kernels.discrete import Shares, share_rescue
 from periomics.statistics.kernels.rescue import fieller
+from periomics.study.interface.arms import COLUMNS, GEOMETRIC, MEAN, MEDIAN, SHARE, TYPICAL
 
-COLUMNS = (
-    "contrast",
-    "outcome",
-    "variant",
-    "time",
-    "time_unit",
-    "arm",
-    "n",
-    "value",
-    "lower",
-    "upper",
-    "level",
-    "unit",
-    "estimand",
-    "scale",
-    "sd",
-    "reason",
-)
 RECOVERED = ("R", "R_lower", "R_upper")
 # What the value of an arm is, by the scale that animals are compared on.
-GEOMETRIC, TYPICAL, MEAN = "geometric mean", "typical animal", "arithmetic mean"
 ESTIMANDS = {"log": GEOMETRIC, "count": GEOMETRIC, "logit": TYPICAL, "identity": MEAN}
-MEDIAN, SHARE = "median", "share of animals"
 BETWEEN_UNITS = "between units: the comparison is made within them"
 
 

@@ -1,1 +1,1 @@
-"""Columns of result tables that an area writes and the report reads: each list stands here only."""
+"""What an area writes and the report reads, columns and names: each stands here only."""
