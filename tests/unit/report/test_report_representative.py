@@ -1,12 +1,16 @@
 """Sections that stand for their arm: chosen by the rule, at one scale, and never one that is held back."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pandas as pd
 import pytest
 from PIL import Image
 from PIL.PngImagePlugin import PngInfo
+from report_study import DICTIONARY
 
-from periomics.report.representative import HEAD, choose, montage, nearest
+from periomics.report.representative import HEAD, choose, montage, nearest, representative
+from periomics.study.dictionary import load_dictionary
 
 
 def picture(folder, animal, section, pixel_um=1.0, size=(300, 200), scale=True):
@@ -82,6 +86,32 @@ def test_all_stand_at_one_scale(study):
     black = (sheet[HEAD + first + 12] == 0).all(axis=1)
     bar, um = int(np.argmin(black)), 200 / first
     assert any(abs(bar * um - length) < 2 * um for length in (50, 100, 200))
+
+
+def test_of_several_times_the_last_one_is_shown(study):
+    animals, sections, folder = study
+    later = animals.assign(value=animals["value"].iloc[::-1].to_numpy())
+    values = pd.concat([animals.assign(time=7.0), later.assign(time=28.0)])
+    rows = pd.concat([sections.assign(time=7.0), sections.assign(time=28.0)])
+    rows = rows.assign(outcome="mvd", variant="", modality="histology", qc="pass")
+    rows.loc[rows["time"] == 28.0, "section_id"] += "-late"
+    for row in rows[rows["time"] == 28.0].itertuples():
+        picture(folder, row.animal_id, f"{row.section_id}_{row.field_id}".rstrip("_"))
+    values = values.assign(
+        outcome="mvd", variant="", status="measured", unit="1/mm2", dose=np.nan, time_unit="d"
+    )
+    given = {"animals_values": values, "measurements": rows}
+    sources = SimpleNamespace(
+        table=lambda name, columns: given[name],
+        arms=["A", "B"],
+        results=folder,
+        dictionary=load_dictionary([DICTIONARY]),
+    )
+    assert len(representative(sources, ["mvd"], folder / "figures")) == 1
+    chosen = pd.read_csv(folder / "figures" / "sections_mvd.tsv", sep="\t")
+    assert chosen["section"].str.contains("-late").all()
+    # Late values of A1, A2, A3 are 6, 4 and 30: the median is that of A1; of B1, B2 2 and 1, the lower of two.
+    assert list(chosen["animal_id"]) == ["A1", "B2"]
 
 
 def test_pictures_without_a_scale_are_no_montage(study):

@@ -11,6 +11,7 @@ from PIL import Image, ImageDraw, ImageFont
 
 from periomics.core.files import atomic
 from periomics.core.results import write_result
+from periomics.report.dots import last_time
 from periomics.report.pictures import Picture, embed
 from periomics.report.sources import Sources
 from periomics.report.words import known, number, unit_words
@@ -119,9 +120,10 @@ def _font(size: int) -> ImageFont.FreeTypeFont:
 
 
 def representative(sources: Sources, outcomes: Iterable[str], figures: Path) -> list[Picture]:
-    """A montage per outcome of sections, kept beside the figures with the table of what was chosen."""
-    common = ["animal_id", "outcome", "variant", "value"]
-    values = sources.table("animals_values", [*common, "status", "condition", "unit"])
+    """A montage per outcome of sections, at the last time of several, kept beside the figures with the table of what was chosen."""
+    common = ["animal_id", "outcome", "variant", "value", "time"]
+    more = ["status", "condition", "dose", "time_unit", "unit"]
+    values = sources.table("animals_values", [*common, *more])
     columns = [*common, "modality", "section_id", "field_id", "qc"]
     rows = sources.table("measurements", columns)
     values = values[(values["status"] == "measured") & (values["variant"] == "")]
@@ -130,6 +132,9 @@ def representative(sources: Sources, outcomes: Iterable[str], figures: Path) -> 
     out: list[Picture] = []
     for outcome in outcomes:
         own, parts = (t[t["outcome"] == outcome] for t in (values, rows))
+        own, repeated = last_time(own)
+        if repeated:
+            parts = parts[parts["time"] == own["time"].iloc[0]]
         chosen = choose(own, parts, sources.arms, sources.results)
         if len(chosen) < 2 or len(out) == MOST:
             continue
