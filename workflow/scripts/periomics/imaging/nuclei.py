@@ -17,13 +17,6 @@ _LIKELY = 0.4
 _ROUNDS = 3  # at most, to find the size of nuclei in a picture
 
 
-def shining(values: np.ndarray) -> np.ndarray:
-    """The network's view of a fluorescence channel: the range of the picture, and its square root for dim nuclei."""
-    low, high = np.percentile(values, (1, 99.8))
-    x = np.clip((values.astype(np.float32) - low) / max(high - low, 1e-6), 0, 1.2)
-    return np.stack([x, np.sqrt(x)], axis=-1).astype(np.float32)
-
-
 def absorbing(rgb: np.ndarray, white: Sequence[float]) -> np.ndarray:
     """The network's view of a bright field: roots of the optical density of red, green and blue over the white point, since
     the blue of H-DAB is pale beside the brown."""
@@ -32,22 +25,22 @@ def absorbing(rgb: np.ndarray, white: Sequence[float]) -> np.ndarray:
 
 
 def find(
-    network: Network, view: np.ndarray, size_px: float, *, fixed: bool = False, tile: int = 1024
+    network: Network, view: np.ndarray, size_px: float, *, tile: int = 1024
 ) -> tuple[np.ndarray, float]:
     """Labels of nuclei, 1..N, and the size (diameter in pixels of the picture) that they were looked for at.
 
     Parameters
     ----------
     view
-        Of `shining` or `absorbing`.
+        Of `absorbing`.
     size_px
-        Usual diameter of a nucleus; the picture's own takes its place, in at most three rounds, unless it is `fixed`.
+        Usual diameter of a nucleus; the picture's own takes its place, in at most three rounds.
     """
     size = size_px
     for left in range(_ROUNDS - 1, -1, -1):
         labels = _at(network, view, size, tile)
         usual = usual_diameter(labels)
-        if fixed or not left or not usual or 0.75 < usual / size < 1.33:
+        if not left or not usual or 0.75 < usual / size < 1.33:
             break
         size = float(np.clip(usual, size / 2, size * 2))
     return labels, size
