@@ -77,7 +77,9 @@ def test_the_first_screen_warns_of_exclusions_that_were_not_blind():
     assert blind.warning == "" and blind.table is not None
     calm = left_out(sources(beside_all(judged(), judged())))
     assert calm.line == "3 exclusions; no verdict differs with nothing left out." and not calm.table
-    assert left_out(sources(both, EXCLUSIONS.iloc[:0])).line == ""
+    none = left_out(sources(both, EXCLUSIONS.iloc[:0]))
+    assert none.line == "Nothing was excluded or held back."
+    assert none.warning == none.held == "" and none.table is None
 
 
 def test_the_first_screen_names_what_is_held_back_until_it_is_confirmed():
