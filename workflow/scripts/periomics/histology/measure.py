@@ -9,7 +9,18 @@ from typing import Any
 import pandas as pd
 
 from periomics.core.quality import Fact
-from periomics.histology import area, lacunae, laminin, neutrophils, nuclei, quality, vessels
+from periomics.histology import (
+    area,
+    contact,
+    labels,
+    lacunae,
+    laminin,
+    neutrophils,
+    nuclei,
+    osteoclasts,
+    quality,
+    vessels,
+)
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Readout, prepare
 from periomics.histology.sections import Opened, section_name
@@ -23,6 +34,9 @@ DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "lacunae": (lacunae.Options, lacunae.measure),
     "laminin": (laminin.Options, laminin.measure),
     "area": (area.Options, area.measure),
+    "osteoclasts": (osteoclasts.Options, osteoclasts.measure),
+    "contact": (contact.Options, contact.measure),
+    "labels": (labels.Options, labels.measure),
 }
 # Results of a detector by the key of `outcomes:` in the config, with the outcome that is written by default.
 RESULTS = {
@@ -45,6 +59,9 @@ RESULTS = {
         "thickness": "",
     },
     "area": {"share": ""},
+    "osteoclasts": osteoclasts.DEFAULTS,
+    "contact": contact.DEFAULTS,
+    "labels": labels.DEFAULTS,
 }
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
 OBJECT_COLUMNS = (

@@ -21,12 +21,22 @@ RULES = {
     "lacunae": ("half_maximum", "half_median"),
     "area": ("two_levels", "otsu"),
     "laminin": ("two_levels", "otsu"),
+    "contact": ("two_levels", "otsu"),
 }
 FIXED_OD = 0.2
 # Detectors that look at the other stain as well.
-USES_SECOND = ("neutrophils", "nuclei", "lacunae")
+USES_SECOND = ("neutrophils", "nuclei", "lacunae", "osteoclasts", "labels")
+# Pair of stains where it is not haematoxylin and DAB.
+VECTORS = {"lacunae": "H-E", "osteoclasts": "H-TRAP"}
 # Region in which a detector measures, where it is not the tissue around the implant.
-ROI = {"nuclei": "pie", "lacunae": "bone", "laminin": "interface"}
+ROI = {
+    "nuclei": "pie",
+    "lacunae": "bone",
+    "laminin": "interface",
+    "osteoclasts": "tissue",
+    "contact": "bone_region",
+    "labels": "bone_region",
+}
 
 
 class Options(Protocol):
@@ -119,7 +129,7 @@ def _one(
     first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
     if shines:
         first = second = "two_levels"
-    vectors = stain.vectors or ("H-E" if stain.detector == "lacunae" else "H-DAB")
+    vectors = stain.vectors or VECTORS.get(stain.detector, "H-DAB")
     return StainSettings(
         stain=name,
         detector=stain.detector,

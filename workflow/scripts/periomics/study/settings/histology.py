@@ -9,9 +9,19 @@ from pydantic import Field
 
 from periomics.study.settings.section import Contradiction, Section
 
-Detector = Literal["vessels", "neutrophils", "nuclei", "lacunae", "laminin", "area"]
+Detector = Literal[
+    "vessels",
+    "neutrophils",
+    "nuclei",
+    "lacunae",
+    "laminin",
+    "area",
+    "osteoclasts",
+    "contact",
+    "labels",
+]
 # Detectors that read fluorescence too.
-SHINING = ("vessels", "neutrophils", "laminin", "area")
+SHINING = ("vessels", "neutrophils", "laminin", "area", "labels")
 DETECTORS: tuple[str, ...] = get_args(Detector)
 ThresholdRule = Literal[
     "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"

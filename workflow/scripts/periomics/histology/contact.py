@@ -1,0 +1,148 @@
+"""Ground sections: bone against the implant (BIC) and bone between its threads or in a ring around it (BA/TA)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from periomics.core.quality import Fact
+from periomics.histology import edges
+from periomics.histology.detection import (
+    Of,
+    Prepared,
+    Readout,
+    area_share,
+    fill_holes,
+    keep_labels,
+    label,
+    level_text,
+    measurement,
+    object_table,
+)
+from periomics.histology.settings import outcome_name
+from periomics.imaging.rois import outlines, polygon_mask
+
+DEFAULTS = {"contact": "bic", "threads": "baf", "ring": ""}
+NO_IMPLANT = f"no outline of an annotation {edges.IMPLANT!r} in the region"
+# Less than this of the light of glass in all three channels is black: metal, its shadow, a torn edge.
+BLACK = 0.1
+# Bone is drawn where a person could point at it.
+DRAWN_UM2 = 200.0
+
+
+@dataclass(frozen=True)
+class Options:
+    """skip_um and contact_um: bone counts as contact where it lies between these distances of the annotated outline; ring_um: width
+    of the ring of BA/TA; smallest_um2: stained parts below are no bone; hole_um2: smaller holes in it (lacunae) are bone;
+    black_percent: where more of the outline has nothing but black before it, the section is held back."""
+
+    skip_um: float = 1.0
+    contact_um: float = 5.0
+    ring_um: float = 500.0
+    smallest_um2: float = 200.0
+    hole_um2: float = 400.0
+    black_percent: float = 10.0
+
+
+def find(prepared: Prepared, options: Options, factor: float = 1.0) -> np.ndarray:
+    """Bone of the whole image: stained parts of a least size, with their lacunae; black is none."""
+    stained = (prepared.target >= prepared.threshold * factor) & ~black(prepared)
+    filled = fill_holes(stained & ~prepared.opened.implant, options.hole_um2, prepared.pixel_um)
+    parts = label(filled & ~prepared.opened.implant)
+    size = np.bincount(parts.ravel()) * prepared.pixel_um**2
+    return keep_labels(parts, size >= options.smallest_um2) > 0
+
+
+def black(prepared: Prepared) -> np.ndarray:
+    """Pixels that let almost no light through, which no stain says anything of."""
+    dark: np.ndarray = prepared.opened.rgb < BLACK * np.asarray(prepared.white)
+    return np.all(dark, axis=-1)
+
+
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
+    """Contact `bic`: share (%) of the implant's outline inside the region with bone before it, at right angles; bone area over the
+    area between the threads `baf`, which is what the convex outline of an annotated implant adds to it, and where it is named
+    in the ring of `ring_um` around it.
+
+    At twice the distance contact is given too, as variant, so that the choice of the distance is seen.
+    """
+    bone = find(prepared, options, factor)
+    line = edges.edge(prepared.opened, edges.polygons(prepared.opened, edges.IMPLANT))
+    line = edges.within(line, prepared, options.contact_um)
+    names = {k: outcome_name(prepared.settings, k, v) for k, v in DEFAULTS.items()}
+    stain = level_text(prepared, prepared.threshold * factor)
+    rows = []
+    if name := names["contact"]:
+        rows.append(_contact(prepared, options, (line, bone), name, variant, stain))
+        if not variant:
+            wide = 2 * options.contact_um
+            said = f"contact={wide:g}um"
+            rows.append(_contact(prepared, options, (line, bone), name, said, stain, far_um=wide))
+    if variant:
+        return Readout(rows)
+    rows += _areas(prepared, options, bone, names, stain)
+    labels = label(bone & prepared.opened.region)
+    size = np.bincount(labels.ravel()) * prepared.pixel_um**2
+    labels = keep_labels(labels, size >= max(options.smallest_um2, DRAWN_UM2))
+    objects = object_table(labels, prepared, od=prepared.target)
+    objects["counted"], objects["class"] = True, "positive"
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    return Readout(rows, objects, shapes, [_dark(prepared, options, line)])
+
+
+def _contact(
+    prepared: Prepared,
+    options: Options,
+    found: tuple[edges.Edge, np.ndarray],
+    name: str,
+    variant: str,
+    stain: str,
+    far_um: float = 0.0,
+) -> dict[str, object]:
+    line, bone = found
+    far = far_um or options.contact_um
+    touched = line.away(bone, _band(prepared, options.skip_um, far)).any(axis=1)
+    whole, part = float(line.length.sum()) / 1000, float(line.length[touched].sum()) / 1000
+    method = f"{stain}, {options.skip_um:g} to {far:g} um before the outline"
+    of, value = Of(part, whole, "mm"), 100 * part / whole if whole else 0
+    roi, n = prepared.settings.roi, int(whole > 0)
+    row = measurement(name, roi, value, "%", of, n_sub=n, method=method, variant=variant)
+    return row if whole else row | {"qc_reason": NO_IMPLANT}
+
+
+def _band(prepared: Prepared, near_um: float, far_um: float) -> np.ndarray:
+    """Distances in pixels, half a pixel apart."""
+    return np.arange(near_um / prepared.pixel_um, far_um / prepared.pixel_um + 0.25, 0.5)
+
+
+def _areas(
+    prepared: Prepared, options: Options, bone: np.ndarray, names: dict[str, str], stain: str
+) -> list[dict[str, object]]:
+    opened, pixel2 = prepared.opened, prepared.pixel_um**2
+    hulls = [p.convex_hull for p in edges.polygons(opened, edges.IMPLANT)]
+    near = edges.to_metal(prepared) <= options.ring_um
+    parts = {
+        "threads": (polygon_mask(hulls, bone.shape, opened.scale, opened.offset), "the threads"),
+        "ring": (near, f"{options.ring_um:g} um around the implant"),
+    }
+    rows = []
+    for key, (mask, where) in parts.items():
+        if name := names[key]:
+            tissue = mask & opened.region
+            area, part = (float(m.sum()) * pixel2 for m in (tissue, tissue & bone))
+            method = f"{stain}, within {where}"
+            roi = prepared.settings.roi
+            row = area_share(name, roi, part, area, n_sub=int(area > 0), method=method)
+            rows.append(row if hulls else row | {"qc_reason": NO_IMPLANT})
+    return rows
+
+
+def _dark(prepared: Prepared, options: Options, line: edges.Edge) -> Fact:
+    """Share of the outline before which all is black: it was drawn inside the metal, or lies under its shadow."""
+    band = line.away(black(prepared), _band(prepared, options.skip_um, options.contact_um))
+    whole = float(line.length.sum())
+    share = 100 * float(line.length[band.all(axis=1)].sum()) / whole if whole else 0.0
+    return Fact("implant's outline with only black before it", share, "%", options.black_percent)

@@ -1,0 +1,187 @@
+"""Cells on bone (osteoclasts by TRAP): number and covered surface over the bone's outline, detached ones apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from periomics.core.quality import Fact
+from periomics.histology import edges
+from periomics.histology.detection import (
+    Of,
+    Prepared,
+    Readout,
+    close_gaps,
+    counted,
+    density,
+    fill_holes,
+    keep_labels,
+    label,
+    level_text,
+    measurement,
+    object_table,
+    opening,
+)
+from periomics.histology.neutrophils import split_touching
+from periomics.histology.settings import outcome_name
+from periomics.imaging.rois import outlines
+
+NO_BONE = f"no outline of an annotation {edges.BONE!r} in the region"
+# Outlines that lie this close to where the region ends are its cut, not a surface; so many bodies a share is told of.
+CUT_UM, LEAST_BODIES = 2.0, 8
+DEFAULTS = {"perimeter": "noc", "surface": "ocs", "detached": "noc_det", "density": ""}
+
+
+@dataclass(frozen=True)
+class Options:
+    """smallest_um2 of a cell; gap_um: stained parts closer are one cell; cell_um: cells are split at this usual diameter, 0 for not
+    (osteoclasts have no usual shape); nucleus_um: usual diameter of nuclei; smallest_nucleus_um2; least_nuclei that a cell off the
+    bone, and nuclei_on_bone that one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
+    that it covers; implant_um: outline that close to the implant is its own side; bare_percent: where more of the stained bodies
+    show no nucleus, the counterstain is not seen and the section is held back."""
+
+    smallest_um2: float = 60.0
+    gap_um: float = 2.0
+    cell_um: float = 0.0
+    nucleus_um: float = 6.0
+    smallest_nucleus_um2: float = 6.0
+    least_nuclei: int = 3
+    nuclei_on_bone: int = 3
+    contact_um: float = 2.0
+    touch_um: float = 3.0
+    implant_um: float = 20.0
+    bare_percent: float = 60.0
+
+
+@dataclass(frozen=True)
+class Site:
+    """The bone's outline: length (µm) of each point, whether it faces the implant, and the label of the cell on it (0: none)."""
+
+    length: np.ndarray
+    metal: np.ndarray
+    cell: np.ndarray
+
+
+def find(prepared: Prepared, options: Options, factor: float = 1.0) -> np.ndarray:
+    """Labels of stained cells with the nuclei that they enclose, in the whole image."""
+    pixel = prepared.pixel_um
+    stained = (prepared.target >= prepared.threshold * factor) & ~prepared.opened.implant
+    nucleus = np.pi * options.nucleus_um**2 / 4
+    body = fill_holes(close_gaps(stained, options.gap_um, pixel), 2 * nucleus, pixel)
+    body = opening(body, options.gap_um / 2, pixel)
+    labels = split_touching(body, options.cell_um, pixel) if options.cell_um else label(body)
+    return keep_labels(labels, np.bincount(labels.ravel()) * pixel**2 >= options.smallest_um2)
+
+
+def nuclei_of(prepared: Prepared, labels: np.ndarray, options: Options) -> np.ndarray:
+    """How many nuclei of the counterstain lie in each label, (N,)."""
+    pixel = prepared.pixel_um
+    blue = opening((prepared.other >= prepared.second) & (labels > 0), 0.5, pixel)
+    parts = split_touching(blue, options.nucleus_um, pixel)
+    size = np.bincount(parts.ravel()) * pixel**2
+    parts = keep_labels(parts, size >= options.smallest_nucleus_um2)
+    n = int(labels.max())
+    pairs = np.unique(
+        parts[parts > 0].astype(np.int64) * (n + 1) + labels[parts > 0], return_counts=True
+    )
+    table = pd.DataFrame({"nucleus": pairs[0] // (n + 1), "cell": pairs[0] % (n + 1)})
+    owner = table.assign(n=pairs[1]).sort_values("n").groupby("nucleus")["cell"].last()
+    return np.bincount(owner, minlength=n + 1)[1:]
+
+
+def site(prepared: Prepared, labels: np.ndarray, options: Options) -> Site:
+    """What lies on the bone's outline within the region, without what the region or the picture cuts."""
+    opened, pixel = prepared.opened, prepared.pixel_um
+    line = edges.edge(opened, edges.polygons(opened, edges.BONE))
+    line = edges.within(line, prepared, CUT_UM)
+    away = np.arange(0.5, options.contact_um / pixel + 0.75, 0.5)
+    seen = line.away(labels, away)
+    first = seen[np.arange(len(seen)), (seen > 0).argmax(axis=1)]
+    metal = line.away(edges.to_metal(prepared), np.zeros(1))[:, 0] <= options.implant_um
+    return Site(line.length, metal, first)
+
+
+def measure(
+    prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
+) -> Readout:
+    """Cells on bone over the bone's outline `noc` (1/mm), outline that they cover `ocs` (%), detached cells over all `noc_det` (%),
+    and, where it is named, cells over the region's area (1/mm²; cultures without bone).
+
+    A cell is a stained body with enough nuclei. The outline is that of the annotations `bone`, inside the region; what faces
+    the implant is apart, as variant `side=implant`. Cells that the picture's sides cut are no number, but cover.
+    """
+    labels = find(prepared, options, factor)
+    there = site(prepared, labels, options)
+    table = object_table(labels, prepared, od=prepared.target)
+    n = len(table)
+    table["nuclei"] = nuclei_of(prepared, labels, options)
+    covered = [
+        np.bincount(there.cell[k], there.length[k], minlength=n + 1)[1:]
+        for k in (~there.metal, there.metal)
+    ]
+    table["length_um"] = sum(covered)
+    touches = table["length_um"] >= options.touch_um
+    enough = np.where(touches, options.nuclei_on_bone, options.least_nuclei)
+    cell = table["nuclei"].to_numpy() >= enough
+    table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame) & cell
+    table["class"] = np.select(
+        [~table["counted"] & cell, cell & touches, cell],
+        ["excluded", "positive", "detached"],
+        "uncertain",
+    )
+    told = level_text(prepared, prepared.threshold * factor)
+    told += f", at least {options.nuclei_on_bone} nuclei on bone, {options.least_nuclei} off it"
+    facing = covered[1] > covered[0]
+    rows = _rows(prepared, table, (there, cell, facing), told, variant)
+    if variant:
+        return Readout(rows)
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    return Readout(rows, table, shapes, [_bare(table, options)])
+
+
+def _bare(table: pd.DataFrame, options: Options) -> Fact:
+    """Share of the stained bodies in which no nucleus is seen, 0 where there are too few to tell."""
+    share = 100 * float((table["nuclei"] == 0).mean()) if len(table) >= LEAST_BODIES else 0.0
+    return Fact("stained bodies in which no nucleus is seen", share, "%", options.bare_percent)
+
+
+def _rows(
+    prepared: Prepared,
+    table: pd.DataFrame,
+    found: tuple[Site, np.ndarray, np.ndarray],
+    method: str,
+    variant: str,
+) -> list[dict[str, object]]:
+    """Rows of the named outcomes; at another threshold only the number over the outline, free of the implant."""
+    there, cell, facing = found
+    names = {k: outcome_name(prepared.settings, k, v) for k, v in DEFAULTS.items()}
+    roi = prepared.settings.roi
+    on = (table["class"] == "positive").to_numpy()
+    off = int((table["class"] == "detached").sum())
+    n, rows = int(on.sum()) + off, []
+    for metal in (False, True):
+        here = there.metal == metal
+        length = float(there.length[here].sum()) / 1000
+        if metal and (variant or not length):
+            continue
+        how = {"method": method, "variant": "side=implant" if metal else variant}
+        if name := names["perimeter"]:
+            count = int((on & (facing == metal)).sum())
+            value, of = count / length if length else 0, Of(count, length, "mm")
+            rows.append(measurement(name, roi, value, "1/mm", of, n_sub=count, **how))
+        if (name := names["surface"]) and not variant:
+            by_cell = np.concatenate([[False], cell])[there.cell]
+            part = float(there.length[here & by_cell].sum()) / 1000
+            value, of = 100 * part / length if length else 0, Of(part, length, "mm")
+            rows.append(measurement(name, roi, value, "%", of, n_sub=n, **how))
+    if (name := names["detached"]) and not variant:
+        of = Of(off, n if there.length.size else 0, "cells")
+        rows.append(measurement(name, roi, 100 * off / max(n, 1), "%", of, n_sub=n, method=method))
+    if not there.length.size:
+        rows = [r | {"qc_reason": NO_BONE} for r in rows]
+    if (name := names["density"]) and not variant:
+        area = float(prepared.opened.region.sum()) * prepared.pixel_um**2
+        rows.append(density(name, roi, n, area, n_sub=n, method=method))
+    return rows
