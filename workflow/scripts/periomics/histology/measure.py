@@ -12,6 +12,8 @@ from periomics.core.quality import Fact
 from periomics.histology import (
     area,
     contact,
+    coverage,
+    double,
     labels,
     lacunae,
     laminin,
@@ -37,12 +39,20 @@ DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "osteoclasts": (osteoclasts.Options, osteoclasts.measure),
     "contact": (contact.Options, contact.measure),
     "labels": (labels.Options, labels.measure),
+    "coverage": (coverage.Options, coverage.measure),
+    "double": (double.Options, double.measure),
 }
 # Results of a detector by the key of `outcomes:` in the config, with the outcome that is written by default.
 RESULTS = {
-    "vessels": {"density": "mvd", "area": "va", "diameter": "vd"},
+    "vessels": {
+        "density": "mvd",
+        "area": "va",
+        "diameter": "vd",
+        "hotspot": "",
+        "fields": "",
+    },
     "neutrophils": {"density": "neu", "area": "neu_area"},
-    "nuclei": {"positive": "", "density": "", "all": "", "h_score": ""},
+    "nuclei": {"positive": "", "density": "", "all": "", "h_score": "", "allred": ""},
     "lacunae": {
         "share": "elac",
         "density": "elac_area",
@@ -62,6 +72,8 @@ RESULTS = {
     "osteoclasts": osteoclasts.DEFAULTS,
     "contact": contact.DEFAULTS,
     "labels": labels.DEFAULTS,
+    "coverage": coverage.DEFAULTS,
+    "double": {"first": "", "second": "", "both": "", "share": "", "ratio": ""},
 }
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
 OBJECT_COLUMNS = (

@@ -26,7 +26,9 @@ from periomics.imaging import nuclei as network_nuclei
 from periomics.imaging.rois import outlines
 
 # Results that need a chromogen in the nuclei.
-GRADED = ("positive", "density", "h_score")
+GRADED = ("positive", "density", "h_score", "allred")
+# Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades above which that of intensity is 2, 3.
+PROPORTIONS, GRADES = (0.01, 0.1, 1 / 3, 2 / 3), (5 / 3, 7 / 3)
 
 
 @dataclass(frozen=True)
@@ -128,7 +130,7 @@ def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
     """What the config names under `outcomes`: `positive` (% of all nuclei), `density` (positive ones per mm² of tissue), `all`
-    (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all).
+    (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all), `allred` (0-8).
 
     A nucleus is positive if its mean DAB reaches the threshold.
     """
@@ -163,7 +165,7 @@ def _rows(
     method = f"nuclei by {how}, mean DAB of the nucleus at or above {level:.4f} OD"
     named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}
     if variant:
-        named |= {"all": "", "h_score": ""}
+        named |= {"all": "", "h_score": "", "allred": ""}
     rows = []
     if name := named["positive"]:
         share, of = 100 * positive / max(n, 1), Of(positive, n, "nuclei")
@@ -178,4 +180,17 @@ def _rows(
         total = int(grades.sum())
         score, of = 100 * total / max(n, 1), Of(total, n, "nuclei")
         rows.append(measurement(name, roi, score, "1", of, n_sub=n, method=method))
+    if name := named["allred"]:
+        allred = allred_score(grades)
+        of = Of(allred * n, n, "nuclei")
+        rows.append(measurement(name, roi, allred, "1", of, n_sub=n, method=method))
     return rows
+
+
+def allred_score(grades: np.ndarray) -> int:
+    """Proportion (0-5) plus intensity (0-3) of the grades (0-3) of all nuclei, as QuPath forms them: 0, or 2 to 8."""
+    positive = grades[grades > 0]
+    if not len(positive):
+        return 0
+    share, mean = len(positive) / len(grades), float(positive.mean())
+    return 2 + sum(share >= p for p in PROPORTIONS) + sum(mean > g for g in GRADES)

@@ -22,10 +22,20 @@ RULES = {
     "area": ("two_levels", "otsu"),
     "laminin": ("two_levels", "otsu"),
     "contact": ("two_levels", "otsu"),
+    "coverage": ("half_maximum", "half_maximum"),
+    "double": ("half_maximum", "half_maximum"),
 }
 FIXED_OD = 0.2
 # Detectors that look at the other stain as well.
-USES_SECOND = ("neutrophils", "nuclei", "lacunae", "osteoclasts", "labels")
+USES_SECOND = (
+    "neutrophils",
+    "nuclei",
+    "lacunae",
+    "osteoclasts",
+    "labels",
+    "coverage",
+    "double",
+)
 # Pair of stains where it is not haematoxylin and DAB.
 VECTORS = {"lacunae": "H-E", "osteoclasts": "H-TRAP"}
 # Region in which a detector measures, where it is not the tissue around the implant.

@@ -23,7 +23,8 @@ from periomics.histology.detection import (
     object_table,
     tissue_mask,
 )
-from periomics.histology.profiles import Profiled, densities, rings
+from periomics.histology.fields import Sampled, sampled
+from periomics.histology.profiles import densities, rings
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
@@ -32,7 +33,7 @@ LUMEN_UM2, LEAST_PROFILES = 5.0, 20
 
 
 @dataclass(frozen=True)
-class Options(Profiled):
+class Options(Sampled):
     """gap_um: walls closer are one vessel; smallest_um2 of a filled profile; largest lumen that is filled; a tear of the
     section at least this large is no tissue; where more profiles than `joined_percent` would join if gaps of twice the width were
     closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and specks lie among the vessels: the
@@ -106,6 +107,7 @@ def measure(
     if options.profile_um > 0 and (name := outcome_name(settings, "density", "mvd")):
         rung = rings(prepared, options.profile_um, options.profile_to_um)
         rows += densities(prepared, objects, tissue, rung, name, method)
+    rows += sampled(prepared, options, objects, tissue, method)
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     return Readout(
         rows, objects, shapes, [_joined(prepared, options, tissue, n), _solid(objects, options)]

@@ -19,9 +19,13 @@ Detector = Literal[
     "osteoclasts",
     "contact",
     "labels",
+    "coverage",
+    "double",
 ]
 # Detectors that read fluorescence too.
-SHINING = ("vessels", "neutrophils", "laminin", "area", "labels")
+SHINING = ("vessels", "neutrophils", "laminin", "area", "labels", "coverage", "double")
+# Of these, those that read two channels, neither of which is a counterstain only.
+PAIRED = ("neutrophils", "labels", "coverage", "double")
 DETECTORS: tuple[str, ...] = get_args(Detector)
 ThresholdRule = Literal[
     "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"
@@ -87,7 +91,15 @@ class Stain(Section):
 
     def contradictions(self) -> Iterator[Contradiction]:
         """Keys of the one kind of picture that the other does not know."""
+        if self.detector == "labels" and not self.options.get("days", 0) > 0:
+            message = "the days between the labels are needed"
+            yield Contradiction("options", message, "no days", "days: 7")
         if self.image == "brightfield":
+            if self.detector == "labels":
+                yield Contradiction("image", "labels of mineral shine", self.image, "fluorescence")
+            elif self.detector in PAIRED[2:] and self.vectors is None:
+                message = f"detector {self.detector} reads two markers, whose colours are needed"
+                yield Contradiction("vectors", message, "", "two named vectors")
             if self.channels or self.bits:
                 yield Contradiction(
                     "channels",
@@ -107,10 +119,9 @@ class Stain(Section):
             yield Contradiction(
                 "channels", "one or two are needed", str(self.channels), "names or numbers"
             )
-        elif len(self.channels) == 1 and self.detector == "neutrophils":
-            yield Contradiction(
-                "channels", "cells need a channel of nuclei too", str(self.channels), "two"
-            )
+        elif len(self.channels) == 1 and self.detector in PAIRED:
+            message = f"detector {self.detector} reads two"
+            yield Contradiction("channels", message, str(self.channels), "two")
         for key in ("vectors", "white"):
             if getattr(self, key) is not None:
                 yield Contradiction(
