@@ -17,6 +17,7 @@ from periomics.histology import (
     labels,
     lacunae,
     laminin,
+    membrane,
     neutrophils,
     nuclei,
     osteoclasts,
@@ -41,6 +42,7 @@ DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "labels": (labels.Options, labels.measure),
     "coverage": (coverage.Options, coverage.measure),
     "double": (double.Options, double.measure),
+    "membrane": (membrane.Options, membrane.measure),
 }
 # Results of a detector by the key of `outcomes:` in the config, with the outcome that is written by default.
 RESULTS = {
@@ -74,6 +76,7 @@ RESULTS = {
     "labels": labels.DEFAULTS,
     "coverage": coverage.DEFAULTS,
     "double": {"first": "", "second": "", "both": "", "share": "", "ratio": ""},
+    "membrane": membrane.DEFAULTS,
 }
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
 OBJECT_COLUMNS = (

@@ -24,6 +24,7 @@ RULES = {
     "contact": ("two_levels", "otsu"),
     "coverage": ("half_maximum", "half_maximum"),
     "double": ("half_maximum", "half_maximum"),
+    "membrane": ("two_levels", "otsu"),
 }
 FIXED_OD = 0.2
 # Detectors that look at the other stain as well.
@@ -35,12 +36,14 @@ USES_SECOND = (
     "labels",
     "coverage",
     "double",
+    "membrane",
 )
 # Pair of stains where it is not haematoxylin and DAB.
 VECTORS = {"lacunae": "H-E", "osteoclasts": "H-TRAP"}
 # Region in which a detector measures, where it is not the tissue around the implant.
 ROI = {
     "nuclei": "pie",
+    "membrane": "pie",
     "lacunae": "bone",
     "laminin": "interface",
     "osteoclasts": "tissue",

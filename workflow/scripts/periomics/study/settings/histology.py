@@ -21,11 +21,21 @@ Detector = Literal[
     "labels",
     "coverage",
     "double",
+    "membrane",
 ]
 # Detectors that read fluorescence too.
-SHINING = ("vessels", "neutrophils", "laminin", "area", "labels", "coverage", "double")
+SHINING = (
+    "vessels",
+    "neutrophils",
+    "laminin",
+    "area",
+    "labels",
+    "coverage",
+    "double",
+    "membrane",
+)
 # Of these, those that read two channels, neither of which is a counterstain only.
-PAIRED = ("neutrophils", "labels", "coverage", "double")
+PAIRED = ("neutrophils", "membrane", "labels", "coverage", "double")
 DETECTORS: tuple[str, ...] = get_args(Detector)
 ThresholdRule = Literal[
     "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"
@@ -97,7 +107,7 @@ class Stain(Section):
         if self.image == "brightfield":
             if self.detector == "labels":
                 yield Contradiction("image", "labels of mineral shine", self.image, "fluorescence")
-            elif self.detector in PAIRED[2:] and self.vectors is None:
+            elif self.detector in PAIRED[3:] and self.vectors is None:
                 message = f"detector {self.detector} reads two markers, whose colours are needed"
                 yield Contradiction("vectors", message, "", "two named vectors")
             if self.channels or self.bits:
@@ -112,6 +122,9 @@ class Stain(Section):
                 message = "of nuclei in H&E, which has no chromogen, only all are counted"
                 yield Contradiction("outcomes", message, ", ".join(graded), "all")
             return
+        if self.detector == "membrane" and "background" not in self.options:
+            message = "the background of the control without antibody is needed"
+            yield Contradiction("options", message, "no background", "background: 3.5")
         if self.detector not in SHINING:
             allowed = ", ".join(SHINING)
             yield Contradiction("detector", "does not read fluorescence", self.detector, allowed)
