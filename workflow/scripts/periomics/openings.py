@@ -22,6 +22,7 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     from periomics.genes.opening import check_analyses
     from periomics.genes.score_opening import check_scores
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
+    from periomics.histology.stated import check_stains
     from periomics.linkage.opening import check_links
     from periomics.microct.opening import look_at_labels, look_at_scan
     from periomics.outcomes.opening import look_at_import
@@ -37,5 +38,6 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
         "cells": look_at_cells,
     }
     scores = partial(check_scores, tables=tables)
+    stains = partial(check_stains, dictionary=dictionary)
     links = partial(check_links, dictionary=dictionary, tables=tables)
-    return Areas(openers, (check_analyses, scores, check_together, check_markers, links))
+    return Areas(openers, (check_analyses, scores, check_together, check_markers, stains, links))

@@ -10,6 +10,7 @@ from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.problems import Problem
 from periomics.histology.sections import NO_REGIONS, WHOLE, region_kind
 from periomics.histology.settings import stain_settings
+from periomics.histology.stated import also_needed
 from periomics.imaging import rois
 from periomics.imaging.readers import ImageInfo, channel_number, probe, stated_bits
 from periomics.imaging.whole import refuse_cut
@@ -121,7 +122,22 @@ def look_at_regions(named: Named) -> Look:
                 for found in _region(named, annotations, region, facts)
                 for p in named.problem(*found, rows=[row], inside=named.path.name)
             ]
+        problems += _also(named, annotations, row)
     return Look(problems)
+
+
+def _also(named: Named, annotations: list, row: int) -> list[Problem]:
+    """A warning where results need an annotation beside the region that is not there: a section may hold no bone."""
+    stain = str(named.rows[row].get("stain", ""))
+    name, results = also_needed(_block(named, stain))
+    if not results or rois.named(annotations, name):
+        return []
+    message = f"no annotation {name!r}: stain {stain} gives no {', '.join(results)} there"
+    found = ", ".join(sorted({a.name for a in annotations}))
+    allowed = f"Polygon annotation {name!r}"
+    return named.problem(
+        message, found, allowed, rows=[row], level="warning", inside=named.path.name
+    )
 
 
 def _region(

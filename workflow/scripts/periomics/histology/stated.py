@@ -1,0 +1,65 @@
+"""What the config states of stains, against what their detectors know: options, results and outcomes, before any picture is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+
+import pandas as pd
+
+from periomics.core.errors import InputError, nearest
+from periomics.core.problems import Problem
+from periomics.histology.measure import DETECTORS, RESULTS
+from periomics.histology.settings import options_from
+from periomics.study.settings.section import section_of
+from periomics.study.study import Study
+
+# Annotations that a detector needs beside its region, and for which results.
+NEEDS = {
+    "osteoclasts": ("bone", ("perimeter", "surface", "detached")),
+    "labels": ("bone", ("surface", "formation")),
+    "contact": ("implant", ("contact", "threads", "ring")),
+}
+
+
+def check_stains(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
+    """Options and results that a stain's detector does not have, outcomes that no dictionary has, and detectors without any."""
+    stains = section_of(section_of(study.config, "histology"), "stains")
+    return [
+        problem
+        for name, block in stains.items()
+        if isinstance(block, Mapping) and block.get("detector") in DETECTORS
+        for problem in _stain(f"histology/stains/{name}", block, set(dictionary["outcome"]))
+    ]
+
+
+def _stain(where: str, block: Mapping, known: set[str]) -> Iterator[Problem]:
+    detector = str(block["detector"])
+    # What is no number at all is told where the form of the config is looked at.
+    given = {k: v for k, v in section_of(block, "options").items() if isinstance(v, int | float)}
+    try:
+        options_from(DETECTORS[detector][0], given, f"{where}/options")
+    except InputError as error:
+        value = "" if error.value is None else str(error.value)
+        column = error.column or f"{where}/options"
+        yield Problem("config", 0, column, error.message, value, error.allowed or "")
+    results, outcomes = RESULTS[detector], section_of(block, "outcomes")
+    for key, outcome in outcomes.items():
+        if key not in results:
+            message = f"detector {detector} has no such result{nearest(str(key), results)}"
+            allowed = ", ".join(results)
+            yield Problem("config", 0, f"{where}/outcomes", message, str(key), allowed)
+        elif outcome not in (None, "", "none") and str(outcome) not in known:
+            message = f"the dictionary has no such outcome{nearest(str(outcome), known)}"
+            yield Problem("config", 0, f"{where}/outcomes/{key}", message, str(outcome))
+    if not any({**results, **outcomes}.get(k) not in (None, "", "none") for k in results):
+        message = f"no result of detector {detector} has an outcome"
+        allowed = ", ".join(results)
+        yield Problem("config", 0, f"{where}/outcomes", message, "", allowed)
+
+
+def also_needed(block: Mapping) -> tuple[str, list[str]]:
+    """Name of the annotation that a stain needs beside its region, and the results that need it; empty where there are none."""
+    name, needing = NEEDS.get(str(block.get("detector")), ("", ()))
+    results = RESULTS[str(block["detector"])] if name else {}
+    outcomes = {**results, **section_of(block, "outcomes")}
+    return name, [k for k in needing if outcomes.get(k) not in (None, "", "none")]
