@@ -12,6 +12,7 @@ from PIL import Image
 
 from periomics.core.errors import InputError, SpecimenError, nearest
 from periomics.histology.batch import BatchRow
+from periomics.histology.large.section import open_large
 from periomics.histology.measure import (
     OBJECT_COLUMNS,
     Measured,
@@ -23,7 +24,7 @@ from periomics.histology.pictures import overlay
 from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.sections import open_section, section_name
 from periomics.histology.settings import StainSettings
-from periomics.histology.viewer import viewer
+from periomics.histology.viewer import MOST_PIXELS, viewer
 from periomics.study import measurements
 
 
@@ -43,7 +44,7 @@ class Shown:
 
     name: str
     label: str
-    features: list[dict] = field(default_factory=list)
+    features: Sequence[dict] = field(default_factory=list)
     picture: Image.Image | None = None
     page: str = ""
 
@@ -118,10 +119,15 @@ def measure_animal(
 
 
 def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Shown]:
-    opened, name = open_section(fact, stain), section_name(fact)
-    measured = measure_section(opened, stain, row, fact)
-    picture = overlay(opened, measured.features)
-    page = viewer(name, opened, measured.features, measured.quality, _notes(measured))
+    large, name = open_large(fact, stain), section_name(fact)
+    if large:
+        measured = measure_section(large, stain, row, fact)
+        shown, times = large.overview(MOST_PIXELS)
+    else:
+        shown, times = open_section(fact, stain), 1
+        measured = measure_section(shown, stain, row, fact)
+    picture = overlay(shown, measured.features)
+    page = viewer(name, shown, measured.features, measured.quality, _notes(measured), times)
     return measured, Shown(name, _label(name, measured), measured.features, picture, page)
 
 

@@ -71,51 +71,73 @@ def folds(od: np.ndarray, tissue: np.ndarray, square_um: float) -> float:
 
     Tissue that lies double has twice the density in every channel alike; more of a stain changes the colour.
     """
-    from scipy.ndimage import median_filter
-
     side = max(1, round(FOLD_UM / square_um))
+    palest, some = fold_tiles(od, tissue, side)
+    return double_share(palest, some, side * square_um)
+
+
+def fold_tiles(od: np.ndarray, tissue: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
+    """Of tiles of side × side squares the density (rows, columns, 3) of their palest quarter, and whether half of it is tissue."""
     high, wide = (n // side for n in tissue.shape)
-    if high < 2 or wide < 2:
-        return float("nan")
     cut = np.s_[: high * side, : wide * side]
     blocks = np.where(tissue[cut][..., None], od[cut], np.nan).reshape(high, side, wide, side, 3)
-    blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(high, wide, -1, 3)
+    blocks = blocks.transpose(0, 2, 1, 3, 4).reshape(high, wide, side**2, 3)
     some = np.isfinite(blocks[..., 0]).mean(axis=-1) >= 0.5
-    if some.sum() < 24:
-        return float("nan")
     pale = np.full((high, wide, 3), np.nan)
-    ordered = np.sort(blocks[some], axis=1)  # what is no tissue comes last
-    quarter = (0.25 * (np.isfinite(ordered).sum(axis=1) - 1)).astype(int)
-    pale[some] = np.take_along_axis(ordered, quarter[:, None], axis=1)[:, 0]
+    if some.any():
+        ordered = np.sort(blocks[some], axis=1)  # what is no tissue comes last
+        quarter = (0.25 * (np.isfinite(ordered).sum(axis=1) - 1)).astype(int)
+        pale[some] = np.take_along_axis(ordered, quarter[:, None], axis=1)[:, 0]
+    return pale, some
+
+
+def double_share(pale: np.ndarray, some: np.ndarray, tile_um: float) -> float:
+    """Share (%) of the tiles of tissue that lie double, of `fold_tiles`; NaN with too few."""
+    from scipy.ndimage import median_filter
+
+    if min(some.shape) < 2 or some.sum() < 24:
+        return float("nan")
     typical = np.nanmedian(pale[some], axis=0)
     filled = np.where(some[..., None], pale, typical)
     times = np.stack([median_filter(filled[..., c], 3) for c in range(3)], axis=-1) / typical
     double = some & (times.min(axis=-1) >= FOLD_TIMES)
     double &= times.max(axis=-1) <= FOLD_ALIKE * times.min(axis=-1)
     parts = label(double)
-    area = np.bincount(parts.ravel()) * (side * square_um) ** 2
+    area = np.bincount(parts.ravel()) * tile_um**2
     area[0] = 0
     return 100 * float((area[parts] >= FOLD_UM2).sum() / some.sum())
 
 
 def grey_lines(od: np.ndarray, square_um: float, left_out: np.ndarray) -> int:
     """How many long thin grey lines there are in squares (rows, columns, 3) of densities: bubbles and coverslips have such edges."""
+    grey = grey_squares(od) & ~left_out
+    parts = label(dilate(grey, JOIN * square_um, square_um))
+    area = np.bincount(parts.ravel(), grey.ravel())
+    n = 0
+    for k, (y, x) in enumerate(find_objects(parts), start=1):
+        if long_enough((y.stop - y.start, x.stop - x.start), float(area[k]), square_um):
+            n += is_line((parts[y, x] == k) & grey[y, x], square_um)
+    return n
+
+
+def grey_squares(od: np.ndarray) -> np.ndarray:
+    """Squares that are denser than what is around, in all channels alike."""
     around = np.stack([gaussian_filter(od[..., c], AROUND) for c in range(3)], axis=-1)
     above = od - around
     low, high = above.min(axis=-1), above.max(axis=-1)
-    grey = (low >= LINE_OD) & (high - low <= LINE_GREY * above.mean(axis=-1)) & ~left_out
-    parts = label(dilate(grey, JOIN * square_um, square_um))
-    area = np.bincount(parts.ravel(), grey.ravel()) * square_um**2
-    n = 0
-    for k, (y, x) in enumerate(find_objects(parts), start=1):
-        long = float(np.hypot(y.stop - y.start, x.stop - x.start)) * square_um
-        if long < LINE_UM or area[k] < LINE_UM or area[k] > np.pi * LINE_WIDE_UM * long:
-            continue
-        # A line holds squares all along it, and is nowhere as thick as a stain's patch.
-        part = (parts[y, x] == k) & grey[y, x]
-        ends = max(part.any(axis=0).sum(), part.any(axis=1).sum()) * square_um
-        n += bool(ends >= 0.6 * LINE_UM and not erode(part, LINE_WIDE_UM / 2, square_um).any())
-    return n
+    return (low >= LINE_OD) & (high - low <= LINE_GREY * above.mean(axis=-1))
+
+
+def long_enough(shape: tuple[int, int], squares: float, square_um: float) -> bool:
+    """Whether a part with a box of that shape and so many grey squares is as long as a line, and as thin in the mean."""
+    long, area = float(np.hypot(*shape)) * square_um, squares * square_um**2
+    return not (long < LINE_UM or area < LINE_UM or area > np.pi * LINE_WIDE_UM * long)
+
+
+def is_line(part: np.ndarray, square_um: float) -> bool:
+    """Whether grey squares lie all along a part's length, and are nowhere as thick as a stain's patch."""
+    ends = max(part.any(axis=0).sum(), part.any(axis=1).sum()) * square_um
+    return bool(ends >= 0.6 * LINE_UM and not erode(part, LINE_WIDE_UM / 2, square_um).any())
 
 
 def edge_width(
@@ -130,6 +152,19 @@ def edge_width(
 
     A blur of σ makes 2.5 σ of every edge. NaN where nothing rises.
     """
+    at, width = edges(rgb, white, region, pixel_um, least_rise=least_rise)
+    return sharpest(width[at])
+
+
+def edges(
+    rgb: np.ndarray,
+    white: ArrayLike,
+    region: np.ndarray,
+    pixel_um: float,
+    *,
+    least_rise: float = RISE_OD,
+) -> tuple[np.ndarray, np.ndarray]:
+    """The steepest places of a region, bool, and over how many µm it rises at each pixel."""
     from scipy.ndimage import maximum_filter, minimum_filter
 
     table = stains.od_table(white) / np.float32(3)
@@ -140,7 +175,9 @@ def edge_width(
     steepest = maximum_filter(slope, size)
     rise = maximum_filter(grey, size) - minimum_filter(grey, size)
     at = region & (slope == steepest) & (rise >= least_rise)
-    if np.count_nonzero(at) < 20:
-        return float("nan")
-    width = rise[at] / slope[at]
-    return float(np.quantile(width, 0.25))
+    return at, rise / np.where(slope > 0, slope, 1)
+
+
+def sharpest(width: np.ndarray) -> float:
+    """The lower quartile of widths of edges; NaN where there are too few."""
+    return float(np.quantile(width, 0.25)) if len(width) >= 20 else float("nan")

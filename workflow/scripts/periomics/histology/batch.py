@@ -40,6 +40,8 @@ FURTHER = (
 )
 # Pixels that one section gives to the pool, at most.
 SAMPLE = 40_000
+# Pixel size at which a whole slide is looked at for its white point.
+OVERVIEW_UM = 8.0
 # Paler pixels (mean OD) are glass where levels are looked for. Where the white point lies on a peak of glass, more pixels are within
 # the first number of grey levels of it than between the first and the second below it.
 GLASS_OD = 0.03

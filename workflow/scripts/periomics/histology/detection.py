@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -14,6 +14,7 @@ from periomics.histology.batch import BatchRow
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
 from periomics.imaging import stains
+from periomics.imaging.parts import label
 
 
 @dataclass(frozen=True)
@@ -51,15 +52,13 @@ class Readout:
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame = field(default_factory=pd.DataFrame)
-    outlines: list[np.ndarray] = field(default_factory=list)
+    outlines: Sequence[np.ndarray] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
 
 
 def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepared:
     """Separate the stains with the batch's white point and vectors, and smooth by `smooth_um` beside the implant."""
-    pair = stains.StainPair(settings.pair.stains, batch.vectors, "batch")
-    amounts = stains.separate(opened.rgb, batch.white, pair)
-    smooth = smooth_beside(amounts, opened.implant, settings.smooth_um / opened.pixel_um)
+    smooth = smoothed(opened, settings, batch)
     table = stains.od_table(batch.white) / np.float32(3)
     mean_od = (
         table[0][opened.rgb[..., 0]] + table[1][opened.rgb[..., 1]] + table[2][opened.rgb[..., 2]]
@@ -77,14 +76,22 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
     )
 
 
+def smoothed(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[np.ndarray]:
+    """Amounts of both stains, smoothed beside the implant."""
+    pair = stains.StainPair(settings.pair.stains, batch.vectors, "batch")
+    amounts = stains.separate(opened.rgb, batch.white, pair)
+    sigma = settings.smooth_um / opened.pixel_um
+    return smooth_beside(amounts, opened.implant, sigma, opened.metal)
+
+
 def smooth_beside(
-    images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float
+    images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float, metal: bool | None = None
 ) -> list[np.ndarray]:
     """Gaussian means of images over the pixels that are not left out: metal is black in every stain and must not bleed into
-    the tissue beside it. Left-out pixels become 0."""
+    the tissue beside it. Left-out pixels become 0. `metal`: of a window, whether pixels are left out anywhere."""
     from scipy.ndimage import gaussian_filter
 
-    if not left_out.any():
+    if not (left_out.any() if metal is None else metal):
         return [gaussian_filter(i, sigma, mode="nearest", truncate=3) for i in images]
     free = (~left_out).astype(np.float32)
     weight = np.maximum(gaussian_filter(free, sigma, mode="nearest", truncate=3), np.float32(1e-3))
@@ -136,8 +143,13 @@ def measurement(
 
 def level_text(prepared: Prepared, level: float) -> str:
     """What counts as stained, in words: of fluorescence as a share of the highest intensity."""
-    name = prepared.settings.pair.stains[prepared.settings.target]
-    if prepared.settings.shines:
+    return level_words(prepared.settings, level)
+
+
+def level_words(settings: StainSettings, level: float) -> str:
+    """As `level_text`."""
+    name = settings.pair.stains[settings.target]
+    if settings.shines:
         return f"{name} at or above {100 * level / stains.FULL:.2f} % of the highest intensity"
     return f"{name} at or above {level:.4f} OD"
 
@@ -223,15 +235,6 @@ def opening(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
     return dilate(erode(mask, radius_um, pixel_um), radius_um, pixel_um) & mask
 
 
-def label(mask: np.ndarray, connectivity: Literal[4, 8] = 8) -> np.ndarray:
-    """Connected parts, numbered 1..N in raster order, int32."""
-    import cc3d
-
-    return cc3d.connected_components(np.ascontiguousarray(mask), connectivity=connectivity).astype(
-        np.int32
-    )
-
-
 def fill_holes(mask: np.ndarray, largest_um2: float, pixel_um: float) -> np.ndarray:
     """Fill what the mask encloses, up to an area; what touches the frame is not enclosed."""
     holes = label(~mask, connectivity=4)
@@ -252,15 +255,18 @@ def keep_labels(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
     return number[labels]
 
 
-def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
-    """The region without glass: bright parts (below 40 % of the batch's typical density) above an area are no tissue."""
+def pale(prepared: Prepared) -> np.ndarray:
+    """Where the region is as bright as glass: below 40 % of the batch's typical density over squares of 3 µm."""
     from scipy.ndimage import uniform_filter
 
     size = max(1, round(3.0 / prepared.pixel_um))
-    glass = (
-        uniform_filter(prepared.mean_od, size) < 0.4 * prepared.tissue_od
-    ) & prepared.opened.region
-    parts = label(glass, connectivity=4)
+    bright = uniform_filter(prepared.mean_od, size) < 0.4 * prepared.tissue_od
+    return bright & prepared.opened.region
+
+
+def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
+    """The region without glass: bright parts (below 40 % of the batch's typical density) above an area are no tissue."""
+    parts = label(pale(prepared), connectivity=4)
     large = np.bincount(parts.ravel()) * prepared.pixel_um**2 >= smallest_um2
     large[0] = False
     return prepared.opened.region & ~large[parts]

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from periomics.core.quality import Fact
@@ -26,6 +27,8 @@ from periomics.histology import (
 )
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Readout, prepare
+from periomics.histology.large.measure import measure_large
+from periomics.histology.large.section import Large
 from periomics.histology.sections import Opened, section_name
 from periomics.histology.settings import StainSettings, options_from
 from periomics.imaging.rois import detection
@@ -78,6 +81,8 @@ RESULTS = {
     "double": {"first": "", "second": "", "both": "", "share": "", "ratio": ""},
     "membrane": membrane.DEFAULTS,
 }
+# Measurements of an object as QuPath names them.
+LABELS = {"area_um2": "Area µm^2", "length_um": "Length µm", "diameter_um": "Diameter µm"}
 FACTS = ("specimen_id", "animal_id", "section_id", "field_id", "time", "time_unit", "role")
 OBJECT_COLUMNS = (
     "specimen_id",
@@ -100,8 +105,41 @@ class Measured:
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame
-    features: list[dict]
+    features: Sequence[dict]
     quality: pd.DataFrame
+
+
+class Features(Sequence[dict]):
+    """GeoJSON features of a section's objects, each made when it is asked for: a whole slide's would not fit into memory."""
+
+    AT_ONCE = 4096
+
+    def __init__(self, readout: Readout, key: str) -> None:
+        self.objects, self.outlines, self.key = readout.objects, readout.outlines, key
+
+    def __len__(self) -> int:
+        return len(self.objects)
+
+    def __getitem__(self, k):
+        if isinstance(k, slice):
+            return [self[i] for i in range(*k.indices(len(self)))]
+        return self._made(self.objects.iloc[[k]].to_dict("records")[0], self.outlines[k])
+
+    def __iter__(self) -> Iterator[dict]:
+        for start in range(0, len(self), self.AT_ONCE):
+            some = self.objects.iloc[start : start + self.AT_ONCE].to_dict("records")
+            for k, record in enumerate(some, start):
+                yield self._made(record, self.outlines[k])
+
+    def _made(self, record: Mapping[Any, Any], outline: np.ndarray) -> dict:
+        numbers = {
+            LABELS.get(k, k): v
+            for k, v in record.items()
+            if k not in ("object_id", "class", "counted", "x_um", "y_um")
+            and isinstance(v, int | float)
+        }
+        name = f"{self.key}:{record['object_id']}"
+        return detection(outline, str(record["class"]), numbers, name)
 
 
 def common_columns(fact: Mapping[str, object]) -> dict[str, object]:
@@ -124,14 +162,14 @@ def measured_outcomes(settings: StainSettings) -> list[str]:
 
 
 def measure_section(
-    opened: Opened, settings: StainSettings, batch: BatchRow, fact: Mapping[str, object]
+    opened: Opened | Large, settings: StainSettings, batch: BatchRow, fact: Mapping[str, object]
 ) -> Measured:
     """Measure one section.
 
     Parameters
     ----------
     opened
-        Pixels, pixel size, regions.
+        Pixels, pixel size, regions; or a large section, which is read by tiles.
     settings
         Of the section's stain.
     batch
@@ -146,15 +184,19 @@ def measure_section(
     """
     kind, function = DETECTORS[settings.detector]
     options = options_from(kind, settings.options, f"histology/stains/{settings.stain}/options")
-    prepared = prepare(opened, settings, batch)
-    readout = function(prepared, options)
-    rows = list(readout.rows)
-    if settings.sweep_percent > 0:
-        for sign in (-1, 1):
+    if isinstance(opened, Large):
+        readout, told = measure_large(opened, settings, batch, options)
+    else:
+        prepared = prepare(opened, settings, batch)
+        readout = function(prepared, options)
+        for sign in (-1, 1) if settings.sweep_percent > 0 else ():
             percent = sign * settings.sweep_percent
-            rows += function(prepared, options, 1 + percent / 100, f"threshold={percent:+g}%").rows
+            name = f"threshold={percent:+g}%"
+            readout.rows += function(prepared, options, 1 + percent / 100, name).rows
+        told = quality.facts(opened, settings, batch)
+    rows = list(readout.rows)
     common = common_columns(fact)
-    found = quality.facts(opened, settings, batch) + readout.facts
+    found = told + readout.facts
     reasons = [f.describe() for f in found if f.beyond]
     if batch.fallback:
         reasons.append(f"the config's value stands for a threshold: {batch.fallback}")
@@ -167,7 +209,9 @@ def measure_section(
     return Measured(
         [{**common, **r} for r in rows],
         _objects(readout.objects, settings, fact),
-        _features(readout, fact, settings.stain),
+        Features(
+            readout, f"{fact.get('section_id', '')}:{fact.get('field_id', '')}:{settings.stain}"
+        ),
         _quality(found, settings, fact),
     )
 
@@ -192,20 +236,3 @@ def _objects(
     return out.reindex(
         columns=[*OBJECT_COLUMNS, *(c for c in table.columns if c not in OBJECT_COLUMNS)]
     )
-
-
-def _features(readout: Readout, fact: Mapping[str, object], stain: str) -> list[dict]:
-    key = f"{fact.get('section_id', '')}:{fact.get('field_id', '')}:{stain}"
-    labels = {"area_um2": "Area µm^2", "length_um": "Length µm", "diameter_um": "Diameter µm"}
-    found = []
-    for record, outline in zip(readout.objects.to_dict("records"), readout.outlines, strict=True):
-        numbers = {
-            labels.get(k, k): v
-            for k, v in record.items()
-            if k not in ("object_id", "class", "counted", "x_um", "y_um")
-            and isinstance(v, int | float)
-        }
-        found.append(
-            detection(outline, str(record["class"]), numbers, f"{key}:{record['object_id']}")
-        )
-    return found

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 REGION = (0, 158, 115)
 TILE = 380
+# More detections than a picture or page can show.
+MOST_OUTLINES = 20_000
 
 
 def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> Image.Image:
@@ -39,11 +41,19 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
                     fill=REGION,
                     width=1,
                 )
-    for feature in features:
+    for feature in thinned(features)[0]:
         _outline(draw, feature, factor, opened.offset)
     _scale_bar(draw, size, opened.pixel_um / shrink)
     image.info[UM_PER_PIXEL] = f"{opened.pixel_um / shrink:.6g}"
     return image
+
+
+def thinned(features: Sequence[Mapping], most: int = MOST_OUTLINES) -> tuple[list[Mapping], int]:
+    """Every n-th of the detections, so that there are at most so many, and n."""
+    every = max(1, -(-len(features) // most))
+    return (
+        list(features) if every == 1 else [features[k] for k in range(0, len(features), every)]
+    ), every
 
 
 def _outline(

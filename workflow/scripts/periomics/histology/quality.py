@@ -7,6 +7,7 @@ leaves room to what sound sections show, among them real H-DAB crops whose white
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy.ndimage import find_objects
@@ -44,50 +45,98 @@ SHARP_UM2 = 30_000.0
 EDGE_UM = 3.0
 
 
+@dataclass(frozen=True)
+class Look:
+    """What is seen of a section: shares in %, numbers of bars and lines, width of the sharpest edges in µm; NaN where it is not
+    told."""
+
+    foreign: float
+    black: float
+    bars: int
+    light: float
+    pen: float
+    lines: int
+    double: float
+    edge: float
+    clipped: float
+
+
 def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
     """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, folded, under a pen, and
     that is saturated; edges of bubbles; focus and uneven light where the region is large enough."""
     if settings.shines:
         return _shining(opened, settings, batch)
-    od, inside, tissue = _grid(opened, batch.white, COLOUR_UM)
-    fine_od, _, fine_tissue = _grid(opened, batch.white, BLACK_UM)
-    colour, fine = od[tissue], fine_od[fine_tissue]
-    found = []
-    if settings.pair.off_plane_deg and len(colour):
-        foreign = unexplained(colour, batch.vectors, settings.pair.off_plane_deg)
-        found.append(
-            Fact(
-                f"tissue in colours that {' and '.join(settings.pair.stains)} cannot mix",
-                100 * float(foreign.mean()),
-                "%",
-                settings.max_unexplained_percent,
-            )
-        )
-    if len(fine):
-        low, high = fine.min(axis=1), fine.max(axis=1)
-        black = (low >= BLACK_OD) & (high - low < GREY * fine.mean(axis=1))
-        share = 100 * float(black.mean())
-        found.append(Fact("black in the tissue", share, "%", settings.max_black_percent))
-    found.append(_lost(batch))
-    bars = burnt_in(opened, batch.white)
-    found.append(Fact("bars drawn into the picture", bars, "", 0))
-    light = uneven_light(od, inside, tissue)
-    if np.isfinite(light):
-        found.append(Fact("uneven light", light, "%", settings.max_uneven_light_percent))
-    found += _laid_on(opened, settings, batch, fine_od=fine_od)
-    double = artefacts.folds(od, tissue, _side_um(opened, COLOUR_UM))
-    if np.isfinite(double):
-        found.append(Fact("tissue that lies double", double, "%", settings.max_fold_percent))
+    return told(_look(opened, settings, batch), settings, batch)
+
+
+def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
+    """Facts of what was seen, with their limits."""
+    stained, lost = " and ".join(settings.pair.stains), _lost(batch)
+    clipped = "pixels with a channel at 0, where density is only known to be high,"
+    unexplained = f"tissue in colours that {stained} cannot mix"
+    found = [
+        Fact(unexplained, look.foreign, "%", settings.max_unexplained_percent),
+        Fact("black in the tissue", look.black, "%", settings.max_black_percent),
+        Fact(lost.name, lost.value, lost.unit, lost.limit),
+        Fact("bars drawn into the picture", look.bars, "", 0),
+        Fact("uneven light", look.light, "%", settings.max_uneven_light_percent),
+        Fact("pen on the section", look.pen, "%", 0),
+        Fact("edges of a bubble or of the coverslip", look.lines, "", 0),
+        Fact("tissue that lies double", look.double, "%", settings.max_fold_percent),
+        Fact("width of the sharpest edges", look.edge, "um", settings.max_edge_um),
+        Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
+    ]
+    return [f for f in found if np.isfinite(f.value)]
+
+
+def _look(opened: Opened, settings: StainSettings, batch: BatchRow) -> Look:
+    od, inside, tissue = grid(opened, batch.white, COLOUR_UM)
+    fine_od, _, fine_tissue = grid(opened, batch.white, BLACK_UM)
     where = opened.region
     if where.sum() * opened.pixel_um**2 < SHARP_UM2:  # a line: the tissue around it tells
         where = ~dilate(opened.implant, artefacts.WINDOW_UM, opened.pixel_um)
-    edge = artefacts.edge_width(opened.rgb, batch.white, where, opened.pixel_um)
-    if np.isfinite(edge) or where.sum() * opened.pixel_um**2 >= SHARP_UM2:
-        edge = edge if np.isfinite(edge) else artefacts.WINDOW_UM
-        found.append(Fact("width of the sharpest edges", edge, "um", settings.max_edge_um))
-    clipped = 100 * stains.clipped_share(opened.rgb, opened.region)
-    name = "pixels with a channel at 0, where density is only known to be high,"
-    return [*found, Fact(name, clipped, "%", settings.max_clipped_percent)]
+    pen, lines = _laid_on(opened, batch, fine_od)
+    return Look(
+        foreign=percent(*foreign_of(od[tissue], settings, batch)),
+        black=percent(*black_of(fine_od[fine_tissue])),
+        bars=burnt_in(opened, batch.white),
+        light=uneven_light(od, inside, tissue),
+        pen=pen,
+        lines=lines,
+        double=artefacts.folds(od, tissue, side_um(opened.pixel_um, COLOUR_UM)),
+        edge=edge_of(
+            artefacts.edge_width(opened.rgb, batch.white, where, opened.pixel_um),
+            float(where.sum() * opened.pixel_um**2),
+        ),
+        clipped=100 * stains.clipped_share(opened.rgb, opened.region),
+    )
+
+
+def percent(some: int, of: int) -> float:
+    """Share in %, NaN of nothing."""
+    return 100 * (some / of) if of else float("nan")
+
+
+def foreign_of(colour: np.ndarray, settings: StainSettings, batch: BatchRow) -> tuple[int, int]:
+    """How many densities (n, 3) the stains do not explain, of how many; of none where the pair has no tolerance."""
+    if not settings.pair.off_plane_deg or not len(colour):
+        return 0, 0
+    foreign = unexplained(colour, batch.vectors, settings.pair.off_plane_deg)
+    return int(np.count_nonzero(foreign)), len(colour)
+
+
+def black_of(fine: np.ndarray) -> tuple[int, int]:
+    """How many densities (n, 3) are black, of how many."""
+    if not len(fine):
+        return 0, 0
+    low, high = fine.min(axis=1), fine.max(axis=1)
+    black = (low >= BLACK_OD) & (high - low < GREY * fine.mean(axis=1))
+    return int(np.count_nonzero(black)), len(fine)
+
+
+def edge_of(width: float, area_um2: float) -> float:
+    """Width of the sharpest edges; a large region in which nothing rises is out of focus, a small one may hold nothing."""
+    return artefacts.WINDOW_UM if not np.isfinite(width) and area_um2 >= SHARP_UM2 else width
 
 
 def _lost(batch: BatchRow) -> Fact:
@@ -108,31 +157,30 @@ def _shining(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[F
     return found
 
 
-def _laid_on(
-    opened: Opened, settings: StainSettings, batch: BatchRow, fine_od: np.ndarray
-) -> list[Fact]:
-    """Pen, and edges of a bubble or of the coverslip."""
+def _laid_on(opened: Opened, batch: BatchRow, fine_od: np.ndarray) -> tuple[float, int]:
+    """Share (%) under a pen, and how many edges of a bubble or of the coverslip there are."""
     rgb, pixel_um = artefacts.coarse(opened.rgb, opened.pixel_um, artefacts.PEN_UM)
-    pen = artefacts.pen_mask(rgb, pixel_um, batch.vectors)
     step = round(pixel_um / opened.pixel_um)
     region = opened.region[step // 2 :: step, step // 2 :: step]
-    high, wide = (min(n) for n in zip(pen.shape, region.shape, strict=True))
-    share = 100 * float(pen[:high, :wide][region[:high, :wide]].mean() if region.any() else 0)
     side = max(1, round(BLACK_UM / opened.pixel_um))
     metal = dilate(opened.implant, artefacts.LINE_WIDE_UM, opened.pixel_um)[::side, ::side]
-    lines = artefacts.grey_lines(fine_od, _side_um(opened, BLACK_UM), metal)
-    return [
-        Fact("pen on the section", share, "%", 0),
-        Fact("edges of a bubble or of the coverslip", lines, "", 0),
-    ]
+    lines = artefacts.grey_lines(fine_od, side_um(opened.pixel_um, BLACK_UM), metal)
+    return under_pen(rgb, region, pixel_um, batch), lines
 
 
-def _side_um(opened: Opened, wanted_um: float) -> float:
+def under_pen(rgb: np.ndarray, region: np.ndarray, pixel_um: float, batch: BatchRow) -> float:
+    """Share (%) of a region that lies under a pen, in pixels of some 8 µm."""
+    pen = artefacts.pen_mask(rgb, pixel_um, batch.vectors)
+    high, wide = (min(n) for n in zip(pen.shape, region.shape, strict=True))
+    return 100 * float(pen[:high, :wide][region[:high, :wide]].mean() if region.any() else 0)
+
+
+def side_um(pixel_um: float, wanted_um: float) -> float:
     """What a square of about that side measures."""
-    return max(1, round(wanted_um / opened.pixel_um)) * opened.pixel_um
+    return max(1, round(wanted_um / pixel_um)) * pixel_um
 
 
-def _grid(
+def grid(
     opened: Opened, white: tuple[float, float, float], side_um: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Squares (rows, columns): mean densities, whether at least half lies in the region, and whether that is tissue."""
@@ -188,19 +236,31 @@ def burnt_in(opened: Opened, white: tuple[float, float, float]) -> int:
 
     White is looked for only where glass is clearly darker than it.
     """
+    n = 0
+    for mark in inks(opened, white):
+        labels = label(mark)
+        for k, (y, x) in enumerate(find_objects(labels), start=1):
+            part = labels[y, x] == k
+            if is_bar(part.shape, int(np.count_nonzero(part))):
+                n += bool((part & opened.region[y, x]).any())
+    return n
+
+
+def inks(opened: Opened, white: tuple[float, float, float]) -> list[np.ndarray]:
+    """Where the picture is of one black, and of one white where that tells, off the implant."""
     marks = [(opened.rgb <= INK).all(axis=-1)]
     if max(white) < PAPER - 6:
         marks.append((opened.rgb >= PAPER).all(axis=-1))
-    n = 0
-    for mark in marks:
-        labels = label(mark & ~dilate(opened.implant, EDGE_UM, opened.pixel_um))
-        for k, (y, x) in enumerate(find_objects(labels), start=1):
-            short, long = sorted((y.stop - y.start, x.stop - x.start))
-            if short < 2 or long < max(BOX_PIXELS, BOX_ASPECT * short):
-                continue
-            part = labels[y, x] == k
-            n += bool(part.mean() >= BOX_FILL and (part & opened.region[y, x]).any())
-    return n
+    metal = dilate(opened.implant, EDGE_UM, opened.pixel_um)
+    return [mark & ~metal for mark in marks]
+
+
+def is_bar(shape: tuple[int, ...], pixels: int) -> bool:
+    """Whether a part of so many pixels fills an upright long box of that shape."""
+    short, long = sorted(shape)
+    if short < 2 or long < max(BOX_PIXELS, BOX_ASPECT * short):
+        return False
+    return pixels / (short * long) >= BOX_FILL
 
 
 def unexplained(od: np.ndarray, vectors: np.ndarray, off_plane_deg: Sequence[float]) -> np.ndarray:

@@ -30,7 +30,8 @@ class Opened:
 
     rgb : uint8 (height, width, 3) at `pixel_um`; `scale` : finest-level pixels per pixel; `region` : bool, the stain's region
     without the implant, its margin and what is to be ignored; `implant` : bool; `annotations` in finest-level pixels; `offset` :
-    finest-level x, y of its corner; `frame` : whether its right and lower edges are the image's own.
+    finest-level x, y of its corner; `frame` : whether its right and lower edges are the image's own; `metal` : of a window of a
+    larger section, whether that has an implant.
     """
 
     rgb: np.ndarray
@@ -41,6 +42,7 @@ class Opened:
     implant: np.ndarray
     offset: tuple[float, float] = (0.0, 0.0)
     frame: tuple[bool, bool] = (True, True)
+    metal: bool | None = None
 
     @property
     def in_part(self) -> bool:
@@ -60,14 +62,8 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
     InputError, SpecimenError
         If the image, its pixel size or a region is missing or broken.
     """
-    if not fact.get("rois") and settings.roi != WHOLE:
-        raise InputError(NO_REGIONS, file=fact.get("path", ""), column="rois")
+    info, source_um, annotations = described(fact, settings)
     sheet_um, overrule = sheet_pixel(fact), overrules(fact)
-    annotations = rois.read_geojson(str(fact["rois"])) if fact.get("rois") else []
-    info = readers.probe(str(fact["path"]))
-    source_um = readers.pixel_size(info, sheet_um, overrule)
-    if settings.roi == WHOLE:
-        annotations = [*annotations, rois.Annotation(WHOLE, box(0, 0, info.width, info.height))]
     part = None
     if (
         info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2
@@ -98,6 +94,26 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         offset=(float(x), float(y)),
         frame=(x + width == info.width, y + height == info.height),
     )
+
+
+def described(
+    fact: Mapping[str, object], settings: StainSettings
+) -> tuple[readers.ImageInfo, float, list[rois.Annotation]]:
+    """What a section's header says, its pixel size in µm, and its annotations.
+
+    Raises
+    ------
+    InputError, SpecimenError
+        If the image, its pixel size or the annotation file is missing or broken.
+    """
+    if not fact.get("rois") and settings.roi != WHOLE:
+        raise InputError(NO_REGIONS, file=fact.get("path", ""), column="rois")
+    annotations = rois.read_geojson(str(fact["rois"])) if fact.get("rois") else []
+    info = readers.probe(str(fact["path"]))
+    source_um = readers.pixel_size(info, sheet_pixel(fact), overrules(fact))
+    if settings.roi == WHOLE:
+        annotations = [*annotations, rois.Annotation(WHOLE, box(0, 0, info.width, info.height))]
+    return info, source_um, annotations
 
 
 def overrules(fact: Mapping[str, object]) -> bool:
@@ -159,17 +175,12 @@ def with_masks(
         If the stain's region is not annotated or lies outside the image.
     """
     shape = rgb.shape[:2]
-    implants = rois.named(annotations, "implant")
-    kind = region_kind(settings.detector)
-    shapes, margin = rois.need(annotations, settings.roi, kind, where), settings.implant_margin_um
-    if kind == "LineString":
-        shapes = [line.buffer(LINE_REGION_UM / pixel_um * scale) for line in shapes]
-        margin = 0.0  # the line lies on the implant
-    grown = [g.buffer(margin / pixel_um * scale) if margin else g for g in implants]
+    shapes, left_out = areas(annotations, settings, scale / pixel_um, where)
     region = rois.polygon_mask(shapes, shape, scale, offset)
     if not region.any():
         raise InputError(f"annotation {settings.roi!r} lies outside the image", file=where)
-    region &= ~rois.polygon_mask([*grown, *ignored(annotations)], shape, scale, offset)
+    region &= ~rois.polygon_mask(left_out, shape, scale, offset)
+    implants = rois.named(annotations, "implant")
     implant = rois.polygon_mask(implants, shape, scale, offset)
     return Opened(
         rgb=rgb,
@@ -181,6 +192,31 @@ def with_masks(
         offset=offset,
         frame=frame,
     )
+
+
+def areas(
+    annotations: list[rois.Annotation], settings: StainSettings, per_um: float, where: object = ""
+) -> tuple[list[Any], list[Any]]:
+    """Polygons of the stain's region, and of what is left out of it: the implant with its margin and what is to be ignored.
+
+    Parameters
+    ----------
+    per_um
+        Finest-level pixels per µm.
+
+    Raises
+    ------
+    InputError
+        If the region is not annotated.
+    """
+    implants = rois.named(annotations, "implant")
+    kind = region_kind(settings.detector)
+    shapes, margin = rois.need(annotations, settings.roi, kind, where), settings.implant_margin_um
+    if kind == "LineString":
+        shapes = [line.buffer(LINE_REGION_UM * per_um) for line in shapes]
+        margin = 0.0  # the line lies on the implant
+    grown = [g.buffer(margin * per_um) if margin else g for g in implants]
+    return shapes, [*grown, *ignored(annotations)]
 
 
 def ignored(annotations: list[rois.Annotation]) -> list[Any]:

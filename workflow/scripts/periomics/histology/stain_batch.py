@@ -11,16 +11,15 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.errors import InputError, SpecimenError, nearest
-from periomics.histology.batch import COLUMNS, FURTHER, pool, sample_section, white_of
+from periomics.histology.batch import COLUMNS, FURTHER, OVERVIEW_UM, pool, sample_section, white_of
 from periomics.histology.laminin import contrasts
+from periomics.histology.large.batch import sample_large
+from periomics.histology.large.section import open_large
 from periomics.histology.members import minority, odd_members
 from periomics.histology.sections import open_section, overrules, section_name, sheet_pixel
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
 from periomics.imaging.stains import StainPair
-
-# Pixel size at which a whole slide is looked at for its white point.
-OVERVIEW_UM = 8.0
 
 
 def batch_table(
@@ -64,6 +63,10 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
     for fact in sorted(facts, key=lambda f: (str(f["section_id"]), str(f.get("field_id", "")))):
         try:
             control = str(fact.get("role", "")) == "negative_control"
+            if large := open_large(fact, settings):
+                samples.append(sample_large(large, control))
+                read.append(fact)
+                continue
             opened = open_section(fact, settings)
             overview = (
                 read_rgb(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -18,14 +19,14 @@ from periomics.histology.detection import (
     density,
     keep_labels,
     label,
-    level_text,
+    level_words,
     measurement,
     object_table,
     tissue_mask,
 )
 from periomics.histology.fields import Sampled, sampled
 from periomics.histology.profiles import densities, rings
-from periomics.histology.settings import outcome_name
+from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import outlines
 
 # A lumen's least area, and how many profiles a share of them is told of.
@@ -73,58 +74,93 @@ def measure(
     count by the rule of `detection.counted`. Source: Marien et al. 2016, doi 10.1371/journal.pone.0161496 (every positive
     object counts, connected ones once).
     """
-    settings, roi = prepared.settings, prepared.settings.roi
+    settings, pixel2 = prepared.settings, prepared.pixel_um**2
     tissue = tissue_mask(prepared, options.tear_um2)
     labels, stained = find(prepared, options, factor)
     inside = counted(labels, tissue, prepared.opened.frame)
-    pixel2 = prepared.pixel_um**2
-    area, n = float(tissue.sum() * pixel2), int(inside.sum())
-    filled, brown = (
-        float(((labels > 0) & tissue).sum() * pixel2),
-        float((stained & tissue).sum() * pixel2),
+    n, level = int(inside.sum()), prepared.threshold * factor
+    filled, brown, area = (
+        float(m.sum() * pixel2) for m in ((labels > 0) & tissue, stained & tissue, tissue)
     )
-    level = level_text(prepared, prepared.threshold * factor)
-    method = f"{level}, gaps of {options.gap_um:g} um closed, lumen filled"
-    rows = []
-    if name := outcome_name(settings, "density", "mvd"):
-        rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))
     if variant:
-        return Readout(rows)
+        return Readout(density_rows(settings, options, n, area, level=level, variant=variant))
     objects = object_table(labels, prepared, od=prepared.target)
+    wall = np.bincount(labels.ravel(), stained.ravel(), len(objects) + 1)[1:]
+    described(objects, inside, wall * pixel2)
+    rows = density_rows(settings, options, n, area, level=level)
+    rows += area_rows(settings, options, objects, Areas(filled, brown, area), level)
+    if options.profile_um > 0 and (name := outcome_name(settings, "density", "mvd")):
+        rung, method = rings(prepared, options.profile_um, options.profile_to_um), rows[0]["method"]
+        rows += densities(prepared, objects, tissue, rung, name, str(method))
+    rows += sampled(prepared, options, objects, tissue, _method(settings, options, level))
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    wide = replace(options, gap_um=2 * options.gap_um)
+    fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
+    return Readout(rows, objects, shapes, [joined(options, n, fewer), solid(objects, options)])
+
+
+class Areas(NamedTuple):
+    """µm² of vessels, of stain, and of tissue."""
+
+    filled: float
+    stained: float
+    tissue: float
+
+
+def described(objects: pd.DataFrame, inside: np.ndarray, wall_um2: np.ndarray) -> None:
+    """Add to the table of profiles which are counted, what they enclose and how wide they are."""
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")
-    wall = np.bincount(labels.ravel(), stained.ravel(), len(objects) + 1)[1:] * pixel2
-    objects["lumen_um2"] = objects["area_um2"] - wall
+    objects["lumen_um2"] = objects["area_um2"] - wall_um2
     objects["diameter_um"] = 2 * np.sqrt(objects["area_um2"] / np.pi)
+
+
+def _method(settings: StainSettings, options: Options, level: float) -> str:
+    return f"{level_words(settings, level)}, gaps of {options.gap_um:g} um closed, lumen filled"
+
+
+def density_rows(
+    settings: StainSettings,
+    options: Options,
+    n: int,
+    area_um2: float,
+    *,
+    level: float,
+    variant: str = "",
+) -> list[dict[str, object]]:
+    """The row of the density, where it is asked for."""
+    name, method = outcome_name(settings, "density", "mvd"), _method(settings, options, level)
+    row = density(name, settings.roi, n, area_um2, n_sub=n, method=method, variant=variant)
+    return [row] if name else []
+
+
+def area_rows(
+    settings: StainSettings, options: Options, objects: pd.DataFrame, areas: Areas, level: float
+) -> list[dict[str, object]]:
+    """Rows of areas and of the mean diameter."""
+    roi, method, rows = settings.roi, _method(settings, options, level), []
+    told = objects.loc[objects["counted"], "diameter_um"]
+    n, area = len(told), areas.tissue
     if name := outcome_name(settings, "area", "va"):
-        rows.append(area_share(name, roi, filled, area, n_sub=n, method=method))
-        rows.append(area_share(name, roi, brown, area, n_sub=n, method=method, variant="stained"))
-    if (name := outcome_name(settings, "diameter", "vd")) and n:
-        total = float(objects.loc[inside, "diameter_um"].sum())
+        rows.append(area_share(name, roi, areas.filled, area, n_sub=n, method=method))
         rows.append(
-            measurement(name, roi, total / n, "um", Of(total, n, "vessels"), n_sub=n, method=method)
+            area_share(name, roi, areas.stained, area, n_sub=n, method=method, variant="stained")
         )
-    if options.profile_um > 0 and (name := outcome_name(settings, "density", "mvd")):
-        rung = rings(prepared, options.profile_um, options.profile_to_um)
-        rows += densities(prepared, objects, tissue, rung, name, method)
-    rows += sampled(prepared, options, objects, tissue, method)
-    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
-    return Readout(
-        rows, objects, shapes, [_joined(prepared, options, tissue, n), _solid(objects, options)]
-    )
+    if (name := outcome_name(settings, "diameter", "vd")) and n:
+        of = Of(float(told.sum()), n, "vessels")
+        rows.append(measurement(name, roi, of.numerator / n, "um", of, n_sub=n, method=method))
+    return rows
 
 
-def _solid(objects: pd.DataFrame, options: Options) -> Fact:
+def solid(objects: pd.DataFrame, options: Options) -> Fact:
     """Share of the profiles that enclose nothing, 0 where there are too few to tell."""
     told = objects.loc[objects["counted"], "lumen_um2"]
     share = 100 * float((told < LUMEN_UM2).mean()) if len(told) >= LEAST_PROFILES else 0.0
     return Fact("vessels without a lumen", share, "%", options.solid_percent)
 
 
-def _joined(prepared: Prepared, options: Options, tissue: np.ndarray, n: int) -> Fact:
-    """Share of the profiles that join where gaps of twice the width are closed; two of them are chance."""
-    wide = replace(options, gap_um=2 * options.gap_um)
-    fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
+def joined(options: Options, n: int, fewer: int) -> Fact:
+    """Share of the n profiles that join where gaps of twice the width are closed; two of them are chance."""
     share = 100 * max(0, n - fewer - 2) / max(n, 1)
-    name = f"vessels that join where gaps of {wide.gap_um:g} um are closed"
+    name = f"vessels that join where gaps of {2 * options.gap_um:g} um are closed"
     return Fact(name, share, "%", options.joined_percent)

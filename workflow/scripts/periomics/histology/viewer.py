@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from periomics.histology.pictures import REGION
+from periomics.histology.pictures import REGION, thinned
 from periomics.histology.sections import Opened
 
 TEMPLATE = Path(__file__).parent / "templates" / "viewer.html"
@@ -31,6 +31,7 @@ def viewer(
     features: Sequence[Mapping],
     quality: pd.DataFrame,
     notes: Sequence[str] = (),
+    times: int = 1,
     most_pixels: int = MOST_PIXELS,
 ) -> str:
     """The page of a section, as text.
@@ -47,6 +48,8 @@ def viewer(
         fact, value, unit, limit, beyond: what was found of the section's quality.
     notes
         Lines that stand above the facts: values, reasons.
+    times
+        How many times larger the pixels of `opened` are than those that were measured.
     most_pixels
         Pixels of the page at most.
     """
@@ -55,7 +58,12 @@ def viewer(
     image = Image.fromarray(opened.rgb)
     if shrink > 1:
         image = image.reduce(shrink)
-        notes = [*notes, f"Shown at 1/{shrink} of the size at which it was measured."]
+    if shrink * times > 1:
+        notes = [*notes, f"Shown at 1/{shrink * times} of the size at which it was measured."]
+    drawn, every = thinned(features)
+    if every > 1:
+        told = f"Outlined: 1 in {every} of {len(features)} detections; all are in the GeoJSON file."
+        notes = [*notes, told]
     place = _Place(opened.offset, opened.scale * shrink)
     data = {
         "name": name,
@@ -63,7 +71,7 @@ def viewer(
         "height": image.height,
         "pixel_um": opened.pixel_um * shrink,
         "tiles": list(_tiles(image)),
-        "layers": [_regions(opened, place), *_detections(features, place)],
+        "layers": [_regions(opened, place), *_detections(drawn, place)],
         "notes": list(notes),
         "facts": [_fact(row) for row in quality.to_dict("records")],
     }

@@ -319,7 +319,7 @@ def _read(path, target, sheet_um, region, overrule=False):
     except Exception as error:  # every decoder has its own exceptions
         raise SpecimenError(f"{info.path.name}: pixels cannot be read ({error})") from error
     wide, high = max(1, round(width / ratio)), max(1, round(height / ratio))
-    array = _resample(_eight_bit(array, info.path), wide, high)
+    array = resample(eight_bit(array, info.path), wide, high)
     return array, source_um * float(np.sqrt(width * height / (wide * high)))
 
 
@@ -330,7 +330,7 @@ def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> n
     left, top = int(x / down), int(y / down)
     wide, high = max(1, round(width / down)), max(1, round(height / down))
     if info.kind in ("tiffslide", "openslide"):
-        with _open_slide(info.path, info.kind) as slide:
+        with open_slide(info.path, info.kind) as slide:
             return np.asarray(slide.read_region((x, y), level, (wide, high)))[:, :, :3]
     if info.kind == "picture":
         from PIL import Image
@@ -347,7 +347,7 @@ def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> n
     return array[top : top + high, left : left + wide]
 
 
-def _eight_bit(array: np.ndarray, path: Path) -> np.ndarray:
+def eight_bit(array: np.ndarray, path: Path) -> np.ndarray:
     """8 bits a channel; 16 bits are scaled by their range, everything else is refused."""
     if array.dtype == np.uint8:
         return array
@@ -358,7 +358,7 @@ def _eight_bit(array: np.ndarray, path: Path) -> np.ndarray:
     )
 
 
-def _resample(array: np.ndarray, wide: int, high: int) -> np.ndarray:
+def resample(array: np.ndarray, wide: int, high: int) -> np.ndarray:
     """Area average to a smaller grid."""
     if array.shape[:2] == (high, wide):
         return array
@@ -448,10 +448,10 @@ def _probe_picture(path: Path) -> ImageInfo:
 def _probe_slide(path: Path) -> ImageInfo:
     kind = "tiffslide"
     try:
-        slide = _open_slide(path, kind)
+        slide = open_slide(path, kind)
     except Exception:  # tiffslide refuses what only OpenSlide reads, each format in its own way
         kind = "openslide"
-        slide = _open_slide(path, kind)
+        slide = open_slide(path, kind)
     with slide:
         mpp = [slide.properties.get(f"{kind}.mpp-{axis}") for axis in "xy"]
         sizes = [(int(width), int(height)) for width, height in slide.level_dimensions]
@@ -459,7 +459,7 @@ def _probe_slide(path: Path) -> ImageInfo:
     return _info(path, kind, sizes, pixel)
 
 
-def _open_slide(path: Path, kind: str):
+def open_slide(path: Path, kind: str):
     if kind == "tiffslide":
         from tiffslide import TiffSlide
 

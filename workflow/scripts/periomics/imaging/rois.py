@@ -8,14 +8,14 @@ import re
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from periomics.core.errors import InputError, nearest
-from periomics.core.files import write_text
+from periomics.core.files import atomic
+from periomics.imaging.boxes import Box
 
 _NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
 UNCLASSIFIED = "Unclassified"
@@ -151,37 +151,57 @@ def polygon_mask(
     offset
         Finest-level x, y of the mask's corner.
     """
-    mask = np.zeros(shape, dtype=bool)
+    return box_mask(edges_of(geometries, scale, offset), Box(0, 0, *shape))
+
+
+def edges_of(
+    geometries: Iterable[Any], scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
+) -> list[np.ndarray]:
+    """Of each polygon its edges (n, 4): x, y from and to, in pixels of a mask; see `polygon_mask`."""
+    found = []
     for geometry in geometries:
         for part in getattr(geometry, "geoms", [geometry]):
             if part.geom_type == "Polygon":
                 rings = [np.asarray(r.coords)[:, :2] for r in (part.exterior, *part.interiors)]
-                mask |= _fill([(ring - offset) / scale for ring in rings], shape)
+                rings = [(ring - offset) / scale for ring in rings]
+                found.append(np.concatenate([np.hstack([r[:-1], r[1:]]) for r in rings]))
+    return found
+
+
+def box_mask(polygons: Sequence[np.ndarray], box: Box) -> np.ndarray:
+    """Pixels of a box whose centres lie inside the union of polygons (of `edges_of`); the same whatever box they are asked in."""
+    mask = np.zeros(box.shape, dtype=bool)
+    for edges in polygons:
+        low, high = np.sort(edges[:, 1::2], axis=1).T
+        near = (low < box.bottom) & (high > box.top) & (low < high)
+        if near.any():
+            mask |= _fill(edges[near], box)
     return mask
 
 
-def _fill(rings: list[np.ndarray], shape: tuple[int, int]) -> np.ndarray:
+def _fill(edges: np.ndarray, box: Box) -> np.ndarray:
     """Even-odd filling: each edge flips the pixels right of where it crosses a row's centre line."""
-    height, width = shape
+    height, width = box.shape
     flips = np.zeros((height, width + 1), dtype=np.uint8)
-    for ring in rings:
-        for (x0, y0), (x1, y1) in pairwise(ring):
-            if y0 == y1:
-                continue
-            first, last = sorted((y0, y1))
-            rows = np.arange(
-                max(0, int(np.ceil(first - 0.5))), min(height, int(np.ceil(last - 0.5)))
-            )
-            x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
-            columns = np.clip(np.ceil(x - 0.5), 0, width).astype(int)
-            flips[rows, columns] ^= 1
+    for x0, y0, x1, y1 in edges.tolist():
+        first, last = sorted((y0, y1))
+        rows = np.arange(
+            max(box.top, int(np.ceil(first - 0.5))), min(box.bottom, int(np.ceil(last - 0.5)))
+        )
+        x = x0 + (rows + 0.5 - y0) * ((x1 - x0) / (y1 - y0))
+        columns = np.clip(np.ceil(x - 0.5) - box.left, 0, width).astype(int)
+        flips[rows - box.top, columns] ^= 1
     return np.logical_xor.accumulate(flips[:, :width].astype(bool), axis=1)
 
 
 def outlines(
-    labels: np.ndarray, scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
+    labels: np.ndarray,
+    scale: float = 1.0,
+    offset: tuple[float, float] = (0.0, 0.0),
+    corner: tuple[int, int] = (0, 0),
 ) -> list[np.ndarray]:
-    """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels.
+    """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels; `corner` is the column and row of the
+    labels' first pixel.
 
     Labels must be dense; an object's outline is the half-way contour of its pixels, so its area is slightly below the
     pixel count.
@@ -193,10 +213,9 @@ def outlines(
     for number, box in enumerate(find_objects(labels), start=1):
         crop = np.pad(labels[box] == number, 1)
         contour = max(find_contours(crop.astype(np.float32), 0.5), key=len)
-        corner = (
-            np.array([box[1].start, box[0].start]) - 0.5
-        )  # the pad is 1, a pixel's centre lies at .5
-        found.append((contour[:, ::-1] + corner) * scale + offset)
+        # The pad is 1, a pixel's centre lies at .5.
+        first = np.array([box[1].start + corner[0], box[0].start + corner[1]]) - 0.5
+        found.append((contour[:, ::-1] + first) * scale + offset)
     return found
 
 
@@ -248,12 +267,19 @@ def annotation_feature(geometry: Any, name: str, identity: str) -> dict:
 
 
 def write_geojson(
-    features: Sequence[Mapping], path: str | os.PathLike[str], **metadata: object
+    features: Iterable[Mapping], path: str | os.PathLike[str], **metadata: object
 ) -> None:
-    """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest level."""
-    collection = {
-        "type": "FeatureCollection",
-        **({"metadata": metadata} if metadata else {}),
-        "features": list(features),
-    }
-    write_text(json.dumps(collection, separators=(",", ":")) + "\n", path)
+    """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest level.
+
+    Features are written one by one: those of a whole slide need not be in memory.
+    """
+
+    def text(value: object) -> str:
+        return json.dumps(value, separators=(",", ":"))
+
+    told = f'"metadata":{text(metadata)},' if metadata else ""
+    with atomic(path) as part, part.open("w", encoding="utf-8", newline="\n") as handle:
+        handle.write(f'{{"type":"FeatureCollection",{told}"features":[')
+        for number, feature in enumerate(features):
+            handle.write("," * (number > 0) + text(feature))
+        handle.write("]}\n")

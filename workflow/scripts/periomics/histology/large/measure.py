@@ -1,0 +1,27 @@
+"""Which detector measures a large section, and what its quality is."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+from periomics.core.quality import Fact
+from periomics.histology.batch import BatchRow
+from periomics.histology.detection import Readout
+from periomics.histology.large import stained
+from periomics.histology.large.section import TILE, Large
+from periomics.histology.large.tiles import Walked
+from periomics.histology.settings import StainSettings
+
+DETECTORS: dict[str, Callable[..., tuple[Readout, Walked]]] = {
+    "area": stained.measure_area,
+    "vessels": stained.measure_vessels,
+}
+
+
+def measure_large(
+    large: Large, settings: StainSettings, batch: BatchRow, options: Any, tile: int = TILE
+) -> tuple[Readout, list[Fact]]:
+    """What the detector finds, with the rows of all thresholds, and facts of the section's quality; no tile's size changes them."""
+    readout, walked = DETECTORS[settings.detector](large, settings, batch, options, tile)
+    return readout, walked.seen.facts()
