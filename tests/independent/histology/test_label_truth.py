@@ -65,6 +65,14 @@ def test_single_labels_give_a_surface_but_no_rate():
         assert "both labels along" in rows[name, ""]["qc_reason"]
 
 
+def test_a_channel_that_shines_in_the_other_holds_the_section_back():
+    first, second = photons([(0, 200)], FIRST, 1, 1500), photons([(0, 120)], SECOND, 2, 700)
+    spilt = encode(np.stack([first, second + 0.6 * (first - 100)], axis=-1), 4095)
+    rows, _ = rows_of(spilt)
+    assert rows["mar", ""]["qc"] == "hold"
+    assert "first label that lies in the second" in rows["mar", ""]["qc_reason"]
+
+
 def test_the_days_are_needed(drawn):
     with pytest.raises(InputError, match="days between the labels"):
         rows_of(drawn, days=0)

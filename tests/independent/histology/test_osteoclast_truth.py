@@ -92,6 +92,19 @@ def test_the_side_of_the_implant_is_apart_and_a_cut_is_no_surface(table):
     assert sum(sides) == pytest.approx(whole, rel=0.02)
 
 
+@pytest.mark.parametrize(("off", "held"), [(-3.5, False), (3.0, False), (-8.0, True)])
+def test_an_outline_a_little_off_counts_the_same_and_far_off_is_held_back(table, off, held):
+    regions = [square("tissue"), circle("bone", RADIUS + off)]
+    rows, _ = measured(draw(), regions, table, detector="osteoclasts")
+    if held:
+        assert (
+            rows["noc", ""]["qc"] == "hold" and "on bone at 10 um" in rows["noc", ""]["qc_reason"]
+        )
+        return
+    assert rows["noc", ""]["numerator"] == len(ON) and rows["noc", ""].get("qc", "pass") == "pass"
+    assert rows["ocs", ""]["value"] == pytest.approx(sum(ON.values()) / 3.6, rel=0.05)
+
+
 def test_without_bone_only_cells_per_area_are_a_number(table):
     rows, _ = measured(
         draw(), [square("tissue")], table, detector="osteoclasts", outcomes={"density": "noc_area"}

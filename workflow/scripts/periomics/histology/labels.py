@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
+import pandas as pd
 
 from periomics.core.errors import InputError
+from periomics.core.quality import Fact
 from periomics.histology import edges
 from periomics.histology.detection import (
     Of,
@@ -33,7 +35,8 @@ class Options:
     """days between the two labels (needed); obliquity: factor on distances, for sections that cut them at random .785 (pi/4), 1 for
     none; apart_um: labels farther apart are no pair; depth_um: how deep below the bone's outline labels are looked for; gap_um:
     gaps in a label that are closed; shortest_um: shorter pieces of a midline are specks; least_um: double-labelled midline below
-    which there is no rate."""
+    which there is no rate; overlap_percent: where more of the first midline lies in the second label, one channel shines in the other
+    and the section is held back."""
 
     days: float = 0.0
     obliquity: float = 1.0
@@ -42,6 +45,7 @@ class Options:
     gap_um: float = 2.0
     shortest_um: float = 15.0
     least_um: float = 50.0
+    overlap_percent: float = 20.0
 
 
 class Pair(NamedTuple):
@@ -127,7 +131,11 @@ def measure(
         return Readout([rate] if rate["outcome"] else [])
     rows = [rate] if rate["outcome"] else []
     rows += _surface(prepared, options, (found[0][0], found[1][0]), rate)
-    return Readout(rows, *_drawn(prepared, (found[0][0], found[1][0])))
+    lying = float((found[0][1] & found[1][0]).sum()) / max(float(found[0][1].sum()), 1.0)
+    name = "first label that lies in the second"
+    facts = [Fact(name, 100 * lying, "%", options.overlap_percent)]
+    objects, shapes = _drawn(prepared, (found[0][0], found[1][0]))
+    return Readout(rows, objects, shapes, facts)
 
 
 def _rate(prepared: Prepared, options: Options, pair: Pair, variant: str) -> dict[str, object]:
@@ -175,7 +183,9 @@ def _surface(
     return rows if whole else [r | {"qc_reason": NO_BONE} for r in rows]
 
 
-def _drawn(prepared: Prepared, masks: tuple[np.ndarray, np.ndarray]):
+def _drawn(
+    prepared: Prepared, masks: tuple[np.ndarray, np.ndarray]
+) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """Objects and outlines of both labels; where they overlap the first is drawn."""
     first = label(masks[0])
     second = label(masks[1] & ~masks[0])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -40,7 +40,8 @@ class Options:
     (osteoclasts have no usual shape); nucleus_um: usual diameter of nuclei; smallest_nucleus_um2; least_nuclei that a cell off the
     bone, and nuclei_on_bone that one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
     that it covers; implant_um: outline that close to the implant is its own side; bare_percent: where more of the stained bodies
-    show no nucleus, the counterstain is not seen and the section is held back."""
+    show no nucleus, the counterstain is not seen; near_percent: where more of the cells would lie on bone at twice the distance, its
+    outline is not where the bone ends; the section is held back then."""
 
     smallest_um2: float = 60.0
     gap_um: float = 2.0
@@ -49,10 +50,11 @@ class Options:
     smallest_nucleus_um2: float = 6.0
     least_nuclei: int = 3
     nuclei_on_bone: int = 3
-    contact_um: float = 2.0
+    contact_um: float = 5.0
     touch_um: float = 3.0
     implant_um: float = 20.0
     bare_percent: float = 60.0
+    near_percent: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -138,13 +140,28 @@ def measure(
     if variant:
         return Readout(rows)
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
-    return Readout(rows, table, shapes, [_bare(table, options)])
+    return Readout(
+        rows, table, shapes, [_bare(table, options), _near(prepared, labels, table, options)]
+    )
 
 
 def _bare(table: pd.DataFrame, options: Options) -> Fact:
     """Share of the stained bodies in which no nucleus is seen, 0 where there are too few to tell."""
     share = 100 * float((table["nuclei"] == 0).mean()) if len(table) >= LEAST_BODIES else 0.0
     return Fact("stained bodies in which no nucleus is seen", share, "%", options.bare_percent)
+
+
+def _near(prepared: Prepared, labels: np.ndarray, table: pd.DataFrame, options: Options) -> Fact:
+    """Share of the cells that lie off the bone and on it at twice the distance; one of them is chance."""
+    wide = site(prepared, labels, replace(options, contact_um=2 * options.contact_um))
+    reached = np.isin(table["object_id"], wide.cell)
+    cells = table["class"].isin(["positive", "detached"])
+    n = int((reached & (table["class"] == "detached")).sum())
+    share = 100 * max(0, n - 1) / max(int(cells.sum()), 1)
+    name = (
+        f"cells that lie on bone at {2 * options.contact_um:g} um and not at {options.contact_um:g}"
+    )
+    return Fact(name, share, "%", options.near_percent)
 
 
 def _rows(
