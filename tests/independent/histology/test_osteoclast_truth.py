@@ -18,7 +18,7 @@ def nuclei(blue, angle, radius, count, spread):
         blue[disc(place(angle + spread * (k - (count - 1) / 2), radius), 2.9)] = 0.55
 
 
-def draw(seed=1):
+def draw(seed=1, all_blue=False):
     """Red cells with blue nuclei on and off the bone, red cells of one nucleus in the marrow, pale ground."""
     rng = np.random.default_rng(seed)
     far, _ = polar()
@@ -36,6 +36,8 @@ def draw(seed=1):
     for angle in (90, 110, 215, 280):
         red[disc(place(angle, RADIUS + 45), 7)] = 0.6
         blue[disc(place(angle, RADIUS + 45), 2.9)] = 0.55
+    if all_blue:
+        blue[red > 0] = 0.5
     return light([blue, red], [BLUE, RED], seed)
 
 
@@ -103,6 +105,20 @@ def test_an_outline_a_little_off_counts_the_same_and_far_off_is_held_back(table,
         return
     assert rows["noc", ""]["numerator"] == len(ON) and rows["noc", ""].get("qc", "pass") == "pass"
     assert rows["ocs", ""]["value"] == pytest.approx(sum(ON.values()) / 3.6, rel=0.05)
+
+
+def test_cells_that_are_blue_all_over_show_no_nuclei_to_count(table):
+    """As in cultures whose dark cells take both stains: the counterstain covers the cell."""
+    picture = draw(all_blue=True)
+    rows, _ = measured(
+        picture,
+        [square("tissue"), circle("bone", RADIUS)],
+        table,
+        detector="osteoclasts",
+        options={"nuclei_on_bone": 1},
+    )
+    assert rows["noc", ""]["qc"] == "hold"
+    assert "not told from what is around them" in rows["noc", ""]["qc_reason"]
 
 
 def test_without_bone_only_cells_per_area_are_a_number(table):

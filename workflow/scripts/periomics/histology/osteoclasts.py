@@ -31,6 +31,8 @@ from periomics.imaging.rois import outlines
 NO_BONE = f"no outline of an annotation {edges.BONE!r} in the region"
 # Outlines that lie this close to where the region ends are its cut, not a surface; so many bodies a share is told of.
 CUT_UM, LEAST_BODIES = 2.0, 8
+# So much (%) of a cell in the counterstain's colour is more than nuclei are.
+MIXED = 50.0
 DEFAULTS = {"perimeter": "noc", "surface": "ocs", "detached": "noc_det", "density": ""}
 
 
@@ -41,7 +43,8 @@ class Options:
     bone, and nuclei_on_bone that one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
     that it covers; implant_um: outline that close to the implant is its own side; bare_percent: where more of the stained bodies
     show no nucleus, the counterstain is not seen; near_percent: where more of the cells would lie on bone at twice the distance, its
-    outline is not where the bone ends; the section is held back then."""
+    outline is not where the bone ends; mixed_percent: where more of the cells are for more than half of the counterstain's colour,
+    nuclei are not told from what is around them; the section is held back then."""
 
     smallest_um2: float = 60.0
     gap_um: float = 2.0
@@ -55,6 +58,7 @@ class Options:
     implant_um: float = 20.0
     bare_percent: float = 60.0
     near_percent: float = 20.0
+    mixed_percent: float = 20.0
 
 
 @dataclass(frozen=True)
@@ -119,6 +123,8 @@ def measure(
     table = object_table(labels, prepared, od=prepared.target)
     n = len(table)
     table["nuclei"] = nuclei_of(prepared, labels, options)
+    blue = np.bincount(labels[prepared.other >= prepared.second], minlength=n + 1)[1:]
+    table["nuclei_percent"] = 100 * blue * prepared.pixel_um**2 / table["area_um2"]
     covered = [
         np.bincount(there.cell[k], there.length[k], minlength=n + 1)[1:]
         for k in (~there.metal, there.metal)
@@ -140,28 +146,33 @@ def measure(
     if variant:
         return Readout(rows)
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
-    return Readout(
-        rows, table, shapes, [_bare(table, options), _near(prepared, labels, table, options)]
-    )
+    return Readout(rows, table, shapes, _facts(prepared, labels, table, options))
 
 
-def _bare(table: pd.DataFrame, options: Options) -> Fact:
-    """Share of the stained bodies in which no nucleus is seen, 0 where there are too few to tell."""
-    share = 100 * float((table["nuclei"] == 0).mean()) if len(table) >= LEAST_BODIES else 0.0
-    return Fact("stained bodies in which no nucleus is seen", share, "%", options.bare_percent)
-
-
-def _near(prepared: Prepared, labels: np.ndarray, table: pd.DataFrame, options: Options) -> Fact:
-    """Share of the cells that lie off the bone and on it at twice the distance; one of them is chance."""
+def _facts(
+    prepared: Prepared, labels: np.ndarray, table: pd.DataFrame, options: Options
+) -> list[Fact]:
+    """Shares (%) that tell whether nuclei and the bone's outline were seen, 0 where there are too few bodies to tell."""
+    cells = table["class"].isin(["positive", "detached", "excluded"])
+    share = dict.fromkeys(("bare", "mixed", "near"), 0.0)
+    if len(table) >= LEAST_BODIES:
+        share["bare"] = 100 * float((table["nuclei"] == 0).mean())
+    if (n := int(cells.sum())) >= LEAST_BODIES / 2:
+        share["mixed"] = 100 * float((table["nuclei_percent"] > MIXED)[cells].mean())
     wide = site(prepared, labels, replace(options, contact_um=2 * options.contact_um))
-    reached = np.isin(table["object_id"], wide.cell)
-    cells = table["class"].isin(["positive", "detached"])
-    n = int((reached & (table["class"] == "detached")).sum())
-    share = 100 * max(0, n - 1) / max(int(cells.sum()), 1)
-    name = (
+    reached = np.isin(table["object_id"], wide.cell) & (table["class"] == "detached")
+    # One cell near the bone is chance.
+    share["near"] = 100 * max(0, int(reached.sum()) - 1) / max(n, 1)
+    near = (
         f"cells that lie on bone at {2 * options.contact_um:g} um and not at {options.contact_um:g}"
     )
-    return Fact(name, share, "%", options.near_percent)
+    mixed = "cells whose nuclei are not told from what is around them"
+    bare = "stained bodies in which no nucleus is seen"
+    return [
+        Fact(bare, share["bare"], "%", options.bare_percent),
+        Fact(mixed, share["mixed"], "%", options.mixed_percent),
+        Fact(near, share["near"], "%", options.near_percent),
+    ]
 
 
 def _rows(
