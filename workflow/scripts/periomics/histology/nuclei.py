@@ -16,6 +16,7 @@ from periomics.histology.detection import (
     fill_holes,
     keep_labels,
     label,
+    level_text,
     measurement,
     object_table,
     opening,
@@ -52,9 +53,14 @@ class Options:
 def find(prepared: Prepared, options: Options) -> np.ndarray:
     """Labels of nuclei, in the whole image, as the settings say they are found."""
     if "nuclei" not in prepared.kept:
-        by = _by_network if prepared.settings.nuclei == "network" else _by_thresholds
+        by = _by_network if _networked(prepared) else _by_thresholds
         prepared.kept["nuclei"] = by(prepared, options)
     return prepared.kept["nuclei"]
+
+
+def _networked(prepared: Prepared) -> bool:
+    """Whether nuclei are found by the network, which knows colours of bright fields only."""
+    return prepared.settings.nuclei == "network" and not prepared.settings.shines
 
 
 def _by_network(prepared: Prepared, options: Options) -> np.ndarray:
@@ -82,6 +88,9 @@ def _by_thresholds(prepared: Prepared, options: Options) -> np.ndarray:
     pixel = prepared.pixel_um
     blue, brown_amount = prepared.other, prepared.target
     free = ~prepared.opened.implant
+    # A nuclear marker that shines does so within nuclei, which the counterstain shows whatever they are positive for.
+    if prepared.settings.shines:
+        brown_amount = np.zeros_like(blue)
     brown = brown_amount > options.lower_od
     local = blue > uniform_filter(blue, max(3, round(options.local_um / pixel)))
     mask = ((blue > prepared.second) & local | brown) & free
@@ -132,7 +141,7 @@ def measure(
     """What the config names under `outcomes`: `positive` (% of all nuclei), `density` (positive ones per mm² of tissue), `all`
     (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all), `allred` (0-8).
 
-    A nucleus is positive if its mean DAB reaches the threshold.
+    A nucleus is positive if its mean DAB, or marker that shines, reaches the threshold.
     """
     settings = prepared.settings
     labels = find(prepared, options)
@@ -161,8 +170,8 @@ def _rows(
     """Rows of the outcomes that the config names; those that no threshold moves have no variants."""
     settings, roi = prepared.settings, prepared.settings.roi
     n, positive = len(grades), int((grades > 0).sum())
-    how = {"network": "network", "classical": "thresholds"}[settings.nuclei]
-    method = f"nuclei by {how}, mean DAB of the nucleus at or above {level:.4f} OD"
+    how = "network" if _networked(prepared) else "thresholds"
+    method = f"nuclei by {how}, mean of the nucleus {level_text(prepared, level)}"
     named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}
     if variant:
         named |= {"all": "", "h_score": "", "allred": ""}

@@ -33,9 +33,10 @@ SHINING = (
     "coverage",
     "double",
     "membrane",
+    "nuclei",
 )
 # Of these, those that read two channels, neither of which is a counterstain only.
-PAIRED = ("neutrophils", "membrane", "labels", "coverage", "double")
+PAIRED = ("neutrophils", "nuclei", "membrane", "labels", "coverage", "double")
 DETECTORS: tuple[str, ...] = get_args(Detector)
 ThresholdRule = Literal[
     "half_maximum", "two_levels", "half_median", "otsu", "negative_control", "fixed"
@@ -83,13 +84,17 @@ class Stain(Section):
         None, description="rule of the threshold, taken once a stain batch from pooled tissue"
     )
     threshold_value: float | None = Field(
-        None, gt=0, description="optical density; for the rule fixed"
+        None,
+        gt=0,
+        description="optical density, of fluorescence twice the share of the highest intensity; for the rule fixed",
     )
     second_threshold: ThresholdRule | None = Field(
         None, description="as threshold, for the counterstain"
     )
     second_value: float | None = Field(
-        None, gt=0, description="optical density; for the rule fixed"
+        None,
+        gt=0,
+        description="optical density, of fluorescence twice the share of the highest intensity; for the rule fixed",
     )
     outcomes: dict[str, str] = Field(
         default_factory=dict, description="result of the detector → outcome of the dictionary"
@@ -107,7 +112,7 @@ class Stain(Section):
         if self.image == "brightfield":
             if self.detector == "labels":
                 yield Contradiction("image", "labels of mineral shine", self.image, "fluorescence")
-            elif self.detector in PAIRED[3:] and self.vectors is None:
+            elif self.detector in PAIRED[4:] and self.vectors is None:
                 message = f"detector {self.detector} reads two markers, whose colours are needed"
                 yield Contradiction("vectors", message, "", "two named vectors")
             if self.channels or self.bits:
