@@ -3,6 +3,7 @@
 import numpy as np
 import pytest
 from ground import MIDDLE, PIXEL, SIDE, circle, disc, light, measured, polar, sector, square
+from scipy import ndimage
 from shapely.geometry import Polygon
 
 from periomics.imaging.rois import Annotation
@@ -11,6 +12,8 @@ from periomics.imaging.stains import load_stains
 BLUE, MAGENTA = (0.80, 0.55, 0.22), (0.24, 0.86, 0.44)
 VECTORS = {"Stevenel": [0.80, 0.55, 0.22], "picrofuchsin": [0.24, 0.86, 0.44]}
 RADIUS = 75.0
+# Of the camera, in pixels: metal's edge is grey over some 2 µm.
+BLUR = 1.5
 BLOCK = {"detector": "contact", "vectors": VECTORS, "roi": "region"}
 
 
@@ -19,18 +22,19 @@ def table(request):
     return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
-def picture(bone, metal, seed=2):
+def picture(bone, metal, seed=2, lacunae=60):
     """Magenta bone with blue lacunae in pale blue tissue around black metal."""
     rng = np.random.default_rng(seed)
     blue = 0.22 * (1 + 0.2 * rng.random(bone.shape)) * ~bone
     magenta = 0.6 * bone
-    for at in rng.uniform(10, SIDE * PIXEL - 10, (60, 2)):
+    for at in rng.uniform(10, SIDE * PIXEL - 10, (lacunae, 2)):
         rows, columns = disc(at, 2.5)
         in_bone = bone[rows, columns]
         blue[rows, columns], magenta[rows, columns] = 0.5, 0.2 * in_bone
     drawn = light([blue, magenta], [BLUE, MAGENTA], seed)
     drawn[metal] = 9
-    return drawn
+    seen = ndimage.gaussian_filter(drawn.astype(float), (BLUR, BLUR, 0))
+    return np.round(seen + rng.normal(0, 1, seen.shape)).clip(0, 255).astype(np.uint8)
 
 
 def around(arcs, gap=0.0):
@@ -77,11 +81,26 @@ def test_only_the_outline_in_the_region_counts(table):
     assert rows["bic", ""]["denominator"] == pytest.approx(np.pi * RADIUS / 1000, rel=0.01)
 
 
-def test_an_outline_drawn_inside_the_metal_is_held_back_and_none_is_told(table):
+@pytest.mark.parametrize(("off", "gap"), [(-6.0, 0.0), (-3.0, 7.5), (3.0, 0.0), (3.0, 7.5)])
+def test_an_outline_a_little_off_is_moved_to_where_metal_ends(table, off, gap):
+    drawn = picture(*around([(0, 150)], gap=gap))
+    regions = [circle("implant", RADIUS + off), square("region")]
+    rows, _ = measured(drawn, regions, table, **BLOCK, outcomes={"threads": "none"})
+    truth = 0 if gap else 150 / 3.6
+    assert rows["bic", ""]["value"] == pytest.approx(truth, rel=0.05, abs=0.5)
+    assert rows["bic", ""].get("qc", "pass") == "pass"
+
+
+@pytest.mark.parametrize("off", [-14.0, 8.0])
+def test_an_outline_far_off_is_held_back(table, off):
     drawn = picture(*around([(0, 180)]))
-    rows, _ = measured(drawn, [circle("implant", RADIUS - 8), square("region")], table, **BLOCK)
+    rows, _ = measured(drawn, [circle("implant", RADIUS + off), square("region")], table, **BLOCK)
     assert rows["bic", ""]["qc"] == "hold"
-    assert "only black before it" in rows["bic", ""]["qc_reason"]
+    assert "the metal's edge is not seen" in rows["bic", ""]["qc_reason"]
+
+
+def test_without_metal_there_is_no_contact(table):
+    drawn = picture(*around([(0, 180)]))
     rows, _ = measured(drawn, [square("region")], table, **BLOCK)
     for name in ("bic", "baf"):
         assert rows[name, ""]["qc"] == "fail" and "'implant'" in rows[name, ""]["qc_reason"]
@@ -104,7 +123,7 @@ def test_between_threads_the_area_is_what_the_screw_leaves_of_its_hull(table):
     bone = upper | (x >= 230)
     screw = Annotation("implant", Polygon([(a / PIXEL, b / PIXEL) for a, b in corners]))
     rows, found = measured(
-        picture(bone & ~metal, metal),
+        picture(bone & ~metal, metal, lacunae=0),
         [screw, square("region", left=150, top=30, bottom=290)],
         table,
         **BLOCK,

@@ -25,39 +25,45 @@ from periomics.imaging.rois import outlines, polygon_mask
 
 DEFAULTS = {"contact": "bic", "threads": "baf", "ring": ""}
 NO_IMPLANT = f"no outline of an annotation {edges.IMPLANT!r} in the region"
-# Less than this of the light of glass in all three channels is black: metal, its shadow, a torn edge.
-BLACK = 0.1
+# Less than this of the light of glass in all three channels is black: metal, its shadow, a torn edge. Where blurred metal ends
+# less than the second is left in the channel that lets most through.
+BLACK, EDGE = 0.1, 0.4
+# Where the metal ends is the middle of what is seen along so many µm of its outline: a dark cell on it is none of it.
+ALONG_UM = 20.0
+LOST = "implant's outline along which the metal's edge is not seen"
 # Bone is drawn where a person could point at it.
 DRAWN_UM2 = 200.0
 
 
 @dataclass(frozen=True)
 class Options:
-    """skip_um and contact_um: bone counts as contact where it lies between these distances of the annotated outline; ring_um: width
-    of the ring of BA/TA; smallest_um2: stained parts below are no bone; hole_um2: smaller holes in it (lacunae) are bone;
-    black_percent: where more of the outline has nothing but black before it, the section is held back."""
+    """skip_um and contact_um: bone counts as contact where it lies between these distances of the metal's edge; snap_um: how far
+    from the annotated outline that edge is looked for, 0 for not (the outline then is the edge); ring_um: width of the ring of
+    BA/TA; smallest_um2: stained parts below are no bone; hole_um2: smaller holes in it (lacunae) are bone; lost_percent: where along
+    more of the outline no edge is found, the section is held back."""
 
     skip_um: float = 1.0
     contact_um: float = 5.0
+    snap_um: float = 10.0
     ring_um: float = 500.0
     smallest_um2: float = 200.0
     hole_um2: float = 400.0
-    black_percent: float = 10.0
+    lost_percent: float = 10.0
 
 
 def find(prepared: Prepared, options: Options, factor: float = 1.0) -> np.ndarray:
     """Bone of the whole image: stained parts of a least size, with their lacunae; black is none."""
-    stained = (prepared.target >= prepared.threshold * factor) & ~black(prepared)
+    stained = (prepared.target >= prepared.threshold * factor) & ~_below(prepared, BLACK)
     filled = fill_holes(stained & ~prepared.opened.implant, options.hole_um2, prepared.pixel_um)
     parts = label(filled & ~prepared.opened.implant)
     size = np.bincount(parts.ravel()) * prepared.pixel_um**2
     return keep_labels(parts, size >= options.smallest_um2) > 0
 
 
-def black(prepared: Prepared) -> np.ndarray:
-    """Pixels that let almost no light through, which no stain says anything of."""
-    dark: np.ndarray = prepared.opened.rgb < BLACK * np.asarray(prepared.white)
-    return np.all(dark, axis=-1)
+def _below(prepared: Prepared, share: float) -> np.ndarray:
+    """Pixels with less than a share of the light of glass in all channels."""
+    dark: np.ndarray = prepared.opened.rgb < share * np.asarray(prepared.white)
+    return np.asarray(dark.all(axis=-1))
 
 
 def measure(
@@ -67,11 +73,13 @@ def measure(
     area between the threads `baf`, which is what the convex outline of an annotated implant adds to it, and where it is named
     in the ring of `ring_um` around it.
 
-    At twice the distance contact is given too, as variant, so that the choice of the distance is seen.
+    An annotated outline is never exact, and blurred metal is dark in both stains: the edge is where the picture grows light. At
+    twice the distance contact is given too, as variant, so that the choice of the distance is seen.
     """
     bone = find(prepared, options, factor)
     line = edges.edge(prepared.opened, edges.polygons(prepared.opened, edges.IMPLANT))
     line = edges.within(line, prepared, options.contact_um)
+    line, lost = at_metal(prepared, options, line)
     names = {k: outcome_name(prepared.settings, k, v) for k, v in DEFAULTS.items()}
     stain = level_text(prepared, prepared.threshold * factor)
     rows = []
@@ -90,7 +98,7 @@ def measure(
     objects = object_table(labels, prepared, od=prepared.target)
     objects["counted"], objects["class"] = True, "positive"
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
-    return Readout(rows, objects, shapes, [_dark(prepared, options, line)])
+    return Readout(rows, objects, shapes, [Fact(LOST, lost, "%", options.lost_percent)])
 
 
 def _contact(
@@ -140,9 +148,29 @@ def _areas(
     return rows
 
 
-def _dark(prepared: Prepared, options: Options, line: edges.Edge) -> Fact:
-    """Share of the outline before which all is black: it was drawn inside the metal, or lies under its shadow."""
-    band = line.away(black(prepared), _band(prepared, options.skip_um, options.contact_um))
-    whole = float(line.length.sum())
-    share = 100 * float(line.length[band.all(axis=1)].sum()) / whole if whole else 0.0
-    return Fact("implant's outline with only black before it", share, "%", options.black_percent)
+def at_metal(prepared: Prepared, options: Options, line: edges.Edge) -> tuple[edges.Edge, float]:
+    """The outline moved to where the black of the metal ends, and along which share (%) of it no such end is found.
+
+    Where metal is not black (taken out, masked) the outline stays where it was annotated.
+    """
+    from scipy.ndimage import median_filter
+
+    opened, pixel, step = prepared.opened, prepared.pixel_um, 0.5
+    dark = _below(prepared, EDGE)
+    if not (options.snap_um > 0 and len(line.points) and dark[opened.implant].mean() > 0.5):
+        return line, 0.0
+    far = options.snap_um / pixel
+    away = np.arange(-far, far + step / 2, step)
+    light = ~line.away(dark, away)
+    ends = light.argmax(axis=1)
+    # Nothing is seen of bone inside the annotation: 1 um of the band must lie outside.
+    least = (1.0 - options.contact_um) / pixel
+    found = light.any(axis=1) & (ends > 0) & (away[ends] >= least)
+    lost = 100 * float(line.length[~found].sum() / line.length.sum())
+    if not found.any():
+        return line, lost
+    shift = np.where(found, away[ends] - step / 2, np.median(away[ends[found]]) - step / 2)
+    size = 2 * round(ALONG_UM / edges.STEP_UM / 2) + 1
+    shift = median_filter(shift, size, mode="nearest")
+    moved = line.points + shift[:, None] * line.outward
+    return edges.Edge(moved, line.outward, line.length), lost
