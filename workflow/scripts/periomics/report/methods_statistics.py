@@ -73,6 +73,11 @@ def _estimation(contrasts: pd.DataFrame, claims: Config) -> Iterator[str]:
     yield from (
         text for start, text in ESTIMATED.items() if any(m.startswith(start) for m in methods)
     )
+    if any("skewness of means" in m for m in methods):
+        yield (
+            "Where values at a limit of the scale made arithmetic means the estimand, what blocks leave in a contrast was counted in "
+            "its standard error (blocks − 1 degrees of freedom), and the end of the interval on the skewed side was stretched."
+        )
     found = [SCALE_NAMES[s] for s in SCALES if (contrasts["scale"] == s).any()]
     where = f" on each outcome's own scale ({', '.join(found)})" if found else ""
     yield (

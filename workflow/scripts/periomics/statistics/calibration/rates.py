@@ -52,6 +52,7 @@ from periomics.statistics.kernels.contrasts import (
     summarise,
     without_events,
 )
+from periomics.statistics.kernels.means import of_means
 from periomics.study.claims import COMPOSITE
 from periomics.study.settings.calibration import Calibration
 
@@ -199,12 +200,22 @@ def _fit(values: Floats, place: sc.Layout, plan: Plan) -> AnyArms:
 
 
 def _bounded(
-    analysis: Floats, natural: Floats, means: np.ndarray, place: sc.Layout, plan: Plan
+    analysis: Floats,
+    natural: Floats,
+    means: np.ndarray,
+    place: sc.Layout,
+    plan: Plan,
+    *,
+    most: Floats,
+    blocks: bool,
 ) -> AnyArms:
-    """Arms on the scale of each study and outcome, bounded where arithmetic means are compared and an arm shows no event."""
+    """Arms on the scale of each study and outcome; where arithmetic means are compared, with what blocks (if they count) and skewness
+    add, and bounded where an arm shows no event. `most` is the largest value of each outcome."""
     fit = _fit(analysis, place, plan)
     if not means.any():
         return fit
+    block = place.block if blocks and place.block.any() else None
+    fit = of_means(fit, natural, place.arm, (np.zeros_like(most), most), block).where(means)
     bound = without_events(natural, place.arm, len(place.arms), (0.0, np.inf))
     up, down = (np.where(means[..., None], b, 0.0) for b in bound)
     return Bounded(fit, up, down)
@@ -252,10 +263,19 @@ def _chunk(
         analysis, natural = _with_index(drawn, known, what, place, plan)
         order = [*what.drawn, COMPOSITE]
         means = np.concatenate([drawn.means, np.zeros((studies, 1), bool)], axis=1)
-        # As in a study: arithmetic means are not adjusted for blocks over which the arms are spread alike.
+        # As in a study: arithmetic means are not adjusted for blocks, which are counted in their standard error.
         apart = replace(plan, adjustment=replace(plan.adjustment, blocks=False))
-        own_plan = apart if scenario.by_means and sc.balanced(place) else plan
-        both = _bounded(analysis, natural, means, place, own_plan), _fit(natural, place, own_plan)
+        own_plan = apart if scenario.by_means else plan
+        fit = _bounded(
+            analysis,
+            natural,
+            means,
+            place,
+            own_plan,
+            most=np.array([sc.MOST[link] for link in (*known.links, "identity")]),
+            blocks=plan.adjustment.blocks,
+        )
+        both = fit, _fit(natural, place, own_plan)
         for claim in (c for c in plan.claims if c.id not in what.within):
             places = [order.index(o) for o in claim.outcomes]
             sign, code = (

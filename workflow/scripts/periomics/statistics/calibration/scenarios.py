@@ -24,6 +24,8 @@ from periomics.study.dictionary import direction_of, entry
 # Healthy and diseased means where nothing better is known, by scale: the team's guess at usual deficits.
 TYPICAL = {"logit": (55.0, 30.0), "log": (1.6, 1.0), "count": (95.0, 55.0), "identity": (10.0, 7.0)}
 CODES = {"percent": position.LOGIT, "log": position.LOG, "identity": position.IDENTITY}
+# Largest value that an outcome can have, by its link.
+MOST = {"percent": 100.0, "log": np.inf, "identity": np.inf}
 LINKS = {"logit": "percent", "log": "log", "count": "log", "identity": "identity"}
 MODELS = ("equal", "cv", "unequal", "counts", "counts_low")
 DISPERSION, COUNT = 0.15, 20.0
@@ -317,14 +319,6 @@ def layout(
     kept = [c for c in given if c is not None]
     columns = np.array(kept).reshape(len(kept), arm.size).T
     return Layout(arms, tuple(outcomes), arm, block, columns)
-
-
-def balanced(place: Layout) -> bool:
-    """Whether every arm is spread over the blocks alike."""
-    table = np.zeros((len(place.arms), int(place.block.max(initial=0)) + 1))
-    np.add.at(table, (place.arm, place.block), 1.0)
-    shares = table / table.sum(axis=1, keepdims=True)
-    return bool(np.allclose(shares, shares[0]))
 
 
 def _covariate(own: pd.DataFrame, name: str) -> Floats | None:

@@ -8,22 +8,21 @@ from functools import cached_property
 
 import numpy as np
 import pandas as pd
-from numpy.typing import ArrayLike
 
 from periomics.statistics.claims.plan import Adjustment, Contrast
 from periomics.statistics.claims.twins import same_values
 from periomics.statistics.kernels import contrasts as c
 from periomics.statistics.kernels.adjusted import adjust
+from periomics.statistics.kernels.means import of_means
 from periomics.study.design import estimable, only_in
 from periomics.study.dictionary import RANGE, entry
 from periomics.study.scale import comparable, limits
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3
-# A block that moves logits or logarithms alike moves means by different amounts: adjusted for, intervals cover .91 instead of .95.
-BLOCKS_OF_MEANS = (
-    "blocks left out: they do not move means alike, and every arm is spread over them alike"
-)
+# A block that moves logits or logarithms alike moves means by different amounts: adjusted for or left out, intervals cover .90.
+BLOCKS_OF_MEANS = "blocks do not move means alike: what they leave in a difference is counted in its standard error"
+OF_MEANS = "ends stretched by the skewness of means"
 UNADJUSTED = Adjustment(blocks=False)
 # The covariate that is the outcome itself, before treatment.
 BASELINE = "baseline"
@@ -35,7 +34,7 @@ class Cut:
 
     `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
     units hold several arms. Units of which one arm has several doses are averaged. `limits` are the least and the
-    largest value that the outcome can have.
+    largest value that the outcome can have. `means`: arithmetic means are compared, with what blocks leave in them where `by_block`.
     """
 
     time: float
@@ -55,6 +54,8 @@ class Cut:
     paired: bool
     technical: bool
     note: str
+    means: bool = False
+    by_block: bool = False
 
     def weights(self, weights: Mapping[str, float]) -> np.ndarray:
         return np.array([weights.get(a, 0.0) for a in self.arms])
@@ -80,8 +81,17 @@ class Cut:
     @cached_property
     def _natural_arms(self) -> c.AnyArms:
         up, down = self.without_events
-        fit = self._fit(self.natural)
+        fit = self.over_blocks(self._fit(self.natural), self.natural, self.arm)
         return c.Bounded(fit, up, down) if up.any() or down.any() else fit
+
+    def over_blocks(
+        self, arms: c.AnyArms, values: np.ndarray, arm: np.ndarray, used: c.Index = ()
+    ) -> c.AnyArms:
+        """Arms with what blocks and skewness add, where arithmetic means are compared; `used` names the rows of these values."""
+        if not self.means:
+            return arms
+        block = self.block[used] if self.by_block else None
+        return of_means(arms, values, arm, self.limits, block)
 
     @property
     def bounds_note(self) -> str:
@@ -320,7 +330,9 @@ def _cut(
     adjusted_for, covariates, said = (
         ((), np.empty((len(one["animal_id"]), 0)), "") if paired else _adjustment(one, adjustment)
     )
-    if bool(rows["means"][0]) and "block" in adjusted_for and _balanced(one["_arm"], one["block"]):
+    means = bool(rows["means"][0]) and not paired
+    by_block = means and "block" in adjusted_for
+    if by_block:
         adjusted_for = tuple(name for name in adjusted_for if name != "block")
         note = "; ".join(n for n in (note, BLOCKS_OF_MEANS) if n)
     arm_of, unit_of = ({x: i for i, x in enumerate(of)} for of in (names, units))
@@ -342,16 +354,14 @@ def _cut(
         paired=paired,
         technical=bool((rows["unit_of_analysis"] == "technical").any()),
         note="; ".join(n for n in (note, said) if n),
+        means=means,
+        by_block=by_block,
     )
 
 
 def balanced(cut: Cut) -> bool:
     """Whether every arm of a cut is spread over the blocks alike."""
-    return _balanced(cut.arm, cut.block)
-
-
-def _balanced(arm: ArrayLike, block: ArrayLike) -> bool:
-    shares = pd.crosstab(np.asarray(arm), np.asarray(block), normalize="index").to_numpy()
+    shares = pd.crosstab(cut.arm, cut.block, normalize="index").to_numpy()
     return bool(np.allclose(shares, shares[0]))
 
 
@@ -474,6 +484,7 @@ def dose_arms(
         )
     else:
         arms = c.summarise(values[used], group, len(doses))
+    arms = cut.over_blocks(arms, values[used], group, used)
     n = np.bincount(group, minlength=len(doses)).astype(float)
     x = np.log2(doses + 1)
     centred = n * (x - np.average(x, weights=n)) if len(doses) else x
@@ -483,12 +494,13 @@ def dose_arms(
 
 def method_words(cut: Cut) -> str:
     """How contrasts of different animals are estimated in a cut."""
+    means = f", {OF_MEANS}" if cut.means else ""
     if not cut.adjusted_for:
-        return "group-wise variances, Satterthwaite"
+        return f"group-wise variances, Satterthwaite{means}"
     names = " and ".join(
         {"weight_g": "weight", BASELINE: "baseline value"}.get(n, n) for n in cut.adjusted_for
     )
-    return f"adjusted for {names}, HC2 with Bell-McCaffrey degrees of freedom"
+    return f"adjusted for {names}, HC2 with Bell-McCaffrey degrees of freedom{means}"
 
 
 def counts(cut: Cut, weights: Mapping[str, float]) -> dict[str, int]:

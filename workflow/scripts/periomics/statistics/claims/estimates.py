@@ -35,6 +35,7 @@ CONTRAST_COLUMNS = (
     "estimate",
     "se",
     "df",
+    "skew",
     "lower",
     "upper",
     "level",
@@ -250,7 +251,7 @@ def _inference(form: Estimate, level: float, refused: bool) -> dict[str, object]
     if refused:
         return {
             "estimate": estimate,
-            **dict.fromkeys(("se", "df", "lower", "upper", "p"), np.nan),
+            **dict.fromkeys(("se", "df", "skew", "lower", "upper", "p"), np.nan),
             "level": np.nan,
         }
     lower, upper = interval(form, level)
@@ -258,6 +259,7 @@ def _inference(form: Estimate, level: float, refused: bool) -> dict[str, object]
         "estimate": estimate,
         "se": float(form.se),
         "df": float(form.df),
+        "skew": float(form.skew),
         "lower": float(lower),
         "upper": float(upper),
         "p": float(p_two_sided(form)),
@@ -268,7 +270,7 @@ def _exact(
     cut: a.Cut, contrast: Contrast, level: float, kind: str, outcome: str, *, note: str
 ) -> dict[str, object]:
     """Inference for yes or no and for grades; the estimate of grades is P(first > second) + ½ P(equal) − ½."""
-    none = dict.fromkeys(("se", "df", "lower", "upper", "p", "level"), np.nan)
+    none = dict.fromkeys(("se", "df", "skew", "lower", "upper", "p", "level"), np.nan)
     found, reason = exact.form(cut, contrast.weights, kind, outcome)
     if contrast.trend or found is None:
         reason = reason or "a trend over doses is not fitted to yes or no or to grades"

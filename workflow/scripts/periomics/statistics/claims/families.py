@@ -248,7 +248,7 @@ def _dunnett(
 def _t(form: Estimate) -> Floats:
     """Distance of the effect from 0 in standard errors, beyond what an arm without events leaves open."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        return np.asarray(form.beyond() / form.se)
+        return np.asarray(form.t())
 
 
 def _many(t: Floats, df: Floats, shared: Floats, alpha: Floats) -> tuple[Floats, Floats]:

@@ -31,7 +31,7 @@ from periomics.statistics.claims.refusals import no_deficit_margin, refusal
 from periomics.statistics.claims.repeated import with_summaries
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
-from periomics.statistics.kernels.contrasts import Estimate, p_above, p_below
+from periomics.statistics.kernels.contrasts import Estimate, p_above, p_below, stretched
 from periomics.statistics.kernels.discrete import ExactForms
 from periomics.statistics.kernels.permutation import attainable_floor
 from periomics.statistics.kernels.rescue import describe, fieller
@@ -159,8 +159,15 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
 def _at_level(row: pd.Series, level: float) -> tuple[float, float]:
     """The interval of a contrast at another level, both ends at it; what an arm without events adds stays."""
     estimate, se, df = (float(row[c]) for c in ("estimate", "se", "df"))
-    before, half = (float(stdtrit(df, 0.5 + x / 2)) * se for x in (row["level"], level))
-    lower, upper = float(row["lower"]) + before - half, float(row["upper"]) - before + half
+    before, after = (
+        [
+            se * float(stretched(stdtrit(df, 0.5 + x / 2), side * float(row["skew"])))
+            for side in (-1, 1)
+        ]
+        for x in (row["level"], level)
+    )
+    lower = float(row["lower"]) + before[0] - after[0]
+    upper = float(row["upper"]) - before[1] + after[1]
     return min(lower, estimate), max(upper, estimate)
 
 
@@ -341,12 +348,10 @@ def _within_forms(
 ) -> Forms:
     """Forms on differences within units or slopes over doses: margins in SD of these, or in the natural unit; no deficit there."""
     analysis, _, differences = a.estimate(cut, contrast, contrast.weights)
-    effect = Estimate(analysis.estimate * sign, analysis.se, analysis.df)
+    effect = analysis.signed(sign)
     if margin.kind == "raw":
         natural, _, _ = a.estimate(cut, contrast, contrast.weights, natural=True)
-        return fixed_margin_forms(
-            effect, Estimate(natural.estimate * sign, natural.se, natural.df), margin.value
-        )
+        return fixed_margin_forms(effect, natural.signed(sign), margin.value)
     spread = np.nan
     if margin.kind == "sd" and len(differences) > 1:
         spread = float(np.std(differences, ddof=1))

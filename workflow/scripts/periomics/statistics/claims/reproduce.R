@@ -33,11 +33,48 @@ between <- function(y, arm, weight, block, covariates) {
   trace <- sum(diag(q) * each)
   due <- sum(a^2 * each)
   variance <- sum(a^2 * share * r^2) * min(max(due / trace, 2 / 3), 3 / 2)
-  c(estimate = sum(a * y), se = sqrt(variance), df = trace^2 / sum(q^2 * outer(each, each)))
+  f <- c(estimate = sum(a * y), se = sqrt(variance), df = trace^2 / sum(q^2 * outer(each, each)), skew = 0)
+  attr(f, "v") <- as.vector(v)
+  f
+}
+
+# Arithmetic means of skewed values: what blocks leave in a contrast of means, and how skewness stretches its interval.
+of_means <- function(f, y, arm, weight, block, least, most) {
+  arms <- sort(unique(arm))
+  w <- weight[match(arms, arm)]
+  n <- as.vector(table(arm)[arms])
+  m <- as.vector(tapply(y, arm, mean)[arms])
+  s2 <- as.vector(tapply(y, arm, var)[arms])
+  both <- is.finite(most)
+  slope <- as.vector(tapply(if (both) (y - least) * (most - y) / (most - least) else y - least, arm, mean)[arms])
+  sizes <- pmax((m - least) * (most - m) / s2 - 1, 0)
+  at <- (m - least) / (most - least)
+  skewness <- if (both) 2 * (1 - 2 * at) / (sizes + 2) * sqrt((sizes + 1) / (at * (1 - at))) else 2 * sqrt(s2) / (m - least)
+  skewness <- ifelse(s2 > 0, skewness, 0) / sqrt(n)
+  extra <- 0
+  lead <- ifelse(s2 > 0, slope / s2, 0)
+  names <- sort(unique(block))
+  if (length(names) > 1) {
+    count <- table(factor(arm, arms), factor(block, names))
+    place <- count / n
+    residual <- (y - m[match(arm, arms)]) * lead[match(arm, arms)]
+    sums <- tapply(residual, factor(block, names), sum)
+    told <- lead * slope * count
+    spread <- diag(colSums(told)) - t(told) %*% place
+    news <- sum(spread^2)
+    moved <- if (news > 1e-9 * sum(told)^2) sum(sums^2) / news else 0
+    extra <- sum(((w * slope) %*% place)^2) * moved
+  }
+  own <- f[["se"]]^2
+  whole <- own + extra
+  part <- w^2 * attr(f, "v") / n / whole
+  c(estimate = f[["estimate"]], se = sqrt(whole),
+    df = whole^2 / (own^2 / f[["df"]] + extra^2 / max(length(names) - 1, 1)),
+    skew = 3 / 8 * sum(sign(w) * part^1.5 * skewness))
 }
 
 one_sample <- function(y) {
-  c(estimate = mean(y), se = sd(y) / sqrt(length(y)), df = length(y) - 1)
+  c(estimate = mean(y), se = sd(y) / sqrt(length(y)), df = length(y) - 1, skew = 0)
 }
 
 # One difference, or one slope over log2(dose + 1), for each unit that has all it needs.
@@ -60,24 +97,34 @@ slope_between <- function(d, covariates) {
   x <- log2(d$dose + 1)
   weight <- ave(x, arm, FUN = function(one) length(one) * (one[1] - mean(x)))
   weight <- weight / sum((x - mean(x))^2)
-  between(d$value, arm, weight, d$block, covariates)
+  compared(d, arm, weight, covariates)
+}
+
+# Where arithmetic means are compared, their limits are given and blocks are not adjusted for.
+compared <- function(d, arm, weight, covariates) {
+  if (is.na(d$least[1])) return(between(d$value, arm, weight, d$block, covariates))
+  f <- between(d$value, arm, weight, rep("", nrow(d)), covariates)
+  of_means(f, d$value, arm, weight, d$block, d$least[1], d$most[1])
 }
 
 repeated <- function(d) {
   covariates <- as.matrix(d[grep("^covariate_", names(d))])
   covariates <- covariates[, colSums(is.na(covariates)) == 0, drop = FALSE]
   f <- switch(d$how[1],
-    "between" = between(d$value, d$arm, d$weight, d$block, covariates),
+    "between" = compared(d, d$arm, d$weight, covariates),
     "slope between" = slope_between(d, covariates),
     within(d)
   )
   low <- d$low[1]
   high <- d$high[1]
-  beyond <- max(f[["estimate"]] - low, -f[["estimate"]] - high, 0)
-  half <- qt(0.5 + d$level[1] / 2, f[["df"]]) * f[["se"]]
+  skews <- pmax(c(-f[["skew"]], f[["skew"]]), 0)
+  beyond <- pmax(c(f[["estimate"]] - low, -f[["estimate"]] - high) / f[["se"]], 0)
+  t <- max(2 * beyond / (1 + sqrt(1 + 4 * skews * beyond)))
+  edge <- qt(0.5 + d$level[1] / 2, f[["df"]])
+  reach <- (edge + skews * edge^2) * f[["se"]]
   c(f,
-    p = 2 * pt(-beyond / f[["se"]], f[["df"]]),
-    lower = f[["estimate"]] - half - low, upper = f[["estimate"]] + half + high
+    p = 2 * pt(-t, f[["df"]]),
+    lower = f[["estimate"]] - reach[1] - low, upper = f[["estimate"]] + reach[2] + high
   )
 }
 

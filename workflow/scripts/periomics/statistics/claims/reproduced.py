@@ -32,6 +32,8 @@ COLUMNS = (
     "level",
     "low",
     "high",
+    "least",
+    "most",
 )
 
 
@@ -48,7 +50,8 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1. Yes or no and grades are judged by exact
+        Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1; `least` and `most` are given where
+        arithmetic means are compared. Yes or no and grades are judged by exact
         methods and have no rows.
     """
     animals = with_summaries(with_index(analysis).animals)
@@ -85,7 +88,7 @@ def _rows(cut: a.Cut, contrast: Contrast) -> pd.DataFrame:
             "arm": np.array(cut.arms)[cut.arm],
             "weight": w,
             "dose": np.where(np.isnan(cut.dose) & (w < 0), 0.0, cut.dose),
-            "block": cut.block if "block" in cut.adjusted_for else "",
+            "block": cut.block if "block" in cut.adjusted_for or cut.by_block else "",
             "value": cut.analysis,
         }
     )
@@ -93,7 +96,8 @@ def _rows(cut: a.Cut, contrast: Contrast) -> pd.DataFrame:
         known = i < cut.covariates.shape[1]
         table[f"covariate_{i + 1}"] = cut.covariates[:, i] if known else np.nan
     form: Estimate = a.estimate(cut, contrast, contrast.weights)[0]
-    table = table.assign(low=float(form.low), high=float(form.high))
+    least, most = cut.limits if cut.means else (np.nan, np.nan)
+    table = table.assign(low=float(form.low), high=float(form.high), least=least, most=most)
     if contrast.trend or cut.paired:
         table = table[table["weight"] != 0]
     return table[table["value"].notna()]

@@ -44,7 +44,8 @@ class Estimate(NamedTuple):
 
     `low` and `high` say how much farther below and above the estimate the true value may lie than its standard
     error says (`Bounded`). `margin` is that in SD which was subtracted, `spread` the SD that it was multiplied by: the SD is an
-    estimate too, so that such a form is judged by the noncentral t (`interval`).
+    estimate too, so that such a form is judged by the noncentral t (`interval`). `skew` stretches the interval above (below, where
+    it is negative): its end at t lies t (1 + skew t) standard errors away (`means.Means`).
     """
 
     estimate: Floats
@@ -54,6 +55,7 @@ class Estimate(NamedTuple):
     high: Floats = np.zeros(())
     margin: Floats = np.full((), np.nan)
     spread: Floats = np.full((), np.nan)
+    skew: Floats = np.zeros(())
 
     def against(self, margin: ArrayLike, spread: ArrayLike) -> Estimate:
         """The estimate minus a margin in SD, of which `spread` is the estimate."""
@@ -71,20 +73,45 @@ class Estimate(NamedTuple):
             np.where(sign < 0, *pair) for pair in ((self.high, self.low), (self.low, self.high))
         )
         se = np.where(np.isnan(sign), np.nan, self.se)
-        return self._replace(estimate=self.estimate * sign, se=se, low=low, high=high)
+        skew = np.where(sign < 0, -self.skew, self.skew)
+        return self._replace(estimate=self.estimate * sign, se=se, low=low, high=high, skew=skew)
 
     @property
     def bounded(self) -> bool:
         """Whether some arm of it shows no event (`Bounded`)."""
         return bool(np.any(self.low > 0) or np.any(self.high > 0))
 
-    def beyond(self) -> Floats:
-        """How far 0 lies from the estimate beyond `low` and `high`, not below 0."""
-        return np.maximum(np.maximum(self.estimate - self.low, -self.estimate - self.high), 0.0)
+    def t(self) -> Floats:
+        """How far 0 lies from the estimate beyond `low` and `high`, as a t; not below 0."""
+        return np.maximum(np.maximum(self.t_below(), self.t_above()), 0.0)
+
+    def t_below(self) -> Floats:
+        """The t at which the lower end of the interval is 0."""
+        return _shrunk((self.estimate - self.low) / self.se, -self.skew)
+
+    def t_above(self) -> Floats:
+        """The t at which the upper end of the interval is 0."""
+        return _shrunk((-self.estimate - self.high) / self.se, self.skew)
+
+
+def stretched(t: Floats, skew: Floats | float) -> Floats:
+    """How many standard errors an end at t lies from the estimate."""
+    if not np.any(skew):
+        return t
+    return t + np.maximum(skew, 0.0) * np.maximum(t, 0.0) ** 2
+
+
+def _shrunk(distance: Floats, skew: Floats) -> Floats:
+    """The inverse of `stretched`."""
+    if not np.any(skew):
+        return distance
+    far = np.maximum(distance, 0.0)
+    t = 2 * far / (1 + np.sqrt(1 + 4 * np.maximum(skew, 0.0) * far))
+    return np.where(distance > 0, t, distance)
 
 
 class AnyArms(Protocol):
-    """What contrasts are made of: `Arms`, `Adjusted` ones, or `Bounded` ones."""
+    """What contrasts are made of: `Arms`, `Adjusted` ones, `Means`, or `Bounded` ones."""
 
     @property
     def mean(self) -> Floats: ...
@@ -312,7 +339,10 @@ def interval(
     designs in docs/statistics.md. With the SD taken as known, "refuted" and "within the margin" were false in up to .075 at .05.
     """
     levels = [level, level if upper_level is None else upper_level]
-    below, above = (stdtrit(form.df, 0.5 + np.asarray(x, float) / 2) * form.se for x in levels)
+    below, above = (
+        stretched(stdtrit(form.df, 0.5 + np.asarray(x, float) / 2), skew) * form.se
+        for x, skew in zip(levels, (-form.skew, form.skew), strict=True)
+    )
     lower, upper = form.estimate - below, form.estimate + above
     if np.isfinite(form.margin).any():
         lower, upper = (
@@ -343,12 +373,12 @@ def _below(form: Estimate) -> Floats:
 
 def p_two_sided(form: Estimate) -> Floats:
     """Two-sided p-value of estimate = 0."""
-    return 2 * stdtr(form.df, -form.beyond() / form.se)
+    return 2 * stdtr(form.df, -form.t())
 
 
 def p_above(form: Estimate) -> Floats:
     """One-sided p-value against "at most 0": small when the estimate lies above 0."""
-    plain = stdtr(form.df, (form.low - form.estimate) / form.se)
+    plain = stdtr(form.df, -form.t_below())
     if np.isfinite(form.margin).any():
         mirrored = form._replace(
             estimate=-form.estimate, low=form.high, high=form.low, margin=-form.margin
@@ -359,7 +389,7 @@ def p_above(form: Estimate) -> Floats:
 
 def p_below(form: Estimate) -> Floats:
     """One-sided p-value against "at least 0": small when the estimate lies below 0."""
-    plain = stdtr(form.df, (form.estimate + form.high) / form.se)
+    plain = stdtr(form.df, -form.t_above())
     if np.isfinite(form.margin).any():
         return np.where(np.isfinite(form.margin), _below(form), plain)
     return plain

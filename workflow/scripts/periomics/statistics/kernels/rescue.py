@@ -85,13 +85,13 @@ def fieller(
     with np.errstate(invalid="ignore", divide="ignore", over="ignore"):
         R = np.where(gap != 0, (m[..., arm] - m[..., disease]) / gap, np.nan)
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
-        bounded = deficit.beyond() > stdtrit(deficit.df, tail) * deficit.se
+        bounded = deficit.t() > stdtrit(deficit.df, tail)
 
         def excess(angle: Floats, which: Index = ()) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
             form = position.form(arms.some(which), weights, code[which])
-            return form.beyond() / form.se - stdtrit(form.df, tail)
+            return form.t() - stdtrit(form.df, tail)
 
         centre = np.arctan(R)
         outside = np.where(bounded, np.pi / 2, np.nan)
