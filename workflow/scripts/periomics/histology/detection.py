@@ -246,6 +246,26 @@ def fill_holes(mask: np.ndarray, largest_um2: float, pixel_um: float) -> np.ndar
     return mask | fill[holes]
 
 
+def flooded(depth: np.ndarray, peaks: np.ndarray, mask: np.ndarray) -> np.ndarray:
+    """Labels of a mask by the watershed of its depth from peaks (N, 2), numbered in raster order.
+
+    Of peaks of one depth in one part the first in raster order goes first: else what lies elsewhere in the picture would decide.
+    """
+    from skimage.segmentation import watershed
+
+    peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
+    at = peaks[:, 0], peaks[:, 1]
+    part = label(mask)[at]
+    order = np.argsort(part, kind="stable")[::-1]
+    left = np.empty(len(peaks))  # peaks of the same part that are still to come
+    left[order] = np.arange(len(peaks)) - np.searchsorted(-part[order], -part[order])
+    seeds = np.zeros(mask.shape, np.int32)
+    seeds[at] = np.arange(1, len(peaks) + 1)
+    height = -depth.astype(np.float64)
+    height[at] -= 1e-12 * (1 + left)  # peaks go before what else is as deep
+    return watershed(height, seeds, mask=mask).astype(np.int32)
+
+
 def keep_labels(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
     """Labels renumbered densely, with those left out where `keep` (N + 1,) is False."""
     keep = keep.copy()

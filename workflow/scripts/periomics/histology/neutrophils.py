@@ -15,15 +15,16 @@ from periomics.histology.detection import (
     density,
     dilate,
     fill_holes,
+    flooded,
     keep_labels,
     label,
-    level_text,
+    level_words,
     object_table,
     opening,
     tissue_mask,
 )
 from periomics.histology.profiles import Profiled, densities, rings
-from periomics.histology.settings import outcome_name
+from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import outlines
 
 
@@ -84,7 +85,6 @@ def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndar
     from edt import edt
     from scipy.ndimage import gaussian_filter
     from skimage.feature import peak_local_max
-    from skimage.segmentation import watershed
 
     if not mask.any():
         return np.zeros(mask.shape, np.int32)
@@ -98,10 +98,7 @@ def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndar
         labels=parts,
         exclude_border=False,
     )
-    peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
-    seeds = np.zeros(mask.shape, np.int32)
-    seeds[peaks[:, 0], peaks[:, 1]] = np.arange(1, len(peaks) + 1)
-    return watershed(-depth, seeds, mask=mask).astype(np.int32)
+    return flooded(depth, peaks, mask)
 
 
 def measure(
@@ -111,26 +108,38 @@ def measure(
 
     Tissue is the region without implant, its margin, and holes of the section. Lobes within `lobes_um` are one cell.
     """
-    settings, roi = prepared.settings, prepared.settings.roi
+    settings, pixel2 = prepared.settings, prepared.pixel_um**2
     tissue = tissue_mask(prepared, options.glass_um2)
     labels, stained = find(prepared, options, factor)
     inside = counted(labels, tissue, prepared.opened.frame)
-    pixel2 = prepared.pixel_um**2
-    area, n = float(tissue.sum() * pixel2), int(inside.sum())
-    brown = float((stained & tissue).sum() * pixel2)
-    level = level_text(prepared, prepared.threshold * factor)
-    method = f"{level} with nuclei, split by distance"
-    rows = []
-    if name := outcome_name(settings, "density", "neu"):
-        rows.append(density(name, roi, n, area, n_sub=n, method=method, variant=variant))
+    n, level = int(inside.sum()), prepared.threshold * factor
+    brown, area = (float(m.sum() * pixel2) for m in (stained & tissue, tissue))
+    rows = rows_of(settings, n, brown, area, level=level, variant=variant)
     if variant:
         return Readout(rows)
-    if name := outcome_name(settings, "area", "neu_area"):
-        rows.append(area_share(name, roi, brown, area, n_sub=n, method=method))
     objects = object_table(labels, prepared, od=prepared.target, counterstain_od=prepared.other)
     objects["counted"] = inside
     objects["class"] = np.where(inside, "positive", "excluded")
     if options.profile_um > 0 and (name := outcome_name(settings, "density", "neu")):
         rung = rings(prepared, options.profile_um, options.profile_to_um)
-        rows += densities(prepared, objects, tissue, rung, name, method)
+        rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
     return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+
+
+def rows_of(
+    settings: StainSettings,
+    n: int,
+    brown_um2: float,
+    area_um2: float,
+    *,
+    level: float,
+    variant: str = "",
+) -> list[dict[str, object]]:
+    """Rows of the density of n cells and of the stained share of the tissue."""
+    roi, method = settings.roi, f"{level_words(settings, level)} with nuclei, split by distance"
+    rows = []
+    if name := outcome_name(settings, "density", "neu"):
+        rows.append(density(name, roi, n, area_um2, n_sub=n, method=method, variant=variant))
+    if not variant and (name := outcome_name(settings, "area", "neu_area")):
+        rows.append(area_share(name, roi, brown_um2, area_um2, n_sub=n, method=method))
+    return rows

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
 from periomics.histology.detection import (
     Of,
@@ -14,18 +15,21 @@ from periomics.histology.detection import (
     counted,
     density,
     fill_holes,
+    flooded,
     keep_labels,
     label,
-    level_text,
+    level_words,
     measurement,
     object_table,
     opening,
     tissue_mask,
 )
-from periomics.histology.settings import outcome_name
+from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging import nuclei as network_nuclei
 from periomics.imaging.rois import outlines
 
+# Gaps that are closed, and specks that are left out.
+CLOSED_UM = 0.5
 # Results that need a chromogen in the nuclei.
 GRADED = ("positive", "density", "h_score", "allred")
 # Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades above which that of intensity is 2, 3.
@@ -53,14 +57,14 @@ class Options:
 def find(prepared: Prepared, options: Options) -> np.ndarray:
     """Labels of nuclei, in the whole image, as the settings say they are found."""
     if "nuclei" not in prepared.kept:
-        by = _by_network if _networked(prepared) else _by_thresholds
+        by = _by_network if networked(prepared.settings) else _by_thresholds
         prepared.kept["nuclei"] = by(prepared, options)
     return prepared.kept["nuclei"]
 
 
-def _networked(prepared: Prepared) -> bool:
+def networked(settings: StainSettings) -> bool:
     """Whether nuclei are found by the network, which knows colours of bright fields only."""
-    return prepared.settings.nuclei == "network" and not prepared.settings.shines
+    return settings.nuclei == "network" and not settings.shines
 
 
 def _by_network(prepared: Prepared, options: Options) -> np.ndarray:
@@ -82,57 +86,76 @@ def _by_thresholds(prepared: Prepared, options: Options) -> np.ndarray:
     Blue and brown are looked for apart and joined, since neither channel sees both: brown by its amount; blue by the
     batch's threshold and above its neighbourhood. Touching nuclei are split at maxima of distance and blob response.
     """
-    from scipy.ndimage import gaussian_filter, gaussian_laplace, uniform_filter
-    from skimage.segmentation import expand_labels
-
-    pixel = prepared.pixel_um
-    blue, brown_amount = prepared.other, prepared.target
-    free = ~prepared.opened.implant
-    # A nuclear marker that shines does so within nuclei, which the counterstain shows whatever they are positive for.
-    if prepared.settings.shines:
-        brown_amount = np.zeros_like(blue)
-    brown = brown_amount > options.lower_od
-    local = blue > uniform_filter(blue, max(3, round(options.local_um / pixel)))
-    mask = ((blue > prepared.second) & local | brown) & free
-    mask = opening(mask, 0.5, pixel)
-    mask = fill_holes(close_gaps(mask, 0.5, pixel), options.largest_um2 / 4, pixel)
-    seeds = _seeds(
-        blue + brown_amount, mask, options.nucleus_um / 2, pixel, gaussian_filter, gaussian_laplace
-    )
-    labels = _grow(seeds, mask, pixel)
-    labels = expand_labels(labels, options.expand_um / pixel)
+    pixel, amount = prepared.pixel_um, prepared.other + _brown(prepared)
+    mask = opening(stained(prepared, options), CLOSED_UM, pixel)
+    mask = fill_holes(close_gaps(mask, CLOSED_UM, pixel), options.largest_um2 / 4, pixel)
+    blob = blobs(amount, options, pixel)
+    labels = split(blob, mask, options, pixel, float(np.std(blob[mask])) if mask.any() else 1.0)
     size = np.bincount(labels.ravel()) * pixel**2
     return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))
 
 
-def _seeds(amount, mask, radius, pixel, gaussian_filter, gaussian_laplace) -> np.ndarray:
-    """Maxima of distance to the edge (in radii) plus blob response of a nucleus's size, numbered in raster order."""
+def stained(prepared: Prepared, options: Options) -> np.ndarray:
+    """Pixels that are brown, or blue and bluer than what is around them, off the implant."""
+    blue, size = prepared.other, max(3, round(options.local_um / prepared.pixel_um))
+    local = blue > _box_mean(blue, size)
+    brown = _brown(prepared) > options.lower_od
+    return ((blue > prepared.second) & local | brown) & ~prepared.opened.implant
+
+
+def _brown(prepared: Prepared) -> np.ndarray:
+    """Amount of the marker that tells nuclei beside their counterstain: one that shines does so within nuclei, which the
+    counterstain shows whatever they are positive for."""
+    return np.zeros_like(prepared.other) if prepared.settings.shines else prepared.target
+
+
+def _box_mean(image: np.ndarray, size: int) -> np.ndarray:
+    """Means over squares, of whole numbers of 2^-20: no running sum rounds, and none depends on where the picture begins."""
+    from scipy.ndimage import uniform_filter1d
+
+    total = np.rint(image.astype(np.float64) * 2**20)
+    for axis in (0, 1):
+        total = np.rint(uniform_filter1d(total, size, axis=axis) * size)
+    return total / (size**2 * 2**20)
+
+
+def blobs(amount: np.ndarray, options: Options, pixel: float) -> np.ndarray:
+    """Response to blobs of a nucleus's size."""
+    from scipy.ndimage import gaussian_laplace
+
+    sigma = options.nucleus_um / 2 / np.sqrt(2) / pixel
+    return -gaussian_laplace(amount.astype(np.float32), sigma, truncate=3) * sigma**2
+
+
+def split(
+    blob: np.ndarray, mask: np.ndarray, options: Options, pixel: float, spread: float
+) -> np.ndarray:
+    """Labels of the nuclei of a mask; `spread` of blob responses over the section's mask."""
     from edt import edt
+    from skimage.segmentation import expand_labels
+
+    peaks = _peaks(blob, mask, options.nucleus_um / 2, pixel, spread)
+    depth = edt(mask, anisotropy=(pixel, pixel), black_border=False)
+    return expand_labels(flooded(depth, peaks, mask), options.expand_um / pixel)
+
+
+def _peaks(
+    blob: np.ndarray, mask: np.ndarray, radius: float, pixel: float, spread: float
+) -> np.ndarray:
+    """Maxima of distance to the edge (in radii) plus blob response of a nucleus's size, (N, 2)."""
+    from edt import edt
+    from scipy.ndimage import gaussian_filter
     from skimage.feature import peak_local_max
 
     depth = edt(mask, anisotropy=(pixel, pixel), black_border=False) / radius
-    sigma = radius / np.sqrt(2) / pixel
-    blob = -gaussian_laplace(amount.astype(np.float32), sigma, truncate=3) * sigma**2
-    spread = np.std(blob[mask]) if mask.any() else 1.0
-    score = gaussian_filter(depth + 0.5 * blob / max(float(spread), 1e-6), 0.5 / pixel)
+    score = gaussian_filter(depth + 0.5 * blob / max(spread, 1e-6), 0.5 / pixel)
     peaks = peak_local_max(
         score,
         min_distance=max(1, round(0.9 * radius / pixel)),
         labels=label(mask),
         exclude_border=False,
     )
-    peaks = peaks[np.lexsort((peaks[:, 1], peaks[:, 0]))]
-    seeds = np.zeros(mask.shape, np.int32)
-    seeds[peaks[:, 0], peaks[:, 1]] = np.arange(1, len(peaks) + 1)
-    return seeds
-
-
-def _grow(seeds: np.ndarray, mask: np.ndarray, pixel: float) -> np.ndarray:
-    from edt import edt
-    from skimage.segmentation import watershed
-
-    depth = edt(mask, anisotropy=(pixel, pixel), black_border=False)
-    return watershed(-depth, seeds, mask=mask).astype(np.int32)
+    return peaks
 
 
 def measure(
@@ -147,31 +170,59 @@ def measure(
     labels = find(prepared, options)
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     level = prepared.threshold * factor
+    inside = counted(labels, prepared.opened.region, prepared.opened.frame)
+    graded(table, settings, options, level=level, inside=inside)
+    grades = table.loc[table["counted"], "grade"].to_numpy()
+    area = _area(prepared, options) if needs_area(settings) else 0.0
+    rows = rows_of(settings, grades, area, level=level, variant=variant)
+    if variant:
+        return Readout(rows)
+    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+
+
+def graded(
+    table: pd.DataFrame,
+    settings: StainSettings,
+    options: Options,
+    *,
+    level: float,
+    inside: np.ndarray,
+) -> None:
+    """Add to a table of nuclei their grade by their mean DAB, which are counted, and their class."""
     od = table["dab_od"].to_numpy()
     table["grade"] = (
         (od >= level).astype(int)
         + (od >= level * options.moderate)
         + (od >= level * options.strong)
     )
-    table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame)
-    graded = [outcome_name(settings, k, "") for k in GRADED]
-    by_grade = np.where(table["grade"] > 0, "positive", "negative") if any(graded) else "nucleus"
+    table["counted"] = inside
+    names = [outcome_name(settings, k, "") for k in GRADED]
+    by_grade = np.where(table["grade"] > 0, "positive", "negative") if any(names) else "nucleus"
     table["class"] = np.where(~table["counted"], "excluded", by_grade)
-    grades = table.loc[table["counted"], "grade"].to_numpy()
-    rows = _rows(prepared, options, grades, level, variant)
-    if variant:
-        return Readout(rows)
-    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
 
 
-def _rows(
-    prepared: Prepared, options: Options, grades: np.ndarray, level: float, variant: str
+def needs_area(settings: StainSettings) -> bool:
+    """Whether a result is per area of tissue."""
+    return any(outcome_name(settings, k, "") for k in ("density", "all"))
+
+
+def _area(prepared: Prepared, options: Options) -> float:
+    return float(tissue_mask(prepared, options.glass_um2).sum()) * prepared.pixel_um**2
+
+
+def rows_of(
+    settings: StainSettings,
+    grades: np.ndarray,
+    area_um2: float,
+    *,
+    level: float,
+    variant: str = "",
 ) -> list[dict[str, object]]:
     """Rows of the outcomes that the config names; those that no threshold moves have no variants."""
-    settings, roi = prepared.settings, prepared.settings.roi
+    roi = settings.roi
     n, positive = len(grades), int((grades > 0).sum())
-    how = "network" if _networked(prepared) else "thresholds"
-    method = f"nuclei by {how}, mean of the nucleus {level_text(prepared, level)}"
+    how = "network" if networked(settings) else "thresholds"
+    method = f"nuclei by {how}, mean of the nucleus {level_words(settings, level)}"
     named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}
     if variant:
         named |= {"all": "", "h_score": "", "allred": ""}
@@ -180,11 +231,12 @@ def _rows(
         share, of = 100 * positive / max(n, 1), Of(positive, n, "nuclei")
         rows.append(measurement(name, roi, share, "%", of, n_sub=n, method=method, variant=variant))
     if named["density"] or named["all"]:
-        area = float(tissue_mask(prepared, options.glass_um2).sum()) * prepared.pixel_um**2
         for key, count in (("density", positive), ("all", n)):
             if name := named[key]:
                 told = method if key == "density" else f"nuclei by {how}"
-                rows.append(density(name, roi, count, area, n_sub=n, method=told, variant=variant))
+                rows.append(
+                    density(name, roi, count, area_um2, n_sub=n, method=told, variant=variant)
+                )
     if name := named["h_score"]:
         total = int(grades.sum())
         score, of = 100 * total / max(n, 1), Of(total, n, "nuclei")

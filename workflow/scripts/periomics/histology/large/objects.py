@@ -77,7 +77,7 @@ def tally(parts: Parts, planes: Mapping[str, Plane]) -> Tally:
         sums.add("columns", numbers, np.bincount(which, x + core.left, count))
         for name, plane in planes.items():
             sums.add(name, numbers, np.bincount(which, plane.core(i, j).ravel()[where], count))
-        ends = _ends(which, y, x, count) + np.array([core.top, core.left] * 2)[:, None]
+        ends = ends_of(which, y, x, count) + np.array([core.top, core.left] * 2)[:, None]
         for k, keep in enumerate((np.minimum, np.minimum, np.maximum, np.maximum)):
             keep.at(box[:, k], numbers[1:], ends[k, 1:] + (k > 1))
         base = y + core.top == ends[2][which]
@@ -95,7 +95,7 @@ def tally(parts: Parts, planes: Mapping[str, Plane]) -> Tally:
     return Tally(area, rows, columns, middle, box[1:], counts)
 
 
-def _ends(which: np.ndarray, y: np.ndarray, x: np.ndarray, count: int) -> np.ndarray:
+def ends_of(which: np.ndarray, y: np.ndarray, x: np.ndarray, count: int) -> np.ndarray:
     """First row and column, last row and column (4, count) of each label; rows come in order."""
     ends = np.zeros((4, count), np.int64)
     ends[1] = np.iinfo(np.int64).max // 2
@@ -161,7 +161,7 @@ def outlines_of(parts: Parts, keep: np.ndarray, box: np.ndarray, large: Large) -
     numbers, places = np.flatnonzero(keep) + 1, parts.place()
     order = np.zeros(len(numbers), np.int64)
     dense = np.zeros(len(parts) + 1, np.int32)
-    for at, core in _by_tile(places[numbers - 1], parts):
+    for at, core in by_tile(places[numbers - 1], parts):
         window = core.grown(BESIDE, grid.domain)
         boxes = box[numbers[at] - 1]
         near = (boxes[:, :2] >= window[:2]).all(axis=1) & (boxes[:, 2:] <= window[2:]).all(axis=1)
@@ -180,7 +180,7 @@ def outlines_of(parts: Parts, keep: np.ndarray, box: np.ndarray, large: Large) -
     return found.ordered(order)
 
 
-def _by_tile(places: np.ndarray, parts: Parts) -> Iterator[tuple[np.ndarray, Box]]:
+def by_tile(places: np.ndarray, parts: Parts) -> Iterator[tuple[np.ndarray, Box]]:
     """Indices of the places in each tile, and the tile."""
     grid = parts.grid
     i, j = ((places[:, k] - grid.domain[k]) // grid.tile for k in (0, 1))

@@ -29,7 +29,12 @@ TILE, HALO_UM = 2048, 32.0
 SQUARES_UM = (2.0, 1.0, 8.0)
 FOLD_UM = 10.0
 # Results that detectors measure by tiles.
-BY_TILES = {"area": {"share"}, "vessels": {"density", "area", "diameter"}}
+BY_TILES = {
+    "area": {"share"},
+    "vessels": {"density", "area", "diameter"},
+    "neutrophils": {"density", "area"},
+    "nuclei": {"positive", "density", "all", "h_score", "allred"},
+}
 
 
 @dataclass(frozen=True)
@@ -77,9 +82,10 @@ class Large:
         step = self.step
         return Grid(self.part, max(step, tile // step * step), -(-pad // step) * step)
 
-    def halo(self) -> int:
+    def halo(self, around_um: float = 0.0) -> int:
         """Pixels read around a tile."""
-        return -(-int(np.ceil(HALO_UM / self.pixel_um)) // self.step) * self.step
+        pixels = int(np.ceil(max(HALO_UM, around_um) / self.pixel_um))
+        return -(-pixels // self.step) * self.step
 
     def view(self, box: Box, colours: bool = True) -> Opened:
         """A window as a section; without its pixels, only its masks."""
@@ -124,6 +130,8 @@ def step_of(pixel_um: float) -> int:
 
 def by_tiles(settings: StainSettings) -> bool:
     """Whether all that the config asks of a stain is measured by tiles."""
+    if settings.detector == "nuclei" and settings.nuclei == "network":
+        return False
     asked = {k for k, v in settings.outcomes.items() if v not in ("", "none", None)}
     known = BY_TILES.get(settings.detector)
     return bool(known and asked <= known and not settings.shines) and not settings.options.get(

@@ -72,7 +72,7 @@ def measure_vessels(
             for name, f in variants(settings).items()
         }
 
-    pad = _reach(2 * options.gap_um, large)
+    pad = reach_of(2 * options.gap_um, large)
     walked, swept = walk(large, settings, batch, masks, tile=tile, pad=pad), []
     free = tissue(walked, options.tear_um2)
     whole = walked.um2(free.total())
@@ -99,13 +99,14 @@ def measure_vessels(
     return Readout([*rows, *swept], table, shapes, facts), walked
 
 
-def _reach(gap_um: float, large: Large) -> int:
+def reach_of(gap_um: float, large: Large) -> int:
+    """Pixels that closing a gap reaches."""
     return int(np.ceil(gap_um / 2 / large.pixel_um)) + 2
 
 
 def closed(mask: Plane, gap_um: float, large: Large, fill_um2: float | None = None) -> Plane:
     """What is at most a gap apart joined, and with `fill_um2` what is then enclosed filled; see `detection.close_and_fill`."""
-    half, pixel, reach = gap_um / 2, large.pixel_um, _reach(gap_um, large)
+    half, pixel, reach = gap_um / 2, large.pixel_um, reach_of(gap_um, large)
     wide = local(partial(_dilated, half, pixel), reach, mask, padded=True)
     wide = wide if fill_um2 is None else fill_holes(wide, fill_um2, pixel**2)
     narrow = local(partial(_eroded, half, pixel), reach, wide, padded=True)

@@ -56,15 +56,18 @@ def walk(
     *,
     tile: int,
     pad: int,
+    around_um: float = 0.0,
 ) -> Walked:
-    """Read every tile once; `masks` names the masks of a window that are kept, beside its region and what is pale there."""
+    """Read every tile once; `masks` names the masks of a window that are kept, beside its region and what is pale
+    there; `around_um` is how far they reach beyond a tile."""
     grid, seen = large.grid(tile, pad), Seen(large, settings, batch, tile)
     planes: dict[str, Plane] = {}
+    halo = large.halo(around_um)
     for *_, core in grid.cores():
         own = core.common(grid.part)
         if not own.area:
             continue
-        window = own.grown(large.halo(), grid.part)
+        window = own.grown(halo, grid.part)
         view = large.view(window)
         prepared = prepare(view, settings, batch)
         found = {"region": view.region, "pale": pale(prepared), **masks(prepared)}
