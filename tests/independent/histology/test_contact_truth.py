@@ -73,6 +73,28 @@ def test_bone_off_the_metal_is_no_contact_but_within_a_wider_band(table):
     assert rows["bic", "contact=10um"]["value"] == pytest.approx(100 / 3, rel=0.05)
 
 
+def test_one_blue_alone_parts_bone_from_pale_marrow_by_half_of_what_is_typical(table):
+    """Toluidine blue: bone of middling strength, cells in it and in the marrow darker, all of one hue. Two levels would part
+    cells from bone, which is told."""
+    bone, metal = around([(30, 190)])
+    rng = np.random.default_rng(6)
+    amount = np.where(bone, 0.4, 0.07) * (1 + 0.15 * rng.random(bone.shape))
+    for at in rng.uniform(8, 312, (150, 2)):
+        amount[disc(at, 3.2)] = 0.9
+    drawn = light([amount], [(0.72, 0.62, 0.31)], seed=6)
+    drawn[metal] = 9
+    drawn = ndimage.gaussian_filter(drawn, (1, 1, 0))
+    block = BLOCK | {"vectors": {"other": [0.15, 0.75, 0.64], "blue": [0.72, 0.62, 0.31]}}
+    block |= {"outcomes": {"threads": "none", "ring": "bata"}, "options": {"ring_um": 50}}
+    regions = [circle("implant", RADIUS), square("region")]
+    rows, _ = measured(drawn, regions, table, **block, threshold="half_maximum")
+    assert {r.get("qc", "pass") for r in rows.values()} == {"pass"}, rows
+    for name in ("bic", "bata"):
+        assert rows[name, ""]["value"] == pytest.approx(160 / 3.6, rel=0.05)
+    rows, _ = measured(drawn, regions, table, **block)
+    assert "stain in parts too small for bone" in rows["bic", ""]["qc_reason"]
+
+
 def test_only_the_outline_in_the_region_counts(table):
     drawn = picture(*around([(180, 270)]))
     regions = [circle("implant", RADIUS), square("region", bottom=MIDDLE)]

@@ -40,7 +40,8 @@ class Options:
     """skip_um and contact_um: bone counts as contact where it lies between these distances of the metal's edge; snap_um: how far
     from the annotated outline that edge is looked for, 0 for not (the outline then is the edge); ring_um: width of the ring of
     BA/TA; smallest_um2: stained parts below are no bone; hole_um2: smaller holes in it (lacunae) are bone; lost_percent: where along
-    more of the outline no edge is found, the section is held back."""
+    more of the outline no edge is found, and specks_percent: where more of what is stained lies in parts too small for bone (the
+    threshold then parts cells from bone), the section is held back."""
 
     skip_um: float = 1.0
     contact_um: float = 5.0
@@ -49,15 +50,27 @@ class Options:
     smallest_um2: float = 200.0
     hole_um2: float = 400.0
     lost_percent: float = 10.0
+    specks_percent: float = 80.0
 
 
-def find(prepared: Prepared, options: Options, factor: float = 1.0) -> np.ndarray:
-    """Bone of the whole image: stained parts of a least size, with their lacunae; black is none."""
+def find(
+    prepared: Prepared, options: Options, factor: float = 1.0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Bone of the whole image, and all that is stained: bone is in parts of a least size, with their lacunae; black is none."""
     stained = (prepared.target >= prepared.threshold * factor) & ~_below(prepared, BLACK)
-    filled = fill_holes(stained & ~prepared.opened.implant, options.hole_um2, prepared.pixel_um)
-    parts = label(filled & ~prepared.opened.implant)
+    free = ~prepared.opened.implant
+    filled = fill_holes(stained & free, options.hole_um2, prepared.pixel_um) & free
+    parts = label(filled)
     size = np.bincount(parts.ravel()) * prepared.pixel_um**2
-    return keep_labels(parts, size >= options.smallest_um2) > 0
+    return keep_labels(parts, size >= options.smallest_um2) > 0, filled
+
+
+def _specks(prepared: Prepared, bone: np.ndarray, stained: np.ndarray, most: float) -> Fact:
+    """Share of the stained area that is no bone for its size, 0 where that is less than a hundredth of the region."""
+    region = prepared.opened.region
+    whole, small = (int((m & region).sum()) for m in (stained, stained & ~bone))
+    share = 100 * small / max(whole, 1) if small >= region.sum() / 100 else 0.0
+    return Fact("stain in parts too small for bone", share, "%", most)
 
 
 def _below(prepared: Prepared, share: float) -> np.ndarray:
@@ -76,7 +89,7 @@ def measure(
     An annotated outline is never exact, and blurred metal is dark in both stains: the edge is where the picture grows light. At
     twice the distance contact is given too, as variant, so that the choice of the distance is seen.
     """
-    bone = find(prepared, options, factor)
+    bone, stained = find(prepared, options, factor)
     line = edges.edge(prepared.opened, edges.polygons(prepared.opened, edges.IMPLANT))
     line = edges.within(line, prepared, options.contact_um)
     line, lost = at_metal(prepared, options, line)
@@ -98,7 +111,9 @@ def measure(
     objects = object_table(labels, prepared, od=prepared.target)
     objects["counted"], objects["class"] = True, "positive"
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
-    return Readout(rows, objects, shapes, [Fact(LOST, lost, "%", options.lost_percent)])
+    facts = [Fact(LOST, lost, "%", options.lost_percent)]
+    facts.append(_specks(prepared, bone, stained, options.specks_percent))
+    return Readout(rows, objects, shapes, facts)
 
 
 def _contact(
