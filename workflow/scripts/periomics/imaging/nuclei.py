@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from scipy import ndimage as ndi
@@ -36,19 +36,34 @@ def find(
     size_px
         Usual diameter of a nucleus; the picture's own takes its place, in at most three rounds.
     """
+    held: dict[float, np.ndarray] = {}
+
+    def areas(size: float) -> np.ndarray:
+        held.clear()
+        held[size] = _at(network, view, size, tile)
+        return np.bincount(held[size].ravel())[1:]
+
+    size = settled(areas, size_px)
+    return (held[size] if size in held else _at(network, view, size, tile)), size
+
+
+def settled(areas: Callable[[float], np.ndarray], size_px: float) -> float:
+    """The size at which nuclei are looked for: that of those that are found with it, in at most three rounds; `areas` gives those of
+    the nuclei (pixels) that are found with a size."""
     size = size_px
     for left in range(_ROUNDS - 1, -1, -1):
-        labels = _at(network, view, size, tile)
-        usual = usual_diameter(labels)
-        if not left or not usual or 0.75 < usual / size < 1.33:
+        if not left:
+            break
+        usual = usual_diameter(areas(size))
+        if not usual or 0.75 < usual / size < 1.33:
             break
         size = float(np.clip(usual, size / 2, size * 2))
-    return labels, size
+    return size
 
 
-def usual_diameter(labels: np.ndarray) -> float:
-    """Median over area of the diameters of circles of the labels' areas, 0 without labels."""
-    area = np.sort(np.bincount(labels.ravel())[1:])
+def usual_diameter(areas: np.ndarray) -> float:
+    """Median over area of the diameters of circles of these areas, 0 without any."""
+    area = np.sort(areas)
     if not area.sum():
         return 0.0
     middle = np.searchsorted(np.cumsum(area), area.sum() / 2)

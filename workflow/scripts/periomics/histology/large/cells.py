@@ -11,8 +11,9 @@ import pandas as pd
 from periomics.histology import neutrophils, nuclei
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Prepared, Readout, dilate, opening
+from periomics.histology.large.network import nuclei_of
 from periomics.histology.large.objects import counted, places_um, tally
-from periomics.histology.large.pieces import Images, Splitting, pieces
+from periomics.histology.large.pieces import Collected, Images, Splitting, pieces
 from periomics.histology.large.section import TILE, Large
 from periomics.histology.large.stained import closed, reach_of, variants
 from periomics.histology.large.tiles import Walked, tissue, walk
@@ -137,18 +138,20 @@ def measure_nuclei(
     options: nuclei.Options,
     tile: int = TILE,
 ) -> tuple[Readout, Walked]:
-    """See `nuclei.measure`; nuclei by thresholds."""
+    """See `nuclei.measure`."""
 
     def masks(prepared: Prepared) -> Mapping[str, np.ndarray]:
         return {"stained": nuclei.stained(prepared, options)}
 
+    by_network = nuclei.networked(settings)
     pad = reach_of(nuclei.CLOSED_UM, large)
     around = options.local_um / 2 + options.nucleus_um
-    walked = walk(large, settings, batch, masks, tile=tile, pad=pad, around_um=around)
-    pixel, reach = large.pixel_um, reach_of(2 * nuclei.CLOSED_UM, large)
-    mask = local(partial(_opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
-    mask = fill_holes(closed(mask, nuclei.CLOSED_UM, large), options.largest_um2 / 4, pixel**2)
-    found = pieces(large, parts_of(mask), _nuclear(walked, options, mask), True)
+    if by_network:
+        walked = walk(large, settings, batch, lambda _: {}, tile=tile, pad=0)
+        found = nuclei_of(large, settings, batch, options)
+    else:
+        walked = walk(large, settings, batch, masks, tile=tile, pad=pad, around_um=around)
+        found = _by_thresholds(walked, options)
     sums, means, shapes = found.done()
     table = pd.DataFrame(places_um(sums, large))
     table["dab_od"], table["haematoxylin_od"] = (_of(means, k) for k in ("target", "other"))
@@ -162,6 +165,15 @@ def measure_nuclei(
         grades = table.loc[table["counted"], "grade"].to_numpy()
         rows = nuclei.rows_of(settings, grades, area, level=level, variant=name) + rows
     return Readout(rows, table, shapes), walked
+
+
+def _by_thresholds(walked: Walked, options: nuclei.Options) -> Collected:
+    """See `nuclei.find`."""
+    large, pixel = walked.large, walked.large.pixel_um
+    reach = reach_of(2 * nuclei.CLOSED_UM, large)
+    mask = local(partial(_opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
+    mask = fill_holes(closed(mask, nuclei.CLOSED_UM, large), options.largest_um2 / 4, pixel**2)
+    return pieces(large, parts_of(mask), _nuclear(walked, options, mask), True)
 
 
 def _nuclear(walked: Walked, options: nuclei.Options, mask: Plane) -> Splitting:

@@ -130,8 +130,6 @@ def step_of(pixel_um: float) -> int:
 
 def by_tiles(settings: StainSettings) -> bool:
     """Whether all that the config asks of a stain is measured by tiles."""
-    if settings.detector == "nuclei" and settings.nuclei == "network":
-        return False
     asked = {k for k, v in settings.outcomes.items() if v not in ("", "none", None)}
     known = BY_TILES.get(settings.detector)
     return bool(known and asked <= known and not settings.shines) and not settings.options.get(
