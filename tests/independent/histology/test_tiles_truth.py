@@ -1,6 +1,7 @@
 """Sections measured by tiles: what is drawn is found, whatever the tiles' size, and as a section in memory is measured."""
 
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,15 +13,21 @@ sys.path.insert(0, str(Path(__file__).parent))
 
 import painted_slide as painted
 
+from periomics.core.errors import InputError
+from periomics.histology import opening, sections
 from periomics.histology.batch import BatchRow
 from periomics.histology.large.measure import measure_large
 from periomics.histology.large.section import open_large
 from periomics.histology.measure import DETECTORS, Features, measure_section
 from periomics.histology.sections import open_section
 from periomics.histology.settings import options_from, stain_settings
+from periomics.imaging.convolution import load
 from periomics.imaging.stains import load_stains
+from periomics.study.check.opened import Named
 
 ROOT = Path(__file__).resolve().parents[3]
+STAINS = ROOT / "resources" / "stains.yaml"
+PAIRS = load_stains(STAINS)
 BLOCKS = {
     # A lumen that is larger is none: that of the large ring.
     "vessels": {"options": {"lumen_um2": 2000.0}},
@@ -43,9 +50,8 @@ def fact(parts, tmp_path_factory):
 
 def settings_of(detector):
     block = {"detector": detector, "roi": "tissue", **BLOCKS[detector]}
-    return stain_settings({"stains": {"S": block}}, load_stains(ROOT / "resources/stains.yaml"))[
-        "S"
-    ]
+    sweep = 10 if detector in ("vessels", "area") else 0
+    return stain_settings({"sweep_percent": sweep, "stains": {"S": block}}, PAIRS)["S"]
 
 
 def batch_of(settings):
@@ -131,3 +137,40 @@ def test_mirrored_and_bordered_slides_hold_as_many(parts, tmp_path):
     assert [f.rows[0]["n_sub"] for f in found] == [found[0].rows[0]["n_sub"]] * 3
     assert areas[2] == areas[0]
     assert areas[1] == pytest.approx(areas[0], rel=1e-6)
+
+
+def test_the_network_finds_the_same_nuclei_in_blocks(parts, tmp_path, monkeypatch):
+    from periomics.histology.detection import object_table, prepare
+    from periomics.histology.large import network
+    from periomics.histology.nuclei import Options, find
+
+    monkeypatch.setattr(network, "BLOCK", 320)
+    fact = painted.write(tmp_path, painted.light(parts)[:200, :260].copy())
+    weights = load(ROOT / "resources" / "nuclei_brightfield.npz")
+    block = {"detector": "nuclei", "roi": "tissue", "outcomes": {"all": "cells"}}
+    settings = stain_settings({"stains": {"S": block}}, PAIRS, weights)["S"]
+    batch = batch_of(settings)
+    large = open_large(fact, settings, least=1000)
+    sums, _, _ = network.nuclei_of(large, settings, batch, Options()).done()
+    prepared = prepare(open_section(fact, settings), settings, batch)
+    whole = object_table(find(prepared, Options()), prepared)
+    assert len(whole) > 20
+    assert sorted(sums.area * PIXEL_UM2) == sorted(whole["area_um2"])
+
+
+def test_what_neither_fits_into_memory_nor_is_measured_by_tiles_is_refused(fact, monkeypatch):
+    """Both where a section is opened and at check, which names the row; by tiles there is no such limit."""
+    for module in (sections, opening):
+        monkeypatch.setattr(module, "MOST_PIXELS", 200_000)
+    monkeypatch.setattr(sections, "LARGE_PIXELS", 100_000)
+    settings = stain_settings({"stains": {"S": {"detector": "lacunae", "roi": "tissue"}}}, PAIRS)
+    message = "0 megapixels, would take some 0 GB of memory"
+    with pytest.raises(InputError, match=message):
+        open_section(fact, settings["S"])
+    for detector, refused in (("lacunae", True), ("vessels", False)):
+        config = {"histology": {"stains": {"S": {"detector": detector, "roi": "tissue"}}}}
+        monkeypatch.setattr(opening, "open_large", partial(open_large, least=100_000))
+        named = Named(Path(fact["path"]), "slide.tif", "sections.tsv", "path", {7: fact}, config)
+        problems = opening.look_at_section(named).problems
+        assert [message in p.message for p in problems] == [True] * refused
+        assert [p.row for p in problems] == [7] * refused

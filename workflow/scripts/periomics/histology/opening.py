@@ -8,7 +8,15 @@ from pathlib import Path
 
 from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.problems import Problem
-from periomics.histology.sections import NO_REGIONS, WHOLE, region_kind
+from periomics.histology.large.section import open_large
+from periomics.histology.sections import (
+    MOST_PIXELS,
+    NO_REGIONS,
+    WHOLE,
+    described,
+    part_in_memory,
+    region_kind,
+)
 from periomics.histology.settings import stain_settings
 from periomics.histology.stated import also_needed
 from periomics.imaging import rois
@@ -25,13 +33,36 @@ def look_at_section(named: Named) -> Look:
     """Format, length, colours and bits of a stained section, and whether it has regions to be measured in."""
     info = probed(named.path)
     refuse_cut(named.path)
-    problems = _kinds(named, info)
+    problems = _kinds(named, info) + _too_large(named, info)
     for row, facts in named.rows.items():
         region = region_of(named, facts)
         if region and not facts.get("rois"):
             allowed = f"GeoJSON with {region[1]} annotation {region[0]!r}"
             problems += named.problem(NO_REGIONS, "", allowed, rows=[row], column="rois")
     return Look(problems, info.pixel_um)
+
+
+def _too_large(named: Named, info: ImageInfo) -> list[Problem]:
+    """Rows whose regions neither fit into memory nor are measured by tiles."""
+    problems: list[Problem] = []
+    if info.width * info.height <= MOST_PIXELS:
+        return problems
+    for row, facts in named.rows.items():
+        stain = str(facts.get("stain", ""))
+        told = {k: v for k, v in _block(named, stain).items() if k not in ("vectors", "white")}
+        try:
+            pair = {} if told.get("image") == "fluorescence" else _NO_VECTORS
+            settings = stain_settings({"stains": {stain: told | pair}}, {})[stain]
+            seen, source_um, annotations = described(facts, settings)
+            if open_large(facts, settings):
+                continue
+        except (PeriomicsError, OSError):
+            continue  # told at the config, the region or the image
+        try:
+            part_in_memory(seen, source_um, annotations, settings, "")
+        except InputError as error:
+            problems += named.problem(error.message, named.cell, error.allowed or "", rows=[row])
+    return problems
 
 
 def _kinds(named: Named, info: ImageInfo) -> list[Problem]:

@@ -19,6 +19,8 @@ LINE_REGION_UM = 8.0
 # A larger image is read only around the stain's region: memory follows the region, not the slide.
 LARGE_PIXELS = 64_000_000
 AROUND_UM = 60.0
+# Pixels that are read into memory at most, and the bytes that measuring takes of each.
+MOST_PIXELS, PIXEL_BYTES = 256_000_000, 64
 NO_REGIONS = "the section has no annotation file"
 # A region of this name is the whole picture; annotations whose class begins so are left out of every region.
 WHOLE, IGNORED = "whole_picture", "ignore"
@@ -64,12 +66,7 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
     """
     info, source_um, annotations = described(fact, settings)
     sheet_um, overrule = sheet_pixel(fact), overrules(fact)
-    part = None
-    if (
-        info.width * info.height * (source_um / max(settings.pixel_um, source_um)) ** 2
-        > LARGE_PIXELS
-    ):
-        part = _part(info, annotations, settings, source_um, str(fact.get("rois", "")))
+    part = part_in_memory(info, source_um, annotations, settings, str(fact.get("rois", "")))
     if settings.shines:
         planes, pixel_um, full = readers.read_planes(
             info.path,
@@ -94,6 +91,35 @@ def open_section(fact: Mapping[str, object], settings: StainSettings) -> Opened:
         offset=(float(x), float(y)),
         frame=(x + width == info.width, y + height == info.height),
     )
+
+
+def part_in_memory(
+    info: readers.ImageInfo,
+    source_um: float,
+    annotations: list[rois.Annotation],
+    settings: StainSettings,
+    where: str,
+) -> tuple[int, int, int, int] | None:
+    """Finest-level x, y, width, height of the part of a large image that is read, None for all of it.
+
+    Raises
+    ------
+    InputError
+        If it would not fit into memory.
+    """
+    shrink = (source_um / max(settings.pixel_um, source_um)) ** 2
+    if info.width * info.height * shrink <= LARGE_PIXELS:
+        return None
+    part = _part(info, annotations, settings, source_um, where)
+    if (pixels := part[2] * part[3] * shrink) > MOST_PIXELS:
+        memory, most = (n * PIXEL_BYTES / 1e9 for n in (pixels, MOST_PIXELS))
+        raise InputError(
+            f"what detector {settings.detector} reads of it, {pixels / 1e6:.0f} megapixels, would take some {memory:.0f} GB of memory:"
+            f" what stain {settings.stain} asks for is not measured by tiles",
+            file=info.path,
+            allowed=f"up to {MOST_PIXELS / 1e6:.0f} megapixels ({most:.0f} GB): smaller regions, or a coarser pixel_um",
+        )
+    return part
 
 
 def described(
