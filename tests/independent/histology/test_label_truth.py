@@ -50,6 +50,14 @@ def test_rate_surface_and_formation(drawn):
     assert found.objects["class"].value_counts().to_dict() == {"alizarin": 2, "calcein": 1}
 
 
+@pytest.mark.parametrize("turn", [90, 45, 230])
+def test_a_label_that_goes_on_beyond_the_other_is_not_measured_to_its_end(turn):
+    drawn = picture([(turn, turn + 200)], [(turn, turn + 60)])
+    rows, _ = rows_of(drawn)
+    assert rows["mar", ""]["value"] == pytest.approx((SECOND - FIRST) / 7, rel=0.05)
+    assert rows["ms_bs", ""]["value"] == pytest.approx((60 + 70) / 3.6, rel=0.05)
+
+
 def test_obliquity_is_a_factor_and_without_bone_there_is_a_rate_alone(drawn):
     rows, _ = rows_of(drawn, bone=False, obliquity=np.pi / 4)
     assert rows["mar", ""]["value"] == pytest.approx((SECOND - FIRST) / 7 * 0.7854, rel=0.05)

@@ -28,6 +28,8 @@ from periomics.imaging.rois import outlines, polygon_mask
 DEFAULTS = {"rate": "mar", "surface": "ms_bs", "formation": "bfr"}
 # A place in bone belongs to the outline that it is nearest to: so much farther may it lie along the outline's normal.
 SLACK_UM = 2.0
+# A midline's direction is that of so many of its pixels; a distance to it may lean by 20 degrees from the right angle.
+NEIGHBOURS, OBLIQUE = 15, 0.35
 
 
 @dataclass(frozen=True)
@@ -68,17 +70,32 @@ def midline(mask: np.ndarray, options: Options, pixel_um: float) -> tuple[np.nda
 
 
 def between(first: np.ndarray, second: np.ndarray, most_um: float, pixel_um: float) -> Pair:
-    """Distances from places of one midline to the other; a place beyond the other's end has no distance."""
-    from scipy.ndimage import convolve
+    """Distances from places of one midline to the other, where they are at right angles to it: beyond its end they are not."""
     from scipy.spatial import cKDTree
 
-    if not first.any() or not second.any():
+    if not first.any() or second.sum() < 2:
         return Pair(np.empty(0), pixel_um)
-    around = convolve(second.astype(np.uint8), np.ones((3, 3), np.uint8), mode="constant")
-    ends = (second & (around <= 2))[second]
-    far, which = cKDTree(np.argwhere(second)).query(np.argwhere(first))
+    there = np.argwhere(second).astype(float)
+    tree = cKDTree(there)
+    places = np.argwhere(first).astype(float)
+    far, which = tree.query(places)
+    near = np.unique(which)
+    along = np.zeros((len(there), 2))
+    along[near] = _tangents(there, tree.query(there[near], k=min(NEIGHBOURS, len(there)))[1])
+    towards = (there[which] - places) / np.maximum(far, 1e-9)[:, None]
+    oblique = np.abs((towards * along[which]).sum(axis=1))
     far = far * pixel_um
-    return Pair(far[~ends[which] & (far <= most_um)], pixel_um)
+    return Pair(far[((oblique <= OBLIQUE) | (far < pixel_um)) & (far <= most_um)], pixel_um)
+
+
+def _tangents(places: np.ndarray, groups: np.ndarray) -> np.ndarray:
+    """Direction (n, 2) in which the places of each group (n, k) lie."""
+    off = places[groups] - places[groups].mean(axis=1, keepdims=True)
+    rows, columns, both = (
+        (off[..., a] * off[..., b]).sum(axis=1) for a, b in ((0, 0), (1, 1), (0, 1))
+    )
+    angle = 0.5 * np.arctan2(2 * both, rows - columns)
+    return np.column_stack([np.cos(angle), np.sin(angle)])
 
 
 def labelled(

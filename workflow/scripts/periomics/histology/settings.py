@@ -25,6 +25,7 @@ RULES = {
     "coverage": ("half_maximum", "half_maximum"),
     "double": ("half_maximum", "half_maximum"),
     "membrane": ("two_levels", "otsu"),
+    "labels": ("half_maximum", "half_maximum"),
 }
 FIXED_OD = 0.2
 # Detectors that look at the other stain as well.
@@ -140,7 +141,7 @@ def _one(
 ) -> StainSettings:
     shines = stain.image == "fluorescence"
     first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
-    if shines:
+    if shines and stain.detector != "labels":  # labels are too thin for two levels
         first = second = "two_levels"
     vectors = stain.vectors or VECTORS.get(stain.detector, "H-DAB")
     return StainSettings(
