@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT, bare, checkout, copy_listed, once, snakemake
+from running import ROOT, bare, checkout, compile_kernels, copy_listed, once, snakemake
 
 NANO = "config/nano/config.yaml"
 
@@ -25,6 +25,13 @@ def clone_into(folder: Path) -> Path:
 
 def environment_is_made() -> bool:
     return Path(os.path.realpath(ROOT / ".venv")).parent.parent.name == ".environments"
+
+
+@pytest.fixture(scope="session", autouse=True)
+def kernels(request, tmp_path_factory) -> None:
+    """Kernels compiled once instead of in every run at the same time; the front door's run alone starts without."""
+    if any(item.get_closest_marker("slow") for item in request.session.items):
+        once(tmp_path_factory, "kernels", compile_kernels)
 
 
 @pytest.fixture(scope="session")

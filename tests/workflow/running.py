@@ -39,7 +39,24 @@ def checkout(folder: Path) -> Path:
             )
         else:
             shutil.copy2(source, folder / part)
+    for kept in (ROOT / ".snakemake").glob("code-*.json"):  # what Snakemake's start read of the code
+        (folder / kept.parent.name).mkdir(exist_ok=True)
+        shutil.copy2(kept, folder / kept.parent.name)
     return folder
+
+
+def compile_kernels(folder: Path) -> None:
+    """Have numba compile what a scan needs, once, and keep it beside the checkout's sources, from where `checkout` copies it."""
+    wanted = "results-nano/microct/R01-ct/measurements.tsv"
+    snakemake(
+        checkout(folder), "--cores", "1", "--configfile", "config/nano/config.yaml", "--", wanted
+    )
+    for kernel in (folder / "workflow").rglob("*.nb[ic]"):
+        place = ROOT / kernel.relative_to(folder)
+        place.parent.mkdir(exist_ok=True)
+        if not place.exists():
+            shutil.copy2(kernel, place.with_suffix(f"{place.suffix}.tmp.{os.getpid()}"))
+            place.with_suffix(f"{place.suffix}.tmp.{os.getpid()}").replace(place)
 
 
 def copy_listed(folder: Path) -> Path:
