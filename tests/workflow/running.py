@@ -39,7 +39,9 @@ def checkout(folder: Path) -> Path:
             )
         else:
             shutil.copy2(source, folder / part)
-    for kept in (ROOT / ".snakemake").glob("code-*.json"):  # what Snakemake's start read of the code
+    for kept in (ROOT / ".snakemake").glob(
+        "code-*.json"
+    ):  # what Snakemake's start read of the code
         (folder / kept.parent.name).mkdir(exist_ok=True)
         shutil.copy2(kept, folder / kept.parent.name)
     return folder

@@ -58,18 +58,26 @@ def test_the_image_is_small_enough(state):
     assert int(size) < MOST_BYTES
 
 
-def test_unit_tests_pass_inside(state, tmp_path):
-    inside = "cd /opt/periomics && python -m pytest -q tests/unit/core tests/unit/genes tests/unit/imaging"
-    done = recipe(state, "run", "periomics:test", str(own(tmp_path)), "--", "sh", "-c", inside)
-    assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
-    assert " passed" in done.stdout or "[100%]" in done.stdout
+@pytest.fixture(scope="module")
+def inside(state, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
+    """Folder in which one container ran unit tests of the library (`tests.txt`), then the nano study; and how that ended."""
+    folder = tmp_path_factory.mktemp("inside")
+    shutil.copytree(ROOT / "config", folder / "config")
+    parts = " ".join(f"tests/unit/{p}" for p in ("core", "genes", "imaging"))
+    tests = f"cd /opt/periomics && python -m pytest -q {parts} >/study/tests.txt 2>&1"
+    study = f"snakemake --snakefile /opt/periomics/Snakefile --cores 2 {' '.join(NANO)}"
+    both = f"({tests}; echo ended with $? >>/study/tests.txt); exec {study}"
+    return folder, recipe(state, "run", "periomics:test", str(own(folder)), "--", "sh", "-c", both)
 
 
-def test_a_study_inside_gives_the_tables_of_one_outside(state, nano, tmp_path):
-    inside = tmp_path / "inside"
-    shutil.copytree(ROOT / "config", inside / "config")
-    words = ("--snakefile", "/opt/periomics/Snakefile", "--cores", "2", *NANO)
-    done = recipe(state, "run", "periomics:test", str(own(inside)), "--", "snakemake", *words)
+def test_unit_tests_pass_inside(inside):
+    said = (inside[0] / "tests.txt").read_text(encoding="utf-8")
+    assert said.endswith("ended with 0\n"), said[-4000:]
+    assert " passed" in said or "[100%]" in said
+
+
+def test_a_study_inside_gives_the_tables_of_one_outside(inside, nano):
+    folder, done = inside
     assert done.returncode == 0, (done.stdout + done.stderr)[-6000:]
-    assert tables(inside / "results-nano") == tables(nano / "results-nano")
-    assert (inside / "results-nano/report/report.html").stat().st_uid == USER
+    assert tables(folder / "results-nano") == tables(nano / "results-nano")
+    assert (folder / "results-nano/report/report.html").stat().st_uid == USER
