@@ -103,8 +103,8 @@ def _line_of_slices(
     middle = weight @ middles
     slope = (weight * (held - weight @ held)) @ (middles - middle)
     # without the dust of sums: what stands along z stays so, and its ends at voxels
-    slope = np.round(slope / np.linalg.norm(slope), DIGITS)
-    return np.round(middle, DIGITS), slope / np.linalg.norm(slope)
+    unit = np.round(slope / np.linalg.norm(slope), DIGITS)
+    return np.round(middle, DIGITS), unit / np.linalg.norm(unit)
 
 
 def along_axis(
