@@ -103,7 +103,7 @@ def test_only_the_outline_in_the_region_counts(table):
     assert rows["bic", ""]["denominator"] == pytest.approx(np.pi * RADIUS / 1000, rel=0.01)
 
 
-@pytest.mark.parametrize(("off", "gap"), [(-6.0, 0.0), (-3.0, 7.5), (3.0, 0.0), (3.0, 7.5)])
+@pytest.mark.parametrize(("off", "gap"), [(-6.0, 0.0), (3.0, 7.5)])
 def test_an_outline_a_little_off_is_moved_to_where_metal_ends(table, off, gap):
     drawn = picture(*around([(0, 150)], gap=gap))
     regions = [circle("implant", RADIUS + off), square("region")]
