@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -119,6 +120,17 @@ class Cut:
         return adjust(values, self.arm, len(self.arms), blocks, self.covariates)
 
 
+# What `prepare` adds by outcome, and what stands there before.
+PREPARED: Mapping[str, Any] = {
+    "scale": np.array("", object),
+    "analysis": np.nan,
+    "scale_note": np.array("", object),
+    "least": -np.inf,
+    "most": np.inf,
+    "means": False,
+}
+
+
 def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFrame:
     """Measured rows with the unit of analysis, its block and the value on the outcome's scale.
 
@@ -144,30 +156,31 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     for column, source in (("unit_of_analysis", "unit"), ("block", "block"), ("sex", "sex")):
         df[column] = _column(known, source, "").reindex(df["animal_id"]).fillna("").to_numpy()
     df["weight_g"] = _column(known, "weight_g", np.nan).reindex(df["animal_id"]).to_numpy(float)
-    df["scale"], df["analysis"], df["scale_note"] = "", np.nan, ""
-    df["least"], df["most"], df["means"] = -np.inf, np.inf, False
-    for (outcome, _), part in df.groupby(["outcome", "variant"], sort=True):
+    found: dict[str, np.ndarray] = {c: np.full(len(df), empty) for c, empty in PREPARED.items()}
+    kept = np.full(len(df), True)
+    # Written by place: a table that is changed outcome by outcome takes seconds.
+    for (outcome, _), places in df.groupby(["outcome", "variant"], sort=True).indices.items():
+        part = df.iloc[places]
         own = entry(dictionary, str(outcome))
         least, most = _limits(own, part)
         possible = part["value"].between(least, most) & np.isfinite(part["value"])
         named = _impossible(part[~possible], least, most)
         if not possible.any():
-            df.loc[part.index, ["scale", "scale_note"]] = [str(own["scale"]), named]
+            found["scale"][places], found["scale_note"][places] = str(own["scale"]), named
             continue
-        df = df.drop(index=part.index[~possible])
-        part = part[possible]
+        kept[places[~possible]] = False
+        places, part = places[possible], part[possible]
         parts = [part.get(k) for k in ("numerator", "denominator")]
         unit = str(part["unit"].iloc[0])
         scale, values, note = comparable(part["value"], str(own["scale"]), unit, *parts)
         if scale != own["scale"]:
             note = f"arithmetic means of animals are compared ({note})"
-            df.loc[part.index, "means"] = True
-        df.loc[part.index, "analysis"] = values
-        df.loc[part.index, ["scale", "scale_note"]] = [
-            scale,
-            "; ".join(x for x in (named, note) if x),
-        ]
-        df.loc[part.index, ["least", "most"]] = [least, most]
+            found["means"][places] = True
+        found["analysis"][places] = values
+        found["scale"][places] = scale
+        found["scale_note"][places] = "; ".join(x for x in (named, note) if x)
+        found["least"][places], found["most"][places] = least, most
+    df = df.assign(**found)[kept]
     for one, other in same_values(df):
         twins = df["animal_id"].isin([one, other])
         named = df["outcome"].isin(set(df.loc[twins, "outcome"]))
@@ -413,11 +426,24 @@ def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
     if cut.paired:
         return ""
     used = np.isin(cut.arm, [i for i, a in enumerate(cut.arms) if a in weights])
-    arm = np.array(cut.arms)[cut.arm[used]]
-    for what, labels in (("batch", cut.batch[used]), ("block", cut.block[used])):
-        if (labels == "").any() or len(set(labels)) < 2 or len(set(labels)) == len(labels):
+    arm = np.array(cut.arms)[cut.arm[used]].tolist()
+    rows = [tuple(zip(arm, x[used].tolist(), strict=True)) for x in (cut.batch, cut.block)]
+    return _confounded(*rows, tuple(weights.items()))
+
+
+@lru_cache(maxsize=256)
+def _confounded(
+    by_batch: tuple[tuple[str, str], ...],
+    by_block: tuple[tuple[str, str], ...],
+    contrast: tuple[tuple[str, float], ...],
+) -> str:
+    """`confounded` of pairs of arm and label: most outcomes of a study have the same animals."""
+    weights = dict(contrast)
+    for what, pairs in (("batch", by_batch), ("block", by_block)):
+        labels = [label for _, label in pairs]
+        if "" in labels or len(set(labels)) < 2 or len(set(labels)) == len(labels):
             continue
-        design = pd.DataFrame({"arm": arm, "batch": labels})
+        design = pd.DataFrame(pairs, columns=["arm", "batch"])
         if not estimable(design, weights):
             return f"{what} and arm cannot be told apart ({only_in(design, weights)})"
     return ""

@@ -13,8 +13,10 @@ from periomics.statistics.kernels.dunnett import many_to_one
 from periomics.statistics.kernels.effects import hedges_g
 from periomics.statistics.kernels.ordinal import compare_ranks
 from periomics.statistics.kernels.permutation import (
+    DRAWS,
     draws_for,
     flip_signs,
+    labellings,
     permute_two_arms,
     permute_unknown_direction,
 )
@@ -95,12 +97,14 @@ def checks(
     block = cut.block if all(cut.block[used]) else np.full(cut.block.shape, "")
     values, first = cut.analysis[used], cut.arm[used] == pair[0]
     draws = draws_for(len(values))
-    ranks = compare_ranks(values, first, block[used], rng, 1 - plan.alpha, draws=draws)
+    # Drawing takes longest with many animals; one set then serves both tests.
+    drawn = labellings(first, block[used], rng, draws=draws) if draws < DRAWS else None
+    ranks = compare_ranks(values, first, block[used], rng, 1 - plan.alpha, draws=draws, drawn=drawn)
     out |= {"rank_effect": ranks.effect, "rank_p": ranks.p}
     if np.isnan(sign) and toward_control and (three := _with_healthy(plan, cut, pair)) is not None:
         found = permute_unknown_direction(cut.analysis[three[0]], three[1], block[three[0]], rng)
         return out | {"perm_p": found.p, "perm_floor": found.floor}, UNKNOWN
-    found = permute_two_arms(values, first, block[used], rng, draws=draws)
+    found = permute_two_arms(values, first, block[used], rng, draws=draws, drawn=drawn)
     return out | {"perm_p": found.p, "perm_floor": found.floor}, ""
 
 
@@ -136,7 +140,7 @@ def _dunnett(plan: Plan, cut: a.Cut, pair: tuple[int, int]) -> float:
         return np.nan
     if any(bound[[pair[1], *arms]].any() for bound in cut.without_events):
         return np.nan  # the family's p knows no bound
-    return float(many_to_one(cut.summary(), pair[1], arms).p[arms.index(pair[0])])
+    return float(many_to_one(cut.summary(), pair[1], arms, None).p[arms.index(pair[0])])
 
 
 def largest_residual(cut: a.Cut) -> float:

@@ -29,7 +29,9 @@ class ManyToOne(NamedTuple):
     upper: Floats
 
 
-def many_to_one(arms: AnyArms, shared: int, others: ArrayLike, level: float = 0.95) -> ManyToOne:
+def many_to_one(
+    arms: AnyArms, shared: int, others: ArrayLike, level: float | None = 0.95
+) -> ManyToOne:
     """Dunnett-type comparisons with group-wise variances: the form that suits the engine.
 
     Parameters
@@ -39,7 +41,7 @@ def many_to_one(arms: AnyArms, shared: int, others: ArrayLike, level: float = 0.
     shared, others
         Index of the arm that all are compared with, and of the arms compared.
     level
-        Simultaneous confidence level.
+        Simultaneous confidence level; nothing where no interval is wanted, whose search takes longest.
 
     Returns
     -------
@@ -103,7 +105,7 @@ def many_to_one(arms: AnyArms, shared: int, others: ArrayLike, level: float = 0.
         )
         t = estimate / se
     p = 1 - joint_probability(np.abs(t), df, load)
-    half = critical_value(level, df, load) * se
+    half = se * (np.nan if level is None else critical_value(level, df, load))
     return ManyToOne(
         estimate=estimate, se=se, df=df, t=t, p=p, lower=estimate - half, upper=estimate + half
     )

@@ -17,7 +17,7 @@ exchangeable                    .000  .007  .024  .025  .024  .033  .030
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -27,6 +27,7 @@ from periomics.statistics.kernels.contrasts import Floats
 from periomics.statistics.kernels.permutation import (
     DRAWS,
     EXACT,
+    Drawn,
     attainable_floor,
     judge,
     labellings,
@@ -58,6 +59,7 @@ def compare_ranks(
     level: float = 0.95,
     exact: int = EXACT,
     draws: int = DRAWS,
+    drawn: Drawn | None = None,
 ) -> RelativeEffect:
     """Relative effect of two arms with the studentised permutation test of Brunner and Munzel.
 
@@ -70,6 +72,8 @@ def compare_ranks(
         Draws relabellings where there are more than `exact`.
     level
         Confidence level.
+    drawn
+        Relabellings of these animals (`labellings`), where they were drawn before; used where every animal takes part.
 
     Returns
     -------
@@ -94,7 +98,8 @@ def compare_ranks(
         return RelativeEffect(*(math.nan,) * 5, 0, False, "no animals of both arms in a block")
     blocks = [np.flatnonzero(place == b) for b in parts]
     sizes = np.array([(one[i].sum(), (~one[i]).sum()) for i in blocks], float)
-    masks, every = labellings(one, place, rng, exact, draws)
+    everybody = y.size == np.size(values)
+    masks, every = drawn if drawn and everybody else labellings(one, place, rng, exact, draws)
     effect, observed = _statistic(y, one[None], blocks)
     found = judge(_statistic(y, masks, blocks)[1], observed[0], attainable_floor(one, place), every)
     lower, upper, reason = math.nan, math.nan, "fewer than 2 animals in an arm"
@@ -155,23 +160,21 @@ def _statistic(
     for i in blocks:
         order = i[np.argsort(values[i], kind="stable")]
         _, starts = np.unique(values[order], return_index=True)
-        # Animals of either arm at each distinct value, and of the other arm below it and half of those at it.
-        one = np.add.reduceat(masks[:, order].astype(float), starts, axis=1)
-        two = np.diff(np.append(starts, len(order))) - one
-        m, n = one[0].sum(), two[0].sum()
+        inside = masks[:, order]
+        m = int(inside[0].sum())
+        n = len(order) - m
         w = m * n / (m + n)
-        place1, place2 = (
-            (np.cumsum(other, axis=1) - other / 2) / size for other, size in ((two, n), (one, m))
-        )
-        mean = (one * place1).sum(axis=1) / m
+        places = _places if len(starts) == len(order) else _places_of_ties
+        (count1, place1), (count2, place2) = places(inside, starts)
+        mean = (count1 * place1).sum(axis=1) / n / m
         effect += w * mean
         total += w
         if min(m, n) < 2:
             studentised = False
             continue
-        spread1 = (one * (place1 - mean[:, None]) ** 2).sum(axis=1) / (m - 1)
+        spread1 = (count1 * (place1 / n - mean[:, None]) ** 2).sum(axis=1) / (m - 1)
         # Of the second arm the mean place among the first is that of below, 1 − mean.
-        spread2 = (two * (place2 - 1 + mean[:, None]) ** 2).sum(axis=1) / (n - 1)
+        spread2 = (count2 * (place2 / m - 1 + mean[:, None]) ** 2).sum(axis=1) / (n - 1)
         variance += w**2 * (spread1 / m + spread2 / n)
     effect = effect / total
     gap: Floats = np.abs(effect - 0.5)
@@ -181,3 +184,24 @@ def _statistic(
     se = np.sqrt(variance) / total
     flat = se < 10.0**-ROUND
     return effect, np.where(flat, np.where(gap > 0, np.inf, 0.0), gap / np.where(flat, 1.0, se))
+
+
+Places = tuple[Floats | float, NDArray[Any]]
+
+
+def _places(inside: NDArray[np.bool_], _: NDArray[np.int64]) -> tuple[Places, Places]:
+    """How many animals of the other arm lie below each animal of an arm, of either arm, where no values are equal."""
+    found = []
+    for mask in (inside, ~inside):
+        rank = np.flatnonzero(mask).reshape(len(mask), -1)
+        rank -= np.arange(len(mask))[:, None] * mask.shape[1] + np.arange(rank.shape[1])
+        found.append((1.0, rank))
+    return found[0], found[1]
+
+
+def _places_of_ties(inside: NDArray[np.bool_], starts: NDArray[np.int64]) -> tuple[Places, Places]:
+    """Animals of either arm at each distinct value, and how many of the other arm below it with half of those at it."""
+    one = np.add.reduceat(inside.astype(float), starts, axis=1)
+    two = np.diff(np.append(starts, inside.shape[1])) - one
+    below = [np.cumsum(other, axis=1) - other / 2 for other in (two, one)]
+    return (one, below[0]), (two, below[1])

@@ -18,6 +18,10 @@ DRAWS = 9_999
 RELABELLED = 2_000_000
 
 
+# Relabellings, and whether these are all there are.
+Drawn = tuple[NDArray[np.bool_], bool]
+
+
 def draws_for(animals: int) -> int:
     """Relabellings that are drawn of so many animals: `DRAWS` up to 200 animals, 999 at least."""
     return max(999, min(DRAWS, RELABELLED // max(animals, 1)))
@@ -56,6 +60,7 @@ def permute_two_arms(
     rng: np.random.Generator,
     exact: int = EXACT,
     draws: int = DRAWS,
+    drawn: Drawn | None = None,
 ) -> Permutation:
     """Permutation p-value of the studentised difference of two arms.
 
@@ -65,6 +70,8 @@ def permute_two_arms(
         Shape (animals,): value, whether the animal is in the first arm, and its block.
     rng
         Draws relabellings where there are more than `exact`; then p = (b + 1) / (m + 1).
+    drawn
+        Relabellings of these animals (`labellings`), where they were drawn before.
 
     Returns
     -------
@@ -74,7 +81,7 @@ def permute_two_arms(
     values, first, block = np.asarray(values, float), np.asarray(first, bool), np.asarray(block)
     _, index = np.unique(block, return_inverse=True)
     centred = values - (np.bincount(index, values) / np.bincount(index))[index]
-    masks, every = labellings(first, block, rng, exact, draws)
+    masks, every = drawn or labellings(first, block, rng, exact, draws)
     return judge(
         _statistic(centred, masks),
         _statistic(centred, first[None])[0],
@@ -89,7 +96,7 @@ def labellings(
     rng: np.random.Generator,
     exact: int = EXACT,
     draws: int = DRAWS,
-) -> tuple[NDArray[np.bool_], bool]:
+) -> Drawn:
     """Relabellings of the first arm within blocks, shape (relabellings, animals), and whether these are all there are."""
     first = np.asarray(first, bool)
     labels, index = np.unique(np.asarray(block), return_inverse=True)
@@ -210,10 +217,12 @@ def _random_masks(
     draws: int,
     rng: np.random.Generator,
 ) -> NDArray[np.bool_]:
-    masks = np.tile(first, (draws, 1))
+    if blocks == 1:
+        return rng.permuted(np.tile(first, (draws, 1)), axis=1)
+    masks = np.empty((draws, first.size), bool)
     for b in range(blocks):
         members = np.flatnonzero(index == b)
-        masks[:, members] = rng.permuted(masks[:, members], axis=1)
+        masks[:, members] = rng.permuted(np.tile(first[members], (draws, 1)), axis=1)
     return masks
 
 

@@ -10,12 +10,14 @@ from numpy.typing import ArrayLike
 from scipy.special import stdtrit
 
 from periomics.statistics.kernels import position
-from periomics.statistics.kernels.contrasts import AnyArms, Floats, Index, p_two_sided
+from periomics.statistics.kernels.contrasts import AnyArms, Floats, p_two_sided
 
 # Angles at which an unbounded set is searched for a point outside it, and steps in which its ends are found.
 GRID, STEPS = 181, 60
 NO_DEFICIT = "deficit not established"
 SETTLED = 1e-11
+# Forms that are computed at a time where unbounded sets are searched.
+TOGETHER = 2048
 WHOLE_LINE = "every R is compatible"
 
 
@@ -87,17 +89,29 @@ def fieller(
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
         bounded = deficit.t() > stdtrit(deficit.df, tail)
 
-        def excess(angle: Floats, which: Index = ()) -> Floats:
+        def excess(angle: Floats) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
-            form = position.form(arms.some(which), weights, code[which])
+            form = position.form(arms, weights, code)
             return form.t() - stdtrit(form.df, tail)
 
         centre = np.arctan(R)
         outside = np.where(bounded, np.pi / 2, np.nan)
         wide = ~bounded & ~np.isnan(deficit.se) & ~np.isnan(R)
         if wide.any():
-            outside[wide] = _farthest(lambda angle: excess(angle, wide), centre[wide])
+            # Several angles at once where few sets are searched, each in a copy of its arms.
+            copies = min(GRID - 2, max(1, TOGETHER // int(wide.sum())))
+            some, scale = arms.some(wide), code[wide]
+            each = np.repeat(np.arange(len(scale)), copies)
+            repeated, scale = some.some(each), scale[each]
+
+            def far(angle: Floats) -> Floats:
+                form = position.form(
+                    repeated, _weights(np.cos(angle), np.sin(angle), count, *places), scale
+                )
+                return form.t() - stdtrit(form.df, tail)
+
+            outside[wide] = _farthest(far, centre[wide], copies)
         ends = [np.tan(_crossing(excess, centre, far)) for far in _both_sides(centre, outside)]
         known = ~np.isnan(deficit.se) & ~np.isnan(ends[0]) & ~np.isnan(ends[1])
     lower, upper = (np.where(known, f(*ends), np.nan) for f in (np.minimum, np.maximum))
@@ -110,13 +124,21 @@ def _both_sides(centre: Floats, outside: Floats) -> tuple[Floats, Floats]:
     return np.where(right, outside - np.pi, outside), np.where(right, outside, outside + np.pi)
 
 
-def _farthest(excess: Callable[[Floats], Floats], centre: Floats) -> Floats:
-    """Angle at which the form is farthest outside its interval; NaN where it is inside everywhere."""
+def _farthest(excess: Callable[[Floats], Floats], centre: Floats, copies: int) -> Floats:
+    """Angle at which the form is farthest outside its interval; NaN where it is inside everywhere.
+
+    `excess` takes `copies` angles of each set, one set after the other.
+    """
     best, where = np.zeros_like(centre), np.full_like(centre, np.nan)
-    for step in np.linspace(0, np.pi, GRID)[1:-1]:
-        found = excess(centre + step)
-        better = found > best
-        best, where = np.where(better, found, best), np.where(better, centre + step, where)
+    steps = np.linspace(0, np.pi, GRID)[1:-1]
+    for start in range(0, len(steps), copies):
+        some = steps[start : start + copies]
+        asked = centre[:, None] + np.resize(some, copies)
+        found = np.nan_to_num(excess(asked.ravel()), nan=-np.inf).reshape(asked.shape)
+        at = found.argmax(axis=1)
+        top, angle = (np.take_along_axis(x, at[:, None], axis=1)[:, 0] for x in (found, asked))
+        better = top > best
+        best, where = np.where(better, top, best), np.where(better, angle, where)
     return where
 
 
