@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -21,8 +23,8 @@ from periomics.histology.detection import (
     opening,
 )
 from periomics.histology.sections import ignored
-from periomics.histology.settings import outcome_name
-from periomics.imaging.rois import need, outlines
+from periomics.histology.settings import StainSettings, outcome_name
+from periomics.imaging.rois import Annotation, need, outlines
 
 # Random placements of the empty lacunae among all.
 DRAWS = 100
@@ -57,19 +59,25 @@ def find(
     for edge in (labels[0], labels[-1], labels[:, 0], labels[:, -1]):
         keep[edge] = False
     labels = keep_labels(labels, keep)
-    labels = keep_labels(labels, np.concatenate([[False], _solidity(labels) >= options.solidity]))
+    labels = keep_labels(labels, np.concatenate([[False], solidity(labels) >= options.solidity]))
     table = object_table(labels, prepared, haematoxylin_od=prepared.target)
     n = len(table)
     for name, mask in (("nucleus_um2", nuclear), ("pale_um2", pale)):
         table[name] = np.bincount(labels.ravel(), mask.ravel(), n + 1)[1:] * pixel**2
+    classified(table, options)
+    return labels, table
+
+
+def classified(table: pd.DataFrame, options: Options) -> None:
+    """Add to a table of lacunae their class by nuclear areas, and which are counted."""
     occupied = table["nucleus_um2"] >= options.nucleus_um2
     uncertain = ~occupied & (table["pale_um2"] >= options.nucleus_um2) & (table["nucleus_um2"] > 0)
     table["class"] = np.select([occupied, uncertain], ["occupied", "uncertain"], "empty")
     table["counted"] = table["class"] != "uncertain"
-    return labels, table
 
 
-def _solidity(labels: np.ndarray) -> np.ndarray:
+def solidity(labels: np.ndarray) -> np.ndarray:
+    """Area over that of the convex hull of each label."""
     from skimage.measure import regionprops
 
     return np.array([p.solidity for p in regionprops(labels)])
@@ -85,14 +93,39 @@ def measure(
     occupied with a nuclear area of at least `nucleus_um2`; where only pale haematoxylin reaches that area beside a speck of
     dark it is uncertain and left out of both. Clusters follow `necrotic_area`.
     """
-    settings, roi = prepared.settings, prepared.settings.roi
     labels, table = find(prepared, options, factor)
+    opened, level = prepared.opened, prepared.threshold * factor
+    area = float(opened.region.sum() * prepared.pixel_um**2) * 1e-6
+    bone = bone_um(opened.annotations, prepared.settings, opened.pixel_um / opened.scale)
+    rows = rows_of(
+        prepared.settings, options, table, Bone(area, bone), level=level, variant=variant
+    )
+    if variant:
+        return Readout(rows)
+    return Readout(rows, table, outlines(labels, opened.scale, opened.offset))
+
+
+class Bone(NamedTuple):
+    """Area of the region's pixels in mm², and its polygons in µm."""
+
+    mm2: float
+    shape: Any
+
+
+def rows_of(
+    settings: StainSettings,
+    options: Options,
+    table: pd.DataFrame,
+    bone: Bone,
+    *,
+    level: float,
+    variant: str = "",
+) -> list[dict[str, object]]:
+    """Rows of a table of lacunae."""
+    roi, area = settings.roi, bone.mm2
     empty, occupied = (int((table["class"] == c).sum()) for c in ("empty", "occupied"))
     both = empty + occupied
-    area = float(prepared.opened.region.sum() * prepared.pixel_um**2) * 1e-6
-    method = (
-        f"nucleus at or above {prepared.threshold * factor:.4f} OD over {options.nucleus_um2:g} um2"
-    )
+    method = f"nucleus at or above {level:.4f} OD over {options.nucleus_um2:g} um2"
     rows = []
     if name := outcome_name(settings, "share", "elac"):
         share, of = 100 * empty / max(both, 1), Of(empty, both, "lacunae")
@@ -100,39 +133,40 @@ def measure(
             measurement(name, roi, share, "%", of, n_sub=both, method=method, variant=variant)
         )
     if variant:
-        return Readout(rows)
+        return rows
     if name := outcome_name(settings, "density", "elac_area"):
         value, of = empty / area if area else 0, Of(empty, area, "mm2")
         rows.append(measurement(name, roi, value, "1/mm2", of, n_sub=both, method=method))
     if name := outcome_name(settings, "necrosis", "necr"):
         points = table.loc[table["class"] == "empty", ["x_um", "y_um"]].to_numpy()
-        bone = _bone_um(prepared)
         for k in sorted({3, 10, options.cluster_k}):
-            dead = necrotic_area(points, bone, k, options.cluster_um)
+            dead = necrotic_area(points, bone.shape, k, options.cluster_um)
             how = f"clusters of {k} empty lacunae within {options.cluster_um:g} um"
             label_k = "" if k == options.cluster_k else f"k={k}"
             rows.append(
-                area_share(name, roi, dead, bone.area, n_sub=empty, method=how, variant=label_k)
+                area_share(
+                    name, roi, dead, bone.shape.area, n_sub=empty, method=how, variant=label_k
+                )
             )
     if name := outcome_name(settings, "excess", "necr_excess"):
-        rows.append(_excess(name, prepared, table, options))
-    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+        rows.append(_excess(name, settings.roi, bone.shape, table, options))
+    return rows
 
 
 def _excess(
-    name: str, prepared: Prepared, table: pd.DataFrame, options: Options
+    name: str, roi: str, bone: Any, table: pd.DataFrame, options: Options
 ) -> dict[str, object]:
     """The row of necrotic area beyond random placement."""
     told = table[table["counted"]]
     places, empty = told[["x_um", "y_um"]].to_numpy(), (told["class"] == "empty").to_numpy()
-    bone, rule = _bone_um(prepared), (options.cluster_k, options.cluster_um)
+    rule = (options.cluster_k, options.cluster_um)
     dead = necrotic_area(places[empty], bone, *rule)
     by_chance = random_area(places, int(empty.sum()), bone, *rule)
     how = f"clusters of {rule[0]} empty lacunae within {rule[1]:g} um, less their mean area over {DRAWS} random placements"
     value, of = 100 * (dead - by_chance) / max(bone.area, 1e-9), (dead - by_chance) * 1e-6
     return measurement(
         name,
-        prepared.settings.roi,
+        roi,
         value,
         "%",
         Of(of, bone.area * 1e-6, "mm2"),
@@ -153,20 +187,16 @@ def random_area(places: np.ndarray, empty: int, bone, k: int, reach_um: float) -
     return float(np.mean([necrotic_area(places[d], bone, k, reach_um) for d in drawn]))
 
 
-def _bone_um(prepared: Prepared):
-    """The bone polygons in µm, without the implant and its margin."""
+def bone_um(annotations: Sequence[Annotation], settings: StainSettings, factor: float) -> Any:
+    """The bone polygons in µm, without the implant and its margin; `factor` µm a finest-level pixel."""
     from shapely import unary_union
     from shapely.affinity import scale
 
-    opened = prepared.opened
-    factor = opened.pixel_um / opened.scale
-    bone = unary_union(need(opened.annotations, prepared.settings.roi, "Polygon"))
-    implants = [a.geometry for a in opened.annotations if a.name == "implant"]
+    bone = unary_union(need(annotations, settings.roi, "Polygon"))
+    implants = [a.geometry for a in annotations if a.name == "implant"]
     if implants:
-        bone = bone.difference(
-            unary_union(implants).buffer(prepared.settings.implant_margin_um / factor)
-        )
-    if left_out := ignored(opened.annotations):
+        bone = bone.difference(unary_union(implants).buffer(settings.implant_margin_um / factor))
+    if left_out := ignored(list(annotations)):
         bone = bone.difference(unary_union(left_out))
     return scale(bone, factor, factor, origin=(0, 0))
 

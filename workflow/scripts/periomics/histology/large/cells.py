@@ -10,12 +10,12 @@ import pandas as pd
 
 from periomics.histology import neutrophils, nuclei
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Prepared, Readout, dilate, opening
+from periomics.histology.detection import Prepared, Readout, dilate
 from periomics.histology.large.network import nuclei_of
 from periomics.histology.large.objects import counted, places_um, tally
 from periomics.histology.large.pieces import Collected, Images, Splitting, pieces
 from periomics.histology.large.section import TILE, Large
-from periomics.histology.large.stained import closed, reach_of, variants
+from periomics.histology.large.stained import closed, opened, reach_of, variants
 from periomics.histology.large.tiles import Walked, tissue, walk
 from periomics.histology.settings import StainSettings
 from periomics.imaging.boxes import Box
@@ -77,11 +77,7 @@ def _bodies(walked: Walked, options: neutrophils.Options, name: str, dark: Parts
     body = local(np.logical_or, 0, stained, ringed)
     body = fill_holes(closed(body, options.lobes_um, large), np.pi * cell**2 / 4, pixel**2)
     radius = cell / 6
-    return local(partial(_opened, radius, pixel), 2 * reach_of(2 * radius, large), body)
-
-
-def _opened(radius_um: float, pixel_um: float, mask: np.ndarray) -> np.ndarray:
-    return opening(mask, radius_um, pixel_um)
+    return local(partial(opened, radius, pixel), 2 * reach_of(2 * radius, large), body)
 
 
 def _ringed(
@@ -171,7 +167,7 @@ def _by_thresholds(walked: Walked, options: nuclei.Options) -> Collected:
     """See `nuclei.find`."""
     large, pixel = walked.large, walked.large.pixel_um
     reach = reach_of(2 * nuclei.CLOSED_UM, large)
-    mask = local(partial(_opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
+    mask = local(partial(opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
     mask = fill_holes(closed(mask, nuclei.CLOSED_UM, large), options.largest_um2 / 4, pixel**2)
     return pieces(large, parts_of(mask), _nuclear(walked, options, mask), True)
 

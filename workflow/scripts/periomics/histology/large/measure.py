@@ -8,7 +8,7 @@ from typing import Any
 from periomics.core.quality import Fact
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Readout
-from periomics.histology.large import cells, stained
+from periomics.histology.large import cells, lacunae, stained
 from periomics.histology.large.section import TILE, Large
 from periomics.histology.large.tiles import Walked
 from periomics.histology.settings import StainSettings
@@ -18,6 +18,7 @@ DETECTORS: dict[str, Callable[..., tuple[Readout, Walked]]] = {
     "vessels": stained.measure_vessels,
     "neutrophils": cells.measure_neutrophils,
     "nuclei": cells.measure_nuclei,
+    "lacunae": lacunae.measure_lacunae,
 }
 
 

@@ -157,9 +157,22 @@ class Outlines(Sequence[np.ndarray]):
 
 def outlines_of(parts: Parts, keep: np.ndarray, box: np.ndarray, large: Large) -> Outlines:
     """Outlines of the parts that are kept (N,), in their order; `box` (N, 4) of `tally`."""
-    grid, found = parts.grid, Outlines()
+    found = Outlines()
+    order = np.zeros(int(np.count_nonzero(keep)), np.int64)
+    for which, labels, corner, times in shapes_of(parts, keep, box):
+        for k, outline in zip(which, outlines(labels), strict=True):
+            order[k] = len(found)
+            found.put((outline * times + corner) * large.scale)
+    return found.ordered(order)
+
+
+def shapes_of(
+    parts: Parts, keep: np.ndarray, box: np.ndarray
+) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[int, int], int]]:
+    """Parts that are kept by windows: which of them, their labels 1..n, column and row of the window's corner, and how many pixels a
+    pixel of it is wide (1 but for parts in a very large box)."""
+    grid = parts.grid
     numbers, places = np.flatnonzero(keep) + 1, parts.place()
-    order = np.zeros(len(numbers), np.int64)
     dense = np.zeros(len(parts) + 1, np.int32)
     for at, core in by_tile(places[numbers - 1], parts):
         window = core.grown(BESIDE, grid.domain)
@@ -168,16 +181,12 @@ def outlines_of(parts: Parts, keep: np.ndarray, box: np.ndarray, large: Large) -
         here = at[near]
         if len(here):
             dense[numbers[here]] = np.arange(1, len(here) + 1)
-            labels = dense[parts.read(window)]
+            yield here, dense[parts.read(window)], (window.left, window.top), 1
             dense[numbers[here]] = 0
-            corner = (window.left, window.top)
-            for k, outline in zip(here, outlines(labels, large.scale, (0, 0), corner), strict=True):
-                order[k] = len(found)
-                found.put(outline)
         for k in at[~near]:
-            order[k] = len(found)
-            found.put(_alone(parts, int(numbers[k]), Box(*box[numbers[k] - 1].tolist()), large))
-    return found.ordered(order)
+            alone = Box(*box[numbers[k] - 1].tolist())
+            mask, times = _alone(parts, int(numbers[k]), alone)
+            yield np.array([k]), mask.astype(np.int32), (alone.left, alone.top), times
 
 
 def by_tile(places: np.ndarray, parts: Parts) -> Iterator[tuple[np.ndarray, Box]]:
@@ -188,8 +197,8 @@ def by_tile(places: np.ndarray, parts: Parts) -> Iterator[tuple[np.ndarray, Box]
         yield at, grid.core(int(i[at[0]]), int(j[at[0]]))
 
 
-def _alone(parts: Parts, number: int, box: Box, large: Large) -> np.ndarray:
-    """Outline of a part that reaches far: of squares of pixels that hold some of it where its box is very large."""
+def _alone(parts: Parts, number: int, box: Box) -> tuple[np.ndarray, int]:
+    """A part that reaches far: in squares of pixels that hold some of it where its box is very large, and their side."""
     side = int(np.ceil(np.sqrt(max(1, box.area / COARSE))))
     high, wide = (-(-n // side) for n in box.shape)
     mask = np.zeros((high, wide), bool)
@@ -197,8 +206,7 @@ def _alone(parts: Parts, number: int, box: Box, large: Large) -> np.ndarray:
         both = core.common(box)
         y, x = np.nonzero(parts.core(i, j)[both.inside(core)] == number)
         mask[(y + both.top - box.top) // side, (x + both.left - box.left) // side] = True
-    (outline,) = outlines(mask.astype(np.int32), 1.0)
-    return (outline * side + (box.left, box.top)) * large.scale
+    return mask, side
 
 
 def at_points(plane: Plane, rows: np.ndarray, columns: np.ndarray) -> np.ndarray:

@@ -33,6 +33,7 @@ BY_TILES = {
     "area": {"share"},
     "vessels": {"density", "area", "diameter"},
     "neutrophils": {"density", "area"},
+    "lacunae": {"share", "density", "necrosis", "excess"},
     "nuclei": {"positive", "density", "all", "h_score", "allred"},
 }
 

@@ -11,7 +11,7 @@ import pandas as pd
 
 from periomics.histology import area, vessels
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Of, Prepared, Readout, dilate, erode
+from periomics.histology.detection import Of, Prepared, Readout, dilate, erode, opening
 from periomics.histology.large.objects import counted, means, outlines_of, places_um, tally
 from periomics.histology.large.section import TILE, Large
 from periomics.histology.large.tiles import Walked, tissue, walk
@@ -119,6 +119,11 @@ def _dilated(radius_um: float, pixel_um: float, mask: np.ndarray) -> np.ndarray:
 
 def _eroded(radius_um: float, pixel_um: float, mask: np.ndarray) -> np.ndarray:
     return erode(mask, radius_um, pixel_um)
+
+
+def opened(radius_um: float, pixel_um: float, mask: np.ndarray) -> np.ndarray:
+    """See `detection.opening`."""
+    return opening(mask, radius_um, pixel_um)
 
 
 def _profiles(walked: Walked, options: vessels.Options, name: str, planes: Mapping[str, Plane]):
