@@ -21,7 +21,10 @@ from periomics.histology.large.section import open_large
 from periomics.histology.measure import DETECTORS, Features, measure_section
 from periomics.histology.sections import open_section
 from periomics.histology.settings import options_from, stain_settings
+from periomics.imaging.boxes import Box
 from periomics.imaging.convolution import load
+from periomics.imaging.parts import label, parts_of
+from periomics.imaging.planes import Grid, Plane
 from periomics.imaging.stains import load_stains
 from periomics.study.check.opened import Named
 
@@ -190,3 +193,21 @@ def test_what_neither_fits_into_memory_nor_is_measured_by_tiles_is_refused(fact,
         problems = opening.look_at_section(named).problems
         assert [message in p.message for p in problems] == [True] * refused
         assert [p.row for p in problems] == [7] * refused
+
+
+def test_parts_of_masks_are_those_that_scipy_finds():
+    """In one picture and joined over tiles, with 4 and 8 neighbours; cc3d tears masks of bool with 8."""
+    rng = np.random.default_rng(0)
+    for _ in range(60):
+        high, wide = rng.integers(20, 90, 2)
+        mask = ndimage.gaussian_filter(rng.random((high, wide)), rng.uniform(0, 3)) > 0.5
+        grid = Grid(Box(0, 0, int(high), int(wide)), int(rng.integers(5, 40)))
+        plane = Plane(grid)
+        plane.put(grid.part, mask)
+        for neighbours, near in ((4, None), (8, np.ones((3, 3)))):
+            truth, n = ndimage.label(mask, near)
+            assert np.array_equal(label(mask, neighbours), truth)
+            joined = parts_of(plane, neighbours)
+            assert len(joined) == n
+            assert np.array_equal(joined.read(grid.part), truth)
+            assert np.array_equal(joined.area[1:], np.bincount(truth.ravel())[1:])
