@@ -18,14 +18,14 @@ from periomics.statistics.claims.checks import checks
 from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.plan import Contrast, Plan
 from periomics.statistics.claims.refusals import refusal
-from periomics.statistics.claims.repeated import SUMMARIES, with_summaries
+from periomics.statistics.claims.repeated import SUMMARIES, with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.contrasts import Estimate, interval, p_two_sided
 from periomics.statistics.kernels.discrete import Ranks, Shares, share_rescue
 from periomics.statistics.kernels.effects import ratio_of_means
 from periomics.statistics.kernels.rescue import NO_DEFICIT, describe, fieller
 from periomics.study.claims import COMPOSITE
-from periomics.study.dictionary import entry, is_score, scores_among
+from periomics.study.dictionary import is_score, scores_among
 
 CONTRAST_COLUMNS = (
     "outcome",
@@ -112,7 +112,7 @@ def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     """
     rows: list[dict[str, object]] = []
     plan, declared = analysis.plan, _declared(analysis.plan)
-    animals = with_summaries(with_index(analysis).animals)
+    animals = with_all(analysis)
     for (outcome, variant), part in animals.groupby(["outcome", "variant"], sort=True):
         for contrast in plan.contrasts.values():
             cut_list = a.cuts(part, contrast, plan.role_arms, plan.adjustment)
@@ -170,7 +170,7 @@ def _rows(
     seed: int,
 ) -> list[dict[str, object]]:
     plan, first = analysis.plan, analysis.animals.iloc[0]
-    known = entry(analysis.dictionary, first["outcome"])
+    known = analysis.entry(first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
     refused = refusal(cut, form, contrast.weights, contrast.trend)
     n = a.counts(cut, contrast.weights)
@@ -305,7 +305,7 @@ def rescue_table(analysis: Analysis) -> pd.DataFrame:
             if not cut_list or cut_list[-1].paired:
                 continue
             scale = str(part["scale"].iloc[0])
-            known = entry(analysis.dictionary, str(outcome))["kind"]
+            known = analysis.entry(str(outcome))["kind"]
             if known in exact.KINDS:
                 rows.append(
                     _exact_rescue(plan, cut_list[-1], arm, str(known), str(outcome))

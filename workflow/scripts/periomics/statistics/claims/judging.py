@@ -15,7 +15,6 @@ from periomics.statistics.claims import exact, families
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.associated import association_rows
-from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.graph import (
     NOTHING,
     Decision,
@@ -28,7 +27,7 @@ from periomics.statistics.claims.graph import (
 )
 from periomics.statistics.claims.plan import Claim, Contrast, Margin, Plan
 from periomics.statistics.claims.refusals import no_deficit_margin, refusal
-from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
 from periomics.statistics.kernels.contrasts import Estimate, p_above, p_below, stretched
@@ -94,7 +93,7 @@ def verdict_table(analysis: Analysis, associations: pd.DataFrame | None = None) 
         says why; a claim over all outcomes has one row, "all of …".
     """
     plan, dictionary = analysis.plan, analysis.dictionary
-    animals = with_summaries(with_index(analysis).animals)
+    animals = with_all(analysis)
     measured = set(animals["outcome"])
     judged = replace(
         plan, claims=tuple(_restrict(c, measured) for c in plan.claims if c.kind != "association")

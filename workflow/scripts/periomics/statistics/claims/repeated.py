@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
 import numpy as np
 import pandas as pd
 
+from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.composite import with_index
 from periomics.statistics.kernels.series import summarise_series
 
 # With fewer times a slope is a difference of two, which the last time and the change say better.
 MIN_TIMES = 3
 SUMMARIES = {"slope": "summary=slope", "mean_level": "summary=mean"}
+
+
+@lru_cache(maxsize=2)
+def with_all(analysis: Analysis) -> pd.DataFrame:
+    """Animals with the healing index and the summaries over time; one table, to be read only, for all who ask of a study."""
+    return with_summaries(with_index(analysis).animals)
 
 
 def with_summaries(prepared: pd.DataFrame) -> pd.DataFrame:

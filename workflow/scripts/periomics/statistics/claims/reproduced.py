@@ -9,9 +9,8 @@ import pandas as pd
 
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.analysis import Analysis
-from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.plan import Contrast
-from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels.contrasts import Estimate
 
 SCRIPT = Path(__file__).with_name("reproduce.R")
@@ -54,7 +53,7 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
         arithmetic means are compared. Yes or no and grades are judged by exact
         methods and have no rows.
     """
-    animals = with_summaries(with_index(analysis).animals)
+    animals = with_all(analysis)
     wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["se"].notna()]
     parts = []
     for place, row in wanted.iterrows():

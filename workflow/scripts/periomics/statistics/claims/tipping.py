@@ -10,11 +10,10 @@ from scipy.special import ndtri
 
 from periomics.statistics.claims import verdicts as v
 from periomics.statistics.claims.analysis import Analysis
-from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.graph import ends_of
 from periomics.statistics.claims.judging import claim_forms
 from periomics.statistics.claims.plan import Claim
-from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.discrete import ExactForms
 from periomics.study.claims import COMPOSITE, NO_BENEFIT
@@ -54,7 +53,7 @@ def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame
     supported = out[np.isin(out["verdict"].astype(str), (v.SUPPORTED, v.SMALL))]
     if supported.empty:
         return out
-    ready = analysis.of(with_summaries(with_index(analysis).animals))
+    ready = analysis.of(with_all(analysis))
     for i, row in supported.iterrows():
         claim, outcome = claims[str(row["claim_id"])], str(row["outcome"])
         if outcome not in claim.outcomes or outcome == COMPOSITE or claim.kind == "association":

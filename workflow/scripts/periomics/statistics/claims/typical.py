@@ -9,9 +9,8 @@ from scipy.stats import binom
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims import exact
 from periomics.statistics.claims.analysis import Analysis
-from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.plan import Claim, Contrast, Plan
-from periomics.statistics.claims.repeated import with_summaries
+from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.binary import clopper_pearson
 from periomics.statistics.kernels.contrasts import interval
@@ -39,7 +38,7 @@ def arm_table(analysis: Analysis) -> pd.DataFrame:
         scale. Trends over doses have no rows, since their arms are doses.
     """
     plan = analysis.plan
-    ready = analysis.of(with_summaries(with_index(analysis).animals))
+    ready = analysis.of(with_all(analysis))
     rows: list[dict[str, object]] = []
     done = set()
     for claim, outcome in ((c, o) for c in plan.claims for o in c.outcomes):
@@ -72,7 +71,7 @@ def with_recovered(verdicts: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
     asked = out[(out["kind"] == "rescue") & out["lower"].notna()]
     if asked.empty:
         return out
-    ready = analysis.of(with_summaries(with_index(analysis).animals))
+    ready = analysis.of(with_all(analysis))
     for i, row in asked.iterrows():
         claim, outcome = claims[str(row["claim_id"])], str(row["outcome"])
         cut, part = _cut(ready, claim, outcome)
