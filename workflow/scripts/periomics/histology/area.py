@@ -12,6 +12,7 @@ from periomics.histology.detection import (
     Prepared,
     Readout,
     counted,
+    glass_fact,
     keep_labels,
     label,
     level_words,
@@ -66,7 +67,9 @@ def measure(
     objects = object_table(labels, prepared, od=prepared.target)
     objects["counted"] = counted(labels, tissue, prepared.opened.frame)
     objects["class"] = "positive"
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    bright = glass_fact(float(prepared.opened.region.sum()), float(tissue.sum()), prepared.settings)
+    return Readout(rows, objects, shapes, [bright])
 
 
 def share_row(

@@ -292,6 +292,12 @@ def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
     return prepared.opened.region & ~large[parts]
 
 
+def glass_fact(region: float, tissue: float, settings: StainSettings) -> Fact:
+    """Share of the region that counts as glass: tissue without a counterstain may have been taken for it."""
+    share = 100 * (1 - tissue / region) if region else 0.0
+    return Fact("region as bright as glass", share, "%", settings.max_glass_percent)
+
+
 def counted(
     labels: np.ndarray, inside: np.ndarray, frame: tuple[bool, bool] = (True, True)
 ) -> np.ndarray:

@@ -16,6 +16,7 @@ from periomics.histology.detection import (
     dilate,
     fill_holes,
     flooded,
+    glass_fact,
     keep_labels,
     label,
     level_words,
@@ -123,7 +124,9 @@ def measure(
     if options.profile_um > 0 and (name := outcome_name(settings, "density", "neu")):
         rung = rings(prepared, options.profile_um, options.profile_to_um)
         rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
-    return Readout(rows, objects, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
+    return Readout(rows, objects, shapes, [bright])
 
 
 def rows_of(

@@ -16,6 +16,7 @@ from periomics.histology.detection import (
     density,
     fill_holes,
     flooded,
+    glass_fact,
     keep_labels,
     label,
     level_words,
@@ -177,7 +178,10 @@ def measure(
     rows = rows_of(settings, grades, area, level=level, variant=variant)
     if variant:
         return Readout(rows)
-    return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+    shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
+    region = float(prepared.opened.region.sum()) * prepared.pixel_um**2
+    facts = [glass_fact(region, area, settings)] if needs_area(settings) else []
+    return Readout(rows, table, shapes, facts)
 
 
 def graded(

@@ -96,6 +96,7 @@ class StainSettings:
     max_uneven_light_percent: float
     max_edge_um: float
     max_fold_percent: float
+    max_glass_percent: float
     nuclei: str
     network: Network | None
 
@@ -173,6 +174,7 @@ def _one(
         max_uneven_light_percent=section.max_uneven_light_percent,
         max_edge_um=section.max_edge_um,
         max_fold_percent=section.max_fold_percent,
+        max_glass_percent=section.max_glass_percent,
         nuclei=stain.nuclei,
         network=network,
     )

@@ -17,6 +17,7 @@ from periomics.histology.detection import (
     close_and_fill,
     counted,
     density,
+    glass_fact,
     keep_labels,
     label,
     level_words,
@@ -96,7 +97,9 @@ def measure(
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     wide = replace(options, gap_um=2 * options.gap_um)
     fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
-    return Readout(rows, objects, shapes, [joined(options, n, fewer), solid(objects, options)])
+    bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
+    facts = [joined(options, n, fewer), solid(objects, options), bright]
+    return Readout(rows, objects, shapes, facts)
 
 
 class Areas(NamedTuple):

@@ -16,7 +16,7 @@ from periomics.histology.large.objects import counted, places_um, tally
 from periomics.histology.large.pieces import Collected, Images, Splitting, pieces
 from periomics.histology.large.section import TILE, Large
 from periomics.histology.large.stained import closed, opened, reach_of, variants
-from periomics.histology.large.tiles import Walked, tissue, walk
+from periomics.histology.large.tiles import Walked, bright, tissue, walk
 from periomics.histology.settings import StainSettings
 from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts, fill_holes, parts_of
@@ -62,7 +62,7 @@ def measure_neutrophils(
             table["counted"] = inside
             table["class"] = np.where(inside, "positive", "excluded")
             drawn = shapes
-    return Readout(rows, table, drawn), walked
+    return Readout(rows, table, drawn, [bright(walked, whole, settings)]), walked
 
 
 def _of(means: Images, name: str) -> np.ndarray:
@@ -160,7 +160,8 @@ def measure_nuclei(
         nuclei.graded(table, settings, options, level=level, inside=inside)
         grades = table.loc[table["counted"], "grade"].to_numpy()
         rows = nuclei.rows_of(settings, grades, area, level=level, variant=name) + rows
-    return Readout(rows, table, shapes), walked
+    facts = [bright(walked, area, settings)] if needed else []
+    return Readout(rows, table, shapes, facts), walked
 
 
 def _by_thresholds(walked: Walked, options: nuclei.Options) -> Collected:

@@ -14,7 +14,7 @@ from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Of, Prepared, Readout, dilate, erode, opening
 from periomics.histology.large.objects import counted, means, outlines_of, places_um, tally
 from periomics.histology.large.section import TILE, Large
-from periomics.histology.large.tiles import Walked, tissue, walk
+from periomics.histology.large.tiles import Walked, bright, tissue, walk
 from periomics.histology.settings import StainSettings
 from periomics.imaging.parts import fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
@@ -54,7 +54,8 @@ def measure_area(
     table["od"] = means(parts, walked.reach, walked.amounts)["target"][keep]
     table["counted"] = counted(sums.only(keep), free, large)
     table["class"] = "positive"
-    return Readout(rows, table, outlines_of(parts, keep, sums.box, large)), walked
+    facts = [bright(walked, whole * 1e6, settings)]
+    return Readout(rows, table, outlines_of(parts, keep, sums.box, large), facts), walked
 
 
 def measure_vessels(
@@ -95,6 +96,7 @@ def measure_vessels(
     rows = vessels.density_rows(settings, options, n, whole, level=level)
     rows += vessels.area_rows(settings, options, table, areas, level)
     facts = [vessels.joined(options, n, fewer), vessels.solid(table, options)]
+    facts.append(bright(walked, whole, settings))
     shapes = outlines_of(parts, keep, sums.box, large)
     return Readout([*rows, *swept], table, shapes, facts), walked
 

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from periomics.core.quality import Fact
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Prepared, pale, prepare, smoothed
+from periomics.histology.detection import Prepared, glass_fact, pale, prepare, smoothed
 from periomics.histology.large.quality import Seen
 from periomics.histology.large.section import Large
 from periomics.histology.settings import StainSettings
@@ -88,3 +89,8 @@ def tissue(walked: Walked, smallest_um2: float) -> Plane:
     for i, j, core in walked.grid.cores():
         out.put(core, walked["region"].core(i, j) & ~large[glass.core(i, j)])
     return out
+
+
+def bright(walked: Walked, tissue_um2: float, settings: StainSettings) -> Fact:
+    """How much of the region counts as glass; see `detection.glass_fact`."""
+    return glass_fact(walked.um2(walked["region"].total()), tissue_um2, settings)

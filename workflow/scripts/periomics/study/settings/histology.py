@@ -186,6 +186,12 @@ class Histology(Section):
     max_fold_percent: float = Field(
         2, ge=0, le=100, description="%; a section of which more lies double is held back"
     )
+    max_glass_percent: float = Field(
+        60,
+        gt=0,
+        le=100,
+        description="%; a section is held back where more of its region is as bright as glass, which counts as no tissue",
+    )
     stains: dict[str, Stain] = Field(
         description="every stain of the sections sheet by its name there"
     )
