@@ -124,21 +124,10 @@ class AnyArms(Protocol):
 
 
 @dataclass(frozen=True)
-class Bounded:
-    """Arms some of which have no event: every animal at the outcome's least (or largest) value.
-
-    Such an arm shows no spread, and its true mean may lie `up` above (`down` below) what was seen; shape (..., arms).
-
-    Notes
-    -----
-    With n animals and no event the share p of animals that have one is at most 1 − .05^(1/n) with 95 % confidence, since
-    (1 − p)^n would else be below .05. An event is taken to be at most the largest seen in any arm. Measured coverage with 30, 60
-    and 100 % zeros in one arm: docs/statistics.md.
-    """
+class OverArms:
+    """Arms of which more is known than their means, spread and numbers."""
 
     arms: AnyArms
-    up: Floats
-    down: Floats
 
     @property
     def mean(self) -> Floats:
@@ -151,6 +140,23 @@ class Bounded:
     @property
     def n(self) -> Floats:
         return self.arms.n
+
+
+@dataclass(frozen=True)
+class Bounded(OverArms):
+    """Arms some of which have no event: every animal at the outcome's least (or largest) value.
+
+    Such an arm shows no spread, and its true mean may lie `up` above (`down` below) what was seen; shape (..., arms).
+
+    Notes
+    -----
+    With n animals and no event the share p of animals that have one is at most 1 − .05^(1/n) with 95 % confidence, since
+    (1 − p)^n would else be below .05. An event is taken to be at most the largest seen in any arm. Measured coverage with 30, 60
+    and 100 % zeros in one arm: docs/statistics.md.
+    """
+
+    up: Floats
+    down: Floats
 
     def form(self, weights: ArrayLike) -> Estimate:
         w, found = np.asarray(weights, float), self.arms.form(weights)

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from periomics.statistics.kernels.contrasts import AnyArms, Estimate, Floats, Index
+from periomics.statistics.kernels.contrasts import AnyArms, Estimate, Floats, Index, OverArms
 
 # An end of a skewed mean lies farther away by this times skewness times t²: (2t² + 1) / 6 of Edgeworth's expansion at t = 2.
 EDGEWORTH = 3 / 8
@@ -22,7 +22,7 @@ NO_NEWS = 1e-9
 
 
 @dataclass(frozen=True)
-class Means:
+class Means(OverArms):
     """Arms of which arithmetic means are compared, with what blocks and skewness add to a contrast.
 
     Parameters
@@ -41,24 +41,11 @@ class Means:
         Its degrees of freedom, shape (...).
     """
 
-    arms: AnyArms
     skewness: Floats
     slope: Floats
     place: Floats
     moved: Floats
     free: Floats
-
-    @property
-    def mean(self) -> Floats:
-        return self.arms.mean
-
-    @property
-    def var(self) -> Floats:
-        return self.arms.var
-
-    @property
-    def n(self) -> Floats:
-        return self.arms.n
 
     def form(self, weights: ArrayLike) -> Estimate:
         """Weighted sum of means; its variance is that of the animals plus what the blocks leave in the contrast.
