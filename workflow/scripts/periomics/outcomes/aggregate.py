@@ -158,12 +158,12 @@ def _animal(
         new = _joined(part.loc[~part["superseded"], "specimen_id"]) or "a specimen without rows"
         notes.append(f"{_joined(old['specimen_id'])} replaced by {new}")
         part = part[~part["superseded"]]
-    left = part[part["excluded"] == ""]
+    left = _kept(part, part["excluded"] == "")
     if len(part) and left.empty:
         return row | {"status": "excluded", "reason": _reason([*notes, _joined(part["excluded"])])}
     notes += [f"excluded {text}" for text in sorted(set(part["excluded"]) - {""})]
-    good = left[(left["qc"] != "fail") & left["value"].notna()]
-    bad = left[left["qc"] == "fail"]
+    sound = left["qc"] != "fail"
+    good, bad = _kept(left, sound & left["value"].notna()), left[~sound]
     if good.empty:
         status = "failed" if len(bad) else "missing"
         return row | {
@@ -182,6 +182,11 @@ def _animal(
         return row | {"status": "missing", "reason": _reason(notes)}
     row |= pool(good)
     return row | {"status": "measured", "reason": _reason(notes)}
+
+
+def _kept(rows: pd.DataFrame, which: pd.Series) -> pd.DataFrame:
+    """Rows of a mask; the rows themselves where none falls out, as in most of thousands of animals' outcomes."""
+    return rows if which.to_numpy().all() else rows[which]
 
 
 def _joined(values: pd.Series) -> str:
@@ -224,22 +229,19 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
     """
     empty = {"numerator": np.nan, "denominator": np.nan, "denominator_unit": ""}
     units = set(rows["denominator_unit"])
-    factor = (
-        _factor(rows)
-        if len(units) == 1 and rows[["numerator", "denominator"]].notna().all(axis=None)
-        else np.nan
-    )
+    factor = _factor(rows) if len(units) == 1 else np.nan
     if not np.isnan(factor):
         # Averaging over readers keeps a field from counting once a reader.
-        parts = rows[["numerator", "denominator"]]
-        if len(rows) > 1:
-            parts = rows.groupby([*PLACE, "roi"], sort=True)[["numerator", "denominator"]].mean()
-        sums = parts.sum()
-        if sums["denominator"] > 0:
+        by = rows.groupby([*PLACE, "roi"], sort=True) if len(rows) > 1 else None
+        top, bottom = (
+            float((rows[c] if by is None else by[c].mean()).sum())
+            for c in ("numerator", "denominator")
+        )
+        if bottom > 0:
             return {
-                "value": factor * sums["numerator"] / sums["denominator"],
-                "numerator": sums["numerator"],
-                "denominator": sums["denominator"],
+                "value": factor * top / bottom,
+                "numerator": top,
+                "denominator": bottom,
                 "denominator_unit": units.pop(),
             }
     if len(rows) == 1:
@@ -249,9 +251,13 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
 
 
 def _factor(rows: pd.DataFrame) -> float:
-    """The factor of value = factor × numerator / denominator that all rows obey, or NaN."""
+    """The factor of value = factor × numerator / denominator that all rows obey, or NaN, also where a row lacks a part."""
     value, top, bottom = (rows[c].to_numpy(float) for c in ("value", "numerator", "denominator"))
-    if (bottom < 0).any() or (value[(bottom == 0) | (top == 0)] != 0).any():
+    if (
+        np.isnan(top + bottom).any()
+        or (bottom < 0).any()
+        or (value[(bottom == 0) | (top == 0)] != 0).any()
+    ):
         return float("nan")
     keep = (bottom > 0) & (top > 0)
     if not keep.any():
