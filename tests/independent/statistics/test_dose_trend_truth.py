@@ -14,6 +14,7 @@ from periomics.statistics.claims.animals import prepare
 from periomics.statistics.claims.estimates import contrast_table
 from periomics.statistics.claims.judging import verdict_table
 from periomics.statistics.claims.plan import read_plan
+from periomics.statistics.claims.typical import arm_table
 from periomics.study.dictionary import load_dictionary
 from periomics.study.measurements import tidy
 from periomics.study.sheets import read_sheet
@@ -75,6 +76,17 @@ def test_the_claim_is_judged():
     assert row["verdict"] == "supported" and row["n_animals"] == 16
     down = {d: GIVEN[k] for d, k in zip(GIVEN, reversed(GIVEN), strict=True)}
     assert verdict_table(analysis(down)).iloc[0]["verdict"] == "refuted"
+
+
+def test_each_dose_stands_in_the_outcomes_own_unit():
+    arms = arm_table(analysis()).set_index("arm")
+    assert list(arms.index) == ["dose 0", "dose 1", "dose 2", "dose 4"]
+    for row, ys in zip(arms.itertuples(), GIVEN.values(), strict=True):
+        logs = np.log(ys)
+        half = stats.t.ppf(0.975, len(ys) - 1) * logs.std(ddof=1) / np.sqrt(len(ys))
+        wanted = np.exp([logs.mean(), logs.mean() - half, logs.mean() + half])
+        assert (row.value, row.lower, row.upper) == pytest.approx(tuple(wanted))
+        assert (row.n, row.sd) == (len(ys), pytest.approx(logs.std(ddof=1)))
 
 
 def test_a_margin_in_sd_is_one_between_animals_of_a_dose():

@@ -127,7 +127,8 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         what, effect = _recovered(row)
     elif not np.isnan(ends).any() and sign in (1, -1):
         ends = ends if sign > 0 else -ends[[0, 2, 1]]
-        what, how, ends, unit = _taken_back(ends, row, names, kind, trend=trend)
+        compared = [] if trend else names  # a slope over doses is of no two of them
+        what, how, ends, unit = _taken_back(ends, row, compared, kind, trend=trend)
         size = _size(ends, 1.0 if how.startswith(("ratio", "odds")) else 0.0)
         effect = " ".join(t for t in (size, unit) if t)
         caution = _unequal_spread(arms, ends) if not trend else ""
@@ -137,7 +138,7 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         what=what,
         effect=effect,
         kind=how or what,
-        against=" against ".join(names) if len(names) == 2 else "",
+        against=" against ".join(names) if len(names) == 2 and not trend else "",
         arms=", ".join(_arm(a) for a in arms.to_dict("records")) + _unit(arms),
         brief=_brief(arms),
         estimand="; ".join(t for t in (*estimands, reason) if t),

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
 import numpy as np
 import pandas as pd
 from scipy.stats import binom
@@ -13,7 +16,7 @@ from periomics.statistics.claims.plan import Claim, Contrast, Plan
 from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.binary import clopper_pearson
-from periomics.statistics.kernels.contrasts import interval
+from periomics.statistics.kernels.contrasts import AnyArms, interval
 from periomics.statistics.kernels.discrete import Shares, share_rescue
 from periomics.statistics.kernels.rescue import fieller
 from periomics.study.interface.arms import COLUMNS, GEOMETRIC, MEAN, MEDIAN, SHARE, TYPICAL
@@ -35,7 +38,7 @@ def arm_table(analysis: Analysis) -> pd.DataFrame:
         contrast is adjusted for: an arm over all blocks), the median of grades and the share of yes or
         no; `lower` and `upper` are the ends of its own unadjusted interval, taken back the same way, of
         medians by order statistics and of shares by Clopper and Pearson. `sd` is the arm's, on the
-        scale. Trends over doses have no rows, since their arms are doses.
+        scale. The arms of a trend between animals are its doses; one within units has no rows.
     """
     plan = analysis.plan
     ready = analysis.of(with_all(analysis))
@@ -43,7 +46,8 @@ def arm_table(analysis: Analysis) -> pd.DataFrame:
     done = set()
     for claim, outcome in ((c, o) for c in plan.claims for o in c.outcomes):
         cut, part = _cut(ready, claim, outcome)
-        if cut is None or (claim.contrast and plan.contrasts[claim.contrast].trend):
+        trend = bool(claim.contrast and plan.contrasts[claim.contrast].trend)
+        if cut is None or (trend and cut.paired):
             continue
         key = (_name(claim), outcome, claim.variant, cut.time)
         if key in done:
@@ -53,11 +57,42 @@ def arm_table(analysis: Analysis) -> pd.DataFrame:
         about = dict(zip(("contrast", "outcome", "variant", "time"), key, strict=True))
         about |= {"time_unit": cut.time_unit, "unit": first["unit"], "level": 1 - plan.alpha}
         kind = str(analysis.dictionary["kind"].get(outcome, ""))
-        for arm in (x for x in _names(plan, claim) if x in cut.arms):
-            row = {"arm": arm, "n": a.counts(cut, {arm: 1.0})[arm], "scale": "", "sd": np.nan}
+        arms = _doses(cut, plan.weights_of(claim), part) if trend else _arms(cut, plan, claim)
+        for arm in arms:
+            row = {"arm": arm.name, "n": arm.n, "scale": "", "sd": np.nan}
             row["reason"] = BETWEEN_UNITS if cut.paired else ""
             rows.append(about | row | _value(cut, arm, first, kind, 1 - plan.alpha))
     return pd.DataFrame(rows, columns=list(COLUMNS))
+
+
+@dataclass(frozen=True)
+class _Arm:
+    """An arm of a cut: its name, animals or units, its place among `arms`, and which rows of the cut are its own."""
+
+    name: str
+    n: int
+    place: int
+    arms: AnyArms
+    own: np.ndarray
+
+
+def _arms(cut: a.Cut, plan: Plan, claim: Claim) -> Iterator[_Arm]:
+    """Arms that a claim compares."""
+    arms = cut.raw() if cut.paired else cut.summary()
+    for name in (x for x in _names(plan, claim) if x in cut.arms):
+        place = cut.arms.index(name)
+        yield _Arm(name, a.counts(cut, {name: 1.0})[name], place, arms, cut.arm == place)
+
+
+def _doses(cut: a.Cut, weights: Mapping[str, float], part: pd.DataFrame) -> Iterator[_Arm]:
+    """Animals of a trend by their dose."""
+    w = cut.weights(weights)
+    arms, _, doses = a.dose_arms(cut, w, cut.analysis)
+    unit = next((u for u in part["dose_unit"] if isinstance(u, str) and u), "")
+    of_each = np.where(w[cut.arm] != 0, a.dose_of_each(cut, w), np.nan)
+    for place, dose in enumerate(doses):
+        own = of_each == dose
+        yield _Arm(f"dose {dose:g} {unit}".rstrip(), int(own.sum()), place, arms, own)
 
 
 def with_recovered(verdicts: pd.DataFrame, analysis: Analysis) -> pd.DataFrame:
@@ -112,10 +147,9 @@ def _cut(analysis: Analysis, claim: Claim, outcome: str) -> tuple[a.Cut | None, 
     return (found[-1] if found else None), part
 
 
-def _value(cut: a.Cut, arm: str, first: pd.Series, kind: str, level: float) -> dict[str, object]:
+def _value(cut: a.Cut, arm: _Arm, first: pd.Series, kind: str, level: float) -> dict[str, object]:
     """The value of one arm of a cut with its interval, and what it is; `first` is a row of the outcome."""
-    place = cut.arms.index(arm)
-    values = cut.natural[cut.arm == place]
+    values = cut.natural[arm.own]
     if kind == "binary":
         k, n = values.sum(), len(values)
         lower, upper = (float(x) for x in clopper_pearson(k, n, level))
@@ -123,18 +157,19 @@ def _value(cut: a.Cut, arm: str, first: pd.Series, kind: str, level: float) -> d
     if kind == "ordinal":
         lower, upper = median_interval(values, level)
         return {"value": np.median(values), "lower": lower, "upper": upper, "estimand": MEDIAN}
-    scale, arms = str(first["scale"]), cut.raw() if cut.paired else cut.summary()
-    form = arms.form(np.arange(len(cut.arms)) == place)
+    scale, n_arms = str(first["scale"]), len(arm.arms.n)
+    form = arm.arms.form(np.arange(n_arms) == arm.place)
     ends = np.array(interval(form, level))
     if form.bounded and np.isnan(form.se):  # no event, and so no spread
         ends = np.array([form.estimate - form.low, form.estimate + form.high])
-    if arms.n[place] < a.MIN_UNITS:
+    if arm.arms.n[arm.place] < a.MIN_UNITS:
         ends = np.full(2, np.nan)
     found = position.natural([form.estimate, *ends], position.CODES[scale])
     if scale == "logit" and str(first["unit"]).startswith("%"):
         found = 100 * found
     value, lower, upper = np.clip(found, *cut.limits)
-    numbers = {"value": value, "lower": lower, "upper": upper, "sd": np.sqrt(cut.raw().var[place])}
+    spread = np.std(cut.analysis[arm.own], ddof=1) if arm.own.sum() > 1 else np.nan
+    numbers = {"value": value, "lower": lower, "upper": upper, "sd": spread}
     return {k: float(x) for k, x in numbers.items()} | {
         "estimand": ESTIMANDS[scale],
         "scale": scale,
