@@ -52,7 +52,10 @@ def front_door(tmp_path_factory) -> Path:
         checkout(folder / "nano")
         for made in ("results-nano", ".snakemake"):
             shutil.copytree(
-                clone / made, folder / "nano" / made, ignore=shutil.ignore_patterns("numba")
+                clone / made,
+                folder / "nano" / made,
+                ignore=shutil.ignore_patterns("numba"),
+                dirs_exist_ok=True,
             )
 
     return once(tmp_path_factory, "front", make)
