@@ -25,6 +25,7 @@ JOIN, AROUND = 3, 6.0
 RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
 # The least of fluorescence, where the threshold says how much rises.
 LEAST_RISE = 0.003
+PLACES = 4096  # windows that are looked at in one go
 
 
 def pen_mask(
@@ -164,18 +165,32 @@ def edges(
     *,
     least_rise: float = RISE_OD,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """The steepest places of a region, bool, and over how many µm it rises at each pixel."""
-    from scipy.ndimage import maximum_filter, minimum_filter
+    """The steepest places of a region, bool, and over how many µm it rises there (0 elsewhere)."""
+    from scipy.ndimage import maximum_filter
 
     table = stains.od_table(white) / np.float32(3)
     grey = sum(table[c][rgb[..., c]] for c in range(3))
     grey = gaussian_filter(grey, SMOOTH_UM / pixel_um)
     down, right = np.gradient(grey, pixel_um)
     slope, size = np.hypot(down, right), max(3, round(WINDOW_UM / pixel_um) | 1)
-    steepest = maximum_filter(slope, size)
-    rise = maximum_filter(grey, size) - minimum_filter(grey, size)
-    at = region & (slope == steepest) & (rise >= least_rise)
-    return at, rise / np.where(slope > 0, slope, 1)
+    at = region & (slope > 0) & (slope == maximum_filter(slope, size))
+    rise = np.zeros_like(grey)
+    rise[at] = _rises(grey, np.argwhere(at), size)
+    at &= rise >= least_rise
+    return at, np.divide(rise, slope, out=np.zeros_like(grey), where=at)
+
+
+def _rises(image: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
+    """Largest less least value in windows about some places: far fewer than there are pixels."""
+    windows = np.lib.stride_tricks.sliding_window_view(
+        np.pad(image, size // 2, mode="symmetric"), (size, size)
+    )
+    found = np.empty(len(places), image.dtype)
+    for start in range(0, len(places), PLACES):
+        y, x = places[start : start + PLACES].T
+        some = windows[y, x]
+        found[start : start + PLACES] = some.max(axis=(1, 2)) - some.min(axis=(1, 2))
+    return found
 
 
 def sharpest(width: np.ndarray) -> float:

@@ -186,17 +186,30 @@ def grid(
     """Squares (rows, columns): mean densities, whether at least half lies in the region, and whether that is tissue."""
     free = opened.region & ~dilate(opened.implant, EDGE_UM, opened.pixel_um)
     side = max(1, round(side_um / opened.pixel_um))
-    rows, columns = (np.arange(0, n, side) for n in free.shape)
-
-    def total(image: np.ndarray) -> np.ndarray:
-        return np.add.reduceat(np.add.reduceat(image, rows, axis=0), columns, axis=1)
-
     table = stains.od_table(white)
-    n = total(free.astype(np.float32))
-    sums = [total(np.where(free, table[c][opened.rgb[..., c]], np.float32(0))) for c in range(3)]
+    n = sums_of_squares(free.astype(np.float32), side)
+    sums = [
+        sums_of_squares(np.where(free, table[c][opened.rgb[..., c]], np.float32(0)), side)
+        for c in range(3)
+    ]
     od = np.stack(sums, axis=-1) / np.maximum(n, 1)[..., None]
     inside = n >= side**2 / 2
     return od, inside, inside & (np.linalg.norm(od, axis=-1) >= GLASS_OD)
+
+
+def sums_of_squares(image: np.ndarray, side: int) -> np.ndarray:
+    """Sums over squares of side × side pixels from the first one on; the last row and column of squares may be cut off.
+
+    A row of squares is added up row by row, each whole: several times faster than `np.add.reduceat`.
+    """
+    for axis in (0, 1):
+        lanes = np.moveaxis(image, axis, 0)
+        out = lanes[::side].copy()
+        for k in range(1, side):
+            more = lanes[k::side]
+            out[: len(more)] += more
+        image = np.moveaxis(out, 0, axis)
+    return image
 
 
 def uneven_light(od: np.ndarray, inside: np.ndarray, tissue: np.ndarray) -> float:
@@ -248,9 +261,10 @@ def burnt_in(opened: Opened, white: tuple[float, float, float]) -> int:
 
 def inks(opened: Opened, white: tuple[float, float, float]) -> list[np.ndarray]:
     """Where the picture is of one black, and of one white where that tells, off the implant."""
-    marks = [(opened.rgb <= INK).all(axis=-1)]
+    red, green, blue = np.moveaxis(opened.rgb, -1, 0)
+    marks = [np.maximum(np.maximum(red, green), blue) <= INK]
     if max(white) < PAPER - 6:
-        marks.append((opened.rgb >= PAPER).all(axis=-1))
+        marks.append(np.minimum(np.minimum(red, green), blue) >= PAPER)
     metal = dilate(opened.implant, EDGE_UM, opened.pixel_um)
     return [mark & ~metal for mark in marks]
 

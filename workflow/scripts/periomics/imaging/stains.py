@@ -163,7 +163,7 @@ def channel_pair(channels: Sequence[str | int]) -> StainPair:
 
 def clipped_share(rgb: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Share of pixels (inside a mask) with a channel at 0, whose density is only known to be at least 2.4."""
-    zero = (rgb == 0).any(axis=-1)
+    zero = np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]) == 0
     if mask is not None:
         zero = zero[mask]
     return float(zero.mean()) if zero.size else 0.0

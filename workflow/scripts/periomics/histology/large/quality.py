@@ -12,6 +12,7 @@ from periomics.histology.large.objects import tally
 from periomics.histology.large.section import Large
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
+from periomics.imaging import stains
 from periomics.imaging.boxes import Box
 from periomics.imaging.parts import parts_of
 from periomics.imaging.planes import Grid, Plane, local
@@ -60,8 +61,9 @@ class Seen:
             where = ~dilate(view.implant, artefacts.WINDOW_UM, view.pixel_um)
         at, width = artefacts.edges(view.rgb, white, where, view.pixel_um)
         self.widths.append(width[inner][at[inner]])
-        of = view.rgb[inner][view.region[inner]]
-        self.lost += np.array([np.count_nonzero((of == 0).any(axis=-1)), len(of)])
+        region = view.region[inner]
+        lost, n = stains.clipped_share(view.rgb[inner], region), int(np.count_nonzero(region))
+        self.lost += np.array([round(lost * n), n])
         self._pen(view, inner, own)
 
     def _colours(self, view: Opened, window: Box, own: Box) -> None:
