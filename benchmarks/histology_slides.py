@@ -1,9 +1,11 @@
-"""CPU time and peak memory of measuring slides by tiles, per detector, beside the time that OpenSlide takes to decode them.
+"""CPU time and peak memory of measuring slides by tiles, per detector, beside the time that
+OpenSlide takes to decode them.
 
-Run: `python benchmarks/histology_slides.py [--folder /tmp/slides] [--sides 8192 16384 32768] [--detectors area vessels …]` from the root
-of the checkout. A slide is a drawn section, mirrored until it has the wanted side, written by tiles of 256 pixels as a JPEG pyramid
-(.tif, .5 µm a pixel); its region is nearly all of it. It is written once into the folder and left there: 0.3 GB at one gigapixel.
-Each case runs in a process of its own, so that peak memory is that of the case.
+Run: `python benchmarks/histology_slides.py [--folder /tmp/slides] [--sides 8192 16384 32768]
+[--detectors area vessels …]` from the root of the checkout. A slide is a drawn section, mirrored
+until it has the wanted side, written by tiles of 256 pixels as a JPEG pyramid (.tif, .5 µm a
+pixel); its region is nearly all of it. It is written once into the folder and left there: 0.3 GB at
+one gigapixel. Each case runs in a process of its own, so that peak memory is that of the case.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ import numpy as np
 
 ROOT = Path(__file__).resolve().parents[1]
 PIXEL_UM = 0.5
-# Detector → stain of the simulated sections, its target, and the block of the config beside detector and region.
+# Detector → stain of the simulated sections, its target, and the block of the config beside
+# detector and region.
 DRAWN: dict[str, tuple[str, float, dict]] = {
     "area": ("CD31", 80.0, {"outcomes": {"share": "sma"}}),
     "vessels": ("CD31", 80.0, {}),

@@ -29,7 +29,8 @@ def environment_is_made() -> bool:
 
 @pytest.fixture(scope="session", autouse=True)
 def kernels(request, tmp_path_factory) -> None:
-    """Kernels compiled once instead of in every run at the same time; the front door's run alone starts without."""
+    """Kernels compiled once instead of in every run at the same time; the front door's run alone
+    starts without."""
     if any(item.get_closest_marker("slow") for item in request.session.items):
         once(tmp_path_factory, "kernels", compile_kernels)
 

@@ -48,7 +48,8 @@ def checkout(folder: Path) -> Path:
 
 
 def compile_kernels(folder: Path) -> None:
-    """Have numba compile what a scan needs, once, and keep it beside the checkout's sources, from where `checkout` copies it."""
+    """Have numba compile what a scan needs, once, and keep it beside the checkout's sources, from
+    where `checkout` copies it."""
     wanted = "results-nano/microct/R01-ct/measurements.tsv"
     snakemake(
         checkout(folder), "--cores", "1", "--configfile", "config/nano/config.yaml", "--", wanted

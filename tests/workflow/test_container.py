@@ -60,7 +60,8 @@ def test_the_image_is_small_enough(state):
 
 @pytest.fixture(scope="module")
 def inside(state, tmp_path_factory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """Folder in which one container ran unit tests of the library (`tests.txt`), then the nano study; and how that ended."""
+    """Folder in which one container ran unit tests of the library (`tests.txt`), then the nano
+    study; and how that ended."""
     folder = tmp_path_factory.mktemp("inside")
     shutil.copytree(ROOT / "config", folder / "config")
     parts = " ".join(f"tests/unit/{p}" for p in ("core", "genes", "imaging"))

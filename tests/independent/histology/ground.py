@@ -1,4 +1,5 @@
-"""A round piece of bone or metal, where every arc is known, and what lies on it; by angles and radii, through Beer-Lambert.
+"""A round piece of bone or metal, where every arc is known, and what lies on it; by angles and
+radii, through Beer-Lambert.
 
 Drawn with stain vectors of its own; nothing of the simulator. Lengths are µm, angles degrees.
 """
@@ -46,7 +47,8 @@ def disc(at, radius):
 
 
 def light(amounts, vectors, seed=0, blur=0.8, noise=1.5, white=(238, 237, 235)):
-    """Colours of a camera of amounts (n, height, width) of stains, blurred in light, noisy, 8 bits."""
+    """Colours of a camera of amounts (n, height, width) of stains, blurred in light, noisy, 8
+    bits."""
     density = np.einsum("nhw,nc->hwc", np.asarray(amounts, float), np.asarray(vectors, float))
     seen = np.asarray(white) * 10.0**-density
     seen = ndimage.gaussian_filter(seen, (blur, blur, 0))
@@ -63,7 +65,8 @@ def square(name, left=0.0, top=0.0, right=SIDE * PIXEL, bottom=SIDE * PIXEL):
 
 
 def measured(picture, annotations, table, **block):
-    """Rows by outcome and variant, and all that was measured, of a picture that is its own batch."""
+    """Rows by outcome and variant, and all that was measured, of a picture that is its own
+    batch."""
     stain = stain_settings({"sweep_percent": 0, "stains": {"S": block}}, table)["S"]
     opened = with_masks(picture, PIXEL, 1.0, annotations, stain)
     batch = batch_rows(pd.DataFrame([pool([sample_section(opened)], stain)]))["S"]

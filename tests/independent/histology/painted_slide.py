@@ -1,4 +1,5 @@
-"""A slide painted with objects on every seam of its tiles, written as a tiled pyramid; truths are counted from the painting."""
+"""A slide painted with objects on every seam of its tiles, written as a tiled pyramid; truths are
+counted from the painting."""
 
 import json
 
@@ -21,7 +22,8 @@ def discs(shape, centres, radius):
 
 
 def painting(seed=3):
-    """Rings on every multiple of 40 pixels that is a seam somewhere, a bar across the slide, a large ring, a crack of glass."""
+    """Rings on every multiple of 40 pixels that is a seam somewhere, a bar across the slide, a
+    large ring, a crack of glass."""
     rng = np.random.default_rng(seed)
     at = [(r, c) for r in range(40, 480, 40) for c in range(40, WIDE - 20, 80)]
     at = [(r + int(rng.integers(-3, 4)), c + int(rng.integers(-3, 4))) for r, c in at]
@@ -49,7 +51,8 @@ def light(parts, seed=4, size=(HIGH, WIDE)):
 
 
 def write(folder, rgb, name="slide", region=None):
-    """A fact of the sections sheet for a picture written by tiles of 64, with a level of half the size."""
+    """A fact of the sections sheet for a picture written by tiles of 64, with a level of half the
+    size."""
     path, high, wide = folder / f"{name}.tif", *rgb.shape[:2]
     told = {"tile": (64, 64), "photometric": "rgb", "compression": "zlib"}
     with tifffile.TiffWriter(path) as file:

@@ -124,7 +124,8 @@ def test_the_threshold_is_the_half_light_of_two_levels(share):
 
 
 def test_tissue_without_a_counterstain_is_not_silently_taken_for_glass(table):
-    """Brown specks on tissue as bright as glass: what the share is of cannot be known, so a person looks."""
+    """Brown specks on tissue as bright as glass: what the share is of cannot be known, so a person
+    looks."""
     rng, light = np.random.default_rng(4), np.full((400, 400, 3), 238.0)
     for y, x in rng.integers(10, 390, (60, 2)):
         light[y - 5 : y + 5, x - 5 : x + 5] *= 10.0 ** -np.array([0.2, 0.43, 0.6])

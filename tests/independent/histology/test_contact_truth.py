@@ -1,4 +1,5 @@
-"""Bone against a round implant and between square threads, in magenta on blue: arcs and areas by hand."""
+"""Bone against a round implant and between square threads, in magenta on blue: arcs and areas by
+hand."""
 
 import numpy as np
 import pytest
@@ -74,8 +75,8 @@ def test_bone_off_the_metal_is_no_contact_but_within_a_wider_band(table):
 
 
 def test_one_blue_alone_parts_bone_from_pale_marrow_by_half_of_what_is_typical(table):
-    """Toluidine blue: bone of middling strength, cells in it and in the marrow darker, all of one hue. Two levels would part
-    cells from bone, which is told."""
+    """Toluidine blue: bone of middling strength, cells in it and in the marrow darker, all of one
+    hue. Two levels would part cells from bone, which is told."""
     bone, metal = around([(30, 190)])
     rng = np.random.default_rng(6)
     amount = np.where(bone, 0.4, 0.07) * (1 + 0.15 * rng.random(bone.shape))
@@ -129,7 +130,8 @@ def test_without_metal_there_is_no_contact(table):
 
 
 def test_between_threads_the_area_is_what_the_screw_leaves_of_its_hull(table):
-    """Three grooves of 40 by 30 µm in a bar; bone fills the upper half of each, and all that lies outside them."""
+    """Three grooves of 40 by 30 µm in a bar; bone fills the upper half of each, and all that lies
+    outside them."""
     y, x = (np.indices((SIDE, SIDE)) + 0.5) * PIXEL
     grooves = [(60 + 70 * k, 100 + 70 * k) for k in range(3)]
     groove = np.zeros((SIDE, SIDE), bool)
@@ -150,11 +152,12 @@ def test_between_threads_the_area_is_what_the_screw_leaves_of_its_hull(table):
         table,
         **BLOCK,
     )
-    # The metal's margin of 5 µm belongs to no area: 30 by 30 of a groove are left (25 long), 15 of 30 with bone.
+    # The metal's margin of 5 µm belongs to no area: 30 by 30 of a groove are left (25 long), 15 of
+    # 30 with bone.
     assert rows["baf", ""]["value"] == pytest.approx(50, rel=0.05)
     assert rows["baf", ""]["denominator"] == pytest.approx(3 * 30 * 25e-6, rel=0.03)
-    # Outline of the threads: crests 260 - 120, of each groove two flanks of 30 and a floor of 40; bone before the crests,
-    # the upper flank and half of floor. The lower flank has none.
+    # Outline of the threads: crests 260 - 120, of each groove two flanks of 30 and a floor of 40;
+    # bone before the crests, the upper flank and half of floor. The lower flank has none.
     lined = 140 + 3 * (30 + 20)
     assert rows["bic", ""]["value"] == pytest.approx(100 * lined / (140 + 3 * 100), rel=0.05)
     assert found.objects["area_um2"].max() > 10_000

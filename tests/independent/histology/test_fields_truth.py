@@ -1,4 +1,5 @@
-"""Hot spot against every disc that two places can hold on their rim; systematic fields against the whole; Allred by hand."""
+"""Hot spot against every disc that two places can hold on their rim; systematic fields against the
+whole; Allred by hand."""
 
 from itertools import combinations
 
@@ -71,7 +72,8 @@ def rows(request):
 
 
 def test_hot_spot_of_a_section(rows):
-    """A disc of 30 µm holds the 12 of the middle, and of the lattice the four about it (28.3 µm off) in part."""
+    """A disc of 30 µm holds the 12 of the middle, and of the lattice the four about it (28.3 µm
+    off) in part."""
     places = [(x, y) for y in range(20, 320, 40) for x in range(20, 320, 40)]
     places += [(160 + 12 * (k % 4 - 1.5), 160 + 10 * (k // 4 - 1)) for k in range(12)]
     truth = by_brute_force(np.array(places, float), 30)

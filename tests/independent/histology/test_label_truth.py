@@ -1,4 +1,5 @@
-"""Two labels in a round bone, as arcs of known radius: their distance, what of the surface they line, and when there is no rate."""
+"""Two labels in a round bone, as arcs of known radius: their distance, what of the surface they
+line, and when there is no rate."""
 
 import numpy as np
 import pytest
@@ -13,7 +14,8 @@ BOTH = [(0, 120)]
 
 
 def photons(arcs, radius, seed, bright, width=3.0):
-    """Counts of a channel: arcs that shine on a dim and uneven ground, blurred, by chance, of 4095."""
+    """Counts of a channel: arcs that shine on a dim and uneven ground, blurred, by chance, of
+    4095."""
     rng = np.random.default_rng(seed)
     expected = np.full((SIDE, SIDE), 60.0) + 40 * (polar()[0] < RADIUS)
     for first, last in arcs:

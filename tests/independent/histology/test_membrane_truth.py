@@ -1,4 +1,5 @@
-"""A sheet of cells by their Voronoi borders, of which some are lined: ratio of edge to cytoplasm and lined share, in light by chance."""
+"""A sheet of cells by their Voronoi borders, of which some are lined: ratio of edge to cytoplasm
+and lined share, in light by chance."""
 
 import numpy as np
 import pytest
@@ -16,7 +17,8 @@ BLOCK |= {"detector": "membrane", "roi": "region"}
 
 
 def sheet(lined, seed=5):
-    """Masks of nuclei and of lined edges, and the share (%) of borders that is lined; about `lined` of ten borders are."""
+    """Masks of nuclei and of lined edges, and the share (%) of borders that is lined; about `lined`
+    of ten borders are."""
     rng = np.random.default_rng(seed)
     middle = np.arange(8, 2 * MIDDLE, 17.0)
     seeds = np.stack(np.meshgrid(middle, middle), -1).reshape(-1, 2)

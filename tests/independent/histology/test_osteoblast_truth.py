@@ -1,4 +1,5 @@
-"""A row of touching cells on bone, brown around one nucleus each: counted one by one over the outline."""
+"""A row of touching cells on bone, brown around one nucleus each: counted one by one over the
+outline."""
 
 import numpy as np
 import pytest
@@ -12,7 +13,8 @@ OSTEOBLASTS = {"perimeter": "nob", "surface": "obs", "detached": "none"}
 
 
 def draw(seed=3):
-    """Rows over 20 to 92 and 200 to 272 degrees, a cell every 8 degrees (12.6 µm), waists between them; brown cells in the marrow."""
+    """Rows over 20 to 92 and 200 to 272 degrees, a cell every 8 degrees (12.6 µm), waists between
+    them; brown cells in the marrow."""
     rng = np.random.default_rng(seed)
     far, angle = polar()
     blue = np.where(far < RADIUS, 0.10, 0.06) * (1 + 0.2 * rng.random(far.shape))

@@ -1,4 +1,5 @@
-"""Osteoclasts on a round bone: their number, the arc they cover, those that came off, and what is none."""
+"""Osteoclasts on a round bone: their number, the arc they cover, those that came off, and what is
+none."""
 
 import numpy as np
 import pytest
@@ -19,7 +20,8 @@ def nuclei(blue, angle, radius, count, spread):
 
 
 def draw(seed=1, all_blue=False):
-    """Red cells with blue nuclei on and off the bone, red cells of one nucleus in the marrow, pale ground."""
+    """Red cells with blue nuclei on and off the bone, red cells of one nucleus in the marrow, pale
+    ground."""
     rng = np.random.default_rng(seed)
     far, _ = polar()
     red = np.zeros(far.shape)

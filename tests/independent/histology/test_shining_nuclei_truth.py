@@ -1,4 +1,5 @@
-"""Nuclei of a channel, some of them positive in another: numbers, shares and scores, in light by chance."""
+"""Nuclei of a channel, some of them positive in another: numbers, shares and scores, in light by
+chance."""
 
 import numpy as np
 import pytest
@@ -42,7 +43,8 @@ def test_nuclei_and_those_that_are_positive(share, bright):
 
 
 def test_few_positive_nuclei_are_counted_at_a_level_that_is_stated():
-    """One in a hundred stains too little of the picture for two levels: held back, unless the config says what is positive."""
+    """One in a hundred stains too little of the picture for two levels: held back, unless the
+    config says what is positive."""
     drawn, _, positive = draw(2)
     held, _ = measured(drawn, [square("pie")], {}, **BLOCK, outcomes=OUTCOMES)
     assert held["foxp3", ""]["qc"] == "hold"

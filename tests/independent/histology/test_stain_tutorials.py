@@ -1,4 +1,5 @@
-"""The blocks of docs/histology.md for alpha-SMA, Masson and CD68, as they stand there, on drawn sections."""
+"""The blocks of docs/histology.md for alpha-SMA, Masson and CD68, as they stand there, on drawn
+sections."""
 
 import numpy as np
 import pandas as pd
@@ -48,7 +49,8 @@ def test_stained_share(table, blocks, stain, paint, share):
 
 
 def test_macrophages(table, blocks):
-    """Brown cells of 14 µm around a blue nucleus, some in touching pairs, among nuclei without brown."""
+    """Brown cells of 14 µm around a blue nucleus, some in touching pairs, among nuclei without
+    brown."""
     rng = np.random.default_rng(2)
     blue = np.full((640, 640), 0.14) * (1 + 0.15 * rng.random((640, 640)))
     brown = np.full((640, 640), 0.03)

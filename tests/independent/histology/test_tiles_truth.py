@@ -1,4 +1,5 @@
-"""Sections measured by tiles: what is drawn is found, whatever the tiles' size, and as a section in memory is measured."""
+"""Sections measured by tiles: what is drawn is found, whatever the tiles' size, and as a section in
+memory is measured."""
 
 import sys
 from functools import partial
@@ -124,7 +125,8 @@ def test_a_section_in_memory_is_measured_alike(found, fact, bone):
 
 
 def test_vessels_are_those_that_were_drawn(parts, fact):
-    """Counted and filled by scipy, from the painting: rings on all seams, a ring and a bar longer than a tile."""
+    """Counted and filled by scipy, from the painting: rings on all seams, a ring and a bar longer
+    than a tile."""
     readout, _ = by_tiles(fact, "vessels", 160)
     drawn = parts["ring"] | parts["large"] | parts["bar"]
     filled = ndimage.binary_fill_holes(drawn & ~parts["large"]) | parts["large"]
@@ -177,7 +179,8 @@ def test_the_network_finds_the_same_nuclei_in_blocks(parts, tmp_path, monkeypatc
 
 
 def test_what_neither_fits_into_memory_nor_is_measured_by_tiles_is_refused(fact, monkeypatch):
-    """Both where a section is opened and at check, which names the row; by tiles there is no such limit."""
+    """Both where a section is opened and at check, which names the row; by tiles there is no such
+    limit."""
     for module in (sections, opening):
         monkeypatch.setattr(module, "MOST_PIXELS", 200_000)
     monkeypatch.setattr(sections, "LARGE_PIXELS", 100_000)
@@ -196,7 +199,8 @@ def test_what_neither_fits_into_memory_nor_is_measured_by_tiles_is_refused(fact,
 
 
 def test_parts_of_masks_are_those_that_scipy_finds():
-    """In one picture and joined over tiles, with 4 and 8 neighbours; cc3d tears masks of bool with 8."""
+    """In one picture and joined over tiles, with 4 and 8 neighbours; cc3d tears masks of bool with
+    8."""
     rng = np.random.default_rng(0)
     for _ in range(60):
         high, wide = rng.integers(20, 90, 2)

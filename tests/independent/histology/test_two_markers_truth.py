@@ -1,4 +1,5 @@
-"""Cells of one marker, of the other and of both, and vessels that a second marker covers in part: light that adds up, by chance."""
+"""Cells of one marker, of the other and of both, and vessels that a second marker covers in part:
+light that adds up, by chance."""
 
 import numpy as np
 import pytest
@@ -39,7 +40,8 @@ def kinds():
 
 
 def draw_cells():
-    """Round cells with an empty nucleus; every sixth of the first marker touches a twin of the same kind."""
+    """Round cells with an empty nucleus; every sixth of the first marker touches a twin of the same
+    kind."""
     masks = np.zeros((2, SIDE, SIDE))
     at, of = kinds()
     twins = 0

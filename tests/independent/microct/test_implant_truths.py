@@ -208,7 +208,8 @@ def test_two_implants_are_refused():
     ids=["usual", "tilted", "short", "deep thread", "no thread"],
 )
 def test_the_axis_is_within_a_sixth_of_a_degree_whatever_the_thread(of):
-    """Principal components were .3 to 1.3 degrees off, as turns of the thread are cut off at the ends."""
+    """Principal components were .3 to 1.3 degrees off, as turns of the thread are cut off at the
+    ends."""
     up, azimuth = np.radians(of.tilt), np.radians(of.azimuth)
     truth = np.array([-np.cos(up), np.sin(up) * np.cos(azimuth), np.sin(up) * np.sin(azimuth)])
     axis = implant_axis(screw(scene(of, (90, 90, 90))) >= 0.5)

@@ -1,7 +1,9 @@
-"""Dunnett over claims, graphs and missing animals from their definitions in docs/statistics.md, on odd studies.
+"""Dunnett over claims, graphs and missing animals from their definitions in docs/statistics.md, on
+odd studies.
 
-Unequal numbers, ties, an arm of one animal, an arm whose animals are all equal, an arm that is missing. Truths by scipy's multivariate
-t, by all intersections, and by trying distances one after the other.
+Unequal numbers, ties, an arm of one animal, an arm whose animals are all equal, an arm that is
+missing. Truths by scipy's multivariate t, by all intersections, and by trying distances one after
+the other.
 """
 
 import itertools
@@ -30,7 +32,8 @@ ARMS = {
 
 
 def study(values, absent=()):
-    """Animals and sheet; `values` is outcome → arm → values, `absent` the arms of animals without any."""
+    """Animals and sheet; `values` is outcome → arm → values, `absent` the arms of animals without
+    any."""
     rows, groups = [], {f"x{i}": arm for i, arm in enumerate(absent)}
     for outcome, arms in values.items():
         unit = str(DICTIONARY.at[outcome, "unit"])
@@ -71,7 +74,8 @@ def welch(x, y):
 
 
 def joint(arms, sham=SHAM):
-    """Adjusted p of each arm against the shared one: 1 − P(no |T| so large), T multivariate t with the least df."""
+    """Adjusted p of each arm against the shared one: 1 − P(no |T| so large), T multivariate t with
+    the least df."""
     t, df, own, shared = (np.array(x) for x in zip(*(welch(y, sham) for y in arms), strict=True))
     load = np.sqrt(shared / (own + shared))
     shape = np.outer(load, load)
@@ -112,7 +116,8 @@ def test_dunnett_over_claims_of_two_outcomes_is_twice_as_careful():
     [([70.0], "not judged"), ([], "not judged"), ([70.0, 70.0, 70.0], None)],
 )
 def test_an_odd_arm_does_not_change_the_others(odd, verdict):
-    """One animal, or none, leaves the family; an arm of equal animals stays, as the shared one varies."""
+    """One animal, or none, leaves the family; an arm of equal animals stays, as the shared one
+    varies."""
     arms = ARMS | {"high": odd}
     found = judged({"mvd": arms}, ("low", "mid", "high"), correction="dunnett").set_index(
         "claim_id"
@@ -127,7 +132,8 @@ def test_an_odd_arm_does_not_change_the_others(odd, verdict):
 
 
 def by_intersections(p, weights, edges):
-    """Adjusted p of the graph: an intersection has the shares that are left when all others were taken out of it."""
+    """Adjusted p of the graph: an intersection has the shares that are left when all others were
+    taken out of it."""
     names = list(p)
 
     def shares(kept):
@@ -184,7 +190,8 @@ def test_a_graph_is_its_closed_test(weights, edges, ties):
 
 @pytest.mark.parametrize(("of", "against"), [("mid", 1), ("high", 1)])
 def test_one_animal_of_either_arm_moved_until_the_claim_falls(of, against):
-    """With one missing animal an arm its place is the arm's mean, moved by d of the arm's SD: down where treated, up in sham."""
+    """With one missing animal an arm its place is the arm's mean, moved by d of the arm's SD: down
+    where treated, up in sham."""
     plan = read_plan(
         {
             "contrasts": {"C": {"weights": {of: 1, "sham": -1}}},

@@ -1,4 +1,5 @@
-"""Arithmetic means over blocks, written out animal by animal, and how often intervals hold them where blocks move logits alike."""
+"""Arithmetic means over blocks, written out animal by animal, and how often intervals hold them
+where blocks move logits alike."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""Outcomes that a study adds itself, with odd values: each answer by scipy on the values that may count."""
+"""Outcomes that a study adds itself, with odd values: each answer by scipy on the values that may
+count."""
 
 import numpy as np
 import pandas as pd

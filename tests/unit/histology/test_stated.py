@@ -1,4 +1,5 @@
-"""What the config says of stains is held against their detectors at check; every block of the docs passes."""
+"""What the config says of stains is held against their detectors at check; every block of the docs
+passes."""
 
 import json
 from types import SimpleNamespace

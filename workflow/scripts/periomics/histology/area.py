@@ -24,7 +24,8 @@ from periomics.histology.profiles import Profiled, rings, shares
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import outlines
 
-# Of a texture, which falls into thousands of specks, only parts a person could point at become objects.
+# Of a texture, which falls into thousands of specks, only parts a person could point at become
+# objects.
 SHOWN_UM2 = 20.0
 
 

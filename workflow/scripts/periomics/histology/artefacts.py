@@ -78,7 +78,8 @@ def folds(od: np.ndarray, tissue: np.ndarray, square_um: float) -> float:
 
 
 def fold_tiles(od: np.ndarray, tissue: np.ndarray, side: int) -> tuple[np.ndarray, np.ndarray]:
-    """Of tiles of side × side squares the density (rows, columns, 3) of their palest quarter, and whether half of it is tissue."""
+    """Of tiles of side × side squares the density (rows, columns, 3) of their palest quarter, and
+    whether half of it is tissue."""
     high, wide = (n // side for n in tissue.shape)
     cut = np.s_[: high * side, : wide * side]
     blocks = np.where(tissue[cut][..., None], od[cut], np.nan).reshape(high, side, wide, side, 3)
@@ -130,13 +131,15 @@ def grey_squares(od: np.ndarray) -> np.ndarray:
 
 
 def long_enough(shape: tuple[int, int], squares: float, square_um: float) -> bool:
-    """Whether a part with a box of that shape and so many grey squares is as long as a line, and as thin in the mean."""
+    """Whether a part with a box of that shape and so many grey squares is as long as a line, and as
+    thin in the mean."""
     long, area = float(np.hypot(*shape)) * square_um, squares * square_um**2
     return not (long < LINE_UM or area < LINE_UM or area > np.pi * LINE_WIDE_UM * long)
 
 
 def is_line(part: np.ndarray, square_um: float) -> bool:
-    """Whether grey squares lie all along a part's length, and are nowhere as thick as a stain's patch."""
+    """Whether grey squares lie all along a part's length, and are nowhere as thick as a stain's
+    patch."""
     ends = max(part.any(axis=0).sum(), part.any(axis=1).sum()) * square_um
     return bool(ends >= 0.6 * LINE_UM and not erode(part, LINE_WIDE_UM / 2, square_um).any())
 

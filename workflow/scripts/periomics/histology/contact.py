@@ -1,4 +1,5 @@
-"""Ground sections: bone against the implant (BIC) and bone between its threads or in a ring around it (BA/TA)."""
+"""Ground sections: bone against the implant (BIC) and bone between its threads or in a ring around
+it (BA/TA)."""
 
 from __future__ import annotations
 
@@ -25,10 +26,11 @@ from periomics.imaging.rois import outlines, polygon_mask
 
 DEFAULTS = {"contact": "bic", "threads": "baf", "ring": ""}
 NO_IMPLANT = f"no outline of an annotation {edges.IMPLANT!r} in the region"
-# Less than this of the light of glass in all three channels is black: metal, its shadow, a torn edge. Where blurred metal ends
-# less than the second is left in the channel that lets most through.
+# Less than this of the light of glass in all three channels is black: metal, its shadow, a torn
+# edge. Where blurred metal ends less than the second is left in the channel that lets most through.
 BLACK, EDGE = 0.1, 0.4
-# Where the metal ends is the middle of what is seen along so many µm of its outline: a dark cell on it is none of it.
+# Where the metal ends is the middle of what is seen along so many µm of its outline: a dark cell on
+# it is none of it.
 ALONG_UM = 20.0
 LOST = "implant's outline along which the metal's edge is not seen"
 # Bone is drawn where a person could point at it.
@@ -37,11 +39,13 @@ DRAWN_UM2 = 200.0
 
 @dataclass(frozen=True)
 class Options:
-    """skip_um and contact_um: bone counts as contact where it lies between these distances of the metal's edge; snap_um: how far
-    from the annotated outline that edge is looked for, 0 for not (the outline then is the edge); ring_um: width of the ring of
-    BA/TA; smallest_um2: stained parts below are no bone; hole_um2: smaller holes in it (lacunae) are bone; lost_percent: where along
-    more of the outline no edge is found, and specks_percent: where more of what is stained lies in parts too small for bone (the
-    threshold then parts cells from bone), the section is held back."""
+    """skip_um and contact_um: bone counts as contact where it lies between these distances of the
+    metal's edge; snap_um: how far from the annotated outline that edge is looked for, 0 for not
+    (the outline then is the edge); ring_um: width of the ring of BA/TA; smallest_um2: stained parts
+    below are no bone; hole_um2: smaller holes in it (lacunae) are bone; lost_percent: where along
+    more of the outline no edge is found, and specks_percent: where more of what is stained lies in
+    parts too small for bone (the threshold then parts cells from bone), the section is held
+    back."""
 
     skip_um: float = 1.0
     contact_um: float = 5.0
@@ -56,7 +60,8 @@ class Options:
 def find(
     prepared: Prepared, options: Options, factor: float = 1.0
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Bone of the whole image, and all that is stained: bone is in parts of a least size, with their lacunae; black is none."""
+    """Bone of the whole image, and all that is stained: bone is in parts of a least size, with
+    their lacunae; black is none."""
     stained = (prepared.target >= prepared.threshold * factor) & ~_below(prepared, BLACK)
     free = ~prepared.opened.implant
     filled = fill_holes(stained & free, options.hole_um2, prepared.pixel_um) & free
@@ -66,7 +71,8 @@ def find(
 
 
 def _specks(prepared: Prepared, bone: np.ndarray, stained: np.ndarray, most: float) -> Fact:
-    """Share of the stained area that is no bone for its size, 0 where that is less than a hundredth of the region."""
+    """Share of the stained area that is no bone for its size, 0 where that is less than a hundredth
+    of the region."""
     region = prepared.opened.region
     whole, small = (int((m & region).sum()) for m in (stained, stained & ~bone))
     share = 100 * small / max(whole, 1) if small >= region.sum() / 100 else 0.0
@@ -82,12 +88,14 @@ def _below(prepared: Prepared, share: float) -> np.ndarray:
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Contact `bic`: share (%) of the implant's outline inside the region with bone before it, at right angles; bone area over the
-    area between the threads `baf`, which is what the convex outline of an annotated implant adds to it, and where it is named
-    in the ring of `ring_um` around it.
+    """Contact `bic`: share (%) of the implant's outline inside the region with bone before it, at
+    right angles; bone area over the area between the threads `baf`, which is what the convex
+    outline of an annotated implant adds to it, and where it is named in the ring of `ring_um`
+    around it.
 
-    An annotated outline is never exact, and blurred metal is dark in both stains: the edge is where the picture grows light. At
-    twice the distance contact is given too, as variant, so that the choice of the distance is seen.
+    An annotated outline is never exact, and blurred metal is dark in both stains: the edge is where
+    the picture grows light. At twice the distance contact is given too, as variant, so that the
+    choice of the distance is seen.
     """
     bone, stained = find(prepared, options, factor)
     line = edges.edge(prepared.opened, edges.polygons(prepared.opened, edges.IMPLANT))
@@ -164,7 +172,8 @@ def _areas(
 
 
 def at_metal(prepared: Prepared, options: Options, line: edges.Edge) -> tuple[edges.Edge, float]:
-    """The outline moved to where the black of the metal ends, and along which share (%) of it no such end is found.
+    """The outline moved to where the black of the metal ends, and along which share (%) of it no
+    such end is found.
 
     Where metal is not black (taken out, masked) the outline stays where it was annotated.
     """

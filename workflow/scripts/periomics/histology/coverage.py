@@ -25,8 +25,9 @@ DEFAULTS = {"share": "pericyte", "length": "pericyte_len"}
 
 @dataclass(frozen=True)
 class Options:
-    """gap_um, smallest_um2, lumen_um2: as of vessels. beside_um: how far outside and inside of a vessel's outline the second
-    marker covers it; covered_percent: share of its outline from which a vessel is covered."""
+    """gap_um, smallest_um2, lumen_um2: as of vessels. beside_um: how far outside and inside of a
+    vessel's outline the second marker covers it; covered_percent: share of its outline from which a
+    vessel is covered."""
 
     gap_um: float = 5.0
     smallest_um2: float = 10.0
@@ -55,10 +56,11 @@ def covered(
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Vessels of which the marker covers `covered_percent` of the outline `pericyte` (%), and covered over all outline
-    `pericyte_len` (%).
+    """Vessels of which the marker covers `covered_percent` of the outline `pericyte` (%), and
+    covered over all outline `pericyte_len` (%).
 
-    Vessels are those of the detector `vessels` in the stain that is measured (the second); the marker is the first.
+    Vessels are those of the detector `vessels` in the stain that is measured (the second); the
+    marker is the first.
     """
     found = vessels.Options(
         gap_um=options.gap_um,

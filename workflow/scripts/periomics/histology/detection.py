@@ -88,7 +88,8 @@ def smooth_beside(
     images: Sequence[np.ndarray], left_out: np.ndarray, sigma: float, metal: bool | None = None
 ) -> list[np.ndarray]:
     """Gaussian means of images over the pixels that are not left out: metal is black in every stain and must not bleed into
-    the tissue beside it. Left-out pixels become 0. `metal`: of a window, whether pixels are left out anywhere."""
+    the tissue beside it. Left-out pixels become 0. `metal`: of a window, whether pixels are left
+    out anywhere."""
     from scipy.ndimage import gaussian_filter
 
     if not (left_out.any() if metal is None else metal):
@@ -249,7 +250,8 @@ def fill_holes(mask: np.ndarray, largest_um2: float, pixel_um: float) -> np.ndar
 def flooded(depth: np.ndarray, peaks: np.ndarray, mask: np.ndarray) -> np.ndarray:
     """Labels of a mask by the watershed of its depth from peaks (N, 2), numbered in raster order.
 
-    Of peaks of one depth in one part the first in raster order goes first: else what lies elsewhere in the picture would decide.
+    Of peaks of one depth in one part the first in raster order goes first: else what lies elsewhere
+    in the picture would decide.
     """
     from skimage.segmentation import watershed
 
@@ -276,7 +278,8 @@ def keep_labels(labels: np.ndarray, keep: np.ndarray) -> np.ndarray:
 
 
 def pale(prepared: Prepared) -> np.ndarray:
-    """Where the region is as bright as glass: below 40 % of the batch's typical density over squares of 3 µm."""
+    """Where the region is as bright as glass: below 40 % of the batch's typical density over
+    squares of 3 µm."""
     from scipy.ndimage import uniform_filter
 
     size = max(1, round(3.0 / prepared.pixel_um))
@@ -285,7 +288,8 @@ def pale(prepared: Prepared) -> np.ndarray:
 
 
 def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
-    """The region without glass: bright parts (below 40 % of the batch's typical density) above an area are no tissue."""
+    """The region without glass: bright parts (below 40 % of the batch's typical density) above an
+    area are no tissue."""
     parts = label(pale(prepared), connectivity=4)
     large = np.bincount(parts.ravel()) * prepared.pixel_um**2 >= smallest_um2
     large[0] = False
@@ -293,7 +297,8 @@ def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
 
 
 def glass_fact(region: float, tissue: float, settings: StainSettings) -> Fact:
-    """Share of the region that counts as glass: tissue without a counterstain may have been taken for it."""
+    """Share of the region that counts as glass: tissue without a counterstain may have been taken
+    for it."""
     share = 100 * (1 - tissue / region) if region else 0.0
     return Fact("region as bright as glass", share, "%", settings.max_glass_percent)
 

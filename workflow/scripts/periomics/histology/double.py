@@ -1,4 +1,5 @@
-"""Cells of two markers: density of either and of both (CD68 and CD206, iNOS and CD206, CD4 and FOXP3)."""
+"""Cells of two markers: density of either and of both (CD68 and CD206, iNOS and CD206, CD4 and
+FOXP3)."""
 
 from __future__ import annotations
 
@@ -26,8 +27,8 @@ from periomics.imaging.rois import outlines
 
 @dataclass(frozen=True)
 class Options:
-    """cell_um: usual diameter; smallest_um2 of a cell; gap_um: stained parts closer are one; share_percent: share of a cell that a
-    marker must stain."""
+    """cell_um: usual diameter; smallest_um2 of a cell; gap_um: stained parts closer are one;
+    share_percent: share of a cell that a marker must stain."""
 
     cell_um: float = 12.0
     smallest_um2: float = 25.0
@@ -36,7 +37,8 @@ class Options:
 
 
 def find(prepared: Prepared, masks: tuple[np.ndarray, np.ndarray], options: Options) -> np.ndarray:
-    """Labels of cells: what either marker stains, holes of the size of nuclei filled, touching ones split."""
+    """Labels of cells: what either marker stains, holes of the size of nuclei filled, touching ones
+    split."""
     pixel = prepared.pixel_um
     cell = np.pi * options.cell_um**2 / 4
     body = fill_holes(close_gaps(masks[0] | masks[1], options.gap_um, pixel), cell / 2, pixel)
@@ -49,11 +51,12 @@ def find(prepared: Prepared, masks: tuple[np.ndarray, np.ndarray], options: Opti
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """What the config names under `outcomes`: cells of the `first` marker, of the `second`, of `both` (1/mm² of the region), `share`
-    (those of both over those of the first, %), `ratio` (second over first).
+    """What the config names under `outcomes`: cells of the `first` marker, of the `second`, of
+    `both` (1/mm² of the region), `share` (those of both over those of the first, %), `ratio`
+    (second over first).
 
-    A cell has a marker if that stains `share_percent` of it. Nuclei take no part. Without a counterstain tissue is not told
-    from glass, so that the region is what cells are counted over.
+    A cell has a marker if that stains `share_percent` of it. Nuclei take no part. Without a
+    counterstain tissue is not told from glass, so that the region is what cells are counted over.
     """
     settings, roi, free = prepared.settings, prepared.settings.roi, ~prepared.opened.implant
     first, second = (

@@ -1,4 +1,5 @@
-"""Outlines of annotated bone and metal as points with a direction out of them: what lies against them is looked for at right angles."""
+"""Outlines of annotated bone and metal as points with a direction out of them: what lies against
+them is looked for at right angles."""
 
 from __future__ import annotations
 
@@ -40,7 +41,8 @@ class Edge:
         return Edge(self.points[keep], self.outward[keep], self.length[keep])
 
     def away(self, image: np.ndarray, distances: np.ndarray) -> np.ndarray:
-        """Pixels (n, m) of an image at distances (m, in pixels) along the outward direction, 0 beyond the image."""
+        """Pixels (n, m) of an image at distances (m, in pixels) along the outward direction, 0
+        beyond the image."""
         at = self.points[:, None] + self.outward[:, None] * distances[:, None]
         column, row = (np.floor(at[..., k]).astype(int) for k in (0, 1))
         height, width = image.shape
@@ -74,13 +76,14 @@ def edge(opened: Opened, shapes: Sequence[Any]) -> Edge:
 
 
 def within(found: Edge, prepared: Prepared, beyond_um: float) -> Edge:
-    """The points beside which, `beyond_um` outwards, the stain's region goes on: neither where the region or the picture cuts the
-    shape, nor beside what is to be ignored."""
+    """The points beside which, `beyond_um` outwards, the stain's region goes on: neither where the
+    region or the picture cuts the shape, nor beside what is to be ignored."""
     opened, name = prepared.opened, prepared.settings.roi
     region = polygon_mask(
         named(opened.annotations, name), opened.rgb.shape[:2], opened.scale, opened.offset
     )
-    # The region without the metal's margin is what is left of it: the margin belongs to no area, but to the outline.
+    # The region without the metal's margin is what is left of it: the margin belongs to no area,
+    # but to the outline.
     taken = region & ~opened.region & ~_near_metal(prepared)
     ahead = np.array([beyond_um / opened.pixel_um])
     return found.of(found.away(region & ~taken, ahead)[:, 0])

@@ -1,4 +1,5 @@
-"""Densities as they are counted at a microscope: in the densest field of a fixed area (hot spot), and in systematic random fields."""
+"""Densities as they are counted at a microscope: in the densest field of a fixed area (hot spot),
+and in systematic random fields."""
 
 from __future__ import annotations
 
@@ -16,7 +17,8 @@ from periomics.histology.settings import outcome_name
 
 @dataclass(frozen=True)
 class Sampled(Profiled):
-    """hotspot_um2: area of the round field of the hot spot; field_um: side of systematic fields; pitch_um: from one to the next."""
+    """hotspot_um2: area of the round field of the hot spot; field_um: side of systematic fields;
+    pitch_um: from one to the next."""
 
     hotspot_um2: float = 200_000.0
     field_um: float = 200.0
@@ -24,8 +26,9 @@ class Sampled(Profiled):
 
 
 def hot_spot(places: np.ndarray, radius: float) -> int:
-    """Most places (n, 2) that a disc of a radius holds anywhere, exactly: a disc of most places can be moved until one of them
-    lies on its rim, and along that rim the others come and go at known angles."""
+    """Most places (n, 2) that a disc of a radius holds anywhere, exactly: a disc of most places can
+    be moved until one of them lies on its rim, and along that rim the others come and go at known
+    angles."""
     from scipy.spatial import cKDTree
 
     best = min(1, len(places))
@@ -54,7 +57,8 @@ def hot_spot(places: np.ndarray, radius: float) -> int:
 def systematic(
     shape: tuple[int, int], side: int, pitch: int, start: tuple[float, float]
 ) -> np.ndarray:
-    """Square fields on a grid, numbered 1..N, int32 (height, width), 0 between them; `start` (y, x) are shares of the pitch."""
+    """Square fields on a grid, numbered 1..N, int32 (height, width), 0 between them; `start` (y, x)
+    are shares of the pitch."""
     index = []
     for n, share in zip(shape, start, strict=True):
         along = np.arange(n) - round(share * pitch)
@@ -67,9 +71,11 @@ def systematic(
 def sampled(
     prepared: Prepared, options: Sampled, objects: pd.DataFrame, tissue: np.ndarray, method: str
 ) -> list[dict[str, object]]:
-    """Rows of `hotspot` and `fields`, where the config names them: counted objects by where their middle lies.
+    """Rows of `hotspot` and `fields`, where the config names them: counted objects by where their
+    middle lies.
 
-    The grid's random start is drawn from the region itself, so that it is the same in every run and knows no arm.
+    The grid's random start is drawn from the region itself, so that it is the same in every run and
+    knows no arm.
     """
     settings, pixel, roi = prepared.settings, prepared.pixel_um, prepared.settings.roi
     left, top = (v / prepared.opened.scale * pixel for v in prepared.opened.offset)

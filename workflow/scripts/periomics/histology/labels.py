@@ -1,4 +1,5 @@
-"""Two fluorescent labels of mineral: mineral apposition rate, mineralising surface and bone formation rate."""
+"""Two fluorescent labels of mineral: mineral apposition rate, mineralising surface and bone
+formation rate."""
 
 from __future__ import annotations
 
@@ -26,19 +27,22 @@ from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines, polygon_mask
 
 DEFAULTS = {"rate": "mar", "surface": "ms_bs", "formation": "bfr"}
-# A place in bone belongs to the outline that it is nearest to: so much farther may it lie along the outline's normal.
+# A place in bone belongs to the outline that it is nearest to: so much farther may it lie along the
+# outline's normal.
 SLACK_UM = 2.0
-# A midline's direction is that of so many of its pixels; a distance to it may lean by 20 degrees from the right angle.
+# A midline's direction is that of so many of its pixels; a distance to it may lean by 20 degrees
+# from the right angle.
 NEIGHBOURS, OBLIQUE = 15, 0.35
 
 
 @dataclass(frozen=True)
 class Options:
-    """days between the two labels (needed); obliquity: factor on distances, for sections that cut them at random .785 (pi/4), 1 for
-    none; apart_um: labels farther apart are no pair; depth_um: how deep below the bone's outline labels are looked for; gap_um:
-    gaps in a label that are closed; shortest_um: shorter pieces of a midline are specks; least_um: double-labelled midline below
-    which there is no rate; overlap_percent: where more of the first midline lies in the second label, one channel shines in the other
-    and the section is held back."""
+    """days between the two labels (needed); obliquity: factor on distances, for sections that cut
+    them at random .785 (pi/4), 1 for none; apart_um: labels farther apart are no pair; depth_um:
+    how deep below the bone's outline labels are looked for; gap_um: gaps in a label that are
+    closed; shortest_um: shorter pieces of a midline are specks; least_um: double-labelled midline
+    below which there is no rate; overlap_percent: where more of the first midline lies in the
+    second label, one channel shines in the other and the section is held back."""
 
     days: float = 0.0
     obliquity: float = 1.0
@@ -51,7 +55,8 @@ class Options:
 
 
 class Pair(NamedTuple):
-    """Distances (µm) between the midlines at each place along the first label that has the second beside it, and the step."""
+    """Distances (µm) between the midlines at each place along the first label that has the second
+    beside it, and the step."""
 
     distances: np.ndarray
     step: float
@@ -70,7 +75,8 @@ def midline(mask: np.ndarray, options: Options, pixel_um: float) -> tuple[np.nda
 
 
 def between(first: np.ndarray, second: np.ndarray, most_um: float, pixel_um: float) -> Pair:
-    """Distances from places of one midline to the other, where they are at right angles to it: beyond its end they are not."""
+    """Distances from places of one midline to the other, where they are at right angles to it:
+    beyond its end they are not."""
     from scipy.spatial import cKDTree
 
     if not first.any() or second.sum() < 2:
@@ -101,7 +107,8 @@ def _tangents(places: np.ndarray, groups: np.ndarray) -> np.ndarray:
 def labelled(
     prepared: Prepared, masks: tuple[np.ndarray, np.ndarray], depth_um: float
 ) -> tuple[np.ndarray, np.ndarray]:
-    """How many labels lie below each point of the bone's outline (0 to 2), and how long (µm) the points are."""
+    """How many labels lie below each point of the bone's outline (0 to 2), and how long (µm) the
+    points are."""
     from edt import edt
 
     opened, pixel = prepared.opened, prepared.pixel_um
@@ -119,9 +126,10 @@ def labelled(
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Rate `mar` (µm/d): mean distance between the labels' midlines along the first label, over the days between them;
-    mineralising surface `ms_bs` (%): double-labelled and half of the single-labelled outline of the annotations `bone` over all of
-    it; bone formation rate `bfr` (µm³/µm²/d), their product.
+    """Rate `mar` (µm/d): mean distance between the labels' midlines along the first label, over the
+    days between them; mineralising surface `ms_bs` (%): double-labelled and half of the
+    single-labelled outline of the annotations `bone` over all of it; bone formation rate `bfr`
+    (µm³/µm²/d), their product.
 
     The channels are the first and the second label, in this order.
 

@@ -188,7 +188,8 @@ def random_area(places: np.ndarray, empty: int, bone, k: int, reach_um: float) -
 
 
 def bone_um(annotations: Sequence[Annotation], settings: StainSettings, factor: float) -> Any:
-    """The bone polygons in µm, without the implant and its margin; `factor` µm a finest-level pixel."""
+    """The bone polygons in µm, without the implant and its margin; `factor` µm a finest-level
+    pixel."""
     from shapely import unary_union
     from shapely.affinity import scale
 

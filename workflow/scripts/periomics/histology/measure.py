@@ -110,7 +110,8 @@ class Measured:
 
 
 class Features(Sequence[dict]):
-    """GeoJSON features of a section's objects, each made when it is asked for: a whole slide's would not fit into memory."""
+    """GeoJSON features of a section's objects, each made when it is asked for: a whole slide's
+    would not fit into memory."""
 
     AT_ONCE = 4096
 

@@ -1,4 +1,5 @@
-"""Junction proteins (E-cadherin, ZO-1, claudins): edge over cytoplasm, and the share of cell borders that is positive."""
+"""Junction proteins (E-cadherin, ZO-1, claudins): edge over cytoplasm, and the share of cell
+borders that is positive."""
 
 from __future__ import annotations
 
@@ -28,11 +29,12 @@ DEFAULTS = {"ratio": "junc", "borders": "junc_pos"}
 
 @dataclass(frozen=True)
 class Options:
-    """nucleus_um: usual diameter of nuclei; smallest_um2 of one; reach_um: how far from its nucleus a cell reaches; edge_um: how far
-    from where cells meet the edge is looked for; clear_um: cytoplasm begins that far from there;
-    corner_um: borders that close to a third cell are left out; times: as many times the cytoplasm
-    of its cell must a border be to be positive; background: what shines without the primary antibody, % of the highest intensity
-    (of fluorescence; needed there)."""
+    """nucleus_um: usual diameter of nuclei; smallest_um2 of one; reach_um: how far from its nucleus
+    a cell reaches; edge_um: how far from where cells meet the edge is looked for; clear_um:
+    cytoplasm begins that far from there; corner_um: borders that close to a third cell are left
+    out; times: as many times the cytoplasm of its cell must a border be to be positive; background:
+    what shines without the primary antibody, % of the highest intensity (of fluorescence; needed
+    there)."""
 
     nucleus_um: float = 8.0
     smallest_um2: float = 15.0
@@ -53,9 +55,11 @@ class Cells(NamedTuple):
 
 
 def find(prepared: Prepared, options: Options) -> Cells:
-    """Cells around the nuclei of the counterstain, parted where the marker is strongest between two, or half-way where there is none.
+    """Cells around the nuclei of the counterstain, parted where the marker is strongest between
+    two, or half-way where there is none.
 
-    Neither alone would do: the marker's ridges are noise where it is absent, and half-way is not where membranes lie.
+    Neither alone would do: the marker's ridges are noise where it is absent, and half-way is not
+    where membranes lie.
     """
     from skimage.segmentation import watershed
 
@@ -92,7 +96,8 @@ def _meeting(labels: np.ndarray) -> np.ndarray:
 
 
 def _corners(labels: np.ndarray) -> np.ndarray:
-    """Pixels of a square of four that belongs to three cells or more: one border's marker covers the ends of the others there."""
+    """Pixels of a square of four that belongs to three cells or more: one border's marker covers
+    the ends of the others there."""
     four = np.stack([labels[:-1, :-1], labels[:-1, 1:], labels[1:, :-1], labels[1:, 1:]])
     four.sort(axis=0)
     kinds = (four[0] > 0).astype(int) + ((np.diff(four, axis=0) > 0) & (four[1:] > 0)).sum(axis=0)
@@ -104,12 +109,14 @@ def _corners(labels: np.ndarray) -> np.ndarray:
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Ratio `junc`: mean of the marker at the edge of cells over its mean in their cytoplasm, without the background; share of the
-    borders between two cells that stand out from the cytoplasm, `junc_pos` (%).
+    """Ratio `junc`: mean of the marker at the edge of cells over its mean in their cytoplasm,
+    without the background; share of the borders between two cells that stand out from the
+    cytoplasm, `junc_pos` (%).
 
-    The edge is the highest value within `edge_um` of where cells meet, less what noise raises the highest of as many pixels by in
-    the cytoplasm. A border is positive by contrast with the cytoplasm of its own cell, and not by a level of the
-    batch, which a marker between few cells does not give. Variants of the threshold are of `times`.
+    The edge is the highest value within `edge_um` of where cells meet, less what noise raises the
+    highest of as many pixels by in the cytoplasm. A border is positive by contrast with the
+    cytoplasm of its own cell, and not by a level of the batch, which a marker between few cells
+    does not give. Variants of the threshold are of `times`.
     """
     cells, settings, pixel = find(prepared, options), prepared.settings, prepared.pixel_um
     peak = peaks(prepared, options)
@@ -150,7 +157,8 @@ def peaks(prepared: Prepared, options: Options) -> np.ndarray:
 
 
 def standing_out(cells: Cells, peak: np.ndarray, times: float) -> np.ndarray:
-    """Edges that are so many times the cytoplasm of their cell, and above it by three of its spreads."""
+    """Edges that are so many times the cytoplasm of their cell, and above it by three of its
+    spreads."""
     n = int(cells.labels.max())
     if not cells.cytoplasm.any():
         return np.zeros(peak.shape, bool)
@@ -166,7 +174,8 @@ def standing_out(cells: Cells, peak: np.ndarray, times: float) -> np.ndarray:
 def _levels(
     prepared: Prepared, options: Options, cells: Cells, peak: np.ndarray
 ) -> tuple[float, float]:
-    """Mean marker at the edges and in the cytoplasm, above the background; 0 where there is none of it."""
+    """Mean marker at the edges and in the cytoplasm, above the background; 0 where there is none of
+    it."""
     if not (cells.edge.any() and cells.cytoplasm.any()):
         return 0.0, 0.0
     inner = float(prepared.target[cells.cytoplasm].mean()) - _blank(prepared, options)

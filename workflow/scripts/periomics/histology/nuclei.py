@@ -33,7 +33,8 @@ from periomics.imaging.rois import outlines
 CLOSED_UM = 0.5
 # Results that need a chromogen in the nuclei.
 GRADED = ("positive", "density", "h_score", "allred")
-# Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades above which that of intensity is 2, 3.
+# Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades
+# above which that of intensity is 2, 3.
 PROPORTIONS, GRADES = (0.01, 0.1, 1 / 3, 2 / 3), (5 / 3, 7 / 3)
 
 
@@ -105,13 +106,14 @@ def stained(prepared: Prepared, options: Options) -> np.ndarray:
 
 
 def _brown(prepared: Prepared) -> np.ndarray:
-    """Amount of the marker that tells nuclei beside their counterstain: one that shines does so within nuclei, which the
-    counterstain shows whatever they are positive for."""
+    """Amount of the marker that tells nuclei beside their counterstain: one that shines does so
+    within nuclei, which the counterstain shows whatever they are positive for."""
     return np.zeros_like(prepared.other) if prepared.settings.shines else prepared.target
 
 
 def _box_mean(image: np.ndarray, size: int) -> np.ndarray:
-    """Means over squares, of whole numbers of 2^-20: no running sum rounds, and none depends on where the picture begins."""
+    """Means over squares, of whole numbers of 2^-20: no running sum rounds, and none depends on
+    where the picture begins."""
     from scipy.ndimage import uniform_filter1d
 
     total = np.rint(image.astype(np.float64) * 2**20)
@@ -163,7 +165,8 @@ def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
     """What the config names under `outcomes`: `positive` (% of all nuclei), `density` (positive ones per mm² of tissue), `all`
-    (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all), `allred` (0-8).
+    (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all),
+    `allred` (0-8).
 
     A nucleus is positive if its mean DAB, or marker that shines, reaches the threshold.
     """
@@ -192,7 +195,8 @@ def graded(
     level: float,
     inside: np.ndarray,
 ) -> None:
-    """Add to a table of nuclei their grade by their mean DAB, which are counted, and their class."""
+    """Add to a table of nuclei their grade by their mean DAB, which are counted, and their
+    class."""
     od = table["dab_od"].to_numpy()
     table["grade"] = (
         (od >= level).astype(int)
@@ -253,7 +257,8 @@ def rows_of(
 
 
 def allred_score(grades: np.ndarray) -> int:
-    """Proportion (0-5) plus intensity (0-3) of the grades (0-3) of all nuclei, as QuPath forms them: 0, or 2 to 8."""
+    """Proportion (0-5) plus intensity (0-3) of the grades (0-3) of all nuclei, as QuPath forms
+    them: 0, or 2 to 8."""
     positive = grades[grades > 0]
     if not len(positive):
         return 0

@@ -158,7 +158,8 @@ def look_at_regions(named: Named) -> Look:
 
 
 def _also(named: Named, annotations: list, row: int) -> list[Problem]:
-    """A warning where results need an annotation beside the region that is not there: a section may hold no bone."""
+    """A warning where results need an annotation beside the region that is not there: a section may
+    hold no bone."""
     stain = str(named.rows[row].get("stain", ""))
     name, results = also_needed(_block(named, stain))
     if not results or rois.named(annotations, name):

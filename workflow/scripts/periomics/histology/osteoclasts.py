@@ -1,4 +1,5 @@
-"""Cells on bone (osteoclasts by TRAP): number and covered surface over the bone's outline, detached ones apart."""
+"""Cells on bone (osteoclasts by TRAP): number and covered surface over the bone's outline, detached
+ones apart."""
 
 from __future__ import annotations
 
@@ -29,7 +30,8 @@ from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
 NO_BONE = f"no outline of an annotation {edges.BONE!r} in the region"
-# Outlines that lie this close to where the region ends are its cut, not a surface; so many bodies a share is told of.
+# Outlines that lie this close to where the region ends are its cut, not a surface; so many bodies a
+# share is told of.
 CUT_UM, LEAST_BODIES = 2.0, 8
 # So much (%) of a cell in the counterstain's colour is more than nuclei are.
 MIXED = 50.0
@@ -38,13 +40,15 @@ DEFAULTS = {"perimeter": "noc", "surface": "ocs", "detached": "noc_det", "densit
 
 @dataclass(frozen=True)
 class Options:
-    """smallest_um2 of a cell; gap_um: stained parts closer are one cell; cell_um: cells are split at this usual diameter, 0 for not
-    (osteoclasts have no usual shape); nucleus_um: usual diameter of nuclei; smallest_nucleus_um2; least_nuclei that a cell off the
-    bone, and nuclei_on_bone that one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
-    that it covers; implant_um: outline that close to the implant is its own side; bare_percent: where more of the stained bodies
-    show no nucleus, the counterstain is not seen; near_percent: where more of the cells would lie on bone at twice the distance, its
-    outline is not where the bone ends; mixed_percent: where more of the cells are for more than half of the counterstain's colour,
-    nuclei are not told from what is around them; the section is held back then."""
+    """smallest_um2 of a cell; gap_um: stained parts closer are one cell; cell_um: cells are split
+    at this usual diameter, 0 for not (osteoclasts have no usual shape); nucleus_um: usual diameter
+    of nuclei; smallest_nucleus_um2; least_nuclei that a cell off the bone, and nuclei_on_bone that
+    one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
+    that it covers; implant_um: outline that close to the implant is its own side; bare_percent:
+    where more of the stained bodies show no nucleus, the counterstain is not seen; near_percent:
+    where more of the cells would lie on bone at twice the distance, its outline is not where the
+    bone ends; mixed_percent: where more of the cells are for more than half of the counterstain's
+    colour, nuclei are not told from what is around them; the section is held back then."""
 
     smallest_um2: float = 60.0
     gap_um: float = 2.0
@@ -63,7 +67,8 @@ class Options:
 
 @dataclass(frozen=True)
 class Site:
-    """The bone's outline: length (µm) of each point, whether it faces the implant, and the label of the cell on it (0: none)."""
+    """The bone's outline: length (µm) of each point, whether it faces the implant, and the label of
+    the cell on it (0: none)."""
 
     length: np.ndarray
     metal: np.ndarray
@@ -98,7 +103,8 @@ def nuclei_of(prepared: Prepared, labels: np.ndarray, options: Options) -> np.nd
 
 
 def site(prepared: Prepared, labels: np.ndarray, options: Options) -> Site:
-    """What lies on the bone's outline within the region, without what the region or the picture cuts."""
+    """What lies on the bone's outline within the region, without what the region or the picture
+    cuts."""
     opened, pixel = prepared.opened, prepared.pixel_um
     line = edges.edge(opened, edges.polygons(opened, edges.BONE))
     line = edges.within(line, prepared, CUT_UM)
@@ -112,11 +118,13 @@ def site(prepared: Prepared, labels: np.ndarray, options: Options) -> Site:
 def measure(
     prepared: Prepared, options: Options, factor: float = 1.0, variant: str = ""
 ) -> Readout:
-    """Cells on bone over the bone's outline `noc` (1/mm), outline that they cover `ocs` (%), detached cells over all `noc_det` (%),
-    and, where it is named, cells over the region's area (1/mm²; cultures without bone).
+    """Cells on bone over the bone's outline `noc` (1/mm), outline that they cover `ocs` (%),
+    detached cells over all `noc_det` (%), and, where it is named, cells over the region's area
+    (1/mm²; cultures without bone).
 
-    A cell is a stained body with enough nuclei. The outline is that of the annotations `bone`, inside the region; what faces
-    the implant is apart, as variant `side=implant`. Cells that the picture's sides cut are no number, but cover.
+    A cell is a stained body with enough nuclei. The outline is that of the annotations `bone`,
+    inside the region; what faces the implant is apart, as variant `side=implant`. Cells that the
+    picture's sides cut are no number, but cover.
     """
     labels = find(prepared, options, factor)
     there = site(prepared, labels, options)
@@ -152,7 +160,8 @@ def measure(
 def _facts(
     prepared: Prepared, labels: np.ndarray, table: pd.DataFrame, options: Options
 ) -> list[Fact]:
-    """Shares (%) that tell whether nuclei and the bone's outline were seen, 0 where there are too few bodies to tell."""
+    """Shares (%) that tell whether nuclei and the bone's outline were seen, 0 where there are too
+    few bodies to tell."""
     cells = table["class"].isin(["positive", "detached", "excluded"])
     share = dict.fromkeys(("bare", "mixed", "near"), 0.0)
     if len(table) >= LEAST_BODIES:
@@ -182,7 +191,8 @@ def _rows(
     method: str,
     variant: str,
 ) -> list[dict[str, object]]:
-    """Rows of the named outcomes; at another threshold only the number over the outline, free of the implant."""
+    """Rows of the named outcomes; at another threshold only the number over the outline, free of
+    the implant."""
     there, cell, facing = found
     names = {k: outcome_name(prepared.settings, k, v) for k, v in DEFAULTS.items()}
     roi = prepared.settings.roi

@@ -47,8 +47,8 @@ EDGE_UM = 3.0
 
 @dataclass(frozen=True)
 class Look:
-    """What is seen of a section: shares in %, numbers of bars and lines, width of the sharpest edges in µm; NaN where it is not
-    told."""
+    """What is seen of a section: shares in %, numbers of bars and lines, width of the sharpest
+    edges in µm; NaN where it is not told."""
 
     foreign: float
     black: float
@@ -118,7 +118,8 @@ def percent(some: int, of: int) -> float:
 
 
 def foreign_of(colour: np.ndarray, settings: StainSettings, batch: BatchRow) -> tuple[int, int]:
-    """How many densities (n, 3) the stains do not explain, of how many; of none where the pair has no tolerance."""
+    """How many densities (n, 3) the stains do not explain, of how many; of none where the pair has
+    no tolerance."""
     if not settings.pair.off_plane_deg or not len(colour):
         return 0, 0
     foreign = unexplained(colour, batch.vectors, settings.pair.off_plane_deg)
@@ -135,7 +136,8 @@ def black_of(fine: np.ndarray) -> tuple[int, int]:
 
 
 def edge_of(width: float, area_um2: float) -> float:
-    """Width of the sharpest edges; a large region in which nothing rises is out of focus, a small one may hold nothing."""
+    """Width of the sharpest edges; a large region in which nothing rises is out of focus, a small
+    one may hold nothing."""
     return artefacts.WINDOW_UM if not np.isfinite(width) and area_um2 >= SHARP_UM2 else width
 
 
@@ -198,9 +200,11 @@ def grid(
 
 
 def sums_of_squares(image: np.ndarray, side: int) -> np.ndarray:
-    """Sums over squares of side × side pixels from the first one on; the last row and column of squares may be cut off.
+    """Sums over squares of side × side pixels from the first one on; the last row and column of
+    squares may be cut off.
 
-    A row of squares is added up row by row, each whole: several times faster than `np.add.reduceat`.
+    A row of squares is added up row by row, each whole: several times faster than
+    `np.add.reduceat`.
     """
     for axis in (0, 1):
         lanes = np.moveaxis(image, axis, 0)

@@ -32,8 +32,8 @@ class Opened:
 
     rgb : uint8 (height, width, 3) at `pixel_um`; `scale` : finest-level pixels per pixel; `region` : bool, the stain's region
     without the implant, its margin and what is to be ignored; `implant` : bool; `annotations` in finest-level pixels; `offset` :
-    finest-level x, y of its corner; `frame` : whether its right and lower edges are the image's own; `metal` : of a window of a
-    larger section, whether that has an implant.
+    finest-level x, y of its corner; `frame` : whether its right and lower edges are the image's
+    own; `metal` : of a window of a larger section, whether that has an implant.
     """
 
     rgb: np.ndarray
@@ -100,7 +100,8 @@ def part_in_memory(
     settings: StainSettings,
     where: str,
 ) -> tuple[int, int, int, int] | None:
-    """Finest-level x, y, width, height of the part of a large image that is read, None for all of it.
+    """Finest-level x, y, width, height of the part of a large image that is read, None for all of
+    it.
 
     Raises
     ------
@@ -223,7 +224,8 @@ def with_masks(
 def areas(
     annotations: list[rois.Annotation], settings: StainSettings, per_um: float, where: object = ""
 ) -> tuple[list[Any], list[Any]]:
-    """Polygons of the stain's region, and of what is left out of it: the implant with its margin and what is to be ignored.
+    """Polygons of the stain's region, and of what is left out of it: the implant with its margin
+    and what is to be ignored.
 
     Parameters
     ----------

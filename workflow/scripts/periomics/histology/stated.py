@@ -1,4 +1,5 @@
-"""What the config states of stains, against what their detectors know: options, results and outcomes, before any picture is read."""
+"""What the config states of stains, against what their detectors know: options, results and
+outcomes, before any picture is read."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ NEEDS = {
 
 
 def check_stains(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
-    """Options and results that a stain's detector does not have, outcomes that no dictionary has, and detectors without any."""
+    """Options and results that a stain's detector does not have, outcomes that no dictionary has,
+    and detectors without any."""
     stains = section_of(section_of(study.config, "histology"), "stains")
     return [
         problem
@@ -58,7 +60,8 @@ def _stain(where: str, block: Mapping, known: set[str]) -> Iterator[Problem]:
 
 
 def also_needed(block: Mapping) -> tuple[str, list[str]]:
-    """Name of the annotation that a stain needs beside its region, and the results that need it; empty where there are none."""
+    """Name of the annotation that a stain needs beside its region, and the results that need it;
+    empty where there are none."""
     name, needing = NEEDS.get(str(block.get("detector")), ("", ()))
     results = RESULTS[str(block["detector"])] if name else {}
     outcomes = {**results, **section_of(block, "outcomes")}

@@ -163,7 +163,8 @@ def solid(objects: pd.DataFrame, options: Options) -> Fact:
 
 
 def joined(options: Options, n: int, fewer: int) -> Fact:
-    """Share of the n profiles that join where gaps of twice the width are closed; two of them are chance."""
+    """Share of the n profiles that join where gaps of twice the width are closed; two of them are
+    chance."""
     share = 100 * max(0, n - fewer - 2) / max(n, 1)
     name = f"vessels that join where gaps of {2 * options.gap_um:g} um are closed"
     return Fact(name, share, "%", options.joined_percent)

@@ -48,8 +48,8 @@ def find(
 
 
 def settled(areas: Callable[[float], np.ndarray], size_px: float) -> float:
-    """The size at which nuclei are looked for: that of those that are found with it, in at most three rounds; `areas` gives those of
-    the nuclei (pixels) that are found with a size."""
+    """The size at which nuclei are looked for: that of those that are found with it, in at most
+    three rounds; `areas` gives those of the nuclei (pixels) that are found with a size."""
     size = size_px
     for left in range(_ROUNDS - 1, -1, -1):
         if not left:

@@ -1,4 +1,5 @@
-"""Connected parts of masks held by tiles: labelled tile by tile and joined at the seams, so that no tile's size changes them."""
+"""Connected parts of masks held by tiles: labelled tile by tile and joined at the seams, so that no
+tile's size changes them."""
 
 from __future__ import annotations
 
@@ -19,12 +20,14 @@ FAR = np.iinfo(np.int64).max
 
 @dataclass
 class Parts:
-    """Connected parts of a mask, numbered 1..N in the order of their first pixels in rows of the picture.
+    """Connected parts of a mask, numbered 1..N in the order of their first pixels in rows of the
+    picture.
 
     Attributes
     ----------
     area, first
-        (N + 1,) pixels, and the place of the first one (row × `row_length` + column, both from the domain's corner).
+        (N + 1,) pixels, and the place of the first one (row × `row_length` + column, both from the
+        domain's corner).
     outer
         (N + 1,) whether it touches the edge of the domain.
     """
@@ -48,7 +51,8 @@ class Parts:
         return np.stack([row + top, column + left], axis=1)
 
     def own(self, i: int, j: int) -> np.ndarray:
-        """Labels of a tile alone, of which `numbers` tells the parts, int32, 0 where there is none."""
+        """Labels of a tile alone, of which `numbers` tells the parts, int32, 0 where there is
+        none."""
         key = (i, j)
         if key in self.kept:
             self.kept.move_to_end(key)
@@ -83,7 +87,8 @@ def label(mask: np.ndarray, connectivity: Literal[4, 8] = 8) -> np.ndarray:
     """Connected parts, numbered 1..N in raster order, int32."""
     import cc3d
 
-    # Of a mask of bool with 8 neighbours cc3d 4.1.1 labels pixels beside the mask and tears parts; of whole numbers it does not.
+    # Of a mask of bool with 8 neighbours cc3d 4.1.1 labels pixels beside the mask and tears parts;
+    # of whole numbers it does not.
     found = cc3d.connected_components(
         np.ascontiguousarray(mask, np.uint8), connectivity=connectivity
     )
@@ -206,7 +211,8 @@ class _Tile:
 
 
 def fill_holes(plane: Plane, most: float, pixel: float = 1.0) -> Plane:
-    """With what the mask encloses, up to an area; what touches the edge of the domain is not enclosed. `pixel`: area of one."""
+    """With what the mask encloses, up to an area; what touches the edge of the domain is not
+    enclosed. `pixel`: area of one."""
     holes = parts_of(plane, 4, free=True)
     fill = (holes.area * pixel <= most) & ~holes.outer
     fill[0] = False

@@ -1,4 +1,5 @@
-"""Masks of a picture too large for memory: held as packed bits, worked on by tiles, with results that no tile's size changes."""
+"""Masks of a picture too large for memory: held as packed bits, worked on by tiles, with results
+that no tile's size changes."""
 
 from __future__ import annotations
 

@@ -157,7 +157,8 @@ def polygon_mask(
 def edges_of(
     geometries: Iterable[Any], scale: float = 1.0, offset: tuple[float, float] = (0.0, 0.0)
 ) -> list[np.ndarray]:
-    """Of each polygon its edges (n, 4): x, y from and to, in pixels of a mask; see `polygon_mask`."""
+    """Of each polygon its edges (n, 4): x, y from and to, in pixels of a mask; see
+    `polygon_mask`."""
     found = []
     for geometry in geometries:
         for part in getattr(geometry, "geoms", [geometry]):
@@ -169,7 +170,8 @@ def edges_of(
 
 
 def box_mask(polygons: Sequence[np.ndarray], box: Box) -> np.ndarray:
-    """Pixels of a box whose centres lie inside the union of polygons (of `edges_of`); the same whatever box they are asked in."""
+    """Pixels of a box whose centres lie inside the union of polygons (of `edges_of`); the same
+    whatever box they are asked in."""
     mask = np.zeros(box.shape, dtype=bool)
     for edges in polygons:
         low, high = np.sort(edges[:, 1::2], axis=1).T
@@ -200,8 +202,8 @@ def outlines(
     offset: tuple[float, float] = (0.0, 0.0),
     corner: tuple[int, int] = (0, 0),
 ) -> list[np.ndarray]:
-    """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels; `corner` is the column and row of the
-    labels' first pixel.
+    """The longest outline of each label 1..N as closed (n, 2) x, y in finest-level pixels; `corner`
+    is the column and row of the labels' first pixel.
 
     Labels must be dense; an object's outline is the half-way contour of its pixels, so its area is slightly below the
     pixel count.
@@ -269,7 +271,8 @@ def annotation_feature(geometry: Any, name: str, identity: str) -> dict:
 def write_geojson(
     features: Iterable[Mapping], path: str | os.PathLike[str], **metadata: object
 ) -> None:
-    """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest level.
+    """Write a FeatureCollection, whole or not at all; coordinates are absolute pixels of the finest
+    level.
 
     Features are written one by one: those of a whole slide need not be in memory.
     """

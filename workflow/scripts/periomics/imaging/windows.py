@@ -1,4 +1,5 @@
-"""Pictures read by windows at a declared pixel size: the same pixels whichever window they are read in, memory of the window only."""
+"""Pictures read by windows at a declared pixel size: the same pixels whichever window they are read
+in, memory of the window only."""
 
 from __future__ import annotations
 
@@ -56,7 +57,8 @@ class Windows:
         return Box(0, 0, self.height, self.width)
 
     def overview(self, box: Box, times: int) -> np.ndarray:
-        """A window in pixels that are so many times larger, from the level of the file that is just finer."""
+        """A window in pixels that are so many times larger, from the level of the file that is just
+        finer."""
         coarse = windows(self.info, self.source_um, self.pixel_um * times)
         assert coarse is not None, "another level of the same file"
         factor = self.scale / coarse.scale
@@ -71,8 +73,8 @@ class Windows:
         return out
 
     def read(self, box: Box) -> np.ndarray:
-        """Pixels of a window, uint8 (height, width, 3): means of the level's pixels by area, each by its place in the whole
-        picture."""
+        """Pixels of a window, uint8 (height, width, 3): means of the level's pixels by area, each
+        by its place in the whole picture."""
         high, wide = self.level_shape
         if (high, wide) == (self.height, self.width):
             return self.level.read(box)
@@ -92,8 +94,9 @@ class Windows:
 def _averaged(
     array: np.ndarray, rows: tuple[int, int], step: float, first: int, end: int
 ) -> np.ndarray:
-    """Means over `step` rows each, for rows of the whole picture, of which the array begins with row `first` and the last is before
-    `end`: as Pillow's box filter takes them in memory, which of pictures more than twice as high as wide may differ by one grey value."""
+    """Means over `step` rows each, for rows of the whole picture, of which the array begins with
+    row `first` and the last is before `end`: as Pillow's box filter takes them in memory, which of
+    pictures more than twice as high as wide may differ by one grey value."""
     middle = (np.arange(*rows) + 0.5) * step
     low = np.maximum((middle - step / 2 + 0.5).astype(int), 0)
     high = np.minimum((middle + step / 2 + 0.5).astype(int), end)
@@ -109,8 +112,8 @@ def _averaged(
 
 
 def windows(info: ImageInfo, source_um: float, target_um: float) -> Windows | None:
-    """A picture at about the wanted pixel size, as `readers.read_rgb` would read it; None where the file cannot be read by
-    windows (a PNG, JPEG or BMP, planes one after the other)."""
+    """A picture at about the wanted pixel size, as `readers.read_rgb` would read it; None where the
+    file cannot be read by windows (a PNG, JPEG or BMP, planes one after the other)."""
     ratio = max(1.0, target_um / source_um)
     ratio = 1.0 if ratio < 1 + AGREE else ratio
     number = max(

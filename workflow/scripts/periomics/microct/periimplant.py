@@ -40,10 +40,12 @@ class Axis:
 
 
 def implant_axis(implant: Mask, apex: str = "high_z", origin: Place = (0, 0, 0)) -> Axis:
-    """Long axis: the line through the middles of slices across the implant's first principal component.
+    """Long axis: the line through the middles of slices across the implant's first principal
+    component.
 
-    Slices count by a Hann window over the length. Threads move the middles round the axis; so weighted, turns that are cut off at
-    the ends no longer turn the line (principal components of a short implant with a deep thread: several degrees off).
+    Slices count by a Hann window over the length. Threads move the middles round the axis; so
+    weighted, turns that are cut off at the ends no longer turn the line (principal components of a
+    short implant with a deep thread: several degrees off).
 
     Parameters
     ----------
@@ -87,7 +89,8 @@ def _extent(
 def _line_of_slices(
     implant: Mask, origin: Place, centre: NDArray[np.float64], direction: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """A point on, and direction of, the line through the middles of slices of a voxel across a given line."""
+    """A point on, and direction of, the line through the middles of slices of a voxel across a
+    given line."""
     low, high = _extent(implant, origin, centre, direction)
     n = int(high - low) + 1
     size, sums = np.zeros(n, np.int64), np.zeros((n, 3), np.int64)

@@ -185,7 +185,8 @@ def _animal(
 
 
 def _kept(rows: pd.DataFrame, which: pd.Series) -> pd.DataFrame:
-    """Rows of a mask; the rows themselves where none falls out, as in most of thousands of animals' outcomes."""
+    """Rows of a mask; the rows themselves where none falls out, as in most of thousands of animals'
+    outcomes."""
     return rows if which.to_numpy().all() else rows[which]
 
 
@@ -251,7 +252,8 @@ def pool(rows: pd.DataFrame) -> dict[str, object]:
 
 
 def _factor(rows: pd.DataFrame) -> float:
-    """The factor of value = factor × numerator / denominator that all rows obey, or NaN, also where a row lacks a part."""
+    """The factor of value = factor × numerator / denominator that all rows obey, or NaN, also where
+    a row lacks a part."""
     value, top, bottom = (rows[c].to_numpy(float) for c in ("value", "numerator", "denominator"))
     if (
         np.isnan(top + bottom).any()

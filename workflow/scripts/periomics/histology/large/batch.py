@@ -1,4 +1,5 @@
-"""What a large section gives to its stain batch: pixels of small squares on one lattice of its region, and the slide in coarse pixels."""
+"""What a large section gives to its stain batch: pixels of small squares on one lattice of its
+region, and the slide in coarse pixels."""
 
 from __future__ import annotations
 
@@ -10,13 +11,15 @@ from periomics.histology.batch import OVERVIEW_UM, Sample
 from periomics.histology.large.section import Large
 from periomics.imaging.boxes import Box
 
-# Squares along a side of a full region, and along a side of one that is sparse at most; pixels along a square's side, of which every
-# sixth is taken: 36,864 pixels of a full region, of some 1,000 places.
+# Squares along a side of a full region, and along a side of one that is sparse at most; pixels
+# along a square's side, of which every sixth is taken: 36,864 pixels of a full region, of some
+# 1,000 places.
 PLACES, MOST_PLACES, SIDE, EVERY = 32, 128, 32, 6
 
 
 def sample_large(large: Large, control: bool = False) -> Sample:
-    """See `batch.sample_section`: pixels of the region, and the histogram of the whole slide in coarse pixels."""
+    """See `batch.sample_section`: pixels of the region, and the histogram of the whole slide in
+    coarse pixels."""
     times = max(1, round(OVERVIEW_UM / large.pixel_um))
     slide = large.windows.overview(large.windows.whole, times).reshape(-1, 3)
     histogram = np.stack([np.bincount(slide[:, c], minlength=256) for c in range(3)])

@@ -22,7 +22,8 @@ from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts, fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
 
-# A section of at most so many pixels tells the spread of its blob responses itself; a larger one by windows on a lattice.
+# A section of at most so many pixels tells the spread of its blob responses itself; a larger one by
+# windows on a lattice.
 SPREAD_PIXELS, SPREAD_PLACES, SPREAD_SIDE = 16_000_000, 4, 1024
 
 
@@ -194,7 +195,8 @@ def _nuclear(walked: Walked, options: nuclei.Options, mask: Plane) -> Splitting:
 
 
 def _spread(walked: Walked, mask: Plane, images, reach: int) -> float:
-    """Spread of blob responses over the nuclei, fixed before any is split: of all of a section, or of windows on a lattice."""
+    """Spread of blob responses over the nuclei, fixed before any is split: of all of a section, or
+    of windows on a lattice."""
     part = walked.large.part
     boxes = [part]
     if part.area > SPREAD_PIXELS:

@@ -56,7 +56,8 @@ def measure_lacunae(
 def _find(
     walked: Walked, options: lacunae.Options, name: str
 ) -> tuple[Parts, np.ndarray, np.ndarray, pd.DataFrame]:
-    """Parts, which of them (N,) are lacunae, the boxes of all, and the table of lacunae; see `lacunae.find`."""
+    """Parts, which of them (N,) are lacunae, the boxes of all, and the table of lacunae; see
+    `lacunae.find`."""
     large, pixel = walked.large, walked.large.pixel_um
     nuclear, bone = walked[f"nuclear{name}"], walked["region"]
     hole = local(_hole, 0, walked["holes"], nuclear, bone)

@@ -25,6 +25,7 @@ DETECTORS: dict[str, Callable[..., tuple[Readout, Walked]]] = {
 def measure_large(
     large: Large, settings: StainSettings, batch: BatchRow, options: Any, tile: int = TILE
 ) -> tuple[Readout, list[Fact]]:
-    """What the detector finds, with the rows of all thresholds, and facts of the section's quality; no tile's size changes them."""
+    """What the detector finds, with the rows of all thresholds, and facts of the section's quality;
+    no tile's size changes them."""
     readout, walked = DETECTORS[settings.detector](large, settings, batch, options, tile)
     return readout, walked.seen.facts()

@@ -1,4 +1,5 @@
-"""Nuclei of a large section by the network: in blocks that lie where they lie, whatever the tiles are, each with what is around it."""
+"""Nuclei of a large section by the network: in blocks that lie where they lie, whatever the tiles
+are, each with what is around it."""
 
 from __future__ import annotations
 
@@ -16,10 +17,12 @@ from periomics.imaging import nuclei as network_nuclei
 from periomics.imaging.boxes import Box
 from periomics.imaging.convolution import MARGIN, Network, apply
 
-# Of a block in the network's own pixels, of which a nucleus is some 24 wide: side, and what is looked at around it for bodies that
-# reach into it. Multiples of 16, as the network halves its picture four times.
+# Of a block in the network's own pixels, of which a nucleus is some 24 wide: side, and what is
+# looked at around it for bodies that reach into it. Multiples of 16, as the network halves its
+# picture four times.
 BLOCK, AROUND = 1536, 160
-# The size of nuclei is that of a section of so many pixels, or of so many places along either side of a larger one.
+# The size of nuclei is that of a section of so many pixels, or of so many places along either side
+# of a larger one.
 SIZED_PIXELS, PLACES = 16_000_000, 3
 # Picture pixels around a block for straight lines between pixels and smoothing.
 EDGE = 16
@@ -52,7 +55,8 @@ def nuclei_of(
 
 
 def _size(large: Large, network: Network, batch: BatchRow, first_px: float) -> float:
-    """Size (pixels) at which nuclei are looked for, found once for the section; see `imaging.nuclei.find`."""
+    """Size (pixels) at which nuclei are looked for, found once for the section; see
+    `imaging.nuclei.find`."""
 
     def areas(size: float) -> np.ndarray:
         blocks = _Blocks(large, network, batch, size)
@@ -107,7 +111,8 @@ class _Blocks:
         return self._in_pixels(np.where(own[labels], labels, 0), looked)
 
     def _view(self, box: Box) -> np.ndarray:
-        """What the network sees of a box, by straight lines between pixels, or means where it shrinks."""
+        """What the network sees of a box, by straight lines between pixels, or means where it
+        shrinks."""
         part = self.large.part
         lines = [
             (np.arange(box[k], box[k + 2]) + 0.5) * part.shape[k] / self.shape[k] - 0.5

@@ -1,4 +1,5 @@
-"""Objects of a large section: what is summed over the pixels of each part, and their outlines, which are kept on disk."""
+"""Objects of a large section: what is summed over the pixels of each part, and their outlines,
+which are kept on disk."""
 
 from __future__ import annotations
 
@@ -16,15 +17,16 @@ from periomics.imaging.rois import outlines
 
 # Amounts are summed as whole numbers of this share, so that no order of summing changes them.
 UNIT = 2.0**24
-# Pixels around a tile in which outlines of its objects are looked for together; larger objects are read on their own, and of those
-# in a box of more pixels than the last the outline is drawn coarser.
+# Pixels around a tile in which outlines of its objects are looked for together; larger objects are
+# read on their own, and of those in a box of more pixels than the last the outline is drawn
+# coarser.
 BESIDE, COARSE = 256, 16_000_000
 
 
 @dataclass(frozen=True)
 class Tally:
-    """Sums over each part, (N,) each: pixels, rows and columns, and the middle of the lowest row; `box` (N, 4) rows and columns from
-    and to; `counts` pixels that also lie in other planes."""
+    """Sums over each part, (N,) each: pixels, rows and columns, and the middle of the lowest row;
+    `box` (N, 4) rows and columns from and to; `counts` pixels that also lie in other planes."""
 
     area: np.ndarray
     rows: np.ndarray
@@ -108,7 +110,8 @@ def ends_of(which: np.ndarray, y: np.ndarray, x: np.ndarray, count: int) -> np.n
 def means(
     parts: Parts, reach: int, images: Callable[[Box], Mapping[str, np.ndarray]]
 ) -> dict[str, np.ndarray]:
-    """Mean over each part (N,) of images that are made for a window, with what lies within `reach` around it."""
+    """Mean over each part (N,) of images that are made for a window, with what lies within `reach`
+    around it."""
     sums, grid = _Sums(len(parts)), parts.grid
     for i, j, core in grid.cores():
         numbers, labels = parts.numbers[i][j], parts.own(i, j)
@@ -169,8 +172,9 @@ def outlines_of(parts: Parts, keep: np.ndarray, box: np.ndarray, large: Large) -
 def shapes_of(
     parts: Parts, keep: np.ndarray, box: np.ndarray
 ) -> Iterator[tuple[np.ndarray, np.ndarray, tuple[int, int], int]]:
-    """Parts that are kept by windows: which of them, their labels 1..n, column and row of the window's corner, and how many pixels a
-    pixel of it is wide (1 but for parts in a very large box)."""
+    """Parts that are kept by windows: which of them, their labels 1..n, column and row of the
+    window's corner, and how many pixels a pixel of it is wide (1 but for parts in a very large
+    box)."""
     grid = parts.grid
     numbers, places = np.flatnonzero(keep) + 1, parts.place()
     dense = np.zeros(len(parts) + 1, np.int32)
@@ -198,7 +202,8 @@ def by_tile(places: np.ndarray, parts: Parts) -> Iterator[tuple[np.ndarray, Box]
 
 
 def _alone(parts: Parts, number: int, box: Box) -> tuple[np.ndarray, int]:
-    """A part that reaches far: in squares of pixels that hold some of it where its box is very large, and their side."""
+    """A part that reaches far: in squares of pixels that hold some of it where its box is very
+    large, and their side."""
     side = int(np.ceil(np.sqrt(max(1, box.area / COARSE))))
     high, wide = (-(-n // side) for n in box.shape)
     mask = np.zeros((high, wide), bool)
@@ -239,7 +244,8 @@ def counted(sums: Tally, inside: Plane, large: Large) -> np.ndarray:
 
 
 def places_um(sums: Tally, large: Large) -> dict[str, np.ndarray]:
-    """Columns of a table of objects: number, middle in µm from the corner of the picture, area in µm²."""
+    """Columns of a table of objects: number, middle in µm from the corner of the picture, area in
+    µm²."""
     n, pixel = np.maximum(sums.area, 1), large.pixel_um
     return {
         "object_id": np.arange(1, len(n) + 1),

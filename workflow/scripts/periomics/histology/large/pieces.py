@@ -1,5 +1,5 @@
-"""Bodies of a large section that are split into cells: each body is split in a window that holds all of it and all that it follows
-from, and belongs to the tile of its first pixel."""
+"""Bodies of a large section that are split into cells: each body is split in a window that holds
+all of it and all that it follows from, and belongs to the tile of its first pixel."""
 
 from __future__ import annotations
 
@@ -15,7 +15,8 @@ from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts
 from periomics.imaging.rois import outlines
 
-# Pixels around a tile in which bodies are looked for together, and of the largest window in which one is split alone: some 2 GB.
+# Pixels around a tile in which bodies are looked for together, and of the largest window in which
+# one is split alone: some 2 GB.
 BESIDE, MOST = 192, 32_000_000
 
 Images = Mapping[str, np.ndarray]
@@ -178,7 +179,8 @@ SIGNS = (1, 1, -1, -1)
 def _untold(
     mask: np.ndarray, labels: np.ndarray, window: Box, part: Box, how: Splitting
 ) -> np.ndarray:
-    """Near which pixels the depth in a body, or whether it has a cell at all, is not known: what bounds it may lie outside."""
+    """Near which pixels the depth in a body, or whether it has a cell at all, is not known: what
+    bounds it may lie outside."""
     from edt import edt
     from scipy.ndimage import maximum_filter
 

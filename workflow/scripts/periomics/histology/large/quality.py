@@ -1,4 +1,5 @@
-"""Facts of a large section's quality, gathered tile by tile; see `histology.quality` and `histology.artefacts` for what they are."""
+"""Facts of a large section's quality, gathered tile by tile; see `histology.quality` and
+`histology.artefacts` for what they are."""
 
 from __future__ import annotations
 
@@ -22,7 +23,8 @@ LIGHT_SQUARES = 4_200_000
 
 
 class Seen:
-    """What is seen of a section while its tiles are read. Squares lie on one lattice of the section, whatever the tiles are."""
+    """What is seen of a section while its tiles are read. Squares lie on one lattice of the
+    section, whatever the tiles are."""
 
     def __init__(self, large: Large, settings: StainSettings, batch: BatchRow, tile: int) -> None:
         self.large, self.settings, self.batch = large, settings, batch
@@ -131,7 +133,8 @@ class Seen:
 
 
 def _put(plane: Plane, own: Box, mask: np.ndarray) -> None:
-    """Tiles of the walk may begin beyond the part; those of this plane do not, and take what is theirs."""
+    """Tiles of the walk may begin beyond the part; those of this plane do not, and take what is
+    theirs."""
     for i, j, core in plane.grid.at(own):
         both = core.common(own)
         held = plane.core(i, j)

@@ -23,7 +23,8 @@ from periomics.imaging.boxes import Box
 from periomics.imaging.planes import Grid
 from periomics.imaging.windows import Windows, windows
 
-# Side of a tile in pixels, rounded so that the squares of all facts of quality fit into it, and what is read around it (µm).
+# Side of a tile in pixels, rounded so that the squares of all facts of quality fit into it, and
+# what is read around it (µm).
 TILE, HALO_UM = 2048, 32.0
 # Sides of these squares (µm): colour, black, folds, pens.
 SQUARES_UM = (2.0, 1.0, 8.0)
@@ -141,7 +142,8 @@ def by_tiles(settings: StainSettings) -> bool:
 def open_large(
     fact: Mapping[str, object], settings: StainSettings, least: int = LARGE_PIXELS
 ) -> Large | None:
-    """A section whose region is larger than so many pixels and which is measured by tiles; None for others.
+    """A section whose region is larger than so many pixels and which is measured by tiles; None for
+    others.
 
     Raises
     ------

@@ -107,7 +107,8 @@ def reach_of(gap_um: float, large: Large) -> int:
 
 
 def closed(mask: Plane, gap_um: float, large: Large, fill_um2: float | None = None) -> Plane:
-    """What is at most a gap apart joined, and with `fill_um2` what is then enclosed filled; see `detection.close_and_fill`."""
+    """What is at most a gap apart joined, and with `fill_um2` what is then enclosed filled; see
+    `detection.close_and_fill`."""
     half, pixel, reach = gap_um / 2, large.pixel_um, reach_of(gap_um, large)
     wide = local(partial(_dilated, half, pixel), reach, mask, padded=True)
     wide = wide if fill_um2 is None else fill_holes(wide, fill_um2, pixel**2)
@@ -129,7 +130,8 @@ def opened(radius_um: float, pixel_um: float, mask: np.ndarray) -> np.ndarray:
 
 
 def _profiles(walked: Walked, options: vessels.Options, name: str, planes: Mapping[str, Plane]):
-    """Parts of filled profiles, their sums, and which of them (N,) are vessels; see `vessels.find`."""
+    """Parts of filled profiles, their sums, and which of them (N,) are vessels; see
+    `vessels.find`."""
     pixel2 = walked.um2(1)
     filled = closed(walked[name], options.gap_um, walked.large, options.lumen_um2)
     parts = parts_of(filled)

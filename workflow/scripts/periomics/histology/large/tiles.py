@@ -1,4 +1,5 @@
-"""One walk over the tiles of a large section: masks of every tile by the batch's thresholds, and what its quality is told from."""
+"""One walk over the tiles of a large section: masks of every tile by the batch's thresholds, and
+what its quality is told from."""
 
 from __future__ import annotations
 
@@ -59,8 +60,8 @@ def walk(
     pad: int,
     around_um: float = 0.0,
 ) -> Walked:
-    """Read every tile once; `masks` names the masks of a window that are kept, beside its region and what is pale
-    there; `around_um` is how far they reach beyond a tile."""
+    """Read every tile once; `masks` names the masks of a window that are kept, beside its region
+    and what is pale there; `around_um` is how far they reach beyond a tile."""
     grid, seen = large.grid(tile, pad), Seen(large, settings, batch, tile)
     planes: dict[str, Plane] = {}
     halo = large.halo(around_um)

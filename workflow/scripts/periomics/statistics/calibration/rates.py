@@ -209,8 +209,9 @@ def _bounded(
     most: Floats,
     blocks: bool,
 ) -> AnyArms:
-    """Arms on the scale of each study and outcome; where arithmetic means are compared, with what blocks (if they count) and skewness
-    add, and bounded where an arm shows no event. `most` is the largest value of each outcome."""
+    """Arms on the scale of each study and outcome; where arithmetic means are compared, with what
+    blocks (if they count) and skewness add, and bounded where an arm shows no event. `most` is the
+    largest value of each outcome."""
     fit = _fit(analysis, place, plan)
     if not means.any():
         return fit
@@ -263,7 +264,8 @@ def _chunk(
         analysis, natural = _with_index(drawn, known, what, place, plan)
         order = [*what.drawn, COMPOSITE]
         means = np.concatenate([drawn.means, np.zeros((studies, 1), bool)], axis=1)
-        # As in a study: arithmetic means are not adjusted for blocks, which are counted in their standard error.
+        # As in a study: arithmetic means are not adjusted for blocks, which are counted in their
+        # standard error.
         apart = replace(plan, adjustment=replace(plan.adjustment, blocks=False))
         own_plan = apart if scenario.by_means else plan
         fit = _bounded(

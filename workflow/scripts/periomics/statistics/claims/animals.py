@@ -21,7 +21,8 @@ from periomics.study.scale import comparable, limits
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3
-# A block that moves logits or logarithms alike moves means by different amounts: adjusted for or left out, intervals cover .90.
+# A block that moves logits or logarithms alike moves means by different amounts: adjusted for or
+# left out, intervals cover .90.
 BLOCKS_OF_MEANS = "blocks do not move means alike: what they leave in a difference is counted in its standard error"
 OF_MEANS = "ends stretched by the skewness of means"
 UNADJUSTED = Adjustment(blocks=False)
@@ -35,7 +36,8 @@ class Cut:
 
     `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
     units hold several arms. Units of which one arm has several doses are averaged. `limits` are the least and the
-    largest value that the outcome can have. `means`: arithmetic means are compared, with what blocks leave in them where `by_block`.
+    largest value that the outcome can have. `means`: arithmetic means are compared, with what
+    blocks leave in them where `by_block`.
     """
 
     time: float
@@ -88,7 +90,8 @@ class Cut:
     def over_blocks(
         self, arms: c.AnyArms, values: np.ndarray, arm: np.ndarray, used: c.Index = ()
     ) -> c.AnyArms:
-        """Arms with what blocks and skewness add, where arithmetic means are compared; `used` names the rows of these values."""
+        """Arms with what blocks and skewness add, where arithmetic means are compared; `used` names
+        the rows of these values."""
         if not self.means:
             return arms
         block = self.block[used] if self.by_block else None

@@ -18,7 +18,8 @@ SUMMARIES = {"slope": "summary=slope", "mean_level": "summary=mean"}
 
 @lru_cache(maxsize=2)
 def with_all(analysis: Analysis) -> pd.DataFrame:
-    """Animals with the healing index and the summaries over time; one table, to be read only, for all who ask of a study."""
+    """Animals with the healing index and the summaries over time; one table, to be read only, for
+    all who ask of a study."""
     return with_summaries(with_index(analysis).animals)
 
 

@@ -49,9 +49,9 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1; `least` and `most` are given where
-        arithmetic means are compared. Yes or no and grades are judged by exact
-        methods and have no rows.
+        Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1;
+        `least` and `most` are given where arithmetic means are compared. Yes or no and grades are
+        judged by exact methods and have no rows.
     """
     animals = with_all(analysis)
     wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["se"].notna()]

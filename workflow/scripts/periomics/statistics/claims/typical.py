@@ -67,7 +67,8 @@ def arm_table(analysis: Analysis) -> pd.DataFrame:
 
 @dataclass(frozen=True)
 class _Arm:
-    """An arm of a cut: its name, animals or units, its place among `arms`, and which rows of the cut are its own."""
+    """An arm of a cut: its name, animals or units, its place among `arms`, and which rows of the
+    cut are its own."""
 
     name: str
     n: int

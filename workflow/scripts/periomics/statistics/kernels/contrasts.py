@@ -44,8 +44,9 @@ class Estimate(NamedTuple):
 
     `low` and `high` say how much farther below and above the estimate the true value may lie than its standard
     error says (`Bounded`). `margin` is that in SD which was subtracted, `spread` the SD that it was multiplied by: the SD is an
-    estimate too, so that such a form is judged by the noncentral t (`interval`). `skew` stretches the interval above (below, where
-    it is negative): its end at t lies t (1 + skew t) standard errors away (`means.Means`).
+    estimate too, so that such a form is judged by the noncentral t (`interval`). `skew` stretches
+    the interval above (below, where it is negative): its end at t lies t (1 + skew t) standard
+    errors away (`means.Means`).
     """
 
     estimate: Floats
@@ -146,13 +147,15 @@ class OverArms:
 class Bounded(OverArms):
     """Arms some of which have no event: every animal at the outcome's least (or largest) value.
 
-    Such an arm shows no spread, and its true mean may lie `up` above (`down` below) what was seen; shape (..., arms).
+    Such an arm shows no spread, and its true mean may lie `up` above (`down` below) what was seen;
+    shape (..., arms).
 
     Notes
     -----
-    With n animals and no event the share p of animals that have one is at most 1 − .05^(1/n) with 95 % confidence, since
-    (1 − p)^n would else be below .05. An event is taken to be at most the largest seen in any arm. Measured coverage with 30, 60
-    and 100 % zeros in one arm: docs/statistics.md.
+    With n animals and no event the share p of animals that have one is at most 1 − .05^(1/n) with
+    95 % confidence, since (1 − p)^n would else be below .05. An event is taken to be at most the
+    largest seen in any arm. Measured coverage with 30, 60 and 100 % zeros in one arm:
+    docs/statistics.md.
     """
 
     up: Floats

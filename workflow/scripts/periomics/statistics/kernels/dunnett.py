@@ -41,7 +41,8 @@ def many_to_one(
     shared, others
         Index of the arm that all are compared with, and of the arms compared.
     level
-        Simultaneous confidence level; nothing where no interval is wanted, whose search takes longest.
+        Simultaneous confidence level; nothing where no interval is wanted, whose search takes
+        longest.
 
     Returns
     -------

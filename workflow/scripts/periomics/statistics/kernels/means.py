@@ -1,9 +1,10 @@
 """Arithmetic means of skewed values over blocks: what a t interval of means leaves out.
 
-Where an outcome has zeros, arithmetic means of animals are compared. Two things then break a t interval. A block (a day of surgery)
-moves logits or logarithms alike and so moves the means of a high arm more than those of a low one: what is left of it in a contrast is
-one draw per block and not one per animal. And means of skewed values are skewed, so that the interval misses on one side. Measured:
-docs/statistics.md, "Zeros".
+Where an outcome has zeros, arithmetic means of animals are compared. Two things then break a t
+interval. A block (a day of surgery) moves logits or logarithms alike and so moves the means of a
+high arm more than those of a low one: what is left of it in a contrast is one draw per block and
+not one per animal. And means of skewed values are skewed, so that the interval misses on one side.
+Measured: docs/statistics.md, "Zeros".
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from periomics.statistics.kernels.contrasts import AnyArms, Estimate, Floats, Index, OverArms
 
-# An end of a skewed mean lies farther away by this times skewness times t²: (2t² + 1) / 6 of Edgeworth's expansion at t = 2.
+# An end of a skewed mean lies farther away by this times skewness times t²: (2t² + 1) / 6 of
+# Edgeworth's expansion at t = 2.
 EDGEWORTH = 3 / 8
 # Below this share of what the blocks could tell they tell nothing: each arm lies in one block.
 NO_NEWS = 1e-9
@@ -32,11 +34,14 @@ class Means(OverArms):
     skewness
         Of each arm's mean, shape (..., arms).
     slope
-        How much the mean of an arm moves where a block moves the logit (or logarithm) by one, shape (..., arms).
+        How much the mean of an arm moves where a block moves the logit (or logarithm) by one, shape
+        (..., arms).
     place
-        Share of the arm's animals in each block, shape (..., arms, blocks); no blocks where they are not to be counted.
+        Share of the arm's animals in each block, shape (..., arms, blocks); no blocks where they
+        are not to be counted.
     moved
-        Variance between blocks on the logit (or logarithm), with the noise that it was measured with; shape (...).
+        Variance between blocks on the logit (or logarithm), with the noise that it was measured
+        with; shape (...).
     free
         Its degrees of freedom, shape (...).
     """
@@ -48,12 +53,13 @@ class Means(OverArms):
     free: Floats
 
     def form(self, weights: ArrayLike) -> Estimate:
-        """Weighted sum of means; its variance is that of the animals plus what the blocks leave in the contrast.
+        """Weighted sum of means; its variance is that of the animals plus what the blocks leave in
+        the contrast.
 
         Notes
         -----
-        Degrees of freedom by Satterthwaite. The skewness of the sum is that of its parts, each with the power 3/2 of its share
-        of the variance.
+        Degrees of freedom by Satterthwaite. The skewness of the sum is that of its parts, each with
+        the power 3/2 of its share of the variance.
         """
         found = self.arms.form(weights)
         w = np.broadcast_to(np.asarray(weights, float), self.mean.shape)
@@ -72,7 +78,8 @@ class Means(OverArms):
         return Means(self.arms.some(which), *(x[which] for x in own))
 
     def where(self, asked: NDArray[np.bool_]) -> Means:
-        """Nothing added to those studies or outcomes whose means are not compared; `asked` has the leading shape."""
+        """Nothing added to those studies or outcomes whose means are not compared; `asked` has the
+        leading shape."""
         skewness = np.where(asked[..., None], self.skewness, 0.0)
         return Means(
             self.arms,
@@ -100,7 +107,8 @@ def of_means(
     values, arm
         As `summarise` takes them, on the natural scale.
     limits
-        Least and largest value of the outcome, of the leading shape: shares have both, sizes and counts the first.
+        Least and largest value of the outcome, of the leading shape: shares have both, sizes and
+        counts the first.
     block
         Index of each animal's block, shape (animals,); nothing where there are none.
 
@@ -110,9 +118,10 @@ def of_means(
 
     Notes
     -----
-    Skewness is that of a gamma variable, or of a beta variable between two limits, with the mean and the variance of the arm: that of
-    five animals themselves says too little. A block that moves a logit by b moves a share y by y (1 − y) b, and a size or a count by
-    y b. The variance between blocks is that of block means of residuals, weighted by slope over variance, over all arms; its
+    Skewness is that of a gamma variable, or of a beta variable between two limits, with the mean
+    and the variance of the arm: that of five animals themselves says too little. A block that moves
+    a logit by b moves a share y by y (1 − y) b, and a size or a count by y b. The variance between
+    blocks is that of block means of residuals, weighted by slope over variance, over all arms; its
     noise is not taken off, so that it is never below 0.
     """
     values, arm = np.asarray(values, float), np.asarray(arm, int)
@@ -152,7 +161,8 @@ def of_means(
 
 
 def _slope(y: Floats, least: Floats, most: Floats) -> Floats:
-    """How much a value moves by its logit between the limits, or by its logarithm above the lower one."""
+    """How much a value moves by its logit between the limits, or by its logarithm above the lower
+    one."""
     with np.errstate(invalid="ignore"):
         return np.where(
             np.isfinite(most - least), (y - least) * (most - y) / (most - least), y - least
@@ -160,7 +170,8 @@ def _slope(y: Floats, least: Floats, most: Floats) -> Floats:
 
 
 def _skewness(mean: Floats, var: Floats, least: Floats, most: Floats) -> Floats:
-    """Of a beta variable between two limits, or of a gamma variable above the lower one, with this mean and variance."""
+    """Of a beta variable between two limits, or of a gamma variable above the lower one, with this
+    mean and variance."""
     m = (mean - least) / (most - least)
     sizes = np.maximum((mean - least) * (most - mean) / var - 1, 0.0)
     beta = 2 * (1 - 2 * m) / (sizes + 2) * np.sqrt((sizes + 1) / (m * (1 - m)))

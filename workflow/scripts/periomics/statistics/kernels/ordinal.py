@@ -73,7 +73,8 @@ def compare_ranks(
     level
         Confidence level.
     drawn
-        Relabellings of these animals (`labellings`), where they were drawn before; used where every animal takes part.
+        Relabellings of these animals (`labellings`), where they were drawn before; used where every
+        animal takes part.
 
     Returns
     -------
@@ -190,7 +191,8 @@ Places = tuple[Floats | float, NDArray[Any]]
 
 
 def _places(inside: NDArray[np.bool_], _: NDArray[np.int64]) -> tuple[Places, Places]:
-    """How many animals of the other arm lie below each animal of an arm, of either arm, where no values are equal."""
+    """How many animals of the other arm lie below each animal of an arm, of either arm, where no
+    values are equal."""
     found = []
     for mask in (inside, ~inside):
         rank = np.flatnonzero(mask).reshape(len(mask), -1)
@@ -200,7 +202,8 @@ def _places(inside: NDArray[np.bool_], _: NDArray[np.int64]) -> tuple[Places, Pl
 
 
 def _places_of_ties(inside: NDArray[np.bool_], starts: NDArray[np.int64]) -> tuple[Places, Places]:
-    """Animals of either arm at each distinct value, and how many of the other arm below it with half of those at it."""
+    """Animals of either arm at each distinct value, and how many of the other arm below it with
+    half of those at it."""
     one = np.add.reduceat(inside.astype(float), starts, axis=1)
     two = np.diff(np.append(starts, inside.shape[1])) - one
     below = [np.cumsum(other, axis=1) - other / 2 for other in (two, one)]
