@@ -25,7 +25,6 @@ from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines, polygon_mask
 
 DEFAULTS = {"contact": "bic", "threads": "baf", "ring": ""}
-NO_IMPLANT = f"no outline of an annotation {edges.IMPLANT!r} in the region"
 # Less than this of the light of glass in all three channels is black: metal, its shadow, a torn
 # edge. Where blurred metal ends less than the second is left in the channel that lets most through.
 BLACK, EDGE = 0.1, 0.4
@@ -141,7 +140,7 @@ def _contact(
     of, value = Of(part, whole, "mm"), 100 * part / whole if whole else 0
     roi, n = prepared.settings.roi, int(whole > 0)
     row = measurement(name, roi, value, "%", of, n_sub=n, method=method, variant=variant)
-    return row if whole else row | {"qc_reason": NO_IMPLANT}
+    return row if whole else row | {"qc_reason": edges.none(edges.IMPLANT)}
 
 
 def _band(prepared: Prepared, near_um: float, far_um: float) -> np.ndarray:
@@ -167,7 +166,7 @@ def _areas(
             method = f"{stain}, within {where}"
             roi = prepared.settings.roi
             row = area_share(name, roi, part, area, n_sub=int(area > 0), method=method)
-            rows.append(row if hulls else row | {"qc_reason": NO_IMPLANT})
+            rows.append(row if hulls else row | {"qc_reason": edges.none(edges.IMPLANT)})
     return rows
 
 

@@ -18,6 +18,8 @@ from periomics.imaging.unroll import resample
 
 BONE, IMPLANT = "bone", "implant"
 STEP_UM = 0.5
+# An outline that lies this close to where the region ends is its cut, not a surface.
+CUT_UM = 2.0
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,11 @@ class Edge:
         there = (row >= 0) & (column >= 0) & (row < height) & (column < width)
         found = image[row.clip(0, height - 1), column.clip(0, width - 1)]
         return np.where(there, found, np.zeros(1, image.dtype))
+
+
+def none(name: str) -> str:
+    """Why there is no value where the region holds no outline of a class."""
+    return f"no outline of an annotation {name!r} in the region"
 
 
 def polygons(opened: Opened, name: str) -> list[Any]:

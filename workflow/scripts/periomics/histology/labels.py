@@ -22,7 +22,6 @@ from periomics.histology.detection import (
     measurement,
     object_table,
 )
-from periomics.histology.osteoclasts import CUT_UM, NO_BONE
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines, polygon_mask
 
@@ -113,7 +112,7 @@ def labelled(
 
     opened, pixel = prepared.opened, prepared.pixel_um
     shapes = edges.polygons(opened, edges.BONE)
-    line = edges.within(edges.edge(opened, shapes), prepared, CUT_UM)
+    line = edges.within(edges.edge(opened, shapes), prepared, edges.CUT_UM)
     bone = polygon_mask(shapes, masks[0].shape, opened.scale, opened.offset)
     own = edt(bone, anisotropy=(pixel, pixel), black_border=False)
     deep = np.arange(0, depth_um / pixel + 0.5, 0.5)
@@ -205,7 +204,7 @@ def _surface(
         value, of = speed * part / whole if whole else 0, Of(speed * part, whole, "mm")
         row = measurement(name, roi, value, "um3/um2/d", of, n_sub=int(whole > 0), method=method)
         rows.append(row | {k: rate[k] for k in ("qc", "qc_reason") if k in rate})
-    return rows if whole else [r | {"qc_reason": NO_BONE} for r in rows]
+    return rows if whole else [r | {"qc_reason": edges.none(edges.BONE)} for r in rows]
 
 
 def _drawn(

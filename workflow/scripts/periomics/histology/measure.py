@@ -30,7 +30,7 @@ from periomics.histology.detection import Readout, prepare
 from periomics.histology.large.measure import measure_large
 from periomics.histology.large.section import Large
 from periomics.histology.sections import Opened, section_name
-from periomics.histology.settings import StainSettings, options_from
+from periomics.histology.settings import StainSettings, options_from, variants
 from periomics.imaging.rois import detection
 
 DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
@@ -189,11 +189,10 @@ def measure_section(
         readout, told = measure_large(opened, settings, batch, options)
     else:
         prepared = prepare(opened, settings, batch)
-        readout = function(prepared, options)
-        for sign in (-1, 1) if settings.sweep_percent > 0 else ():
-            percent = sign * settings.sweep_percent
-            name = f"threshold={percent:+g}%"
-            readout.rows += function(prepared, options, 1 + percent / 100, name).rows
+        readout, *others = (
+            function(prepared, options, factor, name) for name, factor in variants(settings).items()
+        )
+        readout.rows.extend(row for other in others for row in other.rows)
         told = quality.facts(opened, settings, batch)
     rows = list(readout.rows)
     common = common_columns(fact)

@@ -18,8 +18,8 @@ from periomics.histology.detection import (
     measurement,
     object_table,
     opening,
+    split_touching,
 )
-from periomics.histology.neutrophils import split_touching
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 from periomics.imaging.stains import FULL

@@ -15,13 +15,13 @@ from periomics.histology.detection import (
     density,
     dilate,
     fill_holes,
-    flooded,
     glass_fact,
     keep_labels,
     label,
     level_words,
     object_table,
     opening,
+    split_touching,
     tissue_mask,
 )
 from periomics.histology.profiles import Profiled, densities, rings
@@ -79,27 +79,6 @@ def _with_brown_ring(
     keep = (brown >= 0.6 * size) & (size > 0)
     keep[0] = False
     return keep[some]
-
-
-def split_touching(mask: np.ndarray, cell_um: float, pixel_um: float) -> np.ndarray:
-    """Split a mask into cells by the watershed of its distance map; peaks closer than 0.4 diameters are one cell."""
-    from edt import edt
-    from scipy.ndimage import gaussian_filter
-    from skimage.feature import peak_local_max
-
-    if not mask.any():
-        return np.zeros(mask.shape, np.int32)
-    depth = gaussian_filter(
-        edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False), 0.1 * cell_um / pixel_um
-    )
-    parts = label(mask)
-    peaks = peak_local_max(
-        depth,
-        min_distance=max(1, round(0.4 * cell_um / pixel_um)),
-        labels=parts,
-        exclude_border=False,
-    )
-    return flooded(depth, peaks, mask)
 
 
 def measure(

@@ -24,15 +24,13 @@ from periomics.histology.detection import (
     measurement,
     object_table,
     opening,
+    split_touching,
 )
-from periomics.histology.neutrophils import split_touching
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
-NO_BONE = f"no outline of an annotation {edges.BONE!r} in the region"
-# Outlines that lie this close to where the region ends are its cut, not a surface; so many bodies a
-# share is told of.
-CUT_UM, LEAST_BODIES = 2.0, 8
+# So many bodies a share is told of.
+LEAST_BODIES = 8
 # So much (%) of a cell in the counterstain's colour is more than nuclei are.
 MIXED = 50.0
 DEFAULTS = {"perimeter": "noc", "surface": "ocs", "detached": "noc_det", "density": ""}
@@ -107,7 +105,7 @@ def site(prepared: Prepared, labels: np.ndarray, options: Options) -> Site:
     cuts."""
     opened, pixel = prepared.opened, prepared.pixel_um
     line = edges.edge(opened, edges.polygons(opened, edges.BONE))
-    line = edges.within(line, prepared, CUT_UM)
+    line = edges.within(line, prepared, edges.CUT_UM)
     away = np.arange(0.5, options.contact_um / pixel + 0.75, 0.5)
     seen = line.away(labels, away)
     first = seen[np.arange(len(seen)), (seen > 0).argmax(axis=1)]
@@ -218,7 +216,7 @@ def _rows(
         of = Of(off, n if there.length.size else 0, "cells")
         rows.append(measurement(name, roi, 100 * off / max(n, 1), "%", of, n_sub=n, method=method))
     if not there.length.size:
-        rows = [r | {"qc_reason": NO_BONE} for r in rows]
+        rows = [r | {"qc_reason": edges.none(edges.BONE)} for r in rows]
     if (name := names["density"]) and not variant:
         area = float(prepared.opened.region.sum()) * prepared.pixel_um**2
         rows.append(density(name, roi, n, area, n_sub=n, method=method))

@@ -180,6 +180,13 @@ def _one(
     )
 
 
+def variants(settings: StainSettings) -> dict[str, float]:
+    """Variant → factor of the threshold, that without a name first."""
+    sweep = settings.sweep_percent
+    signs = (-1, 1) if sweep > 0 else ()
+    return {"": 1.0} | {f"threshold={s * sweep:+g}%": 1 + s * sweep / 100 for s in signs}
+
+
 def options_from(kind: type[T], given: Mapping[str, Any], where: str) -> T:
     """A detector's options (a dataclass of numbers) from the config; unknown names and non-numbers are errors."""
     known: dict[str, Any] = {f.name: f.default for f in fields(kind)}

@@ -161,9 +161,15 @@ def channel_pair(channels: Sequence[str | int]) -> StainPair:
     return StainPair((first, names[-1]), vectors, "channels")
 
 
+def clipped(rgb: np.ndarray) -> np.ndarray:
+    """Pixels with a channel at 0, bool."""
+    zero: np.ndarray = np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]) == 0
+    return zero
+
+
 def clipped_share(rgb: np.ndarray, mask: np.ndarray | None = None) -> float:
     """Share of pixels (inside a mask) with a channel at 0, whose density is only known to be at least 2.4."""
-    zero = np.minimum(np.minimum(rgb[..., 0], rgb[..., 1]), rgb[..., 2]) == 0
+    zero = clipped(rgb)
     if mask is not None:
         zero = zero[mask]
     return float(zero.mean()) if zero.size else 0.0

@@ -9,6 +9,7 @@ import numpy as np
 
 from periomics.histology.batch import OVERVIEW_UM, Sample
 from periomics.histology.large.section import Large
+from periomics.imaging import stains
 from periomics.imaging.boxes import Box
 
 # Squares along a side of a full region, and along a side of one that is sparse at most; pixels
@@ -30,7 +31,7 @@ def sample_large(large: Large, control: bool = False) -> Sample:
             continue
         rgb = large.windows.read(box)
         of = rgb[region]
-        zero, count = zero + int((of == 0).any(axis=-1).sum()), count + len(of)
+        zero, count = zero + int(stains.clipped(of).sum()), count + len(of)
         some = np.s_[::EVERY, ::EVERY]
         found.append(rgb[some][region[some]])
     return Sample(histogram, np.concatenate(found), zero / max(1, count), control)

@@ -10,14 +10,14 @@ import pandas as pd
 
 from periomics.histology import neutrophils, nuclei
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Prepared, Readout, dilate
+from periomics.histology.detection import Prepared, Readout, dilate, split_touching
 from periomics.histology.large.network import nuclei_of
 from periomics.histology.large.objects import counted, places_um, tally
 from periomics.histology.large.pieces import Collected, Images, Splitting, pieces
 from periomics.histology.large.section import TILE, Large
-from periomics.histology.large.stained import closed, opened, reach_of, variants
+from periomics.histology.large.stained import closed, opened, reach_of
 from periomics.histology.large.tiles import Walked, bright, tissue, walk
-from periomics.histology.settings import StainSettings
+from periomics.histology.settings import StainSettings, variants
 from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts, fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
@@ -117,7 +117,7 @@ def _splitting(walked: Walked, options: neutrophils.Options, drawn: bool) -> Spl
     pixel = walked.large.pixel_um
 
     def split(mask: np.ndarray, _: Images) -> np.ndarray:
-        return neutrophils.split_touching(mask, options.cell_um, pixel)
+        return split_touching(mask, options.cell_um, pixel)
 
     def none(_: Box) -> Images:
         return {}

@@ -13,9 +13,9 @@ from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Prepared, Readout, dilate
 from periomics.histology.large.objects import means, outlines_of, places_um, shapes_of, tally
 from periomics.histology.large.section import TILE, Large
-from periomics.histology.large.stained import opened, reach_of, variants
+from periomics.histology.large.stained import opened, reach_of
 from periomics.histology.large.tiles import Walked, walk
-from periomics.histology.settings import StainSettings
+from periomics.histology.settings import StainSettings, variants
 from periomics.imaging.parts import Parts, fill_holes, parts_of
 from periomics.imaging.planes import local
 

@@ -63,9 +63,8 @@ class Seen:
             where = ~dilate(view.implant, artefacts.WINDOW_UM, view.pixel_um)
         at, width = artefacts.edges(view.rgb, white, where, view.pixel_um)
         self.widths.append(width[inner][at[inner]])
-        region = view.region[inner]
-        lost, n = stains.clipped_share(view.rgb[inner], region), int(np.count_nonzero(region))
-        self.lost += np.array([round(lost * n), n])
+        lost, region = stains.clipped(view.rgb[inner]), view.region[inner]
+        self.lost += np.array([np.count_nonzero(lost & region), np.count_nonzero(region)])
         self._pen(view, inner, own)
 
     def _colours(self, view: Opened, window: Box, own: Box) -> None:

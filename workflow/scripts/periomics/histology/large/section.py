@@ -9,6 +9,8 @@ from math import lcm
 import numpy as np
 
 from periomics.core.errors import InputError
+from periomics.histology.artefacts import FOLD_UM, PEN_UM
+from periomics.histology.quality import BLACK_UM, COLOUR_UM
 from periomics.histology.sections import (
     AROUND_UM,
     LARGE_PIXELS,
@@ -26,9 +28,6 @@ from periomics.imaging.windows import Windows, windows
 # Side of a tile in pixels, rounded so that the squares of all facts of quality fit into it, and
 # what is read around it (µm).
 TILE, HALO_UM = 2048, 32.0
-# Sides of these squares (µm): colour, black, folds, pens.
-SQUARES_UM = (2.0, 1.0, 8.0)
-FOLD_UM = 10.0
 # Results that detectors measure by tiles.
 BY_TILES = {
     "area": {"share"},
@@ -125,7 +124,7 @@ class Large:
 
 def step_of(pixel_um: float) -> int:
     """Pixels by which the sides of the squares of all facts of quality can be divided."""
-    colour, black, pen = (max(1, round(um / pixel_um)) for um in SQUARES_UM)
+    colour, black, pen = (max(1, round(um / pixel_um)) for um in (COLOUR_UM, BLACK_UM, PEN_UM))
     fold = colour * max(1, round(FOLD_UM / (colour * pixel_um)))
     return lcm(colour, black, pen, fold)
 

@@ -15,16 +15,9 @@ from periomics.histology.detection import Of, Prepared, Readout, dilate, erode, 
 from periomics.histology.large.objects import counted, means, outlines_of, places_um, tally
 from periomics.histology.large.section import TILE, Large
 from periomics.histology.large.tiles import Walked, bright, tissue, walk
-from periomics.histology.settings import StainSettings
+from periomics.histology.settings import StainSettings, variants
 from periomics.imaging.parts import fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
-
-
-def variants(settings: StainSettings) -> dict[str, float]:
-    """Variant → factor of the threshold, that without a name first."""
-    sweep = settings.sweep_percent
-    signs = (-1, 1) if sweep > 0 else ()
-    return {"": 1.0} | {f"threshold={s * sweep:+g}%": 1 + s * sweep / 100 for s in signs}
 
 
 def measure_area(
