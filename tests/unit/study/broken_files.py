@@ -156,7 +156,7 @@ BROKEN = {
     ),
     "bytes in place of counts": (
         file("counts.tsv", lambda p: p.write_bytes(b"\x89PNG\r\n\x1a\n\xff\xfe" * 9)),
-        COLUMN + "counts.tsv: is no text: byte 0 is not UTF-8",
+        COLUMN + "counts.tsv: is no text; allowed: a table of text in UTF-8",
     ),
     "two species in an analysis": (
         second_species,

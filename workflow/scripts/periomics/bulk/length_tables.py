@@ -12,7 +12,7 @@ import pandas as pd
 from periomics.bulk.annotation import gene_column, set_aside
 from periomics.bulk.columns import Counts
 from periomics.bulk.names import bare_ids, gene_names, refuse_twice
-from periomics.bulk.tables import read_table
+from periomics.bulk.tables import read_table, told_as_input
 from periomics.core.errors import InputError, nearest
 
 RAW = "the table of estimated counts that is not scaled (gene_counts.tsv)"
@@ -34,7 +34,8 @@ def with_lengths(counts: Counts, kind: str, path: Path, beside: Path) -> Counts:
         If these counts do not go with lengths, or the table lacks a gene or holds a length that is not above 0.
     """
     _refuse_pair(counts, kind, path)
-    table = read_table(beside)
+    with told_as_input(beside):
+        table = read_table(beside)
     first = gene_column(table)
     genes, rest = gene_names(table[first], beside), table.drop(columns=[first])
     refuse_twice(genes, beside)

@@ -55,15 +55,19 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
 
     Notes
     -----
-    Four signs. Equal totals. A common divisor. Small whole numbers that are missing between frequent ones, or no small one beside
-    zeros, as multiplying leaves it. And differences between columns, among genes of about 3 to 15, that are smaller than Poisson
-    noise, the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
+    Five signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that are missing between frequent
+    ones, or no small one beside zeros, as multiplying leaves it. And differences between columns, among genes of about 3 to 15, that
+    are smaller than Poisson noise, the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
 
     Raises
     ------
     InputError
         With the sign that was found.
     """
+    for column in data.columns:
+        if (data[column] > 0).sum() >= FEWEST and data[column].max() == 1:
+            message = "no gene has more than 1: these are marks of genes that were seen"
+            raise InputError(message, file=path, column=str(column), value=1, allowed=COUNTS)
     refuse_equal_totals(data, path)
     for column in data.columns:
         _refuse_column(data[column].to_numpy(), str(column), path)

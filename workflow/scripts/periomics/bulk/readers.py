@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import csv
-import gzip
 import os
 import re
-import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -26,6 +23,7 @@ from periomics.bulk.tables import (
     numbers_in,
     read_table,
     separator_of,
+    told_as_input,
     without_header,
 )
 from periomics.bulk.transcripts import genes_of, mean_lengths, summed
@@ -34,13 +32,18 @@ from periomics.study.settings.bulk import BulkCounts
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
 FORMATS = ("matrix", "featurecounts", "htseq", "star", "rsem", "salmon", "kallisto", "nfcore")
+_SERIES = (
+    r"series_matrix\.txt$",
+    "is GEO's list of samples",
+    "the supplementary table of counts",
+)
 # Files that are told by their names before they are opened: what they are, and what to give in their place.
 _REFUSED = (
     (r"\.(?:rds|rdata|rda)$", "is an object of R", "a table of text: write.table(assay(object))"),
     (r"\.(?:xlsx?|ods)$", "is a workbook", "the sheet saved as text, its gene names checked"),
     (r"\.(?:bam|sam|cram|fastq|fq)$", "holds reads, not counts", "the table of a counter"),
     (r"abundance\.h5$", "is kallisto's binary form", "abundance.tsv of the same folder"),
-    (r"series_matrix\.txt$", "is GEO's list of samples", "the supplementary table of counts"),
+    _SERIES,
     (r"(?:gene|transcript)_(?:tpm|lengths?)\.tsv$", "holds TPM or lengths", "gene_counts.tsv"),
     (r"\.summary$", "is featureCounts' summary", "the table beside it"),
     (r"quant\.bias|cmd_info\.json$", "is no table of counts", "quant.sf"),
@@ -70,6 +73,7 @@ _FOLDER = (
     "abundance.tsv",
     "abundance.tsv.gz",
 )
+_ONE_COLUMN = "a gene and its count in each row, STAR's table with its four columns, or a header"
 _STRANDS = ("unstranded", "forward", "reverse")
 
 
@@ -102,12 +106,15 @@ def file_format(path: str | os.PathLike[str], stated: str = "") -> str:
     for pattern, kind in _NAMES:
         if re.search(pattern, name):
             return kind
-    return _by_content(first_lines(path))
+    return _by_content(first_lines(path), path)
 
 
-def _by_content(lines: Sequence[str]) -> str:
+def _by_content(lines: Sequence[str], path: Path) -> str:
     if not lines:
         return "matrix"
+    if re.match(r'"?!(?:Series|Sample|Platform)_', lines[0]):
+        _, what, allowed = _SERIES
+        raise InputError(f"{what}, which is not read here", file=path, row=1, allowed=allowed)
     head = [c.strip('"') for c in lines[0].split(separator_of(lines[0]))]
     rows = [line.split("\t") for line in lines]
     if head[0] == "Geneid" and "Chr" in head:
@@ -168,17 +175,8 @@ def read_counts(
         Naming file, row, column and value where something is no count, or genes that a spreadsheet turned into dates.
     """
     how = how or How(most_cells=most_cells)
-    try:
+    with told_as_input(Path(path)):
         return _read(Path(path), kind, how)
-    except FileNotFoundError:
-        raise InputError("file does not exist", file=path) from None
-    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
-        raise InputError(f"file is cut off or damaged ({error})", file=path) from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"is no text: byte {error.start} is not UTF-8", file=path) from error
-    except (csv.Error, pd.errors.ParserError) as error:
-        message = f"rows are of different lengths: {' '.join(str(error).split())}"
-        raise InputError(message, file=path) from error
 
 
 def _read(path: Path, kind: str, how: How) -> Counts:
@@ -186,6 +184,11 @@ def _read(path: Path, kind: str, how: How) -> Counts:
     if path.is_dir():
         path = _in_folder(path)
         _refuse_by_name(path)
+    with told_as_input(path):
+        return _read_file(path, kind, how)
+
+
+def _read_file(path: Path, kind: str, how: How) -> Counts:
     if kind in _QUANTIFIED:
         return _quantified(path, kind, how)
     if kind == "rsem":
@@ -283,6 +286,10 @@ def _htseq(table: pd.DataFrame, path: Path) -> Counts:
         message = f"is no table of HTSeq: {table.shape[1]} columns and no header"
         raise InputError(message, file=path, allowed="a gene and its count in each row")
     last = table.columns[-1]
+    if table.shape[1] == 3 and table["1"].str.fullmatch(r"\d+").all():
+        row, value = int(table.index[0]), ", ".join(table.iloc[0])
+        message = "two columns of numbers and no header: which of them holds the counts?"
+        raise InputError(message, file=path, row=row, value=value, allowed=_ONE_COLUMN)
     out = _counts(table["0"], table[[last]].rename(columns={last: "count"}), path)
     if table.shape[1] == 3:
         out.symbols = {g: s for g, s in zip(table["0"], table["1"], strict=True) if s}

@@ -6,7 +6,9 @@ import csv
 import gzip
 import io
 import re
-from collections.abc import Sequence
+import zlib
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from itertools import islice
 from pathlib import Path
 from typing import IO
@@ -14,6 +16,7 @@ from typing import IO
 import pandas as pd
 
 from periomics.core.errors import InputError, nearest
+from periomics.genes.no_text import no_text
 from periomics.genes.symbols import ENSEMBL
 
 SEPARATORS = "\t,;"
@@ -56,6 +59,22 @@ COUNTERS = (
     "N_noFeature",
     "N_ambiguous",
 )
+
+
+@contextmanager
+def told_as_input(path: Path) -> Iterator[None]:
+    """Errors of reading a file as refusals of that file: it is missing, cut off, no text, or its rows do not fit."""
+    try:
+        yield
+    except FileNotFoundError:
+        raise InputError("file does not exist", file=path) from None
+    except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+        raise InputError(f"file is cut off or damaged ({error})", file=path) from error
+    except UnicodeDecodeError as error:
+        raise no_text(path) from error
+    except (csv.Error, pd.errors.ParserError) as error:
+        message = f"rows are of different lengths: {' '.join(str(error).split())}"
+        raise InputError(message, file=path) from error
 
 
 def open_text(path: Path) -> IO[str]:
@@ -214,11 +233,14 @@ def _header(head: str, df: pd.DataFrame, path: Path, above: int) -> list[str]:
         raise InputError(message, file=path)
     lines = ["\t".join(header), *("\t".join(r) for r in df.head().to_numpy())]
     counters = df[0].str.startswith(("__", "N_")).any() or is_counter(header[0])
-    if without_header(lines) or (counters and all(h.isdigit() for h in header[1:])):
+    pasted = bool(ENSEMBL.match(header[0])) and header.count(header[0]) > 1
+    if pasted or without_header(lines) or (counters and all(h.isdigit() for h in header[1:])):
         allowed = "a line above that names the columns"
         message = "has no header: its first line holds counts"
         raise InputError(message, file=path, row=above + 1, value=header[0], allowed=allowed)
-    twice = sorted({h for h in header if header.count(h) > 1})
+    void = (df == "").all().to_numpy()  # a spreadsheet's empty columns share the name ''
+    some = [h for h, empty in zip(header, void, strict=True) if h or not empty]
+    twice = sorted({h for h in some if some.count(h) > 1})
     if twice:
         raise InputError("two columns have the same name", file=path, column=twice[0])
     return header

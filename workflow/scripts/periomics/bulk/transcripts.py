@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from periomics.bulk.tables import first_lines, open_text, separator_of
+from periomics.bulk.tables import first_lines, open_text, separator_of, told_as_input
 from periomics.core.errors import InputError
 from periomics.genes.symbols import unversioned
 
@@ -58,6 +58,11 @@ def read_tx2gene(path: str | os.PathLike[str]) -> dict[str, str]:
 @lru_cache(maxsize=2)
 def _read_once(path: Path, state: tuple[int, int]) -> dict[str, str]:
     """A table once for all the files that it is needed for; `state` tells a changed file."""
+    with told_as_input(path):
+        return _read_pairs(path)
+
+
+def _read_pairs(path: Path) -> dict[str, str]:
     lines = first_lines(path, 2)
     separator = separator_of(lines[0]) if lines else "\t"
     head = [c.strip('"').casefold() for c in lines[0].split(separator)] if lines else []

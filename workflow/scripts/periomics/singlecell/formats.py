@@ -1,5 +1,8 @@
 """What files of cells there are and what they must hold, in the words of the check and of the job."""
 
+import re
+from pathlib import Path
+
 import numpy as np
 import scipy.sparse as sp
 from numpy.typing import NDArray
@@ -8,6 +11,7 @@ from periomics.core.errors import InputError
 
 ALLOWED = "h5ad, 10x folder or h5"
 NO_CELLS_FILE = "is no file of cells"
+MTX_ALONE = "is a matrix without the names of its genes and cells, which stand beside it"
 NOT_WHOLE = "cells do not hold whole counts: raw counts are needed, in X, layers['counts'] or raw/X"
 LARGEST = 2**24
 """Counts from which the numbers of the atlas (float32) are no longer exact."""
@@ -22,6 +26,14 @@ NEAR = 0.1
 # cells from which a library was scaled: none of 1,556 real cells, .08 to .8 of cells that were scaled to their median.
 BESIDE, SMALL, GAPS = 10, (1, 2, 3), 0.05
 RAW = "raw counts, neither scaled to one total nor rounded from normalised numbers"
+
+
+def no_cells_file(path: Path, kind: str = "") -> InputError:
+    """The refusal of a file that is none of cells; a matrix by itself is read by its folder."""
+    if re.search(r"\.mtx(\.gz)?$", path.name):
+        return InputError(MTX_ALONE, file=path, allowed=f"its folder, {path.parent.name}")
+    value = kind or path.suffix
+    return InputError(NO_CELLS_FILE, file=path, column="format", value=value, allowed=ALLOWED)
 
 
 def whole(values: NDArray, path: object = "") -> None:
@@ -58,6 +70,9 @@ def refuse_scaled(counts: sp.csr_matrix, path: object = "", complete: bool = Tru
         totals, least = (
             f.reduceat(x, starts)[told] for f, x in ((np.add, data), (np.minimum, seen))
         )
+        if data.max() == 1:
+            message = "no cell has a gene with more than 1: these are marks of genes that were seen"
+            raise InputError(message, file=str(path), value=1, allowed=RAW)
         if complete:
             _refuse_one_total(totals, path)
         without = float((least > 1).mean())

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pandas as pd
 import scipy.sparse as sp
 
 from periomics.core.errors import InputError, nearest
@@ -21,9 +22,9 @@ from periomics.singlecell.annotated import (
     place_of_counts,
     text,
 )
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, refuse_scaled, whole
+from periomics.singlecell.formats import no_cells_file, refuse_scaled, whole
 from periomics.singlecell.markers import read_markers
-from periomics.singlecell.readers import check_species
+from periomics.singlecell.readers import CELLS_TWICE, check_species
 from periomics.singlecell.tenx import (
     Files,
     barcodes_of,
@@ -52,7 +53,7 @@ def look_at_cells(named: Named) -> Look:
     if named.path.is_dir():
         return Look(_folder(named))
     if named.path.suffix not in (".h5", ".h5ad"):
-        raise InputError(NO_CELLS_FILE, value=named.path.suffix, allowed=ALLOWED)
+        raise no_cells_file(named.path)
     import h5py
 
     with h5py.File(named.path, "r") as file:
@@ -62,7 +63,8 @@ def look_at_cells(named: Named) -> Look:
         if not place:
             return Look(_columns(named, []))  # of before 2019: read whole by the job
         names = _annotated(file, place)
-        return Look([*_libraries(named, file["obs"]), *_species(named, names)])
+        problems = [*_libraries(named, file["obs"]), *_species(named, names)]
+        return Look(problems or _cells_twice(named, file["obs"]))
 
 
 def check_markers(study: Study) -> list[Problem]:
@@ -251,6 +253,22 @@ def _libraries(named: Named, cells: h5py.Group | h5py.Dataset) -> list[Problem]:
             allowed = ", ".join(sorted(values)[:12])
             where: dict[str, Any] = {"rows": [row], "column": "sample", "inside": named.path.name}
             problems += named.problem(message, sample, allowed, **where)
+    return problems
+
+
+def _cells_twice(named: Named, cells: h5py.Group) -> list[Problem]:
+    """Libraries of which two cells have one name."""
+    column = (named.settings(Atlas, "singlecell/atlas") or Atlas()).sample_column
+    names = pd.DataFrame({"cell": text(cells[cells.attrs.get("_index", "_index")])})
+    names["sample"] = text(cells[column]) if column in cells else ""
+    twice = names[names.duplicated()]
+    problems: list[Problem] = []
+    for row, facts in named.rows.items():
+        sample = str(facts.get("sample", "")) or str(facts["specimen_id"])
+        own = twice if column not in cells else twice[twice["sample"] == sample]
+        if len(own):
+            value, inside = own["cell"].iloc[0], named.path.name
+            problems += named.problem(CELLS_TWICE, value, rows=[row], inside=inside)
     return problems
 
 

@@ -17,13 +17,16 @@ from periomics.genes.design import one_species
 from periomics.genes.kinds import refuse_other_species, refuse_two_species
 from periomics.genes.symbols import common_names
 from periomics.singlecell.annotated import read_annotated
-from periomics.singlecell.formats import ALLOWED, NO_CELLS_FILE, refuse_scaled, whole
+from periomics.singlecell.formats import no_cells_file, refuse_scaled, whole
 from periomics.singlecell.parts import part_of
 from periomics.singlecell.tenx import Droplets, read_folder, read_h5
 from periomics.study.settings.singlecell import Atlas
 
 if TYPE_CHECKING:
     from anndata import AnnData
+
+
+CELLS_TWICE = "two cells have the same name"
 
 
 def libraries_of(
@@ -154,7 +157,7 @@ def _together(
     if not out.obs_names.is_unique:
         value = out.obs_names[out.obs_names.duplicated()][0]
         files = "; ".join(sorted(set(paths)))
-        raise InputError("two cells have the same name", file=files, value=value)
+        raise InputError(CELLS_TWICE, file=files, value=value)
     return out
 
 
@@ -215,10 +218,20 @@ def _read(path: str, fact: Mapping[str, object]) -> AnnData:
             return _annotated(read_h5(where))
         if where.suffix == ".h5ad":
             return read_annotated(where)
+    except InputError as error:
+        if error.file:
+            raise
+        raise InputError(
+            error.message,
+            file=path,
+            row=error.row,
+            column=error.column,
+            value=error.value,
+            allowed=error.allowed,
+        ) from error
     except (OSError, KeyError, ValueError, TypeError) as error:
         raise InputError(f"cannot be read as cells: {error}", file=path) from error
-    kind = _text(fact.get("format")) or where.suffix
-    raise InputError(NO_CELLS_FILE, file=path, column="format", value=kind, allowed=ALLOWED)
+    raise no_cells_file(where, _text(fact.get("format")))
 
 
 def _annotated(tables: Sequence[Droplets]) -> AnnData:

@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError, nearest
+from periomics.genes.no_text import no_text
 
 if TYPE_CHECKING:
     import h5py
@@ -84,14 +85,22 @@ def files_of(folder: Path, sample: str) -> Files:
     names = sorted(p.name for p in folder.iterdir() if p.is_file())
     found = {m[1]: m[0] for n in names if (m := _MATRIX.match(n))}
     if not found:
-        value = ", ".join(names[:6])
-        raise InputError("the folder lacks matrix.mtx", value=value, allowed=FORM)
+        raise _no_matrix(folder, names)
     prefix = _prefix(sorted(found), sample)
     return Files(
         folder / found[prefix],
         folder / _named(names, prefix, _GENES),
         folder / _named(names, prefix, _CELLS),
     )
+
+
+def _no_matrix(folder: Path, names: Sequence[str]) -> InputError:
+    """The refusal of a folder without a matrix; it may be the one around those of Cell Ranger."""
+    below = [p.parent.name for p in sorted(folder.glob("*/*")) if _MATRIX.match(p.name)]
+    message = "the folder lacks matrix.mtx"
+    if below:
+        message += f", which its folder {' or '.join(dict.fromkeys(below))} holds"
+    return InputError(message, file=folder, value=", ".join(names[:6]) or None, allowed=FORM)
 
 
 def _prefix(prefixes: Sequence[str], sample: str) -> str:
@@ -130,7 +139,7 @@ def text_of(path: Path) -> str:
     except (EOFError, OSError) as error:
         raise InputError(f"file is cut off or damaged ({error})", file=path) from error
     except UnicodeDecodeError as error:
-        raise InputError("is no text in UTF-8", file=path, row=1) from error
+        raise no_text(path) from error
 
 
 def _rows(path: Path, number: int, what: str) -> list[list[str]]:
@@ -226,6 +235,8 @@ def matrix_head(path: Path, first: int) -> tuple[tuple[int, int, int], list[str]
     try:
         with gzip.open(path) if path.suffix == ".gz" else path.open("rb") as handle:
             while chunk := handle.read(CHUNK):
+                if not head and chunk.startswith(b"\x1f\x8b"):
+                    raise no_text(path)
                 _plain(chunk if head else chunk.partition(b"\n")[2], path)
                 head = head or chunk
                 count, last = count + chunk.count(b"\n"), chunk
@@ -292,7 +303,20 @@ def groups_of(file: h5py.File) -> list[Any]:
         lacking += [] if "features/id" in group or "genes" in group else ["features"]
         if lacking:
             raise InputError(f"matrix lacks {', '.join(lacking)}", value=", ".join(group))
+    _refuse_shared(found)
     return found
+
+
+def _refuse_shared(groups: Sequence[h5py.Group]) -> None:
+    """Raise InputError where two references name one gene: its counts cannot be told apart."""
+    seen: set[str] = set()
+    for group in groups if len(groups) > 1 else ():
+        ids = set(features_in(group).ids)
+        if both := sorted(seen & ids):
+            message = f"{len(both)} genes stand in several references"
+            allowed = "references of different genes"
+            raise InputError(message, value=both[0], allowed=allowed)
+        seen |= ids
 
 
 def features_in(group: h5py.Group) -> Features:
