@@ -54,8 +54,8 @@ def test_blocks_are_areas_and_scores_of_areas(dictionary):
     shares = table[(table["view"] == "mfa") & (table["part"] == "block")]
     assert np.allclose(shares.groupby("component")["value"].sum(), 1)
     assert set(table.loc[table["part"] == "rv", "n"]) == {16}
-    (line,) = table.loc[table["view"] == "models", "reason"]
-    assert line.endswith("16 animals, 30 are needed")
+    (line,) = table.loc[table["view"] == "pls", "reason"]
+    assert "no outcome of a question" in line
     assert len(view_figure(table, animals).axes) == 2
 
 
@@ -90,7 +90,7 @@ def test_too_few_animals_or_one_block_is_a_line(dictionary, n):
 def test_nothing_measured_is_a_line_too(dictionary):
     measured, animals = study()
     table = view_table(measured[:0], animals, dictionary, Views())
-    assert list(table["part"]) == ["refused", "refused"] and list(table["n"]) == [0, 0]
+    assert list(table["part"]) == ["refused"] * 3 and list(table["n"]) == [0, 0, 0]
 
 
 def test_an_area_that_is_none_is_refused_with_the_nearest():

@@ -4,8 +4,8 @@ Inputs
     outcomes/animals.tsv with outcomes and scores; the animals sheet; signatures, responses, tables of factors and
     footprints, and what each assay stains.
 Outputs
-    linkage/associations.tsv, linkage/sets.tsv (all scores against the outcomes of the pairs), linkage/overlap.tsv
-    and a panel of scatter plots, without what the design fixes; linkage/views.tsv, all animals at once, and its picture.
+    linkage/associations.tsv, linkage/sets.tsv (all scores against the outcomes of the pairs), overlap.tsv and scatter plots
+    without what the design fixes; linkage/views.tsv, all animals at once, with models of outcomes, and its picture.
 """
 
 import pandas as pd
@@ -15,7 +15,8 @@ from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.genes.scoring import genes_behind
 from periomics.linkage.figures import association_figure
-from periomics.linkage.pairs import associate, overlap_table
+from periomics.linkage.models_table import Asked
+from periomics.linkage.pairs import assay_genes, associate, overlap_table
 from periomics.linkage.screen import screen
 from periomics.linkage.views_figure import view_figure
 from periomics.linkage.views_table import view_table
@@ -28,32 +29,31 @@ from periomics.study.sheets import read_sheet
 
 
 def main(snakemake):
-    log = start_log(snakemake)
-    settings = Linkage.of(snakemake.params.settings, "linkage")
-    dictionary = load_dictionary(snakemake.input.dictionary)
-    measured = read_result(snakemake.input.outcomes)
-    sheet = read_sheet("animals", snakemake.input.animals).drop_duplicates("animal_id")
-    animals = sheet.set_index("animal_id")
-    stained = pd.read_csv(snakemake.input.assays, sep="\t", dtype=str, keep_default_na=False)
-    assay = stained.groupby("outcome")["gene_human"].agg(set).to_dict()
-    scores = BulkScores.of(snakemake.params.scores, "bulk/scores")
-    pairs, sets = [p.model_dump() for p in settings.pairs], genes_behind(snakemake.input, scores)
-    known = {"dictionary": dictionary, "assay_genes": assay, "set_genes": sets}
-    drawn = {"seed": snakemake.params.seed, "n_permutations": settings.permutations}
+    log, files, out = start_log(snakemake), snakemake.input, snakemake.output
+    settings, seed = Linkage.of(snakemake.params.settings, "linkage"), snakemake.params.seed
+    dictionary, measured = load_dictionary(files.dictionary), read_result(files.outcomes)
+    sheet = read_sheet("animals", files.animals)
+    animals = sheet.drop_duplicates("animal_id").set_index("animal_id")
+    assay = assay_genes(pd.read_csv(files.assays, sep="\t", dtype=str, keep_default_na=False))
+    sets = genes_behind(files, BulkScores.of(snakemake.params.scores, "bulk/scores"))
+    pairs, known = [p.model_dump() for p in settings.pairs], {"dictionary": dictionary}
+    known |= {"assay_genes": assay, "set_genes": sets}
+    drawn = {"seed": seed, "n_permutations": settings.permutations}
     asked = {q.name: q.outcomes for q in settings.questions}
-    more = {"covariates": settings.covariates, "questions": asked}
-    table = associate(measured, animals, pairs, **known, **drawn, **more)
-    write_result(table, snakemake.output.associations)
+    more = drawn | {"covariates": settings.covariates, "questions": asked}
+    table = associate(measured, animals, pairs, **known, **more)
+    write_result(table, out.associations)
     found = screen(measured, animals, pairs, **known, **drawn)
-    write_result(found, snakemake.output.sets, SCREEN_COLUMNS)
-    write_result(overlap_table(measured, dictionary), snakemake.output.overlap)
-    save(association_figure(measured, animals, table, dictionary), snakemake.output.figure)
-    seen = view_table(measured, animals, dictionary, settings.views)
-    write_result(seen, snakemake.output.views)
+    write_result(found, out.sets, SCREEN_COLUMNS)
+    write_result(overlap_table(measured, dictionary), out.overlap)
+    save(association_figure(measured, animals, table, dictionary), out.figure)
+    models = Asked([o for own in asked.values() for o in own], assay, sets, seed)
+    seen = view_table(measured, animals, dictionary, settings.views, models)
+    write_result(seen, out.views)
     order = arm_order({"roles": snakemake.params.roles}, sorted(set(animals["group"])))
-    save(view_figure(seen, animals, order, dictionary), snakemake.output.views_figure)
-    log.info("%d of %d sets and outcomes below .05", (found["p_adj"] < 0.05).sum(), len(found))
-    log.info("%d pairs, smallest adjusted p %s", len(table), table["p_adj"].min())
+    save(view_figure(seen, animals, order, dictionary), out.views_figure)
+    below = (found["p_adj"] < 0.05).sum(), len(found)
+    log.info("%d pairs; %d of %d sets and outcomes below .05", len(table), *below)
 
 
 if "snakemake" in globals():

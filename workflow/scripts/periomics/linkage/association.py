@@ -104,20 +104,31 @@ def beyond(
         return _with(found, reason=f"score or outcome does not vary beyond {taken}")
     r = correlation(rx, ry)
     p = p_value(x, y, design, rng, n_permutations)
-    floored = max(float(np.mean(v == v.min())) for v in (x, y))
-    additive = len(design.adjusted_for) == 1 or floored <= MOST_FLOORED
+    floored = not_additive(design, x, y)
     lower = upper = np.nan
-    if ends and additive:  # an interval is the test inverted: there is none where there is no test
+    if (
+        ends and not floored
+    ):  # an interval is the test inverted: there is none where there is no test
         test = SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS))
         lower, upper = interval(test, p)
     found = _with(found, r=r, lower=lower, upper=upper, p_floor=design.floor(n_permutations))
     least, what = (MIN_UNITS, "isolations") if units < n else (MIN_ANIMALS, "animals")
     if units < least:
         return _with(found, reason=f"no test below {least} {what} that share both")
-    if not additive:
-        reason = f"{100 * floored:.0f} % of the values are the smallest: effects of {taken} need not add up"
-        return _with(found, reason=reason)
+    if floored:
+        return _with(found, reason=floored)
     return _with(found, p=p)
+
+
+def not_additive(design: Exchange, *values: Floats) -> str:
+    """Why what a design takes out of values need not add up; '' where it may."""
+    floored = max(float(np.mean(v == v.min())) for v in values)
+    if len(design.adjusted_for) == 1 or floored <= MOST_FLOORED:
+        return ""
+    taken = " and ".join(design.adjusted_for)
+    return (
+        f"{100 * floored:.0f} % of the values are the smallest: effects of {taken} need not add up"
+    )
 
 
 def _with(found: Association, **changed: float | str) -> Association:

@@ -152,6 +152,11 @@ def overlap_table(animals: pd.DataFrame, dictionary: pd.DataFrame) -> pd.DataFra
     return counts.unstack(fill_value=0).reset_index()
 
 
+def assay_genes(stained: pd.DataFrame) -> dict[str, set[str]]:
+    """Outcome → genes whose product its assay stains or reads, of resources/assay_genes.tsv."""
+    return {str(o): set(own) for o, own in stained.groupby("outcome")["gene_human"]}
+
+
 def associate(
     measured: pd.DataFrame,
     animals: pd.DataFrame,

@@ -9,19 +9,24 @@ import pandas as pd
 
 from periomics.linkage import views as v
 from periomics.linkage.association import MIN_ANIMALS
+from periomics.linkage.models_table import Asked, model_rows
 from periomics.linkage.pairs import on_scale
 from periomics.study.dictionary import entry, score_parts, scores_among
 from periomics.study.interface.linkage import VIEW_COLUMNS
 from periomics.study.settings.linkage import Views
 
-PCA, MFA, MODELS = "pca", "mfa", "models"
+PCA, MFA = "pca", "mfa"
 Row = dict[str, object]
 
 
 def view_table(
-    measured: pd.DataFrame, animals: pd.DataFrame, dictionary: pd.DataFrame, settings: Views
+    measured: pd.DataFrame,
+    animals: pd.DataFrame,
+    dictionary: pd.DataFrame,
+    settings: Views,
+    asked: Asked | None = None,
 ) -> pd.DataFrame:
-    """Both views of the animals that have all, or one row that says why there are none.
+    """Both views of the animals that have all, or one row that says why there are none; and models of outcomes.
 
     Parameters
     ----------
@@ -33,12 +38,14 @@ def view_table(
         The outcome dictionary.
     settings
         Of the views.
+    asked
+        Outcomes of which models are made, and what for; none of any where nothing is given.
 
     Returns
     -------
     DataFrame
-        VIEW_COLUMNS. `part` is explained, arms, stability (value by component), unit, variable, block (name, component, value), rv,
-        rv_adjusted (name and block: the two blocks), left_out or refused.
+        VIEW_COLUMNS, with the rows of `model_rows`. `part` of the views is explained, arms, stability (value by component),
+        unit, variable, block (name, component, value), rv, rv_adjusted (name and block: the two blocks), left_out or refused.
     """
     wide, blocks = animal_table(measured, animals, dictionary, settings)
     table, lost = v.complete_cases(wide, blocks, settings.least_measured)
@@ -56,7 +63,7 @@ def view_table(
         rows += _view(PCA, table, names, arms, settings.components)
         rows += _view(MFA, table, names, arms, settings.components)
         rows += _likeness(table, names)
-    rows.append(_models(n, settings.model_animals))
+    rows += model_rows(wide, blocks, animals, asked or Asked(), settings)
     return pd.DataFrame(rows).reindex(columns=list(VIEW_COLUMNS))
 
 
@@ -123,17 +130,3 @@ def _likeness(table: pd.DataFrame, blocks: Sequence[str]) -> Iterator[Row]:
                 value = v.rv(*pair, adjusted=adjusted)
                 row: Row = {"name": first, "block": second, "value": value, "n": len(z)}
                 yield {"view": MFA, "part": part} | row
-
-
-def _models(n: int, needed: int) -> Row:
-    """The line on what would need more animals."""
-    if n < needed:
-        reason = (
-            f"no partial least squares and no factor model (MOFA): {n} animals, {needed} are needed"
-        )
-    else:
-        reason = (
-            f"partial least squares and factor models (MOFA) are not made here; {n} animals would "
-            "carry one: outcomes/animals.tsv is its table"
-        )
-    return {"view": MODELS, "part": "refused", "value": needed, "n": n, "reason": reason}

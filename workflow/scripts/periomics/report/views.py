@@ -10,12 +10,14 @@ import pandas as pd
 from periomics.report.grids import Grid, grid
 from periomics.report.pictures import svg_address
 from periomics.report.sources import Sources
-from periomics.report.words import number, symbol
+from periomics.report.words import number, p_value, symbol
 from periomics.study.interface.linkage import VIEW_COLUMNS
 
 FILE = "linkage/views.tsv"
 # Variables of each component that are shown.
 MOST = 10
+# Level of the sentence on a model.
+LEVEL = 0.05
 _TITLES = {"pca": "principal components", "mfa": "factor analysis"}
 
 
@@ -34,21 +36,53 @@ def views(sources: Sources) -> Views:
     refused = list(table.loc[table["part"] == "refused", "reason"].astype(str))
     made = table[table["part"] == "explained"]
     several = table[table["part"] == "variable"]
+    seen = several[several["view"] != "pls"]
     told = ["No view is made."]
     if len(made):
-        columns, blocks = several["name"].nunique(), several["block"].nunique()
+        columns, blocks = seen["name"].nunique(), seen["block"].nunique()
         told = [
             f"{number(made['n'].iloc[0])} animals, {columns} outcomes and scores of {blocks} blocks."
         ]
+    told += _models(table, sources)
     told += [f"{r[:1].upper()}{r[1:]}." for r in refused]
     picture = svg_address(sources.path("views_figure")) if len(made) else ""
     grids = (
         _components(table),
         _variables(several, sources),
+        _predictors(several, sources),
         _blocks(table),
         _left(table, sources),
     )
     return Views(picture, " ".join(told), [g for g in grids if g.rows])
+
+
+def _models(table: pd.DataFrame, sources: Sources) -> list[str]:
+    """A sentence for each model of an outcome."""
+    rows = table[table["view"] == "pls"]
+    rows = rows[rows["part"].isin(["q2", "p_adj"])]
+    wide = rows.pivot(index=["name", "n"], columns="part", values="value").reset_index()
+    said = []
+    for row in wide.itertuples():
+        holds = row.q2 > 0 and row.p_adj <= LEVEL
+        numbers = f"Q² {number(row.q2)}, {p_value(row.p_adj)} by Holm, {number(row.n)} animals"
+        told = "all scores together predict" if holds else "scores are not shown to predict"
+        of = symbol(sources.dictionary, row.name)
+        said.append(
+            f"Beyond the design {told} {of} of an animal that was left out ({numbers}; one "
+            f"component of partial least squares{', consistent with a link' if holds else ''})."
+        )
+    return said
+
+
+def _predictors(rows: pd.DataFrame, sources: Sources) -> Grid:
+    rows = rows[rows["view"] == "pls"]
+    rows = rows.assign(size=rows["value"].abs())
+    rows = rows.sort_values(["block", "size"], ascending=[True, False], kind="stable")
+    first = rows.groupby("block").head(MOST)
+    for column in ("name", "block"):
+        first = first.assign(**{column: [symbol(sources.dictionary, n) for n in first[column]]})
+    columns = {"block": "Outcome", "name": "Score", "value": "correlation with the prediction"}
+    return grid(first, columns, file=FILE, title="What makes the predictions of left-out animals")
 
 
 def _components(table: pd.DataFrame) -> Grid:

@@ -131,7 +131,9 @@ class Views(Section):
     )
     components: int = Field(3, ge=1, le=10, description="components that are given")
     model_animals: int = Field(
-        30, ge=12, description="animals below which the views say that no model of factors is made"
+        30,
+        ge=12,
+        description="animals below which scores do not predict the outcomes of questions (partial least squares)",
     )
 
     def contradictions(self) -> Iterator[Contradiction]:
