@@ -23,6 +23,7 @@ from periomics.histology import (
     nuclei,
     osteoclasts,
     quality,
+    spill,
     vessels,
 )
 from periomics.histology.batch import BatchRow
@@ -193,7 +194,7 @@ def measure_section(
             function(prepared, options, factor, name) for name, factor in variants(settings).items()
         )
         readout.rows.extend(row for other in others for row in other.rows)
-        told = quality.facts(opened, settings, batch)
+        told = quality.facts(opened, settings, batch) + spill.facts(prepared)
     rows = list(readout.rows)
     common = common_columns(fact)
     found = told + readout.facts

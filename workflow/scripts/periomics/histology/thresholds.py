@@ -101,7 +101,8 @@ def two_levels(
     # Intensities are looked at by the codes that hold them, which are whole numbers.
     light = -255 * np.sqrt(np.clip(values, 0, None) / FULL) if shines else 10 ** (-LIGHT * values)
     ends = np.percentile(light, [0.1, 99.9])
-    counts, edges = np.histogram(light, bins=1024, range=tuple(ends))
+    edges = np.linspace(ends[0], ends[1], 1025)
+    counts = _spread_codes(light, edges) if shines else np.histogram(light, bins=edges)[0]
     middles = (edges[1:] + edges[:-1]) / 2
     least = _step(light) if shines else 1e-6
     part = _farthest_parts(counts, middles, least)
@@ -127,6 +128,18 @@ def _step(codes: np.ndarray) -> float:
     at = int(np.argmax(often))
     near = np.diff(there[max(0, at - 1) : at + 2])
     return float(near.max()) if near.size else 1.0
+
+
+def _spread_codes(codes: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """How many codes lie between edges, each spread half-way to its neighbours: noise of two or
+    three codes has medians and spreads of whole codes else, and is parted where nothing shines."""
+    there, often = np.unique(np.round(codes), return_counts=True)
+    if len(there) < 2:
+        return np.histogram(codes, bins=edges)[0]
+    between = (there[1:] + there[:-1]) / 2
+    ends = np.concatenate([[2 * there[0] - between[0]], between, [2 * there[-1] - between[-1]]])
+    below = np.concatenate([[0], np.cumsum(often)])
+    return np.diff(np.interp(edges, ends, below))
 
 
 def _farthest_parts(counts: np.ndarray, light: np.ndarray, least: float) -> float | None:

@@ -6,6 +6,7 @@ import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
 # A resolution tag above this is a display's or a printer's (72 to 2,400 dots an inch are 353 to 10.6 µm), not a microscope's.
 DISPLAY_UM = 10.5
+# A coarsest level of more pixels is not read for what its glass looks like: white stands for it.
+MOST_GLASS = 64_000_000
 # File and sheet, or x and y, may differ by rounding, not by more.
 AGREE = 0.01
 _TO_UM = {
@@ -319,7 +322,7 @@ def _read(path, target, sheet_um, region, overrule=False):
     except Exception as error:  # every decoder has its own exceptions
         raise SpecimenError(f"{info.path.name}: pixels cannot be read ({error})") from error
     wide, high = max(1, round(width / ratio)), max(1, round(height / ratio))
-    array = resample(eight_bit(array, info.path), wide, high)
+    array = resample(opaque(eight_bit(array, info.path), info), wide, high)
     return array, source_um * float(np.sqrt(width * height / (wide * high)))
 
 
@@ -331,20 +334,51 @@ def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> n
     wide, high = max(1, round(width / down)), max(1, round(height / down))
     if info.kind in ("tiffslide", "openslide"):
         with open_slide(info.path, info.kind) as slide:
-            return np.asarray(slide.read_region((x, y), level, (wide, high)))[:, :, :3]
+            return np.asarray(slide.read_region((x, y), level, (wide, high)))
     if info.kind == "picture":
         from PIL import Image
 
         with Image.open(info.path) as image:
-            return np.asarray(
-                image if image.mode in ("L", "RGB", "I;16", "I") else image.convert("RGB")
-            )[top : top + high, left : left + wide]
+            return np.asarray(_colours(image))[top : top + high, left : left + wide]
     import tifffile
 
     with tifffile.TiffFile(info.path) as tif:
         series = tif.series[0].levels[level]
         array = _channels_last(series.asarray(), series.axes, _is_rgb(tif.pages[0]))
     return array[top : top + high, left : left + wide]
+
+
+def _colours(image):
+    """A picture as it is where its numbers are read, else its colours, with what is transparent."""
+    if image.mode in ("L", "RGB", "RGBA", "I;16", "I"):
+        return image
+    return image.convert("RGBA" if image.has_transparency_data else "RGB")
+
+
+def opaque(array: np.ndarray, info: ImageInfo) -> np.ndarray:
+    """Colours (height, width, 3), or grey as it is, where transparent places are as bright as the
+    file's own glass: slides hold black there, which would be the darkest of stains."""
+    if array.ndim == 2 or array.shape[2] < 4:
+        return array
+    glass = _glass(info)
+    if glass is None:
+        return array[:, :, :3]
+    return np.where(array[:, :, 3:] == 0, np.array(glass, np.uint8), array[:, :, :3])
+
+
+@lru_cache(maxsize=16)
+def _glass(info: ImageInfo) -> tuple[int, ...] | None:
+    """Colour of a file where it is opaque and brightest (98th percentile of each channel at its
+    coarsest level); None where nothing is opaque: the fourth plane tells something else then."""
+    _, width, height = info.levels[-1]
+    if width * height > MOST_GLASS:
+        return (255, 255, 255)
+    everything = (0, 0, info.width, info.height)
+    array = eight_bit(_pixels(info, len(info.levels) - 1, everything), info.path)
+    seen = array[array[:, :, 3] > 0][:, :3]
+    if not len(seen):
+        return None
+    return tuple(int(v) for v in np.percentile(seen, 98, axis=0))
 
 
 def eight_bit(array: np.ndarray, path: Path) -> np.ndarray:

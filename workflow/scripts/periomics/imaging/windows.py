@@ -16,6 +16,7 @@ from periomics.imaging.readers import (
     AGREE,
     ImageInfo,
     eight_bit,
+    opaque,
     open_slide,
 )
 
@@ -152,7 +153,7 @@ def _level(info: ImageInfo, number: int) -> Level | None:
         shape = (info.levels[number][2], info.levels[number][1])
         told = (page.imagelength, page.imagewidth) == shape and len(level.pages) == 1
         if told and (page.planarconfig == 1 or page.samplesperpixel == 1):
-            return Segments(file, page)
+            return Segments(file, page, info)
     except (tifffile.TiffFileError, IndexError, AttributeError):
         pass
     if info.kind == "tiff" or not info.levels[number][0].is_integer():
@@ -166,6 +167,7 @@ class Segments:
 
     file: Any
     page: Any
+    info: ImageInfo
     kept: OrderedDict[int, np.ndarray] = field(default_factory=OrderedDict)
     bytes: int = 0
 
@@ -199,7 +201,7 @@ class Segments:
         if array is None:
             raise SpecimenError(f"{handle.name}: tile {index} holds no pixels")
         array = eight_bit(array[0, : shape[1], : shape[2]], Path(handle.name))
-        array = np.repeat(array, 3, axis=2) if array.shape[2] < 3 else array[:, :, :3]
+        array = np.repeat(array, 3, axis=2) if array.shape[2] < 3 else opaque(array, self.info)
         self.kept[index] = array
         self.bytes += array.nbytes
         while self.bytes > KEPT and len(self.kept) > 1:
@@ -225,4 +227,4 @@ class Regions:
         except Exception as error:  # every decoder has its own exceptions
             message = f"{self.info.path.name}: pixels cannot be read ({error})"
             raise SpecimenError(message) from error
-        return np.ascontiguousarray(np.asarray(found)[:, :, :3])
+        return np.ascontiguousarray(opaque(np.asarray(found), self.info))
