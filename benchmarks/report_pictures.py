@@ -149,7 +149,9 @@ def commit(page: Path) -> str:
     return re.findall(r"commit ([0-9a-f]{9})", page.read_text(encoding="utf-8"))[0]
 
 
-def picture(page: Path, file: Path, height: int) -> None:
+def picture(
+    page: Path, file: Path, height: int, maker: str = "report_pictures", colours: int = COLOURS
+) -> None:
     """The first screen of a report as a PNG of few colours."""
     browser = next(b for b in ("chromium", "chromium-browser", "google-chrome") if shutil.which(b))
     with tempfile.TemporaryDirectory() as folder:
@@ -158,9 +160,9 @@ def picture(page: Path, file: Path, height: int) -> None:
         more = [f"--user-data-dir={folder}/profile", f"--window-size={WIDTH},{height}"]
         command = [browser, *options, *more, f"--screenshot={shot}", page.resolve().as_uri()]
         subprocess.run(command, check=True, capture_output=True, timeout=120)
-        few = Image.open(shot).convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE)
+        few = Image.open(shot).convert("RGB").quantize(colours, dither=Image.Dither.NONE)
     told = PngInfo()
-    told.add_text("Source", f"benchmarks/report_pictures.py, commit {commit(page)}")
+    told.add_text("Source", f"benchmarks/{maker}.py, commit {commit(page)}")
     few.save(file, optimize=True, pnginfo=told)
     print(file.name, few.size, file.stat().st_size)
 

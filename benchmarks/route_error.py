@@ -2,16 +2,21 @@
 
     python benchmarks/route_error.py null [STUDIES]
     python benchmarks/route_error.py unequal [STUDIES]
+    python benchmarks/route_error.py uneven [STUDIES]
     python benchmarks/route_error.py planted [DRAWS]
+    python benchmarks/route_error.py edges [DRAWS]
     python benchmarks/route_error.py signs [DRAWS]
 
-`null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of the
-condition or with one along a planted route, and tests routes with arms dealt anew. `unequal` draws animals of four arms (1, 6, 6, 3) in
-three blocks without any effect, and tests the route of one receptor between the arms of six, by 39 relabellings (p ≤ .05: none or one
-gain as large), of which those that cannot change this are left out. `planted` draws routes in the own table: a receptor,
-three factors that it reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
-genes at random. `signs` draws the same and one of the shortest ways from the receptor to each factor, and gives the edges of
-signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
+`null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of
+the condition or with one along a planted route, and tests routes with arms dealt anew. `unequal` draws animals of four
+arms (1, 6, 6, 3) in three blocks without any effect, and tests the route of one receptor between the arms of six, by 39
+relabellings (p ≤ .05: none or one gain as large), of which those that cannot change this are left out. `uneven` draws
+arms of 8 and 3, and of 12 and 5, of which the small one may vary three times as much, and tests all units and as many
+of both (the lot that `refit_routes` draws). `planted` draws routes in the own table: a receptor, three factors that it
+reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
+genes at random. `edges` tells which edges of one of the shortest ways to each factor come back, and which from a factor
+to its genes. `signs` draws the same and one of the shortest ways from the receptor to each factor, and gives the edges
+of signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
 """
 
 import sys
@@ -28,7 +33,7 @@ from periomics.genes.design import model_matrix
 from periomics.genes.tested import tested_genes
 from periomics.linkage.doubts import with_doubts
 from periomics.linkage.network import solve_pool
-from periomics.linkage.refits import gains, relabelled, route_tests
+from periomics.linkage.refits import evened, gains, relabelled, route_tests
 from periomics.linkage.routes import changed_genes
 from periomics.linkage.signed import own_table
 from periomics.linkage.states import doubled, states_of, steps
@@ -100,6 +105,45 @@ def way(receptor, factor, graph, rng):
         pairs.add((source[0], here[0]))
         here = source
     return pairs
+
+
+def edges_back(draws):
+    """Planted edges that are found where measured genes have wrong signs, in the first optimum and in any of at most 20."""
+    print(
+        "| wrong signs | signalling, first | any optimum | may tie | to genes | all, any optimum |"
+    )
+    print("|---|---|---|---|---|---|")
+    graph = doubled(EDGES)
+    targets = sorted(set(EDGES.loc[EDGES["layer"] == "transcription", "target"]))
+    for share in FLIPS:
+        rng, found = generator(20261130, "edges", str(share)), []
+        for _ in range(draws):
+            receptor, factors, genes = planted(rng)
+            inner = set().union(*(way(receptor, f, graph, rng) for f in factors))
+            own = EDGES[EDGES["source"].isin(factors) & EDGES["target"].isin(genes)]
+            outer = set(zip(own["source"], own["target"], strict=True))
+            names = sorted(genes)
+            wrong = rng.random(len(names)) < share
+            given = {g: genes[g] * (-1 if w else 1) for g, w in zip(names, wrong, strict=True)}
+            others = rng.choice([t for t in targets if t not in genes], len(genes) // 3)
+            given |= {str(o): float(rng.choice([-1, 1])) for o in others}
+            pool = solve_pool(EDGES, {receptor: 1}, given, SETTINGS.beta, depth=6, limit=20)
+            pairs = [{(e[0], e[2]) for e in s.edges} for s in pool.solutions] or [set()]
+            every = set().union(*pairs)
+            # What can tie at best: the same genes, all right, without others.
+            clean = solve_pool(EDGES, {receptor: 1}, genes, SETTINGS.beta, depth=6, limit=20)
+            best = [{(e[0], e[2]) for e in s.edges} for s in clean.solutions] or [set()]
+            found.append(
+                (
+                    np.mean([e in pairs[0] for e in inner]),
+                    np.mean([e in every for e in inner]),
+                    np.mean([e in set().union(*best) for e in inner]),
+                    np.mean([e in every for e in outer]),
+                    np.mean([e in every for e in inner | outer]),
+                )
+            )
+        cells = " | ".join(f"{v:.2f}" for v in np.mean(found, axis=0))
+        print(f"| {share:g} | {cells} |", flush=True)
 
 
 def signs(draws):
@@ -211,10 +255,10 @@ def null(studies):
 ARMS = {"a": 1, "b": 6, "c": 6, "d": 3}
 
 
-def animals_of(spread, rng):
-    """Counts of animals of ARMS in three blocks, genes share three hidden factors; arm b varies `spread` times as much."""
-    arms = [a for a, n in ARMS.items() for _ in range(n)]
-    blocks = [f"d{i % 3}" for n in ARMS.values() for i in range(n)]
+def animals_of(spread, rng, sizes=ARMS, days=3):
+    """Counts of animals in blocks, genes share three hidden factors; arm b varies `spread` times as much."""
+    arms = [a for a, n in sizes.items() for _ in range(n)]
+    blocks = [f"d{i % days}" for n in sizes.values() for i in range(n)]
     ids = [f"s{i:02d}" for i in range(len(arms))]
     names = sorted(set(EDGES["target"]) | set(EDGES["source"]))
     names += [f"other{i}" for i in range(600 - len(names))]
@@ -237,29 +281,58 @@ def unequal(studies):
     for q in (0.05, 0.2, 0.5):
         for spread in (1.0, 3.0):
             rng, routes, wrong = generator(20261130, "unequal", f"{q} {spread}"), 0, 0
-            settings = SETTINGS.model_copy(update={"q": q})
             for _ in range(studies):
                 receptor = {str(rng.choice(RECEPTORS)): 1}
                 counts, units = animals_of(spread, rng)
-                own = gains(EDGES, receptor, moved(counts, units, q), settings)
-                least = next(iter(own.values()))
-                routes += least > 0
-                many, _ = relabelled(units, ["b", "c"], rng, 39)
-                left = 2 if least > 0 else 0
-                for other in many:
-                    if not left:
-                        break
-                    again = gains(EDGES, receptor, moved(counts, other, q), settings)
-                    left -= next(iter(again.values())) >= least - 1e-9
-                wrong += left > 0
+                route, called = small_p(counts, units, receptor, q, rng)
+                routes, wrong = routes + route, wrong + called
             low, high = stats.binomtest(int(wrong), studies).proportion_ci(0.95, method="exact")
             told = f"{routes / studies:.3f} | {wrong / studies:.3f} | {low:.3f} to {high:.3f}"
             print(f"| {q:g} | {spread:g} | {told} |", flush=True)
 
 
+def small_p(counts, units, receptor, q, rng):
+    """Whether a receptor has a route between arms b and c, and whether its p is at most .05."""
+    settings = SETTINGS.model_copy(update={"q": q})
+    own = gains(EDGES, receptor, moved(counts, units, q), settings)
+    least = next(iter(own.values()))
+    if least <= 0:
+        return False, False
+    many, _ = relabelled(units, ["b", "c"], rng, 39)
+    left = int(0.05 * (len(many) + 1))
+    for other in many:
+        if not left:
+            break
+        again = gains(EDGES, receptor, moved(counts, other, q), settings)
+        left -= next(iter(again.values())) >= least - 1e-9
+    return True, left > 0
+
+
+def uneven(studies):
+    """Share of studies of two uneven arms without an effect in which the route of one receptor has p at most .05."""
+    print("| arms | SD of the small one | q | all units, p ≤ .05 | made even, p ≤ .05 | 95 % |")
+    print("|---|---|---|---|---|---|")
+    few, many = {"b": 3, "c": 8}, {"b": 5, "c": 12}
+    cases = [(sizes, spread, 0.05) for sizes in (few, many) for spread in (1.0, 3.0)]
+    for sizes, spread, q in [*cases, (few, 3.0, 0.5), (many, 3.0, 0.5)]:
+        rng, called = generator(20261130, "uneven", f"{sizes} {spread} {q}"), []
+        for _ in range(studies if q < 0.5 else studies // 3):
+            receptor = {str(rng.choice(RECEPTORS)): 1}
+            counts, units = animals_of(spread, rng, sizes, days=1)
+            plain = units.drop(columns="block_day")
+            even, _ = evened(plain, ["b", "c"], rng)
+            called.append([small_p(counts, u, receptor, q, rng)[1] for u in (plain, even)])
+        every, same = np.mean(called, axis=0)
+        hits = int(np.sum(called, axis=0)[1])
+        low, high = stats.binomtest(hits, len(called)).proportion_ci(0.95, method="exact")
+        told = f"{every:.3f} | {same:.3f} | {low:.3f} to {high:.3f}"
+        names = " and ".join(str(n) for n in sizes.values())
+        print(f"| {names} | {spread:g} | {q:g} | {told} |", flush=True)
+
+
 def moved(counts, units, q):
-    """Genes of the network that changed between the arms of six."""
-    tested = tested_genes(counts, model_matrix(units), 10)
+    """Genes of the network that changed between arms b and c."""
+    tested = tested_genes(counts[list(units["specimen_id"])], model_matrix(units), 10)
     symbols = pd.Series(counts.index, index=counts.index)
     return changed_genes(
         tested.named({"c": 1.0, "b": -1.0}, symbols, 0.05), EDGES, q, SETTINGS.genes
@@ -268,4 +341,11 @@ def moved(counts, units, q):
 
 if __name__ == "__main__":
     number = int(sys.argv[2]) if len(sys.argv) > 2 else 100
-    {"null": null, "unequal": unequal, "planted": recall, "signs": signs}[sys.argv[1]](number)
+    {
+        "null": null,
+        "unequal": unequal,
+        "uneven": uneven,
+        "planted": recall,
+        "edges": edges_back,
+        "signs": signs,
+    }[sys.argv[1]](number)

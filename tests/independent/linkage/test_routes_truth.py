@@ -13,7 +13,15 @@ from scipy.stats import binom
 
 from periomics.bulk.designs import Designed
 from periomics.genes.design import model_matrix
-from periomics.linkage.refits import Refitting, gain, relabelled, rewired, route_tests, two_arms
+from periomics.linkage.refits import (
+    Refitting,
+    evened,
+    gain,
+    relabelled,
+    rewired,
+    route_tests,
+    two_arms,
+)
 from periomics.study.settings.bulk import Analysis, BulkTests
 from periomics.study.settings.linkage import SignallingNetwork
 
@@ -283,9 +291,43 @@ def test_routes_without_a_change_are_called_at_most_as_often_as_p_says(wide):
     assert np.sum(np.array(p) <= 0.05) <= binom.ppf(0.999, len(p), 0.05)
 
 
-def test_arms_of_unlike_size_have_no_p():
-    """With a small arm that varies three times as much, a route was called in .14 to .29 of studies without a change."""
-    for sizes, told in (([(8, 3)], True), ([(6, 4)], True), ([(6, 5)], False), ([(3, 3)], False)):
+def test_arms_too_uneven_to_be_made_even_have_no_p():
+    cases = [([(8, 3)], False), ([(8, 2)], True), ([(6, 5)], False), ([(3, 3)], False)]
+    cases += [([(4, 0), (4, 2)], True), ([(4, 2), (4, 1)], False)]
+    for sizes, told in cases:
         units = units_of(sizes)
         counts = no_change(np.random.default_rng(0), units, {"a": 1, "b": 1, "c": 1})
         assert bool(two_arms(study_of(counts, units, 0.05).of, "c")) == told
+
+
+def test_uneven_arms_are_made_even_by_lot_in_every_block():
+    """Blocks of 5 and 2, 1 and 3, 2 and 2: as many of both as the fewer; of the five each is kept in two of five draws."""
+    units, rng, draws = units_of([(5, 2), (1, 3), (2, 2), (4, 0)]), np.random.default_rng(3), 60
+    kept = []
+    for _ in range(draws):
+        left, said = evened(units, ["b", "a"], rng)
+        kept.append(set(left.index))
+        assert list(left.index) == [u for u in units.index if u in kept[-1]]
+    assert said.startswith("p of 5 units of each arm, the others of 7 and 12 left out by lot")
+    for names in kept:
+        found = units.loc[sorted(names)].groupby(["block_day", "arm"]).size().to_dict()
+        others = {("d0", "c"): 2}
+        even = {("d0", "a"): 2, ("d0", "b"): 2, ("d1", "a"): 1, ("d1", "b"): 1}
+        assert found == others | even | {("d2", "a"): 2, ("d2", "b"): 2}
+    # Binomial(60, .4): 24 ± 4 SD.
+    assert all(9 <= sum(f"u0{i}" in names for names in kept) <= 39 for i in range(5))
+
+
+def test_p_of_uneven_arms_is_of_the_even_ones_and_the_gain_of_all():
+    rng = np.random.default_rng(12)
+    units = units_of([(8, 3)])
+    counts = no_change(rng, units, {"a": 1, "b": 1, "c": 1})
+    moved = counts.loc[GENES[:8], units.index[units["arm"] == "b"]]
+    counts.loc[GENES[:8], moved.columns] = moved * 40 + 200
+    again = study_of(counts, units, 0.2)
+    row = again.judged({RECEPTOR: 1}, np.random.default_rng(1)).iloc[0]
+    assert row["gain"] == pytest.approx(
+        gain(again.edges, RECEPTOR, 1, again.changed(units), again.settings)[0]
+    )
+    assert row["relabellings"] == 19 and row["p_floor"] == pytest.approx(1 / 20)
+    assert row["p"] == pytest.approx(1 / 20) and "p of 3 units of each arm" in row["reason"]

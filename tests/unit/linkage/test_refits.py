@@ -47,6 +47,13 @@ def test_p_counts_gains_as_large():
     assert table_of(drawn[:2]).at["R", "p"] == pytest.approx(1 / 3)
 
 
+def test_p_is_of_the_genes_of_the_units_that_were_relabelled():
+    drawn = [{}, {"a": -1.0}, {"a": -1.0, "b": -1.0}, {"b": -0.9}]
+    found = table_of(drawn, compared={"a": -1.0}).loc["R"]
+    assert found["p"] == pytest.approx(3 / 5) and found["gain"] == pytest.approx(1.2)
+    assert table_of(drawn, compared={}).at["R", "p"] == 1.0
+
+
 def test_a_receptor_without_gain_has_p_one_and_several_are_one_family():
     two = table_of([{}] * 39, inputs={"R": 1, "Q": 1})
     assert two.at["R", "p_adj"] == pytest.approx(2 / 40) and two.at["Q", "p"] == 1.0

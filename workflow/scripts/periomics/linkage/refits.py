@@ -31,9 +31,11 @@ from periomics.study.settings.linkage import SignallingNetwork
 Genes = Mapping[str, float]
 # Gains that differ by less are equal.
 ROUNDING = 1e-9
-# Arms that differ this many times in size have no p: with 8 and 3 units, the 3 with a threefold SD, p is at most .05 in .14 of
-# studies without a change, and in .29 where genes are chosen at q .5.
+# Arms that differ this many times in size are made even before their labels are dealt anew: with 8 and 3 units, the 3 with a
+# threefold SD, p is at most .05 in .14 of studies without a change, and in .29 where genes are chosen at q .5.
 MOST_UNEQUAL = 1.5
+# Units of each arm that are needed then.
+FEWEST_EVEN = 3
 # Relabellings of a network of more than MOST_EDGES edges for which a programme is solved; the others count as gains as large.
 MOST_SOLVED = 10
 # Level that a smallest possible p is held against.
@@ -168,6 +170,7 @@ def route_tests(
     topologies: Iterable[pd.DataFrame],
     floor: float,
     reason: str = "",
+    compared: Genes | None = None,
 ) -> pd.DataFrame:
     """p-value of every receptor's route, Holm over receptors.
 
@@ -183,6 +186,8 @@ def route_tests(
         Smallest p that the relabellings can give.
     reason
         Why there is no p; then `permuted` is empty.
+    compared
+        Changed genes of the units that were relabelled, where some were left out.
 
     Returns
     -------
@@ -192,7 +197,8 @@ def route_tests(
     graph, large = doubled(edges), len(edges) > MOST_EDGES
     found = {r: gain(graph, r, s, genes, settings) for r, s in inputs.items()}
     own_gains = {r: own for r, (own, _) in found.items()}
-    rivals = Rivals(inputs, settings, own_gains, MOST_SOLVED if large else None)
+    even = own_gains if compared is None else gains(graph, inputs, compared, settings)
+    rivals = Rivals(inputs, settings, even, MOST_SOLVED if large else None)
     drawn = [rivals.alike(graph, g) for g in permuted]
     others = Rivals(inputs, settings, own_gains)
     shapes = [others.alike(doubled(t), genes) for t in topologies] if genes else []
@@ -215,7 +221,7 @@ def route_tests(
                 "gain": own,
                 "genes": len(genes),
                 "genes_right": right,
-                "p": 1.0 if drawn and own <= ROUNDING else p,
+                "p": 1.0 if drawn and min(own, even[receptor]) <= ROUNDING else p,
                 "p_floor": floor if drawn else np.nan,
                 "relabellings": len(drawn),
                 "topology_share": float(np.mean(alike)) if alike and own > ROUNDING else np.nan,
@@ -275,10 +281,11 @@ class Refitting:
         of, settings, contrast = self.of, self.settings, self.contrast
         reason = two_arms(of, contrast)
         many: list[pd.DataFrame] = []
-        floor = 1.0
+        units, floor = of.units, 1.0
         if not reason:
             arms = list(of.weights[contrast])
-            many, floor = relabelled(of.units, arms, rng, settings.relabellings)
+            units, reason = evened(of.units, arms, rng)
+            many, floor = relabelled(units, arms, rng, settings.relabellings)
         return route_tests(
             self.edges,
             inputs,
@@ -288,6 +295,7 @@ class Refitting:
             topologies=[self._rewired(rng) for _ in range(self.networks_beside)],
             floor=floor,
             reason=reason,
+            compared=self.changed(units) if len(units) < len(of.units) else None,
         )
 
     def _rewired(self, rng: np.random.Generator) -> pd.DataFrame:
@@ -321,11 +329,60 @@ def two_arms(of: Designed, contrast: str) -> str:
         return reason or kind
     if sum(w != 0 for w in of.weights[contrast].values()) > 2:
         return "more than two arms: their labels may not be dealt anew where each has its effect"
-    sizes = of.units["arm"].value_counts().reindex(list(of.weights[contrast])).fillna(0)
-    if sizes.max() >= MOST_UNEQUAL * sizes.min():
+    arms = list(of.weights[contrast])
+    sizes, even = (_sizes(u, arms) for u in (of.units, _even(of.units, arms)))
+    if sizes.max() >= MOST_UNEQUAL * sizes.min() and even.min() < FEWEST_EVEN:
         found = " and ".join(f"{n:.0f}" for n in sizes)
-        return f"arms of {found}: labels dealt anew are no test where a small arm may vary more"
+        few = f"{even.min():.0f} of each are in blocks with the other, {FEWEST_EVEN} are needed"
+        return f"arms of {found}: labels may be dealt anew among even numbers only, and {few}"
     return ""
+
+
+def _sizes(units: pd.DataFrame, arms: Sequence[str]) -> pd.Series:
+    return units["arm"].value_counts().reindex(list(arms)).fillna(0)
+
+
+def _blocks(units: pd.DataFrame) -> pd.Series:
+    names = [c for c in units.columns if c.startswith("block_")]
+    return units[names].astype(str).agg("|".join, axis=1) if names else pd.Series("", units.index)
+
+
+def _even(units: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
+    """Units of two arms, the first of each block as many as the other arm has there; other arms as they are."""
+    own = units["arm"].isin(arms)
+    block = _blocks(units)
+    count = pd.crosstab(block[own], units.loc[own, "arm"]).reindex(columns=list(arms), fill_value=0)
+    least = block.map(count.min(axis=1)).fillna(0)
+    place = units.groupby([block, units["arm"]]).cumcount()
+    return units[(~own | (place < least)).to_numpy(bool)]
+
+
+def evened(
+    units: pd.DataFrame, arms: Sequence[str], rng: np.random.Generator
+) -> tuple[pd.DataFrame, str]:
+    """Units of two arms of about one size, those too many left out by lot within blocks, and what is said of it.
+
+    Labels dealt anew are no test where the smaller of two uneven arms varies more; with as many of both in each block they are one.
+
+    Parameters
+    ----------
+    units
+        A row per unit: arm and block_* columns.
+    arms
+        The two contrasted arms.
+    rng
+        Draws the lot.
+    """
+    sizes = _sizes(units, arms)
+    if sizes.max() < MOST_UNEQUAL * sizes.min():
+        return units, ""
+    order = rng.permutation(len(units))
+    kept = _even(units.iloc[order], arms).index
+    left = units[units.index.isin(kept)]
+    even = int(_sizes(left, arms).min())
+    found = " and ".join(f"{n:.0f}" for n in sizes)
+    said = f"p of {even} units of each arm, the others of {found} left out by lot within blocks"
+    return left, f"{said}: a small arm may vary more"
 
 
 def left_out(pools: Mapping[str, Pool]) -> pd.DataFrame:
@@ -363,8 +420,7 @@ def relabelled(
     """
     own = units["arm"].isin(arms).to_numpy()
     part = units[own]
-    names = [c for c in units.columns if c.startswith("block_")]
-    block = part[names].astype(str).agg("|".join, axis=1) if names else pd.Series("", part.index)
+    block = _blocks(part)
     first = (part["arm"] == arms[0]).to_numpy()
     masks, _ = labellings(first, block.to_numpy(str), rng, most, most)
     out = []
