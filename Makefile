@@ -57,7 +57,8 @@ lint: environment
 	$(BIN)/mypy
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 # What `make test` runs and the slow tests in one go, two workers more than cores: slow ones wait for clusters and containers.
-ci: lint
+ci: lint every-test
+every-test: environment
 	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder
 sheets: environment
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)

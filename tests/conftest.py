@@ -8,6 +8,9 @@ from pathlib import Path
 # a negative binomial fit where two workers share two cores.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(_name, "1")
+# A `make` that a test runs is no part of the `make` that runs the tests.
+for _name in ("MAKEFLAGS", "MFLAGS", "MAKELEVEL"):
+    os.environ.pop(_name, None)
 
 import pytest  # noqa: E402
 from hypothesis import HealthCheck, settings  # noqa: E402
@@ -35,6 +38,22 @@ def data() -> Path:
     if not folder.is_dir():
         pytest.skip(f"no real data: set PERIOMICS_DATA (looked in {folder})")
     return folder
+
+
+@pytest.fixture(scope="module")
+def without_spacing():
+    """Scans without Tb.Sp, whose spheres are three quarters of a scan's time: for files of tests
+    that look at something else."""
+    from periomics.microct import measure
+
+    whole = measure.local_sizes
+
+    def of_bone_only(of, outcome, kept):
+        return whole(of, outcome, kept) if outcome == "tbth" else (None, "not asked for here")
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(measure, "local_sizes", of_bone_only)
+        yield
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

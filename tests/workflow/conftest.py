@@ -6,7 +6,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT, bare, checkout, compile_kernels, copy_listed, once, snakemake
+from running import ROOT, bare, checkout, copy_listed, keep_kernels, once, snakemake
 
 NANO = "config/nano/config.yaml"
 
@@ -27,19 +27,12 @@ def environment_is_made() -> bool:
     return Path(os.path.realpath(ROOT / ".venv")).parent.parent.name == ".environments"
 
 
-@pytest.fixture(scope="session", autouse=True)
-def kernels(request, tmp_path_factory) -> None:
-    """Kernels compiled once instead of in every run at the same time; the front door's run alone
-    starts without."""
-    if any(item.get_closest_marker("slow") for item in request.session.items):
-        once(tmp_path_factory, "kernels", compile_kernels)
-
-
 @pytest.fixture(scope="session")
 def front_door(tmp_path_factory) -> Path:
     """Folder with a clean clone `periomics` in which `make run` ran the nano study, and its `screen.txt`.
 
-    Nothing is compiled there beforehand: it is the test of empty caches too.
+    Nothing is compiled there beforehand: it is the test of empty caches too. What it compiles serves
+    the runs that come after.
     """
     if not environment_is_made():
         pytest.skip("the environment was not made by `make`")
@@ -50,6 +43,7 @@ def front_door(tmp_path_factory) -> Path:
         screen = done.stdout + done.stderr
         assert done.returncode == 0, f"make run ended with {done.returncode}\n{screen[-6000:]}"
         (folder / "screen.txt").write_text(screen, encoding="utf-8")
+        keep_kernels(clone)
         checkout(folder / "nano")
         for made in ("results-nano", ".snakemake"):
             shutil.copytree(
@@ -64,11 +58,13 @@ def front_door(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def nano(request, tmp_path_factory) -> Path:
-    """A checkout with the results of the nano study on two cores; tests that change anything do so in a copy."""
+    """A checkout with the results of the nano study on two cores; tests that change anything do so
+    in a copy. Files of tests that run scans ask for it first, for its compiled kernels."""
     if environment_is_made():
         return request.getfixturevalue("front_door") / "nano"
 
     def make(folder: Path) -> None:
         snakemake(checkout(folder), "--cores", "2", "--configfile", NANO)
+        keep_kernels(folder)
 
     return once(tmp_path_factory, "nano", make)

@@ -47,19 +47,22 @@ def checkout(folder: Path) -> Path:
     return folder
 
 
-def compile_kernels(folder: Path) -> None:
-    """Have numba compile what a scan needs, once, and keep it beside the checkout's sources, from
-    where `checkout` copies it."""
-    wanted = "results-nano/microct/R01-ct/measurements.tsv"
-    snakemake(
-        checkout(folder), "--cores", "1", "--configfile", "config/nano/config.yaml", "--", wanted
-    )
-    for kernel in (folder / "workflow").rglob("*.nb[ic]"):
-        place = ROOT / kernel.relative_to(folder)
+def keep_kernels(folder: Path) -> None:
+    """Put what numba compiled in a run in `folder` beside the checkout's sources, from where
+    `checkout` copies it, so that no other run of the tests compiles it again."""
+    library = Path("workflow/scripts/periomics")
+    made = {k: k.relative_to(folder) for k in (folder / library).rglob("*.nb[ic]")}
+    # A run by itself keeps them in folders named after the sources' folder and a digest of its path.
+    for kernel in (folder / ".snakemake/numba").rglob("*.nb[ic]"):
+        area = kernel.parent.name.rpartition("_")[0]
+        made[kernel] = library / area / "__pycache__" / kernel.name
+    for kernel, name in made.items():
+        place = ROOT / name
         place.parent.mkdir(exist_ok=True)
         if not place.exists():
-            shutil.copy2(kernel, place.with_suffix(f"{place.suffix}.tmp.{os.getpid()}"))
-            place.with_suffix(f"{place.suffix}.tmp.{os.getpid()}").replace(place)
+            half = place.with_suffix(f"{place.suffix}.tmp.{os.getpid()}")
+            shutil.copy2(kernel, half)
+            half.replace(place)
 
 
 def copy_listed(folder: Path) -> Path:

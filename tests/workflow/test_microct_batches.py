@@ -12,7 +12,7 @@ from periomics.microct.formats.writers import write_volume
 from periomics.simulate.microct import ScanModel, build, image, truth
 from periomics.study.settings.microct import Microct
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batches")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("batches"), pytest.mark.usefixtures("nano")]
 MICROCT = {
     "threshold_rule": "otsu",
     "air_below": 31,

@@ -21,7 +21,7 @@ from running import (
     tables,
 )
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("nano")]
 NANO = ("--configfile", "config/nano/config.yaml")
 EDIT = "\nEDITED = True\n"
 

@@ -12,7 +12,12 @@ from periomics.core.results import read_result
 from periomics.genes.ranking import rank_sets, ranked
 from periomics.genes.signatures import read_gmt
 
-pytestmark = [pytest.mark.slow, pytest.mark.data, pytest.mark.xdist_group("real")]
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.data,
+    pytest.mark.xdist_group("real"),
+    pytest.mark.usefixtures("nano"),
+]
 REAL = ("--configfile", "config/real/config.yaml")
 TESTED = ("B_cells", "CD14+_Monocytes", "CD4_T_cells", "FCGR3A+_Monocytes")
 INTERFERON = {"HALLMARK_INTERFERON_ALPHA_RESPONSE", "HALLMARK_INTERFERON_GAMMA_RESPONSE"}

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from running import ROOT, badly_declared, checkout, environment, snakemake, tables
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("slurm"), pytest.mark.usefixtures("nano")]
 NANO = ("--configfile", "config/nano/config.yaml")
 PROFILE = (
     *("--workflow-profile", "profiles/slurm", "--slurm-init-seconds-before-status-checks", "3"),

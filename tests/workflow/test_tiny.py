@@ -17,7 +17,7 @@ from running import (
 
 from periomics.core.results import read_result
 
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny")]
+pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("tiny"), pytest.mark.usefixtures("nano")]
 TINY = ("--configfile", "config/tiny/config.yaml")
 
 

@@ -10,6 +10,7 @@ from periomics.microct.measure import measure
 from periomics.microct.periimplant import implant_axis
 from periomics.study.settings.microct import Microct
 
+pytestmark = pytest.mark.usefixtures("without_spacing")
 SECTION = {
     "bone_threshold": 17000,
     "implant_threshold": 39000,

@@ -9,6 +9,7 @@ from periomics.microct.formats.lazy import in_memory
 from periomics.microct.measure import measure
 from periomics.study.settings.microct import Microct
 
+pytestmark = pytest.mark.usefixtures("without_spacing")
 SECTION = {
     "bone_threshold": 17000,
     "implant_threshold": 39000,

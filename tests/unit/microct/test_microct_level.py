@@ -10,6 +10,7 @@ from periomics.simulate.crest import crest_surface, true_levels
 from periomics.simulate.microct import ScanModel, build, image, truth
 from periomics.study.settings.microct import Microct
 
+pytestmark = pytest.mark.usefixtures("without_spacing")
 SETTINGS = Microct.of(
     {
         "bone_threshold": 17000,

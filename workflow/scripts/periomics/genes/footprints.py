@@ -6,6 +6,7 @@ pathway's weights in the regression of a library's expression on the weights of 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -47,7 +48,7 @@ def read_footprints(
     InputError
         If the table cannot be read, lacks a column, or holds a weight that is no number.
     """
-    df = numbers_of(plain_table(path, COLUMNS, "footprints"), NUMBERS, path)
+    df = numbers_of(plain_table(path, COLUMNS, "footprints", NUMBERS), NUMBERS, path)
     if orthologs is not None:
         df["gene"] = df["gene"].map(orthologs)
         df = df.dropna(subset=["gene"])
@@ -57,8 +58,12 @@ def read_footprints(
     )
 
 
-def plain_table(path: str, columns: Sequence[str], what: str) -> pd.DataFrame:
+def plain_table(
+    path: str, columns: Sequence[str], what: str, numbers: Sequence[str] = ()
+) -> pd.DataFrame:
     """A tab-separated third-party table as text, gz or plain.
+
+    Columns of `numbers` come as numbers where all of their values are, as text where one is not.
 
     Raises
     ------
@@ -66,7 +71,7 @@ def plain_table(path: str, columns: Sequence[str], what: str) -> pd.DataFrame:
         If it cannot be read or lacks one of the columns.
     """
     try:
-        df = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False)
+        df = _read(path, numbers)
     except (OSError, EOFError, ValueError) as error:
         text = str(error).splitlines()[0] if str(error) else type(error).__name__
         raise InputError(f"cannot be read as a table: {text}", file=path) from error
@@ -74,7 +79,28 @@ def plain_table(path: str, columns: Sequence[str], what: str) -> pd.DataFrame:
         raise InputError(
             f"is no table of {what}: lacks columns {missing}", file=path, allowed=", ".join(columns)
         )
-    return df.apply(lambda column: column.str.strip())
+    return df.apply(lambda column: column if column.name in numbers else _stripped(column))
+
+
+def _read(path: str, numbers: Sequence[str]) -> pd.DataFrame:
+    types = dict.fromkeys(numbers, "float64")
+    try:
+        return pd.read_csv(
+            path,
+            sep="\t",
+            dtype=defaultdict(lambda: "str", types),
+            keep_default_na=False,
+            float_precision="round_trip",
+        )
+    except ValueError:
+        if not numbers:
+            raise
+        return _read(path, ())
+
+
+def _stripped(column: pd.Series) -> pd.Series:
+    """Text without the blanks around it; a long column has few different values."""
+    return column.map({value: value.strip() for value in column.unique()})
 
 
 def numbers_of(df: pd.DataFrame, columns: Sequence[str], path: str) -> pd.DataFrame:

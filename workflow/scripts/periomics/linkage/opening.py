@@ -43,9 +43,10 @@ def check_links(study: Study, dictionary: pd.DataFrame, tables: Mapping[str, str
     if settings is None:
         return []
     sets = SetTables.read(tables["signatures"], tables["responses"])
+    known = known_scores(study, tables)
     return [
-        *_scores(study, settings.pairs, known_scores(study, tables)),
-        *_seen(settings, known_scores(study, tables)),
+        *_scores(study, settings.pairs, known),
+        *_seen(settings, known),
         *_outcomes(study, settings, dictionary),
         *_tests(study, settings),
         *_senders(study, settings),
