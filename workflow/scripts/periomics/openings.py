@@ -24,7 +24,7 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     from periomics.histology.opening import look_at_drawing, look_at_regions, look_at_section
     from periomics.histology.stated import check_stains
     from periomics.linkage.opening import check_links
-    from periomics.microct.opening import look_at_labels, look_at_scan
+    from periomics.microct.opening import check_shoulder, look_at_labels, look_at_scan
     from periomics.outcomes.opening import look_at_import
     from periomics.singlecell.opening import check_markers, look_at_cells
 
@@ -40,4 +40,5 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     scores = partial(check_scores, tables=tables)
     stains = partial(check_stains, dictionary=dictionary)
     links = partial(check_links, dictionary=dictionary, tables=tables)
-    return Areas(openers, (check_analyses, scores, check_together, check_markers, stains, links))
+    designs = (check_analyses, scores, check_together, check_markers, check_shoulder, stains, links)
+    return Areas(openers, designs)

@@ -15,6 +15,8 @@ from periomics.microct.formats.whole import refuse_cut
 from periomics.microct.told import at_right_angles, told_of
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.microct import Microct
+from periomics.study.settings.section import read_section, section_of
+from periomics.study.study import Study
 
 SAME_VOXEL = 0.01  # share by which voxels of two scans may differ
 probed = lru_cache(maxsize=4096)(probe)  # a label map asks for the header of its scan again
@@ -49,6 +51,21 @@ def look_at_labels(named: Named) -> Look:
             found, allowed = (" x ".join(map(str, h.shape)) for h in (header, scan))
             problems += named.problem(message, found, allowed, rows=[row])
     return Look(problems)
+
+
+def check_shoulder(study: Study) -> list[Problem]:
+    """A note where no length of the implant is declared: no scan tells an implant from metal of its
+    width that stands on it."""
+    settings = read_section(Microct, section_of(study.config, "microct"), "config", "microct")[0]
+    told = settings is None or settings.implant == "none" or settings.implant_length_um is not None
+    if told or study.sheets["scans"].empty:
+        return []
+    message = (
+        "is not declared: a cover screw exactly as wide as the implant would pass for its upper end "
+        "(wider and narrower metal is told)"
+    )
+    where = "microct/implant_length_um"
+    return [Problem("config", 0, where, message, allowed="µm from apex to shoulder", level="note")]
 
 
 def _not_cubes(named: Named, header: Header) -> SpecimenError | None:
