@@ -6,6 +6,7 @@ rule build_atlas:
         files=all_files("libraries", "path", assay="singlecell"),
         markers=resource("cell_types.tsv"),
         own=configured("cell_types"),
+        reference=configured("cell_reference"),
     output:
         atlas="<results>/singlecell/atlas.h5ad",
         cells="<results>/singlecell/cells.tsv",

@@ -5,8 +5,10 @@ import os
 import socket
 from pathlib import Path
 
+import anndata
 import h5py
 import numpy as np
+import pandas as pd
 import raw_files as raw
 import tifffile
 
@@ -83,6 +85,23 @@ def own_markers(content):
         path = s.folder / "raw/markers.tsv"
         path.write_text(content, encoding="utf-8")
         s.config.setdefault("resources", {}).update(cell_types=str(path))
+
+    return change
+
+
+def cell_reference(types, species="rat", **atlas):
+    """Labelled cells to learn from, so many of each type, named by the configuration."""
+
+    def change(s):
+        path = s.folder / "raw/reference.h5ad"
+        names = {"rat": "ENSRNOG{:011d}", "mouse": "ENSMUSG{:011d}"}[species]
+        labels = [t for t, n in types.items() for _ in range(n)]
+        counts = np.random.default_rng(1).poisson(3.0, (len(labels), 60)).astype(np.float32)
+        obs = pd.DataFrame({"type": labels}, index=[f"c{i}" for i in range(len(labels))])
+        var = pd.DataFrame(index=[names.format(i) for i in range(60)])
+        anndata.AnnData(counts, obs=obs, var=var).write_h5ad(path)
+        s.config.setdefault("resources", {}).update(cell_reference=str(path))
+        s.config.setdefault("singlecell", {}).setdefault("atlas", {}).update(atlas)
 
     return change
 

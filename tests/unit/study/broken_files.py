@@ -9,6 +9,7 @@ from breaking import (
     GREY,
     both,
     cell,
+    cell_reference,
     config,
     drop_barcode,
     edit,
@@ -204,6 +205,20 @@ BROKEN = {
         own_markers("cell_type\tparent\tgene_rat\nfat\t\tA\nfat one\tfatt\tB\n"),
         "row 3, column resources/cell_types: parent: the parent is no cell type of the table - did you mean "
         "'fat'",
+    ),
+    "a reference without its column of labels": (
+        cell_reference({"a": 30, "b": 30}, reference_column="typ"),
+        "reference.h5ad, column resources/cell_reference: reference_column: cells of the reference have no such "
+        "column - did you mean 'type'? (found 'typ'); allowed: type",
+    ),
+    "a reference of one type": (
+        cell_reference({"a": 30, "b": 3}, reference_column="type"),
+        "reference.h5ad, column resources/cell_reference: type: 1 types of the reference have 20 cells or more "
+        "(found 'a (30), b (3)'); allowed: two types or more",
+    ),
+    "a reference of another species": (
+        cell_reference({"a": 30, "b": 30}, "mouse", reference_column="type"),
+        "reference.h5ad, column resources/cell_reference: species: genes are not of rat",
     ),
     "cells of another species": (
         mouse_genes,

@@ -26,7 +26,7 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     from periomics.linkage.opening import check_links
     from periomics.microct.opening import check_shoulder, look_at_labels, look_at_scan
     from periomics.outcomes.opening import look_at_import
-    from periomics.singlecell.opening import check_markers, look_at_cells
+    from periomics.singlecell.opening import check_markers, check_reference, look_at_cells
 
     openers = {"scan": look_at_scan, "labels": look_at_labels, "section": look_at_section}
     openers |= {"regions": look_at_regions, "drawing": look_at_drawing, "import": look_at_import}
@@ -40,5 +40,6 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     scores = partial(check_scores, tables=tables)
     stains = partial(check_stains, dictionary=dictionary)
     links = partial(check_links, dictionary=dictionary, tables=tables)
-    designs = (check_analyses, scores, check_together, check_markers, check_shoulder, stains, links)
+    cells = (check_markers, check_reference)
+    designs = (check_analyses, scores, check_together, *cells, check_shoulder, stains, links)
     return Areas(openers, designs)

@@ -1,8 +1,8 @@
 """Reads the cells of all libraries, keeps the good ones, clusters and names them.
 
 Inputs
-    h5ad or 10x files of the libraries sheet; a table of markers (the team's, or `resources:
-    cell_types`). No arms.
+    h5ad or 10x files of the libraries sheet; a table of markers (the team's or `resources:
+    cell_types`) and labelled cells (`resources: cell_reference`). No arms.
 Outputs
     atlas.h5ad (raw counts in layers["counts"]), cells.tsv, qc.tsv, clusters.tsv, markers.tsv
     (cluster × type), atlas.tsv (stability and mixing of libraries), and three pictures.
@@ -13,6 +13,7 @@ from periomics.core.files import atomic
 from periomics.core.logs import start_log
 from periomics.core.results import write_result
 from periomics.singlecell.atlas import CELL_COLUMNS, atlas_facts, cell_table, embed, label
+from periomics.singlecell.learned import learn
 from periomics.singlecell.markers import read_markers, share_seen
 from periomics.singlecell.pictures import dot_figure, map_figure, quality_figure
 from periomics.singlecell.quality import add_ambient, fluids, good_cells, judge_cells
@@ -33,7 +34,10 @@ def main(snakemake):
     empty = fluids(cells)
     cells = good_cells(cells)
     found = embed(cells, settings, seed)
-    clusters, scores, found_on = label(cells, found, markers, settings)
+    given, symbols = snakemake.input.get("reference"), list(cells.var["symbol"].astype(str))
+    learned = learn(given, markers, settings, species, symbols) if given else None
+    clusters, scores, found_on = label(cells, found, markers, settings, learned)
+    markers = learned.markers if learned else markers
     quality = add_ambient(quality, cells, markers, empty)
     for row in quality.itertuples():
         log.info("%s: %d of %d cells kept %s", row.specimen_id, row.kept, row.cells, row.note)
@@ -48,9 +52,8 @@ def main(snakemake):
     cells.uns["species"] = species
     with atomic(out.atlas) as part:
         cells.write_h5ad(part, compression="gzip", compression_opts=1)
-    labels = table["label"].value_counts().to_dict()
-    log.info("%d cells, %d clusters, labels %s", len(table), len(clusters), labels)
-    log.info("share of markers whose source was read: %.2f", seen)
+    log.info("%d cells, labels %s", len(table), table["label"].value_counts().to_dict())
+    log.info("share of the table's markers whose source was read: %.2f", seen)
 
 
 if "snakemake" in globals():

@@ -12,7 +12,9 @@ from numpy.typing import NDArray
 from periomics.core.errors import InputError
 from periomics.singlecell.clusters import Clusters, layout, stable_clusters
 from periomics.singlecell.integration import integrate, kept_neighbours, mixing
-from periomics.singlecell.labels import Evidence, call, evidence, type_scores
+from periomics.singlecell.labelled import NO_LABEL
+from periomics.singlecell.labels import UNKNOWN, Evidence, call, evidence, type_scores
+from periomics.singlecell.learned import Learned, contradicted
 from periomics.singlecell.neighbours import FEWEST, nearest, shared_graph
 from periomics.singlecell.variable import log_normalised, scaled, variable_genes
 from periomics.study.settings.singlecell import Atlas
@@ -20,8 +22,6 @@ from periomics.study.settings.singlecell import Atlas
 if TYPE_CHECKING:
     from anndata import AnnData
 
-NO_LABEL = ("", "nan", "NaN", "NA", "None", "<NA>")
-"""Words in a column of labels that are no label."""
 CLUSTER_COLUMNS = (
     "cluster",
     "cells",
@@ -124,7 +124,11 @@ def _components(cells: AnnData, libraries: NDArray, settings: Atlas) -> NDArray[
 
 
 def label(
-    cells: AnnData, found: Embedded, markers: pd.DataFrame, settings: Atlas
+    cells: AnnData,
+    found: Embedded,
+    markers: pd.DataFrame,
+    settings: Atlas,
+    learned: Learned | None = None,
 ) -> tuple[pd.DataFrame, pd.DataFrame, Evidence]:
     """Add `label`, `confidence` and `cluster_label`: the given label where there is one, else by
     markers.
@@ -139,6 +143,8 @@ def label(
         Of `read_markers`.
     settings
         Atlas.
+    learned
+        What a reference tells: its types take the place of the table's, which is asked as well.
 
     Returns
     -------
@@ -151,11 +157,20 @@ def label(
     """
     members = cells.obs["cluster"].astype(str).to_numpy()
     symbols = list(cells.var["symbol"].astype(str))
-    seen = evidence(cells.X, symbols, members, found.neighbours, markers)
-    scores = type_scores(seen, markers, members)
-    of_cells = call(scores, markers, settings)
+    used = learned.markers if learned else markers
+    seen = evidence(cells.X, symbols, members, found.neighbours, used)
+    scores = type_scores(seen, used, members)
+    of_cells = call(scores, used, settings)
     of_types = scores.groupby(members).mean()
-    of_clusters = call(of_types, markers, settings)
+    of_clusters = call(of_types, used, settings)
+    if learned:
+        on = evidence(cells.X, symbols, members, found.neighbours, learned.table)
+        asked = type_scores(on, learned.table, members)
+        for own, other in ((of_cells, asked), (of_clusters, asked.groupby(members).mean())):
+            told = call(other, learned.table, settings)
+            wrong = contradicted(learned, own["label"], told["label"])
+            own.loc[wrong, "label"] = UNKNOWN
+            own.loc[wrong, "confidence"] = told.loc[wrong, "confidence"]
     cells.obs["label"] = of_cells["label"].to_numpy()
     cells.obs["confidence"] = of_cells["confidence"].to_numpy()
     cells.obs["cluster_label"] = of_clusters["label"].loc[members].to_numpy()

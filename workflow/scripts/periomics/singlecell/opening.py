@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -23,6 +23,7 @@ from periomics.singlecell.annotated import (
     text,
 )
 from periomics.singlecell.formats import no_cells_file, refuse_scaled, whole
+from periomics.singlecell.labelled import refuse_column, types_in
 from periomics.singlecell.markers import read_markers
 from periomics.singlecell.readers import CELLS_TWICE, check_species
 from periomics.singlecell.tenx import (
@@ -38,7 +39,7 @@ from periomics.singlecell.tenx import (
     words,
 )
 from periomics.study.check.opened import Look, Named
-from periomics.study.settings.section import section_of
+from periomics.study.settings.section import read_section, section_of
 from periomics.study.settings.singlecell import Atlas
 from periomics.study.study import Study
 
@@ -69,7 +70,37 @@ def look_at_cells(named: Named) -> Look:
 
 def check_markers(study: Study) -> list[Problem]:
     """A table of markers of one's own (`resources: cell_types`) that the atlas could not use."""
-    given = section_of(study.config, "resources").get("cell_types")
+
+    def look(path: Path, species: str) -> None:
+        if not len(read_markers(path, species)):
+            raise InputError("names no gene of this species", file=path, value=species)
+
+    return _of_resource(study, "cell_types", look)
+
+
+def check_reference(study: Study) -> list[Problem]:
+    """Labelled cells (`resources: cell_reference`) that the atlas could not learn from."""
+    import h5py
+
+    given = section_of(section_of(study.config, "singlecell"), "atlas")
+    settings = read_section(Atlas, given, "config")[0] or Atlas()
+
+    def look(path: Path, species: str) -> None:
+        if path.is_file() and not h5py.is_hdf5(path):
+            raise InputError("is no h5ad", file=path, allowed="labelled cells in an h5ad")
+        with h5py.File(path, "r") as file:
+            names = _annotated(file, place_of_counts(file))
+            column = settings.reference_column
+            refuse_column(column, [c for c in file["obs"] if not c.startswith("_")], path)
+            types_in(pd.Series(text(file["obs"][column])).str.strip(), column, path)
+        check_species(*names, {"species": species}, settings, path)
+
+    return _of_resource(study, "cell_reference", look)
+
+
+def _of_resource(study: Study, key: str, look: Callable[[Path, str], None]) -> list[Problem]:
+    """What `look` refuses of a file that `resources` names, for the species of the cells."""
+    given = section_of(study.config, "resources").get(key)
     rows = study.rows("libraries")
     cells = rows[rows["assay"] == "singlecell"] if "assay" in rows else rows[:0]
     if not given or not len(cells):
@@ -78,13 +109,12 @@ def check_markers(study: Study) -> list[Problem]:
     wanted = section_of(section_of(study.config, "singlecell"), "atlas").get("species")
     for species in sorted({str(s) for s in cells.get("species", []) if s and wanted in (None, s)}):
         try:
-            if not len(read_markers(path, species)):
-                raise InputError("names no gene of this species", file=path, value=species)
+            look(path, species)
         except OSError:
             return []  # told where paths of the configuration are looked at
-        except (InputError, ValueError) as error:
+        except (InputError, ValueError, KeyError) as error:
             told = error if isinstance(error, InputError) else InputError(str(error), file=path)
-            column = f"resources/cell_types: {told.column or ''}".rstrip(": ")
+            column = f"resources/{key}: {told.column or ''}".rstrip(": ")
             value = "" if told.value is None else str(told.value)
             return [Problem(str(path), told.row or 0, column, told.message, value, told.allowed)]
     return []

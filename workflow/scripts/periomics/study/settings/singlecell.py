@@ -18,6 +18,9 @@ class Atlas(Section):
     label_column: str | None = Field(
         None, description="column with labels of one's own, which take the place of marker labels"
     )
+    reference_column: str = Field(
+        "cell_type", description="column of the reference (`resources: cell_reference`) with labels"
+    )
     species: Species | None = Field(
         None, description="whose cells make the atlas, where the sheet holds libraries of several"
     )
