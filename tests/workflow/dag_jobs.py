@@ -1,7 +1,12 @@
-"""Prints the planned jobs of a study as JSON: rule, wildcards, inputs, params, script. Run in a folder with the workflow."""
+"""Prints the planned jobs of studies as JSON, one line each: its configuration, then of each job rule, wildcards, inputs, params, script.
+
+Run in a folder with the workflow. Each study is planned by a process that begins with Snakemake imported.
+"""
 
 import json
+import os
 import sys
+import traceback
 from pathlib import Path
 
 from snakemake.api import SnakemakeApi
@@ -14,7 +19,7 @@ from snakemake.settings.types import (
 )
 
 
-def main(config: str, snakefile: str = "Snakefile") -> None:
+def plan(config: str, snakefile: str = "Snakefile") -> None:
     with SnakemakeApi(OutputSettings(quiet={Quietness.ALL})) as api:
         work = api.workflow(
             resource_settings=ResourceSettings(cores=1),
@@ -45,7 +50,21 @@ def main(config: str, snakefile: str = "Snakefile") -> None:
             }
             for job in workflow.dag.jobs
         ]
-    print("JOBS" + json.dumps(jobs, default=str))
+    print("JOBS" + json.dumps([str(Path(config).resolve()), jobs], default=str), flush=True)
+
+
+def main(*configs: str) -> None:
+    for config in configs:
+        child = os.fork()
+        if not child:
+            try:
+                plan(config)
+            except BaseException:  # the child ends here whatever happens
+                traceback.print_exc()
+            finally:
+                sys.stderr.flush()
+                os._exit(0)
+        os.waitpid(child, 0)
 
 
 if __name__ == "__main__":

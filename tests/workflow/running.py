@@ -186,7 +186,7 @@ def badly_declared(folder: Path, config: str) -> list[str]:
         check=True,
     )
     out, seen = [], 0
-    for job in json.loads(done.stdout.partition("JOBS")[2]):
+    for job in json.loads(done.stdout.partition("JOBS")[2])[1]:
         file = folder / job["benchmark_file"]
         if not job["benchmark_file"] or not file.is_file():
             continue

@@ -29,13 +29,17 @@ def study_of(config: Path) -> Study:
 @cache
 def jobs_of(config: Path) -> list[dict]:
     """Planned jobs of a study from scratch (results of the checkout do not matter: everything is forced)."""
-    command = [
-        sys.executable,
-        str(ROOT / "tests/workflow/dag_jobs.py"),
-        str(config.relative_to(ROOT)),
-    ]
+    found, said = planned()
+    assert config in found, said
+    return [j for j in found[config] if j["rule"] not in TARGETS]
+
+
+@cache
+def planned() -> tuple[dict[Path, list[dict]], str]:
+    """Jobs of every study that can be planned, and what was said."""
+    command = [sys.executable, str(ROOT / "tests/workflow/dag_jobs.py")]
     done = subprocess.run(
-        command,
+        command + [str(p.relative_to(ROOT)) for p in STUDIES],
         cwd=ROOT,
         env=environment(),
         capture_output=True,
@@ -43,9 +47,9 @@ def jobs_of(config: Path) -> list[dict]:
         encoding="utf-8",
         check=False,
     )
-    line = next((x for x in done.stdout.splitlines() if x.startswith("JOBS")), None)
-    assert line, done.stdout + done.stderr
-    return [j for j in json.loads(line[4:]) if j["rule"] not in TARGETS]
+    lines = [x.removeprefix("JOBS") for x in done.stdout.splitlines() if x.startswith("JOBS")]
+    plans = (json.loads(line) for line in lines)
+    return {Path(name): jobs for name, jobs in plans}, done.stdout + done.stderr
 
 
 def leaves(value: object) -> list[str]:
