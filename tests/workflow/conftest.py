@@ -6,7 +6,8 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from running import ROOT, bare, checkout, copy_listed, keep_kernels, once, snakemake
+from running import ROOT, bare, checkout, copy_listed, keep_kernels, snakemake
+from shared import once
 
 NANO = "config/nano/config.yaml"
 

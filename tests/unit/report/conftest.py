@@ -1,9 +1,11 @@
 """The toy study and its report, made once for all tests of the report."""
 
+import pickle
 from types import SimpleNamespace
 
 import pytest
 from report_study import HOSTILE, claims, make_study
+from shared import once
 
 from periomics.report.page import write_report
 from periomics.report.sources import sources
@@ -29,12 +31,17 @@ def build(inputs, results):
 @pytest.fixture(scope="session")
 def toy(tmp_path_factory):
     """Report of the toy study; a claim, the title and a reason carry markup and quotes."""
-    folder = tmp_path_factory.mktemp("toy")
-    declared = claims()
-    declared["claims"][0]["text"] = HOSTILE
-    declared["contrasts"]["C4"]["confounded_with"] = HOSTILE
-    inputs = make_study(folder, declared=declared, title=HOSTILE, reason=HOSTILE)
-    return SimpleNamespace(inputs=inputs, folder=folder, **vars(build(inputs, folder / "results")))
+
+    def make(folder):
+        declared = claims()
+        declared["claims"][0]["text"] = HOSTILE
+        declared["contrasts"]["C4"]["confounded_with"] = HOSTILE
+        inputs = make_study(folder, declared=declared, title=HOSTILE, reason=HOSTILE)
+        written = build(inputs, folder / "results")
+        whole = SimpleNamespace(inputs=inputs, folder=folder, **vars(written))
+        (folder / "toy.pickle").write_bytes(pickle.dumps(whole))
+
+    return pickle.loads((once(tmp_path_factory, "toy-report", make) / "toy.pickle").read_bytes())
 
 
 @pytest.fixture

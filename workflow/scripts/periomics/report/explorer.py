@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from functools import cache
 
 import pandas as pd
 from markupsafe import Markup
@@ -57,7 +58,6 @@ def explorer(
     if rows.empty:
         return None
     import altair as alt
-    import vl_convert
 
     first = next(iter(rows["what"]))
     choice = alt.param(
@@ -89,5 +89,12 @@ def explorer(
     spec = chart.to_dict()
     # Safe as markup: in a script element only "<" can end it; as \\u003c it stays the same text in JSON.
     text = json.dumps(spec, sort_keys=True).replace("<", "\\u003c")
-    bundle = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks the default
-    return Markup(text), Markup(bundle)  # noqa: S704
+    return Markup(text), Markup(_library())  # noqa: S704
+
+
+@cache
+def _library() -> str:
+    """Vega and what it draws with, as one script."""
+    import vl_convert
+
+    return vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks the default
