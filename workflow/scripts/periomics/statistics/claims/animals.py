@@ -242,7 +242,7 @@ OF_A_CUT = (
 
 
 def cuts(
-    rows: pd.DataFrame,
+    rows: pd.DataFrame | Mapping[str, np.ndarray],
     contrast: Contrast,
     also: Iterable[str] = (),
     adjustment: Adjustment = UNADJUSTED,
@@ -252,7 +252,7 @@ def cuts(
     Parameters
     ----------
     rows
-        Rows of `prepare` of one outcome and variant.
+        Rows of `prepare` of one outcome and variant, or their columns, for many contrasts of them.
     contrast
         Names the arms, and the unit of analysis where only some units take part.
     also
@@ -267,12 +267,12 @@ def cuts(
         has at least two units at each of several times; otherwise they are pooled and the note says so.
     """
     names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
-    of = rows["unit_of_analysis"].to_numpy(object)
+    of = np.asarray(rows["unit_of_analysis"], object)
     places = np.arange(len(of))
     if contrast.unit:
         places = np.flatnonzero((of == contrast.unit) | (of == "technical"))
-    condition = rows["condition"].to_numpy(object)[places]
-    dose = rows["dose"].to_numpy(float)[places]
+    condition = np.asarray(rows["condition"], object)[places]
+    dose = np.asarray(rows["dose"], float)[places]
     label = np.full(len(places), "", object)
     for name in names:
         label[_matches(condition, dose, name) & (label == "")] = name
@@ -280,7 +280,7 @@ def cuts(
     if not need <= set(label):  # before anything is made: most outcomes have few of the arms
         return []
     taken = places[label != ""]
-    own = {c: rows[c].to_numpy()[taken] for c in OF_A_CUT if c in rows}
+    own = {c: np.asarray(rows[c])[taken] for c in OF_A_CUT if c in rows}
     own |= {"_arm": label[label != ""]} | _baseline(own, adjustment)
 
     def cut(where: np.ndarray, time: float, note: str = "") -> Cut:

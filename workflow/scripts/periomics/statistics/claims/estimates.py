@@ -114,8 +114,9 @@ def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     plan, declared = analysis.plan, _declared(analysis.plan)
     animals = with_all(analysis)
     for (outcome, variant), part in animals.groupby(["outcome", "variant"], sort=True):
+        columns = {str(c): part[c].to_numpy() for c in part.columns}
         for contrast in plan.contrasts.values():
-            cut_list = a.cuts(part, contrast, plan.role_arms, plan.adjustment)
+            cut_list = a.cuts(columns, contrast, plan.role_arms, plan.adjustment)
             for i, cut in enumerate(cut_list):
                 last = i == len(cut_list) - 1
                 key = (contrast.id, str(outcome), str(variant))
@@ -205,12 +206,12 @@ def _rows(
             ratio_of_means(form, level) if not refused else (np.exp(form.estimate), np.nan, np.nan)
         )
         row |= dict(zip(("ratio", "ratio_lower", "ratio_upper"), map(float, ends), strict=True))
-    rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
     if known["kind"] in exact.KINDS:
         note = _text(first["scale_note"], cut.note)
         return [row | _exact(cut, contrast, level, known["kind"], first["outcome"], note=note)]
     if not refused and not first["variant"] and kind not in ("time course", "score"):
         toward = known["benefit"] == "toward_control"
+        rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
         found, said = checks(
             plan,
             contrast,

@@ -193,15 +193,17 @@ def without_events(
     used = np.where((arm >= 0) & ~np.isnan(values), values, np.nan)
     out = []
     for limit, top in zip(limits, (np.fmax, np.fmin), strict=True):
-        reach = np.abs(top.reduce(used, axis=-1, initial=np.nan) - limit)
         bound = np.zeros((*values.shape[:-1], n_arms))
+        out.append(bound)
+        if not (used == limit).any():  # as nearly everywhere: no arm can lie at it
+            continue
+        reach = np.abs(top.reduce(used, axis=-1, initial=np.nan) - limit)
         for g in range(n_arms):
             own = used[..., arm == g]
             n = (~np.isnan(own)).sum(axis=-1)
             none = (n > 0) & ((own == limit) | np.isnan(own)).all(axis=-1)
             share = 1 - NO_EVENT ** (1 / np.maximum(n, 1))
-            bound[..., g] = np.where(none, share * reach, 0.0)
-        out.append(np.nan_to_num(bound))
+            bound[..., g] = np.nan_to_num(np.where(none, share * reach, 0.0))
     return out[0], out[1]
 
 
