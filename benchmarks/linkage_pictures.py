@@ -12,7 +12,7 @@ from pathlib import Path
 
 import report_pictures
 
-HEIGHT, COLOURS = 3000, 64
+HEIGHT, COLOURS = 3080, 64
 # All but the section goes, and it is opened.
 ONLY = """<style>nav,.skip,header,footer,main>*:not(#linkage){display:none!important}
 .layout{display:block!important} main{margin:0 auto!important}</style>
@@ -25,7 +25,7 @@ def main(*pages: Path) -> None:
         text = page.read_text(encoding="utf-8")
         with tempfile.TemporaryDirectory() as folder:
             alone = Path(folder) / "report.html"
-            alone.write_text(text.replace("</body>", ONLY), encoding="utf-8")
+            alone.write_text(ONLY.join(text.rsplit("</body>", 1)), encoding="utf-8")
             file = report_pictures.ROOT / "docs" / f"{name}.png"
             report_pictures.picture(alone, file, HEIGHT, "linkage_pictures", COLOURS)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 import statsmodels.api as sm
-from independent.linkage.drawn import DICTIONARY, OUTCOME, SCORE, rows
+from independent.linkage.drawn import DICTIONARY, OUTCOME, SCORE, ask, rows, sheet
 from scipy.stats import binom
 
 from periomics.linkage.pairs import associate
@@ -202,3 +202,25 @@ def test_the_same_with_another_covariate_and_an_arm_that_varies_more(spread):
         p.append(adjusted(both, animals, ("weight_g", "age"), seed=i)["p_covariates"])
     found, most = rate(p)
     assert found <= most
+
+
+@pytest.mark.parametrize(("n", "tested"), [(14, True), (6, False)])
+def test_an_outcome_of_one_arm_only_is_tested_within_it_or_said_to_be_of_too_few(n, tested):
+    rng = np.random.default_rng(n)
+    names = [f"a{i:02d}" for i in range(2 * n)]
+    score, outcome = rng.normal(size=2 * n), rng.normal(size=n)
+    animals = sheet(names, ["A"] * n + ["B"] * n)
+    row = ask([rows(SCORE, names, score), rows(OUTCOME, names[:n], outcome)], animals)
+    assert row["n"] == n
+    assert row["r"] == pytest.approx(np.corrcoef(score[:n], outcome)[0, 1])
+    assert np.isfinite(row["p"]) == tested
+    assert ("no test below 12 animals" in row["reason"]) != tested
+
+
+def test_scores_that_are_all_one_value_have_no_number_and_a_reason():
+    names = [f"a{i:02d}" for i in range(16)]
+    animals = sheet(names, ["A", "B"] * 8)
+    outcome = rows(OUTCOME, names, np.random.default_rng(0).normal(size=16))
+    row = ask([rows(SCORE, names, [1.5] * 16), outcome], animals)
+    assert np.isnan([row["r"], row["p"], row["p_adj"], row["lower"]]).all()
+    assert "does not vary beyond arm" in row["reason"]

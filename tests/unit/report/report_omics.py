@@ -280,7 +280,7 @@ def _evidence() -> dict[str, tuple[str, pd.DataFrame]]:
         {**axis, "rung": "L2", "holds": "yes", "subject": "Kdr in mucosa (rat)", "value": 25.0},
         {**axis, "rung": "L3", "holds": "yes", "subject": "vegf up in mucosa.C2", "p": 0.01},
     ]
-    said = "VEGFA–KDR and vessels: so is the receptor. L1 missing (ligand in the sender)."
+    said = "VEGFA–KDR and vessels: the receptor is there. L1 missing (ligand in the sender)."
     row = {**axis, "rung": "none", "held": "L2 L3", "missing": "L1: no library", "sentence": said}
     other = {**row, "axis": "LR_NGF_NTRK1", "held": "", "sentence": "NGF–NTRK1: nothing."}
     timing = {"response": "vegf", "test": "mucosa.C4", "direction": "up", "stat": 3.0, "p": 0.01}

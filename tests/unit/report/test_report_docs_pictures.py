@@ -10,7 +10,13 @@ MOST_BYTES = 300_000
 
 
 @pytest.mark.parametrize(
-    ("name", "page"), [("report", "README.md"), ("report-doses", "docs/statistics.md")]
+    ("name", "page"),
+    [
+        ("report", "README.md"),
+        ("report-doses", "docs/statistics.md"),
+        ("linkage-toy", "docs/linkage.md"),
+        ("linkage-no-link", "docs/linkage.md"),
+    ],
 )
 def test_a_picture_is_small_and_says_where_it_comes_from(name, page):
     file = ROOT / "docs" / f"{name}.png"

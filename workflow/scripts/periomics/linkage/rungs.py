@@ -72,7 +72,8 @@ def _missing(step: pd.DataFrame) -> str:
 
 
 def _number(row: pd.Series) -> str:
-    value = f"{row['value']:.3g} {row['unit']}".strip() if pd.notna(row["value"]) else ""
+    digits = ".0f" if abs(row["value"]) >= WHOLE else ".3g"
+    value = f"{row['value']:{digits}} {row['unit']}".strip() if pd.notna(row["value"]) else ""
     p = f"adjusted p {row['p']:.2g}" if pd.notna(row["p"]) else ""
     n = f"n {row['n']:g}" if pd.notna(row["n"]) else ""
     return ", ".join(x for x in (value, n, p) if x)
@@ -83,6 +84,8 @@ def _best(step: pd.DataFrame) -> pd.Series:
     return held.sort_values("p", kind="stable", na_position="last").iloc[0]
 
 
+# Numbers from here on are told without decimals.
+WHOLE = 1000
 # What a step that holds says: before its subject and number.
 _SAYS = {
     L1: "the ligand is there ({subject}, {number})",
@@ -91,6 +94,8 @@ _SAYS = {
     L4: "and {moves} within arms ({subject}, {number})",
     L5: "and perturbing the ligand moves the outcome ({subject}, {number})",
 }
+# The same of the receptor where no ligand was told before.
+_ALONE = "the receptor is there ({subject}, {number})"
 
 
 def sentence(
@@ -128,7 +133,8 @@ def sentence(
             if pd.notna(row["value"]) and row["value"] > 0
             else "falls as the outcome rises"
         )
-        text = _SAYS[r].format(subject=row["subject"], number=_number(row), moves=moves)
+        says = _ALONE if r == L2 and L1 not in held else _SAYS[r]
+        text = says.format(subject=row["subject"], number=_number(row), moves=moves)
         said.append(text.replace(", )", ")"))
     lacking = [r for r in RUNGS if r not in held and r < max(held)]
     text = f"{name} and {question}: {'; '.join(said)}."
