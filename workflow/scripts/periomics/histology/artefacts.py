@@ -23,6 +23,8 @@ LINE_OD, LINE_GREY, LINE_UM, LINE_WIDE_UM = 0.12, 0.25, 100.0, 10.0
 JOIN, AROUND = 3, 6.0
 # Sharpness: rises of at least so many OD, looked for in windows of this width.
 RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
+# Parts whose focus is looked at apart: their side, the least rise (OD) there, and how many edges are needed.
+PART_UM, FAINT_RISE, LEAST_PLACES = 150.0, 0.05, 10
 # The least of fluorescence, where the threshold says how much rises.
 LEAST_RISE = 0.003
 PLACES = 4096  # windows that are looked at in one go
@@ -156,8 +158,29 @@ def edge_width(
 
     A blur of σ makes 2.5 σ of every edge. NaN where nothing rises.
     """
-    at, width = edges(rgb, white, region, pixel_um, least_rise=least_rise)
+    at, width, _ = edges(rgb, white, region, pixel_um, least_rise=least_rise)
     return sharpest(width[at])
+
+
+def soft_share(places: np.ndarray, width: np.ndarray, pixel_um: float, limit_um: float) -> float:
+    """Share (%) of the parts of a section in which the sharpest edges are wider than a limit: a
+    strip out of focus leaves the sharpest edges of the whole as they are.
+
+    Parameters
+    ----------
+    places, width
+        Row and column (n, 2) and width in µm of edges, faint ones (FAINT_RISE) too: blur takes
+        contrast off.
+    """
+    if not len(places):
+        return 0.0
+    part = places // max(1, round(PART_UM / pixel_um))
+    _, which, often = np.unique(part, axis=0, return_inverse=True, return_counts=True)
+    ordered = np.lexsort((width, which))
+    quarter = np.cumsum(often) - often + (often - 1) // 4
+    told = often >= LEAST_PLACES
+    soft = told & (width[ordered][quarter] > limit_um)
+    return 100 * float(soft.sum() / told.sum()) if told.any() else 0.0
 
 
 def edges(
@@ -167,8 +190,9 @@ def edges(
     pixel_um: float,
     *,
     least_rise: float = RISE_OD,
-) -> tuple[np.ndarray, np.ndarray]:
-    """The steepest places of a region, bool, and over how many µm it rises there (0 elsewhere)."""
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """The steepest places of a region, bool, over how many µm it rises there, and by how much (0
+    elsewhere)."""
     from scipy.ndimage import maximum_filter
 
     table = stains.od_table(white) / np.float32(3)
@@ -180,7 +204,7 @@ def edges(
     rise = np.zeros_like(grey)
     rise[at] = _rises(grey, np.argwhere(at), size)
     at &= rise >= least_rise
-    return at, np.divide(rise, slope, out=np.zeros_like(grey), where=at)
+    return at, np.divide(rise, slope, out=np.zeros_like(grey), where=at), rise
 
 
 def _rises(image: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:

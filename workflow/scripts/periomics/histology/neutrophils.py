@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 
+from periomics.core.quality import Fact
+from periomics.histology import specks
 from periomics.histology.detection import (
     Prepared,
     Readout,
@@ -105,7 +108,13 @@ def measure(
         rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
-    return Readout(rows, objects, shapes, [bright])
+    return Readout(rows, objects, shapes, [bright, dense(objects)])
+
+
+def dense(objects: pd.DataFrame) -> Fact:
+    """Share of the counted cells that are small and dense."""
+    told = objects[objects["counted"]]
+    return specks.fact(told["area_um2"].to_numpy(), told["od"].to_numpy(), "cells")
 
 
 def rows_of(

@@ -33,20 +33,25 @@ from periomics.imaging.rois import outlines
 LEAST_BODIES = 8
 # So much (%) of a cell in the counterstain's colour is more than nuclei are.
 MIXED = 50.0
+# A waist is so many times as wide as what it joins; lobes are this many nuclei wide.
+WAIST, LOBE_NUCLEI = 0.7, 2.5
 DEFAULTS = {"perimeter": "noc", "surface": "ocs", "detached": "noc_det", "density": ""}
 
 
 @dataclass(frozen=True)
 class Options:
     """smallest_um2 of a cell; gap_um: stained parts closer are one cell; cell_um: cells are split
-    at this usual diameter, 0 for not (osteoclasts have no usual shape); nucleus_um: usual diameter
+    at this usual diameter, 0 for not (osteoclasts have no usual shape), and where one nucleus makes
+    a cell half-way between nuclei; nucleus_um: usual diameter
     of nuclei; smallest_nucleus_um2; least_nuclei that a cell off the bone, and nuclei_on_bone that
     one on it shows; contact_um: how far from the outline a cell may begin; touch_um: least outline
     that it covers; implant_um: outline that close to the implant is its own side; bare_percent:
     where more of the stained bodies show no nucleus, the counterstain is not seen; near_percent:
     where more of the cells would lie on bone at twice the distance, its outline is not where the
     bone ends; mixed_percent: where more of the cells are for more than half of the counterstain's
-    colour, nuclei are not told from what is around them; the section is held back then."""
+    colour, nuclei are not told from what is around them; waist_percent: where more of the cells have
+    a waist between nuclei enough for two, cells that touch count as one; the section is held back
+    then."""
 
     smallest_um2: float = 60.0
     gap_um: float = 2.0
@@ -61,6 +66,7 @@ class Options:
     bare_percent: float = 60.0
     near_percent: float = 20.0
     mixed_percent: float = 20.0
+    waist_percent: float = 10.0
 
 
 @dataclass(frozen=True)
@@ -80,24 +86,77 @@ def find(prepared: Prepared, options: Options, factor: float = 1.0) -> np.ndarra
     nucleus = np.pi * options.nucleus_um**2 / 4
     body = fill_holes(close_gaps(stained, options.gap_um, pixel), 2 * nucleus, pixel)
     body = opening(body, options.gap_um / 2, pixel)
-    labels = split_touching(body, options.cell_um, pixel) if options.cell_um else label(body)
+    if not options.cell_um:
+        labels = label(body)
+    elif options.nuclei_on_bone == 1:
+        labels = _around_nuclei(prepared, body, options)
+    else:
+        labels = split_touching(body, options.cell_um, pixel)
     return keep_labels(labels, np.bincount(labels.ravel()) * pixel**2 >= options.smallest_um2)
+
+
+def _around_nuclei(prepared: Prepared, body: np.ndarray, options: Options) -> np.ndarray:
+    """Labels of cells of one nucleus each: a row of them has no waists to part it at, so they are
+    parted half-way between nuclei; what lies farther than a cell from any is split by its shape."""
+    from edt import edt
+    from skimage.segmentation import watershed
+
+    pixel = prepared.pixel_um
+    seeds = _nuclei(prepared, body, options)
+    if not seeds.any():
+        return split_touching(body, options.cell_um, pixel)
+    away = edt(seeds == 0, anisotropy=(pixel, pixel), black_border=False)
+    cells = watershed(away, seeds, mask=body & (away <= options.cell_um)).astype(np.int32)
+    rest = split_touching(body & (cells == 0), options.cell_um, pixel)
+    return np.where(rest > 0, rest + int(seeds.max()), cells)
+
+
+def _nuclei(prepared: Prepared, body: np.ndarray, options: Options) -> np.ndarray:
+    """Labels of what the counterstain shows within bodies."""
+    pixel = prepared.pixel_um
+    blue = opening((prepared.other >= prepared.second) & body, 0.5, pixel)
+    parts = split_touching(blue, options.nucleus_um, pixel)
+    size = np.bincount(parts.ravel()) * pixel**2
+    return keep_labels(parts, size >= options.smallest_nucleus_um2)
 
 
 def nuclei_of(prepared: Prepared, labels: np.ndarray, options: Options) -> np.ndarray:
     """How many nuclei of the counterstain lie in each label, (N,)."""
-    pixel = prepared.pixel_um
-    blue = opening((prepared.other >= prepared.second) & (labels > 0), 0.5, pixel)
-    parts = split_touching(blue, options.nucleus_um, pixel)
-    size = np.bincount(parts.ravel()) * pixel**2
-    parts = keep_labels(parts, size >= options.smallest_nucleus_um2)
-    n = int(labels.max())
+    parts, n = _nuclei(prepared, labels > 0, options), int(labels.max())
     pairs = np.unique(
         parts[parts > 0].astype(np.int64) * (n + 1) + labels[parts > 0], return_counts=True
     )
     table = pd.DataFrame({"nucleus": pairs[0] // (n + 1), "cell": pairs[0] % (n + 1)})
     owner = table.assign(n=pairs[1]).sort_values("n").groupby("nucleus")["cell"].last()
     return np.bincount(owner, minlength=n + 1)[1:]
+
+
+def waisted(prepared: Prepared, labels: np.ndarray, options: Options) -> np.ndarray:
+    """Whether each body (N,) has a waist, less than WAIST as wide as either side of it, with nuclei
+    enough for a cell on both."""
+    from edt import edt
+
+    pixel = prepared.pixel_um
+    depth = edt(labels > 0, anisotropy=(pixel, pixel), black_border=False)
+    parts = split_touching(labels > 0, LOBE_NUCLEI * options.nucleus_um, pixel)
+    n = int(parts.max())
+    deepest = np.zeros(n + 1)
+    np.maximum.at(deepest, parts.ravel(), depth.ravel())
+    enough = np.concatenate([[False], nuclei_of(prepared, parts, options) >= options.least_nuclei])
+    neck: dict[tuple[int, int, int], float] = {}
+    for one, other in ((np.s_[:, :-1], np.s_[:, 1:]), (np.s_[:-1], np.s_[1:])):
+        meet = (parts[one] != parts[other]) & (labels[one] == labels[other]) & (labels[one] > 0)
+        deep = np.minimum(depth[one], depth[other])[meet]
+        for cell, a, b, wide in zip(
+            labels[one][meet], parts[one][meet], parts[other][meet], deep, strict=True
+        ):
+            key = (int(cell), int(min(a, b)), int(max(a, b)))
+            neck[key] = max(neck.get(key, 0.0), float(wide))
+    found = np.zeros(int(labels.max()), bool)
+    for (cell, a, b), wide in neck.items():
+        if enough[a] and enough[b] and wide < WAIST * min(deepest[a], deepest[b]):
+            found[cell - 1] = True
+    return found
 
 
 def site(prepared: Prepared, labels: np.ndarray, options: Options) -> Site:
@@ -173,12 +232,17 @@ def _facts(
     near = (
         f"cells that lie on bone at {2 * options.contact_um:g} um and not at {options.contact_um:g}"
     )
+    waists = waisted(prepared, labels, options) & cells.to_numpy()
+    share["waist"] = 100 * int(waists.sum()) / max(n, 1)
     mixed = "cells whose nuclei are not told from what is around them"
     bare = "stained bodies in which no nucleus is seen"
     return [
         Fact(bare, share["bare"], "%", options.bare_percent),
         Fact(mixed, share["mixed"], "%", options.mixed_percent),
         Fact(near, share["near"], "%", options.near_percent),
+        Fact(
+            "cells with a waist between nuclei for two", share["waist"], "%", options.waist_percent
+        ),
     ]
 
 

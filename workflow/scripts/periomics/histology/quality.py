@@ -41,6 +41,8 @@ INK, PAPER = 45, 252
 BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
 # So large a region (µm²) in which nothing rises at all is out of focus; a smaller one may hold nothing.
 SHARP_UM2 = 30_000.0
+# More (%) of a section's parts may not be out of focus.
+SOFT_PERCENT = 10.0
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
 
@@ -58,6 +60,7 @@ class Look:
     lines: int
     double: float
     edge: float
+    soft: float
     clipped: float
 
 
@@ -84,6 +87,7 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
         Fact("edges of a bubble or of the coverslip", look.lines, "", 0),
         Fact("tissue that lies double", look.double, "%", settings.max_fold_percent),
         Fact("width of the sharpest edges", look.edge, "um", settings.max_edge_um),
+        Fact("parts out of focus", look.soft, "%", SOFT_PERCENT),
         Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
     ]
     return [f for f in found if np.isfinite(f.value)]
@@ -96,6 +100,7 @@ def _look(opened: Opened, settings: StainSettings, batch: BatchRow) -> Look:
     if where.sum() * opened.pixel_um**2 < SHARP_UM2:  # a line: the tissue around it tells
         where = ~dilate(opened.implant, artefacts.WINDOW_UM, opened.pixel_um)
     pen, lines = _laid_on(opened, batch, fine_od)
+    places, width, rise = edge_places(opened, batch, where)
     return Look(
         foreign=percent(*foreign_of(od[tissue], settings, batch)),
         black=percent(*black_of(fine_od[fine_tissue])),
@@ -105,11 +110,23 @@ def _look(opened: Opened, settings: StainSettings, batch: BatchRow) -> Look:
         lines=lines,
         double=artefacts.folds(od, tissue, side_um(opened.pixel_um, COLOUR_UM)),
         edge=edge_of(
-            artefacts.edge_width(opened.rgb, batch.white, where, opened.pixel_um),
+            artefacts.sharpest(width[rise >= artefacts.RISE_OD]),
             float(where.sum() * opened.pixel_um**2),
         ),
+        soft=artefacts.soft_share(places, width, opened.pixel_um, settings.max_edge_um),
         clipped=100 * stains.clipped_share(opened.rgb, opened.region),
     )
+
+
+def edge_places(
+    opened: Opened, batch: BatchRow, where: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Row and column (n, 2) of edges, faint ones too, their width (µm) and rise (OD)."""
+    faint = artefacts.FAINT_RISE
+    at, width, rise = artefacts.edges(
+        opened.rgb, batch.white, where, opened.pixel_um, least_rise=faint
+    )
+    return np.argwhere(at), width[at], rise[at]
 
 
 def percent(some: int, of: int) -> float:

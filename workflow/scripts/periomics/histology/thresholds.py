@@ -7,6 +7,8 @@ import numpy as np
 from periomics.imaging.stains import FULL
 
 MIN_PIXELS = 200
+# What is clearly stained has one strength: where this share of all pixels is so many times stronger, the weaker is a tint.
+STRONGER, STRONG_SHARE = 3.0, 0.005
 # Two levels: dyes let a tenth of the light of their strongest channel through at about 1 / LIGHT OD; starts of the search; smallest share
 # of either; how far the two stand apart, in the sum of their robust spreads (one even population: 1.1 to 1.4), and in OD.
 LIGHT, STARTS, LEAST_SHARE = 0.8, 64, 0.004
@@ -68,6 +70,10 @@ def stained_level(
         return background, float("nan"), reason
     # Edges of objects are mixed pixels: the level is taken from those above the middle of the first guess.
     level = float(np.median(clear[clear > (background + np.median(clear)) / 2]))
+    strong = clear[clear > background + STRONGER * (level - background)]
+    if len(strong) >= max(MIN_PIXELS, STRONG_SHARE * len(values)):
+        # A tint of much of the tissue, such as the pink of bone beside red cells, is no stain.
+        level = float(np.median(strong[strong > (background + np.median(strong)) / 2]))
     return background, level, ""
 
 

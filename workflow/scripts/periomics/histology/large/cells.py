@@ -63,7 +63,8 @@ def measure_neutrophils(
             table["counted"] = inside
             table["class"] = np.where(inside, "positive", "excluded")
             drawn = shapes
-    return Readout(rows, table, drawn, [bright(walked, whole, settings)]), walked
+    facts = [bright(walked, whole, settings), neutrophils.dense(table)]
+    return Readout(rows, table, drawn, facts), walked
 
 
 def _of(means: Images, name: str) -> np.ndarray:

@@ -49,20 +49,27 @@ class Seen:
         self.grey = Plane(Grid(squares, self.pixels.tile // self.black))
         self.marks: list[Plane] = []
         self.shown = Plane(self.pixels)
+        self.places: list[np.ndarray] = []
         self.widths: list[np.ndarray] = []
+        self.rises: list[np.ndarray] = []
         self.line = large.region_um2 < quality.SHARP_UM2
 
     def add(self, view: Opened, window: Box, own: Box) -> None:
         """Look at a tile, `own`, with what lies around it, `window`."""
         self._colours(view, window, own)
         self._blacks(view, window, own)
-        inner, white = own.inside(window), self.batch.white
+        inner = own.inside(window)
         self._bars(view, window, own)
         where = view.region
         if self.line:
             where = ~dilate(view.implant, artefacts.WINDOW_UM, view.pixel_um)
-        at, width = artefacts.edges(view.rgb, white, where, view.pixel_um)
-        self.widths.append(width[inner][at[inner]])
+        places, width, rise = quality.edge_places(view, self.batch, where)
+        places += (window.top, window.left)
+        mine = ((places >= (own.top, own.left)) & (places < (own.bottom, own.right))).all(axis=1)
+        corner = (self.large.part.top, self.large.part.left)
+        self.places.append(places[mine] - corner)
+        self.widths.append(width[mine])
+        self.rises.append(rise[mine])
         lost, region = stains.clipped(view.rgb[inner]), view.region[inner]
         self.lost += np.array([np.count_nonzero(lost & region), np.count_nonzero(region)])
         self._pen(view, inner, own)
@@ -116,7 +123,7 @@ class Seen:
     def facts(self) -> list[Fact]:
         """When all tiles were added."""
         pixel, square = self.large.pixel_um, quality.side_um(self.large.pixel_um, quality.COLOUR_UM)
-        width = artefacts.sharpest(np.concatenate(self.widths))
+        width, strong = np.concatenate(self.widths), np.concatenate(self.rises) >= artefacts.RISE_OD
         look = quality.Look(
             foreign=quality.percent(*self.foreign.tolist()),
             black=quality.percent(*self.dark.tolist()),
@@ -125,7 +132,10 @@ class Seen:
             pen=quality.under_pen(self.rgb, self.region, self.pen * pixel, self.batch),
             lines=_lines(self.grey, quality.side_um(pixel, quality.BLACK_UM)),
             double=artefacts.double_share(self.palest, self.some, self.fold * square),
-            edge=quality.edge_of(width, self.large.region_um2),
+            edge=quality.edge_of(artefacts.sharpest(width[strong]), self.large.region_um2),
+            soft=artefacts.soft_share(
+                np.concatenate(self.places), width, pixel, self.settings.max_edge_um
+            ),
             clipped=100 * self.lost[0] / max(1, self.lost[1]),
         )
         return quality.told(look, self.settings, self.batch)
