@@ -50,7 +50,7 @@ def test_cells_get_the_reference_s_names(drawn):
     assert list(learned.kin.values()).count(UNKNOWN) < 2
 
 
-@pytest.mark.parametrize("gone", TYPES)
+@pytest.mark.parametrize("gone", ["fibroblast", "mast_cell"])
 def test_a_type_that_the_reference_lacks_stays_unknown(drawn, tmp_path, gone):
     path, cells, found, table, truth = drawn
     whole = ad.read_h5ad(path)
