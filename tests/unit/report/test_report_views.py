@@ -12,8 +12,9 @@ from periomics.study.interface.linkage import VIEW_COLUMNS
 
 def page(tmp_path, q2, p_adj):
     rows = [
-        {"part": part, "name": "mvd", "value": value}
-        for part, value in (("q2", q2), ("p", p_adj), ("p_adj", p_adj), ("p_floor", 0.001))
+        {"part": part, "name": name, "value": value}
+        for name, adjusted in (("mvd", p_adj), ("ln332", 0.9))
+        for part, value in (("q2", q2), ("p_adj", adjusted), ("stability", 0.9))
     ]
     rows.append({"part": "variable", "name": "score:response:vegf", "block": "mvd", "value": 0.9})
     table = pd.DataFrame(rows).assign(view="pls", n=32)
@@ -35,6 +36,7 @@ def test_a_model_is_one_sentence_and_needs_both_q2_and_p(tmp_path, q2, p_adj, ho
     found = page(tmp_path, q2, p_adj)
     assert ("all scores together predict MVD" in found.told) == holds
     assert ("scores are not shown to predict MVD" in found.told) != holds
+    assert "scores are not shown to predict Ln332" in found.told
     assert "32 animals; one component" in found.told and "by Holm" in found.told
     assert found.told.endswith("No factor model (MOFA): because.")
     (made,) = [g for g in found.grids if g.title.startswith("What makes the predictions")]

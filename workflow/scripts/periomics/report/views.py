@@ -91,7 +91,7 @@ def _components(table: pd.DataFrame) -> Grid:
         "arms": "of it between arms",
         "stability": "least likeness without one animal",
     }
-    rows = table[table["part"].isin(parts)]
+    rows = table[table["part"].isin(parts) & table["view"].isin(_TITLES)]
     wide = rows.pivot(index=["view", "component"], columns="part", values="value").reset_index()
     wide["view"] = wide["view"].map(_TITLES)
     columns = {"view": "View", "component": "Component", **parts}
