@@ -1,5 +1,5 @@
-"""A strip of a section that lies out of focus: held back, whatever the rest looks like; sound ones
-pass."""
+"""A strip of a section that lies out of focus, or a bar drawn into it: held back, whatever the rest
+looks like; sound ones pass."""
 
 import numpy as np
 import pytest
@@ -57,3 +57,13 @@ def test_a_strip_out_of_focus_holds_the_section_back(section, table, left, right
     assert beyond == [SOFT]
     assert rows["stain_share"]["qc"] == "hold"
     assert "parts out of focus" in rows["stain_share"]["qc_reason"]
+
+
+@pytest.mark.parametrize("grey", [0, 60, 90])
+def test_a_bar_of_black_or_dark_grey_holds_the_section_back(section, table, grey):
+    slide, picture = section
+    bar = (abs(slide.x - 400) < 25) & (abs(slide.y - 290) < 3)
+    _, beyond = measured(
+        np.where(bar[..., None], np.uint8(grey), picture), [whole("r", slide)], table, **AREA
+    )
+    assert "bars drawn into the picture" in beyond

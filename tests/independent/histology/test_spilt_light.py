@@ -118,3 +118,22 @@ def test_no_marker_covers_nothing():
     rows, beyond = found(vessels((0,) * 10), COVERAGE, "m", "s")
     assert rows["pericyte"]["value"] == 0
     assert beyond == ["thresholds that the batch does not give"]
+
+
+@pytest.mark.parametrize(("px", "held"), [(0.5, False), (1.0, True), (0.25, True)])
+def test_nuclei_of_another_size_than_usual_hold_the_section_back(px, held):
+    slide = Slide(SIDE, SIDE, seed=21)
+    for channel in "dk":
+        slide.shine(channel, slide.grain(6, 0.2), 0.02)
+    for k, at in enumerate(spread(slide.rng, 90, SIDE, SIDE, apart=14, edge=9)):
+        for channel in "dk" if k % 3 == 0 else "d":
+            slide.oval(at, (4.0, 3.2), slide.rng.uniform(0, 3), channel, 0.5, shines=True)
+    block = DOUBLE | {
+        "detector": "nuclei",
+        "outcomes": {"all": "tun", "positive": "ki67"},
+        "pixel_um": px,
+    }
+    rows, beyond = measured(slide.camera("d", "k"), [whole("r", slide)], {}, px, **block)
+    assert any("typical nucleus" in f for f in beyond) == held
+    if not held:
+        assert rows["ki67"]["value"] == pytest.approx(100 / 3, abs=1)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from periomics.core.quality import Fact
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -31,6 +32,8 @@ from periomics.imaging.rois import outlines
 
 # Gaps that are closed, and specks that are left out.
 CLOSED_UM = 0.5
+# As many times may nuclei be larger or smaller than they usually are.
+MOST_TIMES = 1.5
 # Results that need a chromogen in the nuclei.
 GRADED = ("positive", "density", "h_score", "allred")
 # Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades
@@ -184,7 +187,19 @@ def measure(
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     region = float(prepared.opened.region.sum()) * prepared.pixel_um**2
     facts = [glass_fact(region, area, settings)] if needs_area(settings) else []
+    if settings.shines:
+        facts.append(_size(table, options))
     return Readout(rows, table, shapes, facts)
+
+
+def _size(table: pd.DataFrame, options: Options) -> Fact:
+    """How many times the typical nucleus differs from the usual one: in fluorescence nothing else
+    of a picture tells that its pixel size is wrong, or its channels are swapped."""
+    area = table.loc[table["counted"], "area_um2"]
+    typical = 2 * np.sqrt(float(area.median()) / np.pi) if len(area) else options.nucleus_um
+    times = max(typical / options.nucleus_um, options.nucleus_um / typical)
+    name = f"typical nucleus of {typical:.1f} um against nucleus_um {options.nucleus_um:g}"
+    return Fact(name, times, "times", MOST_TIMES)
 
 
 def graded(

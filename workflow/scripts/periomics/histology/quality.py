@@ -38,6 +38,7 @@ PATCHY, COLOURED = 0.6, 1.35
 # A scale bar drawn into the picture: all channels below the one value or above the other, that share of a box of at least so many
 # pixels by two, so many times as long as wide.
 INK, PAPER = 45, 252
+GREY_INK, NEUTRAL = 95, 24  # bars of a dark grey
 BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
 # So large a region (µm²) in which nothing rises at all is out of focus; a smaller one may hold nothing.
 SHARP_UM2 = 30_000.0
@@ -283,9 +284,10 @@ def burnt_in(opened: Opened, white: tuple[float, float, float]) -> int:
 def inks(opened: Opened, white: tuple[float, float, float]) -> list[np.ndarray]:
     """Where the picture is of one black, and of one white where that tells, off the implant."""
     red, green, blue = np.moveaxis(opened.rgb, -1, 0)
-    marks = [np.maximum(np.maximum(red, green), blue) <= INK]
+    high, low = (np.maximum(np.maximum(red, green), blue), np.minimum(np.minimum(red, green), blue))
+    marks = [(high <= INK) | ((high <= GREY_INK) & (high - low <= NEUTRAL))]
     if max(white) < PAPER - 6:
-        marks.append(np.minimum(np.minimum(red, green), blue) >= PAPER)
+        marks.append(low >= PAPER)
     metal = dilate(opened.implant, EDGE_UM, opened.pixel_um)
     return [mark & ~metal for mark in marks]
 
