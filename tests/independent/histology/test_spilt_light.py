@@ -46,7 +46,7 @@ def found(slide, block, *channels):
     return measured(slide.camera(*channels), [whole("r", slide)], {}, **block)
 
 
-@pytest.mark.parametrize(("spill", "vary"), [(0, 0), (0, 0.35), (0.3, 0), (0.2, 0.35)])
+@pytest.mark.parametrize(("spill", "vary"), [(0.3, 0), (0.2, 0.35)])
 def test_little_spill_leaves_the_numbers_of_cells(spill, vary):
     slide, truth = cells(spill=spill, vary=vary)
     rows, beyond = found(slide, DOUBLE, "a", "b")
@@ -58,7 +58,6 @@ def test_little_spill_leaves_the_numbers_of_cells(spill, vary):
 @pytest.mark.parametrize(
     ("given", "wrong"),
     [
-        ({"spill": 0.4}, "mac_cd206"),
         ({"spill": 0.4, "vary": 0.35}, "double_pos"),
         ({"spill": 0.4, "only_second": 0, "both": 0}, "mac_cd206"),
     ],
@@ -101,9 +100,8 @@ def vessels(arcs, spill=0.0):
 ARCS = (0, 0, 0, 0, 120, 120, 120, 300, 300, 300)
 
 
-@pytest.mark.parametrize("spill", [0, 0.2])
-def test_coverage_stands_under_little_spill(spill):
-    rows, beyond = found(vessels(ARCS, spill), COVERAGE, "m", "s")
+def test_coverage_stands_under_little_spill():
+    rows, beyond = found(vessels(ARCS, 0.2), COVERAGE, "m", "s")
     assert not beyond
     assert rows["pericyte"]["value"] == pytest.approx(30)
 
