@@ -81,6 +81,12 @@ def test_intervals_show_two_digits_of_their_width():
     )
 
 
+def test_an_end_too_near_0_to_be_written_says_on_which_side_it_lies():
+    assert words.interval(1e-6, 0.8287) == "[> 0, 0.83]"
+    assert words.interval(-0.8287, -1e-6) == "[−0.83, < 0]"
+    assert words.interval(0.0004, 0.8287) == "[0.0004, 0.8287]"
+
+
 def test_units_and_marks():
     assert [words.unit_words(u) for u in ("mm3", "1/mm2", "um", "um3/um2/d", "1", "%")] == [
         "mm³",

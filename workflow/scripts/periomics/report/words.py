@@ -69,11 +69,19 @@ def interval(lower: float, upper: float) -> str:
     if pd.isna(lower) and pd.isna(upper):
         return ""
     places = decimals(lower, upper)
-    return f"[{fixed(lower, places)}, {fixed(upper, places)}]"
+    return f"[{_end(lower, places)}, {_end(upper, places)}]"
+
+
+def _end(value: float, places: int | None) -> str:
+    """An end of an interval; one that lies too near 0 to be written says on which side."""
+    if places is not None and value != 0 and round(float(value), places) == 0:
+        return "> 0" if value > 0 else "< 0"
+    return fixed(value, places)
 
 
 def decimals(lower: float, upper: float) -> int | None:
-    """Decimal places that show two digits of half the width of an interval, and on which side of 0 each end lies.
+    """Decimal places that show two digits of half the width of an interval, and, where two more are enough for that, on which side
+    of 0 each end lies.
 
     None where the interval has no width.
     """
@@ -81,10 +89,10 @@ def decimals(lower: float, upper: float) -> int | None:
     if not (math.isfinite(half) and 1e-6 < half < 1e6):
         return None
     places = max(0, 1 - math.floor(math.log10(half)))
-    while places < MOST_PLACES and any(
-        end != 0 and round(float(end), places) == 0 for end in (lower, upper)
-    ):
-        places += 1
+    ends = [float(end) for end in (lower, upper) if end != 0]
+    for more in range(places, places + 3):
+        if all(round(end, more) for end in ends):
+            return more
     return places
 
 
