@@ -336,6 +336,11 @@ WARNED = {
         "scans.tsv, row 6, column voxel_um: 10 times larger than the others in batch day2: "
         "is it right? (found '180'); allowed: about 18 µm",
     ),
+    "a pixel half of the others'": (
+        edit("sections", "\trun1\t0.5", "\trun1\t0.25", 1),
+        "sections.tsv, row 3, column pixel_um: 2 times smaller than the others in batch run1, "
+        "stain CD31: is it right? (found '0.25'); allowed: about 0.5 µm",
+    ),
 }
 REFUSED = SHEETS | SETTINGS | VALUES
 

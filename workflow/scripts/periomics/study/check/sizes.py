@@ -16,6 +16,13 @@ from periomics.study.study import Study
 _TABLES = ("plate", "qpcr", "western")
 SIZE_COLUMN = {"scans": "voxel_um", "sections": "pixel_um", "cultures": "pixel_um"}
 AGREE = 0.01  # header and sheet may differ by this share
+# By what rows are alike beside the batch, the least size (µm; what is below is told as out of range), and how many times
+# another's size is odd: a study has scans of several resolutions, but one objective for a stain.
+ALIKE: dict[str, tuple[tuple[str, ...], float, float]] = {
+    "scans": ((), 0.2, 5.0),
+    "sections": (("stain",), 0.0, 1.5),
+    "cultures": (("assay",), 0.0, 1.5),
+}
 
 
 def check_size(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Problem]:
@@ -63,36 +70,43 @@ def _size(file: str, row: int, column: str, stated: float | None, given: float) 
 
 
 def check_alike(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Problem]:
-    """Scans whose voxel size or bit depth is not that of the others of their batch."""
-    if sheet != "scans":
+    """Scans, sections and pictures whose size of a voxel or pixel, and scans whose bit depth, is not that of the others of their batch."""
+    if sheet not in ALIKE:
         return []
-    df = study.sheets[sheet]
+    df, column = study.sheets[sheet], SIZE_COLUMN[sheet]
     stated = pd.Series({r: k.size_um for r, k in looks.items()}, dtype=float).reindex(df.index)
-    sizes = df["voxel_um"].where(df["voxel_um"].notna(), stated)
+    sizes = df[column].where(df[column].notna(), stated)
     problems: list[Problem] = []
-    file = sheet_name(study, sheet)
-    for batch, rows in df.groupby("batch").groups.items():
+    file, (kinds_of, least, times) = sheet_name(study, sheet), ALIKE[sheet]
+    for names, part in df.groupby([*kinds_of, "batch"]):
+        (*kind, batch), rows = names, part.index
         where = f"in batch {batch}" if batch else "in the sheet"
-        problems += _voxels(file, where, sizes.loc[rows].dropna(), df["voxel_um"])
-        kinds = {int(r): looks[r].kind for r in rows if r in looks and looks[r].kind}
-        problems += _depths(file, where, kinds) if batch else []
+        where += "".join(f", {k} {v}" for k, v in zip(kinds_of, kind, strict=True))
+        found = sizes.loc[rows].dropna()
+        found = found[found >= least]
+        problems += _sizes(file, where, found, given=df[column], column=column, times=times)
+        if sheet == "scans" and batch:
+            depths = {int(r): looks[r].kind for r in rows if r in looks and looks[r].kind}
+            problems += _depths(file, where, depths)
     return problems
 
 
-def _voxels(file: str, where: str, sizes: pd.Series, given: pd.Series) -> Iterator[Problem]:
-    """A voxel size far from that of the other scans of its batch."""
+def _sizes(
+    file: str, where: str, sizes: pd.Series, *, given: pd.Series, column: str, times: float
+) -> Iterator[Problem]:
+    """A size that is so many times larger or smaller than that of the others of its batch."""
     middle = sizes.median()
     for row, size in sizes.items():
-        if len(sizes) >= 3 and 0.2 <= size <= 1000 and not 0.2 < size / middle < 5:
-            times = size / middle if size > middle else middle / size
+        if len(sizes) >= 3 and size <= 1000 and not 1 / times < size / middle < times:
+            apart = size / middle if size > middle else middle / size
             size_of = "larger" if size > middle else "smaller"
             origin = "" if given.at[row] == given.at[row] else "the file says so: "
-            message = f"{origin}{times:.0f} times {size_of} than the others {where}: is it right?"
+            message = f"{origin}{apart:.3g} times {size_of} than the others {where}: is it right?"
             value, allowed = f"{size:g}", f"about {middle:g} µm"
             yield Problem(
                 file=file,
                 row=int(row),
-                column="voxel_um",
+                column=column,
                 message=message,
                 value=value,
                 allowed=allowed,
