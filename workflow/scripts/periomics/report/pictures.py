@@ -20,7 +20,7 @@ STUDY_PICTURES = {"bulk": ("bulk", "*.png"), "singlecell": ("singlecell", "*.png
 # Bytes that all pictures of a page may take together, and the sizes tried, from fine to coarse.
 BUDGET = 12_000_000
 WIDTHS = (1400, 1100, 900, 700, 520, 400)
-QUALITY = 82
+QUALITY = 74
 
 
 @dataclass(frozen=True)

@@ -241,6 +241,11 @@ OF_A_CUT = (
 )
 
 
+def columns_of(rows: pd.DataFrame) -> dict[str, np.ndarray]:
+    """What `cuts` needs of rows, as arrays: taken once for the many contrasts of an outcome."""
+    return {c: rows[c].to_numpy() for c in ("condition", *OF_A_CUT) if c in rows}
+
+
 def cuts(
     rows: pd.DataFrame | Mapping[str, np.ndarray],
     contrast: Contrast,

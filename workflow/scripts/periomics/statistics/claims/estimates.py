@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -114,7 +114,7 @@ def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     plan, declared = analysis.plan, _declared(analysis.plan)
     animals = with_all(analysis)
     for (outcome, variant), part in animals.groupby(["outcome", "variant"], sort=True):
-        columns = {str(c): part[c].to_numpy() for c in part.columns}
+        columns, of, first = a.columns_of(part), analysis.of(part), part.iloc[0].to_dict()
         for contrast in plan.contrasts.values():
             cut_list = a.cuts(columns, contrast, plan.role_arms, plan.adjustment)
             for i, cut in enumerate(cut_list):
@@ -125,7 +125,8 @@ def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
                 )
                 kind = _kind(str(outcome), str(variant), last, family is not None)
                 rows += _rows(
-                    analysis.of(part),
+                    of,
+                    first,
                     contrast,
                     cut,
                     kind=kind,
@@ -164,14 +165,16 @@ def _kind(outcome: str, variant: str, last: bool, declared: bool) -> str:
 
 def _rows(
     analysis: Analysis,
+    first: Mapping[str, Any],
     contrast: Contrast,
     cut: a.Cut,
+    *,
     kind: str,
     family: str,
     seed: int,
 ) -> list[dict[str, object]]:
-    plan, first = analysis.plan, analysis.animals.iloc[0]
-    known = analysis.entry(first["outcome"])
+    """Rows of one cut; `first` is the first row of its outcome and variant."""
+    plan, known = analysis.plan, analysis.entry(first["outcome"])
     form, method, differences = a.estimate(cut, contrast, contrast.weights)
     refused = refusal(cut, form, contrast.weights, contrast.trend)
     n = a.counts(cut, contrast.weights)
@@ -300,9 +303,10 @@ def rescue_table(analysis: Analysis) -> pd.DataFrame:
         animals[~scores_among(animals["outcome"])] if plan.healthy and plan.disease else animals[:0]
     )
     for (outcome, variant), part in wanted.groupby(["outcome", "variant"], sort=True):
+        columns = a.columns_of(part)
         for arm in plan.treated:
             form = Contrast("", {plan.healthy: 1.0, plan.disease: -1.0, arm: 1.0})
-            cut_list = a.cuts(part, form, plan.role_arms, plan.adjustment)
+            cut_list = a.cuts(columns, form, plan.role_arms, plan.adjustment)
             if not cut_list or cut_list[-1].paired:
                 continue
             scale = str(part["scale"].iloc[0])
