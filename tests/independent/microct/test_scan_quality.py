@@ -127,7 +127,7 @@ def test_sound_scans_are_measured_without_a_word(name):
     shift = {"bone_threshold": -8000, "implant_threshold": 14000} if name == "signed" else {}
     found = read(SOUND[name](), **shift)
     assert found.warnings == ()
-    assert len(found.quality) == 9
+    assert len(found.quality) == 10
     assert not any(q.beyond for q in found.quality)
 
 
@@ -158,7 +158,16 @@ def test_a_weak_halo_of_the_metal_is_no_shading(height, wide):
 )
 def test_cupping_is_told_around_every_implant(fixture, wide):
     found = read(cupped(drawn(fixture, shape=wide), 0.12))
-    assert [w.split()[0] for w in found.warnings] == ["shading"]
+    assert {w.split()[0] for w in found.warnings} - {"threshold"} == {"shading"}
+
+
+@pytest.mark.parametrize("times", [0.8, 0.9, 1.25])
+def test_a_scan_of_another_brightness_than_the_threshold_was_chosen_for_is_said(times):
+    """Bone is lost or won by half, by a sixth and by a third; contrast to noise, shading and rings stay as they were."""
+    grey = drawn()
+    bright = np.where(grey > 39000, grey, np.rint(grey * times)).astype(np.uint16)
+    beyond = {q.name for q in read(bright).quality if q.beyond}
+    assert "threshold beside the grey values" in beyond
 
 
 def test_facts_do_not_depend_on_slabs():

@@ -30,6 +30,9 @@ LEAST, AROUND = 400, 9
 # sector counts with so many voxels in a block and so many blocks, and with what exceeds so many errors.
 SECTORS, BLOCK, BLOCKS = 24, 6, 16
 LEAST_BLOCK, LEAST_BLOCKS, CERTAIN = 40, 4, 2.0
+# The threshold: classes of grey values that hold less than this share are none; thresholds whose classes differ by so little
+# less are as good.
+LEAST_CLASS, FLAT = 0.05, 1e-3
 # Air: darker than marrow by this share of the contrast, and by so many times the noise.
 DARKER, SIGMAS = 0.35, 4.0
 
@@ -176,6 +179,9 @@ def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct)
         add("metal in the VOI", 100 * found.metal / total, settings.max_metal_percent, "%")
     if tbth_voxels is not None:
         add("Tb.Th in voxels", tbth_voxels, settings.min_thickness_voxels, "", least=True)
+    parted = _parted(found.histogram, of, settings)
+    if parted is not None:
+        add("threshold beside the grey values", parted, settings.max_threshold_percent, "%")
     if not (found.bone[0] and found.marrow[0] and found.noise[0]):
         return rows
     marrow = found.marrow[1] / found.marrow[0]
@@ -204,6 +210,31 @@ def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct)
         add("streaks", 100 * streaks / contrast, settings.max_streaks_percent, "%")
     add("rings", 100 * _rings(found.radial) / contrast, settings.max_rings_percent, "%")
     return rows
+
+
+def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float | None:
+    """How far (%) the threshold of bone lies from where the grey values of the VOI part in two classes (Otsu), in differences of
+    these classes' means; None where one class holds too little, or bone is told by more than one threshold.
+
+    A scan that is darker or brighter than those for which a threshold was chosen keeps its contrast to noise, and loses bone.
+    """
+    greys, metal = of.greys(), settings.implant == "required"
+    n = np.where(greys < settings.implant_threshold, histogram, 0) if metal else histogram
+    total = n.sum()
+    if settings.segmentation != "fixed" or not total:
+        return None
+    below = np.cumsum(n) / total
+    dark = np.cumsum(n * greys) / total
+    with np.errstate(invalid="ignore", divide="ignore"):
+        between = np.nan_to_num((dark[-1] * below - dark) ** 2 / (below * (1 - below)))
+    # Between classes that lie apart any threshold is as good: the middle of these.
+    best = np.flatnonzero(between >= between.max() * (1 - FLAT))
+    part = below[best[0]]
+    if min(part, 1 - part) < LEAST_CLASS:
+        return None
+    low, high = dark[best[0]] / part, (dark[-1] - dark[best[0]]) / (1 - part)
+    cut = (greys[best[0]] + greys[best[-1]]) / 2
+    return float(100 * abs(settings.bone_cut - cut) / (high - low))
 
 
 def _spread(shaded: NDArray[np.float64]) -> float:

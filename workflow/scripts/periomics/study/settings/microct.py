@@ -177,6 +177,12 @@ class Microct(Section):
         description="%; held back where marrow at the rim of the slices is brighter or darker than in their middle by more of the "
         "contrast between bone and marrow (cupping)",
     )
+    max_threshold_percent: float = Field(
+        25,
+        gt=0,
+        description="%, of the difference between the two classes of grey values in the region; held back where the threshold of bone "
+        "lies farther than that from where they part (Otsu)",
+    )
     max_rings_percent: float = Field(
         5, ge=0, description="%; held back where rings about the middle of the scan are stronger"
     )
