@@ -144,8 +144,7 @@ def measure(
     counts, in_zone, looks = _counts(found)
     _check_bone(counts.bone, settings)
     warnings = grey_warnings(found.saturated(in_zone), found.greys.dtype, settings)
-    warnings += _border_warnings(found)
-    doubts = list(found.ground.warnings)
+    doubts = [*found.ground.warnings, *_border_doubts(found)]
     if counts.around is not None and found.ground.axis is not None:
         doubts += orientation_warnings(counts.around, found.ground.axis, found.settings, voxel_um)
     rows, curves = count_rows(counts, found.ground.axis, settings, calibration, voxel_um)
@@ -250,7 +249,7 @@ def _check_bone(bone: Fraction, settings: Microct) -> None:
         )
 
 
-def _border_warnings(of: Survey) -> list[str]:
+def _border_doubts(of: Survey) -> list[str]:
     """Metal that meets the border of the scan, or a shell that leaves it."""
     if of.ground.axis is None or of.ground.implant is None:
         return []
