@@ -1,9 +1,10 @@
-"""Pictures for docs/linkage.md: the linkage section of the toy study's report and of that of the `no_link` scenario, alike in size.
+"""Pictures for docs/linkage.md: the linkage section of the toy study's report and of that of the
+`no_link` scenario, alike in size.
 
 Run: make toy; make run CONFIG=config/scenarios/no_link/config.yaml, then
-.venv/bin/python benchmarks/linkage_pictures.py results/report/report.html results-no-link/report/report.html
-Writes docs/linkage-toy.png and docs/linkage-no-link.png (8 bit palette); each says in its text chunk `Source` from which commit its
-report is. Needs Chromium.
+.venv/bin/python benchmarks/linkage_pictures.py results/report/report.html
+results-no-link/report/report.html Writes docs/linkage-toy.png and docs/linkage-no-link.png (8 bit
+palette); each says in its text chunk `Source` from which commit its report is. Needs Chromium.
 """
 
 import sys

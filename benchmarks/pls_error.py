@@ -1,10 +1,13 @@
-"""How often partial least squares of scores predict an outcome that nothing links to them, and how often one that is linked.
+"""How often partial least squares of scores predict an outcome that nothing links to them, and how
+often one that is linked.
 
     OMP_NUM_THREADS=1 python benchmarks/pls_error.py [STUDIES]
 
-Animals of four arms in blocks that explain .3 of the variance; 20 scores that share four hidden factors; arms move scores and the
-outcome by up to 2.5 SD. In `null` nothing else links them; in `one` the outcome correlates by .6 within arms with one score, in
-`five` with the mean of five, in `factor` with a hidden factor that moves all. 199 orders and signs. Prints the table of docs/linkage.md.
+Animals of four arms in blocks that explain .3 of the variance; 20 scores that share four hidden
+factors; arms move scores and the outcome by up to 2.5 SD. In `null` nothing else links them; in
+`one` the outcome correlates by .6 within arms with one score, in `five` with the mean of five, in
+`factor` with a hidden factor that moves all. 199 orders and signs. Prints the table of
+docs/linkage.md.
 """
 
 import sys

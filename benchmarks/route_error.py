@@ -7,16 +7,18 @@
     python benchmarks/route_error.py edges [DRAWS]
     python benchmarks/route_error.py signs [DRAWS]
 
-`null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors, without any effect of
-the condition or with one along a planted route, and tests routes with arms dealt anew. `unequal` draws animals of four
-arms (1, 6, 6, 3) in three blocks without any effect, and tests the route of one receptor between the arms of six, by 39
-relabellings (p ≤ .05: none or one gain as large), of which those that cannot change this are left out. `uneven` draws
-arms of 8 and 3, and of 12 and 5, of which the small one may vary three times as much, and tests all units and as many
-of both (the lot that `refit_routes` draws). `planted` draws routes in the own table: a receptor, three factors that it
-reaches, all genes of these factors in the states that follow, a share of them with the wrong sign, and as many other
-genes at random. `edges` tells which edges of one of the shortest ways to each factor come back, and which from a factor
-to its genes. `signs` draws the same and one of the shortest ways from the receptor to each factor, and gives the edges
-of signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
+`null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors,
+without any effect of the condition or with one along a planted route, and tests routes with arms
+dealt anew. `unequal` draws animals of four arms (1, 6, 6, 3) in three blocks without any effect,
+and tests the route of one receptor between the arms of six, by 39 relabellings (p ≤ .05: none or
+one gain as large), of which those that cannot change this are left out. `uneven` draws arms of 8
+and 3, and of 12 and 5, of which the small one may vary three times as much, and tests all units and
+as many of both (the lot that `refit_routes` draws). `planted` draws routes in the own table: a
+receptor, three factors that it reaches, all genes of these factors in the states that follow, a
+share of them with the wrong sign, and as many other genes at random. `edges` tells which edges of
+one of the shortest ways to each factor come back, and which from a factor to its genes. `signs`
+draws the same and one of the shortest ways from the receptor to each factor, and gives the edges of
+signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
 """
 
 import sys
@@ -108,7 +110,8 @@ def way(receptor, factor, graph, rng):
 
 
 def edges_back(draws):
-    """Planted edges that are found where measured genes have wrong signs, in the first optimum and in any of at most 20."""
+    """Planted edges that are found where measured genes have wrong signs, in the first optimum and
+    in any of at most 20."""
     print(
         "| wrong signs | signalling, first | any optimum | may tie | to genes | all, any optimum |"
     )
@@ -256,7 +259,8 @@ ARMS = {"a": 1, "b": 6, "c": 6, "d": 3}
 
 
 def animals_of(spread, rng, sizes=ARMS, days=3):
-    """Counts of animals in blocks, genes share three hidden factors; arm b varies `spread` times as much."""
+    """Counts of animals in blocks, genes share three hidden factors; arm b varies `spread` times as
+    much."""
     arms = [a for a, n in sizes.items() for _ in range(n)]
     blocks = [f"d{i % days}" for n in sizes.values() for i in range(n)]
     ids = [f"s{i:02d}" for i in range(len(arms))]
@@ -309,7 +313,8 @@ def small_p(counts, units, receptor, q, rng):
 
 
 def uneven(studies):
-    """Share of studies of two uneven arms without an effect in which the route of one receptor has p at most .05."""
+    """Share of studies of two uneven arms without an effect in which the route of one receptor has
+    p at most .05."""
     print("| arms | SD of the small one | q | all units, p ≤ .05 | made even, p ≤ .05 | 95 % |")
     print("|---|---|---|---|---|---|")
     few, many = {"b": 3, "c": 8}, {"b": 5, "c": 12}

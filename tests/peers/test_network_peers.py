@@ -1,8 +1,8 @@
 """The network's programme against CORNETO's CARNIVAL (the peers' Python): objective, and CPU of both, on published examples.
 
 CORNETO does not limit steps: both get the same edges, of which each node has an input and a gene within so many steps. Its model is
-`CarnivalILP` with nodes penalised, solved by HiGHS too. Run with -s to see the CPU seconds of both. On the whole table that CARNIVAL's
-tutorial ships it is stopped after `STOP` seconds.
+`CarnivalILP` with nodes penalised, solved by HiGHS too. Run with -s to see the CPU seconds of both.
+On the whole table that CARNIVAL's tutorial ships it is stopped after `STOP` seconds.
 """
 
 import json
@@ -68,7 +68,8 @@ def corneto(root, tmp_path_factory):
 
 
 def beside(corneto, edges, inputs, genes, beta, stop=0):
-    """Our proven objective, after it was found equal to theirs; where theirs was stopped, no larger."""
+    """Our proven objective, after it was found equal to theirs; where theirs was stopped, no
+    larger."""
     start = time.process_time()
     best = solve_pool(edges, inputs, genes, beta, limit=1).solutions[0]
     assert best.status == "optimal"
@@ -84,7 +85,8 @@ def beside(corneto, edges, inputs, genes, beta, stop=0):
 
 
 def reached(edges, inputs, genes):
-    """Genes that an input reaches: theirs counts one that none reaches as wrong, ours leaves it out."""
+    """Genes that an input reaches: theirs counts one that none reaches as wrong, ours leaves it
+    out."""
     seen = set(inputs)
     while more := set(edges.loc[edges["source"].isin(seen), "target"]) - seen:
         seen |= more

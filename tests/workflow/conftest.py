@@ -32,8 +32,8 @@ def environment_is_made() -> bool:
 def front_door(tmp_path_factory) -> Path:
     """Folder with a clean clone `periomics` in which `make run` ran the nano study, and its `screen.txt`.
 
-    Nothing is compiled there beforehand: it is the test of empty caches too. What it compiles serves
-    the runs that come after.
+    Nothing is compiled there beforehand: it is the test of empty caches too. What it compiles
+    serves the runs that come after.
     """
     if not environment_is_made():
         pytest.skip("the environment was not made by `make`")

@@ -1,6 +1,8 @@
-"""Prints the planned jobs of studies as JSON, one line each: its configuration, then of each job rule, wildcards, inputs, params, script.
+"""Prints the planned jobs of studies as JSON, one line each: its configuration, then of each job
+rule, wildcards, inputs, params, script.
 
-Run in a folder with the workflow. Each study is planned by a process that begins with Snakemake imported.
+Run in a folder with the workflow. Each study is planned by a process that begins with Snakemake
+imported.
 """
 
 import json

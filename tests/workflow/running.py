@@ -48,7 +48,8 @@ def keep_kernels(folder: Path) -> None:
     `checkout` copies it, so that no other run of the tests compiles it again."""
     library = Path("workflow/scripts/periomics")
     made = {k: k.relative_to(folder) for k in (folder / library).rglob("*.nb[ic]")}
-    # A run by itself keeps them in folders named after the sources' folder and a digest of its path.
+    # A run by itself keeps them in folders named after the sources' folder and a digest of its
+    # path.
     for kernel in (folder / ".snakemake/numba").rglob("*.nb[ic]"):
         area = kernel.parent.name.rpartition("_")[0]
         made[kernel] = library / area / "__pycache__" / kernel.name

@@ -1,6 +1,8 @@
-"""Files of counts as they come from other programs, spreadsheets and archives: right, or refused by what they are.
+"""Files of counts as they come from other programs, spreadsheets and archives: right, or refused by
+what they are.
 
-Drawn from the programs' own formats and from what spreadsheets do when they save, apart from the other tests of readers.
+Drawn from the programs' own formats and from what spreadsheets do when they save, apart from the
+other tests of readers.
 """
 
 import gzip

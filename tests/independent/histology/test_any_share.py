@@ -16,14 +16,8 @@ from periomics.histology.members import odd_members
 from periomics.histology.sections import with_masks
 from periomics.histology.settings import stain_settings
 from periomics.imaging.rois import Annotation
-from periomics.imaging.stains import load_stains
 
 PAIRS = {"Masson": trichrome, "H-DAB": brown_on_blue}
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 def settings(table, pair):

@@ -1,11 +1,9 @@
-"""Cells on bone that touch: a row of one nucleus each is counted one by one, merged giant cells hold
-the section back."""
+"""Cells on bone that touch: a row of one nucleus each is counted one by one, merged giant cells
+hold the section back."""
 
 import numpy as np
 import pytest
 from sketched import Slide, measured, region, spread, whole
-
-from periomics.imaging.stains import load_stains
 
 WIDE, HIGH, BONE = 420, 180, 120.0
 BLOCK = {"detector": "osteoclasts", "roi": "tissue"}
@@ -14,11 +12,6 @@ OSTEOBLASTS = BLOCK | {
     "outcomes": {"perimeter": "nob", "surface": "obs", "detached": "none"},
     "options": {"nuclei_on_bone": 1, "cell_um": 12},
 }
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 def section(bodies, nuclei, ink, strength):

@@ -8,7 +8,6 @@ from scipy import ndimage
 from shapely.geometry import Polygon
 
 from periomics.imaging.rois import Annotation
-from periomics.imaging.stains import load_stains
 
 BLUE, MAGENTA = (0.80, 0.55, 0.22), (0.24, 0.86, 0.44)
 VECTORS = {"Stevenel": [0.80, 0.55, 0.22], "picrofuchsin": [0.24, 0.86, 0.44]}
@@ -16,11 +15,6 @@ RADIUS = 75.0
 # Of the camera, in pixels: metal's edge is grey over some 2 µm.
 BLUR = 1.5
 BLOCK = {"detector": "contact", "vectors": VECTORS, "roi": "region"}
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 def picture(bone, metal, seed=2, lacunae=60):

@@ -14,7 +14,6 @@ from periomics.histology.measure import measure_section
 from periomics.histology.sections import with_masks
 from periomics.histology.settings import stain_settings
 from periomics.imaging.rois import Annotation
-from periomics.imaging.stains import load_stains
 
 PIXEL, SIDE, RADIUS, MIDDLE = 0.5, 900, 100.0, 225.0
 BLUE, BROWN = np.array([0.62, 0.70, 0.30]), np.array([0.28, 0.55, 0.77])
@@ -63,11 +62,6 @@ def regions(epithelium=0.0, thick=0.0, margin=True, turned=False):
         ring = [at(along, np.full_like(along, 2.0)), at(along, np.full_like(along, thick))[::-1]]
         out.append(Annotation("pie", Polygon(np.concatenate(ring))))
     return out
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 def settings(table, **block):

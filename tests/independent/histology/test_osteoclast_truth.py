@@ -5,8 +5,6 @@ import numpy as np
 import pytest
 from ground import circle, disc, light, measured, place, polar, sector, square
 
-from periomics.imaging.stains import load_stains
-
 BLUE, RED = (0.63, 0.71, 0.31), (0.22, 0.86, 0.46)
 RADIUS = 85.0
 # Angles at which cells sit, and how wide they are.
@@ -41,11 +39,6 @@ def draw(seed=1, all_blue=False):
     if all_blue:
         blue[red > 0] = 0.5
     return light([blue, red], [BLUE, RED], seed)
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 @pytest.fixture(scope="module")

@@ -6,8 +6,6 @@ import pytest
 from scipy import ndimage
 from sketched import Slide, measured, spread, whole
 
-from periomics.imaging.stains import load_stains
-
 WIDE, HIGH = 460, 320
 AREA = {
     "detector": "area",
@@ -16,11 +14,6 @@ AREA = {
     "outcomes": {"share": "stain_share"},
 }
 SOFT = "parts out of focus"
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 @pytest.fixture(scope="module")

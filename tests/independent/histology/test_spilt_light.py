@@ -1,5 +1,5 @@
-"""Channels that shine in each other, and channels in which nothing shines: numbers are right, or the
-section is held back with that reason."""
+"""Channels that shine in each other, and channels in which nothing shines: numbers are right, or
+the section is held back with that reason."""
 
 import numpy as np
 import pytest

@@ -15,12 +15,6 @@ from periomics.histology.measure import measure_section
 from periomics.histology.sections import with_masks
 from periomics.histology.settings import stain_settings
 from periomics.imaging.rois import Annotation
-from periomics.imaging.stains import load_stains
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 @pytest.fixture(scope="module")

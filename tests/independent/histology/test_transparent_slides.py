@@ -9,7 +9,6 @@ from sketched import Slide, measured, spread, whole
 
 from periomics.imaging.boxes import Box
 from periomics.imaging.readers import pixel_size, probe, read_rgb
-from periomics.imaging.stains import load_stains
 from periomics.imaging.windows import windows
 
 WIDE, HIGH = 360, 280
@@ -19,11 +18,6 @@ VESSELS = {
     "roi": "r",
     "outcomes": {"density": "mvd", "area": "va", "diameter": "none"},
 }
-
-
-@pytest.fixture(scope="module")
-def table(request):
-    return load_stains(request.config.rootpath / "resources" / "stains.yaml")
 
 
 @pytest.fixture(scope="module")

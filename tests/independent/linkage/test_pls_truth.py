@@ -1,6 +1,8 @@
-"""Partial least squares of left-out animals against scikit-learn's, with the design fitted by least squares without each animal.
+"""Partial least squares of left-out animals against scikit-learn's, with the design fitted by least
+squares without each animal.
 
-No function of the library makes a truth here but the design's exchange, which has truths of its own.
+No function of the library makes a truth here but the design's exchange, which has truths of its
+own.
 """
 
 from itertools import permutations
@@ -32,7 +34,8 @@ def dummies(*labels):
 
 
 def q2_by_hand(scores, outcome, fixed, most):
-    """Each animal predicted by scikit-learn from the others, whose fit of the design is all that is known of arms and days."""
+    """Each animal predicted by scikit-learn from the others, whose fit of the design is all that is
+    known of arms and days."""
     error = alone = 0.0
     both = np.column_stack([scores, outcome])
     for i in range(len(outcome)):
@@ -68,7 +71,8 @@ def test_coefficients_are_those_of_scikit_learn_and_more_components_end_at_least
 
 
 def test_p_is_the_share_of_all_orders_within_arms():
-    """Two arms of three without days, 6 · 6 = 36 orders, each dealt here and predicted by scikit-learn."""
+    """Two arms of three without days, 6 · 6 = 36 orders, each dealt here and predicted by
+    scikit-learn."""
     rng = np.random.default_rng(2)
     arm = np.array(list("aaabbb"))
     scores = rng.normal(size=(6, 3))
@@ -99,7 +103,8 @@ def test_an_exact_link_is_predicted_without_error_whatever_arms_and_days_add():
 
 
 def test_arms_that_move_both_predict_nothing():
-    """Without the design, the arms alone would predict nearly all of the outcome; beyond it p ≤ .05 in no more than chance."""
+    """Without the design, the arms alone would predict nearly all of the outcome; beyond it p ≤ .05
+    in no more than chance."""
     rng, wrong, studies = np.random.default_rng(9), 0, 120
     arm, day = np.repeat(list("abcd"), 8), np.tile(list("1234"), 8)
     for _ in range(studies):

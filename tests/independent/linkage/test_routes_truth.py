@@ -301,7 +301,8 @@ def test_arms_too_uneven_to_be_made_even_have_no_p():
 
 
 def test_uneven_arms_are_made_even_by_lot_in_every_block():
-    """Blocks of 5 and 2, 1 and 3, 2 and 2: as many of both as the fewer; of the five each is kept in two of five draws."""
+    """Blocks of 5 and 2, 1 and 3, 2 and 2: as many of both as the fewer; of the five each is kept
+    in two of five draws."""
     units, rng, draws = units_of([(5, 2), (1, 3), (2, 2), (4, 0)]), np.random.default_rng(3), 60
     kept = []
     for _ in range(draws):

@@ -163,7 +163,8 @@ def test_cupping_is_told_around_every_implant(fixture, wide):
 
 @pytest.mark.parametrize("times", [0.8, 0.9, 1.25])
 def test_a_scan_of_another_brightness_than_the_threshold_was_chosen_for_is_said(times):
-    """Bone is lost or won by half, by a sixth and by a third; contrast to noise, shading and rings stay as they were."""
+    """Bone is lost or won by half, by a sixth and by a third; contrast to noise, shading and rings
+    stay as they were."""
     grey = drawn()
     bright = np.where(grey > 39000, grey, np.rint(grey * times)).astype(np.uint16)
     beyond = {q.name for q in read(bright).quality if q.beyond}

@@ -1,4 +1,5 @@
-"""Files of cells as other programs leave them: read, or refused by check and job with what they are."""
+"""Files of cells as other programs leave them: read, or refused by check and job with what they
+are."""
 
 import gzip
 
@@ -89,7 +90,8 @@ def test_marks_of_genes_that_were_seen_are_no_counts(tmp_path):
 
 
 def test_an_h5_of_two_references(tmp_path):
-    """Cell Ranger 2: a group each, of different genes; genes that both name cannot be told apart."""
+    """Cell Ranger 2: a group each, of different genes; genes that both name cannot be told
+    apart."""
     both_refuse(h5(tmp_path / "a.h5", COUNTS, ("one", "two")), "genes stand in several references")
     path = h5(tmp_path / "b.h5", COUNTS, ("mRatBN7",))
     with h5py.File(path, "a") as file:

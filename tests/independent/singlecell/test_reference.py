@@ -1,4 +1,5 @@
-"""Cells named by a reference: what it knows by its names, what it lacks not at all; drawn apart from the simulator."""
+"""Cells named by a reference: what it knows by its names, what it lacks not at all; drawn apart
+from the simulator."""
 
 import anndata as ad
 import numpy as np
@@ -20,7 +21,8 @@ SETTINGS = Atlas()
 
 @pytest.fixture(scope="module")
 def drawn(tmp_path_factory, root):
-    """A reference of 60 cells a type at 4,000 counts in an h5ad, and 2 x 60 cells a type at 1,500 with levels of genes of their own."""
+    """A reference of 60 cells a type at 4,000 counts in an h5ad, and 2 x 60 cells a type at 1,500
+    with levels of genes of their own."""
     rng = np.random.default_rng(20_261_201)
     level, names = type_levels(rng, exclusive=False)
     kinds = np.repeat(np.arange(5), 60)
@@ -64,7 +66,8 @@ def test_a_type_that_the_reference_lacks_stays_unknown(drawn, tmp_path, gone):
 
 
 def test_markers_are_the_genes_that_were_raised_and_like_types_are_joined():
-    """Each of three types has genes of its own; two that share most of theirs have a parent by those."""
+    """Each of three types has genes of its own; two that share most of theirs have a parent by
+    those."""
     rng = np.random.default_rng(3)
     level = np.ones((3, 60))
     level[0, :12] = level[1, :12] = 0.02

@@ -122,7 +122,8 @@ def test_false_trends_are_rare():
 
 
 def test_false_trends_are_rare_where_three_in_ten_animals_have_none():
-    """Counts of one distribution at every dose, compared by their means; docs/statistics.md has rates."""
+    """Counts of one distribution at every dose, compared by their means; docs/statistics.md has
+    rates."""
     rng, found = np.random.default_rng(7), []
     for _ in range(100):
         given = {

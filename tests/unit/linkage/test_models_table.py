@@ -1,4 +1,5 @@
-"""Which models of outcomes are made, which are not and why, and that assays' own genes predict nothing."""
+"""Which models of outcomes are made, which are not and why, and that assays' own genes predict
+nothing."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,5 @@
-"""What the page says of models of outcomes: a sentence each, with its numbers, and never more than the numbers hold."""
+"""What the page says of models of outcomes: a sentence each, with its numbers, and never more than
+the numbers hold."""
 
 import pandas as pd
 import pytest

@@ -1,4 +1,5 @@
-"""Real cells (Kang 2018) of one donor named by those of the other, whose labels are the source's own."""
+"""Real cells (Kang 2018) of one donor named by those of the other, whose labels are the source's
+own."""
 
 import anndata as ad
 import numpy as np

@@ -4,8 +4,9 @@ Inputs
     outcomes/animals.tsv with outcomes and scores; the animals sheet; signatures, responses, tables of factors and
     footprints, and what each assay stains.
 Outputs
-    linkage/associations.tsv, linkage/sets.tsv (all scores against the outcomes of the pairs), overlap.tsv and scatter plots
-    without what the design fixes; linkage/views.tsv, all animals at once, with models of outcomes, and its picture.
+    linkage/associations.tsv, linkage/sets.tsv (all scores against the outcomes of the pairs),
+    overlap.tsv and scatter plots without what the design fixes; linkage/views.tsv, all animals at
+    once, with models of outcomes, and its picture.
 """
 
 import pandas as pd

@@ -55,9 +55,10 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
 
     Notes
     -----
-    Five signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that are missing between frequent
-    ones, or no small one beside zeros, as multiplying leaves it. And differences between columns, among genes of about 3 to 15, that
-    are smaller than Poisson noise, the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
+    Five signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that
+    are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. And
+    differences between columns, among genes of about 3 to 15, that are smaller than Poisson noise,
+    the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
 
     Raises
     ------

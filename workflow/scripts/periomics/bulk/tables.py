@@ -63,7 +63,8 @@ COUNTERS = (
 
 @contextmanager
 def told_as_input(path: Path) -> Iterator[None]:
-    """Errors of reading a file as refusals of that file: it is missing, cut off, no text, or its rows do not fit."""
+    """Errors of reading a file as refusals of that file: it is missing, cut off, no text, or its
+    rows do not fit."""
     try:
         yield
     except FileNotFoundError:

@@ -1,4 +1,5 @@
-"""What a file is that should have been text in UTF-8: packed under another name, a workbook, or text in other letters."""
+"""What a file is that should have been text in UTF-8: packed under another name, a workbook, or
+text in other letters."""
 
 from __future__ import annotations
 
@@ -33,8 +34,8 @@ def no_text(path: Path) -> InputError:
     Returns
     -------
     InputError
-        Says what the file is, where its first bytes tell; else the first row that cannot be read, with its letters as
-        Windows-1252 has them.
+        Says what the file is, where its first bytes tell; else the first row that cannot be read,
+        with its letters as Windows-1252 has them.
     """
     raw = path.read_bytes()
     try:

@@ -23,7 +23,8 @@ LINE_OD, LINE_GREY, LINE_UM, LINE_WIDE_UM = 0.12, 0.25, 100.0, 10.0
 JOIN, AROUND = 3, 6.0
 # Sharpness: rises of at least so many OD, looked for in windows of this width.
 RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
-# Parts whose focus is looked at apart: their side, the least rise (OD) there, and how many edges are needed.
+# Parts whose focus is looked at apart: their side, the least rise (OD) there, and how many edges
+# are needed.
 PART_UM, FAINT_RISE, LEAST_PLACES = 150.0, 0.05, 10
 # The least of fluorescence, where the threshold says how much rises.
 LEAST_RISE = 0.003

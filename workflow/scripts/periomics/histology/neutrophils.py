@@ -108,13 +108,14 @@ def measure(
         rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
-    return Readout(rows, objects, shapes, [bright, dense(objects)])
+    return Readout(rows, objects, shapes, [bright, dense(objects, settings)])
 
 
-def dense(objects: pd.DataFrame) -> Fact:
+def dense(objects: pd.DataFrame, settings: StainSettings) -> Fact:
     """Share of the counted cells that are small and dense."""
     told = objects[objects["counted"]]
-    return specks.fact(told["area_um2"].to_numpy(), told["od"].to_numpy(), "cells")
+    area, od = told["area_um2"].to_numpy(), told["od"].to_numpy()
+    return specks.fact(area, od, "cells", settings.max_specks_percent)
 
 
 def rows_of(

@@ -32,8 +32,6 @@ from periomics.imaging.rois import outlines
 
 # Gaps that are closed, and specks that are left out.
 CLOSED_UM = 0.5
-# As many times may nuclei be larger or smaller than they usually are.
-MOST_TIMES = 1.5
 # Results that need a chromogen in the nuclei.
 GRADED = ("positive", "density", "h_score", "allred")
 # Allred: shares of positive nuclei from which the score of proportion is 2 to 5, and mean grades
@@ -46,7 +44,9 @@ class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
     the blurred rim; moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
-    this are no tissue. The network needs nucleus_um, smallest_um2 and largest_um2 only."""
+    this are no tissue; size_times: in fluorescence the section is held back where the typical
+    nucleus is as many times larger or smaller than nucleus_um. The network needs nucleus_um,
+    smallest_um2 and largest_um2 only."""
 
     nucleus_um: float = 6.5
     smallest_um2: float = 8.0
@@ -57,6 +57,7 @@ class Options:
     moderate: float = 2.0
     strong: float = 3.0
     glass_um2: float = 1000.0
+    size_times: float = 1.5
 
 
 def find(prepared: Prepared, options: Options) -> np.ndarray:
@@ -199,7 +200,7 @@ def _size(table: pd.DataFrame, options: Options) -> Fact:
     typical = 2 * np.sqrt(float(area.median()) / np.pi) if len(area) else options.nucleus_um
     times = max(typical / options.nucleus_um, options.nucleus_um / typical)
     name = f"typical nucleus of {typical:.1f} um against nucleus_um {options.nucleus_um:g}"
-    return Fact(name, times, "times", MOST_TIMES)
+    return Fact(name, times, "times", options.size_times)
 
 
 def graded(

@@ -49,9 +49,9 @@ class Options:
     where more of the stained bodies show no nucleus, the counterstain is not seen; near_percent:
     where more of the cells would lie on bone at twice the distance, its outline is not where the
     bone ends; mixed_percent: where more of the cells are for more than half of the counterstain's
-    colour, nuclei are not told from what is around them; waist_percent: where more of the cells have
-    a waist between nuclei enough for two, cells that touch count as one; the section is held back
-    then."""
+    colour, nuclei are not told from what is around them; waist_percent: where more of the cells
+    have a waist between nuclei enough for two, cells that touch count as one; the section is held
+    back then."""
 
     smallest_um2: float = 60.0
     gap_um: float = 2.0

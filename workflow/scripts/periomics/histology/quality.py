@@ -42,8 +42,6 @@ GREY_INK, NEUTRAL = 95, 24  # bars of a dark grey
 BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
 # So large a region (µm²) in which nothing rises at all is out of focus; a smaller one may hold nothing.
 SHARP_UM2 = 30_000.0
-# More (%) of a section's parts may not be out of focus.
-SOFT_PERCENT = 10.0
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
 
@@ -88,7 +86,7 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
         Fact("edges of a bubble or of the coverslip", look.lines, "", 0),
         Fact("tissue that lies double", look.double, "%", settings.max_fold_percent),
         Fact("width of the sharpest edges", look.edge, "um", settings.max_edge_um),
-        Fact("parts out of focus", look.soft, "%", SOFT_PERCENT),
+        Fact("parts out of focus", look.soft, "%", settings.max_soft_percent),
         Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
     ]
     return [f for f in found if np.isfinite(f.value)]

@@ -95,6 +95,9 @@ class StainSettings:
     max_black_percent: float
     max_uneven_light_percent: float
     max_edge_um: float
+    max_soft_percent: float
+    max_spill_percent: float
+    max_specks_percent: float
     max_fold_percent: float
     max_glass_percent: float
     nuclei: str
@@ -173,6 +176,9 @@ def _one(
         max_black_percent=section.max_black_percent,
         max_uneven_light_percent=section.max_uneven_light_percent,
         max_edge_um=section.max_edge_um,
+        max_soft_percent=section.max_soft_percent,
+        max_spill_percent=section.max_spill_percent,
+        max_specks_percent=section.max_specks_percent,
         max_fold_percent=section.max_fold_percent,
         max_glass_percent=section.max_glass_percent,
         nuclei=stain.nuclei,

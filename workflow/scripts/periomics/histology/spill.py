@@ -1,4 +1,5 @@
-"""Whether one channel's light is seen in the other: bleed-through makes every cell one of both markers."""
+"""Whether one channel's light is seen in the other: bleed-through makes every cell one of both
+markers."""
 
 from __future__ import annotations
 
@@ -13,8 +14,6 @@ SQUARE_UM, LEAST_SQUARES = 2.0, 50
 # Of what shines in the one channel this share may hold nothing else in the other; the bright part
 # of it that reaches a threshold first.
 LEAST_SHARE, BRIGHT = 0.1, 0.9
-# As much (%) of a threshold may the other channel's light reach.
-MOST_PERCENT = 75.0
 # Detectors in which what is measured, too, makes objects of the other channel.
 BOTH_WAYS = ("double", "coverage")
 
@@ -36,7 +35,7 @@ def facts(prepared: Prepared) -> list[Fact]:
             f"light of {source} in {seen}, spilt unless all of it has both, of the threshold",
             reached(*pair, free=free, pixel_um=prepared.pixel_um),
             "%",
-            MOST_PERCENT,
+            settings.max_spill_percent,
         )
         for (source, seen), pair in ways
     ]

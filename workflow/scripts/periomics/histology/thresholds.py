@@ -7,7 +7,8 @@ import numpy as np
 from periomics.imaging.stains import FULL
 
 MIN_PIXELS = 200
-# What is clearly stained has one strength: where this share of all pixels is so many times stronger, the weaker is a tint.
+# What is clearly stained has one strength: where this share of all pixels is so many times
+# stronger, the weaker is a tint.
 STRONGER, STRONG_SHARE = 3.0, 0.005
 # Two levels: dyes let a tenth of the light of their strongest channel through at about 1 / LIGHT OD; starts of the search; smallest share
 # of either; how far the two stand apart, in the sum of their robust spreads (one even population: 1.1 to 1.4), and in OD.

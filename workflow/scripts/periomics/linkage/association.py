@@ -106,9 +106,7 @@ def beyond(
     p = p_value(x, y, design, rng, n_permutations)
     floored = not_additive(design, x, y)
     lower = upper = np.nan
-    if (
-        ends and not floored
-    ):  # an interval is the test inverted: there is none where there is no test
+    if ends and not floored:  # an interval is the test inverted: none where there is no test
         test = SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS))
         lower, upper = interval(test, p)
     found = _with(found, r=r, lower=lower, upper=upper, p_floor=design.floor(n_permutations))

@@ -1,4 +1,5 @@
-"""Rows of linkage/views.tsv on models of factors: partial least squares above its gate, and what is not made and why."""
+"""Rows of linkage/views.tsv on models of factors: partial least squares above its gate, and what is
+not made and why."""
 
 from __future__ import annotations
 
@@ -19,7 +20,8 @@ from periomics.study.dictionary import scores_among
 from periomics.study.settings.linkage import Views
 
 PLS, MOFA = "pls", "mofa"
-# One: with a second and third, left-out animals are predicted worse and links are found no more often (benchmarks/pls_error.py).
+# One: with a second and third, left-out animals are predicted worse and links are found no more
+# often (benchmarks/pls_error.py).
 COMPONENTS = 1
 # Orders, and signs, of each model: p down to .001, which passes Holm over fifty outcomes.
 ORDERS = 999
@@ -73,8 +75,9 @@ def model_rows(
     Returns
     -------
     list
-        Rows of VIEW_COLUMNS. `part` is q2, p, p_adj, p_floor, stability (name: the outcome), variable (name: the score, block: the
-        outcome, value: its correlation with what the model fits, beyond the design), left_out or refused.
+        Rows of VIEW_COLUMNS. `part` is q2, p, p_adj, p_floor, stability (name: the outcome),
+        variable (name: the score, block: the outcome, value: its correlation with what the model
+        fits, beyond the design), left_out or refused.
     """
     rows: list[Row] = []
     for outcome in dict.fromkeys(asked.outcomes):
@@ -117,8 +120,8 @@ def predictors(
 ) -> tuple[pd.DataFrame, list[Row]]:
     """Animals that have an outcome × the scores that may predict it, and rows of what was left out.
 
-    Scores that hold the gene of the outcome's own assay, scores and animals with gaps, and arms of one animal are left out. The other
-    parameters are those of `model_rows`.
+    Scores that hold the gene of the outcome's own assay, scores and animals with gaps, and arms of
+    one animal are left out. The other parameters are those of `model_rows`.
     """
     names = pd.Series(wide.columns, dtype=str)
     own = (asked.assay_genes or {}).get(outcome, set())

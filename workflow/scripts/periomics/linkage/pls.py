@@ -1,8 +1,9 @@
-"""Partial least squares of one outcome on many scores beyond a design, judged by animals that were left out.
+"""Partial least squares of one outcome on many scores beyond a design, judged by animals that were
+left out.
 
-What the design fixes is fitted without the animal that is predicted, as are means, spreads and weights of the scores, so that the
-animal tells nothing of itself. How good a prediction is by chance, permutations say that keep the design
-(`statistics.kernels.exchange`).
+What the design fixes is fitted without the animal that is predicted, as are means, spreads and
+weights of the scores, so that the animal tells nothing of itself. How good a prediction is by
+chance, permutations say that keep the design (`statistics.kernels.exchange`).
 """
 
 from __future__ import annotations
@@ -15,7 +16,8 @@ from numpy.typing import NDArray
 from periomics.statistics.kernels.exchange import Exchange
 
 Floats = NDArray[np.float64]
-# Share of a value that the design leaves free, up to which an animal cannot be predicted: it is alone in its arm or block.
+# Share of a value that the design leaves free, up to which an animal cannot be predicted: it is
+# alone in its arm or block.
 ALONE = 1e-9
 # Spread of a score, of its largest residual, that is rounding.
 ROUNDING = 1e-12
@@ -47,7 +49,8 @@ class Fold:
     free: float
 
     def outcome(self, rest: Floats) -> tuple[Floats, Floats]:
-        """Residuals (kept, k) and those of the animal (k,) of outcomes (n, k) from which the design of all was taken."""
+        """Residuals (kept, k) and those of the animal (k,) of outcomes (n, k) from which the design
+        of all was taken."""
         own = rest[self.gone] / self.free
         return rest[self.kept] - self.pull[:, None] * own, own
 
@@ -59,11 +62,14 @@ class Predicted:
     Attributes
     ----------
     q2
-        1 − squared errors of the prediction over those of the design alone: 0 is no better, 1 without error, below 0 worse.
+        1 − squared errors of the prediction over those of the design alone: 0 is no better, 1
+        without error, below 0 worse.
     p, floor
-        Share of orders and of signs with a Q² as large, the larger of the two, and the smallest p that is possible.
+        Share of orders and of signs with a Q² as large, the larger of the two, and the smallest p
+        that is possible.
     structure
-        (scores,) correlation of each score, beyond the design, with what the model of all animals fits.
+        (scores,) correlation of each score, beyond the design, with what the model of all animals
+        fits.
     stability
         Least cosine between the coefficients of all animals and those without one.
     """
@@ -104,7 +110,8 @@ def _spread(rest: Floats) -> Floats:
 
 
 def duals(scores: Floats, outcomes: Floats, most: int) -> Floats:
-    """Coefficients of partial least squares as weights of animals: scoresᵀ @ duals are those of the scores.
+    """Coefficients of partial least squares as weights of animals: scoresᵀ @ duals are those of the
+    scores.
 
     Parameters
     ----------
@@ -121,8 +128,8 @@ def duals(scores: Floats, outcomes: Floats, most: int) -> Floats:
 
     Notes
     -----
-    Each component is the direction of largest covariance with what is left of the outcome; written in animals, so that
-    hundreds of outcomes under the null are fitted together.
+    Each component is the direction of largest covariance with what is left of the outcome; written
+    in animals, so that hundreds of outcomes under the null are fitted together.
     """
     kernel = scores @ scores.T
     rest, out = outcomes.copy(), np.zeros_like(outcomes)
@@ -170,7 +177,8 @@ def predicted(
     rng, n
         Generator and number of orders and of signs.
     most
-        Components; declared, since to choose them by Q² would need a second round of left-out animals.
+        Components; declared, since to choose them by Q² would need a second round of left-out
+        animals.
     """
     known = folds(scores, design)
     rest = design.fixed @ outcome
@@ -198,7 +206,8 @@ def _likeness(coefficients: Floats, fold: Fold, rest: Floats, most: int) -> floa
 
 
 def _share(known: list[Fold], design: Exchange, drawn: list[Floats], q2: float, most: int) -> float:
-    """(b + 1) / (m + 1) of outcomes drawn under the null with a Q² as large; 0 where none is drawn."""
+    """(b + 1) / (m + 1) of outcomes drawn under the null with a Q² as large; 0 where none is
+    drawn."""
     if not drawn:
         return 0.0
     found = np.concatenate(

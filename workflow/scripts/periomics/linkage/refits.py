@@ -31,8 +31,9 @@ from periomics.study.settings.linkage import SignallingNetwork
 Genes = Mapping[str, float]
 # Gains that differ by less are equal.
 ROUNDING = 1e-9
-# Arms that differ this many times in size are made even before their labels are dealt anew: with 8 and 3 units, the 3 with a
-# threefold SD, p is at most .05 in .14 of studies without a change, and in .29 where genes are chosen at q .5.
+# Arms that differ this many times in size are made even before their labels are dealt anew: with 8
+# and 3 units, the 3 with a threefold SD, p is at most .05 in .14 of studies without a change, and
+# in .29 where genes are chosen at q .5.
 MOST_UNEQUAL = 1.5
 # Units of each arm that are needed then.
 FEWEST_EVEN = 3
@@ -185,7 +186,7 @@ def route_tests(
     floor
         Smallest p that the relabellings can give.
     reason
-        Why there is no p; then `permuted` is empty.
+        Why there is no p (then `permuted` is empty), or what must be said of it.
     compared
         Changed genes of the units that were relabelled, where some were left out.
 
@@ -348,7 +349,8 @@ def _blocks(units: pd.DataFrame) -> pd.Series:
 
 
 def _even(units: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
-    """Units of two arms, the first of each block as many as the other arm has there; other arms as they are."""
+    """Units of two arms, the first of each block as many as the other arm has there; other arms as
+    they are."""
     own = units["arm"].isin(arms)
     block = _blocks(units)
     count = pd.crosstab(block[own], units.loc[own, "arm"]).reindex(columns=list(arms), fill_value=0)
@@ -360,9 +362,11 @@ def _even(units: pd.DataFrame, arms: Sequence[str]) -> pd.DataFrame:
 def evened(
     units: pd.DataFrame, arms: Sequence[str], rng: np.random.Generator
 ) -> tuple[pd.DataFrame, str]:
-    """Units of two arms of about one size, those too many left out by lot within blocks, and what is said of it.
+    """Units of two arms of about one size, those too many left out by lot within blocks, and what
+    is said of it.
 
-    Labels dealt anew are no test where the smaller of two uneven arms varies more; with as many of both in each block they are one.
+    Labels dealt anew are no test where the smaller of two uneven arms varies more; with as many of
+    both in each block they are one.
 
     Parameters
     ----------

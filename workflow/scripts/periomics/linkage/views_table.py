@@ -26,7 +26,8 @@ def view_table(
     settings: Views,
     asked: Asked | None = None,
 ) -> pd.DataFrame:
-    """Both views of the animals that have all, or one row that says why there are none; and models of outcomes.
+    """Both views of the animals that have all, or one row that says why there are none; and models
+    of outcomes.
 
     Parameters
     ----------
@@ -44,8 +45,9 @@ def view_table(
     Returns
     -------
     DataFrame
-        VIEW_COLUMNS, with the rows of `model_rows`. `part` of the views is explained, arms, stability (value by component),
-        unit, variable, block (name, component, value), rv, rv_adjusted (name and block: the two blocks), left_out or refused.
+        VIEW_COLUMNS, with the rows of `model_rows`. `part` of the views is explained, arms,
+        stability (value by component), unit, variable, block (name, component, value), rv,
+        rv_adjusted (name and block: the two blocks), left_out or refused.
     """
     wide, blocks = animal_table(measured, animals, dictionary, settings)
     table, lost = v.complete_cases(wide, blocks, settings.least_measured)

@@ -30,8 +30,8 @@ LEAST, AROUND = 400, 9
 # sector counts with so many voxels in a block and so many blocks, and with what exceeds so many errors.
 SECTORS, BLOCK, BLOCKS = 24, 6, 16
 LEAST_BLOCK, LEAST_BLOCKS, CERTAIN = 40, 4, 2.0
-# The threshold: classes of grey values that hold less than this share are none; thresholds whose classes differ by so little
-# less are as good.
+# The threshold: classes of grey values that hold less than this share are none; thresholds whose
+# classes differ by so little less are as good.
 LEAST_CLASS, FLAT = 0.05, 1e-3
 # Air: darker than marrow by this share of the contrast, and by so many times the noise.
 DARKER, SIGMAS = 0.35, 4.0
@@ -213,10 +213,12 @@ def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct)
 
 
 def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float | None:
-    """How far (%) the threshold of bone lies from where the grey values of the VOI part in two classes (Otsu), in differences of
-    these classes' means; None where one class holds too little, or bone is told by more than one threshold.
+    """How far (%) the threshold of bone lies from where the grey values of the VOI part in two
+    classes (Otsu), in differences of these classes' means; None where one class holds too little,
+    or bone is told by more than one threshold.
 
-    A scan that is darker or brighter than those for which a threshold was chosen keeps its contrast to noise, and loses bone.
+    A scan that is darker or brighter than those for which a threshold was chosen keeps its contrast
+    to noise, and loses bone.
     """
     greys, metal = of.greys(), settings.implant == "required"
     n = np.where(greys < settings.implant_threshold, histogram, 0) if metal else histogram
@@ -227,7 +229,8 @@ def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float
     dark = np.cumsum(n * greys) / total
     with np.errstate(invalid="ignore", divide="ignore"):
         between = np.nan_to_num((dark[-1] * below - dark) ** 2 / (below * (1 - below)))
-    # Between classes that lie apart any threshold is as good: the middle of these.
+    # Between classes that lie apart any threshold is as good: the middle of these, where a
+    # library's (skimage's, as for batches) is the first.
     best = np.flatnonzero(between >= between.max() * (1 - FLAT))
     part = below[best[0]]
     if min(part, 1 - part) < LEAST_CLASS:

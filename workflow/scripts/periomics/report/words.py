@@ -80,8 +80,8 @@ def _end(value: float, places: int | None) -> str:
 
 
 def decimals(lower: float, upper: float) -> int | None:
-    """Decimal places that show two digits of half the width of an interval, and, where two more are enough for that, on which side
-    of 0 each end lies.
+    """Decimal places that show two digits of half the width of an interval, and, where two more are
+    enough for that, on which side of 0 each end lies.
 
     None where the interval has no width.
     """

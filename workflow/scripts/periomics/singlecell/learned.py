@@ -1,9 +1,10 @@
 """Markers learned from a reference: labelled cells of another study, in an h5ad of one's own.
 
-The cells to be named are not compared with those of the reference, whose counts another machine and hand made: what is
-taken over is which genes part its types, and these are looked for among the cells' own clusters as markers of a table are.
-Such genes part only types that the reference has. The table of markers is therefore asked as well: a cell that it calls by
-another type than it calls the reference's type of that name is unknown.
+The cells to be named are not compared with those of the reference, whose counts another machine and
+hand made: what is taken over is which genes part its types, and these are looked for among the
+cells' own clusters as markers of a table are. Such genes part only types that the reference has.
+The table of markers is therefore asked as well: a cell that it calls by another type than it calls
+the reference's type of that name is unknown.
 """
 
 from __future__ import annotations
@@ -52,7 +53,8 @@ class Learned:
     table
         Markers of the table that is asked as well.
     kin
-        Type of the reference → what the table calls it, without subtypes; `unknown` where it does not know it.
+        Type of the reference → what the table calls it, without subtypes; `unknown` where it does
+        not know it.
     """
 
     markers: pd.DataFrame
@@ -76,7 +78,8 @@ def learn(
     table
         Of `read_markers`.
     settings
-        Names that column; min_shared is the share of genes that the reference and the cells must have in common.
+        Names that column; min_shared is the share of genes that the reference and the cells must
+        have in common.
     species
         Of the cells; the reference must be of the same one.
     symbols
@@ -85,7 +88,8 @@ def learn(
     Raises
     ------
     InputError
-        If the file is no such reference, or shares too few genes, or no two types can be told apart.
+        If the file is no such reference, or shares too few genes, or no two types can be told
+        apart.
     """
     cells = read_reference(Path(path), settings, species)
     known, wanted = columns_of(list(cells.var["symbol"].astype(str))), columns_of(symbols)
@@ -107,7 +111,8 @@ def learn(
 def contradicted(
     learned: Learned, labels: Sequence[str], asked: Sequence[str]
 ) -> NDArray[np.bool_]:
-    """Which labels by a reference the table contradicts: it knows the cell, and by another type than the label's.
+    """Which labels by a reference the table contradicts: it knows the cell, and by another type
+    than the label's.
 
     Parameters
     ----------
@@ -146,7 +151,8 @@ def _kin(
 
 
 def read_reference(path: Path, settings: Atlas, species: str) -> AnnData:
-    """Labelled cells of a reference: counts in X, symbols in var, `label` in obs; cells without a label are left out."""
+    """Labelled cells of a reference: counts in X, symbols in var, `label` in obs; cells without a
+    label are left out."""
     cells = read_annotated(path)
     column = settings.reference_column
     refuse_column(column, list(map(str, cells.obs)), path)
@@ -179,9 +185,9 @@ def markers_of(types: NDArray, levels: NDArray, symbols: Sequence[str]) -> pd.Da
 
     Notes
     -----
-    A marker of a type is high in it and low in every other one. A type that has too few is joined with the type with which it
-    has most together; both are then told apart within their parent, which is called "this or that", by genes that part
-    them alone.
+    A marker of a type is high in it and low in every other one. A type that has too few is joined
+    with the type with which it has most together; both are then told apart within their parent,
+    which is called "this or that", by genes that part them alone.
     """
     groups = _groups(levels)
     if len(groups) < 2:
@@ -202,7 +208,8 @@ def markers_of(types: NDArray, levels: NDArray, symbols: Sequence[str]) -> pd.Da
 def _specific(
     levels: NDArray, own: Sequence[int], others: Sequence[int], gap: float, relative: float
 ) -> NDArray[np.int64]:
-    """Genes whose lowest level among `own` lies above the highest of `others`, the furthest first."""
+    """Genes whose lowest level among `own` lies above the highest of `others`, the furthest
+    first."""
     low, high = levels[list(own)].min(axis=0), levels[list(others)].max(axis=0)
     above = low - high
     fit = np.flatnonzero((above >= gap) & (above >= relative * low))

@@ -63,7 +63,7 @@ def measure_neutrophils(
             table["counted"] = inside
             table["class"] = np.where(inside, "positive", "excluded")
             drawn = shapes
-    facts = [bright(walked, whole, settings), neutrophils.dense(table)]
+    facts = [bright(walked, whole, settings), neutrophils.dense(table, settings)]
     return Readout(rows, table, drawn, facts), walked
 
 

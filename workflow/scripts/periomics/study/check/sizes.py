@@ -11,17 +11,18 @@ from periomics.core.problems import Problem
 from periomics.study.check.design import sheet_name
 from periomics.study.check.opened import Look
 from periomics.study.check.settings import section
+from periomics.study.sheets import SHEETS
 from periomics.study.study import Study
 
 _TABLES = ("plate", "qpcr", "western")
 SIZE_COLUMN = {"scans": "voxel_um", "sections": "pixel_um", "cultures": "pixel_um"}
 AGREE = 0.01  # header and sheet may differ by this share
-# By what rows are alike beside the batch, the least size (µm; what is below is told as out of range), and how many times
-# another's size is odd: a study has scans of several resolutions, but one objective for a stain.
-ALIKE: dict[str, tuple[tuple[str, ...], float, float]] = {
-    "scans": ((), 0.2, 5.0),
-    "sections": (("stain",), 0.0, 1.5),
-    "cultures": (("assay",), 0.0, 1.5),
+# By what rows are alike beside the batch, and how many times another's size is odd: a study has
+# scans of several resolutions, but one objective for a stain.
+ALIKE: dict[str, tuple[tuple[str, ...], float]] = {
+    "scans": ((), 5.0),
+    "sections": (("stain",), 1.5),
+    "cultures": (("assay",), 1.5),
 }
 
 
@@ -70,20 +71,22 @@ def _size(file: str, row: int, column: str, stated: float | None, given: float) 
 
 
 def check_alike(study: Study, sheet: str, looks: Mapping[int, Look]) -> list[Problem]:
-    """Scans, sections and pictures whose size of a voxel or pixel, and scans whose bit depth, is not that of the others of their batch."""
+    """Scans, sections and pictures whose size of a voxel or pixel, and scans whose bit depth, is
+    not that of the others of their batch."""
     if sheet not in ALIKE:
         return []
     df, column = study.sheets[sheet], SIZE_COLUMN[sheet]
     stated = pd.Series({r: k.size_um for r, k in looks.items()}, dtype=float).reindex(df.index)
     sizes = df[column].where(df[column].notna(), stated)
     problems: list[Problem] = []
-    file, (kinds_of, least, times) = sheet_name(study, sheet), ALIKE[sheet]
+    file, (kinds_of, times) = sheet_name(study, sheet), ALIKE[sheet]
+    (rule,) = (c for c in SHEETS[sheet].columns if c.name == column)
     for names, part in df.groupby([*kinds_of, "batch"]):
         (*kind, batch), rows = names, part.index
         where = f"in batch {batch}" if batch else "in the sheet"
         where += "".join(f", {k} {v}" for k, v in zip(kinds_of, kind, strict=True))
         found = sizes.loc[rows].dropna()
-        found = found[found >= least]
+        found = found[found.between(rule.minimum, rule.maximum)]  # others are told as out of range
         problems += _sizes(file, where, found, given=df[column], column=column, times=times)
         if sheet == "scans" and batch:
             depths = {int(r): looks[r].kind for r in rows if r in looks and looks[r].kind}
@@ -97,7 +100,7 @@ def _sizes(
     """A size that is so many times larger or smaller than that of the others of its batch."""
     middle = sizes.median()
     for row, size in sizes.items():
-        if len(sizes) >= 3 and size <= 1000 and not 1 / times < size / middle < times:
+        if len(sizes) >= 3 and not 1 / times < size / middle < times:
             apart = size / middle if size > middle else middle / size
             size_of = "larger" if size > middle else "smaller"
             origin = "" if given.at[row] == given.at[row] else "the file says so: "

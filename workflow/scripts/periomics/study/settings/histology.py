@@ -183,6 +183,23 @@ class Histology(Section):
         gt=0,
         description="µm; a section whose sharpest edges are wider is out of focus and held back",
     )
+    max_soft_percent: float = Field(
+        10,
+        ge=0,
+        le=100,
+        description="%; a section of which more parts are out of focus by themselves is held back",
+    )
+    max_spill_percent: float = Field(
+        75,
+        gt=0,
+        description="%, of the way to a channel's threshold; a section in which another channel's light goes farther is held back",
+    )
+    max_specks_percent: float = Field(
+        10,
+        ge=0,
+        le=100,
+        description="%; a section is held back where more of its neutrophils are small and dense, as precipitate is",
+    )
     max_fold_percent: float = Field(
         2, ge=0, le=100, description="%; a section of which more lies double is held back"
     )
