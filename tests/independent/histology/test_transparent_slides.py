@@ -69,6 +69,18 @@ def test_what_is_transparent_is_as_bright_as_the_files_glass(section, tmp_path, 
     assert len(np.unique(read[~inside], axis=0)) == 1
 
 
+def test_a_fourth_sample_of_no_name_hides_nothing(section, tmp_path):
+    """Half of the tissue has a 0 there: its colours stand, also by windows."""
+    _, colours, _ = section
+    half = np.where(np.arange(colours.shape[1]) < 300, 0, 9).astype(np.uint8)
+    held = np.dstack([colours, np.broadcast_to(half, colours.shape[:2])])
+    info = probe(pyramid(tmp_path / "slide.tif", held, (0,)))
+    assert info.colour == "rgb" and not info.transparent
+    np.testing.assert_array_equal(read_rgb(info.path)[0], colours)
+    by = windows(info, pixel_size(info), 0.5)
+    np.testing.assert_array_equal(by.read(Box(0, 0, 300, 400)), colours[:300, :400])
+
+
 def test_windows_read_the_same_glass(section, tmp_path):
     _, colours, inside = section
     info = probe(pyramid(tmp_path / "slide.tif", outside(colours, inside)))

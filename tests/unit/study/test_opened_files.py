@@ -168,6 +168,15 @@ def test_a_sound_file_is_no_line(whole, name):
 
 
 WARNED = {
+    "a fourth sample that is not said to be transparency": (
+        section(
+            "f.tif",
+            grid(np.full((8, 8, 4), 200, np.uint8), photometric="rgb", extrasamples=(0,)),
+        ),
+        "sections.tsv, row 6, column path: the file does not say what its fourth sample is: it is "
+        "not read as transparency (found 'raw/f.tif'); allowed: red, green and blue; or a fourth "
+        "sample that is named as transparency (alpha)",
+    ),
     "a header ten times the others": (
         scan("a.nii", raw.nifti, GREY, 0.18),
         "scans.tsv, row 6, column voxel_um: the file says so: 10 times larger than the others in "

@@ -109,6 +109,10 @@ def _colours(named: Named, info: ImageInfo, stain: str, rows: list[int]) -> list
         found = ", ".join(info.names) or named.cell
         allowed += ", or image: fluorescence in the stain's block"
         return named.problem(message, found, allowed, rows=rows)
+    if info.channels == 4 and not info.transparent:
+        message = "the file does not say what its fourth sample is: it is not read as transparency"
+        allowed = "red, green and blue; or a fourth sample that is named as transparency (alpha)"
+        return named.problem(message, named.cell, allowed, rows=rows, level="warning")
     return []
 
 

@@ -21,6 +21,8 @@ SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
 DISPLAY_UM = 10.5
 # A coarsest level of more pixels is not read for what its glass looks like: white stands for it.
 MOST_GLASS = 64_000_000
+# What a TIFF calls transparency among its extra samples: associated, or not; 0 may be anything.
+ALPHA = {1, 2}
 # File and sheet, or x and y, may differ by rounding, not by more.
 AGREE = 0.01
 _TO_UM = {
@@ -40,7 +42,8 @@ class ImageInfo:
     """What a header says: `levels` are (downsample, width, height), finest first; `pixel_um` is None if not stated.
 
     `colour` is rgb, grey or channels (planes that are no colours, such as those of fluorescence, `channels` of them with
-    their `names` where stated); `dtype` the type of a number; `pages` how many pictures a TIFF holds beside each other.
+    their `names` where stated); `dtype` the type of a number; `pages` how many pictures a TIFF holds beside each other;
+    `transparent` whether a fourth plane beside colours is their transparency: a TIFF says so.
     """
 
     path: Path
@@ -54,6 +57,7 @@ class ImageInfo:
     names: tuple[str, ...] = ()
     dtype: str = "uint8"
     pages: int = 1
+    transparent: bool = True
 
 
 def probe(path: str | os.PathLike[str]) -> ImageInfo:
@@ -360,7 +364,7 @@ def opaque(array: np.ndarray, info: ImageInfo) -> np.ndarray:
     file's own glass: slides hold black there, which would be the darkest of stains."""
     if array.ndim == 2 or array.shape[2] < 4:
         return array
-    glass = _glass(info)
+    glass = _glass(info) if info.transparent else None
     if glass is None:
         return array[:, :, :3]
     return np.where(array[:, :, 3:] == 0, np.array(glass, np.uint8), array[:, :, :3])
@@ -434,7 +438,8 @@ def _planes(tif) -> dict[str, object]:
         kind = {"colour": "grey", "channels": 1} if over_time else {"colour": "channels"}
         return found | {"channels": number, "names": _channel_names(tif)} | kind
     if number == 3 or (number == 4 and axis == "S" and _is_rgb(page)):
-        return found | {"colour": "rgb", "channels": number}
+        alpha = any(int(v) in ALPHA for v in page.extrasamples[:1])
+        return found | {"colour": "rgb", "channels": number, "transparent": alpha}
     return found | {"colour": "channels", "channels": number, "names": _channel_names(tif)}
 
 
