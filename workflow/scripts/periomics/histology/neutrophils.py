@@ -112,10 +112,11 @@ def measure(
 
 
 def dense(objects: pd.DataFrame, settings: StainSettings) -> Fact:
-    """Share of the counted cells that are small and dense."""
+    """Share of the counted cells that are small and dense, or far darker than the others."""
     told = objects[objects["counted"]]
     area, od = told["area_um2"].to_numpy(), told["od"].to_numpy()
-    return specks.fact(area, od, "cells", settings.max_specks_percent)
+    total = od + told["counterstain_od"].to_numpy()
+    return specks.fact(area, od, total, "cells", settings.max_specks_percent)
 
 
 def rows_of(

@@ -8,8 +8,9 @@ from periomics.imaging.stains import FULL
 
 MIN_PIXELS = 200
 # What is clearly stained has one strength: where this share of all pixels is so many times
-# stronger, the weaker is a tint.
-STRONGER, STRONG_SHARE = 3.0, 0.005
+# stronger, the weaker is a tint of at least so much of the tissue (drawn pink bone 66 %); of less,
+# either may be meant: cells (5 %) beside black-brown clumps were lost as a tint.
+STRONGER, STRONG_SHARE, TINT_SHARE = 3.0, 0.005, 0.2
 # Two levels: dyes let a tenth of the light of their strongest channel through at about 1 / LIGHT OD; starts of the search; smallest share
 # of either; how far the two stand apart, in the sum of their robust spreads (one even population: 1.1 to 1.4), and in OD.
 LIGHT, STARTS, LEAST_SHARE = 0.8, 64, 0.004
@@ -74,6 +75,10 @@ def stained_level(
     strong = clear[clear > background + STRONGER * (level - background)]
     if len(strong) >= max(MIN_PIXELS, STRONG_SHARE * len(values)):
         # A tint of much of the tissue, such as the pink of bone beside red cells, is no stain.
+        weak = (len(clear) - len(strong)) / len(values)
+        if weak < TINT_SHARE:
+            reason = f"stain of two strengths: {100 * weak:.1f} % of the pixels weak"
+            return background, float("nan"), f"{reason}, {STRONGER:g} times as strong others"
         level = float(np.median(strong[strong > (background + np.median(strong)) / 2]))
     return background, level, ""
 

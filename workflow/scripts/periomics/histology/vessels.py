@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.quality import Fact
+from periomics.histology import specks
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -85,7 +86,9 @@ def measure(
     )
     if variant:
         return Readout(density_rows(settings, options, n, area, level=level, variant=variant))
-    objects = object_table(labels, prepared, od=prepared.target)
+    total = prepared.target if settings.shines else prepared.target + prepared.other
+    objects = object_table(labels, prepared, od=prepared.target, total=total)
+    both = objects.pop("total").to_numpy()
     wall = np.bincount(labels.ravel(), stained.ravel(), len(objects) + 1)[1:]
     described(objects, inside, wall * pixel2)
     rows = density_rows(settings, options, n, area, level=level)
@@ -99,6 +102,7 @@ def measure(
     fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
     facts = [joined(options, n, fewer), solid(objects, options), bright]
+    facts.append(grains(objects, both, settings))
     return Readout(rows, objects, shapes, facts)
 
 
@@ -160,6 +164,15 @@ def solid(objects: pd.DataFrame, options: Options) -> Fact:
     told = objects.loc[objects["counted"], "lumen_um2"]
     share = 100 * float((told < LUMEN_UM2).mean()) if len(told) >= LEAST_PROFILES else 0.0
     return Fact("vessels without a lumen", share, "%", options.solid_percent)
+
+
+def grains(objects: pd.DataFrame, both: np.ndarray, settings: StainSettings) -> Fact:
+    """Share of the counted profiles that are grains of precipitate; `both`: mean of both stains."""
+    area, lumen = objects["area_um2"].to_numpy(), objects["lumen_um2"].to_numpy()
+    hollow, inside = lumen >= LUMEN_UM2, objects["counted"].to_numpy(bool)
+    found = specks.grains(area, area - lumen, both, hollow) & inside
+    share = 100 * float(found.sum() / max(1, inside.sum()))
+    return Fact("dense grains among vessels", share, "%", settings.max_specks_percent)
 
 
 def joined(options: Options, n: int, fewer: int) -> Fact:

@@ -80,7 +80,8 @@ def measure_vessels(
     parts, sums, keep = _profiles(walked, options, "", {"stained": walked[""], "tissue": free})
     kept = sums.only(keep)
     table = pd.DataFrame(places_um(kept, large))
-    table["od"] = means(parts, walked.reach, walked.amounts)["target"][keep]
+    od = means(parts, walked.reach, walked.amounts)
+    table["od"] = od["target"][keep]
     inside = counted(kept, free, large)
     vessels.described(table, inside, kept.counts["stained"] * walked.um2(1))
     brown = local(np.logical_and, 0, walked[""], free).total()
@@ -90,6 +91,7 @@ def measure_vessels(
     rows += vessels.area_rows(settings, options, table, areas, level)
     facts = [vessels.joined(options, n, fewer), vessels.solid(table, options)]
     facts.append(bright(walked, whole, settings))
+    facts.append(vessels.grains(table, (od["target"] + od["other"])[keep], settings))
     shapes = outlines_of(parts, keep, sums.box, large)
     return Readout([*rows, *swept], table, shapes, facts), walked
 

@@ -198,7 +198,7 @@ class Histology(Section):
         10,
         ge=0,
         le=100,
-        description="%; a section is held back where more of its neutrophils are small and dense, as precipitate is",
+        description="%; a section is held back where more of its neutrophils or vessels are dense as precipitate is",
     )
     max_fold_percent: float = Field(
         2, ge=0, le=100, description="%; a section of which more lies double is held back"
