@@ -224,6 +224,8 @@ def _counts(of: Survey) -> tuple[Counts, int, quality.Looks]:
             of=_range(of),
             origin=start_of(box),
             behind=behind,
+            steps=of.edges(box, part.grey),
+            all_bone=part.seen,
             axis=axis,
         )
         looks = seen if looks is None else looks + seen
@@ -236,8 +238,8 @@ def _counts(of: Survey) -> tuple[Counts, int, quality.Looks]:
 
 
 def _range(of: Survey) -> quality.Range:
-    ny, nx = of.scan.shape[1:]
-    return quality.Range(of.greys.low, of.greys.high, ((ny - 1) / 2, (nx - 1) / 2))
+    nz, ny, nx = of.scan.shape
+    return quality.Range(of.greys.low, of.greys.high, ((ny - 1) / 2, (nx - 1) / 2), nz)
 
 
 def _check_bone(bone: Fraction, settings: Microct) -> None:

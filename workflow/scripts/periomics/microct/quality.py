@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from periomics.core.quality import Fact
+from periomics.microct.edges import edge_width
 from periomics.microct.periimplant import Axis, sector_of
 from periomics.study.settings.microct import Microct
 
@@ -33,17 +34,21 @@ LEAST_BLOCK, LEAST_BLOCKS, CERTAIN = 40, 4, 2.0
 # The threshold: classes of grey values that hold less than this share are none; thresholds whose
 # classes differ by so little less are as good.
 LEAST_CLASS, FLAT = 0.05, 1e-3
+# Slices: one counts with so many voxels of a core.
+LEAST_SLICE = 400
 # Air: darker than marrow by this share of the contrast, and by so many times the noise.
 DARKER, SIGMAS = 0.35, 4.0
 
 
 @dataclass(frozen=True)
 class Range:
-    """Grey values of a scan, smallest and largest, and the middle of its slices (y, x), about which rings and shading lie."""
+    """Grey values of a scan, smallest and largest, the middle of its slices (y, x), about which rings and shading lie, and how many
+    slices there are."""
 
     low: float
     high: float
     middle: tuple[float, float]
+    slices: int = 1
 
     @property
     def radii(self) -> int:
@@ -57,14 +62,21 @@ class Range:
 
 @dataclass(frozen=True)
 class Looks:
-    """Sums over a scan or a part of it: voxels and grey values of both cores; squares of differences between neighbours along x in
-    them; grey values of the marrow's core near the metal, and by radius; by group of cubes, products of what marrow is explained
-    by with each other and with its grey value (`_products`); voxels and grey values of marrow by sector and block of slices; voxels of
-    the VOI by grey value; metal in the VOI."""
+    """Sums over a scan or a part of it.
+
+    Voxels and grey values of both cores, and squares of those of bone; voxels and grey values of cores by slice; squares of
+    differences between neighbours along x in cores; steps at the surface (`edges.edge_sums`); voxels of bone in the VOI, and those
+    at the scan's largest value; grey values of the marrow's core near the metal, and by radius; by group of cubes, products of what
+    marrow is explained by with each other and with its grey value (`_products`); voxels and grey values of marrow by sector and
+    block of slices; voxels of the VOI by grey value; metal in the VOI.
+    """
 
     bone: NDArray[np.float64]
     marrow: NDArray[np.float64]
+    by_slice: NDArray[np.float64]
     noise: NDArray[np.float64]
+    steps: NDArray[np.float64]
+    full: NDArray[np.int64]
     near: NDArray[np.float64]
     radial: NDArray[np.float64]
     shaded: NDArray[np.float64]
@@ -85,16 +97,24 @@ def look(
     of: Range,
     origin: Sequence[int],
     behind: NDArray[np.floating] | None,
+    steps: NDArray[np.float64],
+    all_bone: Mask,
     axis: Axis | None = None,
 ) -> Looks:
     """Sums of a part (z, y, x) of some planes that begins at voxel `origin` of the scan; those of parts add up.
 
-    `behind`: voxels behind the metal's band; None without metal.
+    `behind`: voxels behind the metal's band; None without metal. `steps`: of the part (`edges.edge_sums`). `all_bone`: not its core
+    alone.
     """
     values = grey[voi].astype(np.float64)
     scale = BINS / (of.high - of.low) if of.high > of.low else 0.0
     at = np.minimum(((values - of.low) * scale).astype(np.int64), BINS - 1)
+    if settings.implant == "required":
+        bone_core = bone_core & (grey < settings.implant_threshold)
     bone, marrow = _sums(grey, bone_core), _sums(grey, marrow_core)
+    bone = np.append(bone, (grey[bone_core].astype(np.float64) ** 2).sum())
+    inside = all_bone & voi
+    full = np.count_nonzero(inside), np.count_nonzero(inside & (grey >= of.high))
     noise = np.zeros(2)
     for core in (bone_core, marrow_core):
         pairs = core[..., :-1] & core[..., 1:]
@@ -113,7 +133,10 @@ def look(
     return Looks(
         bone=bone,
         marrow=marrow,
+        by_slice=_by_slice(grey, (bone_core, marrow_core), of, origin),
         noise=noise,
+        steps=steps,
+        full=np.array(full),
         near=np.zeros(2) if near is None else _sums(grey, marrow_core & near),
         radial=radial,
         angular=_angular(grey, marrow_core, axis, origin),
@@ -126,6 +149,20 @@ def look(
 def _sums(grey: NDArray, mask: Mask) -> NDArray[np.float64]:
     """Voxels of a mask, and the sum of their grey values."""
     return np.array([np.count_nonzero(mask), grey[mask].sum(dtype=np.float64)])
+
+
+def _by_slice(
+    grey: NDArray, cores: Sequence[Mask], of: Range, origin: Sequence[int]
+) -> NDArray[np.float64]:
+    """Voxels of each core and their grey values by slice of the scan, (cores, 2, slices)."""
+    found = np.zeros((len(cores), 2, of.slices))
+    at = slice(origin[0], origin[0] + len(grey))
+    for one, core in zip(found, cores, strict=True):
+        one[0, at] = np.count_nonzero(core, axis=(1, 2))
+        one[1, at] = [
+            plane[mask].sum(dtype=np.float64) for plane, mask in zip(grey, core, strict=True)
+        ]
+    return found
 
 
 def _angular(
@@ -167,55 +204,110 @@ def _products(
     return found
 
 
+class _Facts(list[Fact]):
+    """Facts as they are found."""
+
+    def say(self, name: str, value: float, limit: float, unit: str = "%") -> None:
+        self.append(Fact(name, float(value), unit, limit))
+
+    def say_least(self, name: str, value: float, limit: float) -> None:
+        self.append(Fact(name, float(value), "", limit, least=True))
+
+
 def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct) -> list[Fact]:
     """Every fact of a scan with its limit; what cannot be had is left out."""
-    rows: list[Fact] = []
-
-    def add(name: str, value: float, limit: float, unit: str = "", least: bool = False) -> None:
-        rows.append(Fact(name, float(value), unit, limit, least))
-
+    rows = _Facts()
     total = int(found.histogram.sum())
     if settings.implant == "required" and total:
-        add("metal in the VOI", 100 * found.metal / total, settings.max_metal_percent, "%")
+        rows.say("metal in the VOI", 100 * found.metal / total, settings.max_metal_percent)
+    if found.full[0]:
+        full = 100 * found.full[1] / found.full[0]
+        rows.say("saturated bone", full, settings.max_saturated_percent)
     if tbth_voxels is not None:
-        add("Tb.Th in voxels", tbth_voxels, settings.min_thickness_voxels, "", least=True)
+        rows.say_least("Tb.Th in voxels", tbth_voxels, settings.min_thickness_voxels)
     parted = _parted(found.histogram, of, settings)
     if parted is not None:
-        add("threshold beside the grey values", parted, settings.max_threshold_percent, "%")
+        rows.say("threshold beside the grey values", parted, settings.max_threshold_percent)
     if not (found.bone[0] and found.marrow[0] and found.noise[0]):
         return rows
-    marrow = found.marrow[1] / found.marrow[0]
-    contrast = found.bone[1] / found.bone[0] - marrow
-    noise = float(np.sqrt(found.noise[1] / found.noise[0] / 2))
+    contrast, noise = _contrast(found), _noise(found)
     if noise > 0:
-        add("contrast to noise", contrast / noise, settings.min_contrast, "", least=True)
+        rows.say_least("contrast to noise", contrast / noise, settings.min_contrast)
     if contrast <= 0:
         return rows
-    if of.high - of.low <= BINS * DARKER * contrast:  # else a bin may hold marrow and air
-        dark = of.greys() < marrow - max(DARKER * contrast, SIGMAS * noise)
-        air = 100 * found.histogram[dark].sum() / total
-        add("air in the VOI", air, settings.max_air_percent, "%")
-    rest = found.marrow - found.near
-    if min(found.near[0], rest[0]) >= LEAST:
-        halo = abs(found.near[1] / found.near[0] - rest[1] / rest[0])
-        add("halo of the metal", 100 * halo / contrast, settings.max_halo_percent, "%")
-    other = float(np.sqrt(max(0.0, _spread(found.shaded) - noise**2)))
-    differing = "grey values that differ in marrow"
-    add(differing, 100 * other / contrast, settings.max_marrow_percent, "%")
-    shading = 100 * _shading(found.shaded) / contrast
-    if _is_told(shading, settings.max_shading_percent):
-        add("shading", abs(shading[0, 0]), settings.max_shading_percent, "%")
-    streaks = _streaks(found.angular)
-    if streaks is not None:
-        add("streaks", 100 * streaks / contrast, settings.max_streaks_percent, "%")
-    add("rings", 100 * _rings(found.radial) / contrast, settings.max_rings_percent, "%")
+    air = _air(found, of)
+    if air is not None:
+        rows.say("air in the VOI", 100 * air, settings.max_air_percent)
+    width = edge_width(found.steps, contrast)
+    if width is not None and tbth_voxels:
+        rows.say("edges beside Tb.Th", 100 * width / tbth_voxels, settings.max_edge_percent)
+    _levels(rows, found, settings)
+    _patterns(rows, found, settings)
     return rows
 
 
+def _levels(rows: _Facts, found: Looks, settings: Microct) -> None:
+    """Grey values that differ within marrow, within bone, from slice to slice, and beside the metal."""
+    percent, noise = 100 / _contrast(found), _noise(found)
+    in_bone = found.bone[2] / found.bone[0] - (found.bone[1] / found.bone[0]) ** 2
+    for phase, variance, limit in (
+        ("marrow", _spread(found.shaded), settings.max_marrow_percent),
+        ("bone", in_bone, settings.max_bone_percent),
+    ):
+        other = float(np.sqrt(max(0.0, variance - noise**2)))
+        rows.say(f"grey values that differ in {phase}", percent * other, limit)
+    jump = _jump(found.by_slice)
+    if jump is not None:
+        rows.say("jumps between slices", percent * jump, settings.max_jump_percent)
+    rest = found.marrow - found.near
+    if min(found.near[0], rest[0]) >= LEAST:
+        halo = abs(found.near[1] / found.near[0] - rest[1] / rest[0])
+        rows.say("halo of the metal", percent * halo, settings.max_halo_percent)
+
+
+def _patterns(rows: _Facts, found: Looks, settings: Microct) -> None:
+    """Shading, streaks and rings."""
+    percent = 100 / _contrast(found)
+    shading = percent * _shading(found.shaded)
+    if _is_told(shading, settings.max_shading_percent):
+        rows.say("shading", abs(shading[0, 0]), settings.max_shading_percent)
+    streaks = _streaks(found.angular)
+    if streaks is not None:
+        rows.say("streaks", percent * streaks, settings.max_streaks_percent)
+    rows.say("rings", percent * _rings(found.radial), settings.max_rings_percent)
+
+
+def _contrast(found: Looks) -> float:
+    """Bone's mean grey value above that of marrow."""
+    return float(found.bone[1] / found.bone[0] - found.marrow[1] / found.marrow[0])
+
+
+def _noise(found: Looks) -> float:
+    """Standard deviation of a voxel's grey value, from its neighbour."""
+    return float(np.sqrt(found.noise[1] / found.noise[0] / 2))
+
+
+def _air(found: Looks, of: Range) -> float | None:
+    """Share of the VOI that is darker than marrow; None where a bin may hold marrow and air."""
+    contrast = _contrast(found)
+    if of.high - of.low > BINS * DARKER * contrast:
+        return None
+    marrow = found.marrow[1] / found.marrow[0]
+    dark = of.greys() < marrow - max(DARKER * contrast, SIGMAS * _noise(found))
+    return float(found.histogram[dark].sum() / found.histogram.sum())
+
+
+def levels(found: Looks) -> tuple[float, float] | None:
+    """Mean grey values of marrow and of bone away from any surface; None where there is no such place."""
+    if not (found.bone[0] and found.marrow[0]):
+        return None
+    return float(found.marrow[1] / found.marrow[0]), float(found.bone[1] / found.bone[0])
+
+
 def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float | None:
-    """How far (%) the threshold of bone lies from where the grey values of the VOI part in two
-    classes (Otsu), in differences of these classes' means; None where one class holds too little,
-    or bone is told by more than one threshold.
+    """How far (%) the threshold of bone lies from those that part the grey values of the VOI in two
+    classes about as well as any (Otsu), in differences of these classes' means; None where one class
+    holds too little, or bone is told by more than one threshold.
 
     A scan that is darker or brighter than those for which a threshold was chosen keeps its contrast
     to noise, and loses bone.
@@ -229,15 +321,14 @@ def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float
     dark = np.cumsum(n * greys) / total
     with np.errstate(invalid="ignore", divide="ignore"):
         between = np.nan_to_num((dark[-1] * below - dark) ** 2 / (below * (1 - below)))
-    # Between classes that lie apart any threshold is as good: the middle of these, where a
-    # library's (skimage's, as for batches) is the first.
+    # Between classes that lie apart any threshold is as good, and none of these lies beside.
     best = np.flatnonzero(between >= between.max() * (1 - FLAT))
     part = below[best[0]]
     if min(part, 1 - part) < LEAST_CLASS:
         return None
     low, high = dark[best[0]] / part, (dark[-1] - dark[best[0]]) / (1 - part)
-    cut = (greys[best[0]] + greys[best[-1]]) / 2
-    return float(100 * abs(settings.bone_cut - cut) / (high - low))
+    beside = max(0.0, greys[best[0]] - settings.bone_cut, settings.bone_cut - greys[best[-1]])
+    return float(100 * beside / (high - low))
 
 
 def _spread(shaded: NDArray[np.float64]) -> float:
@@ -296,6 +387,16 @@ def _streaks(angular: NDArray[np.float64]) -> float | None:
         return None
     away = np.abs(np.array(means) - np.median(means)) - CERTAIN * np.array(errors)
     return float(max(0.0, away.max()))
+
+
+def _jump(by_slice: NDArray[np.float64]) -> float | None:
+    """Largest difference of the mean grey value of a core between a slice and the next; None where no two are seen."""
+    found = []
+    for count, total in by_slice:
+        means = np.where(count >= LEAST_SLICE, total / np.maximum(count, 1), np.nan)
+        away = np.abs(np.diff(means))
+        found += list(away[np.isfinite(away)])
+    return max(found, default=None)
 
 
 def _rings(radial: NDArray[np.float64]) -> float:

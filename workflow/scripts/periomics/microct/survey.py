@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from periomics.core.errors import SpecimenError
-from periomics.microct import contact, cortical, ctan, quality, region
+from periomics.microct import contact, cortical, ctan, edges, quality, region
 from periomics.microct.boxes import (
     Box,
     crop,
@@ -231,6 +231,23 @@ class Survey:
             square = squared_distance(crop(read, wide), self.threads, quality.PEEL + 1)
             found.append((square[within(box, wide)] > quality.PEEL**2) & voi)
         return found[0], found[1]
+
+    def edges(self, box: Box, grey: NDArray) -> NDArray[np.float64]:
+        """Sums over the surface of bone in the VOI of a box with its grey values (`edges.edge_sums`)."""
+        planes, rows, columns = box
+        first, last = max(0, planes.start - 1), min(self.scan.shape[0], planes.stop + 1)
+        tall = (slice(first, last), rows, columns)
+        wide = grown(start_of(tall), size_of(tall), edges.HALO, self.scan.shape)
+        smooth = edges.smoothed(crop(self.bits.seen.read, wide))[within(tall, wide)]
+        voi = np.zeros(size_of(tall), bool)
+        voi[within(box, tall)] = crop(self.bits.voi.read, box)
+        beside = [
+            crop(self.scan.slab, (slice(z, z + 1), rows, columns))
+            for z in (first, last - 1)
+            if z not in range(planes.start, planes.stop)
+        ]
+        beside.insert(int(first < planes.start), grey)
+        return edges.edge_sums(np.concatenate(beside), smooth, voi)
 
     def saturated(self, in_zone: int) -> Fraction:
         """Saturated voxels outside metal and band, from those of the scan and those within."""
