@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from functools import cache
+from importlib.metadata import version
+from pathlib import Path
 
 import pandas as pd
 from markupsafe import Markup
 
+from periomics.core.files import atomic
 from periomics.report.dots import arm_colour, arm_labels
 from periomics.report.words import known, unit_words
 
@@ -94,7 +98,14 @@ def explorer(
 
 @cache
 def _library() -> str:
-    """Vega and what it draws with, as one script."""
+    """Vega and what it draws with, as one script; put together once, which takes two seconds, and
+    kept beside the bytecode where that can be written."""
     import vl_convert
 
-    return vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks the default
+    kept = Path(__file__).parent / "__pycache__" / f"vega-{version('vl-convert-python')}.js"
+    if kept.is_file():
+        return kept.read_bytes().decode()
+    script = vl_convert.javascript_bundle()  # type: ignore[call-arg]  # the stub lacks the default
+    with suppress(OSError), atomic(kept) as part:
+        part.write_bytes(script.encode())
+    return script

@@ -37,22 +37,27 @@ def sampled_thickness(phase: Mask, where: Mask, n: int) -> tuple[float, float, i
     square = np.zeros(phase.shape, np.int32)
     for position, index in zip(grid, nearest, strict=True):
         square += (index - position.astype(np.int32)) ** 2
-    best = _largest_sphere(square, points.astype(np.int32), int(np.sqrt(square.max())))
+    reach = int(np.sqrt(square.max()))
+    best = _largest_sphere(square, square.max(axis=2), points.astype(np.int32), reach)
     sizes = 2.0 * np.sqrt(best)
     return float(sizes.mean()), float(sizes.std()), len(sizes)
 
 
 @numba.njit(cache=True)
-def _largest_sphere(square, points, reach):
+def _largest_sphere(square, of_row, points, reach):
     best = np.zeros(len(points), np.int64)
     nz, ny, nx = square.shape
     for i in range(len(points)):
         z, y, x = points[i]
-        top = 0
+        top = square[z, y, x]
         for pz in range(max(0, z - reach), min(nz, z + reach + 1)):
             for py in range(max(0, y - reach), min(ny, y + reach + 1)):
                 away = (pz - z) ** 2 + (py - y) ** 2
-                for px in range(max(0, x - reach), min(nx, x + reach + 1)):
+                # No sphere about a voxel of such a row is larger, or reaches so far.
+                if of_row[pz, py] <= top or of_row[pz, py] < away:
+                    continue
+                near = int(np.sqrt(of_row[pz, py] - away))
+                for px in range(max(0, x - near), min(nx, x + near + 1)):
                     r2 = square[pz, py, px]
                     if r2 > top and r2 >= away + (px - x) ** 2:
                         top = r2

