@@ -141,3 +141,22 @@ def test_a_frame_of_another_place_is_left_out_by_name(clean, confluent):
 def test_a_scratch_cut_by_the_side_is_held():
     gap = find_gap(dish.series(WIDTHS[:2], middle=0.15)[0], dish.PIXEL_UM)
     assert any("side of the picture" in h for h in gap.holds)
+
+
+@pytest.mark.parametrize(("share", "held"), [(0.2, False), (0.45, True), (0.6, True)])
+def test_a_lamp_that_fails_over_the_series_holds_it_back(clean, share, held):
+    frames, masks = clean
+    light = np.linspace(1, 1 - share, len(frames))[:, None, None]
+    gap, _, _ = closures((frames * light).round().astype(np.uint8), masks)
+    assert any("cells' texture" in h for h in gap.holds) == held
+    assert (speed(gap) == pytest.approx(5, rel=0.03)) == (not held)
+
+
+def test_light_that_falls_across_the_field_changes_nothing(clean):
+    frames, masks = clean
+    corners = (ROW / 130 - 1) ** 2 / 2 + (COLUMN / 200 - 1) ** 2 / 2
+    for falls in (COLUMN / 400, corners):
+        lit = (frames * (1 - 0.45 * falls)).round().astype(np.uint8)
+        gap, found, truth = closures(lit, masks)
+        assert np.abs(found - truth).max() < 2 and speed(gap) == pytest.approx(5, rel=0.05)
+        assert gap.holds == ()

@@ -174,6 +174,12 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
             f"debris or ragged fronts on {share:.0f} % of the gap (at most "
             f"{settings.max_debris_percent:g} %)"
         )
+    change = 100 * _change(maps, stack, view, kept)
+    if change > settings.max_texture_change_percent:
+        holds.append(
+            f"the cells' texture differs by {change:.0f} % from the first frame's (at most "
+            f"{settings.max_texture_change_percent:g} %): light or focus changed, fronts are misplaced"
+        )
     bare = 100 * _structure(frames[0], stack[0], view, window)
     if bare > settings.max_gap_texture_percent:
         holds.append(
@@ -221,6 +227,13 @@ def _notes(
     if left and left * 3 >= len(kept):
         holds.append(f"{left} of {len(kept)} frames do not show the gap of the others")
     return warnings, holds
+
+
+def _change(maps: np.ndarray, gaps: np.ndarray, view: np.ndarray, kept: np.ndarray) -> float:
+    """Largest share by which the typical texture of the cells falls short of the first frame's, or
+    the first's of theirs: one threshold holds for all frames."""
+    logs = [float(np.median(m[view & ~g])) for m, g in zip(maps[kept], gaps[kept], strict=True)]
+    return 1 - float(np.exp(-np.abs(np.array(logs) - logs[0]).max()))
 
 
 def _structure(frame: np.ndarray, gap: np.ndarray, view: np.ndarray, window_px: int) -> float:

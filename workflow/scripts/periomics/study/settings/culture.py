@@ -49,6 +49,12 @@ class Culture(Section):
         lt=100,
         description="a gap with more of the cells' texture is not bare (flat cells, a haze) and holds the series back",
     )
+    max_texture_change_percent: float = Field(
+        25,
+        gt=0,
+        lt=100,
+        description="a series whose cells' texture differs more from the first frame's is held back: a failing lamp, focus that drifts",
+    )
     least_z_prime: float = Field(
         0,
         lt=1,
