@@ -12,6 +12,7 @@ import pandas as pd
 from periomics.core.quality import Fact
 from periomics.histology import (
     area,
+    channels,
     contact,
     coverage,
     double,
@@ -195,6 +196,7 @@ def measure_section(
         )
         readout.rows.extend(row for other in others for row in other.rows)
         told = quality.facts(opened, settings, batch) + spill.facts(prepared)
+        told += channels.facts(prepared)
     rows = list(readout.rows)
     common = common_columns(fact)
     found = told + readout.facts

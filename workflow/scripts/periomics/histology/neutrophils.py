@@ -31,17 +31,22 @@ from periomics.histology.profiles import Profiled, densities, rings
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import outlines
 
+# So much of a cell is in the counterstain's light where it holds a nucleus.
+NUCLEAR = 0.05
+
 
 @dataclass(frozen=True)
 class Options(Profiled):
     """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
-    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue."""
+    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; in fluorescence a section is held back where more
+    than `bare_percent` of the cells hold no nucleus."""
 
     lobes_um: float = 3.0
     expand_um: float = 2.0
     cell_um: float = 9.5
     smallest_um2: float = 25.0
     glass_um2: float = 150.0
+    bare_percent: float = 50.0
 
 
 def find(
@@ -108,7 +113,20 @@ def measure(
         rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
-    return Readout(rows, objects, shapes, [bright, dense(objects, settings)])
+    facts = [bright, dense(objects, settings)]
+    if settings.shines and len(settings.channels) > 1:
+        facts.append(_bare(labels, inside, prepared, options))
+    return Readout(rows, objects, shapes, facts)
+
+
+def _bare(labels: np.ndarray, inside: np.ndarray, prepared: Prepared, options: Options) -> Fact:
+    """Share of the counted cells in which the counterstain shows no nucleus: specks of antibody,
+    or nuclei that were taken for the marker."""
+    size = np.bincount(labels.ravel())
+    blue = np.bincount(labels.ravel(), (prepared.other >= prepared.second).ravel(), len(size))
+    bare = (blue < NUCLEAR * size)[1:][inside]
+    share = 100 * float(bare.mean()) if len(bare) >= specks.LEAST_OBJECTS else 0.0
+    return Fact("cells without a nucleus", share, "%", options.bare_percent)
 
 
 def dense(objects: pd.DataFrame, settings: StainSettings) -> Fact:

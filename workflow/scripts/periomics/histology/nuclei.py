@@ -44,7 +44,7 @@ class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
     the blurred rim; moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
-    this are no tissue; size_times: in fluorescence the section is held back where the typical
+    this are no tissue; size_times: the section is held back where the typical
     nucleus is as many times larger or smaller than nucleus_um. The network needs nucleus_um,
     smallest_um2 and largest_um2 only."""
 
@@ -188,14 +188,13 @@ def measure(
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     region = float(prepared.opened.region.sum()) * prepared.pixel_um**2
     facts = [glass_fact(region, area, settings)] if needs_area(settings) else []
-    if settings.shines:
-        facts.append(_size(table, options))
+    facts.append(size(table, options))
     return Readout(rows, table, shapes, facts)
 
 
-def _size(table: pd.DataFrame, options: Options) -> Fact:
-    """How many times the typical nucleus differs from the usual one: in fluorescence nothing else
-    of a picture tells that its pixel size is wrong, or its channels are swapped."""
+def size(table: pd.DataFrame, options: Options) -> Fact:
+    """How many times the typical nucleus differs from the usual one: nothing else of a picture
+    tells that its pixel size is wrong, and of fluorescence little that its channels are swapped."""
     area = table.loc[table["counted"], "area_um2"]
     typical = 2 * np.sqrt(float(area.median()) / np.pi) if len(area) else options.nucleus_um
     times = max(typical / options.nucleus_um, options.nucleus_um / typical)

@@ -75,6 +75,8 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
     """Facts of what was seen, with their limits."""
     stained, lost = " and ".join(settings.pair.stains), _lost(batch)
     clipped = "pixels with a channel at 0, where density is only known to be high,"
+    first, second = settings.pair.stains
+    turned = f"{second} nearer to haematoxylin's colour than {first}: counterstain first?"
     unexplained = f"tissue in colours that {stained} cannot mix"
     found = [
         Fact(unexplained, look.foreign, "%", settings.max_unexplained_percent),
@@ -88,6 +90,7 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
         Fact("width of the sharpest edges", look.edge, "um", settings.max_edge_um),
         Fact("parts out of focus", look.soft, "%", settings.max_soft_percent),
         Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
+        Fact(turned, settings.reversed_deg, "deg", 0),
     ]
     return [f for f in found if np.isfinite(f.value)]
 

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Protocol, TypeVar
 
 from periomics.core.errors import InputError
 from periomics.imaging.convolution import Network
-from periomics.imaging.stains import StainPair, channel_pair, choose_pair
+from periomics.imaging.stains import StainPair, angle_between, channel_pair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
 
@@ -41,6 +41,9 @@ USES_SECOND = (
 )
 # Pair of stains where it is not haematoxylin and DAB.
 VECTORS = {"lacunae": "H-E", "osteoclasts": "H-TRAP"}
+# Detectors whose counterstain shows nuclei: measured in a colour this near (degrees) to that of
+# haematoxylin, the pair of the config stands the wrong way round.
+NUCLEI_BESIDE, HAEMATOXYLIN_DEG = ("osteoclasts", "neutrophils", "vessels", "nuclei"), 12.0
 # Region in which a detector measures, where it is not the tissue around the implant.
 ROI = {
     "nuclei": "pie",
@@ -67,7 +70,8 @@ class StainSettings:
     """One stain of the config.
 
     `target` is the index (0, 1) in `pair` of the stain that the detector looks for; `outcomes` maps what the detector
-    calls its results to names of the outcome dictionary; lengths in µm. `nuclei`: how they are found, by `network` or not.
+    calls its results to names of the outcome dictionary; lengths in µm. `nuclei`: how they are found, by `network` or not;
+    `reversed_deg`: by how much more the stain looked for has the colour of haematoxylin than the other, NaN where not told.
     """
 
     stain: str
@@ -76,6 +80,7 @@ class StainSettings:
     channels: tuple[str | int, ...]
     bits: int | None
     pair: StainPair
+    reversed_deg: float
     target: int
     roi: str
     pixel_um: float
@@ -97,6 +102,9 @@ class StainSettings:
     max_edge_um: float
     max_soft_percent: float
     max_spill_percent: float
+    max_shift_um: float
+    max_swapped_percent: float
+    max_nucleus_times: float
     max_specks_percent: float
     max_fold_percent: float
     max_glass_percent: float
@@ -148,15 +156,16 @@ def _one(
     if shines and stain.detector != "labels":  # labels are too thin for two levels
         first = second = "two_levels"
     vectors = stain.vectors or VECTORS.get(stain.detector, "H-DAB")
+    where = f"config, histology/stains/{name}"
+    pair = channel_pair(stain.channels) if shines else choose_pair(pairs, vectors, where)
     return StainSettings(
         stain=name,
         detector=stain.detector,
         image=stain.image,
         channels=tuple(stain.channels),
         bits=stain.bits,
-        pair=channel_pair(stain.channels)
-        if shines
-        else choose_pair(pairs, vectors, f"config, histology/stains/{name}"),
+        pair=pair,
+        reversed_deg=_reversed(pair, stain.detector, pairs),
         target=TARGET.get(stain.detector, 1),
         roi=stain.roi or ROI.get(stain.detector, "peri_implant_ct"),
         pixel_um=stain.pixel_um,
@@ -178,12 +187,23 @@ def _one(
         max_edge_um=section.max_edge_um,
         max_soft_percent=section.max_soft_percent,
         max_spill_percent=section.max_spill_percent,
+        max_shift_um=section.max_shift_um,
+        max_swapped_percent=section.max_swapped_percent,
+        max_nucleus_times=section.max_nucleus_times,
         max_specks_percent=section.max_specks_percent,
         max_fold_percent=section.max_fold_percent,
         max_glass_percent=section.max_glass_percent,
         nuclei=stain.nuclei,
         network=network,
     )
+
+
+def _reversed(pair: StainPair, detector: str, pairs: Mapping[str, StainPair]) -> float:
+    """See `StainSettings`: told of pairs of the config only."""
+    if pair.source != "config" or detector not in NUCLEI_BESIDE or "H-DAB" not in pairs:
+        return float("nan")
+    first, second = (angle_between(v, pairs["H-DAB"].vectors[0]) for v in pair.vectors)
+    return max(0.0, first - second) if second < HAEMATOXYLIN_DEG else 0.0
 
 
 def variants(settings: StainSettings) -> dict[str, float]:

@@ -163,6 +163,7 @@ def measure_nuclei(
         grades = table.loc[table["counted"], "grade"].to_numpy()
         rows = nuclei.rows_of(settings, grades, area, level=level, variant=name) + rows
     facts = [bright(walked, area, settings)] if needed else []
+    facts.append(nuclei.size(table, options))
     return Readout(rows, table, shapes, facts), walked
 
 
