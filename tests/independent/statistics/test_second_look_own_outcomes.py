@@ -94,9 +94,15 @@ def test_a_size_with_a_zero_is_compared_by_means_with_the_skewed_end_farther(ans
     _, row = answers("wobble", new, old)
     estimate, _, lower, upper = welch(new, old)
     assert row["estimate"] == pytest.approx(estimate) and row["upper"] == pytest.approx(upper)
-    # Twice SD over mean is the skewness of a gamma variable; its mean has a root of n less.
+    # The larger skewness of a gamma variable, twice SD over mean, and of a log-normal one with as
+    # many zeros; the mean has a root of n less.
     v = np.array([np.var(y, ddof=1) / 5 for y in (new, old)])
-    g = np.array([2 * np.std(y, ddof=1) / np.mean(y) / 5**0.5 for y in (new, old)])
+    gamma = [2 * np.std(y, ddof=1) / np.mean(y) for y in (new, old)]
+    logs = [np.log([x for x in y if x]) for y in (new, old)]
+    spread = (sum(((x - x.mean()) ** 2).sum() for x in logs) / (3 + 5 - 2)) ** 0.5
+    some = [stats.lognorm(spread).moment(k) * np.array([0.6, 1]) for k in (1, 2, 3)]
+    third = some[2] - 3 * some[0] * some[1] + 2 * some[0] ** 3
+    g = np.fmax(gamma, third / (some[1] - some[0] ** 2) ** 1.5) / 5**0.5
     skew = 3 / 8 * float((np.array([1, -1]) * (v / v.sum()) ** 1.5 * g).sum())
     t = (estimate - lower) / v.sum() ** 0.5
     assert row["lower"] == pytest.approx(estimate - v.sum() ** 0.5 * t * (1 - skew * t))
@@ -128,3 +134,14 @@ def test_yes_or_no_and_grades_of_ones_own(answers):
     _, row = answers("swelling", new, old)
     higher = np.mean([(a > b) + (a == b) / 2 for a in new for b in old])
     assert row["estimate"] == pytest.approx(higher - 0.5)
+
+
+def test_sizes_with_zeros_that_vary_too_much_are_not_judged(answers):
+    """SD of logarithms within arms: .5 log 4 and .5 log 100, seven values."""
+    new, old = [0.0, 2.0, 8.0, 4.0], [1.0, 100.0, 10.0, 10.0]
+    verdict, row = answers("wobble", new, old)
+    spread = (((np.log(4) ** 2) / 2 + (np.log(100) ** 2) / 2) / 5) ** 0.5
+    assert f"SD of {spread:.2g} on the logarithm" in verdict["reason"]
+    assert verdict["verdict"] == "not judged" and np.isnan(row["p"])
+    tame, row = answers("wobble", [0.0, 2.0, 3.0, 2.5], [9.0, 12.0, 11.0, 10.0])
+    assert tame["verdict"] != "not judged" and "skewness" in row["method"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -14,7 +14,7 @@ from periomics.statistics.claims.plan import Adjustment, Contrast
 from periomics.statistics.claims.twins import same_values
 from periomics.statistics.kernels import contrasts as c
 from periomics.statistics.kernels.adjusted import adjust
-from periomics.statistics.kernels.means import of_means
+from periomics.statistics.kernels.means import of_means, spread_of_logs
 from periomics.study.design import estimable, only_in
 from periomics.study.dictionary import RANGE, entry
 from periomics.study.scale import comparable, limits
@@ -26,6 +26,8 @@ MIN_UNITS = 3
 BLOCKS_OF_MEANS = "blocks do not move means alike: what they leave in a difference is counted in its standard error"
 OF_MEANS = "ends stretched by the skewness of means"
 UNADJUSTED = Adjustment(blocks=False)
+# Scale of sizes, which are log-normal where they are not 0.
+SIZES = "log"
 # The covariate that is the outcome itself, before treatment.
 BASELINE = "baseline"
 
@@ -36,8 +38,8 @@ class Cut:
 
     `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
     units hold several arms. Units of which one arm has several doses are averaged. `limits` are the least and the
-    largest value that the outcome can have. `means`: arithmetic means are compared, with what
-    blocks leave in them where `by_block`.
+    largest value that the outcome can have. `means`: the outcome's own scale where arithmetic
+    means are compared, else ''; with what blocks leave in them where `by_block`.
     """
 
     time: float
@@ -57,7 +59,7 @@ class Cut:
     paired: bool
     technical: bool
     note: str
-    means: bool = False
+    means: str = ""
     by_block: bool = False
 
     def weights(self, weights: Mapping[str, float]) -> np.ndarray:
@@ -95,7 +97,14 @@ class Cut:
         if not self.means:
             return arms
         block = self.block[used] if self.by_block else None
-        return of_means(arms, values, arm, self.limits, block)
+        return of_means(arms, values, arm, self.limits, block, self.means == SIZES)
+
+    @cached_property
+    def spread_of_sizes(self) -> float:
+        """SD of the logarithms within arms, where means of sizes are compared; else 0."""
+        if self.means != SIZES:
+            return 0.0
+        return float(spread_of_logs(self.natural, self.limits[0], self.arm, len(self.arms)))
 
     @property
     def bounds_note(self) -> str:
@@ -130,7 +139,7 @@ PREPARED: Mapping[str, Any] = {
     "scale_note": np.array("", object),
     "least": -np.inf,
     "most": np.inf,
-    "means": False,
+    "means": np.array("", object),
 }
 
 
@@ -162,23 +171,25 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     found: dict[str, np.ndarray] = {c: np.full(len(df), empty) for c, empty in PREPARED.items()}
     kept = np.full(len(df), True)
     # Written by place: a table that is changed outcome by outcome takes seconds.
+    value, units = df["value"].to_numpy(float), df["unit"].to_numpy()
+    counted = [df[k].to_numpy() if k in df else None for k in ("numerator", "denominator")]
     for (outcome, _), places in df.groupby(["outcome", "variant"], sort=True).indices.items():
-        part = df.iloc[places]
         own = entry(dictionary, str(outcome))
-        least, most = _limits(own, part)
-        possible = part["value"].between(least, most) & np.isfinite(part["value"])
-        named = _impossible(part[~possible], least, most)
+        y = value[places]
+        least, most = _limits(own, y, str(units[places[0]]))
+        possible = (y >= least) & (y <= most) & np.isfinite(y)
+        named = _impossible(df.iloc[places[~possible]], least, most)
         if not possible.any():
             found["scale"][places], found["scale_note"][places] = str(own["scale"]), named
             continue
         kept[places[~possible]] = False
-        places, part = places[possible], part[possible]
-        parts = [part.get(k) for k in ("numerator", "denominator")]
-        unit = str(part["unit"].iloc[0])
-        scale, values, note = comparable(part["value"], str(own["scale"]), unit, *parts)
+        places = places[possible]
+        parts = [None if x is None else x[places] for x in counted]
+        unit = str(units[places[0]])
+        scale, values, note = comparable(value[places], str(own["scale"]), unit, *parts)
         if scale != own["scale"]:
             note = f"arithmetic means of animals are compared ({note})"
-            found["means"][places] = True
+            found["means"][places] = str(own["scale"])
         found["analysis"][places] = values
         found["scale"][places] = scale
         found["scale_note"][places] = "; ".join(x for x in (named, note) if x)
@@ -195,17 +206,25 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
 
 
-def _limits(known: Mapping[str, object], part: pd.DataFrame) -> tuple[float, float]:
+def _limits(known: Mapping[str, object], values: np.ndarray, unit: str) -> tuple[float, float]:
     """Least and largest value of an outcome; 0 where a size that has no other limit is never below it."""
-    own = pd.to_numeric(pd.Series([known.get(k) for k in RANGE]), errors="coerce").to_numpy(float)
+    own = [_number(known.get(k)) for k in RANGE]
     if known["kind"] in ("binary", "ordinal"):
         least, most = -np.inf, np.inf
     else:
-        least, most = limits(str(known["scale"]), str(part["unit"].iloc[0]))
-    least, most = np.fmax(least, own[0]), np.fmin(most, own[1])
+        least, most = limits(str(known["scale"]), unit)
+    least, most = float(np.fmax(least, own[0])), float(np.fmin(most, own[1]))
     if known["kind"] in ("binary", "ordinal"):
         return least, most
-    return (0.0 if np.isinf(least) and (part["value"] >= 0).all() else least), most
+    return (0.0 if np.isinf(least) and (values >= 0).all() else least), most
+
+
+def _number(cell: object) -> float:
+    """A cell of the dictionary as a number; NaN where it holds none."""
+    try:
+        return float(str(cell))
+    except ValueError:
+        return np.nan
 
 
 def _impossible(rows: pd.DataFrame, least: float, most: float) -> str:
@@ -241,9 +260,15 @@ OF_A_CUT = (
 )
 
 
-def columns_of(rows: pd.DataFrame) -> dict[str, np.ndarray]:
-    """What `cuts` needs of rows, as arrays: taken once for the many contrasts of an outcome."""
-    return {c: rows[c].to_numpy() for c in ("condition", *OF_A_CUT) if c in rows}
+def by_outcome(
+    rows: pd.DataFrame, more: Collection[str] = ()
+) -> Iterator[tuple[str, str, dict[str, np.ndarray]]]:
+    """Outcome, variant and their rows of `prepare` as arrays: what `cuts` needs, and `more`."""
+    names = dict.fromkeys(("condition", *OF_A_CUT, *more))
+    columns = {c: rows[c].to_numpy() for c in names if c in rows}
+    groups = rows.groupby(["outcome", "variant"], sort=True).indices
+    for (outcome, variant), places in sorted(groups.items()):
+        yield str(outcome), str(variant), {c: x[places] for c, x in columns.items()}
 
 
 def cuts(
@@ -351,8 +376,8 @@ def _cut(
     adjusted_for, covariates, said = (
         ((), np.empty((len(one["animal_id"]), 0)), "") if paired else _adjustment(one, adjustment)
     )
-    means = bool(rows["means"][0]) and not paired
-    by_block = means and "block" in adjusted_for
+    means = "" if paired else str(rows["means"][0])
+    by_block = bool(means) and "block" in adjusted_for
     if by_block:
         adjusted_for = tuple(name for name in adjusted_for if name != "block")
         note = "; ".join(n for n in (note, BLOCKS_OF_MEANS) if n)

@@ -259,7 +259,7 @@ def _rows(facts: pd.DataFrame, variant: str, index: Floats) -> pd.DataFrame:
         "scale": "identity",
         "least": -np.inf,
         "most": np.inf,
-        "means": False,
+        "means": "",
         "modality": "outcomes",
         "source": "measured",
         "batch": "",

@@ -113,19 +113,20 @@ def contrast_table(analysis: Analysis, seed: int) -> pd.DataFrame:
     rows: list[dict[str, object]] = []
     plan, declared = analysis.plan, _declared(analysis.plan)
     animals = with_all(analysis)
-    for (outcome, variant), part in animals.groupby(["outcome", "variant"], sort=True):
-        columns, of, first = a.columns_of(part), analysis.of(part), part.iloc[0].to_dict()
+    said = ("outcome", "variant", "scale", "scale_note", "unit")
+    for outcome, variant, columns in a.by_outcome(animals, said):
+        first = {name: columns[name][0] for name in said}
         for contrast in plan.contrasts.values():
             cut_list = a.cuts(columns, contrast, plan.role_arms, plan.adjustment)
             for i, cut in enumerate(cut_list):
                 last = i == len(cut_list) - 1
-                key = (contrast.id, str(outcome), str(variant))
+                key = (contrast.id, outcome, variant)
                 family = declared.get((*key, cut.time)) or (
                     declared.get((*key, None)) if last else None
                 )
-                kind = _kind(str(outcome), str(variant), last, family is not None)
+                kind = _kind(outcome, variant, last, family is not None)
                 rows += _rows(
-                    of,
+                    analysis,
                     first,
                     contrast,
                     cut,
@@ -302,18 +303,17 @@ def rescue_table(analysis: Analysis) -> pd.DataFrame:
     wanted = (
         animals[~scores_among(animals["outcome"])] if plan.healthy and plan.disease else animals[:0]
     )
-    for (outcome, variant), part in wanted.groupby(["outcome", "variant"], sort=True):
-        columns = a.columns_of(part)
+    for outcome, variant, columns in a.by_outcome(wanted, ["scale"]):
         for arm in plan.treated:
             form = Contrast("", {plan.healthy: 1.0, plan.disease: -1.0, arm: 1.0})
             cut_list = a.cuts(columns, form, plan.role_arms, plan.adjustment)
             if not cut_list or cut_list[-1].paired:
                 continue
-            scale = str(part["scale"].iloc[0])
-            known = analysis.entry(str(outcome))["kind"]
+            scale = str(columns["scale"][0])
+            known = analysis.entry(outcome)["kind"]
             if known in exact.KINDS:
                 rows.append(
-                    _exact_rescue(plan, cut_list[-1], arm, str(known), str(outcome))
+                    _exact_rescue(plan, cut_list[-1], arm, str(known), outcome)
                     | {"variant": variant, "arm": arm, "kind": NATURAL, "scale": scale}
                 )
                 continue

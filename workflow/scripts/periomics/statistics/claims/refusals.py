@@ -17,6 +17,7 @@ from periomics.statistics.claims.animals import (
     dose_of_each,
 )
 from periomics.statistics.kernels.contrasts import Estimate
+from periomics.statistics.kernels.means import MOST_SPREAD
 
 
 class Refused(Enum):
@@ -29,6 +30,7 @@ class Refused(Enum):
     NOT_ESTIMABLE = "not estimable"
     SAME_VALUE = "same value"
     NO_SPREAD = "no spread"
+    SKEWED = "skewed"
 
 
 # Exact and rank methods need no spread within arms.
@@ -65,6 +67,12 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
         lacking = _dose_refusal(cut, weights)
         if lacking:
             return lacking
+    if cut.spread_of_sizes > MOST_SPREAD:
+        return Refusal(
+            f"sizes with zeros vary by an SD of {cut.spread_of_sizes:.2g} on the logarithm, more than "
+            f"{MOST_SPREAD:g}: no interval of their means is known to hold",
+            Refused.SKEWED,
+        )
     if not np.isnan(form.se):
         return Refusal()
     if cut.paired:

@@ -42,13 +42,14 @@ def with_summaries(prepared: pd.DataFrame) -> pd.DataFrame:
     keys = [default[c] for c in ("outcome", "animal_id", "condition")]
     unit = default.groupby([*keys, default["dose"].fillna(-1.0)], sort=True).ngroup().to_numpy(int)
     first, found = [], []
+    time, value, scale = (default[c].to_numpy() for c in ("time", "value", "scale"))
     for places in default.groupby("outcome", sort=True).indices.values():
-        rows = default.iloc[places]
         own, start, of = np.unique(unit[places], return_index=True, return_inverse=True)
-        times = rows.groupby(of)["time"].nunique()
-        if times.median() >= MIN_TIMES and (rows["scale"] != "binary").all():
+        when = np.unique(time[places], return_inverse=True)[1]
+        times = np.bincount(np.unique(np.stack([of, when]), axis=1)[0])
+        if np.median(times) >= MIN_TIMES and (scale[places] != "binary").all():
             first.append(places[start])
-            found.append(summarise_series(of, rows["time"], rows["value"], own.size))
+            found.append(summarise_series(of, time[places], value[places], own.size))
     if not found:
         return prepared
     facts, values = default.iloc[np.concatenate(first)], pd.concat(found)
@@ -67,7 +68,7 @@ def _rows(facts: pd.DataFrame, values: np.ndarray, column: str) -> pd.DataFrame:
         scale="identity",
         least=-np.inf,
         most=np.inf,
-        means=False,
+        means="",
         unit=facts["unit"] + ("/" + facts["time_unit"] if column == "slope" else ""),
         time=np.nan,
         scale_note="",

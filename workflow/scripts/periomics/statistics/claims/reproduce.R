@@ -38,8 +38,15 @@ between <- function(y, arm, weight, block, covariates) {
   f
 }
 
+# Skewness of values that are log-normal with this variance of logarithms by the share q, else 0.
+of_logs <- function(variance, q) {
+  a <- exp(variance)
+  squares <- q * a - q^2
+  ifelse(squares > 0, (q * a^3 - 3 * q^2 * a + 2 * q^3) / squares^1.5, 0)
+}
+
 # Arithmetic means of skewed values: what blocks leave in a contrast of means, and how skewness stretches its interval.
-of_means <- function(f, y, arm, weight, block, least, most) {
+of_means <- function(f, y, arm, weight, block, least, most, log_normal) {
   arms <- sort(unique(arm))
   w <- weight[match(arms, arm)]
   n <- as.vector(table(arm)[arms])
@@ -50,8 +57,18 @@ of_means <- function(f, y, arm, weight, block, least, most) {
   sizes <- pmax((m - least) * (most - m) / s2 - 1, 0)
   at <- (m - least) / (most - least)
   skewness <- if (both) 2 * (1 - 2 * at) / (sizes + 2) * sqrt((sizes + 1) / (at * (1 - at))) else 2 * sqrt(s2) / (m - least)
-  skewness <- ifelse(s2 > 0, skewness, 0) / sqrt(n)
+  skewness <- ifelse(s2 > 0, skewness, 0)
+  if (log_normal) {
+    above <- y > least
+    logs <- log(y[above] - least)
+    within <- logs - ave(logs, arm[above])
+    spread <- sqrt(sum(within^2) / max(sum(above) - length(unique(arm[above])), 1))
+    q <- as.vector(tapply(above, arm, mean)[arms])
+    skewness <- pmax(skewness, ifelse(s2 > 0, of_logs(min(spread, 1)^2, q), 0))
+  }
+  skewness <- skewness / sqrt(n)
   extra <- 0
+  lean <- 0
   lead <- ifelse(s2 > 0, slope / s2, 0)
   names <- sort(unique(block))
   if (length(names) > 1) {
@@ -63,14 +80,16 @@ of_means <- function(f, y, arm, weight, block, least, most) {
     spread <- diag(colSums(told)) - t(told) %*% place
     news <- sum(spread^2)
     moved <- if (news > 1e-9 * sum(told)^2) sum(sums^2) / news else 0
-    extra <- sum(((w * slope) %*% place)^2) * moved
+    left <- (w * slope) %*% place
+    extra <- sum(left^2) * moved
+    if (!both) lean <- sum(left^3) * moved^1.5 * of_logs(min(moved, 1), 1)
   }
   own <- f[["se"]]^2
   whole <- own + extra
   part <- w^2 * attr(f, "v") / n / whole
   c(estimate = f[["estimate"]], se = sqrt(whole),
-    df = whole^2 / (own^2 / f[["df"]] + extra^2 / max(length(names) - 1, 1)),
-    skew = 3 / 8 * sum(sign(w) * part^1.5 * skewness))
+    df = whole / (own / f[["df"]] + extra / max(length(names) - 1, 1)),
+    skew = 3 / 8 * (sum(sign(w) * part^1.5 * skewness) + lean / whole^1.5))
 }
 
 one_sample <- function(y) {
@@ -104,7 +123,7 @@ slope_between <- function(d, covariates) {
 compared <- function(d, arm, weight, covariates) {
   if (is.na(d$least[1])) return(between(d$value, arm, weight, d$block, covariates))
   f <- between(d$value, arm, weight, rep("", nrow(d)), covariates)
-  of_means(f, d$value, arm, weight, d$block, d$least[1], d$most[1])
+  of_means(f, d$value, arm, weight, d$block, d$least[1], d$most[1], d$means[1] == "log")
 }
 
 repeated <- function(d) {

@@ -33,6 +33,7 @@ COLUMNS = (
     "high",
     "least",
     "most",
+    "means",
 )
 
 
@@ -50,7 +51,8 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
     -------
     DataFrame
         Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1;
-        `least` and `most` are given where arithmetic means are compared. Yes or no and grades are
+        `least` and `most` are given where arithmetic means are compared, of an outcome whose
+        scale `means` names. Yes or no and grades are
         judged by exact methods and have no rows.
     """
     animals = with_all(analysis)
@@ -96,7 +98,8 @@ def _rows(cut: a.Cut, contrast: Contrast) -> pd.DataFrame:
         table[f"covariate_{i + 1}"] = cut.covariates[:, i] if known else np.nan
     form: Estimate = a.estimate(cut, contrast, contrast.weights)[0]
     least, most = cut.limits if cut.means else (np.nan, np.nan)
-    table = table.assign(low=float(form.low), high=float(form.high), least=least, most=most)
+    ends = {"low": float(form.low), "high": float(form.high)}
+    table = table.assign(**ends, least=least, most=most, means=cut.means)
     if contrast.trend or cut.paired:
         table = table[table["weight"] != 0]
     return table[table["value"].notna()]

@@ -177,12 +177,17 @@ def exact_p_values(n: tuple[int, int], differences: ArrayLike, shares: int = NUI
     from scipy import stats
 
     out = np.empty((np.size(differences), n[0] + 1, n[1] + 1))
-    for i, difference in enumerate(np.asarray(differences, float)):
+    asked = np.asarray(differences, float)
+    share = np.array([np.linspace(max(0.0, -d), min(1.0, 1.0 - d), shares) for d in asked])
+    moved = np.clip(share + asked[:, None], 0, 1)
+    chances = [
+        stats.binom.pmf(np.arange(m + 1), m, p[..., None])
+        for m, p in zip(n, (moved, share), strict=True)
+    ]
+    for i, (difference, first, second) in enumerate(zip(asked, *chances, strict=True)):
         statistic = np.round(_score(n, float(difference)).ravel(), 9)
         order = np.argsort(-statistic, kind="stable")
-        second = np.linspace(max(0.0, -difference), min(1.0, 1.0 - difference), shares)[:, None]
-        first = stats.binom.pmf(np.arange(n[0] + 1), n[0], np.clip(second + difference, 0, 1))
-        joint = first[:, :, None] * stats.binom.pmf(np.arange(n[1] + 1), n[1], second)[:, None, :]
+        joint = first[:, :, None] * second[:, None, :]
         tail = np.cumsum(joint.reshape(shares, -1)[:, order], axis=1).max(axis=0)
         ranked = statistic[order]
         last = np.r_[ranked[1:] != ranked[:-1], True]

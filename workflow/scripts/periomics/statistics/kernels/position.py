@@ -28,6 +28,8 @@ def codes(scales: Sequence[str]) -> NDArray[np.int64]:
 def natural(values: ArrayLike, code: ArrayLike) -> Floats:
     """From the outcome's scale to the natural one; shares, not percent. `code` broadcasts against `values`."""
     y, code = np.asarray(values, float), np.asarray(code)
+    if not code.any():  # all on the natural scale, as most outcomes of a study are
+        return y
     with np.errstate(over="ignore"):
         return np.where(
             code == LOG, np.exp(np.where(code == LOG, y, 0.0)), np.where(code == LOGIT, expit(y), y)
@@ -37,6 +39,8 @@ def natural(values: ArrayLike, code: ArrayLike) -> Floats:
 def scaled(values: ArrayLike, code: ArrayLike) -> Floats:
     """The inverse of `natural`."""
     m, code = np.asarray(values, float), np.asarray(code)
+    if not code.any():
+        return m
     with np.errstate(invalid="ignore", divide="ignore"):
         return np.where(
             code == LOG,
@@ -48,6 +52,8 @@ def scaled(values: ArrayLike, code: ArrayLike) -> Floats:
 def slope(values: ArrayLike, code: ArrayLike) -> Floats:
     """Change of the natural value by that on the outcome's scale, at a natural value."""
     m, code = np.asarray(values, float), np.asarray(code)
+    if not code.any():
+        return np.ones(np.broadcast_shapes(m.shape, code.shape))
     return np.where(code == LOG, m, np.where(code == LOGIT, m * (1 - m), 1.0))
 
 

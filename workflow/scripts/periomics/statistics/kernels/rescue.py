@@ -89,10 +89,14 @@ def fieller(
         deficit = position.form(arms, _weights(0.0, -1.0, count, *places), code)
         bounded = deficit.t() > stdtrit(deficit.df, tail)
 
+        # Both ends are searched at once, each in a copy of the arms.
+        twice = arms.some((np.newaxis, ...)).some((np.zeros(2, int), ...))
+        codes = np.stack([code, code])
+
         def excess(angle: Floats) -> Floats:
             """How far the form at R = tan(angle) lies outside its interval, in standard errors."""
             weights = _weights(np.cos(angle), np.sin(angle), count, *places)
-            form = position.form(arms, weights, code)
+            form = position.form(twice, weights, codes)
             return form.t() - stdtrit(form.df, tail)
 
         centre = np.arctan(R)
@@ -112,7 +116,8 @@ def fieller(
                 return form.t() - stdtrit(form.df, tail)
 
             outside[wide] = _farthest(far, centre[wide], copies)
-        ends = [np.tan(_crossing(excess, centre, far)) for far in _both_sides(centre, outside)]
+        beyond = np.stack(_both_sides(centre, outside))
+        ends = np.tan(_crossing(excess, np.stack([centre, centre]), beyond))
         known = ~np.isnan(deficit.se) & ~np.isnan(ends[0]) & ~np.isnan(ends[1])
     lower, upper = (np.where(known, f(*ends), np.nan) for f in (np.minimum, np.maximum))
     return Rescue(R, lower, upper, bounded & known, p_two_sided(deficit))
@@ -143,20 +148,22 @@ def _farthest(excess: Callable[[Floats], Floats], centre: Floats, copies: int) -
 
 
 def _crossing(excess: Callable[[Floats], Floats], inside: Floats, outside: Floats) -> Floats:
-    """Angle between one inside the set and one outside at which `excess` is 0 (Illinois rule)."""
+    """Angles between those inside the set and those outside at which `excess` is 0 (Illinois rule);
+    one that is found stays."""
     a, b = inside + 0.0, outside + 0.0
     fa, fb = excess(a), excess(b)
     fine = (fa < 0) & (fb > 0)
-    side = np.zeros(np.shape(a), int)
+    side, c, open_ = np.zeros(np.shape(a), int), np.full(np.shape(a), np.nan), fine
     for _ in range(STEPS):
-        c = np.where(fine, b - fb * (b - a) / (fb - fa), np.nan)
+        c = np.where(open_, b - fb * (b - a) / (fb - fa), c)
         fc = excess(c)
         out = fc > 0
         fa = np.where(out, np.where(side == 1, fa / 2, fa), fc)
         fb = np.where(out, fc, np.where(side == -1, fb / 2, fb))
         side = np.where(out, 1, -1)
         a, b = np.where(out, a, c), np.where(out, c, b)
-        if not (fine & (np.abs(fc) > SETTLED)).any():
+        open_ = open_ & (np.abs(fc) > SETTLED)
+        if not open_.any():
             break
     return c
 
