@@ -3,6 +3,11 @@
 # 570 MB with its libraries while numba compiles. For the voxels 80 bytes each, up to what the config allows.
 
 
+# A table of a row a scan, read in a second: not worth a job of a cluster.
+localrules:
+    compare_scans,
+
+
 rule scan_batch:
     input:
         scans=sheet_files("scans", "path"),
@@ -61,3 +66,29 @@ rule measure_scan:
         "Measuring bone around the implant in scan {wildcards.specimen_id}"
     script:
         "../scripts/microct/measure_scan.py"
+
+
+rule compare_scans:
+    input:
+        facts=plan.scan_facts(STUDY),
+    output:
+        levels="<results>/microct/levels.tsv",
+    log:
+        "<logs>/microct/compare_scans.log",
+    benchmark:
+        "<benchmarks>/microct/compare_scans.tsv"
+    conda:
+        "../../envs/microct.yaml"
+    threads: 1
+    resources:
+        mem_mb=memory_for(600),
+        runtime=runtime_for(5),
+    params:
+        specimens=plan.ids(STUDY, "scans"),
+        facts=all_facts("scans"),
+        settings=setting("microct"),
+        code=code_digest("microct/compare_scans"),
+    message:
+        "Setting the grey values of scans against those of their batch"
+    script:
+        "../scripts/microct/compare_scans.py"

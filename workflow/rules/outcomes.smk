@@ -9,6 +9,7 @@ localrules:
 rule collect_measurements:
     input:
         tables=plan.measurement_tables(STUDY),
+        levels=plan.scan_levels(STUDY),
         dictionary=outcomes(),
     output:
         measurements="<results>/outcomes/measurements.tsv",

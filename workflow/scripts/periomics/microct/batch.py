@@ -14,6 +14,7 @@ from periomics.microct.density import fit_phantom
 from periomics.microct.distance import squared_distance
 from periomics.microct.formats.header import isotropic_voxel
 from periomics.microct.formats.lazy import SlabReader
+from periomics.microct.members import LEAST, away
 from periomics.microct.slabs import slabs, smoothed_slabs
 from periomics.study.settings.microct import Microct
 
@@ -69,7 +70,8 @@ def pooled_otsu(
 ) -> tuple[float | None, int]:
     """Otsu's threshold of the smoothed grey values of all scans, each of the same weight; and how many scans gave values.
 
-    Left out: metal, its exclusion band, and what is darker than `air_below`.
+    Left out: metal, its exclusion band, and what is darker than `air_below`; and a minority of scans that are brighter or darker
+    than the others, which would move the threshold of all.
     """
     from skimage.filters import threshold_otsu
 
@@ -78,22 +80,40 @@ def pooled_otsu(
         try:
             scan = read(row)
             if (ends := _range(scan, settings)) is not None:
-                scans.append((scan, ends))
+                scans.append((scan, ends, str(row.get("specimen_id"))))
         except PeriomicsError as error:
             reasons.append(f"{row.get('specimen_id')} left out: {' '.join(str(error).split())}")
-    low = min((ends[0] for _, ends in scans), default=0.0)
-    high = max((ends[1] for _, ends in scans), default=0.0)
+    low = min((ends[0] for _, ends, _ in scans), default=0.0)
+    high = max((ends[1] for _, ends, _ in scans), default=0.0)
     if low == high:
         reasons.append("no scan gives grey values for a threshold")
         return None, len(scans)
     edges = np.linspace(low, high, settings.otsu_bins + 1)
-    total = np.zeros(settings.otsu_bins)
-    for scan, _ in scans:
-        counts = np.zeros(settings.otsu_bins, np.int64)
+    shares, middles = np.zeros((len(scans), settings.otsu_bins)), (edges[:-1] + edges[1:]) / 2
+    for share, (scan, _, _) in zip(shares, scans, strict=True):
         for values in _tissue(scan, settings):
-            counts += np.histogram(values, edges)[0]
-        total += counts / counts.sum()
-    return float(threshold_otsu(hist=(total, (edges[:-1] + edges[1:]) / 2))), len(scans)
+            share += np.histogram(values, edges)[0]
+        share /= share.sum()
+    odd = _odd(shares, middles, settings)
+    reasons += [f"{scans[k][2]} left out: brighter or darker than the others" for k in odd]
+    total = np.delete(shares, odd, axis=0).sum(axis=0)
+    return float(threshold_otsu(hist=(total, middles))), len(scans) - len(odd)
+
+
+def _odd(
+    shares: NDArray[np.float64], middles: NDArray[np.float64], settings: Microct
+) -> NDArray[np.int64]:
+    """Scans whose two classes of grey values lie beyond the limit from those of the others; none where they are no minority."""
+    from skimage.filters import threshold_otsu
+
+    if len(shares) < LEAST:
+        return np.array([], int)
+    means = []
+    for share in shares:
+        bone = middles > threshold_otsu(hist=(share, middles))
+        means.append([np.average(middles[m], weights=share[m]) for m in (~bone, bone)])
+    odd = np.flatnonzero((away(np.array(means)) > settings.max_beside_percent).any(axis=1))
+    return odd if 2 * len(odd) < len(shares) else odd[:0]
 
 
 def _range(scan: SlabReader, settings: Microct) -> tuple[float, float] | None:

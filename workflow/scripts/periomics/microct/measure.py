@@ -62,7 +62,7 @@ NO_FIELD = (
 @dataclass(frozen=True)
 class Measured:
     """All that a scan gives: measurements table, curves around the implant (none without one), warnings, facts of its
-    quality, range of grey values,
+    quality, range of grey values, grey values of marrow and bone away from any surface (none where there is no such place),
     axis of the implant, length of metal above its shoulder (µm), edge of a voxel.
 
     `labels` gives planes of the scan's label map (codes in LABELS); `maps` bone thickness and marrow separation (mm) in the VOI's
@@ -75,6 +75,7 @@ class Measured:
     warnings: tuple[str, ...]
     quality: tuple[Fact, ...]
     greys: Greys
+    levels: tuple[float, float] | None
     axis: Axis | None
     above_um: float
     voxel_um: float
@@ -187,6 +188,7 @@ def measure(
         warnings=(*warnings, *doubts),
         quality=tuple(checks),
         greys=found.greys,
+        levels=quality.levels(looks),
         axis=found.ground.axis,
         above_um=found.ground.above_um,
         voxel_um=voxel_um,

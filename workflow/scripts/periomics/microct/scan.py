@@ -16,6 +16,7 @@ from periomics.microct.formats.lazy import SlabReader, at_hand, open_volume
 from periomics.microct.formats.nifti import Frame, frame_of
 from periomics.microct.masks import corrected
 from periomics.microct.measure import NO_FIELD, Measured, measure
+from periomics.microct.members import LEVELS
 from periomics.microct.resample import to_cubes
 from periomics.microct.slabs import TOO_LITTLE, Shape
 from periomics.microct.told import Told, told_of
@@ -167,6 +168,10 @@ def scan_facts(
         ("format", scan.format, "file"),
     ]
     rows += [(str(k).replace("_", " "), _text(v), "file") for k, v in source.items()]
+    rows += [
+        (name, _text(None if value is None else f"{value:.6g}"), "measured")
+        for name, value in zip(LEVELS, found.levels or (None, None), strict=True)
+    ]
     table, axis = found.table, found.axis
     region = table.loc[(table["outcome"] == "tv") & (table["variant"] == ""), "value"].item()
     for_memory = table["qc_reason"].str.startswith((TOO_LITTLE, NO_FIELD))

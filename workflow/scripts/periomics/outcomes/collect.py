@@ -111,6 +111,16 @@ def _agree(part: pd.DataFrame, sheet: str) -> None:
             )
 
 
+def hold(df: pd.DataFrame, reasons: Mapping[str, str]) -> pd.DataFrame:
+    """Measurements of which all that are no failures are held back, of the specimens that have a reason."""
+    why = df["specimen_id"].map(reasons)
+    held = why.notna() & (df["qc"] != "fail")
+    before = df["qc_reason"].where(df["qc_reason"] == "", "; " + df["qc_reason"])
+    return df.assign(
+        qc=df["qc"].mask(held, "hold"), qc_reason=df["qc_reason"].mask(held, why + before)
+    )
+
+
 def release(
     joined: pd.DataFrame, confirmed: Mapping[tuple[str, str], str], everything: bool = False
 ) -> pd.DataFrame:

@@ -208,6 +208,16 @@ def scan_batch_tables(study: Study, **where: str) -> list[str]:
     return [f"{study.results}/microct/batches/{b}.tsv" for b in scan_batches(study, **where)]
 
 
+def scan_facts(study: Study) -> list[str]:
+    """Facts of every scan, in the order of their ids."""
+    return [f"{study.results}/microct/{i}/scan.tsv" for i in ids(study, "scans")]
+
+
+def scan_levels(study: Study) -> list[str]:
+    """The table of scans beside the others of their batches, where there are scans."""
+    return [f"{study.results}/microct/levels.tsv"] if ids(study, "scans") else []
+
+
 def simulated_layers(study: Study) -> list[str]:
     """Areas whose raw files are simulated and whose truth can be compared with measurements."""
     return [m.name for m in IMAGING if study.simulated and len(study.rows(m.sheet))]
@@ -220,6 +230,7 @@ def targets(study: Study) -> dict[str, list[str]]:
     out: dict[str, list[str]] = {}
     for m in IMAGING:
         out[m.name] = [f"{r}/{m.name}/{i}/measurements.tsv" for i in ids(study, m.sheet, m.job)]
+    out["microct"] += scan_levels(study)
     out["bulk"] = [f"{r}/bulk/{f}" for f in ("counts.tsv", "scores.tsv")] if bulk else []
     out["bulk"] += [
         f"{r}/bulk/{kind}/{c}.tsv" for c in bulk_contrasts(study) for kind in ("de", "sets")
@@ -413,6 +424,7 @@ def job_counts(study: Study) -> dict[str, int]:
         "link_folder": sum(name.endswith(".folder") for name in study.links()),
         "decode_groups": int(study.coding.opened),
         "scan_batch": len(scan_batches(study)),
+        "compare_scans": len(scan_levels(study)),
         "stain_batch": len(ids(study, "sections", "batch")),
         **{m.rule: len(ids(study, m.sheet, m.job)) for m in IMAGING},
         "import_tables": int(tables_to_import(study)),

@@ -37,6 +37,7 @@ STAGES = {
     # measure
     "scan_batch": "measure",
     "measure_scan": "measure",
+    "compare_scans": "measure",
     "stain_batch": "measure",
     "measure_sections": "measure",
     "measure_culture": "measure",

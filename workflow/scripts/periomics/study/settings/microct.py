@@ -225,6 +225,12 @@ class Microct(Section):
         ge=0,
         description="%; held back where more of the bone in the volume of interest is at the largest grey value of the scan",
     )
+    max_beside_percent: float = Field(
+        15,
+        ge=0,
+        description="%; held back where marrow or bone is brighter or darker than in the other scans of the batch by more of their "
+        "contrast (three scans or more of one medium, tube voltage and filter)",
+    )
     max_air_percent: float = Field(
         1,
         ge=0,
