@@ -43,7 +43,8 @@ PROPORTIONS, GRADES = (0.01, 0.1, 1 / 3, 2 / 3), (5 / 3, 7 / 3)
 class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
-    the blurred rim; moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
+    the blurred rim; core_um: in a bright field grades are of what lies deeper, as the rim is paler;
+    moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
     this are no tissue; size_times: the section is held back where the typical
     nucleus is as many times larger or smaller than nucleus_um. The network needs nucleus_um,
     smallest_um2 and largest_um2 only."""
@@ -54,6 +55,7 @@ class Options:
     local_um: float = 25.0
     lower_od: float = 0.15
     expand_um: float = 0.25
+    core_um: float = 1.0
     moderate: float = 2.0
     strong: float = 3.0
     glass_um2: float = 1000.0
@@ -172,11 +174,13 @@ def measure(
     (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all),
     `allred` (0-8).
 
-    A nucleus is positive if its mean DAB, or marker that shines, reaches the threshold.
+    A nucleus is positive if the mean DAB of its core, or its mean marker that shines, reaches the threshold.
     """
     settings = prepared.settings
     labels = find(prepared, options)
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
+    if not settings.shines:
+        table["core_od"] = core_means(labels, prepared.target, options.core_um, prepared.pixel_um)
     level = prepared.threshold * factor
     inside = counted(labels, prepared.opened.region, prepared.opened.frame)
     graded(table, settings, options, level=level, inside=inside)
@@ -190,6 +194,20 @@ def measure(
     facts = [glass_fact(region, area, settings)] if needs_area(settings) else []
     facts.append(size(table, options))
     return Readout(rows, table, shapes, facts)
+
+
+def core_means(labels: np.ndarray, image: np.ndarray, core_um: float, pixel: float) -> np.ndarray:
+    """Mean of an image over each nucleus (n,) deeper than `core_um`; of one without such a core,
+    over all of it."""
+    from edt import edt
+
+    n, flat = int(labels.max(initial=0)), labels.ravel()
+    depth = edt(labels.astype(np.uint32), anisotropy=(pixel, pixel), black_border=False)
+    deep = np.flatnonzero((depth > core_um).ravel() & (flat > 0))
+    held = np.bincount(flat[deep], minlength=n + 1)
+    where = np.concatenate([deep, np.flatnonzero((flat > 0) & (held[flat] == 0))])
+    total = np.bincount(flat[where], image.ravel()[where].astype(np.float64), n + 1)
+    return total[1:] / np.maximum(np.bincount(flat[where], minlength=n + 1)[1:], 1)
 
 
 def size(table: pd.DataFrame, options: Options) -> Fact:
@@ -210,9 +228,9 @@ def graded(
     level: float,
     inside: np.ndarray,
 ) -> None:
-    """Add to a table of nuclei their grade by their mean DAB, which are counted, and their
+    """Add to a table of nuclei their grade by the DAB of their core, which are counted, and their
     class."""
-    od = table["dab_od"].to_numpy()
+    od = table["core_od" if "core_od" in table else "dab_od"].to_numpy()
     table["grade"] = (
         (od >= level).astype(int)
         + (od >= level * options.moderate)
@@ -245,7 +263,8 @@ def rows_of(
     roi = settings.roi
     n, positive = len(grades), int((grades > 0).sum())
     how = "network" if networked(settings) else "thresholds"
-    method = f"nuclei by {how}, mean of the nucleus {level_words(settings, level)}"
+    part = "nucleus" if settings.shines else "nucleus's core"
+    method = f"nuclei by {how}, mean of the {part} {level_words(settings, level)}"
     named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}
     if variant:
         named |= {"all": "", "h_score": "", "allred": ""}

@@ -152,7 +152,8 @@ def measure_nuclei(
         found = _by_thresholds(walked, options)
     sums, means, shapes = found.done()
     table = pd.DataFrame(places_um(sums, large))
-    table["dab_od"], table["haematoxylin_od"] = (_of(means, k) for k in ("target", "other"))
+    for column, k in (("dab_od", "target"), ("haematoxylin_od", "other"), ("core_od", "core")):
+        table[column] = _of(means, k)
     inside = counted(sums, walked["region"], large)
     needed = nuclei.needs_area(settings)
     area = walked.um2(tissue(walked, options.glass_um2).total()) if needed else 0.0
@@ -173,7 +174,8 @@ def _by_thresholds(walked: Walked, options: nuclei.Options) -> Collected:
     reach = reach_of(2 * nuclei.CLOSED_UM, large)
     mask = local(partial(opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
     mask = fill_holes(closed(mask, nuclei.CLOSED_UM, large), options.largest_um2 / 4, pixel**2)
-    return pieces(large, parts_of(mask), _nuclear(walked, options, mask), True)
+    how = _nuclear(walked, options, mask)
+    return pieces(large, parts_of(mask), how, True, options.core_um)
 
 
 def _nuclear(walked: Walked, options: nuclei.Options, mask: Plane) -> Splitting:
