@@ -7,8 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from periomics.linkage import network
 from periomics.linkage.doubts import with_doubts, without_doubts
 from periomics.linkage.network import solve_pool
+from periomics.linkage.separators import Separators
 
 NETWORKS = 120
 
@@ -233,3 +235,29 @@ def test_every_edge_listed_lies_on_a_way_to_a_gene_that_is_right():
             assert ends <= right
             assert starts <= set(inputs)
             assert right - set(inputs) <= {t for _, _, t in solution.edges}
+
+
+def test_rows_of_the_relaxation_change_no_optimum(monkeypatch):
+    """Least cuts as rows, as large networks have them, in networks that are tried out; none cuts an optimum off."""
+    monkeypatch.setattr(network, "MANY", 0)
+    made = []
+    broken = Separators.broken
+    monkeypatch.setattr(
+        Separators, "broken", lambda self, y: made.extend(found := broken(self, y)) or found
+    )
+    rng, rows = np.random.default_rng(15), 0
+    for _ in range(40):
+        edges, inputs, measured = drawn(rng)
+        objective, optima = every_optimum_at_once(edges, inputs, measured, 0.1, None)
+        table = pd.DataFrame(sorted(edges), columns=["source", "sign", "target"])
+        pool = solve_pool(table, inputs, measured, 0.1, limit=200)
+        for s, gate in made:
+            for states in map(dict, optima):
+                assert states.get(s[0]) != s[1] or any(states.get(v) == x for v, x in gate)
+        rows += len(made)
+        made.clear()
+        if pool.solutions:
+            assert pool.complete
+            assert pool.solutions[0].objective == pytest.approx(objective, abs=1e-6)
+            assert {tuple(sorted(s.states.items())) for s in pool.solutions} == set(optima)
+    assert rows > 10

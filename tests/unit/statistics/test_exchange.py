@@ -1,5 +1,6 @@
 """What the design allows to be exchanged, by hand and by counting; p-values whose null behaviour is measured."""
 
+from collections import Counter
 from itertools import permutations
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 from scipy import stats
 
 from periomics.statistics.kernels.exchange import of_animals, of_units, p_value, studentised
+from periomics.statistics.kernels.permutation import labellings, relabellings
 
 
 def rate_bounds(n, level=0.05, confidence=0.9995):
@@ -137,3 +139,32 @@ def test_treatments_that_move_both_are_no_link(isolations, effect, spread):
         hits += p_value(x, y, design, rng, 999) <= 0.05
     assert hits <= rate_bounds(400)[1]
     assert hits > 0
+
+
+def test_arms_dealt_anew_are_the_orders_of_the_engine_within_blocks():
+    """What routes and checks of contrasts relabel (`permutation.labellings`) is what the engine exchanges
+    where a block's animals are alike under the null: every labelling, each as often as any other."""
+    first = np.array([1, 1, 0, 0, 1, 0, 0], bool)
+    block = np.array(["a", "a", "a", "a", "b", "b", "b"])
+    design = of_animals(block)
+    orders = np.concatenate([np.arange(7)[None], *design.orders(10_000, np.random.default_rng(1))])
+    by_engine = Counter(tuple(first[order]) for order in orders)
+    masks, every = labellings(first, block, np.random.default_rng(1))
+    assert every and len(masks) == relabellings(first, block) == 18
+    assert set(by_engine) == {tuple(mask) for mask in masks}
+    assert len(orders) == design.count == 144 and set(by_engine.values()) == {8}
+
+
+def test_drawn_labellings_and_drawn_orders_have_one_distribution():
+    first, block = (
+        np.array([1, 1, 0, 0, 1, 0, 0], bool),
+        np.array([0, 0, 0, 0, 1, 1, 1]).astype(str),
+    )
+    rng = np.random.default_rng(2)
+    drawn, every = labellings(first, block, rng, exact=0, draws=18_000)
+    orders = [of_animals(block).orders(100, rng) for _ in range(180)]
+    ways = [drawn, np.concatenate([first[part] for each in orders for part in each])]
+    for masks in ways:
+        found = Counter(map(tuple, masks))
+        assert not every and len(found) == 18
+        assert stats.chisquare(list(found.values())).pvalue > 0.001

@@ -6,12 +6,18 @@ unproven incumbent "Optimal"; `sol_status` tells them apart.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import numpy as np
 import pulp
+from numpy.typing import NDArray
 
 from periomics.core.errors import PeriomicsError
 
 OPTIMAL = "optimal"
 UNPROVEN = "unproven"
+# Up to this a number of a relaxation is whole, and two objectives are one; what tells solutions of one objective apart.
+WHOLE, PREFERENCE = 1e-7, 1e-5
 
 
 def choose_solver(
@@ -65,6 +71,61 @@ def _highs(gap: float, nodes: int | None) -> pulp.LpSolver:
 
     limits = {} if nodes is None else {"mip_max_nodes": nodes}
     return Highs(msg=False, threads=1, gapRel=0.0, gapAbs=gap or None, **limits)
+
+
+class Relaxation:
+    """A programme without its integers, solved again with each row that is added: in HiGHS itself, which keeps its basis."""
+
+    def __init__(self, problem: pulp.LpProblem, solver: pulp.LpSolver) -> None:
+        import highspy
+
+        solver.createAndConfigureSolver(problem)
+        solver.buildSolverModel(problem)
+        self.model = problem.solverModel
+        n = len(problem.variables())
+        reals = np.full(n, int(highspy.HighsVarType.kContinuous), np.uint8)
+        self.model.changeColsIntegrality(n, np.arange(n, dtype=np.int32), reals)
+        self.costs = np.array(self.model.getLp().col_cost_)
+        self.found = np.empty(0)
+
+    def values(self, variables: Sequence[pulp.LpVariable]) -> NDArray[np.float64]:
+        """Of these variables, in the optimum."""
+        self.model.run()
+        self.found = np.array(self.model.getSolution().col_value)
+        return self.found[[v.index for v in variables]]
+
+    def add(self, row: pulp.LpConstraint) -> None:
+        """A row that says at most, without a constant."""
+        names = np.array([v.index for v in row], np.int32)
+        self.model.addRow(-np.inf, 0.0, len(names), names, np.array(list(row.values()), float))
+
+    @property
+    def objective(self) -> float:
+        """Of what was found last, by the programme's own costs."""
+        return float(self.costs @ self.found)
+
+    def prefer(self) -> None:
+        """Tell solutions of one objective apart by a little cost that rises with the place of a variable."""
+        n = len(self.costs)
+        places = np.arange(n, dtype=np.int32)
+        self.model.changeColsCost(n, places, self.costs + PREFERENCE * (1 + places) / n)
+
+    def settles(self, problem: pulp.LpProblem, bound: float) -> bool:
+        """Whether what was found last is whole and as good as the bound, and so the programme's proven optimum; its
+        variables and status are set then."""
+        whole = np.round(self.found)
+        if np.abs(whole - self.found).max(initial=0.0) > WHOLE:
+            return False
+        if abs(float(self.costs @ whole) - bound) > WHOLE:
+            return False
+        problem.assignVarsVals({v.name: float(whole[v.index]) for v in problem.variables()})
+        problem.assignStatus(pulp.LpStatusOptimal, pulp.LpSolutionOptimal)
+        return True
+
+
+def relaxation(problem: pulp.LpProblem, solver: pulp.LpSolver) -> Relaxation | None:
+    """The programme without its integers; None where the solver is not HiGHS."""
+    return Relaxation(problem, solver) if hasattr(solver, "buildSolverModel") else None
 
 
 def solve(problem: pulp.LpProblem, solver: pulp.LpSolver) -> str:

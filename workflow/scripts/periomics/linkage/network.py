@@ -18,7 +18,15 @@ import pandas as pd
 import pulp
 
 from periomics.core.errors import PeriomicsError
-from periomics.core.solver import OPTIMAL, best_bound, choose_solver, solve
+from periomics.core.solver import (
+    OPTIMAL,
+    Relaxation,
+    best_bound,
+    choose_solver,
+    relaxation,
+    solve,
+)
+from periomics.linkage.separators import ROUNDS, Separators
 from periomics.linkage.states import (
     Edge,
     State,
@@ -31,6 +39,8 @@ from periomics.linkage.states import (
 
 # Solutions as good as the best, up to rounding.
 TOLERANCE = 1e-6
+# Free states above which the relaxation is made tight before the programme is solved.
+MANY = 1500
 NO_PATH = "no path from the input to a gene that changed"
 
 
@@ -78,6 +88,7 @@ class Model(ABC):
     def __init__(self, states: States, beta: float, doubt: float = 0.0) -> None:
         self.states, self.beta, self.doubt = states, float(beta), float(doubt)
         self.doubts: dict[tuple[Edge, int], pulp.LpVariable] = {}
+        self.tight = False
         self.problem = pulp.LpProblem("signalling", pulp.LpMinimize)
         self.on = self._variables()
         self.problem.setObjective(
@@ -103,6 +114,10 @@ class Model(ABC):
         """Add rows against a solution in which states hang on nothing; False where there are none."""
         return False
 
+    def tighten(self, solver: pulp.LpSolver) -> bool:
+        """Add rows that make the relaxation tighter, where that pays; whether it then is the optimum."""
+        return False
+
     def costly(self, state: State) -> bool:
         """Whether an optimum needs a reason for a state: without a state behind it, it would be left out."""
         return self.states.cost(state, self.beta) > TOLERANCE
@@ -115,8 +130,10 @@ class Model(ABC):
         PeriomicsError
             If the solver ends without a solution.
         """
+        settled, self.tight = not self.tight and self.tighten(solver), True
         while True:
-            status = solve(self.problem, solver)
+            status = OPTIMAL if settled else solve(self.problem, solver)
+            settled = False
             active = [s for s in self.states.free if (pulp.value(self.on[s]) or 0) > 0.5]
             if not self.cut_off(active):
                 break
@@ -193,6 +210,32 @@ class Connected(Model):
                 self.problem += self.on[s] <= pulp.lpSum(
                     self.on[c] for c in self.states.children[s]
                 )
+
+    def tighten(self, solver: pulp.LpSolver) -> bool:
+        relaxed = relaxation(self.problem, solver) if len(self.states.free) > MANY else None
+        if relaxed is None:
+            return False
+        worth = [s for s in self.states.free if self.states.cost(s, self.beta) < -TOLERANCE]
+        cuts = Separators(self.states, worth)
+        self._round_off(relaxed, cuts)
+        bound = relaxed.objective
+        if relaxed.settles(self.problem, bound):
+            return True
+        # Optima that tie make a mean of them one too: a little preference leaves one.
+        relaxed.prefer()
+        self._round_off(relaxed, cuts)
+        return relaxed.settles(self.problem, bound)
+
+    def _round_off(self, relaxed: Relaxation, cuts: Separators) -> None:
+        """Add the rows that a relaxation breaks until it breaks none."""
+        for _ in range(ROUNDS):
+            found = cuts.broken(relaxed.values([self.on[s] for s in self.states.free]))
+            for s, gate in found:
+                row = self.on[s] <= pulp.lpSum(self.on[g] for g in gate)
+                self.problem += row
+                relaxed.add(row)
+            if not found:
+                break
 
     def cut_off(self, active: Sequence[State]) -> bool:
         on = set(active)
