@@ -25,13 +25,16 @@ ROUNDING = 1e-24
 MOST_FLOORED = 0.25
 # Orders with which the ends of an interval are looked for.
 INTERVAL_ORDERS = 1999
+# Of intervals; the end of one that may not hold 0, as a share of the estimate.
+LEVEL, NOT_ZERO = 0.95, 1e-6
 
 Floats = NDArray[np.float64]
 
 
 @dataclass(frozen=True)
 class Association:
-    """Correlation beyond the design with interval, permutation p and its floor; `reason` says why a number is missing."""
+    """Correlation beyond the design with interval, permutation p and its floor; `per_sd` with its ends is the change of the
+    outcome that goes with one SD of the score beyond the design; `reason` says why a number is missing."""
 
     n: int
     n_units: int
@@ -41,6 +44,9 @@ class Association:
     p: float = np.nan
     p_floor: float = np.nan
     r_pooled: float = np.nan
+    per_sd: float = np.nan
+    per_sd_lower: float = np.nan
+    per_sd_upper: float = np.nan
     reason: str = ""
 
 
@@ -105,11 +111,12 @@ def beyond(
     r = correlation(rx, ry)
     p = p_value(x, y, design, rng, n_permutations)
     floored = not_additive(design, x, y)
-    lower = upper = np.nan
+    found = _with(found, r=r, p_floor=design.floor(n_permutations))
     if ends and not floored:  # an interval is the test inverted: none where there is no test
         test = SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS))
-        lower, upper = interval(test, p)
-    found = _with(found, r=r, lower=lower, upper=upper, p_floor=design.floor(n_permutations))
+        slopes = test.interval(LEVEL)
+        lower, upper = interval(test, slopes, p)
+        found = _with(found, lower=lower, upper=upper, **changes(test, slopes, p))
     least, what = (MIN_UNITS, "isolations") if units < n else (MIN_ANIMALS, "animals")
     if units < least:
         return _with(found, reason=f"no test below {least} {what} that share both")
@@ -133,8 +140,23 @@ def _with(found: Association, **changed: float | str) -> Association:
     return Association(**{**vars(found), **changed})
 
 
-def interval(test: SlopeTest, p: float, level: float = 0.95) -> tuple[float, float]:
-    """Interval of the correlation of residuals: the slopes that the permutation test does not reject, as correlations.
+def changes(test: SlopeTest, slopes: tuple[float, float], p: float) -> dict[str, float]:
+    """What goes with one SD of the score beyond the design, and its ends; these hold 0 where p is above 1 − LEVEL, and only
+    there."""
+    sd = float(np.sqrt(test.x @ test.x / test.design.freedom))
+    best, (low, high) = test.best, slopes
+    if p <= 1 - LEVEL:
+        least = best * NOT_ZERO
+        low, high = (max(low, least), high) if best > 0 else (low, min(high, least))
+    else:
+        low, high = min(low, 0.0), max(high, 0.0)
+    return {"per_sd": best * sd, "per_sd_lower": low * sd, "per_sd_upper": high * sd}
+
+
+def interval(
+    test: SlopeTest, slopes: tuple[float, float], p: float, level: float = LEVEL
+) -> tuple[float, float]:
+    """Interval of the correlation of residuals: the `slopes` that the permutation test does not reject, as correlations.
 
     A slope b stands for b·s_x / √(b²·s_x² + s_e²). That leaves out how much the spread of the outcome is unknown, for which the
     distances on Fisher's z are divided by √(1 − r²). The interval holds 0 where p is above 1 − level, and only there.
@@ -154,12 +176,12 @@ def interval(test: SlopeTest, p: float, level: float = 0.95) -> tuple[float, flo
         return np.nan, np.nan
     middle, rejected = z(best), p <= 1 - level
     ends = []
-    for slope in test.interval(level):
+    for slope in slopes:
         plain = z(slope)
         wide = middle + (plain - middle) / np.sqrt(1 - r * r)
         outward = np.sign(plain - middle) * np.sign(middle) < 0  # the end that lies toward 0
         if outward and rejected and wide * middle <= 0:
-            wide = plain if plain * middle > 0 else middle * 1e-6
+            wide = plain if plain * middle > 0 else middle * NOT_ZERO
         if outward and not rejected and wide * middle > 0:
             wide = 0.0
         ends.append(float(np.tanh(wide)))

@@ -9,7 +9,7 @@ import pandas as pd
 
 from periomics.core.multiplicity import holm
 from periomics.core.seeds import generator
-from periomics.linkage.association import FEWEST, METHOD, beyond
+from periomics.linkage.association import FEWEST, METHOD, Association, beyond
 from periomics.linkage.robustness import beyond_covariates, by_arm, covariate_table, without_one
 from periomics.statistics.kernels.exchange import Exchange, of_animals, of_units
 from periomics.study.dictionary import entry, score_parts, scores_among
@@ -21,13 +21,15 @@ CONCORDANCE = "assay concordance"
 OTHER = "declared pairs"
 # Units of a pair that hold their arms.
 WITHIN = ("isolation",)
+# What a change on a scale is in the outcome's own unit; a difference on the natural one.
+RATIOS = {"log": "ratio", "count": "ratio", "logit": "ratio of odds"}
 _UNIT = ["animal_id", "condition", "dose"]
 
 
 def on_scale(
     animals: pd.DataFrame, dictionary: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Measured rows of the default variants with `scaled`, the value on the outcome's scale.
+    """Measured rows of the default variants with `scaled`, the value on the outcome's scale, which `on` names.
 
     Parameters
     ----------
@@ -45,7 +47,7 @@ def on_scale(
         Outcome → why it stays on its natural scale.
     """
     df = animals[(animals["status"] == "measured") & (animals["variant"] == "")]
-    df = df[df["value"].notna()].assign(scaled=np.nan)
+    df = df[df["value"].notna()].assign(scaled=np.nan, on="")
     df["condition"] = df["condition"].fillna("")
     for column in ("dose", "time"):
         df[column] = pd.to_numeric(df[column]) if column in df else np.nan
@@ -58,8 +60,9 @@ def on_scale(
         scale, values, note = comparable(part["value"], own, unit or str(known["unit"]), *sums)
         if scale != own or np.isnan(values).all():
             notes[str(outcome)] = f"{outcome} on its natural scale: {note}"
-            values = part["value"]
+            scale, values = "identity", part["value"]
         df.loc[part.index, "scaled"] = values
+        df.loc[part.index, "on"] = scale
     return df, notes
 
 
@@ -265,6 +268,19 @@ def beside(
     return out
 
 
+def in_own_unit(found: Association, row: pd.Series) -> dict[str, object]:
+    """What goes with one SD of a score beyond the design, in the outcome's own unit: a ratio on logarithms, a ratio of odds on
+    logits, else a difference. `row` is one of the outcome, of `on_scale`."""
+    ends = np.array([found.per_sd, found.per_sd_lower, found.per_sd_upper])
+    ratio = RATIOS.get(str(row["on"]), "")
+    # NaN and the largest finite change stay what they are.
+    shown = np.exp(ends) if ratio else ends
+    names = ("per_sd", "per_sd_lower", "per_sd_upper")
+    unit = ratio or str(row.get("unit", ""))
+    said = unit if np.isfinite(shown[0]) else ""
+    return dict(zip(names, map(float, shown), strict=True)) | {"per_sd_unit": said}
+
+
 def genes_of_set(score: str, set_genes: Mapping[str, set[str]]) -> set[str]:
     """Genes that a score is of: of a set by its name, of a footprint or factor by kind and name."""
     kind, name, _ = score_parts(score)
@@ -328,5 +344,6 @@ def tested(
     x, y = both["score"].to_numpy(float), both["outcome"].to_numpy(float)
     found = beyond(x, y, design, rng, n_permutations, ends=ends)
     numbers = {k: v for k, v in vars(found).items() if k != "reason"}
+    numbers |= in_own_unit(found, values[values["outcome"] == names[1]].iloc[0])
     said = "; ".join(s for s in (found.reason, note) if s)
     return {**numbers, "adjusted_for": ", ".join(design.adjusted_for), "reason": said}

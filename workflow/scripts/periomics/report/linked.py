@@ -91,6 +91,7 @@ def associations(sources: Sources) -> Grid:
             "r": df["r"].map(number),
             "interval": [interval(a, b) for a, b in zip(df["lower"], df["upper"], strict=True)],
             "p": df["p_adj"].map(p_value) if len(df) else df["p_adj"],
+            "change": [_with_one_sd(row) for row in df.itertuples()],
             "n": df["n"].map(number),
             "beyond": [_beyond(row) for row in df.itertuples()],
             "without": [interval(a, b) for a, b in zip(df["r_least"], df["r_most"], strict=True)],
@@ -106,6 +107,7 @@ def associations(sources: Sources) -> Grid:
         "r": "r beyond the design",
         "interval": "95 % interval",
         "p": "adjusted p",
+        "change": "Outcome with one SD more of the score",
         "n": "n",
         "beyond": "r beyond covariates too (p)",
         "without": "r without any one unit",
@@ -120,6 +122,16 @@ def associations(sources: Sources) -> Grid:
         title="Pairs declared before data",
         anchors=[anchor(ASSOCIATIONS_FILE, i + 2) for i in df.index],
         reason="No pair was declared.",
+    )
+
+
+def _with_one_sd(row: Any) -> str:
+    """What goes with one SD of a score beyond the design, in the outcome's own unit."""
+    if pd.isna(row.per_sd) or row.per_sd == "":
+        return ""
+    ends = interval(row.per_sd_lower, row.per_sd_upper)
+    return " ".join(
+        x for x in (number(row.per_sd), str(row.per_sd_unit), ends and f"({ends})") if x
     )
 
 

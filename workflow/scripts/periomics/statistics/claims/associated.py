@@ -81,7 +81,8 @@ def _judged(
         verdict = v.SUPPORTED
     elif ends[1] < 0 and p_adj <= alpha:
         verdict = v.REFUTED
-    reason = "association within arms only; it says nothing of causes"
+    said = _in_own_unit(found)
+    reason = "; ".join([*said, "association within arms only; it says nothing of causes"])
     return {
         "estimate": sign * float(found["r"]),
         "lower": ends[0],
@@ -92,3 +93,15 @@ def _judged(
         "verdict": verdict,
         "reason": reason,
     }
+
+
+def _in_own_unit(found: Mapping[str, Any]) -> list[str]:
+    """What goes with one SD of the score, in the outcome's own unit; nothing where it is not known."""
+    keys = ("per_sd", "per_sd_lower", "per_sd_upper")
+    numbers = [float(found.get(k, np.nan)) for k in keys]
+    if np.isnan(numbers).any():
+        return []
+    value, lower, upper = (f"{x:.3g}" for x in numbers)
+    unit = str(found["per_sd_unit"])
+    what = f"a {unit} of {value}" if unit.startswith("ratio") else f"{value} {unit}"
+    return [f"with one SD of the score beyond the design goes {what} ({lower} to {upper})"]

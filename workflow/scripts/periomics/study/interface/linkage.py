@@ -21,6 +21,10 @@ ASSOCIATION_COLUMNS = (
     "r_least",
     "r_most",
     "r_by_arm",
+    "per_sd",
+    "per_sd_lower",
+    "per_sd_upper",
+    "per_sd_unit",
     "reason",
 )
 SCREEN_COLUMNS = (
