@@ -5,8 +5,10 @@ from itertools import product
 import numpy as np
 import pandas as pd
 import pytest
+from scipy import stats
 
 from periomics.linkage.inverse import asked
+from periomics.linkage.refits import route_tests
 from periomics.linkage.routes import optima
 from periomics.study.settings.linkage import SignallingNetwork
 
@@ -90,3 +92,75 @@ def test_objective_and_set_of_optima_with_free_receptors(weighted):
         assert {tuple(sorted(s.states.items())) for s in pool.solutions} == found
         solved += bool(pool.solutions[0].states)
     assert solved > 50
+
+
+def best_gain(edges, receptors, genes, depth, beta):
+    """How much trying every state gains over no node at all."""
+    near = set(receptors)
+    for _ in range(depth):
+        near |= {t for s, _, t in edges if s in near}
+    of = {v: w for v, w in genes.items() if v in near}
+    prices = {v: beta for e in edges for v in (e[0], e[2])}
+    return sum(map(abs, of.values())) - every_optimum(edges, receptors, of, depth, prices)[0]
+
+
+def small_network(rng):
+    """Five nodes, two receptors; genes are the others."""
+    nodes = list("RSABC")
+    edges = {
+        (str(a), int(rng.choice([1, 1, -1])), str(b))
+        for a, b in rng.choice(nodes, (8, 2))
+        if a != b
+    }
+    return edges, {s for s, _, _ in edges} & {"R", "S"}
+
+
+def any_receptor(edges, receptors, every, beta, depth):
+    """The row of routes.tsv: the first set of changed genes as observed, the others under labels dealt anew."""
+    settings = SignallingNetwork(name="n", test="a.b", mode="inverse", beta=beta, depth=depth)
+    table = pd.DataFrame(sorted(edges), columns=["source", "sign", "target"])
+    table = table.assign(layer="signalling", evidence="memory")
+    network, inputs, settings = asked(table, {}, receptors, settings)
+    own, *others = every
+    floor = 1 / len(every)
+    return route_tests(
+        network, inputs, own, settings, permuted=others, topologies=[], floor=floor
+    ).iloc[0]
+
+
+def drawn_genes(rng):
+    """Changed genes under labels dealt anew, by chance none."""
+    return {
+        g: round(float(rng.choice([-1, 1]) * rng.uniform(0.2, 2)), 3)
+        for g in "ABC"
+        if rng.random() < 0.6
+    }
+
+
+def test_p_of_any_receptor_is_that_of_the_best_objectives_by_trying_every_state():
+    rng, some = np.random.default_rng(16), []
+    while len(some) < 15:
+        edges, receptors = small_network(rng)
+        if not receptors:
+            continue
+        every = [drawn_genes(rng) for _ in range(8)]
+        row = any_receptor(edges, receptors, every, 0.1, 3)
+        found = [best_gain(edges, receptors, genes, 3, 0.1) for genes in every]
+        assert row["gain"] == pytest.approx(found[0], abs=1e-6)
+        p = sum(g >= found[0] - 1e-9 for g in found) / 8 if found[0] > 1e-9 else 1.0
+        assert row["p"] == pytest.approx(p)
+        some.append(p)
+    assert len(set(some)) > 4
+
+
+@pytest.mark.slow
+def test_p_of_any_receptor_holds_its_level_where_labels_are_all_alike():
+    """The search over receptors is in every draw: of 20 sets of genes drawn alike, p ≤ .05 in one of 20 at most."""
+    rng, hits, n = np.random.default_rng(17), 0, 0
+    while n < 150:
+        edges, receptors = small_network(rng)
+        if receptors:
+            every = [drawn_genes(rng) for _ in range(20)]
+            hits += any_receptor(edges, receptors, every, 0.1, 3)["p"] <= 0.05
+            n += 1
+    assert hits <= stats.binom.ppf(0.999, n, 0.05) and hits > 0
