@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import NamedTuple
 
 import numpy as np
@@ -15,6 +16,9 @@ from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
 from periomics.imaging import stains
 from periomics.imaging.parts import label
+
+# Discs of up to so many pixels in radius are laid row by row, in strips of so many rows.
+DISC_PIXELS, STRIP = 12, 128
 
 
 @dataclass(frozen=True)
@@ -195,16 +199,53 @@ def dilate(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
 
     if radius_um < pixel_um / 2 or not mask.any():
         return mask.copy()
+    if radius_um <= DISC_PIXELS * pixel_um:
+        return _spread(mask, _half_widths(radius_um, pixel_um))
     return edt(~mask, anisotropy=(pixel_um, pixel_um), black_border=False) <= radius_um
 
 
 def erode(mask: np.ndarray, radius_um: float, pixel_um: float) -> np.ndarray:
     """Pixels whose disc of a radius lies in the mask; beyond the frame counts as inside."""
-    from edt import edt
-
     if radius_um < pixel_um / 2 or mask.all():
         return mask.copy()
-    return edt(mask, anisotropy=(pixel_um, pixel_um), black_border=False) > radius_um
+    return ~dilate(~mask, radius_um, pixel_um)
+
+
+@lru_cache(maxsize=64)
+def _half_widths(radius_um: float, pixel_um: float) -> tuple[int, ...]:
+    """Half of the width of a disc in its middle row and in each row off it."""
+    from edt import edt
+
+    reach = int(radius_um / pixel_um) + 1
+    point = np.ones((2 * reach + 1,) * 2, bool)
+    point[reach, reach] = False
+    disc = edt(point, anisotropy=(pixel_um, pixel_um), black_border=False) <= radius_um
+    widths = disc[reach:].sum(axis=1) // 2
+    return tuple(int(w) for w, row in zip(widths, disc[reach:], strict=True) if row.any())
+
+
+def _spread(mask: np.ndarray, half_widths: tuple[int, ...]) -> np.ndarray:
+    """A mask widened by a small disc, row by row of the disc: several times faster than distances.
+    Strips of rows stay in the processor's cache."""
+    high, reach = mask.shape[0], len(half_widths) - 1
+    out = np.zeros(mask.shape, bool)
+    for top in range(0, high, STRIP):
+        bottom = min(high, top + STRIP)
+        first = max(0, top - reach)
+        rows = mask[first : min(high, bottom + reach)]
+        if not rows.any():
+            continue
+        wide, width, strip = rows.copy(), 0, out[top:bottom]
+        for off in range(reach, -1, -1):  # a disc's rows are the wider the nearer to its middle
+            while width < half_widths[off]:
+                width += 1
+                wide[:, width:] |= rows[:, :-width]
+                wide[:, :-width] |= rows[:, width:]
+            for shift in {off, -off}:
+                low, end = max(first, top + shift), min(first + len(rows), bottom + shift)
+                if low < end:
+                    strip[low - shift - top : end - shift - top] |= wide[low - first : end - first]
+    return out
 
 
 def close_and_fill(
@@ -311,10 +352,14 @@ def pale(prepared: Prepared) -> np.ndarray:
 def tissue_mask(prepared: Prepared, smallest_um2: float) -> np.ndarray:
     """The region without glass: bright parts (below 40 % of the batch's typical density) above an
     area are no tissue."""
+    key = f"tissue {smallest_um2}"
+    if key in prepared.kept:
+        return prepared.kept[key]
     parts = label(pale(prepared), connectivity=4)
     large = np.bincount(parts.ravel()) * prepared.pixel_um**2 >= smallest_um2
     large[0] = False
-    return prepared.opened.region & ~large[parts]
+    prepared.kept[key] = prepared.opened.region & ~large[parts]
+    return prepared.kept[key]
 
 
 def glass_fact(region: float, tissue: float, settings: StainSettings) -> Fact:

@@ -33,6 +33,8 @@ from periomics.imaging.rois import outlines
 
 # So much of a cell is in the counterstain's light where it holds a nucleus.
 NUCLEAR = 0.05
+# Pixels of the blocks in which rings around nuclei are looked at.
+BLOCK = 256
 
 
 @dataclass(frozen=True)
@@ -80,10 +82,21 @@ def _with_brown_ring(
     touched = np.zeros(nuclei.max() + 1, bool)
     touched[np.unique(nuclei[near])] = True
     some = np.where(touched[nuclei], nuclei, 0)
-    ring = expand_labels(some, expand_um / pixel)
-    ring[some > 0] = 0
-    size = np.bincount(ring.ravel(), minlength=nuclei.max() + 1)
-    brown = np.bincount(ring.ravel(), stained.ravel(), minlength=nuclei.max() + 1)
+    size, brown = np.zeros((2, len(touched)), np.int64)
+    reach = int(np.ceil(expand_um / pixel)) + 2
+    for y in range(0, some.shape[0], BLOCK):  # few nuclei are touched: most blocks hold none
+        for x in range(0, some.shape[1], BLOCK):
+            top, left = max(0, y - reach), max(0, x - reach)
+            window = some[top : y + BLOCK + reach, left : x + BLOCK + reach]
+            if not window.any():
+                continue
+            ring = expand_labels(window, expand_um / pixel)
+            ring[window > 0] = 0
+            ring = ring[y - top : y - top + BLOCK, x - left : x - left + BLOCK]
+            size += np.bincount(ring.ravel(), minlength=len(size))
+            here = ring[stained[y : y + BLOCK, x : x + BLOCK]]
+            brown += np.bincount(here, minlength=len(size))
+    size[0] = brown[0] = 0
     keep = (brown >= 0.6 * size) & (size > 0)
     keep[0] = False
     return keep[some]

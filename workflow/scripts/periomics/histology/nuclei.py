@@ -180,7 +180,10 @@ def measure(
     labels = find(prepared, options)
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     if not settings.shines:
-        table["core_od"] = core_means(labels, prepared.target, options.core_um, prepared.pixel_um)
+        if "core" not in prepared.kept:
+            core = core_means(labels, prepared.target, options.core_um, prepared.pixel_um)
+            prepared.kept["core"] = core
+        table["core_od"] = prepared.kept["core"]
     level = prepared.threshold * factor
     inside = counted(labels, prepared.opened.region, prepared.opened.frame)
     graded(table, settings, options, level=level, inside=inside)

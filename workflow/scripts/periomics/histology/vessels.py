@@ -60,7 +60,7 @@ def find(
     labels = label(filled)
     # Closing rounds off small parts: the size that counts is of the stain and what it encloses.
     area = np.bincount(labels.ravel()) * pixel**2
-    stain = np.bincount(labels.ravel(), stained.ravel()) * pixel**2
+    stain = np.bincount(labels[stained], minlength=len(area)) * pixel**2
     return keep_labels(
         labels, (area >= options.smallest_um2) & (stain >= options.smallest_um2 / 2)
     ), stained
@@ -89,7 +89,7 @@ def measure(
     total = prepared.target if settings.shines else prepared.target + prepared.other
     objects = object_table(labels, prepared, od=prepared.target, total=total)
     both = objects.pop("total").to_numpy()
-    wall = np.bincount(labels.ravel(), stained.ravel(), len(objects) + 1)[1:]
+    wall = np.bincount(labels[stained], minlength=len(objects) + 1)[1:]
     described(objects, inside, wall * pixel2)
     rows = density_rows(settings, options, n, area, level=level)
     rows += area_rows(settings, options, objects, Areas(filled, brown, area), level)
