@@ -121,6 +121,7 @@ SOUND = {
     "fine": lambda _: drawn(bone=trabeculae(sigma=2.0)),
     "noisy": lambda _: drawn(noise=1500.0),
     "plates of five voxels": lambda _: drawn(bone=plates(5, 12)),
+    "drawn out along x": lambda _: drawn(bone=trabeculae(sigma=(2, 2, 6))),
     "signed": lambda g: (g.astype(np.int32) - 25000).astype(np.int16),
 }
 FAULTS = {

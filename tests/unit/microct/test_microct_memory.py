@@ -115,10 +115,8 @@ spilled = spill.Spill
 def test_very_large_spheres_are_found_in_any_memory_that_holds_them(scan):
     """Marrow with spheres that reach far beyond the VOI."""
     grey = np.where((scan < 30000) & (np.arange(160) > 100), np.uint16(12000), scan)
-    settings = Microct.of(SECTION)
-    whole = at(grey, settings, 4000)
-    for memory_mb in (400, 130):
-        same(at(grey, settings, memory_mb), whole, grey.shape)
+    settings = Microct.of({**SECTION, "anisotropy": False})
+    same(at(grey, settings, 130), at(grey, settings, 4000), grey.shape)
 
 
 def test_low_density_and_two_threads(scan):
