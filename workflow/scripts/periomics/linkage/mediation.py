@@ -68,12 +68,14 @@ def mediation(
     # Earlier times and other scales are not adjusted: they stand beside the test that counts.
     tested = contrasts["p"].notna() & contrasts["p_adj"].notna()
     own = contrasts[(contrasts["variant"] == "") & tested]
-    first = own.drop_duplicates(["outcome", "contrast"]).set_index(["outcome", "contrast"])["p"]
+    first: dict[tuple[str, str], float] = {}
+    for outcome, contrast, p in zip(own["outcome"], own["contrast"], own["p"], strict=True):
+        first.setdefault((outcome, contrast), float(p))
     rows = []
     of_animals = pairs["adjusted_for"].fillna("").astype(str).str.startswith("arm")
     for pair in pairs[of_animals].itertuples():
         for contrast in wanted:
-            treated = float(first.get((pair.score_id, contrast), np.nan))
+            treated = first.get((pair.score_id, contrast), np.nan)
             p = max(treated, pair.p) if np.isfinite([treated, pair.p]).all() else np.nan
             reason = (
                 "" if np.isfinite(p) else pair.reason or f"no test of the response in {contrast}"
