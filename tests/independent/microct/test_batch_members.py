@@ -89,7 +89,7 @@ def test_what_cannot_be_compared_is_said(levels):
     assert set(table(levels, **{n: {"batch": ""} for n in levels})["reason"]) == {
         "not compared: the sheet names no batch, 3 are needed"
     }
-    nothing = levels_of(pd.DataFrame({"fact": ["not measured"], "value": ["no implant"]}))
+    nothing = levels_of(pd.DataFrame({"fact": ["voxel", "voxel"], "value": ["18", "18"]}))
     found = table({**levels, "d": nothing})
     assert found["scans"].tolist() == [3] * 4
     assert found.loc["d", "reason"] == "not compared: no marrow or bone away from its surface"

@@ -25,7 +25,7 @@ LEAST = 3  # scans among which one can be odd
 
 def levels_of(facts: pd.DataFrame) -> tuple[float, float]:
     """Grey values of marrow and bone from the facts of a scan; NaN where it has none."""
-    said = facts.set_index("fact")["value"]
+    said = facts.drop_duplicates("fact").set_index("fact")["value"]  # a file may say one twice
     marrow, bone = pd.to_numeric(said.reindex(list(LEVELS)), errors="coerce")
     return float(marrow), float(bone)
 
