@@ -96,6 +96,20 @@ def by_specimen(facts, settings=None):
     return found, found.table.set_index(["specimen_id", "outcome"])
 
 
+@pytest.mark.parametrize("how", ["swapped", "shifted"])
+def test_channels_swapped_or_off_each_other_hold_the_picture_back(wells, tmp_path, how):
+    fact = wells[0][2]
+    if how == "swapped":
+        fact = fact | {"channel": "2", "marker": "1"}
+    else:
+        nuclei, marker = tifffile.imread(fact["path"]).astype(float)
+        moved = np.roll(marker, (8, 6), (0, 1))  # 8 µm
+        fact = fact | {"path": write(tmp_path / "moved.tif", nuclei, moved)}
+    _, table = by_specimen([fact])
+    row = table.loc[(fact["specimen_id"], "edu")]
+    assert row["qc"] == "hold" and "swapped, or shifted?" in row["qc_reason"]
+
+
 def test_shares_by_negative_control_and_by_two_classes(wells):
     facts, shares = wells
     for used, noted in ((facts, False), (facts[:3], True)):
@@ -106,6 +120,7 @@ def test_shares_by_negative_control_and_by_two_classes(wells):
             assert row["value"] == pytest.approx(share, abs=3)
             assert row["denominator"] == pytest.approx(number, rel=0.05)
             assert ("without a negative control" in row["qc_reason"]) == noted
+            assert "shifted" not in row["qc_reason"]
             cells = table.loc[(fact["specimen_id"], "cells")]
             area = SHAPE[0] * SHAPE[1] * PIXEL**2 / 1e6
             assert cells["value"] == pytest.approx(number / area, rel=0.05)

@@ -18,6 +18,7 @@ NEGATIVE = "negative_control"
 POSITIVE = ("edu", "ki67_cells", "tunel_cells", "dead_cells")
 BY_CONTROL = "negative controls"
 _LEAST_NUCLEI = 50  # of negative controls, for their 99th percentile
+_LEAST_BODIES = 8  # of a marker, for a share of them
 _SPREADS = 3.5
 _MAX_SATURATED = 0.01
 _LEAST_GAP = 4.0  # spreads of the lower class between the two
@@ -64,7 +65,7 @@ def count_picture(fact: Fact, settings: Culture) -> Counted:
             f"bodies are {usual * plane.pixel_um:.3g} µm wide, nuclei should be {settings.nucleus_um:g}: "
             "is the pixel size right?"
         )
-    labels = _counted_here(labels)
+    every, labels = labels, _counted_here(labels)
     signals = np.zeros(0)
     saturated = [("nuclei", plane.saturated)]
     if fact.get("marker"):
@@ -73,6 +74,12 @@ def count_picture(fact: Fact, settings: Culture) -> Counted:
         n = int(labels.max())
         signals = np.asarray(ndi.median(raised, labels, range(1, n + 1))) if n else np.zeros(0)
         saturated.append(("marker", marker.saturated))
+        beside = 100 * _beside(marker.values, every, size)
+        if beside > settings.max_beside_percent:
+            holds.append(
+                f"{beside:.0f} % of the marker's nuclei lie where the nuclear stain shows none (at most "
+                f"{settings.max_beside_percent:g} %): are the channels swapped, or shifted?"
+            )
     notes += [
         f"{100 * share:.0f} % of the pixels of the {what} are saturated"
         for what, share in saturated
@@ -80,6 +87,17 @@ def count_picture(fact: Fact, settings: Culture) -> Counted:
     ]
     area = plane.values.size * (plane.pixel_um * 1e-3) ** 2
     return Counted(labels, plane.values, signals, area, tuple(holds), tuple(notes))
+
+
+def _beside(marker: np.ndarray, nuclei: np.ndarray, size_px: float) -> float:
+    """Share of the bodies of the marker's channel less than half of which lie in a nucleus; 0 of
+    too few."""
+    bodies, contrast, _ = find_nuclei(marker, size_px)
+    n = int(bodies.max())
+    if contrast < LEAST_CONTRAST or n < _LEAST_BODIES:
+        return 0.0
+    within = np.asarray(ndi.mean(nuclei > 0, bodies, range(1, n + 1)))
+    return float((within < 0.5).mean())
 
 
 def _counted_here(labels: np.ndarray) -> np.ndarray:

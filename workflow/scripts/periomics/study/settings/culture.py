@@ -71,6 +71,12 @@ class Culture(Section):
         description="cycles; wells without template (role blank) nearer than this to a sample are told",
     )
     nucleus_um: float = Field(12, gt=0, description="µm; usual diameter of a nucleus")
+    max_beside_percent: float = Field(
+        30,
+        gt=0,
+        lt=100,
+        description="of a marker's nuclei; where more lie beside those of the nuclear stain, the picture is held back",
+    )
     tube_um: float = Field(20, gt=0, description="µm; usual width of a tube")
     junction_um: float = Field(1.5, gt=0, description="µm; usual width of a junction")
     least_branch_widths: float = Field(
