@@ -59,4 +59,4 @@ def grains(
         return np.zeros(len(total), bool)
     density = total * area_um2 / np.maximum(wall_um2, 1e-9)
     dense = density > BLACK_BROWN * np.median(density[hollow])
-    return dense & (wall_um2 >= FILLED * area_um2)
+    return dense & ~hollow & (wall_um2 >= FILLED * area_um2)

@@ -254,10 +254,11 @@ def _check_bone(bone: Fraction, settings: Microct) -> None:
 
 
 def _border_doubts(of: Survey) -> list[str]:
-    """Metal that meets the border of the scan, or a shell that leaves it."""
-    if of.ground.axis is None or of.ground.implant is None:
+    """Metal that meets the border of the scan, or a shell that leaves it; what stands on a shoulder that is declared may."""
+    implant, above = of.ground.implant, of.ground.above
+    if of.ground.axis is None or implant is None:
         return []
-    low, size = bounds(bits_of(of.ground.implant))
+    low, size = bounds(bits_of(implant if above is None else implant & ~above))
     metal = [a + b for a, b in zip(of.ground.at, low, strict=True)], size
     named = {"implant": metal, "VOI": bounds(of.bits.voi)}
     return [
