@@ -66,6 +66,20 @@ def test_cells_beside_clumps_thrice_as_strong_are_not_taken_for_a_tint(request):
     assert rows["neu"]["numerator"] > 40
 
 
+def test_cells_that_are_left_out_for_their_size_are_told(request):
+    """Of 40 cells a third narrower than the least that is taken for one most were left out without a word."""
+    table = load_stains(request.config.rootpath / "resources" / "stains.yaml")
+    slide = Slide(SIDE, SIDE, seed=6)
+    slide.put(slide.grain(5, 0.25), "haema", 0.07)
+    for x, y in spread(slide.rng, 40, SIDE, SIDE, apart=17, edge=9):
+        long = slide.rng.uniform(2.4, 3.2)
+        slide.oval((x, y), (long, 0.85 * long), slide.rng.uniform(0, 3), "dab", 0.9)
+        slide.oval((x, y), (1.8, 1.4), slide.rng.uniform(0, 3), "haema", 0.35)
+    rows, beyond = measured(slide.photograph(), [whole("r", slide)], table, **BLOCK)
+    assert beyond == ["stain in no cell"]
+    assert rows["neu"]["numerator"] < 0.5 * 40
+
+
 CD31 = BLOCK | {"detector": "vessels", "outcomes": {"density": "mvd", "area": "none"}}
 GRAINS = {  # light that passes red, green, blue; half width in µm; number
     "black-brown": ((0.10, 0.06, 0.045), (1.5, 3.0), 12),

@@ -1,6 +1,7 @@
 """How the tests themselves are written: an error is named by its message, text of another program has an encoding."""
 
 import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -58,3 +59,9 @@ def test_no_test_is_careless():
         if (c := careless(f.read_text(encoding="utf-8")))
     }
     assert found == {}
+
+
+def test_files_of_tests_have_names_of_their_own():
+    """Two of one name in different folders are collected apart, and not together."""
+    names = Counter(path.name for path in TESTS.rglob("test_*.py"))
+    assert [name for name, times in names.items() if times > 1] == []

@@ -40,8 +40,8 @@ BLOCK = 256
 @dataclass(frozen=True)
 class Options(Profiled):
     """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
-    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; in fluorescence a section is held back where more
-    than `bare_percent` of the cells hold no nucleus."""
+    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; a section is held back where more than
+    `loose_percent` of the stain lies in no cell and, in fluorescence, where more than `bare_percent` of the cells hold no nucleus."""
 
     lobes_um: float = 3.0
     expand_um: float = 2.0
@@ -49,6 +49,7 @@ class Options(Profiled):
     smallest_um2: float = 25.0
     glass_um2: float = 150.0
     bare_percent: float = 50.0
+    loose_percent: float = 50.0
 
 
 def find(
@@ -126,7 +127,7 @@ def measure(
         rows += densities(prepared, objects, tissue, rung, name, str(rows[0]["method"]))
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
-    facts = [bright, dense(objects, settings)]
+    facts = [bright, dense(objects, settings), loose(objects, brown, options)]
     if settings.shines and len(settings.channels) > 1:
         facts.append(_bare(labels, inside, prepared, options))
     return Readout(rows, objects, shapes, facts)
@@ -140,6 +141,15 @@ def _bare(labels: np.ndarray, inside: np.ndarray, prepared: Prepared, options: O
     bare = (blue < NUCLEAR * size)[1:][inside]
     share = 100 * float(bare.mean()) if len(bare) >= specks.LEAST_OBJECTS else 0.0
     return Fact("cells without a nucleus", share, "%", options.bare_percent)
+
+
+def loose(objects: pd.DataFrame, brown_um2: float, options: Options) -> Fact:
+    """Share of the stain that lies in no cell, at least: bodies too small for one are left out, as where the pixel size
+    is wrong or they are no cells. What is stained of cells is not more than the cells, which hold their nuclei too."""
+    share = 0.0
+    if brown_um2 >= specks.LEAST_OBJECTS * np.pi * options.cell_um**2 / 4:
+        share = 100 * max(0.0, 1 - float(objects["area_um2"].sum()) / brown_um2)
+    return Fact("stain in no cell", share, "%", options.loose_percent)
 
 
 def dense(objects: pd.DataFrame, settings: StainSettings) -> Fact:

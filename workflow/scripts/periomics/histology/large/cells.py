@@ -62,8 +62,9 @@ def measure_neutrophils(
             table["od"], table["counterstain_od"] = (_of(means, k) for k in ("target", "other"))
             table["counted"] = inside
             table["class"] = np.where(inside, "positive", "excluded")
+            loose = neutrophils.loose(table, brown, options)
             drawn = shapes
-    facts = [bright(walked, whole, settings), neutrophils.dense(table, settings)]
+    facts = [bright(walked, whole, settings), neutrophils.dense(table, settings), loose]
     return Readout(rows, table, drawn, facts), walked
 
 

@@ -72,6 +72,19 @@ def test_one_odd_scan_is_named_and_no_other(levels, times, held):
         assert found.loc["c", "reason"].endswith("% of their contrast (limit 15 %)")
 
 
+@pytest.mark.parametrize(("times", "held"), [(1.12, True), (0.9, True), (1.04, False)])
+def test_a_batch_that_parts_in_two_halves_is_held_as_a_whole(levels, times, held):
+    """Bone times 1.12 is 2640 of a contrast of about 10000 brighter: 13 beside the median of four."""
+    bright = {name: (times * levels[name][0], times * levels[name][1]) for name in ("a", "c")}
+    found = table({**levels, **bright})
+    assert (found["hold"] == ("yes" if held else "no")).all()
+    if held:
+        assert found["reason"].str.contains("which half is right is not told").all()
+    # Half of the animals with less mineral: bone alone, by more than the limit.
+    poor = {name: (levels[name][0], 0.92 * levels[name][1]) for name in ("a", "c")}
+    assert (table({**levels, **poor})["hold"] == "no").all()
+
+
 def test_less_mineral_in_bone_alone_is_no_oddity(levels):
     """A tenth less above marrow, as between animals."""
     marrow, bone = levels["b"]
