@@ -122,3 +122,19 @@ def test_scans_that_do_not_belong_together_are_held(later):
     coarse = in_memory(later.slab(0, 70), (2 * UM,) * 3)
     with pytest.raises(SpecimenError, match="both must have the same"):
         measure(later, Microct.of(SECTION), {"specimen_id": "s"}, earlier=coarse)
+
+
+def test_a_scan_lies_on_itself_and_the_motion_is_the_same_each_time(later):
+    """The search drew its voxels by the clock, and could end beside the motion that it began with."""
+    settings = Microct.of(SECTION)
+    box = tuple(slice(15, 55) for _ in SHAPE)
+    still = times.motion_between(later, box, later, settings)
+    assert still.correlation == pytest.approx(1, abs=1e-6)
+    assert np.allclose(
+        still.then(PLACES[::30, ::30, ::30].reshape(-1, 3)),
+        PLACES[::30, ::30, ::30].reshape(-1, 3),
+        atol=0.02,
+    )
+    moved = scanned(PLACES + 1.7, seed=1)
+    one, other = (times.motion_between(later, box, moved, settings) for _ in range(2))
+    assert np.array_equal(one.turn, other.turn) and np.array_equal(one.shift, other.shift)

@@ -37,7 +37,7 @@ PLANES, MARGIN, VOXEL_BYTES, PLACE_BYTES = 16, 12, 20.0, 120.0
 # Voxels of block means on which the motion is found, and coarser steps before.
 MOST, COARSE, FINE = 600_000, (4,), (2, 1)
 # Share of them that is looked at on the finest grid.
-SAMPLED = 0.3
+SAMPLED, SEED = 0.3, 1
 # Codes of a slice: 1 and bone now and twice bone then; 0 what is not seen.
 KINDS = ("not seen", "marrow", "formed", "resorbed", "bone at both times")
 
@@ -166,9 +166,12 @@ def motion_between(later: SlabReader, near: Box, earlier: SlabReader, settings: 
     top = settings.implant_threshold if settings.implant == "required" else math.inf
     fixed = _image(later.slab, near, step, top)
     moving = _image(earlier.slab, everything(earlier.shape), step, top)
-    coarse = [_registered(fixed, moving, s, COARSE) for s in _starts(fixed, moving)]
-    best = min(coarse, key=lambda found: found[1])[0]
-    found, metric = _registered(fixed, moving, best, FINE)
+    tried = _starts(fixed, moving)
+    tried += [_registered(fixed, moving, start, COARSE) for start in tried]
+    # A search ends where its steps are small, which may be worse than where it began.
+    best = min(tried, key=lambda motion: _metric(fixed, moving, motion))
+    ends = (best, _registered(fixed, moving, best, FINE))
+    metric, found = min(((_metric(fixed, moving, end), end) for end in ends), key=lambda x: x[0])
     origin = np.array(found.TransformPoint((0.0, 0.0, 0.0)))
     columns = [np.array(found.TransformPoint(tuple(e))) - origin for e in np.eye(3)]
     turn = np.array(columns).T[::-1, ::-1]
@@ -189,11 +192,9 @@ def _starts(fixed: sitk.Image, moving: sitk.Image) -> list[sitk.Transform]:
 
 def _registered(
     fixed: sitk.Image, moving: sitk.Image, start: sitk.Transform, shrink: tuple[int, ...]
-) -> tuple[sitk.Transform, float]:
-    """The motion found from a start, and its metric (the correlation with its sign turned)."""
-    method = sitk.ImageRegistrationMethod()
-    method.SetMetricAsCorrelation()
-    method.SetInterpolator(sitk.sitkLinear)
+) -> sitk.Transform:
+    """The motion found from a start."""
+    method = _method()
     method.SetOptimizerAsRegularStepGradientDescent(
         learningRate=2.0, minStep=1e-3, numberOfIterations=200, relaxationFactor=0.6
     )
@@ -202,15 +203,33 @@ def _registered(
     method.SetSmoothingSigmasPerLevel([s / 2 for s in shrink])
     method.SmoothingSigmasAreSpecifiedInPhysicalUnitsOff()
     method.SetMetricSamplingStrategy(method.REGULAR)
-    method.SetMetricSamplingPercentagePerLevel([1.0 if s > 1 else SAMPLED for s in shrink])
-    method.SetNumberOfThreads(1)  # sums of several threads differ from run to run
+    # Voxels are taken at places that chance moves a little: by the clock, where no seed is given.
+    sampled = [1.0 if s > 1 else SAMPLED for s in shrink]
+    method.SetMetricSamplingPercentagePerLevel(sampled, SEED)
     method.SetInitialTransform(start, inPlace=False)
     try:
-        found = method.Execute(fixed, moving)
+        return method.Execute(fixed, moving)
     except RuntimeError as error:
         text = " ".join(str(error).split())[-160:]
         raise SpecimenError(f"the earlier scan cannot be laid over this one: {text}") from error
-    return found, float(method.GetMetricValue())
+
+
+def _method() -> sitk.ImageRegistrationMethod:
+    method = sitk.ImageRegistrationMethod()
+    method.SetMetricAsCorrelation()
+    method.SetInterpolator(sitk.sitkLinear)
+    method.SetNumberOfThreads(1)  # sums of several threads differ from run to run
+    return method
+
+
+def _metric(fixed: sitk.Image, moving: sitk.Image, motion: sitk.Transform) -> float:
+    """The correlation with its sign turned, over all voxels; infinite where the scans do not meet."""
+    method = _method()
+    method.SetInitialTransform(motion)
+    try:
+        return float(method.MetricEvaluate(fixed, moving))
+    except RuntimeError:
+        return math.inf
 
 
 def _blocks(box: Box, step: int) -> int:
