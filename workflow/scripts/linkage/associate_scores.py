@@ -1,8 +1,7 @@
 """Tests the declared pairs of pathway score and outcome beyond what the design makes of both, and shows which units share what.
 
 Inputs
-    outcomes/animals.tsv with outcomes and scores; the animals sheet; signatures, responses, tables of factors and
-    footprints, and what each assay stains.
+    outcomes/animals.tsv; animals sheet; signatures, responses, factors, footprints, assays' genes.
 Outputs
     linkage/associations.tsv, linkage/sets.tsv (all scores against the outcomes of the pairs),
     overlap.tsv and scatter plots without what the design fixes; linkage/views.tsv, all animals at

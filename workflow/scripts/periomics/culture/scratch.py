@@ -29,10 +29,8 @@ from periomics.study.settings.culture import Culture
 _PIECE = 0.03  # of the gap before: a smaller piece beside the largest is no part of it
 # Windows: what is narrower on a front may be a clump of debris, and is told, not taken off.
 _WIDE = 2.5
-# A second difference both ways, in which white noise keeps its spread. So much more of it than in the
-# first frame, of the threshold of texture: .8 moves closures by two points, 1 lets gaps vanish.
+# A second difference both ways, in which white noise keeps its spread.
 _CURVED = np.outer([1, -2, 1], [1, -2, 1]) / 6
-_NOISE = 0.75
 
 
 @dataclass(frozen=True)
@@ -182,9 +180,11 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
     if change > settings.max_texture_change_percent:
         holds.append(
             f"the cells' texture differs by {change:.0f} % from the first frame's (at most "
-            f"{settings.max_texture_change_percent:g} %): light or focus changed, fronts are misplaced"
+            f"{settings.max_texture_change_percent:g} %): light or focus changed, fronts are "
+            f"misplaced"
         )
-    holds += _noisy(frames, view & ~stack[0], kept, float(np.exp(threshold)))
+    cells = view & ~stack[0]
+    holds += _noisy(frames, cells, kept, float(np.exp(threshold)), settings.max_noise_percent)
     bare = 100 * _structure(frames[0], stack[0], view, window)
     if bare > settings.max_gap_texture_percent:
         holds.append(
@@ -241,15 +241,23 @@ def _change(maps: np.ndarray, gaps: np.ndarray, view: np.ndarray, kept: np.ndarr
     return 1 - float(np.exp(-np.abs(np.array(logs) - logs[0]).max()))
 
 
-def _noisy(frames: np.ndarray, cells: np.ndarray, kept: np.ndarray, threshold: float) -> list[str]:
-    """Pixel noise above the first frame's, where `cells` are in all that are kept: bare glass with it would pass for cells."""
+def _noisy(
+    frames: np.ndarray,
+    cells: np.ndarray,
+    kept: np.ndarray,
+    threshold: float,
+    most_percent: float,
+) -> list[str]:
+    """Pixel noise above the first frame's, where `cells` are in all that are kept: bare glass with
+    it would pass for cells."""
     bent = [np.abs(ndi.convolve(f.astype(np.float64), _CURVED)[cells]) for f in frames]
     noise = np.where(kept, [1.4826 * np.median(b) for b in bent], 0.0)
     more = float(np.sqrt(max(0.0, noise.max() ** 2 - noise[0] ** 2)))
-    if more <= _NOISE * threshold:
+    if 100 * more <= most_percent * threshold:
         return []
     return [
-        f"frame {int(noise.argmax()) + 1} has {more:.3g} grey levels of noise more than the first, cells begin at "
+        f"frame {int(noise.argmax()) + 1} has {more:.3g} grey levels of noise more than the "
+        f"first, cells begin at "
         f"{threshold:.3g}: bare glass passes for cells"
     ]
 

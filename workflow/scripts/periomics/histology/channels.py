@@ -7,6 +7,7 @@ import numpy as np
 
 from periomics.core.quality import Fact
 from periomics.histology.detection import Prepared
+from periomics.histology.nuclei import Options as Nuclei
 from periomics.histology.quality import sums_of_squares
 from periomics.imaging.parts import label
 
@@ -17,9 +18,9 @@ TOGETHER = ("nuclei", "membrane", "double", "coverage")
 LARGE = "osteoclasts"
 # A nucleus: its usual diameter (µm), how many times larger or smaller bodies are told, and what of
 # an ellipse of its spread it fills. So many bodies are needed.
-NUCLEUS_UM, LEAST_TIMES, MOST_TIMES, FILLED, LEAST_BODIES = 6.5, 0.5, 1.6, 0.9, 8
-# Nuclei whose size is told in bright fields: detectors and pair of stains, pixels across, and how many
-# must stand alone; how much darker than the tissue they are.
+NUCLEUS_UM, LEAST_TIMES, MOST_TIMES, FILLED, LEAST_BODIES = Nuclei.nucleus_um, 0.5, 1.6, 0.9, 8
+# Nuclei whose size is told in bright fields: detectors and pair of stains, pixels across, and how
+# many must stand alone; how much darker than the tissue they are.
 SIZED, PAIR = ("vessels", "neutrophils", "area"), ("haematoxylin", "DAB")
 LEAST_PIXELS, LEAST_ALONE = 4.0, 30
 CLEARLY_OD = 0.15

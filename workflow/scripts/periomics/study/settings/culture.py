@@ -53,7 +53,14 @@ class Culture(Section):
         25,
         gt=0,
         lt=100,
-        description="a series whose cells' texture differs more from the first frame's is held back: a failing lamp, focus that drifts",
+        description="a series whose cells' texture differs more from the first frame's is held "
+        "back: a failing lamp, focus that drifts",
+    )
+    max_noise_percent: float = Field(
+        75,
+        gt=0,
+        description="of the threshold of texture: a series in which noise of pixels rises by more "
+        "above the first frame's is held back",
     )
     least_z_prime: float = Field(
         0,
@@ -75,7 +82,8 @@ class Culture(Section):
         30,
         gt=0,
         lt=100,
-        description="of a marker's nuclei; where more lie beside those of the nuclear stain, the picture is held back",
+        description="of a marker's nuclei; where more lie beside those of the nuclear stain, the "
+        "picture is held back",
     )
     tube_um: float = Field(20, gt=0, description="µm; usual width of a tube")
     junction_um: float = Field(1.5, gt=0, description="µm; usual width of a junction")

@@ -192,29 +192,34 @@ class Histology(Section):
     max_spill_percent: float = Field(
         75,
         gt=0,
-        description="%, of the way to a channel's threshold; a section in which another channel's light goes farther is held back",
+        description="%, of the way to a channel's threshold; a section in which another channel's "
+        "light goes farther is held back",
     )
     max_shift_um: float = Field(
         1.5,
         gt=0,
-        description="µm; a section of fluorescence whose channels are shifted farther against each other is held back",
+        description="µm; a section of fluorescence whose channels are shifted farther against "
+        "each other is held back",
     )
     max_nucleus_times: float = Field(
         1.65,
         gt=1,
-        description="a section whose nuclei of haematoxylin are as many times larger or smaller than 6.5 µm is held back",
+        description="a section whose nuclei of haematoxylin are as many times larger or smaller "
+        "than usual (option nucleus_um of nuclei) is held back",
     )
     max_swapped_percent: float = Field(
         40,
         gt=0,
         le=100,
-        description="%; a section is held back where as many more of the marker's bodies than of the counterstain's look like nuclei",
+        description="%; a section is held back where as many more of the marker's bodies than of "
+        "the counterstain's look like nuclei",
     )
     max_specks_percent: float = Field(
         10,
         ge=0,
         le=100,
-        description="%; a section is held back where more of its neutrophils or vessels are dense as precipitate is",
+        description="%; a section is held back where more of its neutrophils or vessels are dense "
+        "as precipitate is",
     )
     max_fold_percent: float = Field(
         2, ge=0, le=100, description="%; a section of which more lies double is held back"

@@ -180,7 +180,8 @@ class Microct(Section):
     max_threshold_percent: float = Field(
         20,
         gt=0,
-        description="%, of the difference between the two classes of grey values in the region; held back where the threshold of bone "
+        description="%, of the difference between the two classes of grey values in the region; "
+        "held back where the threshold of bone "
         "lies farther than that from all that part them as well as any (Otsu)",
     )
     max_rings_percent: float = Field(
@@ -206,29 +207,34 @@ class Microct(Section):
     max_bone_percent: float = Field(
         25,
         ge=0,
-        description="%; held back where grey values of bone differ by more of that contrast beyond the noise (standard deviation), as "
+        description="%; held back where grey values of bone differ by more of that contrast "
+        "beyond the noise (standard deviation), as "
         "where a moved scan shows everything twice",
     )
     max_edge_percent: float = Field(
         45,
         ge=0,
-        description="%, of Tb.Th; held back where the surface of bone rises from 10 to 90 % of that contrast in more, along the axis "
+        description="%, of Tb.Th; held back where the surface of bone rises from 10 to 90 % of "
+        "that contrast in more, along the axis "
         "where it takes most (blur, motion)",
     )
     max_jump_percent: float = Field(
         8,
         ge=0,
-        description="%; held back where marrow or bone of a slice is brighter or darker than in the next by more of that contrast",
+        description="%; held back where marrow or bone of a slice is brighter or darker than in "
+        "the next by more of that contrast",
     )
     max_saturated_percent: float = Field(
         5,
         ge=0,
-        description="%; held back where more of the bone in the volume of interest is at the largest grey value of the scan",
+        description="%; held back where more of the bone in the volume of interest is at the "
+        "largest grey value of the scan",
     )
     max_beside_percent: float = Field(
         15,
         ge=0,
-        description="%; held back where marrow or bone is brighter or darker than in the other scans of the batch by more of their "
+        description="%; held back where marrow or bone is brighter or darker than in the other "
+        "scans of the batch by more of their "
         "contrast (three scans or more of one medium, tube voltage and filter)",
     )
     max_air_percent: float = Field(
