@@ -67,7 +67,8 @@ def test_cells_beside_clumps_thrice_as_strong_are_not_taken_for_a_tint(request):
 
 
 def test_cells_that_are_left_out_for_their_size_are_told(request):
-    """Of 40 cells a third narrower than the least that is taken for one most were left out without a word."""
+    """Of 40 cells a third narrower than the least that is taken for one most were left out without
+    a word."""
     table = load_stains(request.config.rootpath / "resources" / "stains.yaml")
     slide = Slide(SIDE, SIDE, seed=6)
     slide.put(slide.grain(5, 0.25), "haema", 0.07)

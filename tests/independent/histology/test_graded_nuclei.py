@@ -1,4 +1,5 @@
-"""Nuclei of four strengths of brown: H-score as drawn, whose outline's pale rim is no part of it."""
+"""Nuclei of four strengths of brown: H-score as drawn, whose outline's pale rim is no part of
+it."""
 
 import numpy as np
 import pytest

@@ -1,5 +1,5 @@
-"""Channels and stains that are called by each other's names, channels that do not lie on each other,
-and pixels of another size than stated: held back; as they should be, not."""
+"""Channels and stains that are called by each other's names, channels that do not lie on each
+other, and pixels of another size than stated: held back; as they should be, not."""
 
 import numpy as np
 import pytest

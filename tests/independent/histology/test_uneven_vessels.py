@@ -1,4 +1,5 @@
-"""Vessels of two strengths, beside dark nuclei or with thick walls, are sound; dark grains are not."""
+"""Vessels of two strengths, beside dark nuclei or with thick walls, are sound; dark grains are
+not."""
 
 import numpy as np
 import pytest
@@ -9,7 +10,8 @@ BLOCK = {"detector": "vessels", "vectors": "H-DAB", "roi": "r", "outcomes": {"de
 
 
 def tissue(strengths, wall=2.5, clumps=0, grains=0):
-    """Twenty rings of brown with the strengths in turn, nuclei, clumps of dark nuclei, black grains."""
+    """Twenty rings of brown with the strengths in turn, nuclei, clumps of dark nuclei, black
+    grains."""
     slide = Slide(SIDE, SIDE, seed=4)
     rng = slide.rng
     slide.put(slide.grain(6, 0.25), "haema", 0.1)

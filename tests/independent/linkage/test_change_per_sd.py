@@ -1,4 +1,5 @@
-"""What goes with one SD of a score, in the outcome's own unit: by least squares with dummies, and how often its ends hold."""
+"""What goes with one SD of a score, in the outcome's own unit: by least squares with dummies, and
+how often its ends hold."""
 
 import numpy as np
 import pandas as pd

@@ -116,7 +116,8 @@ def small_network(rng):
 
 
 def any_receptor(edges, receptors, every, beta, depth):
-    """The row of routes.tsv: the first set of changed genes as observed, the others under labels dealt anew."""
+    """The row of routes.tsv: the first set of changed genes as observed, the others under labels
+    dealt anew."""
     settings = SignallingNetwork(name="n", test="a.b", mode="inverse", beta=beta, depth=depth)
     table = pd.DataFrame(sorted(edges), columns=["source", "sign", "target"])
     table = table.assign(layer="signalling", evidence="memory")
@@ -155,7 +156,8 @@ def test_p_of_any_receptor_is_that_of_the_best_objectives_by_trying_every_state(
 
 @pytest.mark.slow
 def test_p_of_any_receptor_holds_its_level_where_labels_are_all_alike():
-    """The search over receptors is in every draw: of 20 sets of genes drawn alike, p ≤ .05 in one of 20 at most."""
+    """The search over receptors is in every draw: of 20 sets of genes drawn alike, p ≤ .05 in one
+    of 20 at most."""
     rng, hits, n = np.random.default_rng(17), 0, 0
     while n < 150:
         edges, receptors = small_network(rng)

@@ -238,7 +238,8 @@ def test_every_edge_listed_lies_on_a_way_to_a_gene_that_is_right():
 
 
 def test_rows_of_the_relaxation_change_no_optimum(monkeypatch):
-    """Least cuts as rows, as large networks have them, in networks that are tried out; none cuts an optimum off."""
+    """Least cuts as rows, as large networks have them, in networks that are tried out; none cuts an
+    optimum off."""
     monkeypatch.setattr(network, "MANY", 0)
     made = []
     broken = Separators.broken

@@ -1,4 +1,5 @@
-"""Struts between random points, canals in dense bone and posts on implants: sound ones are held by no fact of quality."""
+"""Struts between random points, canals in dense bone and posts on implants: sound ones are held by
+no fact of quality."""
 
 import numpy as np
 import pytest

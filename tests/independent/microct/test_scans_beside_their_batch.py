@@ -1,4 +1,5 @@
-"""One scan of another brightness in a batch is named and moves no other: scans drawn from formulas, limits by hand."""
+"""One scan of another brightness in a batch is named and moves no other: scans drawn from formulas,
+limits by hand."""
 
 import numpy as np
 import pandas as pd
@@ -74,7 +75,8 @@ def test_one_odd_scan_is_named_and_no_other(levels, times, held):
 
 @pytest.mark.parametrize(("times", "held"), [(1.12, True), (0.9, True), (1.04, False)])
 def test_a_batch_that_parts_in_two_halves_is_held_as_a_whole(levels, times, held):
-    """Bone times 1.12 is 2640 of a contrast of about 10000 brighter: 13 beside the median of four."""
+    """Bone times 1.12 is 2640 of a contrast of about 10000 brighter: 13 beside the median of
+    four."""
     bright = {name: (times * levels[name][0], times * levels[name][1]) for name in ("a", "c")}
     found = table({**levels, **bright})
     assert (found["hold"] == ("yes" if held else "no")).all()

@@ -1,5 +1,5 @@
-"""Bone of other kinds than a random field, drawn from formulas: no fact of quality is beyond its limit on any; and facts of
-edges, threshold, saturation and border beside what was drawn."""
+"""Bone of other kinds than a random field, drawn from formulas: no fact of quality is beyond its
+limit on any; and facts of edges, threshold, saturation and border beside what was drawn."""
 
 import numpy as np
 import pytest
@@ -120,7 +120,8 @@ def test_a_shell_of_cortex_with_trabeculae():
 
 @pytest.mark.parametrize("blur", [0.7, 1.0, 1.5, 2.1])
 def test_edges_are_as_wide_as_they_were_blurred(blur):
-    """10 to 90 % of a Gaussian's edge: 2.563 standard deviations; balls and slanting planes, noise of a tenth."""
+    """10 to 90 % of a Gaussian's edge: 2.563 standard deviations; balls and slanting planes, noise
+    of a tenth."""
     rng, voi = np.random.default_rng(1), np.zeros((N, N, N), bool)
     voi[4:-4, 4:-4, 4:-4] = True
     distance = np.sqrt(Z**2 + Y**2 + X**2)
@@ -164,7 +165,8 @@ def test_threshold_beside_the_grey_values_is_that_of_a_plain_search():
 
 
 def test_any_threshold_parts_two_grey_values():
-    """A scan that is published as bone and marrow is parted by every threshold between: none lies beside."""
+    """A scan that is published as bone and marrow is parted by every threshold between: none lies
+    beside."""
     two = np.where(gyroid() >= 0.5, 255, 0).astype(np.uint8)
     for cut in (3, 64, 250):
         found = read(two, bone_threshold=cut, implant_threshold=256, prefilter_sigma_voxels=0)
@@ -175,8 +177,8 @@ def test_any_threshold_parts_two_grey_values():
 
 @pytest.fixture(scope="module")
 def eight_bits():
-    """An implant in foam, 8 bit, its metal and the halo beside it saturated; the implant ends 22 voxels below
-    either end of the stack and 44 beside its edges."""
+    """An implant in foam, 8 bit, its metal and the halo beside it saturated; the implant ends 22
+    voxels below either end of the stack and 44 beside its edges."""
     of = scene(Fixture(radius=9, length=44, thread=2, pitch=10), (88, 108, 108))
     bone = np.tile(foam(), (2, 2, 2))[:88, :108, :108] * below(of, 4)
     grey = image(of, screw(of), bone, noise=500.0).astype(float) / 200
@@ -200,7 +202,8 @@ def test_metal_that_is_saturated_is_no_saturated_bone(eight_bits):
 
 
 def test_bone_that_is_saturated_is_held_back():
-    """Window of 8 bits that ends at bone's own grey value: half of its voxels stand at 255, by noise."""
+    """Window of 8 bits that ends at bone's own grey value: half of its voxels stand at 255, by
+    noise."""
     grey = np.clip(scanned(gyroid()) * (255 / BONE), 0, 255).astype(np.uint8)
     found = read(grey, bone_threshold=200, implant_threshold=256)
     assert fact(found, "saturated bone").beyond
@@ -218,7 +221,8 @@ def test_bone_that_is_saturated_is_held_back():
     ],
 )
 def test_what_the_border_cuts_is_said(eight_bits, z, x, said):
-    """The region reaches 9 + 15 voxels from the axis, within 100 to 600 µm of the apex at high z."""
+    """The region reaches 9 + 15 voxels from the axis, within 100 to 600 µm of the apex at high
+    z."""
     found = read(eight_bits[z[0] : z[1], :, x[0] : x[1]], **ROUND)
     cut = [w for w in found.warnings if w.endswith("meets the border of the scan")]
     assert sorted(cut) == sorted(f"the {name} meets the border of the scan" for name in said)

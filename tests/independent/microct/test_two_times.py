@@ -125,7 +125,8 @@ def test_scans_that_do_not_belong_together_are_held(later):
 
 
 def test_a_scan_lies_on_itself_and_the_motion_is_the_same_each_time(later):
-    """The search drew its voxels by the clock, and could end beside the motion that it began with."""
+    """The search drew its voxels by the clock, and could end beside the motion that it began
+    with."""
     settings = Microct.of(SECTION)
     box = tuple(slice(15, 55) for _ in SHAPE)
     still = times.motion_between(later, box, later, settings)

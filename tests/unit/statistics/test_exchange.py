@@ -142,8 +142,9 @@ def test_treatments_that_move_both_are_no_link(isolations, effect, spread):
 
 
 def test_arms_dealt_anew_are_the_orders_of_the_engine_within_blocks():
-    """What routes and checks of contrasts relabel (`permutation.labellings`) is what the engine exchanges
-    where a block's animals are alike under the null: every labelling, each as often as any other."""
+    """What routes and checks of contrasts relabel (`permutation.labellings`) is what the engine
+    exchanges where a block's animals are alike under the null: every labelling, each as often as
+    any other."""
     first = np.array([1, 1, 0, 0, 1, 0, 0], bool)
     block = np.array(["a", "a", "a", "a", "b", "b", "b"])
     design = of_animals(block)

@@ -1,7 +1,8 @@
 """Set the grey values of marrow and bone of every scan against those of the others of its batch.
 
-Input: the facts of all scans, their rows (never arms), the study's settings. Output: one row a scan; those that are brighter or
-darker than the limit allows are held back where the measurements are collected.
+Input: the facts of all scans, their rows (never arms), the study's settings. Output: one row a
+scan; those that are brighter or darker than the limit allows are held back where the measurements
+are collected.
 """
 
 from periomics.core.logs import start_log

@@ -1,7 +1,7 @@
 """Collect the measurements of all specimens into one checked table.
 
-Inputs: every measurements.tsv, scans beside the others of their batches, the outcome dictionary. Output: outcomes/measurements.tsv,
-sorted by its key.
+Inputs: every measurements.tsv, scans beside the others of their batches, the outcome dictionary.
+Output: outcomes/measurements.tsv, sorted by its key.
 """
 
 from periomics.core.logs import start_log

@@ -16,7 +16,8 @@ from periomics.core.errors import PeriomicsError
 
 OPTIMAL = "optimal"
 UNPROVEN = "unproven"
-# Up to this a number of a relaxation is whole, and two objectives are one; what tells solutions of one objective apart.
+# Up to this a number of a relaxation is whole, and two objectives are one; what tells solutions of
+# one objective apart.
 WHOLE, PREFERENCE = 1e-7, 1e-5
 
 
@@ -74,7 +75,8 @@ def _highs(gap: float, nodes: int | None) -> pulp.LpSolver:
 
 
 class Relaxation:
-    """A programme without its integers, solved again with each row that is added: in HiGHS itself, which keeps its basis."""
+    """A programme without its integers, solved again with each row that is added: in HiGHS itself,
+    which keeps its basis."""
 
     def __init__(self, problem: pulp.LpProblem, solver: pulp.LpSolver) -> None:
         import highspy
@@ -105,14 +107,15 @@ class Relaxation:
         return float(self.costs @ self.found)
 
     def prefer(self) -> None:
-        """Tell solutions of one objective apart by a little cost that rises with the place of a variable."""
+        """Tell solutions of one objective apart by a little cost that rises with the place of a
+        variable."""
         n = len(self.costs)
         places = np.arange(n, dtype=np.int32)
         self.model.changeColsCost(n, places, self.costs + PREFERENCE * (1 + places) / n)
 
     def settles(self, problem: pulp.LpProblem, bound: float) -> bool:
-        """Whether what was found last is whole and as good as the bound, and so the programme's proven optimum; its
-        variables and status are set then."""
+        """Whether what was found last is whole and as good as the bound, and so the programme's
+        proven optimum; its variables and status are set then."""
         whole = np.round(self.found)
         if np.abs(whole - self.found).max(initial=0.0) > WHOLE:
             return False

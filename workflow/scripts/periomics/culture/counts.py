@@ -77,7 +77,8 @@ def count_picture(fact: Fact, settings: Culture) -> Counted:
         beside = 100 * _beside(marker.values, every, size)
         if beside > settings.max_beside_percent:
             holds.append(
-                f"{beside:.0f} % of the marker's nuclei lie where the nuclear stain shows none (at most "
+                f"{beside:.0f} % of the marker's nuclei lie where the nuclear stain shows none "
+                f"(at most "
                 f"{settings.max_beside_percent:g} %): are the channels swapped, or shifted?"
             )
     notes += [

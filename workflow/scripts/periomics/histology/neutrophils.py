@@ -40,8 +40,9 @@ BLOCK = 256
 @dataclass(frozen=True)
 class Options(Profiled):
     """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
-    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; a section is held back where more than
-    `loose_percent` of the stain lies in no cell and, in fluorescence, where more than `bare_percent` of the cells hold no nucleus."""
+    smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; a section is held
+    back where more than `loose_percent` of the stain lies in no cell and, in fluorescence, where
+    more than `bare_percent` of the cells hold no nucleus."""
 
     lobes_um: float = 3.0
     expand_um: float = 2.0
@@ -144,8 +145,9 @@ def _bare(labels: np.ndarray, inside: np.ndarray, prepared: Prepared, options: O
 
 
 def loose(objects: pd.DataFrame, brown_um2: float, options: Options) -> Fact:
-    """Share of the stain that lies in no cell, at least: bodies too small for one are left out, as where the pixel size
-    is wrong or they are no cells. What is stained of cells is not more than the cells, which hold their nuclei too."""
+    """Share of the stain that lies in no cell, at least: bodies too small for one are left out, as
+    where the pixel size is wrong or they are no cells. What is stained of cells is not more than
+    the cells, which hold their nuclei too."""
     share = 0.0
     if brown_um2 >= specks.LEAST_OBJECTS * np.pi * options.cell_um**2 / 4:
         share = 100 * max(0.0, 1 - float(objects["area_um2"].sum()) / brown_um2)

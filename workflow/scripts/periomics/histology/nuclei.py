@@ -44,8 +44,8 @@ class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
     the blurred rim; core_um: in a bright field grades are of what lies deeper, as the rim is paler;
-    moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of at least
-    this are no tissue; size_times: the section is held back where the typical
+    moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of
+    at least this are no tissue; size_times: the section is held back where the typical
     nucleus is as many times larger or smaller than nucleus_um. The network needs nucleus_um,
     smallest_um2 and largest_um2 only."""
 
@@ -174,7 +174,8 @@ def measure(
     (nuclei per mm² of tissue), `h_score` (0-300, 100 × (weak + 2 moderate + 3 strong) / all),
     `allred` (0-8).
 
-    A nucleus is positive if the mean DAB of its core, or its mean marker that shines, reaches the threshold.
+    A nucleus is positive if the mean DAB of its core, or its mean marker that shines, reaches the
+    threshold.
     """
     settings = prepared.settings
     labels = find(prepared, options)

@@ -70,8 +70,9 @@ class StainSettings:
     """One stain of the config.
 
     `target` is the index (0, 1) in `pair` of the stain that the detector looks for; `outcomes` maps what the detector
-    calls its results to names of the outcome dictionary; lengths in µm. `nuclei`: how they are found, by `network` or not;
-    `reversed_deg`: by how much more the stain looked for has the colour of haematoxylin than the other, NaN where not told.
+    calls its results to names of the outcome dictionary; lengths in µm. `nuclei`: how they are
+    found, by `network` or not; `reversed_deg`: by how much more the stain looked for has the colour
+    of haematoxylin than the other, NaN where not told.
     """
 
     stain: str

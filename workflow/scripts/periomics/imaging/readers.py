@@ -42,8 +42,9 @@ class ImageInfo:
     """What a header says: `levels` are (downsample, width, height), finest first; `pixel_um` is None if not stated.
 
     `colour` is rgb, grey or channels (planes that are no colours, such as those of fluorescence, `channels` of them with
-    their `names` where stated); `dtype` the type of a number; `pages` how many pictures a TIFF holds beside each other;
-    `transparent` whether a fourth plane beside colours is their transparency: a TIFF says so.
+    their `names` where stated); `dtype` the type of a number; `pages` how many pictures a TIFF
+    holds beside each other; `transparent` whether a fourth plane beside colours is their
+    transparency: a TIFF says so.
     """
 
     path: Path

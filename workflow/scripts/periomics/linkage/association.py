@@ -33,8 +33,9 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Association:
-    """Correlation beyond the design with interval, permutation p and its floor; `per_sd` with its ends is the change of the
-    outcome that goes with one SD of the score beyond the design; `reason` says why a number is missing."""
+    """Correlation beyond the design with interval, permutation p and its floor; `per_sd` with its
+    ends is the change of the outcome that goes with one SD of the score beyond the design; `reason`
+    says why a number is missing."""
 
     n: int
     n_units: int
@@ -141,8 +142,8 @@ def _with(found: Association, **changed: float | str) -> Association:
 
 
 def changes(test: SlopeTest, slopes: tuple[float, float], p: float) -> dict[str, float]:
-    """What goes with one SD of the score beyond the design, and its ends; these hold 0 where p is above 1 − LEVEL, and only
-    there."""
+    """What goes with one SD of the score beyond the design, and its ends; these hold 0 where p is
+    above 1 − LEVEL, and only there."""
     sd = float(np.sqrt(test.x @ test.x / test.design.freedom))
     best, (low, high) = test.best, slopes
     if p <= 1 - LEVEL:
@@ -156,7 +157,8 @@ def changes(test: SlopeTest, slopes: tuple[float, float], p: float) -> dict[str,
 def interval(
     test: SlopeTest, slopes: tuple[float, float], p: float, level: float = LEVEL
 ) -> tuple[float, float]:
-    """Interval of the correlation of residuals: the `slopes` that the permutation test does not reject, as correlations.
+    """Interval of the correlation of residuals: the `slopes` that the permutation test does not
+    reject, as correlations.
 
     A slope b stands for b·s_x / √(b²·s_x² + s_e²). That leaves out how much the spread of the outcome is unknown, for which the
     distances on Fisher's z are divided by √(1 − r²). The interval holds 0 where p is above 1 − level, and only there.

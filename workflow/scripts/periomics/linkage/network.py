@@ -115,7 +115,8 @@ class Model(ABC):
         return False
 
     def tighten(self, solver: pulp.LpSolver) -> bool:
-        """Add rows that make the relaxation tighter, where that pays; whether it then is the optimum."""
+        """Add rows that make the relaxation tighter, where that pays; whether it then is the
+        optimum."""
         return False
 
     def costly(self, state: State) -> bool:

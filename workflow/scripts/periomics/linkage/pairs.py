@@ -29,7 +29,8 @@ _UNIT = ["animal_id", "condition", "dose"]
 def on_scale(
     animals: pd.DataFrame, dictionary: pd.DataFrame
 ) -> tuple[pd.DataFrame, dict[str, str]]:
-    """Measured rows of the default variants with `scaled`, the value on the outcome's scale, which `on` names.
+    """Measured rows of the default variants with `scaled`, the value on the outcome's scale, which
+    `on` names.
 
     Parameters
     ----------
@@ -269,8 +270,9 @@ def beside(
 
 
 def in_own_unit(found: Association, row: pd.Series) -> dict[str, object]:
-    """What goes with one SD of a score beyond the design, in the outcome's own unit: a ratio on logarithms, a ratio of odds on
-    logits, else a difference. `row` is one of the outcome, of `on_scale`."""
+    """What goes with one SD of a score beyond the design, in the outcome's own unit: a ratio on
+    logarithms, a ratio of odds on logits, else a difference. `row` is one of the outcome, of
+    `on_scale`."""
     ends = np.array([found.per_sd, found.per_sd_lower, found.per_sd_upper])
     ratio = RATIOS.get(str(row["on"]), "")
     # NaN and the largest finite change stay what they are.

@@ -1,9 +1,11 @@
-"""Rows that keep loops which hang on nothing out of the relaxation of a programme, before it is solved in integers.
+"""Rows that keep loops which hang on nothing out of the relaxation of a programme, before it is
+solved in integers.
 
-In the relaxation half a loop of states may feed itself. Such a solution breaks a row of this kind: a gene's state is active
-only as far as the states are through which every way from the inputs to it must lead. The worst such set is a least cut
-(node separator) between inputs and gene, found as a greatest flow. A few rounds of them make the relaxation so tight that
-large tables are solved in a third of the time (docs/linkage.md); small ones need none.
+In the relaxation half a loop of states may feed itself. Such a solution breaks a row of this kind:
+a gene's state is active only as far as the states are through which every way from the inputs to it
+must lead. The worst such set is a least cut (node separator) between inputs and gene, found as a
+greatest flow. A few rounds of them make the relaxation so tight that large tables are solved in a
+third of the time (docs/linkage.md); small ones need none.
 """
 
 from __future__ import annotations
@@ -51,7 +53,8 @@ class Separators:
         self.arcs = np.array(arcs, int).reshape(-1, 2)
 
     def broken(self, active: Floats) -> list[tuple[State, list[State]]]:
-        """Gene's state and the states through which every way to it leads, of which less is active than of the gene."""
+        """Gene's state and the states through which every way to it leads, of which less is active
+        than of the gene."""
         found = []
         for goal in self.goals:
             if active[goal] <= LEAST or self.entry[goal]:
@@ -96,7 +99,8 @@ class Separators:
 def _met(
     cut: NDArray[np.bool_], start: NDArray[np.int64], away: NDArray[np.int64], to: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Those of a cut that are met from these places, along the arcs, without passing another one."""
+    """Those of a cut that are met from these places, along the arcs, without passing another
+    one."""
     seen = np.zeros(len(cut), bool)
     seen[start] = True
     front = seen & ~cut

@@ -70,8 +70,8 @@ def pooled_otsu(
 ) -> tuple[float | None, int]:
     """Otsu's threshold of the smoothed grey values of all scans, each of the same weight; and how many scans gave values.
 
-    Left out: metal, its exclusion band, and what is darker than `air_below`; and a minority of scans that are brighter or darker
-    than the others, which would move the threshold of all.
+    Left out: metal, its exclusion band, and what is darker than `air_below`; and a minority of
+    scans that are brighter or darker than the others, which would move the threshold of all.
     """
     from skimage.filters import threshold_otsu
 
@@ -103,7 +103,8 @@ def pooled_otsu(
 def _odd(
     shares: NDArray[np.float64], middles: NDArray[np.float64], settings: Microct
 ) -> NDArray[np.int64]:
-    """Scans whose two classes of grey values lie beyond the limit from those of the others; none where they are no minority."""
+    """Scans whose two classes of grey values lie beyond the limit from those of the others; none
+    where they are no minority."""
     from skimage.filters import threshold_otsu
 
     if len(shares) < LEAST:

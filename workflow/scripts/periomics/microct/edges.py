@@ -1,9 +1,11 @@
-"""How steep the surface of bone is along each axis: a blurred or a doubled (moved) scan has wide edges.
+"""How steep the surface of bone is along each axis: a blurred or a doubled (moved) scan has wide
+edges.
 
-The steps of grey values between the two neighbours of a voxel along an axis are set against those of the bone's mask smoothed by
-a voxel, at the same places: the slope of the one on the other. Noise and what lies away from the surface take no part, and the mask
-has the shape of the bone, so neither thin nor slanting bone reads wide by itself. An edge that is doubled by motion
-rises by half at either place.
+The steps of grey values between the two neighbours of a voxel along an axis are set against those
+of the bone's mask smoothed by a voxel, at the same places: the slope of the one on the other. Noise
+and what lies away from the surface take no part, and the mask has the shape of the bone, so neither
+thin nor slanting bone reads wide by itself. An edge that is doubled by motion rises by half at
+either place.
 """
 
 from __future__ import annotations
@@ -24,7 +26,8 @@ MASK_VARIANCE = 1 + 1 / 12  # of the smoothed mask's edge about the true one
 
 
 def edge_sums(grey: NDArray, smooth: NDArray[np.float32], voi: Mask) -> NDArray[np.float64]:
-    """By axis: products of the steps of grey value and smoothed mask over the surface in the VOI, and squares of the latter, (3, 2).
+    """By axis: products of the steps of grey value and smoothed mask over the surface in the VOI,
+    and squares of the latter, (3, 2).
 
     All of one shape; a voxel at the arrays' border has no step across it.
     """
@@ -52,7 +55,8 @@ def smoothed(mask: Mask) -> NDArray[np.float32]:
 
 
 def edge_width(sums: NDArray[np.float64], contrast: float) -> float | None:
-    """Voxels in which the grey value rises from 10 to 90 % of the contrast, along the axis where it takes most; None without surface."""
+    """Voxels in which the grey value rises from 10 to 90 % of the contrast, along the axis where it
+    takes most; None without surface."""
     faces = sums[:, 1]
     told = faces > LEAST_SHARE * faces.sum()
     if not told.any():
@@ -67,8 +71,8 @@ def _slopes() -> NDArray[np.float64]:
 
 
 def _overlap(variance: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Sum along a line of the product of two edges' steps over two voxels, in the mean of all ways that the edges face; `variance`: of
-    their blurs together."""
+    """Sum along a line of the product of two edges' steps over two voxels, in the mean of all ways
+    that the edges face; `variance`: of their blurs together."""
     u = np.linspace(0.01, 1, 50)[:, None]  # cosine between line and normal
     sd = np.sqrt(variance)
     near = 2 * u * erf(2 * u / sd / np.sqrt(2))

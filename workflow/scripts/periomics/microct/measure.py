@@ -62,8 +62,9 @@ NO_FIELD = (
 @dataclass(frozen=True)
 class Measured:
     """All that a scan gives: measurements table, curves around the implant (none without one), warnings, facts of its
-    quality, range of grey values, grey values of marrow and bone away from any surface (none where there is no such place),
-    axis of the implant, length of metal above its shoulder (µm), edge of a voxel.
+    quality, range of grey values, grey values of marrow and bone away from any surface (none where
+    there is no such place), axis of the implant, length of metal above its shoulder (µm), edge of a
+    voxel.
 
     `labels` gives planes of the scan's label map (codes in LABELS); `maps` bone thickness and marrow separation (mm) in the VOI's
     box; `view` is what the picture is drawn from, `planes` the virtual sections,
@@ -254,7 +255,8 @@ def _check_bone(bone: Fraction, settings: Microct) -> None:
 
 
 def _border_doubts(of: Survey) -> list[str]:
-    """Metal that meets the border of the scan, or a shell that leaves it; what stands on a shoulder that is declared may."""
+    """Metal that meets the border of the scan, or a shell that leaves it; what stands on a shoulder
+    that is declared may."""
     implant, above = of.ground.implant, of.ground.above
     if of.ground.axis is None or implant is None:
         return []

@@ -1,9 +1,11 @@
-"""Whether a scan is as bright as the others of its batch: one scanned otherwise wins or loses bone by the threshold of all.
+"""Whether a scan is as bright as the others of its batch: one scanned otherwise wins or loses bone
+by the threshold of all.
 
-Grey values of marrow and bone away from any surface are set against their medians over the batch, so that one odd scan stands out
-and moves no other. Scans are compared where the sheet says one batch, medium, tube voltage and beam filter for them. Of two
-scans neither can be said to be the odd one. A difference in the mineral of bone between animals moves bone alone and stays far
-below the limit; the comparison knows no arms. Where one half of a batch is brighter than the other, in marrow
+Grey values of marrow and bone away from any surface are set against their medians over the batch,
+so that one odd scan stands out and moves no other. Scans are compared where the sheet says one
+batch, medium, tube voltage and beam filter for them. Of two scans neither can be said to be the odd
+one. A difference in the mineral of bone between animals moves bone alone and stays far below the
+limit; the comparison knows no arms. Where one half of a batch is brighter than the other, in marrow
 and bone, the median lies between them and neither half is odd: all are held back.
 """
 
@@ -22,7 +24,8 @@ LEVELS = ("grey value of marrow", "grey value of bone")
 COLUMNS = ("specimen_id", "batch", "marrow", "bone", "scans", "beside_percent", "hold", "reason")
 SETTINGS = ("batch", "medium", "kv", "filter")
 LEAST = 3  # scans among which one can be odd
-# Halves of a batch differ in brightness, not in mineral, where marrow differs by this share of the limit too.
+# Halves of a batch differ in brightness, not in mineral, where marrow differs by this share of the
+# limit too.
 OF_MARROW = 1 / 3
 
 
@@ -34,14 +37,16 @@ def levels_of(facts: pd.DataFrame) -> tuple[float, float]:
 
 
 def away(levels: NDArray[np.float64]) -> NDArray[np.float64]:
-    """How far (%) marrow and bone of scans, (scans, 2), lie from their medians, in the median contrast."""
+    """How far (%) marrow and bone of scans, (scans, 2), lie from their medians, in the median
+    contrast."""
     contrast = float(np.median(np.diff(levels, axis=1)))
     return 100 * np.abs(levels - np.median(levels, axis=0)) / contrast
 
 
 def between_halves(levels: NDArray[np.float64]) -> tuple[float, float]:
-    """How far (%) apart marrow and bone of the darker and the brighter half of an even number of scans, (scans, 2), lie in
-    the median contrast; below 0 where the halves overlap, 0 for other numbers."""
+    """How far (%) apart marrow and bone of the darker and the brighter half of an even number of
+    scans, (scans, 2), lie in the median contrast; below 0 where the halves overlap, 0 for other
+    numbers."""
     half, odd = divmod(len(levels), 2)
     if odd or half < 2:
         return 0.0, 0.0
@@ -67,8 +72,9 @@ def compared(
 
     Returns
     -------
-    Columns COLUMNS: `scans` how many are compared, `beside_percent` how far the farther of both grey values lies from the median,
-    in the median contrast; `hold` whether that is beyond the limit; `reason` what it is, or why nothing is compared.
+    Columns COLUMNS: `scans` how many are compared, `beside_percent` how far the farther of both
+    grey values lies from the median, in the median contrast; `hold` whether that is beyond the
+    limit; `reason` what it is, or why nothing is compared.
     """
     groups: dict[tuple[str, ...], list[str]] = {}
     for row in rows:
@@ -106,13 +112,15 @@ def _group(
         if parted:
             rows[k] |= {
                 "hold": "yes",
-                "reason": f"half of the {n} scans of its batch are brighter than the others by {in_bone:.3g} % of "
+                "reason": f"half of the {n} scans of its batch are brighter than the others by "
+                f"{in_bone:.3g} % of "
                 f"their contrast, marrow too (limit {limit:g} %): which half is right is not told",
             }
         elif not beside[at] <= limit:
             rows[k] |= {
                 "hold": "yes",
-                "reason": f"{LEVELS[at]} {levels[k, at]:.5g}, of the {n} scans of its batch {middle[at]:.5g}: "
+                "reason": f"{LEVELS[at]} {levels[k, at]:.5g}, of the {n} scans of its batch "
+                f"{middle[at]:.5g}: "
                 f"{beside[at]:.3g} % of their contrast (limit {limit:g} %)",
             }
     return rows

@@ -18,8 +18,9 @@ from periomics.study.settings.microct import Voi
 Mask = NDArray[np.bool_]
 Place = tuple[int, int, int]
 DIGITS = 10
-# A thread: its turns move the middles of slices in a circle, of so many turns at least and so many slices each; pitches that are
-# tried; it must explain all but this share of what a straight line leaves.
+# A thread: its turns move the middles of slices in a circle, of so many turns at least and so many
+# slices each; pitches that are tried; it must explain all but this share of what a straight line
+# leaves.
 TURNS, SLICES, PITCHES, LEFT = 1.5, 4, 400, 0.1
 # A line that turns by more is fitted once more, across itself.
 AGAIN = np.radians(0.1)
@@ -48,9 +49,10 @@ def implant_axis(implant: Mask, apex: str = "high_z", origin: Place = (0, 0, 0))
     """Long axis: the line through the middles of slices across the implant's first principal
     component.
 
-    Slices count by a Hann window over the length. Threads move the middles round the axis, and turns that are cut off at the ends
-    turn the line: so weighted they hardly do, and the thread is fitted beside the line and taken off where it shows (principal
-    components of a short implant with a deep thread: several degrees off; weights alone: up to 1.2 degrees).
+    Slices count by a Hann window over the length. Threads move the middles round the axis, and
+    turns that are cut off at the ends turn the line: so weighted they hardly do, and the thread is
+    fitted beside the line and taken off where it shows (principal components of a short implant
+    with a deep thread: several degrees off; weights alone: up to 1.2 degrees).
 
     Parameters
     ----------
@@ -124,8 +126,9 @@ def _thread(
     weight: NDArray[np.float64],
     direction: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """What a thread moves the middles of slices (n, 3) at places `at` along the line by: a circle about it, left- or right-handed,
-    fitted together with a straight line; nothing where it leaves more than LEFT of what the straight line alone leaves."""
+    """What a thread moves the middles of slices (n, 3) at places `at` along the line by: a circle
+    about it, left- or right-handed, fitted together with a straight line; nothing where it leaves
+    more than LEFT of what the straight line alone leaves."""
     n = len(at)
     if n < TURNS * SLICES:
         return np.zeros_like(middles)

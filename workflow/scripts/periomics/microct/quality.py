@@ -42,8 +42,8 @@ DARKER, SIGMAS = 0.35, 4.0
 
 @dataclass(frozen=True)
 class Range:
-    """Grey values of a scan, smallest and largest, the middle of its slices (y, x), about which rings and shading lie, and how many
-    slices there are."""
+    """Grey values of a scan, smallest and largest, the middle of its slices (y, x), about which
+    rings and shading lie, and how many slices there are."""
 
     low: float
     high: float
@@ -64,11 +64,13 @@ class Range:
 class Looks:
     """Sums over a scan or a part of it.
 
-    Voxels and grey values of both cores, and squares of those of bone; voxels and grey values of cores by slice; squares of
-    differences between neighbours along x in cores; steps at the surface (`edges.edge_sums`); voxels of bone in the VOI, and those
-    at the scan's largest value; grey values of the marrow's core near the metal, and by radius; by group of cubes, products of what
-    marrow is explained by with each other and with its grey value (`_products`); voxels and grey values of marrow by sector and
-    block of slices; voxels of the VOI by grey value; metal in the VOI.
+    Voxels and grey values of both cores, and squares of those of bone; voxels and grey values of
+    cores by slice; squares of differences between neighbours along x in cores; steps at the surface
+    (`edges.edge_sums`); voxels of bone in the VOI, and those at the scan's largest value; grey
+    values of the marrow's core near the metal, and by radius; by group of cubes, products of what
+    marrow is explained by with each other and with its grey value (`_products`); voxels and grey
+    values of marrow by sector and block of slices; voxels of the VOI by grey value; metal in the
+    VOI.
     """
 
     bone: NDArray[np.float64]
@@ -103,8 +105,8 @@ def look(
 ) -> Looks:
     """Sums of a part (z, y, x) of some planes that begins at voxel `origin` of the scan; those of parts add up.
 
-    `behind`: voxels behind the metal's band; None without metal. `steps`: of the part (`edges.edge_sums`). `all_bone`: not its core
-    alone.
+    `behind`: voxels behind the metal's band; None without metal. `steps`: of the part
+    (`edges.edge_sums`). `all_bone`: not its core alone.
     """
     values = grey[voi].astype(np.float64)
     scale = BINS / (of.high - of.low) if of.high > of.low else 0.0
@@ -247,7 +249,8 @@ def facts(found: Looks, of: Range, tbth_voxels: float | None, settings: Microct)
 
 
 def _levels(rows: _Facts, found: Looks, settings: Microct) -> None:
-    """Grey values that differ within marrow, within bone, from slice to slice, and beside the metal."""
+    """Grey values that differ within marrow, within bone, from slice to slice, and beside the
+    metal."""
     percent, noise = 100 / _contrast(found), _noise(found)
     in_bone = found.bone[2] / found.bone[0] - (found.bone[1] / found.bone[0]) ** 2
     for phase, variance, limit in (
@@ -298,7 +301,8 @@ def _air(found: Looks, of: Range) -> float | None:
 
 
 def levels(found: Looks) -> tuple[float, float] | None:
-    """Mean grey values of marrow and of bone away from any surface; None where there is no such place."""
+    """Mean grey values of marrow and of bone away from any surface; None where there is no such
+    place."""
     if not (found.bone[0] and found.marrow[0]):
         return None
     return float(found.marrow[1] / found.marrow[0]), float(found.bone[1] / found.bone[0])
@@ -306,8 +310,8 @@ def levels(found: Looks) -> tuple[float, float] | None:
 
 def _parted(histogram: NDArray[np.int64], of: Range, settings: Microct) -> float | None:
     """How far (%) the threshold of bone lies from those that part the grey values of the VOI in two
-    classes about as well as any (Otsu), in differences of these classes' means; None where one class
-    holds too little, or bone is told by more than one threshold.
+    classes about as well as any (Otsu), in differences of these classes' means; None where one
+    class holds too little, or bone is told by more than one threshold.
 
     A scan that is darker or brighter than those for which a threshold was chosen keeps its contrast
     to noise, and loses bone.
@@ -390,7 +394,8 @@ def _streaks(angular: NDArray[np.float64]) -> float | None:
 
 
 def _jump(by_slice: NDArray[np.float64]) -> float | None:
-    """Largest difference of the mean grey value of a core between a slice and the next; None where no two are seen."""
+    """Largest difference of the mean grey value of a core between a slice and the next; None where
+    no two are seen."""
     found = []
     for count, total in by_slice:
         means = np.where(count >= LEAST_SLICE, total / np.maximum(count, 1), np.nan)

@@ -233,7 +233,8 @@ class Survey:
         return found[0], found[1]
 
     def edges(self, box: Box, grey: NDArray) -> NDArray[np.float64]:
-        """Sums over the surface of bone in the VOI of a box with its grey values (`edges.edge_sums`)."""
+        """Sums over the surface of bone in the VOI of a box with its grey values
+        (`edges.edge_sums`)."""
         planes, rows, columns = box
         first, last = max(0, planes.start - 1), min(self.scan.shape[0], planes.stop + 1)
         tall = (slice(first, last), rows, columns)

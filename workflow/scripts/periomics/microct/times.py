@@ -223,7 +223,8 @@ def _method() -> sitk.ImageRegistrationMethod:
 
 
 def _metric(fixed: sitk.Image, moving: sitk.Image, motion: sitk.Transform) -> float:
-    """The correlation with its sign turned, over all voxels; infinite where the scans do not meet."""
+    """The correlation with its sign turned, over all voxels; infinite where the scans do not
+    meet."""
     method = _method()
     method.SetInitialTransform(motion)
     try:

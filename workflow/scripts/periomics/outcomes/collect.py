@@ -112,7 +112,8 @@ def _agree(part: pd.DataFrame, sheet: str) -> None:
 
 
 def hold(df: pd.DataFrame, reasons: Mapping[str, str]) -> pd.DataFrame:
-    """Measurements of which all that are no failures are held back, of the specimens that have a reason."""
+    """Measurements of which all that are no failures are held back, of the specimens that have a
+    reason."""
     why = df["specimen_id"].map(reasons)
     held = why.notna() & (df["qc"] != "fail")
     before = df["qc_reason"].where(df["qc_reason"] == "", "; " + df["qc_reason"])

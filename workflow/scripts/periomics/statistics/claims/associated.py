@@ -96,7 +96,8 @@ def _judged(
 
 
 def _in_own_unit(found: Mapping[str, Any]) -> list[str]:
-    """What goes with one SD of the score, in the outcome's own unit; nothing where it is not known."""
+    """What goes with one SD of the score, in the outcome's own unit; nothing where it is not
+    known."""
     keys = ("per_sd", "per_sd_lower", "per_sd_upper")
     numbers = [float(found.get(k, np.nan)) for k in keys]
     if np.isnan(numbers).any():

@@ -69,7 +69,8 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
             return lacking
     if cut.spread_of_sizes > MOST_SPREAD:
         return Refusal(
-            f"sizes with zeros vary by an SD of {cut.spread_of_sizes:.2g} on the logarithm, more than "
+            f"sizes with zeros vary by an SD of {cut.spread_of_sizes:.2g} on the logarithm, more "
+            f"than "
             f"{MOST_SPREAD:g}: no interval of their means is known to hold",
             Refused.SKEWED,
         )

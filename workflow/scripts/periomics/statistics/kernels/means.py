@@ -137,10 +137,10 @@ def of_means(
     Skewness is that of a gamma variable, or of a beta variable between two limits, with the mean
     and the variance of the arm: that of five animals themselves says too little. Sizes have at
     least that of a log-normal variable with the SD of logarithms within all arms and the arm's
-    share of zeros, and so have blocks what they do to any value without an upper limit. A block that moves
-    a logit by b moves a share y by y (1 − y) b, and a size or a count by y b. The variance between
-    blocks is that of block means of residuals, weighted by slope over variance, over all arms; its
-    noise is not taken off, so that it is never below 0.
+    share of zeros, and so have blocks what they do to any value without an upper limit. A block
+    that moves a logit by b moves a share y by y (1 − y) b, and a size or a count by y b. The
+    variance between blocks is that of block means of residuals, weighted by slope over variance,
+    over all arms; its noise is not taken off, so that it is never below 0.
     """
     values, arm = np.asarray(values, float), np.asarray(arm, int)
     least, most = (np.asarray(x, float)[..., None] for x in limits)
@@ -237,7 +237,8 @@ def _of_sizes(values: Floats, least: Floats, arm: NDArray[np.int64], n_arms: int
 
 
 def _of_logs(variance: Floats, share: ArrayLike) -> Floats:
-    """Skewness of a variable that is log-normal with this variance of logarithms by `share`, else 0."""
+    """Skewness of a variable that is log-normal with this variance of logarithms by `share`, else
+    0."""
     a, q = np.exp(variance), np.asarray(share, float)
     # E(x), E(x^2) and E(x^3) of exp(N(-v/2, v)) are 1, a and a^3.
     squares, cubes = q * a - q**2, q * a**3 - 3 * q**2 * a + 2 * q**3
