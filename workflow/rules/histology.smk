@@ -32,6 +32,7 @@ rule measure_sections:
     input:
         images=sheet_files("sections", "path"),
         rois=sheet_files("sections", "rois"),
+        edited=sheet_files("sections", "mask"),
         batches=batch_tables,
         stains=resource("stains.yaml"),
         network=resource("nuclei_brightfield.npz"),

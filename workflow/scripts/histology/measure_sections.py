@@ -1,7 +1,7 @@
 """Measures every section of an animal: vessels, neutrophils, lacunae, the laminin-332 line, or what the config describes.
 
 Inputs
-    images and regions of the animal's sections; the tables of their stain batches; resources/stains.yaml and
+    images, regions and edited detections of the animal's sections; the tables of their stain batches; resources/stains.yaml and
     nuclei_brightfield.npz (network).
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.

@@ -12,6 +12,7 @@ import pandas as pd
 
 from periomics.core.quality import Fact
 from periomics.histology.batch import BatchRow
+from periomics.histology.edits import Edits
 from periomics.histology.sections import Opened
 from periomics.histology.settings import StainSettings
 from periomics.imaging import stains
@@ -31,6 +32,8 @@ class Prepared:
         Red, green and blue of glass, of the batch.
     kept
         What a detector found that no threshold changes, for its sweep.
+    edits
+        Detections that a person edited, to lay over what the detector finds.
     """
 
     opened: Opened
@@ -43,6 +46,7 @@ class Prepared:
     mean_od: np.ndarray
     white: tuple[float, float, float]
     kept: dict[str, np.ndarray] = field(default_factory=dict)
+    edits: Edits | None = None
 
     @property
     def pixel_um(self) -> float:

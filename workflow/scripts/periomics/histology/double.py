@@ -3,6 +3,7 @@ FOXP3)."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +22,7 @@ from periomics.histology.detection import (
     opening,
     split_touching,
 )
+from periomics.histology.edits import accepted, as_edited, said
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
@@ -67,17 +69,20 @@ def measure(
         )
     )
     labels = find(prepared, (first, second), options)
+    labels = as_edited(prepared.edits, labels, prepared.opened)
     table = object_table(
         labels, prepared, first_percent=100.0 * first, second_percent=100.0 * second
     )
     inside = counted(labels, prepared.opened.region, prepared.opened.frame)
+    inside &= accepted(prepared.edits)
     has = [
         table[k].to_numpy() >= options.share_percent for k in ("first_percent", "second_percent")
     ]
+    names = prepared.settings.pair.stains
+    has = _as_said(prepared, has, names)
     of_both = has[0] & has[1]
     n = {"first": has[0], "second": has[1], "both": of_both}
     count = {k: int((inside & v).sum()) for k, v in n.items()}
-    names = prepared.settings.pair.stains
     method = f"{names[0]} and {names[1]}, each on {options.share_percent:g} % of a cell"
     area = float(prepared.opened.region.sum()) * prepared.pixel_um**2
     rows = []
@@ -101,3 +106,13 @@ def measure(
         "uncertain",
     )
     return Readout(rows, table, outlines(labels, prepared.opened.scale, prepared.opened.offset))
+
+
+def _as_said(prepared: Prepared, has: list[np.ndarray], names: Sequence[str]) -> list[np.ndarray]:
+    """Which cells have either marker, where a person gave them a class by that."""
+    both, one, other, none = (
+        said(prepared.edits, name)
+        for name in (f"{names[0]}+ {names[1]}+", f"{names[0]}+", f"{names[1]}+", "uncertain")
+    )
+    first = (has[0] | both | one) & ~other & ~none
+    return [first, (has[1] | both | other) & ~one & ~none]

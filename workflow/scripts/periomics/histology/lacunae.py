@@ -14,6 +14,7 @@ from periomics.histology.detection import (
     Prepared,
     Readout,
     area_share,
+    counted,
     dilate,
     fill_holes,
     keep_labels,
@@ -22,6 +23,7 @@ from periomics.histology.detection import (
     object_table,
     opening,
 )
+from periomics.histology.edits import CLASSES, EXCLUDED, as_edited, said
 from periomics.histology.sections import ignored
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import Annotation, need, outlines
@@ -60,11 +62,17 @@ def find(
         keep[edge] = False
     labels = keep_labels(labels, keep)
     labels = keep_labels(labels, np.concatenate([[False], solidity(labels) >= options.solidity]))
+    labels = as_edited(prepared.edits, labels, prepared.opened)
     table = object_table(labels, prepared, haematoxylin_od=prepared.target)
     n = len(table)
     for name, mask in (("nucleus_um2", nuclear), ("pale_um2", pale)):
         table[name] = np.bincount(labels.ravel(), mask.ravel(), n + 1)[1:] * pixel**2
     classified(table, options)
+    if prepared.edits is not None:
+        for name in CLASSES["lacunae"]:
+            table.loc[said(prepared.edits, name), "class"] = name
+        table.loc[~counted(labels, bone, (False, False)), "class"] = EXCLUDED
+        table["counted"] = table["class"].isin(["occupied", "empty"])
     return labels, table
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from periomics.core.errors import InputError
 from periomics.core.quality import Fact
 from periomics.histology import (
     area,
@@ -28,7 +29,8 @@ from periomics.histology import (
     vessels,
 )
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Readout, prepare
+from periomics.histology.detection import Prepared, Readout, prepare
+from periomics.histology.edits import BY_TILES, NOT_STATED, SMALLER, edits_of, object_key
 from periomics.histology.large.measure import measure_large
 from periomics.histology.large.section import Large
 from periomics.histology.sections import Opened, section_name
@@ -188,13 +190,18 @@ def measure_section(
     kind, function = DETECTORS[settings.detector]
     options = options_from(kind, settings.options, f"histology/stains/{settings.stain}/options")
     if isinstance(opened, Large):
+        if fact.get("mask"):
+            raise InputError(BY_TILES, file=str(fact["mask"]), allowed=SMALLER)
         readout, told = measure_large(opened, settings, batch, options)
     else:
         prepared = prepare(opened, settings, batch)
         readout, *others = (
             function(prepared, options, factor, name) for name, factor in variants(settings).items()
         )
-        readout.rows.extend(row for other in others for row in other.rows)
+        if fact.get("mask"):
+            readout = _edited(readout, prepared, lambda p: function(p, options, 1.0, ""), fact)
+        else:
+            readout.rows.extend(row for other in others for row in other.rows)
         told = quality.facts(opened, settings, batch) + spill.facts(prepared)
         told += channels.facts(prepared)
     rows = list(readout.rows)
@@ -212,11 +219,29 @@ def measure_section(
     return Measured(
         [{**common, **r} for r in rows],
         _objects(readout.objects, settings, fact),
-        Features(
-            readout, f"{fact.get('section_id', '')}:{fact.get('field_id', '')}:{settings.stain}"
-        ),
+        Features(readout, object_key(fact, settings.stain)),
         _quality(found, settings, fact),
     )
+
+
+def _edited(
+    found: Readout,
+    prepared: Prepared,
+    again: Callable[[Prepared], Readout],
+    fact: Mapping[str, object],
+) -> Readout:
+    """The section with the detections that a person edited; what it was before is kept as variant
+    `mask=before`. What was drawn stands at no threshold, so that there is no sweep."""
+    source_um = prepared.pixel_um / prepared.opened.scale
+    edits = edits_of(fact, prepared.settings, found.objects, found.outlines, source_um)
+    kept = {k: v for k, v in prepared.kept.items() if k != "core"}
+    readout, n = again(replace(prepared, edits=edits, kept=kept)), len(found.objects)
+    by, why = (str(fact.get(c) or NOT_STATED) for c in ("mask_by", "mask_reason"))
+    told = f"; detections edited by {by}, reason: {why}: {edits.words(n)}"
+    rows = [{**r, "method": f"{r['method']}{told}"} for r in readout.rows]
+    before = [{**r, "variant": "mask=before"} for r in found.rows if not r["variant"]]
+    objects = readout.objects.assign(object_id=edits.numbers)
+    return Readout([*rows, *before], objects, readout.outlines, [*readout.facts, edits.fact(n)])
 
 
 def _quality(

@@ -27,6 +27,7 @@ from periomics.histology.detection import (
     split_touching,
     tissue_mask,
 )
+from periomics.histology.edits import accepted, as_edited, taken_out
 from periomics.histology.profiles import Profiled, densities, rings
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging.rois import outlines
@@ -113,8 +114,10 @@ def measure(
     """
     settings, pixel2 = prepared.settings, prepared.pixel_um**2
     tissue = tissue_mask(prepared, options.glass_um2)
-    labels, stained = find(prepared, options, factor)
-    inside = counted(labels, tissue, prepared.opened.frame)
+    found, stained = find(prepared, options, factor)
+    labels = as_edited(prepared.edits, found, prepared.opened)
+    stained = stained & ~taken_out(prepared.edits, found, labels)
+    inside = counted(labels, tissue, prepared.opened.frame) & accepted(prepared.edits)
     n, level = int(inside.sum()), prepared.threshold * factor
     brown, area = (float(m.sum() * pixel2) for m in (stained & tissue, tissue))
     rows = rows_of(settings, n, brown, area, level=level, variant=variant)

@@ -26,6 +26,7 @@ from periomics.histology.detection import (
     opening,
     tissue_mask,
 )
+from periomics.histology.edits import Edits, accepted, as_edited, said
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging import nuclei as network_nuclei
 from periomics.imaging.rois import outlines
@@ -178,7 +179,7 @@ def measure(
     threshold.
     """
     settings = prepared.settings
-    labels = find(prepared, options)
+    labels = as_edited(prepared.edits, find(prepared, options), prepared.opened)
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     if not settings.shines:
         if "core" not in prepared.kept:
@@ -187,7 +188,9 @@ def measure(
         table["core_od"] = prepared.kept["core"]
     level = prepared.threshold * factor
     inside = counted(labels, prepared.opened.region, prepared.opened.frame)
+    inside &= accepted(prepared.edits)
     graded(table, settings, options, level=level, inside=inside)
+    regraded(table, prepared.edits)
     grades = table.loc[table["counted"], "grade"].to_numpy()
     area = _area(prepared, options) if needs_area(settings) else 0.0
     rows = rows_of(settings, grades, area, level=level, variant=variant)
@@ -244,6 +247,14 @@ def graded(
     names = [outcome_name(settings, k, "") for k in GRADED]
     by_grade = np.where(table["grade"] > 0, "positive", "negative") if any(names) else "nucleus"
     table["class"] = np.where(~table["counted"], "excluded", by_grade)
+
+
+def regraded(table: pd.DataFrame, edits: Edits | None) -> None:
+    """Give nuclei the class that a person gave them: a positive one is at least weak."""
+    for name, grade in (("positive", np.maximum(table["grade"], 1)), ("negative", 0)):
+        here = np.broadcast_to(said(edits, name), len(table))
+        table["grade"] = np.where(here, grade, table["grade"])
+        table.loc[here & table["counted"], "class"] = name
 
 
 def needs_area(settings: StainSettings) -> bool:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.problems import Problem
+from periomics.histology import edits
 from periomics.histology.large.section import open_large
 from periomics.histology.sections import (
     MOST_PIXELS,
@@ -17,7 +18,7 @@ from periomics.histology.sections import (
     part_in_memory,
     region_kind,
 )
-from periomics.histology.settings import stain_settings
+from periomics.histology.settings import StainSettings, stain_settings
 from periomics.histology.stated import also_needed
 from periomics.imaging import rois
 from periomics.imaging.readers import ImageInfo, channel_number, probe, stated_bits
@@ -202,10 +203,47 @@ def _region(
 
 
 def look_at_drawing(named: Named) -> Look:
-    """Detections that a person edited: no job reads them yet, and the automatic ones must not count in their place."""
-    if named.path.suffix.lower() in (".geojson", ".json"):
-        rois.read_geojson(named.path)
-    message = "edited detections are not read yet: the automatic ones would count"
-    return Look(
-        named.problem(message, named.cell, "an empty cell; regions go into the column rois")
-    )
+    """Detections that a person edited: of this section, on its pixels, of classes that its stain has."""
+    if named.path.suffix.lower() not in (".geojson", ".json"):
+        message = "edited detections are no GeoJSON as QuPath exports it"
+        return Look(named.problem(message, named.cell, ".geojson or .json"))
+    problems = []
+    for row, facts in named.rows.items():
+        try:
+            problems += [
+                p for told in _edits(named, facts) for p in named.problem(*told, rows=[row])
+            ]
+        except (PeriomicsError, OSError) as error:
+            problems += named.refused(error, [row])
+    return Look(problems)
+
+
+def _edits(named: Named, facts: Mapping[str, object]) -> Iterator[tuple[str, str, str]]:
+    """Message, value and what is allowed where edited detections are not of a row's section."""
+    settings = _settings(named, facts)
+    if settings is None:
+        return  # told at the config
+    drawn = edits.read_edits(str(named.path), settings)
+    try:
+        image, source_um, _ = described(facts, settings)
+        large = open_large(facts, settings)
+    except (PeriomicsError, OSError):
+        return  # told at the region or the image
+    if large:
+        yield edits.BY_TILES, named.cell, edits.SMALLER
+    if count := edits.outside(drawn, image.width, image.height):
+        message = "edited detections lie outside the image: they are of another section or size"
+        yield message, f"{count} of {len(drawn)}", f"from 0, 0 to {image.width}, {image.height}"
+    yield from edits.misplaced(drawn, facts, settings.stain, source_um)
+
+
+def _settings(named: Named, facts: Mapping[str, object]) -> StainSettings | None:
+    """What a row's block says, with any two stains; None where it cannot be read."""
+    stain = str(facts.get("stain", ""))
+    told = dict(_block(named, stain))
+    if told.get("image") != "fluorescence" and not isinstance(told.get("vectors"), Mapping):
+        told |= _NO_VECTORS
+    try:
+        return stain_settings({"stains": {stain: told}}, {})[stain]
+    except PeriomicsError:
+        return None

@@ -26,6 +26,7 @@ from periomics.histology.detection import (
     opening,
     split_touching,
 )
+from periomics.histology.edits import accepted, as_edited, said
 from periomics.histology.settings import outcome_name
 from periomics.imaging.rois import outlines
 
@@ -183,7 +184,7 @@ def measure(
     inside the region; what faces the implant is apart, as variant `side=implant`. Cells that the
     picture's sides cut are no number, but cover.
     """
-    labels = find(prepared, options, factor)
+    labels = as_edited(prepared.edits, find(prepared, options, factor), prepared.opened)
     there = site(prepared, labels, options)
     table = object_table(labels, prepared, od=prepared.target)
     n = len(table)
@@ -198,6 +199,9 @@ def measure(
     touches = table["length_um"] >= options.touch_um
     enough = np.where(touches, options.nuclei_on_bone, options.least_nuclei)
     cell = table["nuclei"].to_numpy() >= enough
+    # Where a cell lies its outline says, whether it is one a person may.
+    cell |= said(prepared.edits, "positive") | said(prepared.edits, "detached")
+    cell &= accepted(prepared.edits) & ~said(prepared.edits, "uncertain")
     table["counted"] = counted(labels, prepared.opened.region, prepared.opened.frame) & cell
     table["class"] = np.select(
         [~table["counted"] & cell, cell & touches, cell],

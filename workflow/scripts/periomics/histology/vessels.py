@@ -26,6 +26,7 @@ from periomics.histology.detection import (
     object_table,
     tissue_mask,
 )
+from periomics.histology.edits import accepted, as_edited, taken_out
 from periomics.histology.fields import Sampled, sampled
 from periomics.histology.profiles import densities, rings
 from periomics.histology.settings import StainSettings, outcome_name
@@ -78,11 +79,14 @@ def measure(
     """
     settings, pixel2 = prepared.settings, prepared.pixel_um**2
     tissue = tissue_mask(prepared, options.tear_um2)
-    labels, stained = find(prepared, options, factor)
-    inside = counted(labels, tissue, prepared.opened.frame)
+    found, stained = find(prepared, options, factor)
+    labels = as_edited(prepared.edits, found, prepared.opened)
+    gone = taken_out(prepared.edits, found, labels)
+    stained = stained & ~gone
+    inside = counted(labels, tissue, prepared.opened.frame) & accepted(prepared.edits)
     n, level = int(inside.sum()), prepared.threshold * factor
     filled, brown, area = (
-        float(m.sum() * pixel2) for m in ((labels > 0) & tissue, stained & tissue, tissue)
+        float(m.sum() * pixel2) for m in ((labels > 0) & ~gone & tissue, stained & tissue, tissue)
     )
     if variant:
         return Readout(density_rows(settings, options, n, area, level=level, variant=variant))
@@ -102,6 +106,7 @@ def measure(
     fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
     facts = [joined(options, n, fewer), solid(objects, options), bright]
+    facts = facts if prepared.edits is None else facts[1:]  # what lies apart was seen by a person
     facts.append(grains(objects, both, settings))
     return Readout(rows, objects, shapes, facts)
 

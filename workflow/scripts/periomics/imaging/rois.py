@@ -6,8 +6,8 @@ import json
 import os
 import re
 import uuid
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,7 @@ from periomics.imaging.boxes import Box
 
 _NAMESPACE = uuid.UUID("6f0f3c5e-0d5b-5b0e-9c53-52a4c8b1c6a1")
 UNCLASSIFIED = "Unclassified"
+DETECTIONS = ("detection", "cell", "tile")
 COLOURS = {
     "positive": (200, 40, 30),
     "negative": (50, 90, 200),
@@ -31,11 +32,14 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Annotation:
-    """One annotation: class name and a shapely geometry in pixels of the image's finest level."""
+    """One object: class name and a shapely geometry in pixels of the image's finest level; of `read_objects` also whether it is
+    a detection, and its id."""
 
     name: str
     geometry: Any
     measurements: Mapping[str, float] = field(default_factory=dict)
+    detected: bool = False
+    identity: str = ""
 
 
 def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
@@ -49,6 +53,43 @@ def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
     InputError
         If the file is missing, not JSON, or a feature has no usable geometry.
     """
+    return [
+        _annotation(feature, properties, number, Path(path))
+        for number, feature, properties in _features(path)
+        if _object_type(feature, properties) not in DETECTIONS
+    ]
+
+
+def read_objects(path: str | os.PathLike[str]) -> list[Annotation]:
+    """All objects of a GeoJSON file, detections too, with their ids and measurements.
+
+    Raises
+    ------
+    InputError
+        As `read_geojson`.
+    """
+    found = []
+    for number, feature, properties in _features(path):
+        one = _annotation(feature, properties, number, Path(path))
+        kind = _object_type(feature, properties)
+        detected, identity = kind in DETECTIONS, str(feature.get("id", ""))
+        told = _measurements(properties.get("measurements"))
+        found.append(replace(one, measurements=told, detected=detected, identity=identity))
+    return found
+
+
+def _measurements(given: object) -> dict[str, float]:
+    """Numbers by name: QuPath writes an object, before 0.4 a list of name and value."""
+    pairs: Iterable[Any] = ()
+    if isinstance(given, Mapping):
+        pairs = given.items()
+    elif isinstance(given, list):
+        pairs = [(m.get("name"), m.get("value")) for m in given if isinstance(m, Mapping)]
+    return {str(k): float(v) for k, v in pairs if isinstance(v, int | float)}
+
+
+def _features(path: str | os.PathLike[str]) -> Iterator[tuple[int, Mapping, Mapping]]:
+    """Number from 1, feature and its properties."""
     path = Path(path)
     if not path.exists():
         raise InputError("annotation file does not exist", file=path)
@@ -65,15 +106,10 @@ def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:
     )
     if features is None:
         raise InputError("holds no features", file=path, value=type(data).__name__)
-    found = []
     for number, feature in enumerate(features, start=1):
         if not isinstance(feature, Mapping):
             raise InputError(f"feature {number} is no feature", file=path, value=str(feature)[:40])
-        properties = feature.get("properties") or {}
-        if _object_type(feature, properties) in ("detection", "cell", "tile"):
-            continue
-        found.append(_annotation(feature, properties, number, path))
-    return found
+        yield number, feature, feature.get("properties") or {}
 
 
 def _object_type(feature: Mapping, properties: Mapping) -> str:
@@ -221,6 +257,11 @@ def outlines(
     return found
 
 
+def identity_of(name: str) -> str:
+    """Id of what is called so, the same in every run."""
+    return str(uuid.uuid5(_NAMESPACE, name))
+
+
 def detection(
     outline: np.ndarray,
     label: str,
@@ -238,7 +279,7 @@ def detection(
         geometry = {"type": "LineString", "coordinates": points}
     return {
         "type": "Feature",
-        "id": str(uuid.uuid5(_NAMESPACE, identity)),
+        "id": identity_of(identity),
         "geometry": geometry,
         "properties": {
             "objectType": kind,
@@ -259,7 +300,7 @@ def annotation_feature(geometry: Any, name: str, identity: str) -> dict:
 
     return {
         "type": "Feature",
-        "id": str(uuid.uuid5(_NAMESPACE, identity)),
+        "id": identity_of(identity),
         "geometry": mapping(geometry),
         "properties": {
             "objectType": "annotation",
