@@ -119,6 +119,8 @@ def test_power_of_a_measured_study(tmp_path):
     assert (
         gate["n_now"] == "CTRL 4, DRUG 4" and 4 < gate["sd"] < 18 and "12 df" in gate["sd_source"]
     )
+    said = (tmp_path / "estimate_power.log").read_text(encoding="utf-8")
+    assert "an arm claim C1-any can practically not be supported for all outcomes" in said
 
 
 def test_power_without_claims_is_an_empty_table_and_a_word(tmp_path):

@@ -5,14 +5,9 @@ import pandas as pd
 
 from periomics.core.results import write_result
 from periomics.report.page import environment
-from periomics.report.planning import (
-    POWER_COLUMNS,
-    SAMPLING_COLUMNS,
-    VARIANCE_COLUMNS,
-    hardly_supported,
-    next_study,
-)
+from periomics.report.planning import SAMPLING_COLUMNS, VARIANCE_COLUMNS, next_study
 from periomics.report.sources import sources
+from periomics.study.interface.power import POWER_COLUMNS, hardly_supported
 
 
 def tables(folder, power=True):
@@ -84,6 +79,13 @@ def test_claims_that_the_animals_can_hardly_support_are_named_with_the_animals_i
                 row
                 | {
                     "claim_id": "C1-any",
+                    "outcome": "mvd",  # a part of the one verdict, no verdict
+                    "power_adjusted": 0.07,
+                    "n_needed_adjusted": 99,
+                },
+                row
+                | {
+                    "claim_id": "C1-any",
                     "outcome": "all outcomes",
                     "power_adjusted": 0.001,
                     "n_needed_adjusted": 61,
@@ -113,8 +115,8 @@ def test_claims_that_the_animals_can_hardly_support_are_named_with_the_animals_i
         )
     )
     assert said == (
-        "With PRE 6, DRUG 6 animals claim C1-any can practically not be supported for all outcomes (power 0.00 at most): "
+        "With 6 animals an arm claim C1-any can practically not be supported for all outcomes (power 0.00 at most): "
         "61 an arm would give 80 %.",
-        "With PRE 6, DRUG 6 animals claim C3 can practically not be supported for mvd, bvtv (power 0.05 at most): "
+        "With 6 animals an arm claim C3 can practically not be supported for mvd, bvtv (power 0.05 at most): "
         "no number of animals that was tried gives the wanted power.",
     )

@@ -1,7 +1,8 @@
 """Power of every claim: what this design can detect, and how many animals the wanted power needs.
 
 Inputs: the animals sheet, the claims, the outcome dictionary and, where the study is measured, outcomes/animals.tsv (SD and numbers of
-animals; never the effect that was observed). Outputs: statistics/power.tsv, statistics/power_curves.tsv and a figure.
+animals; never the effect that was observed). Outputs: statistics/power.tsv, statistics/power_curves.tsv and a figure. Claims that
+these animals can practically not support are named in the log, with the number that it would take.
 """
 
 from periomics.core.figures import message, save
@@ -13,6 +14,7 @@ from periomics.statistics.claims.composite import with_index
 from periomics.statistics.claims.inputs import load_design
 from periomics.statistics.planning.power_figure import power_figure
 from periomics.statistics.planning.power_tables import COLUMNS, CURVE_COLUMNS, power_tables
+from periomics.study.interface.power import hardly_supported
 from periomics.study.settings.planning import Planning
 
 
@@ -30,6 +32,8 @@ def main(snakemake):
         len(power),
         measured or "the config: nothing is measured yet",
     )
+    for line in hardly_supported(power):
+        log.warning("%s", line)
     write_result(power, snakemake.output.power, COLUMNS)
     write_result(curves, snakemake.output.curves, CURVE_COLUMNS)
     if len(curves):

@@ -10,6 +10,7 @@ import pandas as pd
 from periomics.report.grids import Grid, grid
 from periomics.report.pictures import svg_address
 from periomics.report.sources import Sources
+from periomics.study.interface.power import POWER_COLUMNS, hardly_supported
 
 VARIANCE_COLUMNS = (
     "outcome",
@@ -32,29 +33,6 @@ SAMPLING_COLUMNS = (
     "n_lower",
     "relative",
 )
-POWER_COLUMNS = (
-    "claim_id",
-    "outcome",
-    "n_now",
-    "planned_effect_sd",
-    "margin_sd",
-    "power",
-    "power_adjusted",
-    "wanted_power",
-    "detectable",
-    "detectable_sd",
-    "detectable_natural",
-    "unit",
-    "n_needed",
-    "n_needed_adjusted",
-    "method",
-    "adjusted_by",
-    "sd_source",
-    "basis",
-    "reason",
-)
-# Power below which a claim is named before the study.
-HARDLY = 0.1
 
 
 @dataclass(frozen=True)
@@ -86,34 +64,6 @@ def next_study(sources: Sources) -> NextStudy | None:
         svg_address(sources.path("power_figure")),
         tuple(dict.fromkeys(b for b in [*power["basis"], *power["sd_source"]] if b)),
     )
-
-
-def hardly_supported(power: pd.DataFrame) -> tuple[str, ...]:
-    """One sentence per claim whose power in the graph is below `HARDLY`, with the animals that it would take.
-
-    Parameters
-    ----------
-    power
-        statistics/power.tsv.
-    """
-    numbers = ("power_adjusted", "n_needed_adjusted", "wanted_power")
-    rows = power.assign(**{c: pd.to_numeric(power[c], errors="coerce") for c in numbers})
-    rows = rows[rows["power_adjusted"] < HARDLY]
-    out = []
-    for claim, part in rows.groupby("claim_id", sort=False):
-        needed, wanted = part["n_needed_adjusted"], part["wanted_power"].iloc[0]
-        animals = (
-            f"{needed.max():.0f} an arm would give {100 * wanted:.0f} %"
-            if needed.notna().all()
-            else "no number of animals that was tried gives the wanted power"
-        )
-        now = part.loc[part["n_now"].astype(str) != "", "n_now"]
-        whom = f"With {now.iloc[0]} animals" if len(now) else "With these animals"
-        out.append(
-            f"{whom} claim {claim} can practically not be supported for {', '.join(part['outcome'])} "
-            f"(power {part['power_adjusted'].max():.2f} at most): {animals}."
-        )
-    return tuple(out)
 
 
 def _variance(table: pd.DataFrame) -> Grid:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.figures import PALETTE, new_figure
-from periomics.statistics.planning.power_tables import COMBINED
+from periomics.study.interface.power import COMBINED
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

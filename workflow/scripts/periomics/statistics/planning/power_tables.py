@@ -17,6 +17,7 @@ from periomics.statistics.planning import power as formula
 from periomics.statistics.planning.simulated_power import Power, simulate
 from periomics.study.claims import CORRECTIONS
 from periomics.study.claims import DIFFERENCE as DIFFERENCE_KINDS
+from periomics.study.interface.power import COMBINED
 from periomics.study.settings.planning import Planning
 
 COLUMNS = (
@@ -55,7 +56,6 @@ DIFFERENCE, MARGIN, DEFICIT = "difference", "margin", "deficit"
 # Beyond the curve, animals per arm at which power is simulated; between them it is interpolated and rounded up.
 _FURTHER = (1.2, 1.5, 2, 2.5, 3, 4, 5, 7, 10)
 _FACTORS = np.array([0.25, 0.5, 0.75, 1, 1.25, 1.5, 1.75, 2, 2.5, 3, 4, 5, 7, 10])
-COMBINED = "all outcomes"
 
 
 @dataclass(frozen=True)
