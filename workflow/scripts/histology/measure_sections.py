@@ -6,7 +6,8 @@ Inputs
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.
-    sections/<section_id>.geojson (QuPath opens it), .png at a glance, .html at full size with detections shown or hidden.
+    sections/<section_id>.geojson (QuPath opens it), .regions.geojson where regions were proposed,
+    .png at a glance, .html at full size with detections shown or hidden.
     overlays.png: all sections of the animal on one sheet.
 """
 
@@ -40,6 +41,8 @@ def main(snakemake):
         part.mkdir()
         for shown in animal.sections:
             write_geojson(shown.features, part / f"{shown.name}.geojson", section=shown.name)
+            if shown.regions:
+                write_geojson(shown.regions, part / f"{shown.name}.regions.geojson")
             pictures.save(shown.picture or pictures.blank(shown.label), part / f"{shown.name}.png")
             if shown.page:
                 write_text(shown.page, part / f"{shown.name}.html")

@@ -11,6 +11,7 @@ import pandas as pd
 from PIL import Image
 
 from periomics.core.errors import InputError, SpecimenError, nearest
+from periomics.histology import proposals
 from periomics.histology.batch import BatchRow
 from periomics.histology.large.section import open_large
 from periomics.histology.measure import (
@@ -36,8 +37,8 @@ class Shown:
     ----------
     name, label
         File name; what stands above the picture.
-    features
-        Detections as GeoJSON.
+    features, regions
+        Detections and proposed regions as GeoJSON.
     picture, page
         The section at a glance, and the page that shows it at full size; None and '' where it could not be measured.
     """
@@ -45,6 +46,7 @@ class Shown:
     name: str
     label: str
     features: Sequence[dict] = field(default_factory=list)
+    regions: Sequence[dict] = field(default_factory=list)
     picture: Image.Image | None = None
     page: str = ""
 
@@ -128,7 +130,8 @@ def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Shown]:
         measured = measure_section(shown, stain, row, fact)
     picture = overlay(shown, measured.features)
     page = viewer(name, shown, measured.features, measured.quality, _notes(measured), times)
-    return measured, Shown(name, _label(name, measured), measured.features, picture, page)
+    proposed, label = proposals.features(shown.annotations, name), _label(name, measured)
+    return measured, Shown(name, label, measured.features, proposed, picture, page)
 
 
 def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:

@@ -24,6 +24,7 @@ from periomics.histology import (
     neutrophils,
     nuclei,
     osteoclasts,
+    proposals,
     quality,
     spill,
     vessels,
@@ -208,6 +209,8 @@ def measure_section(
     common = common_columns(fact)
     found = told + readout.facts
     reasons = [f.describe() for f in found if f.beyond]
+    if any(a.proposed for a in opened.annotations):
+        reasons.append(proposals.REASON)
     if batch.fallback:
         reasons.append(f"the config's value stands for a threshold: {batch.fallback}")
     if why := batch.odd.get(section_name(fact)):

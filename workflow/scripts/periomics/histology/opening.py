@@ -10,6 +10,7 @@ from periomics.core.errors import InputError, PeriomicsError
 from periomics.core.problems import Problem
 from periomics.histology import edits
 from periomics.histology.large.section import open_large
+from periomics.histology.proposals import PROPOSED
 from periomics.histology.sections import (
     MOST_PIXELS,
     NO_REGIONS,
@@ -38,8 +39,14 @@ def look_at_section(named: Named) -> Look:
     for row, facts in named.rows.items():
         region = region_of(named, facts)
         if region and not facts.get("rois"):
-            allowed = f"GeoJSON with {region[1]} annotation {region[0]!r}"
-            problems += named.problem(NO_REGIONS, "", allowed, rows=[row], column="rois")
+            block = _block(named, str(facts.get("stain", "")))
+            told, allowed = NO_REGIONS, f"GeoJSON with {region[1]} annotation {region[0]!r}"
+            if block.get("regions") == "proposed":
+                if region[0] in PROPOSED:
+                    continue
+                told = f"{NO_REGIONS}, and no region {region[0]!r} is proposed"
+                allowed += f"; proposed are {', '.join(PROPOSED)}"
+            problems += named.problem(told, "", allowed, rows=[row], column="rois")
     return Look(problems, info.pixel_um)
 
 

@@ -15,7 +15,7 @@ from periomics.study.interface.pictures import UM_PER_PIXEL
 if TYPE_CHECKING:
     from pathlib import Path
 
-REGION = (0, 158, 115)
+REGION, PROPOSED = (0, 158, 115), (230, 120, 0)
 TILE = 380
 # More detections than a picture or page can show.
 MOST_OUTLINES = 20_000
@@ -38,8 +38,8 @@ def overlay(opened: Opened, features: Sequence[Mapping], largest: int = 900) -> 
             if line.geom_type in ("LinearRing", "LineString"):
                 draw.line(
                     [((x - left) * factor, (y - top) * factor) for x, y, *_ in line.coords],
-                    fill=REGION,
-                    width=1,
+                    fill=PROPOSED if annotation.proposed else REGION,
+                    width=2 if annotation.proposed else 1,
                 )
     for feature in thinned(features)[0]:
         _outline(draw, feature, factor, opened.offset)

@@ -133,14 +133,28 @@ def described(
     InputError, SpecimenError
         If the image, its pixel size or the annotation file is missing or broken.
     """
-    if not fact.get("rois") and settings.roi != WHOLE:
+    proposing = settings.regions == "proposed" and not fact.get("rois")
+    if not fact.get("rois") and settings.roi != WHOLE and not proposing:
         raise InputError(NO_REGIONS, file=fact.get("path", ""), column="rois")
     annotations = rois.read_geojson(str(fact["rois"])) if fact.get("rois") else []
     info = readers.probe(str(fact["path"]))
     source_um = readers.pixel_size(info, sheet_pixel(fact), overrules(fact))
+    if proposing:
+        annotations = _proposed(fact, settings)
     if settings.roi == WHOLE:
         annotations = [*annotations, rois.Annotation(WHOLE, box(0, 0, info.width, info.height))]
     return info, source_um, annotations
+
+
+def _proposed(fact: Mapping[str, object], settings: StainSettings) -> list[rois.Annotation]:
+    """Regions that are proposed of a section without an annotation file."""
+    # Proposals know pens, and those what sections are.
+    from periomics.histology.proposals import need_proposed, proposed_of
+
+    found = proposed_of(str(fact["path"]), sheet_pixel(fact), overrules(fact))
+    if settings.roi != WHOLE:
+        need_proposed(found, settings.roi, fact["path"])
+    return list(found)
 
 
 def overrules(fact: Mapping[str, object]) -> bool:

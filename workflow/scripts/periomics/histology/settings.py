@@ -84,6 +84,7 @@ class StainSettings:
     reversed_deg: float
     target: int
     roi: str
+    regions: str
     pixel_um: float
     threshold: str
     threshold_value: float
@@ -169,6 +170,7 @@ def _one(
         reversed_deg=_reversed(pair, stain.detector, pairs),
         target=TARGET.get(stain.detector, 1),
         roi=stain.roi or ROI.get(stain.detector, "peri_implant_ct"),
+        regions=stain.regions,
         pixel_um=stain.pixel_um,
         threshold=stain.threshold or first,
         threshold_value=stain.threshold_value or FIXED_OD,

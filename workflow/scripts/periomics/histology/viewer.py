@@ -13,8 +13,9 @@ import numpy as np
 import pandas as pd
 from PIL import Image
 
-from periomics.histology.pictures import REGION, thinned
+from periomics.histology.pictures import PROPOSED, REGION, thinned
 from periomics.histology.sections import Opened
+from periomics.imaging.rois import Annotation
 
 TEMPLATE = Path(__file__).parent / "templates" / "viewer.html"
 TILE = 512
@@ -71,7 +72,7 @@ def viewer(
         "height": image.height,
         "pixel_um": opened.pixel_um * shrink,
         "tiles": list(_tiles(image)),
-        "layers": [_regions(opened, place), *_detections(drawn, place)],
+        "layers": [*_regions(opened, place), *_detections(drawn, place)],
         "notes": list(notes),
         "facts": [_fact(row) for row in quality.to_dict("records")],
     }
@@ -107,9 +108,19 @@ class _Place:
         return [round(float(v), 1) for v in moved.ravel()]
 
 
-def _regions(opened: Opened, place: _Place) -> dict[str, object]:
+def _regions(opened: Opened, place: _Place) -> list[dict[str, object]]:
+    """One layer of what was drawn, and one of what is proposed where there is any."""
+    drawn = [a for a in opened.annotations if not a.proposed]
+    proposed = [a for a in opened.annotations if a.proposed]
+    told = [("regions", REGION, drawn), ("proposed regions", PROPOSED, proposed)]
+    return [_layer(*layer, place) for layer in told if layer[2] or layer[0] == "regions"]
+
+
+def _layer(
+    name: str, colour: Sequence[int], annotations: Sequence[Annotation], place: _Place
+) -> dict[str, object]:
     shapes = []
-    for annotation in opened.annotations:
+    for annotation in annotations:
         for part in getattr(annotation.geometry, "geoms", [annotation.geometry]):
             if part.geom_type == "Polygon":
                 rings = [place(r.coords) for r in (part.exterior, *part.interiors)]
@@ -117,7 +128,7 @@ def _regions(opened: Opened, place: _Place) -> dict[str, object]:
             elif part.geom_type == "LineString":
                 rings = [place(part.coords)]
                 shapes.append({"closed": False, "rings": rings, "text": annotation.name})
-    return {"name": "regions", "colour": _css(REGION), "width": 1.5, "shapes": shapes}
+    return {"name": name, "colour": _css(colour), "width": 1.5, "shapes": shapes}
 
 
 def _detections(features: Sequence[Mapping], place: _Place) -> list[dict[str, object]]:

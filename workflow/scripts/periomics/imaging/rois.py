@@ -33,13 +33,14 @@ COLOURS = {
 @dataclass(frozen=True)
 class Annotation:
     """One object: class name and a shapely geometry in pixels of the image's finest level; of `read_objects` also whether it is
-    a detection, and its id."""
+    a detection, and its id; `proposed`: nobody drew it."""
 
     name: str
     geometry: Any
     measurements: Mapping[str, float] = field(default_factory=dict)
     detected: bool = False
     identity: str = ""
+    proposed: bool = False
 
 
 def read_geojson(path: str | os.PathLike[str]) -> list[Annotation]:

@@ -79,6 +79,11 @@ class Stain(Section):
         None,
         description="region (or line) of the annotation file in which it is measured; whole_picture needs no file",
     )
+    regions: Literal["annotated", "proposed"] = Field(
+        "annotated",
+        description="where a section has no annotation file: refused, or measured in regions that are proposed from its picture, "
+        "and held back until confirmed",
+    )
     pixel_um: float = Field(0.5, gt=0, description="µm; pixel size at which it is measured")
     threshold: ThresholdRule | None = Field(
         None, description="rule of the threshold, taken once a stain batch from pooled tissue"
@@ -130,6 +135,9 @@ class Stain(Section):
         if self.detector == "membrane" and "background" not in self.options:
             message = "the background of the control without antibody is needed"
             yield Contradiction("options", message, "no background", "background: 3.5")
+        if self.regions == "proposed":
+            message = "are proposed of colours; this is fluorescence"
+            yield Contradiction("regions", message, self.regions, "annotated")
         if self.detector not in SHINING:
             allowed = ", ".join(SHINING)
             yield Contradiction("detector", "does not read fluorescence", self.detector, allowed)

@@ -1,0 +1,225 @@
+"""Regions of a section that nobody annotated, proposed from the picture: tissue, implant, interface."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from typing import Any
+
+import numpy as np
+
+from periomics.core.errors import InputError
+from periomics.histology.artefacts import pen_mask
+from periomics.histology.detection import dilate
+from periomics.imaging import readers, rois, stains
+from periomics.imaging.parts import label
+
+# Size of a pixel at which a section is looked at.
+LOOK_UM = 8.0
+# What is proposed, by the names that stains ask for.
+TISSUE, IMPLANT, AROUND, LINE = "tissue", "implant", "peri_implant_ct", "interface"
+PROPOSED = (TISSUE, IMPLANT, AROUND, LINE)
+# Tissue: denser than this in a channel; parts and holes of less are specks and lumina.
+TISSUE_OD, SMOOTH_UM, SPECK_UM2, HOLE_UM2 = 0.06, 10.0, 2e4, 5e3
+RIM_UM = 16.0
+# Metal is denser than this in every channel; an implant is at least so large, and as full as its
+# convex outline to that share; metal is at least so wide, and the hole that an implant left, as
+# folds of the surface are narrower.
+METAL_OD, IMPLANT_UM2, SOLID = 0.9, 1e5, 0.75
+METAL_UM, GHOST_UM = 60.0, 200.0
+# So much of the outline of metal and of a ghost lies against tissue, within this distance.
+METAL_AGAINST, AGAINST, NEAR_UM = 0.25, 0.65, 30.0
+# Tissue within this distance of the implant is proposed as what lies around it.
+AROUND_IMPLANT_UM = 500.0
+REASON = (
+    "region proposed: nobody drew it; look at it and confirm the section, or mend "
+    "the proposed regions and name them in the column rois"
+)
+
+
+def propose(rgb: np.ndarray, pixel_um: float, scale: float = 1.0) -> list[rois.Annotation]:
+    """Regions of a section.
+
+    Parameters
+    ----------
+    rgb
+        The whole section (height, width, 3), in pixels of about `LOOK_UM`.
+    pixel_um
+        Their size.
+    scale
+        Finest-level pixels per pixel.
+
+    Returns
+    -------
+    list of Annotation
+        `tissue`, and where an implant is seen (metal, or the hole that it left) `implant`,
+        `peri_implant_ct` (tissue around it) and `interface` (its outline against tissue); in
+        finest-level pixels.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    histogram = np.stack([np.bincount(rgb[..., c].ravel(), minlength=256) for c in range(3)])
+    table = stains.od_table(stains.white_from_histogram(histogram))
+    od = np.stack([table[c][rgb[..., c]] for c in range(3)], axis=-1)
+    sigma = SMOOTH_UM / 2 / pixel_um
+    smooth = np.stack([gaussian_filter(od[..., c], sigma) for c in range(3)], axis=-1)
+    metal = _opened(smooth.min(axis=-1) >= METAL_OD, METAL_UM / 2 / pixel_um)
+    # What is black has any hue.
+    pen = pen_mask(rgb, pixel_um) & ~dilate(metal, 2 * RIM_UM, pixel_um)
+    tissue = (smooth.max(axis=-1) >= TISSUE_OD) & ~pen
+    # Blur makes a thin rim of metal as dense as tissue.
+    tissue = _clean(_opened(tissue & ~metal, RIM_UM / pixel_um), pixel_um)
+    implant = _implant(metal, tissue, pixel_um)
+    if implant is None:
+        implant = _ghost(tissue, dilate(pen, 4 * RIM_UM, pixel_um), pixel_um)
+    return _named(tissue, implant, pixel_um, scale)
+
+
+def _clean(mask: np.ndarray, pixel_um: float) -> np.ndarray:
+    """Without specks and small holes."""
+    for flip, most in ((False, SPECK_UM2), (True, HOLE_UM2)):
+        parts = label(mask ^ flip, connectivity=4)
+        small = np.bincount(parts.ravel()) * pixel_um**2 < most
+        small[0] = False
+        mask = mask ^ small[parts]
+    return mask
+
+
+def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
+    """What a disc of that many pixels fits into."""
+    from edt import edt
+
+    core = edt(mask, black_border=False) > radius
+    return mask & (edt(~core, black_border=False) <= radius + 1) if core.any() else core
+
+
+def _implant(metal: np.ndarray, tissue: np.ndarray, pixel_um: float) -> np.ndarray | None:
+    """The largest part of black that lies against tissue and does not run along the picture's sides."""
+    found = [
+        (float(part.sum()), part)
+        for part in _parts(metal, pixel_um)
+        if _sides(part) < 2 and _against(part, tissue, pixel_um) >= METAL_AGAINST
+    ]
+    return max(found, key=lambda f: f[0])[1] if found else None
+
+
+def _ghost(tissue: np.ndarray, pen: np.ndarray, pixel_um: float) -> np.ndarray | None:
+    """The hole that an implant left: bright, within the tissue's convex outline, full, and with
+    tissue along most of its outline."""
+    from skimage.morphology import convex_hull_image
+
+    if not tissue.any():
+        return None
+    hull = convex_hull_image(tissue)
+    found = []
+    for part in _parts(_opened(hull & ~tissue & ~pen, GHOST_UM / 2 / pixel_um), pixel_um):
+        against = _against(part, tissue, pixel_um)
+        solid = part.sum() / convex_hull_image(part).sum()
+        if against >= AGAINST and solid >= SOLID:
+            found.append((against * float(np.sqrt(part.sum())), part))
+    return max(found, key=lambda f: f[0])[1] if found else None
+
+
+def _parts(mask: np.ndarray, pixel_um: float) -> list[np.ndarray]:
+    """Connected parts that are as large as an implant."""
+    parts = label(mask, connectivity=4)
+    large = np.flatnonzero(np.bincount(parts.ravel())[1:] * pixel_um**2 >= IMPLANT_UM2) + 1
+    return [parts == k for k in large]
+
+
+def _sides(part: np.ndarray) -> int:
+    """How many of the picture's sides a part lies on for more than a fifth of its extent."""
+    sides = (part[0], part[-1], part[:, 0], part[:, -1])
+    across = max(part.any(axis=0).sum(), part.any(axis=1).sum())
+    return sum(bool(s.sum() > across / 5) for s in sides)
+
+
+def _against(part: np.ndarray, tissue: np.ndarray, pixel_um: float) -> float:
+    """Share of a part's outline with tissue near it."""
+    from edt import edt
+    from scipy.ndimage import binary_erosion
+
+    edge = part & ~binary_erosion(part)
+    near = edt(~tissue, black_border=False) <= NEAR_UM / pixel_um
+    return float(near[edge].mean()) if edge.any() else 0.0
+
+
+def _named(
+    tissue: np.ndarray, implant: np.ndarray | None, pixel_um: float, scale: float
+) -> list[rois.Annotation]:
+    """Annotations of the masks, in finest-level pixels."""
+    from shapely import unary_union
+
+    metal = None if implant is None else _shape(implant, scale)
+    body = _shape(tissue, scale)
+    if body is None:
+        return []
+    per_um = scale / pixel_um
+    if metal is None or metal.is_empty:
+        return [rois.Annotation(TISSUE, body, proposed=True)]
+    body = body.difference(metal)
+    around = body.intersection(metal.buffer(AROUND_IMPLANT_UM * per_um))
+    edge = unary_union([metal.boundary]).intersection(body.buffer(NEAR_UM * per_um))
+    found = {TISSUE: body, IMPLANT: metal, AROUND: around, LINE: _longest(edge)}
+    return [
+        rois.Annotation(name, shape, proposed=True)
+        for name, shape in found.items()
+        if shape is not None and not shape.is_empty
+    ]
+
+
+def _shape(mask: np.ndarray, scale: float) -> Any:
+    """Polygons around the parts of a mask, without their holes; None where there is nothing."""
+    from shapely import Polygon, make_valid, unary_union
+
+    numbered = label(mask, connectivity=4)
+    if not numbered.any():
+        return None
+    rings = [Polygon(o) for o in rois.outlines(numbered, scale) if len(o) > 3]
+    return unary_union([make_valid(r) for r in rings]).simplify(scale / 2)
+
+
+def _longest(lines: Any) -> Any:
+    """The longest piece of an outline, its ends joined where it goes through the outline's start."""
+    from shapely import line_merge, unary_union
+
+    merged = line_merge(unary_union([lines])) if lines.geom_type != "LineString" else lines
+    pieces = [g for g in getattr(merged, "geoms", [merged]) if g.geom_type == "LineString"]
+    return max(pieces, key=lambda g: g.length) if pieces else None
+
+
+@lru_cache(maxsize=64)
+def proposed_of(path: str, sheet_um: float | None, overrule: bool) -> tuple[rois.Annotation, ...]:
+    """Proposed regions of a file.
+
+    Raises
+    ------
+    InputError, SpecimenError
+        If it cannot be read as colours.
+    """
+    rgb, pixel_um = readers.read_rgb(path, LOOK_UM, sheet_um, overrule=overrule)
+    info = readers.probe(path)
+    return tuple(propose(rgb, pixel_um, info.width / rgb.shape[1]))
+
+
+def need_proposed(found: Sequence[rois.Annotation], name: str, where: object) -> None:
+    """Refuse a section in which a stain's region is not proposed.
+
+    Raises
+    ------
+    InputError
+        Naming the region.
+    """
+    if name not in {a.name for a in found}:
+        seen = ", ".join(a.name for a in found) or "nothing"
+        message = f"no region {name!r} could be proposed (seen: {seen})"
+        raise InputError(message, file=where, column="rois", allowed="regions drawn by hand")
+
+
+def features(annotations: Sequence[rois.Annotation], key: str) -> list[dict]:
+    """Proposed regions as GeoJSON annotations that QuPath opens."""
+    return [
+        rois.annotation_feature(a.geometry, a.name, f"{key}:{a.name}")
+        for a in annotations
+        if a.proposed
+    ]
