@@ -224,10 +224,15 @@ def test_equal_arithmetic_means_of_unequal_spread_exclude_1_as_often_as_docs_say
 
 def test_the_number_that_would_decide_a_rescue_by_hand(judged):
     """So narrow that the interval could not hold both the threshold and healthy."""
-    values = SHARES | {"POST": [12, 30, 11, 24, 28, 13]}
+    values = SHARES | {"POST": [8, 36, 11, 24, 33, 11]}
     _, verdicts = judged({"elac": values})
     row = verdicts.set_index("claim_id").loc["half"]
     assert row["verdict"] == "inconclusive"
+    # One that is as narrow already says so, and no number.
+    near = judged({"elac": SHARES | {"POST": [12, 30, 11, 24, 28, 13]}})[1]
+    near = near.set_index("claim_id").loc["half"]
+    assert near["verdict"] == "inconclusive" and math.isnan(near["n_to_decide"])
+    assert "narrower than what lies between the threshold and healthy already" in near["reason"]
     _, se, df = position_at(0.5, values)
     odds = {a: np.mean([math.log(x / (100 - x)) for x in v]) for a, v in values.items()}
     m = {a: 1 / (1 + math.exp(-x)) for a, x in odds.items()}

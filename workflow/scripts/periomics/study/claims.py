@@ -197,7 +197,44 @@ def check_form(claims: Mapping[str, Any], file: str) -> list[Problem]:
         found = [(e["loc"], problem_of(e, Claims, file)) for e in error.errors()]
         # Of `primary`, or a list: the union names every member that does not fit.
         return list(dict.fromkeys(replace(p, column=_place(loc, claims)) for loc, p in found))
-    return [*_families(declared.claims, file), *_corrections(declared, file)]
+    return [
+        *_contents(declared, file),
+        *_families(declared.claims, file),
+        *_corrections(declared, file),
+    ]
+
+
+def _contents(declared: Claims, file: str) -> Iterator[Problem]:
+    """Contrasts that are none, and outcomes that are missing or would count twice."""
+    for name, contrast in declared.contrasts.items():
+        weights = [w for w in contrast.weights.values() if w]
+        where, shown = (
+            f"contrasts/{name}/weights",
+            ", ".join(f"{a} {w:g}" for a, w in contrast.weights.items()),
+        )
+        if len(weights) < 2:
+            message = "a contrast has weights other than 0 of two arms or more"
+            yield Problem(file, 0, where, message, shown)
+        elif len(weights) == 2 and sum(weights) == 0 and abs(weights[0]) != 1:
+            message = (
+                "two arms are compared with weights 1 and -1: with others the estimate is no difference, "
+                "and margins are judged against a multiple of it"
+            )
+            yield Problem(file, 0, where, message, shown, "1 and -1")
+    first: dict[str, str] = {}
+    for domain, outcome in declared.domains.items():
+        if outcome in first:
+            message = f"is the primary outcome of {first[outcome]} already: one finding would stand for two domains"
+            yield Problem(file, 0, f"domains/{domain}", message, outcome)
+        first.setdefault(outcome, domain)
+    for claim in declared.claims:
+        where = f"claims/{claim.id}/outcomes"
+        if not claim.outcomes:
+            yield Problem(file, 0, where, "names no outcome", "", "primary, or a list")
+        elif not isinstance(claim.outcomes, str):
+            for outcome in dict.fromkeys(o for o in claim.outcomes if claim.outcomes.count(o) > 1):
+                message = "stands twice: its family would count it twice"
+                yield Problem(file, 0, where, message, outcome)
 
 
 def decided_at(claims: Sequence[ClaimEntry]) -> dict[str, int]:
@@ -211,6 +248,8 @@ def _families(claims: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
     at = decided_at(claims)
     first: dict[str, ClaimEntry] = {}
     gates: list[str] = []
+    names = [c.family or c.id for c in claims]
+    shared = {name for name in names if names.count(name) > 1}
     for claim in claims:
         name = claim.family or claim.id
         head = first.setdefault(name, claim)
@@ -220,6 +259,9 @@ def _families(claims: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
             yield Problem(
                 file, 0, f"{where}/correction", message, claim.correction, head.correction
             )
+        if name in shared and (claim.combine or head.combine):
+            message = f"family {name} holds a claim over all outcomes (combine: all), which is a family of its own"
+            yield Problem(file, 0, f"{where}/family", message, name)
         after = [claim.after] if isinstance(claim.after, str) else claim.after
         if claim.kind == "gate":
             gates.append(claim.id)
@@ -286,6 +328,13 @@ def _graph(
         own = declared.domains.values() if claim.outcomes == "primary" else claim.outcomes
         known += [f"{claim.id}/{o}" for o in ([own] if isinstance(own, str) else own)]
     sums = {"weights": graph.weights} | {f"edges/{k}": e for k, e in graph.edges.items()}
+    if not sum(graph.weights.values()):
+        message = "no claim has a share of alpha: none of the family could be supported"
+        yield Problem(file, 0, f"graphs/{name}/weights", message)
+    for node in graph.edges:
+        if "/" in node and node.split("/", 1)[0] in graph.edges:
+            message = "edges of the whole claim stand too: its share would go out twice"
+            yield Problem(file, 0, f"graphs/{name}/edges/{node}", message)
     for part, shares in sums.items():
         where = f"graphs/{name}/{part}"
         sources = [part.removeprefix("edges/")] if part != "weights" else []

@@ -11,11 +11,15 @@ from periomics.study.study import Study
 
 
 def arm_weights(study: Study, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights of a contrast with the role names healthy and disease replaced by the arms they stand for."""
+    """Weights of a contrast with healthy and disease replaced by the arms they stand for; an arm named twice has the sum."""
     roles = study.config.get("roles")
     roles = roles if isinstance(roles, Mapping) else {}
     names = {r: str(roles[r]) for r in ("healthy", "disease") if roles.get(r)}
-    return {names.get(str(k), str(k)): float(v) for k, v in weights.items()}
+    out: dict[str, float] = {}
+    for arm, weight in weights.items():
+        name = names.get(str(arm), str(arm))
+        out[name] = out.get(name, 0.0) + float(weight)
+    return out
 
 
 def estimable(design: pd.DataFrame, contrast: Mapping[str, float]) -> bool:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from numpy.typing import ArrayLike
 
 from periomics.statistics.claims.plan import Adjustment, Contrast
 from periomics.statistics.claims.twins import same_values
@@ -39,7 +40,8 @@ class Cut:
     `natural` and `analysis` are the values on both scales, `arm` and `unit` indices into `arms` and `units`, `paired` whether
     units hold several arms. Units of which one arm has several doses are averaged. `limits` are the least and the
     largest value that the outcome can have. `means`: the outcome's own scale where arithmetic
-    means are compared, else ''; with what blocks leave in them where `by_block`.
+    means are compared, else ''; with what blocks leave in them where `by_block`. `when`: the times
+    of the values where several are pooled.
     """
 
     time: float
@@ -61,6 +63,7 @@ class Cut:
     note: str
     means: str = ""
     by_block: bool = False
+    when: tuple[str, ...] = ()
 
     def weights(self, weights: Mapping[str, float]) -> np.ndarray:
         return np.array([weights.get(a, 0.0) for a in self.arms])
@@ -253,6 +256,12 @@ def _matches(condition: np.ndarray, dose: np.ndarray, arm: str) -> np.ndarray:
         return plain
 
 
+def without_rows(rows: pd.DataFrame, arms: Iterable[str]) -> list[str]:
+    """Arms of which there are no rows."""
+    condition, dose = rows["condition"].to_numpy(object), rows["dose"].to_numpy(float)
+    return [arm for arm in arms if not _matches(condition, dose, arm).any()]
+
+
 # What a cut needs of the rows of an outcome.
 OF_A_CUT = (
     *("animal_id", "unit_of_analysis", "dose", "time", "time_unit", "value", "analysis"),
@@ -293,8 +302,8 @@ def cuts(
     Returns
     -------
     list of Cut
-        Empty if an arm of the contrast has no rows at all. Times are kept apart where a unit was measured repeatedly or every arm
-        has at least two units at each of several times; otherwise they are pooled and the note says so.
+        Empty if an arm of the contrast has no rows at all, or none at a time that every arm has. Times that are not kept apart
+        (`_usable_times`) are pooled and the note says so.
     """
     names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
     of = np.asarray(rows["unit_of_analysis"], object)
@@ -322,11 +331,14 @@ def cuts(
     everything = np.full(len(time), True)
     if len(times) < 2:
         return [cut(everything, float(times[0]) if len(times) else np.nan)]
-    repeated, usable = _usable_times(own, time, need)
-    if repeated or len(usable) > 1:
+    apart, usable = _usable_times(own, time, need)
+    if apart:
         return [cut(time == t, float(t)) for t in usable]
     note = f"times {times[0]:g} to {times[-1]:g} {own['time_unit'][0]} pooled".strip()
-    return [cut(everything, np.nan, note)]
+    pooled = cut(everything, np.nan, note)
+    if len(set(pooled.when)) > 1 and not _alike(pooled.arm, pooled.when):
+        pooled = replace(pooled, note=pooled.note.replace(note, f"{note}, not alike in all arms"))
+    return [pooled]
 
 
 Columns = Mapping[str, np.ndarray]
@@ -335,7 +347,10 @@ Columns = Mapping[str, np.ndarray]
 def _usable_times(
     own: Columns, time: np.ndarray, need: Collection[str]
 ) -> tuple[bool, list[float]]:
-    """Whether units were measured repeatedly, and the times at which every arm has a unit then, else two."""
+    """Whether times are kept apart, and those at which every arm has a unit, or two where none was measured repeatedly.
+
+    Apart: units were measured repeatedly, several times are usable, or one is and each time of an arm has enough animals.
+    """
     of_unit: dict[tuple[str, str, float], set[float]] = {}
     at: dict[tuple[float, str], set[str]] = {}
     dose = np.nan_to_num(own["dose"].astype(float), nan=-1.0)
@@ -348,7 +363,8 @@ def _usable_times(
     usable = [
         t for t in sorted({t for t, _ in at}) if all(len(at.get((t, a), ())) >= least for a in need)
     ]
-    return repeated, usable
+    planned = min(map(len, at.values())) >= MIN_UNITS
+    return repeated or len(usable) > 1 or (planned and len(usable) == 1), usable
 
 
 def _baseline(own: Columns, adjustment: Adjustment) -> dict[str, np.ndarray]:
@@ -402,12 +418,20 @@ def _cut(
         note="; ".join(n for n in (note, said) if n),
         means=means,
         by_block=by_block,
+        when=tuple(f"{t:g} {rows['time_unit'][0]}".strip() for t in one["time"].astype(float))
+        if np.isnan(time)
+        else (),
     )
 
 
 def balanced(cut: Cut) -> bool:
     """Whether every arm of a cut is spread over the blocks alike."""
-    shares = pd.crosstab(cut.arm, cut.block, normalize="index").to_numpy()
+    return _alike(cut.arm, cut.block)
+
+
+def _alike(arm: ArrayLike, label: ArrayLike) -> bool:
+    """Whether every arm has the same share of each label."""
+    shares = pd.crosstab(np.asarray(arm), np.asarray(label), normalize="index").to_numpy()
     return bool(np.allclose(shares, shares[0]))
 
 
@@ -421,7 +445,10 @@ def _one_each(rows: Columns, keep_doses: bool) -> tuple[Columns, bool]:
     averaged = not keep_doses and bool((table.groupby(by)["dose"].nunique() > 1).any())
     if keep_doses:
         table, by = table.assign(_dose=table["dose"].fillna(0.0)), [*by, "_dose"]
-    means, firsts = ("value", "analysis", "dose"), ("block", "batch", "sex", "weight_g", BASELINE)
+    means, firsts = (
+        ("value", "analysis", "dose"),
+        ("time", "block", "batch", "sex", "weight_g", BASELINE),
+    )
     how = dict.fromkeys(means, "mean") | {c: "first" for c in firsts if c in table}
     one = table.groupby(by, sort=True).agg(how).reset_index()
     return {c: one[c].to_numpy() for c in one}, averaged
@@ -455,24 +482,25 @@ def _adjustment(one: Columns, wanted: Adjustment) -> tuple[tuple[str, ...], np.n
 
 
 def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
-    """Why batches (or blocks) make a contrast of different animals not estimable; empty if they do not."""
+    """Why batches, blocks or pooled times make a contrast of different animals not estimable; empty if they do not."""
     if cut.paired:
         return ""
     used = np.isin(cut.arm, [i for i, a in enumerate(cut.arms) if a in weights])
     arm = np.array(cut.arms)[cut.arm[used]].tolist()
-    rows = [tuple(zip(arm, x[used].tolist(), strict=True)) for x in (cut.batch, cut.block)]
-    return _confounded(*rows, tuple(weights.items()))
+    when = np.array(cut.when) if cut.when else np.full(len(used), "")
+    labels = {"batch": cut.batch, "block": cut.block, "time": when}
+    rows = [(what, tuple(zip(arm, x[used].tolist(), strict=True))) for what, x in labels.items()]
+    return _confounded(tuple(rows), tuple(weights.items()))
 
 
 @lru_cache(maxsize=256)
 def _confounded(
-    by_batch: tuple[tuple[str, str], ...],
-    by_block: tuple[tuple[str, str], ...],
+    by: tuple[tuple[str, tuple[tuple[str, str], ...]], ...],
     contrast: tuple[tuple[str, float], ...],
 ) -> str:
     """`confounded` of pairs of arm and label: most outcomes of a study have the same animals."""
     weights = dict(contrast)
-    for what, pairs in (("batch", by_batch), ("block", by_block)):
+    for what, pairs in by:
         labels = [label for _, label in pairs]
         if "" in labels or len(set(labels)) < 2 or len(set(labels)) == len(labels):
             continue

@@ -235,9 +235,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
     }
     cut = _pick(a.cuts(rows, contrast, plan.role_arms, plan.adjustment), claim)
     if cut is None:
-        here = {arm for arm in weights if (rows["condition"] == arm).any()}
-        gone = ", ".join(sorted(set(weights) - here)) or "the declared time"
-        reason = _text(f"no measured animals in {gone}", first["scale_note"])
+        reason = _text(_nobody(rows, contrast, claim), first["scale_note"])
         return NONE, facts | {"reason": reason}
     form, _, differences = a.estimate(cut, contrast, weights)
     n = len(differences) if cut.paired else sum(a.counts(cut, weights).values())
@@ -280,6 +278,17 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
             facts["margin"] = ""
             forms = forms._replace(above=NOTHING, below=NOTHING)
     return forms, facts | {"reason": _text(*notes)}
+
+
+def _nobody(rows: pd.DataFrame, contrast: Contrast, claim: Claim) -> str:
+    """Why no time has animals in every arm of a claim."""
+    units = rows[rows["unit_of_analysis"] == contrast.unit] if contrast.unit else rows
+    at = units if np.isnan(claim.time) else units[np.isclose(units["time"], claim.time)]
+    gone = a.without_rows(at, contrast.weights)
+    when = "" if np.isnan(claim.time) else f" at time {claim.time:g}"
+    if gone:
+        return f"no measured animals in {', '.join(gone)}{when}"
+    return "animals were measured repeatedly, and at no time in every arm"
 
 
 def _exact_forms(
@@ -432,9 +441,13 @@ def _claim_rows(
         )
         if verdict == v.INCONCLUSIVE:
             here = exact_of[i] if i in exact_of else Forms(*(_at(form, i) for form in forms))
-            n = numbers["n_to_decide"] = _n_to_decide(plan, claim, fact, numbers, here)
+            now, n = _n_to_decide(plan, claim, fact, numbers, here)
             word = HEALED if claim.kind == "rescue" else DECIDES
-            said = f"about {n:.0f} units per arm would make the interval as narrow as {word}"
+            if n > now:
+                numbers["n_to_decide"] = n
+                said = f"about {n:.0f} units per arm would make the interval as narrow as {word}"
+            else:
+                said = f"narrower than {word} already: the value lies too near a limit"
             reason = _text(said if np.isfinite(n) else "", reason)
         rows.append(fact | numbers | {"verdict": verdict, "reason": reason})
     if not claim.combine or not rows:
@@ -469,8 +482,8 @@ def _n_to_decide(
     fact: Mapping[str, Any],
     numbers: Mapping[str, float],
     forms: Forms | ExactForms,
-) -> float:
-    """Units per arm at which the interval, at today's spread, would be no wider than the margin (`forms` of one outcome).
+) -> tuple[float, float]:
+    """Units per arm now, and those at which the interval, at today's spread, would be no wider than the margin (`forms` of one outcome).
 
     It could then not hold both 0 and the margin; of a rescue, not both the threshold and healthy. The observed effect has no part
     in it. Intervals of shares and ranks narrow only about as the root of the number. NaN without a margin.
@@ -485,9 +498,10 @@ def _n_to_decide(
         if margin.kind == "raw" and isinstance(forms, Forms):  # judged on natural means
             size, width = margin.value, numbers["margin_upper"] - numbers["margin_lower"]
     arms = 1 if fact.get("paired") else max(len(plan.weights_of(claim)), 1)
+    now = fact["n_animals"] / arms
     if not np.isfinite(width) or not size > 0:
-        return np.nan
-    return float(np.ceil(fact["n_animals"] / arms * (width / size) ** 2))
+        return now, np.nan
+    return now, float(np.ceil(now * (width / size) ** 2))
 
 
 def _to_healthy(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> float:

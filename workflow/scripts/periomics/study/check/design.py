@@ -12,7 +12,7 @@ from periomics.study.blinding import declared_arms, settings
 from periomics.study.design import arm_weights
 from periomics.study.dictionary import entry
 from periomics.study.modalities import MODALITIES
-from periomics.study.sheets import CONDITION_SHEETS, SPECIMEN_SHEETS, plain_id
+from periomics.study.sheets import CONDITION_SHEETS, NUMBER_SHEETS, SPECIMEN_SHEETS, plain_id
 from periomics.study.study import Study
 
 
@@ -27,6 +27,8 @@ def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
     problems = []
     for sheet in CONDITION_SHEETS:
         problems += _units(study, sheet)
+    for sheet in NUMBER_SHEETS:
+        problems += _changed_arm(study, sheet)
     for sheet in SPECIMEN_SHEETS:
         problems += _replaced(study, sheet) + _arm_in_path(study, sheet)
     problems += (
@@ -64,6 +66,21 @@ def _units(study: Study, sheet: str) -> list[Problem]:
                 Problem(file, row, "dose_unit", "a dose needs its unit", f"{record['dose']:g}")
             )
     return problems
+
+
+def _changed_arm(study: Study, sheet: str) -> list[Problem]:
+    """Animals of one arm of which a reading says that they belong to another: they would count there."""
+    animals = study.sheets["animals"]
+    own = animals[(animals["unit"] == "animal") & (animals["group"] != "")]
+    group = own.drop_duplicates("animal_id").set_index("animal_id")["group"]
+    rows = study.sheets[sheet]
+    said, at_home = rows["condition"], rows["animal_id"].map(group)
+    moved = said.isin(set(group)) & at_home.notna() & (said != at_home)
+    message = "the animals sheet has this animal in another arm"
+    return [
+        Problem(sheet_name(study, sheet), int(row), "condition", message, said[row], at_home[row])
+        for row in rows.index[moved]
+    ]
 
 
 def nearest_id(identifier: str, known: Iterable[str]) -> str:

@@ -108,8 +108,9 @@ def _shares(study: Study) -> Iterator[Problem]:
         yield Problem(file, 0, f"{where}/value", message, f"{value:g}", "above 0, at most 1")
     for claim in listed:
         value = number(claim, "threshold")
-        if claim.get("kind") == "rescue" and value is not None and value > 2:
-            message = f"a share of the way to healthy was meant - did you mean {value / 100:g}?"
+        if claim.get("kind") == "rescue" and value is not None and not 0 <= value <= 2:
+            near = f" - did you mean {value / 100:g}?" if value > 0 else ""
+            message = f"a share of the way to healthy was meant{near}"
             where = f"claims/{claim.get('id')}/threshold"
             yield Problem(file, 0, where, message, f"{value:g}", "from 0 to 2")
 

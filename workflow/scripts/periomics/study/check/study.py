@@ -14,6 +14,7 @@ from periomics.core.files import write_text
 from periomics.core.problems import Problem, count, listing
 from periomics.core.tables import ERROR_MESSAGES, read_table
 from periomics.study.blinding import key_file
+from periomics.study.check.asked import check_asked
 from periomics.study.check.claims import check_claims, check_estimable
 from periomics.study.check.design import check_design
 from periomics.study.check.files import check_files
@@ -67,7 +68,11 @@ def find_problems(study: Study, dictionary: pd.DataFrame, areas: Areas) -> list[
     found += [p for check in areas.designs for p in check(study)]
     problems += [p for p in found if p.file not in {str(names.get(n)) for n in broken}]
     problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
-    problems += check_measured(study, dictionary) + check_values(study, dictionary)
+    problems += (
+        check_asked(study, dictionary)
+        + check_measured(study, dictionary)
+        + check_values(study, dictionary)
+    )
     return sorted(set(_first_causes(problems)))
 
 

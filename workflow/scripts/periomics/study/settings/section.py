@@ -25,7 +25,7 @@ class Contradiction(NamedTuple):
 class Section(BaseModel):
     """Base of all sections: unknown keys are refused, nothing changes after reading."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True)
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
 
     @classmethod
     def of(cls, values: Mapping[str, object] | None = None, where: str = "") -> Self:
