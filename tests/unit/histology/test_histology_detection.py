@@ -530,3 +530,8 @@ def test_glass_is_what_is_below_two_fifths_of_the_batchs_density(share, tissue):
     density[50:150, 50:150] = share * 0.06
     found = detection.tissue_mask(replace(prepared, mean_od=density, tissue_od=0.06), 500.0)
     assert found[100, 100] == tissue and found[10, 10]
+
+
+def test_a_counterstain_of_one_level_has_no_threshold():
+    value, why = thresholds.otsu(np.full(5000, 0.3), np.zeros(5000))
+    assert np.isnan(value) and why == "all pixels have one level"

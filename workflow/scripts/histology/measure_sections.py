@@ -7,13 +7,13 @@ Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.
     sections/<section_id>.geojson (QuPath opens it), .regions.geojson where regions were proposed,
-    .png at a glance, .html at full size with detections shown or hidden.
+    .png at a glance, .strip.png along the implant, .html at full size with detections.
     overlays.png: all sections of the animal on one sheet.
 """
 
 from pathlib import Path
 
-from periomics.core.files import atomic, write_text
+from periomics.core.files import atomic
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.histology import pictures
@@ -22,7 +22,6 @@ from periomics.histology.batch import batch_rows
 from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.settings import stain_settings
 from periomics.imaging.convolution import load
-from periomics.imaging.rois import write_geojson
 from periomics.imaging.stains import load_stains
 from periomics.study.measurements import COLUMNS
 
@@ -40,12 +39,7 @@ def main(snakemake):
     with atomic(out.sections) as part:
         part.mkdir()
         for shown in animal.sections:
-            write_geojson(shown.features, part / f"{shown.name}.geojson", section=shown.name)
-            if shown.regions:
-                write_geojson(shown.regions, part / f"{shown.name}.regions.geojson")
-            pictures.save(shown.picture or pictures.blank(shown.label), part / f"{shown.name}.png")
-            if shown.page:
-                write_text(shown.page, part / f"{shown.name}.html")
+            shown.write(part)
     pictures.save(
         pictures.contact_sheet([(s.label, s.picture) for s in animal.sections]), out.overlay
     )

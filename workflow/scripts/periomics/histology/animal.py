@@ -5,13 +5,15 @@ from __future__ import annotations
 import gc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import pandas as pd
 from PIL import Image
 
 from periomics.core.errors import InputError, SpecimenError, nearest
-from periomics.histology import proposals
+from periomics.core.files import write_text
+from periomics.histology import proposals, strips
 from periomics.histology.batch import BatchRow
 from periomics.histology.large.section import open_large
 from periomics.histology.measure import (
@@ -21,12 +23,14 @@ from periomics.histology.measure import (
     measure_section,
     measured_outcomes,
 )
-from periomics.histology.pictures import overlay
+from periomics.histology.pictures import blank, overlay, save
 from periomics.histology.quality import COLUMNS as QUALITY
 from periomics.histology.sections import open_section, section_name
 from periomics.histology.settings import StainSettings
 from periomics.histology.viewer import MOST_PIXELS, viewer
+from periomics.imaging.rois import write_geojson
 from periomics.study import measurements
+from periomics.study.interface.pictures import STRIP
 
 
 @dataclass(frozen=True)
@@ -39,8 +43,9 @@ class Shown:
         File name; what stands above the picture.
     features, regions
         Detections and proposed regions as GeoJSON.
-    picture, page
-        The section at a glance, and the page that shows it at full size; None and '' where it could not be measured.
+    picture, page, strip
+        The section at a glance, and the page that shows it at full size; None and '' where it could not be measured; its lines
+        laid straight, None where there are none.
     """
 
     name: str
@@ -49,6 +54,18 @@ class Shown:
     regions: Sequence[dict] = field(default_factory=list)
     picture: Image.Image | None = None
     page: str = ""
+    strip: Image.Image | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write what there is of it into a folder."""
+        write_geojson(self.features, folder / f"{self.name}.geojson", section=self.name)
+        save(self.picture or blank(self.label), folder / f"{self.name}.png")
+        if self.regions:
+            write_geojson(self.regions, folder / f"{self.name}.regions.geojson")
+        if self.strip:
+            save(self.strip, folder / f"{self.name}{STRIP}")
+        if self.page:
+            write_text(self.page, folder / f"{self.name}.html")
 
 
 @dataclass
@@ -131,7 +148,8 @@ def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Shown]:
     picture = overlay(shown, measured.features)
     page = viewer(name, shown, measured.features, measured.quality, _notes(measured), times)
     proposed, label = proposals.features(shown.annotations, name), _label(name, measured)
-    return measured, Shown(name, label, measured.features, proposed, picture, page)
+    strip = strips.picture(name, shown, measured.strips)
+    return measured, Shown(name, label, measured.features, proposed, picture, page, strip)
 
 
 def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:

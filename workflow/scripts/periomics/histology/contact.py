@@ -13,6 +13,7 @@ from periomics.histology.detection import (
     Of,
     Prepared,
     Readout,
+    Strip,
     area_share,
     fill_holes,
     keep_labels,
@@ -120,7 +121,22 @@ def measure(
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     facts = [Fact(LOST, lost, "%", options.lost_percent)]
     facts.append(_specks(prepared, bone, stained, options.specks_percent))
-    return Readout(rows, objects, shapes, facts)
+    return Readout(rows, objects, shapes, facts, _strips(prepared, options, bone))
+
+
+def _strips(prepared: Prepared, options: Options, bone: np.ndarray) -> list[Strip]:
+    """Each implant's outline straightened, with where bone lies before it."""
+    strips = []
+    for shape in edges.polygons(prepared.opened, edges.IMPLANT):
+        ring = edges.edge(prepared.opened, [shape.__class__(shape.exterior)])
+        keep = edges.inside(ring, prepared, options.contact_um)
+        line = at_metal(prepared, options, ring.of(keep))[0]
+        touched = line.away(bone, _band(prepared, options.skip_um, options.contact_um)).any(axis=1)
+        present = np.full(len(keep), -1, np.int8)
+        present[keep] = touched
+        # The shape lies on the side of positive depths.
+        strips.append(Strip(ring.points, present, ("bone", "no bone"), side=-1))
+    return strips
 
 
 def _contact(

@@ -53,15 +53,45 @@ class Prepared:
         return self.opened.pixel_um
 
 
+@dataclass(frozen=True)
+class Strip:
+    """A line that is shown straightened, with what was found along it.
+
+    Attributes
+    ----------
+    points
+        (n, 2) x, y in pixels of the opened section.
+    present
+        (m,) of equal pieces of the line: 1 found, 0 not, -1 not looked at.
+    words
+        What is found, and what is missing.
+    side
+        Sign of the depth on whose side the tissue lies, 0 where the implant says.
+    thirds, from_margin
+        Whether thirds are told apart; whether it begins at the gingival margin.
+    front_um
+        How far a tracer came, NaN for none.
+    """
+
+    points: np.ndarray
+    present: np.ndarray
+    words: tuple[str, str]
+    side: int = 0
+    thirds: bool = False
+    from_margin: bool = False
+    front_um: float = float("nan")
+
+
 @dataclass
 class Readout:
-    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels), and what
-    its numbers say of the section's quality."""
+    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels), what
+    its numbers say of the section's quality, and lines to be shown straightened."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame = field(default_factory=pd.DataFrame)
     outlines: Sequence[np.ndarray] = field(default_factory=list)
     facts: list[Fact] = field(default_factory=list)
+    strips: list[Strip] = field(default_factory=list)
 
 
 def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepared:

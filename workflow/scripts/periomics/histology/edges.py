@@ -85,6 +85,11 @@ def edge(opened: Opened, shapes: Sequence[Any]) -> Edge:
 def within(found: Edge, prepared: Prepared, beyond_um: float) -> Edge:
     """The points beside which, `beyond_um` outwards, the stain's region goes on: neither where the
     region or the picture cuts the shape, nor beside what is to be ignored."""
+    return found.of(inside(found, prepared, beyond_um))
+
+
+def inside(found: Edge, prepared: Prepared, beyond_um: float) -> np.ndarray:
+    """Which points `within` keeps, bool (n,)."""
     opened, name = prepared.opened, prepared.settings.roi
     region = polygon_mask(
         named(opened.annotations, name), opened.rgb.shape[:2], opened.scale, opened.offset
@@ -93,7 +98,7 @@ def within(found: Edge, prepared: Prepared, beyond_um: float) -> Edge:
     # but to the outline.
     taken = region & ~opened.region & ~_near_metal(prepared)
     ahead = np.array([beyond_um / opened.pixel_um])
-    return found.of(found.away(region & ~taken, ahead)[:, 0])
+    return np.asarray(found.away(region & ~taken, ahead)[:, 0], dtype=bool)
 
 
 def _near_metal(prepared: Prepared) -> np.ndarray:

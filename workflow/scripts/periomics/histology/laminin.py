@@ -12,6 +12,7 @@ from periomics.histology.detection import (
     Of,
     Prepared,
     Readout,
+    Strip,
     dilate,
     level_text,
     measurement,
@@ -176,7 +177,30 @@ def measure(
     rows += _fronts(prepared, options, lengths, method, facts)
     rows += _epithelium(prepared, options)
     objects, shapes = _pieces(found, prepared)
-    return Readout(rows, objects, shapes, facts)
+    return Readout(rows, objects, shapes, facts, _strips(prepared, options, found, bool(share)))
+
+
+def _strips(prepared: Prepared, options: Options, found: list, thirds: bool) -> list[Strip]:
+    """Every line straightened, with what is lined and a tracer's front where that is asked for."""
+    asked = _asked(prepared, "front", "front_share")
+    strips = []
+    for drawn, (_, arc, stained) in zip(
+        lines(prepared.opened, prepared.settings.roi), found, strict=True
+    ):
+        line, begins = from_margin(drawn, prepared.opened)
+        front = float("nan")
+        if asked and begins:
+            front = reach(stained, (arc[-1] + arc[0]) / len(arc), options.front_um).depth
+        strip = Strip(
+            points=line,
+            present=stained.astype(np.int8),
+            words=("lined", "gap"),
+            thirds=thirds,
+            from_margin=begins,
+            front_um=front,
+        )
+        strips.append(strip)
+    return strips
 
 
 def _fronts(

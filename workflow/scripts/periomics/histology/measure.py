@@ -30,7 +30,7 @@ from periomics.histology import (
     vessels,
 )
 from periomics.histology.batch import BatchRow
-from periomics.histology.detection import Prepared, Readout, prepare
+from periomics.histology.detection import Prepared, Readout, Strip, prepare
 from periomics.histology.edits import BY_TILES, NOT_STATED, SMALLER, edits_of, object_key
 from periomics.histology.large.measure import measure_large
 from periomics.histology.large.section import Large
@@ -106,12 +106,14 @@ OBJECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured section: rows, objects and facts of its quality ready for the tables, GeoJSON features for QuPath."""
+    """A measured section: rows, objects and facts of its quality ready for the tables, GeoJSON features for QuPath, lines to be
+    shown straightened."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame
     features: Sequence[dict]
     quality: pd.DataFrame
+    strips: Sequence[Strip] = ()
 
 
 class Features(Sequence[dict]):
@@ -224,6 +226,7 @@ def measure_section(
         _objects(readout.objects, settings, fact),
         Features(readout, object_key(fact, settings.stain)),
         _quality(found, settings, fact),
+        readout.strips,
     )
 
 

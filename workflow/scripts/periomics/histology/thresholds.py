@@ -201,6 +201,8 @@ def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[fl
     total = np.cumsum(counts * middle)
     with np.errstate(divide="ignore", invalid="ignore"):
         between = below * above * (total[:-1] / below - (total[-1] - total[:-1]) / above) ** 2
+    if not np.isfinite(between).any():
+        return float("nan"), "all pixels have one level"
     return float(edges[1:-1][np.nanargmax(between)]), ""
 
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pandas as pd
 
 from periomics.report.cells import SHOWN
+from periomics.study.interface.pictures import STRIP
 from periomics.study.modalities import MODALITIES
 from periomics.study.sheets import IDENTIFIER
 
@@ -58,12 +59,15 @@ def find(
         (i for i in first if IDENTIFIER.match(i)),
         key=lambda i: (place.get(first[i], len(place)), i),
     )
-    found = [(i, n, results / area / i / n) for i in ids for n in names]
-    return [
-        (i if len(names) == 1 else f"{i}, {Path(n).stem}", first[i], p)
-        for i, n, p in found
-        if p.is_file()
-    ]
+    found = []
+    for i in ids:
+        for n in names:
+            what = i if len(names) == 1 else f"{i}, {Path(n).stem}"
+            found.append((what, first[i], results / area / i / n))
+        for strip in sorted((results / area / i / "sections").glob(f"*{STRIP}")):
+            what = f"{i}, along the implant, {strip.name.removesuffix(STRIP)}"
+            found.append((what, first[i], strip))
+    return [one for one in found if one[2].is_file()]
 
 
 def width_for(count: int, budget: int = BUDGET) -> int:
