@@ -36,6 +36,7 @@ rule measure_sections:
         batches=batch_tables,
         stains=resource("stains.yaml"),
         network=resource("nuclei_brightfield.npz"),
+        model=configured("nuclei_model"),
     output:
         measurements="<results>/histology/{animal_id}/measurements.tsv",
         objects="<results>/histology/{animal_id}/objects.parquet",

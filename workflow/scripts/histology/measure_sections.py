@@ -2,7 +2,7 @@
 
 Inputs
     images, regions and edited detections of the animal's sections; the tables of their stain batches; resources/stains.yaml and
-    nuclei_brightfield.npz (network).
+    nuclei_brightfield.npz (network); the user's own model of nuclei, where there is one.
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.
@@ -13,7 +13,7 @@ Outputs
 
 from pathlib import Path
 
-from periomics.core.files import atomic
+from periomics.core.files import atomic, sha256
 from periomics.core.logs import start_log
 from periomics.core.results import read_result, write_result
 from periomics.histology import pictures
@@ -29,7 +29,10 @@ from periomics.study.measurements import COLUMNS
 def main(snakemake):
     log = start_log(snakemake)
     given, network = snakemake.params.settings or {}, load(snakemake.input.network)
-    settings = stain_settings(given, load_stains(snakemake.input.stains), network)
+    own = str(getattr(snakemake.input, "model", "") or "")
+    settings = stain_settings(given, load_stains(snakemake.input.stains), network, own)
+    if own:
+        log.info("nuclei model of the study's own: %s, SHA-256 %s", own, sha256(own))
     batches = {Path(f).stem: batch_rows(read_result(f), f) for f in snakemake.input.batches}
     stop = snakemake.params.on_broken == "stop"
     animal = measure_animal(snakemake.params.facts, settings, batches, stop, log.warning)

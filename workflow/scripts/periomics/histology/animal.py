@@ -149,7 +149,15 @@ def _one(fact, stain: StainSettings, row: BatchRow) -> tuple[Measured, Shown]:
     page = viewer(name, shown, measured.features, measured.quality, _notes(measured), times)
     proposed, label = proposals.features(shown.annotations, name), _label(name, measured)
     strip = strips.picture(name, shown, measured.strips)
-    return measured, Shown(name, label, measured.features, proposed, picture, page, strip)
+    return measured, Shown(
+        name=name,
+        label=label,
+        features=measured.features,
+        regions=proposed,
+        picture=picture,
+        page=page,
+        strip=strip,
+    )
 
 
 def failed_section(fact: Mapping[str, object], stain: StainSettings, reason: str) -> pd.DataFrame:

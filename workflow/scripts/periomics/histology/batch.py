@@ -113,6 +113,8 @@ def pool(
         raise InputError(f"no section of stain {settings.stain} in this batch could be read")
     white = white_of(sections, settings)
     colours = np.concatenate([s.colours for s in sections])
+    if settings.dark:
+        return _dark_row(sections, settings, white, len(colours))
     pair, angle, reason = settings.pair, stains.angle_between(*settings.pair.vectors), ""
     od = stains.optical_density(colours, white)
     if settings.estimate_vectors:
@@ -168,8 +170,28 @@ def pool(
     }
 
 
+def _dark_row(
+    sections: Sequence[Sample], settings: StainSettings, white: np.ndarray, pixels: int
+) -> dict[str, object]:
+    """The row of sections between crossed polarisers, which share nothing but their exposure."""
+    return {
+        "stain": settings.stain,
+        **dict(zip(("white_r", "white_g", "white_b"), white, strict=True)),
+        "vectors": stains.format_vectors(settings.pair.vectors),
+        **{"threshold": 0.0, "rule": "fixed", "threshold_second": 0.0, "rule_second": "fixed"},
+        "n_sections": len(sections),
+        "source": "config",
+        **{"tissue_od": 0.0, "angle_deg": float("nan"), "n_pixels": pixels},
+        "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
+        **{"reason": "", "fallback": "", "odd": "{}"},
+    }
+
+
 def white_of(sections: Sequence[Sample], settings: StainSettings) -> np.ndarray:
-    """The white point (3,) of sections: the config's, else from the pooled pixels; black where stains shine."""
+    """The white point (3,) of sections: the config's, else from the pooled pixels; black where stains shine, and the highest
+    level between crossed polarisers."""
+    if settings.dark:
+        return np.full(3, 255.0)
     if settings.shines:
         return np.zeros(3)
     if settings.white:

@@ -24,6 +24,7 @@ from periomics.histology import (
     neutrophils,
     nuclei,
     osteoclasts,
+    polarised,
     proposals,
     quality,
     spill,
@@ -51,6 +52,7 @@ DETECTORS: dict[str, tuple[type[Any], Callable[..., Readout]]] = {
     "coverage": (coverage.Options, coverage.measure),
     "double": (double.Options, double.measure),
     "membrane": (membrane.Options, membrane.measure),
+    "polarised": (polarised.Options, polarised.measure),
 }
 # Results of a detector by the key of `outcomes:` in the config, with the outcome that is written by default.
 RESULTS = {
@@ -85,6 +87,7 @@ RESULTS = {
     "coverage": coverage.DEFAULTS,
     "double": {"first": "", "second": "", "both": "", "share": "", "ratio": ""},
     "membrane": membrane.DEFAULTS,
+    "polarised": polarised.DEFAULTS,
 }
 # Measurements of an object as QuPath names them.
 LABELS = {"area_um2": "Area µm^2", "length_um": "Length µm", "diameter_um": "Diameter µm"}

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from periomics.histology.batch import GLASS_OD, Sample, white_of
+from periomics.histology.polarised import brightness
 from periomics.histology.settings import StainSettings
 from periomics.histology.thresholds import MIN_PIXELS, stained_level, two_levels
 from periomics.imaging import stains
@@ -44,6 +45,8 @@ def odd_members(
     at = [k for k, s in enumerate(samples) if not s.control]
     if len(at) < 2:
         return {}
+    if settings.dark:
+        return _exposed(samples, at, settings)
     white = white_of([samples[k] for k in at], settings)
     typical = [
         np.median(stains.optical_density(samples[k].colours, white).mean(axis=1)) for k in at
@@ -67,6 +70,21 @@ def odd_members(
     if len(at) == 2 and len(found) == 1:
         (odd,) = found
         found = {k: found.get(k, f"the other section differs: {found[odd]}") for k in at}
+    return found
+
+
+def _exposed(
+    samples: Sequence[Sample], at: Sequence[int], settings: StainSettings
+) -> dict[int, str]:
+    """Sections between crossed polarisers whose fibres are brighter or darker than the others':
+    another exposure or angle."""
+    level = {k: brightness(samples[k].colours, settings) for k in at}
+    found = {}
+    for k in at:
+        others = [level[j] for j in at if len(at) > 2 or j != k]
+        middle = float(np.nanmedian(others)) if np.isfinite(others).any() else float("nan")
+        if middle / LEVEL_FACTOR > level[k] or level[k] > middle * LEVEL_FACTOR:
+            found[k] = f"level of fibres {level[k]:.0f}, batch {middle:.0f}"
     return found
 
 

@@ -29,7 +29,9 @@ from periomics.histology.detection import (
 from periomics.histology.edits import Edits, accepted, as_edited, said
 from periomics.histology.settings import StainSettings, outcome_name
 from periomics.imaging import nuclei as network_nuclei
+from periomics.imaging import user_model
 from periomics.imaging.rois import outlines
+from periomics.imaging.stains import FULL
 
 # Gaps that are closed, and specks that are left out.
 CLOSED_UM = 0.5
@@ -67,6 +69,7 @@ def find(prepared: Prepared, options: Options) -> np.ndarray:
     """Labels of nuclei, in the whole image, as the settings say they are found."""
     if "nuclei" not in prepared.kept:
         by = _by_network if networked(prepared.settings) else _by_thresholds
+        by = _by_model if prepared.settings.model else by
         prepared.kept["nuclei"] = by(prepared, options)
     return prepared.kept["nuclei"]
 
@@ -84,6 +87,24 @@ def _by_network(prepared: Prepared, options: Options) -> np.ndarray:
     view = network_nuclei.absorbing(opened.rgb, prepared.white)
     view[opened.implant] = 0
     labels, _ = network_nuclei.find(prepared.settings.network, view, options.nucleus_um / pixel)
+    labels[opened.implant] = 0
+    size = np.bincount(labels.ravel()) * pixel**2
+    return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))
+
+
+def _by_model(prepared: Prepared, options: Options) -> np.ndarray:
+    """Bodies that a model of the user's own sees outside the implant, of the sizes of nuclei: of
+    the colours, or of the counterstain that shines."""
+    own, opened, pixel = prepared.settings.model, prepared.opened, prepared.pixel_um
+    if own is None:
+        raise ValueError("nuclei are to be found by a model, and none was given")
+    view = opened.rgb.astype(np.float32) / 255
+    if prepared.settings.shines:
+        view = (prepared.other / FULL)[..., None].astype(np.float32)
+    shape = tuple(max(1, round(n * pixel / own.pixel_um)) for n in view.shape[:2])
+    seen = network_nuclei.resampled(view, shape)
+    found = user_model.find(user_model.load_model(own.path, own.output), seen, own.scale)
+    labels = network_nuclei.at_size(found, view.shape[:2])
     labels[opened.implant] = 0
     size = np.bincount(labels.ravel()) * pixel**2
     return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))
@@ -278,6 +299,8 @@ def rows_of(
     roi = settings.roi
     n, positive = len(grades), int((grades > 0).sum())
     how = "network" if networked(settings) else "thresholds"
+    if settings.model:
+        how = user_model.load_model(settings.model.path, settings.model.output).words
     part = "nucleus" if settings.shines else "nucleus's core"
     method = f"nuclei by {how}, mean of the {part} {level_words(settings, level)}"
     named = {k: outcome_name(settings, k, "") for k in (*GRADED, "all")}

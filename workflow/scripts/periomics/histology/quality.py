@@ -66,6 +66,8 @@ class Look:
 def facts(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:
     """Shares of the tissue that the two stains do not explain (pairs with a tolerance only), that is black, folded, under a pen, and
     that is saturated; edges of bubbles; focus and uneven light where the region is large enough."""
+    if settings.dark:
+        return []  # its detector tells
     if settings.shines:
         return _shining(opened, settings, batch)
     return told(_look(opened, settings, batch), settings, batch)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields
-from typing import Any, ClassVar, Protocol, TypeVar
+from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from periomics.core.errors import InputError
 from periomics.imaging.convolution import Network
@@ -65,6 +65,15 @@ class Options(Protocol):
 T = TypeVar("T", bound=Options)
 
 
+class OwnModel(NamedTuple):
+    """A user's model of nuclei: file, what it gives, how it is given light, its pixel size in µm."""
+
+    path: str
+    output: Literal["labels", "stardist"]
+    scale: Literal["unit", "percentile"]
+    pixel_um: float
+
+
 @dataclass(frozen=True)
 class StainSettings:
     """One stain of the config.
@@ -112,17 +121,24 @@ class StainSettings:
     max_glass_percent: float
     nuclei: str
     network: Network | None
+    model: OwnModel | None
 
     @property
     def shines(self) -> bool:
         """Whether the pictures are of fluorescence."""
         return self.image == "fluorescence"
 
+    @property
+    def dark(self) -> bool:
+        """Whether the pictures were taken between crossed polarisers."""
+        return self.image == "polarised"
+
 
 def stain_settings(
     settings: Mapping[str, object],
     pairs: Mapping[str, StainPair],
     network: Network | None = None,
+    model: str = "",
 ) -> dict[str, StainSettings]:
     """Every stain of the config's `histology` block.
 
@@ -134,6 +150,8 @@ def stain_settings(
         Stains by name.
     network
         That finds nuclei of a bright field; not needed for batches, which no nuclei are looked for in.
+    model
+        File of the user's own model of nuclei, where a stain asks for it.
 
     Raises
     ------
@@ -142,7 +160,8 @@ def stain_settings(
     """
     section = Histology.of(settings, "histology")
     return {
-        name: _one(name, stain, section, pairs, network) for name, stain in section.stains.items()
+        name: _one(name, stain, section, pairs, (network, model))
+        for name, stain in section.stains.items()
     }
 
 
@@ -151,8 +170,10 @@ def _one(
     stain: Stain,
     section: Histology,
     pairs: Mapping[str, StainPair],
-    network: Network | None,
+    found_by: tuple[Network | None, str],
 ) -> StainSettings:
+    network, file = found_by
+    own = OwnModel(file, stain.model_output, stain.model_scale, stain.model_um or 0.0)
     shines = stain.image == "fluorescence"
     first, second = RULES.get(stain.detector, ("half_maximum", "otsu"))
     if shines and stain.detector != "labels":  # labels are too thin for two levels
@@ -198,6 +219,7 @@ def _one(
         max_glass_percent=section.max_glass_percent,
         nuclei=stain.nuclei,
         network=network,
+        model=own if stain.nuclei == "model" else None,
     )
 
 

@@ -3,6 +3,7 @@ outcomes, before any picture is read."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping
 
 import pandas as pd
@@ -11,9 +12,12 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.histology.measure import DETECTORS, RESULTS
 from periomics.histology.settings import options_from
+from periomics.imaging.user_model import load_model
 from periomics.study.settings.section import section_of
 from periomics.study.study import Study
 
+# Key of resources for a model of one's own.
+MODEL = "nuclei_model"
 # Annotations that a detector needs beside its region, and for which results.
 NEEDS = {
     "osteoclasts": ("bone", ("perimeter", "surface", "detached")),
@@ -26,12 +30,41 @@ def check_stains(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
     """Options and results that a stain's detector does not have, outcomes that no dictionary has,
     and detectors without any."""
     stains = section_of(section_of(study.config, "histology"), "stains")
-    return [
-        problem
+    blocks = {
+        name: block
         for name, block in stains.items()
         if isinstance(block, Mapping) and block.get("detector") in DETECTORS
+    }
+    problems = [
+        problem
+        for name, block in blocks.items()
         for problem in _stain(f"histology/stains/{name}", block, set(dictionary["outcome"]))
     ]
+    file = os.path.expandvars(str(section_of(study.config, "resources").get(MODEL) or ""))
+    for name, block in blocks.items():
+        if block.get("nuclei") == "model":
+            problems += _model(f"histology/stains/{name}", block, file)
+    return problems
+
+
+def _model(where: str, block: Mapping, file: str) -> Iterator[Problem]:
+    """What is wrong with a model of the user's own that a stain asks for."""
+    if not file:
+        message = f"stain asks for a model of one's own, and resources/{MODEL} names none"
+        yield Problem("config", 0, f"{where}/nuclei", message, "model", "an ONNX file by its path")
+        return
+    channels = 1 if block.get("image") == "fluorescence" else 3
+    try:
+        model = load_model(file, block.get("model_output", "labels"))
+    except InputError as error:
+        value, allowed = (str(v or "") for v in (error.value, error.allowed))
+        yield Problem("config", 0, f"resources/{MODEL}", error.message, value or file, allowed)
+        return
+    if model.channels != channels:
+        message = f"the model's input has another number of channels than stain {where.rsplit('/')[-1]} gives"
+        yield Problem(
+            "config", 0, f"resources/{MODEL}", message, str(model.channels), str(channels)
+        )
 
 
 def _stain(where: str, block: Mapping, known: set[str]) -> Iterator[Problem]:

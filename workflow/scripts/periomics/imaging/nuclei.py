@@ -74,10 +74,14 @@ def _at(network: Network, view: np.ndarray, size_px: float, tile: int) -> np.nda
     scale = network.diameter_px / size_px
     shape = tuple(max(1, round(n * scale)) for n in view.shape[:2])
     found = apply(network, resampled(view, shape), tile)
-    labels = bodies(found, network.diameter_px)
+    return at_size(bodies(found, network.diameter_px), view.shape[:2])
+
+
+def at_size(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    """Labels at another number of rows and columns, those that remain numbered anew."""
     rows, columns = (
         np.minimum(((np.arange(n) + 0.5) * m / n).astype(int), m - 1)
-        for n, m in zip(view.shape[:2], shape, strict=True)
+        for n, m in zip(shape, labels.shape, strict=True)
     )
     return _numbered(labels[rows][:, columns])
 

@@ -133,9 +133,8 @@ def by_tiles(settings: StainSettings) -> bool:
     """Whether all that the config asks of a stain is measured by tiles."""
     asked = {k for k, v in settings.outcomes.items() if v not in ("", "none", None)}
     known = BY_TILES.get(settings.detector)
-    return bool(known and asked <= known and not settings.shines) and not settings.options.get(
-        "profile_um"
-    )
+    told = bool(known and asked <= known and not settings.shines)
+    return told and settings.model is None and not settings.options.get("profile_um")
 
 
 def open_large(

@@ -22,6 +22,7 @@ Detector = Literal[
     "coverage",
     "double",
     "membrane",
+    "polarised",
 ]
 # Detectors that read fluorescence too.
 SHINING = (
@@ -46,9 +47,9 @@ ThresholdRule = Literal[
 class Stain(Section):
     """One stain: which detector reads it and how."""
 
-    image: Literal["brightfield", "fluorescence"] = Field(
+    image: Literal["brightfield", "fluorescence", "polarised"] = Field(
         "brightfield",
-        description="what the picture is: colours of light through stains, or channels that shine",
+        description="what the picture is: colours of light through stains, channels that shine, or colours between crossed polarisers",
     )
     channels: list[str | int] = Field(
         default_factory=list,
@@ -61,9 +62,21 @@ class Stain(Section):
         description="fluorescence: bits of the camera (10, 12, 16), which a 16-bit file does not tell",
     )
     detector: Detector = Field(description="what reads the stain")
-    nuclei: Literal["network", "classical"] = Field(
+    nuclei: Literal["network", "classical", "model"] = Field(
         "network",
-        description="detector nuclei: by the network of resources, or by thresholds and watershed",
+        description="detector nuclei: by the network of resources, by thresholds and watershed, or by a model of one's own "
+        "(an ONNX file, resources/nuclei_model)",
+    )
+    model_um: float | None = Field(
+        None, gt=0, description="µm; pixel size at which a model of one's own was trained"
+    )
+    model_output: Literal["labels", "stardist"] = Field(
+        "labels",
+        description="what a model of one's own gives: numbers of nuclei, or likelihood and distances as StarDist",
+    )
+    model_scale: Literal["unit", "percentile"] = Field(
+        "unit",
+        description="what it is given: light from 0 to 1, or each channel from its 1st to its 99.8th percentile",
     )
     vectors: str | dict[str, list[float]] | None = Field(
         None,
@@ -114,6 +127,16 @@ class Stain(Section):
         if self.detector == "labels" and not self.options.get("days", 0) > 0:
             message = "the days between the labels are needed"
             yield Contradiction("options", message, "no days", "days: 7")
+        if (self.image == "polarised") != (self.detector == "polarised"):
+            message = f"detector {self.detector} does not read it"
+            allowed = "image and detector polarised, or neither"
+            yield Contradiction("image", message, self.image, allowed)
+        if self.nuclei == "model" and (self.detector != "nuclei" or self.model_um is None):
+            message = "a model of one's own is of detector nuclei, and needs its pixel size"
+            yield Contradiction("model_um", message, "", "detector: nuclei, model_um: 0.5")
+        if self.image == "polarised":
+            yield from self._dark()
+            return
         if self.image == "brightfield":
             if self.detector == "labels":
                 yield Contradiction("image", "labels of mineral shine", self.image, "fluorescence")
@@ -153,6 +176,17 @@ class Stain(Section):
                 yield Contradiction(
                     key, "is of brightfield; this is fluorescence", "", "no such key"
                 )
+
+    def _dark(self) -> Iterator[Contradiction]:
+        """Keys that mean nothing between crossed polarisers."""
+        given = ("channels", "bits", "vectors", "white", "threshold", "second_threshold")
+        for key in given:
+            if getattr(self, key):
+                message = "is not of pictures between crossed polarisers"
+                yield Contradiction(key, message, "", "no such key")
+        if self.regions == "proposed":
+            message = "are proposed of bright fields; this is between crossed polarisers"
+            yield Contradiction("regions", message, self.regions, "annotated")
 
 
 class Histology(Section):
