@@ -61,7 +61,7 @@ def _model(where: str, block: Mapping, file: str) -> Iterator[Problem]:
         yield Problem("config", 0, f"resources/{MODEL}", error.message, value or file, allowed)
         return
     if model.channels != channels:
-        message = f"the model's input has another number of channels than stain {where.rsplit('/')[-1]} gives"
+        message = f"the model's input has another number of channels than {where} gives"
         yield Problem(
             "config", 0, f"resources/{MODEL}", message, str(model.channels), str(channels)
         )

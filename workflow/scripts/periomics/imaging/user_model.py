@@ -234,8 +234,8 @@ def _stars(likely: np.ndarray, rays: np.ndarray, shape: tuple[int, ...]) -> np.n
         place = np.array([row, column]) * step
         if out[tuple(place.astype(int))]:
             continue
-        ring = place[:, None] + turn * np.maximum(rays[row, column], 0.5)
-        inside = polygon(*ring, shape=shape)
+        rows, columns = place[:, None] + turn * np.maximum(rays[row, column], 0.5)
+        inside = polygon(rows, columns, shape=shape)
         if len(inside[0]) and (out[inside] > 0).mean() <= OVERLAP:
             n += 1
             rows, columns = (v[out[inside] == 0] for v in inside)
