@@ -14,6 +14,7 @@ from periomics.statistics.claims.judging import verdict_table
 from periomics.statistics.claims.plan import read_plan
 from periomics.study.check.asked import check_asked
 from periomics.study.check.design import check_design
+from periomics.study.check.values import check_values
 from periomics.study.claims import check_form
 from periomics.study.dictionary import load_dictionary
 from periomics.study.study import load_study
@@ -110,10 +111,25 @@ def test_a_slip_of_form_is_named(name):
 def folder(tmp_path_factory):
     out = tmp_path_factory.mktemp("study")
     animals = [f"{a}{i}\tanimal\t{a}" for a in ("CTRL", "DRUG", "POST") for i in range(3)]
-    clinical = ["CTRL0\tmvd\t80\t28\td\tDRUG", "POST1\tmvd\t70\t28\td\t"]
+    clinical = ["CTRL0\tmvd\t80\t28\td\tDRUG\t\t", "POST1\tmvd\t70\t28\td\tPOST\t1\tmg"]
+    clinical += ["POST0\tmvd\t70\t28\td\tPOST\t1\tmg", "POST2\tmvd\t70\t28\td\tPOST\t1\tug"]
+    # Twelve vessels in .1 and in 0 mm2, a share of 30 in 200; and values that say something else.
+    readings = ["POST0\tmvd\t120\t12\t0.1\tmm2", "POST1\tmvd\t0\t0\t0\tmm2"]
+    readings += ["CTRL0\tnecr\t15\t30\t200\tum2", "CTRL1\tnecr\t30\t30\t200\tum2"]
+    readings += ["DRUG0\tmvd\t120\t12\t100000\tum2", "DRUG1\tmvd\t12\t12\t0.1\tmm2"]
+    readings = [f"s{i}\tme\t{row}" for i, row in enumerate(readings)]
     for name, head, rows in (
         ("animals", "animal_id\tunit\tgroup", animals),
-        ("clinical", "animal_id\toutcome\tvalue\ttime\ttime_unit\tcondition", clinical),
+        (
+            "clinical",
+            "animal_id\toutcome\tvalue\ttime\ttime_unit\tcondition\tdose\tdose_unit",
+            clinical,
+        ),
+        (
+            "readings",
+            "specimen_id\treader\tanimal_id\toutcome\tvalue\tnumerator\tdenominator\tdenominator_unit",
+            readings,
+        ),
     ):
         (out / f"{name}.tsv").write_text("\n".join([head, *rows]) + "\n", encoding="utf-8")
     return out
@@ -123,7 +139,7 @@ def asked(folder, claims, roles=ROLES):
     config = {
         "study": {"name": "x"},
         "roles": roles,
-        "sheets": {"animals": "animals.tsv", "clinical": "clinical.tsv"},
+        "sheets": {n: f"{n}.tsv" for n in ("animals", "clinical", "readings")},
     }
     study = load_study(config, str(folder))
     study.claims.update(claims)
@@ -167,6 +183,33 @@ def test_sound_claims_are_left_alone(folder):
 def test_an_animal_that_changes_its_arm_is_named(folder):
     found = [p for p in check_design(asked(folder, CLAIMS), DICTIONARY) if p.column == "condition"]
     assert [(p.row, p.value, p.allowed) for p in found] == [(2, "DRUG", "CTRL")]
+
+
+def test_doses_in_another_unit_are_named(folder):
+    found = [p for p in check_design(asked(folder, CLAIMS), DICTIONARY) if p.column == "dose_unit"]
+    assert [(p.row, p.value, p.allowed) for p in found] == [(5, "ug", "mg")]
+
+
+def test_readings_of_nothing_and_values_beside_their_counts_are_named(folder):
+    found = check_values(asked(folder, CLAIMS), DICTIONARY)
+    said = [(p.row, p.column, p.level) for p in found if p.file == "readings.tsv"]
+    assert said == [(3, "denominator", "error"), (5, "value", "warning"), (7, "value", "warning")]
+
+
+def test_a_count_in_an_area_of_0_costs_one_animal_by_name():
+    base = dict.fromkeys(COLUMNS, "") | {"dose": np.nan, "time": 28.0, "time_unit": "d"}
+    base |= {"outcome": "mvd", "unit": "1/mm2", "status": "measured", "condition": "CTRL"}
+    rows = [
+        base
+        | {"animal_id": f"R{i}", "value": 90.0 - i, "numerator": 9 - 0.1 * i, "denominator": 0.1}
+        for i in range(5)
+    ]
+    rows.append(base | {"animal_id": "R5", "value": 0.0, "numerator": 0, "denominator": 0})
+    sheet = pd.DataFrame({"animal_id": [r["animal_id"] for r in rows], "unit": "animal"})
+    found = prepare(pd.DataFrame(rows), sheet, DICTIONARY)
+    assert list(found["animal_id"]) == [f"R{i}" for i in range(5)]
+    assert set(found["scale"]) == {"count"}
+    assert "nothing to measure in: R5 (denominator 0)" in found["scale_note"].iloc[0]
 
 
 def judged(times, **changes):

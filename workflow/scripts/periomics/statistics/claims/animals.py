@@ -12,13 +12,14 @@ import pandas as pd
 from numpy.typing import ArrayLike
 
 from periomics.statistics.claims.plan import Adjustment, Contrast
+from periomics.statistics.claims.possible import limits_of, what_can_be
 from periomics.statistics.claims.twins import same_values
 from periomics.statistics.kernels import contrasts as c
 from periomics.statistics.kernels.adjusted import adjust
 from periomics.statistics.kernels.means import of_means, spread_of_logs
 from periomics.study.design import estimable, only_in
-from periomics.study.dictionary import RANGE, entry
-from periomics.study.scale import comparable, limits
+from periomics.study.dictionary import entry
+from periomics.study.scale import comparable
 
 # As the check says of an arm, and as the tests of genes hold: below this there are estimates and no inference.
 MIN_UNITS = 3
@@ -179,9 +180,8 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
     for (outcome, _), places in df.groupby(["outcome", "variant"], sort=True).indices.items():
         own = entry(dictionary, str(outcome))
         y = value[places]
-        least, most = _limits(own, y, str(units[places[0]]))
-        possible = (y >= least) & (y <= most) & np.isfinite(y)
-        named = _impossible(df.iloc[places[~possible]], least, most)
+        least, most = limits_of(own, y, str(units[places[0]]))
+        possible, named = what_can_be(df.iloc[places], least, most)
         if not possible.any():
             found["scale"][places], found["scale_note"][places] = str(own["scale"]), named
             continue
@@ -207,37 +207,6 @@ def prepare(table: pd.DataFrame, sheet: pd.DataFrame, dictionary: pd.DataFrame) 
         ]
     order = ["outcome", "variant", "animal_id", "condition", "dose", "time"]
     return df.sort_values(order, kind="stable", na_position="first").reset_index(drop=True)
-
-
-def _limits(known: Mapping[str, object], values: np.ndarray, unit: str) -> tuple[float, float]:
-    """Least and largest value of an outcome; 0 where a size that has no other limit is never below it."""
-    own = [_number(known.get(k)) for k in RANGE]
-    if known["kind"] in ("binary", "ordinal"):
-        least, most = -np.inf, np.inf
-    else:
-        least, most = limits(str(known["scale"]), unit)
-    least, most = float(np.fmax(least, own[0])), float(np.fmin(most, own[1]))
-    if known["kind"] in ("binary", "ordinal"):
-        return least, most
-    return (0.0 if np.isinf(least) and (values >= 0).all() else least), most
-
-
-def _number(cell: object) -> float:
-    """A cell of the dictionary as a number; NaN where it holds none."""
-    try:
-        return float(str(cell))
-    except ValueError:
-        return np.nan
-
-
-def _impossible(rows: pd.DataFrame, least: float, most: float) -> str:
-    """The animals whose values cannot be, by name."""
-    if rows.empty:
-        return ""
-    allowed = f"at least {least:g}" if np.isinf(most) else f"{least:g} to {most:g}"
-    unit = str(rows["unit"].iloc[0])
-    each = ", ".join(f"{r.animal_id} ({r.value:g} {unit})" for r in rows.itertuples())
-    return f"left out, since the value cannot be: {each}; allowed is {allowed} {unit}"
 
 
 def _column(sheet: pd.DataFrame, name: str, empty: object) -> pd.Series:

@@ -29,6 +29,7 @@ def check_design(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
         problems += _units(study, sheet)
     for sheet in NUMBER_SHEETS:
         problems += _changed_arm(study, sheet)
+    problems += _dose_units(study)
     for sheet in SPECIMEN_SHEETS:
         problems += _replaced(study, sheet) + _arm_in_path(study, sheet)
     problems += (
@@ -81,6 +82,32 @@ def _changed_arm(study: Study, sheet: str) -> list[Problem]:
         Problem(sheet_name(study, sheet), int(row), "condition", message, said[row], at_home[row])
         for row in rows.index[moved]
     ]
+
+
+def _dose_units(study: Study) -> list[Problem]:
+    """Doses of one arm in several units: their numbers are taken as they are."""
+    animals = study.sheets["animals"]
+    group = animals.drop_duplicates("animal_id").set_index("animal_id")["group"]
+    sheets = {s: study.sheets[s] for s in (*CONDITION_SHEETS, "animals")}
+    parts = [
+        x[x["dose"].notna() & (x["dose_unit"] != "")].assign(_sheet=s)
+        for s, x in sheets.items()
+        if "dose" in x
+    ]
+    rows = pd.concat(parts)
+    own = rows["animal_id"].map(group).fillna("")
+    arm = rows["condition"].where(rows["condition"].fillna("") != "", own)
+    problems = []
+    for name, part in rows.groupby(arm.to_numpy()):
+        counts = part["dose_unit"].value_counts()
+        for row, one in part[part["dose_unit"].isin(counts.index[1:])].iterrows():
+            file, message = sheet_name(study, str(one["_sheet"])), "and doses are not converted"
+            message = f"other doses of {name} are in another unit, {message}"
+            unit = str(one["dose_unit"])
+            problems.append(
+                Problem(file, int(str(row)), "dose_unit", message, unit, str(counts.index[0]))
+            )
+    return problems
 
 
 def nearest_id(identifier: str, known: Iterable[str]) -> str:

@@ -20,6 +20,8 @@ from periomics.study.study import Study
 
 # The sheet whose rows give the outcomes of a modality; imports and readings name their outcomes themselves.
 _SOURCES = {m: s for m, s in SHEET_OF.items() if s not in ("imports", "readings")}
+# Part of a value by which it may differ from numerator over denominator.
+OFF = 0.1
 # What a table of CTAn may give.
 CTAN_OUTCOMES = (
     *("bvtv", "bv", "tv", "tbth", "tbsp", "tbn"),
@@ -125,6 +127,7 @@ def check_values(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
             except InputError:
                 continue
             problems += _range(file, str(outcome), about, rows.dropna())
+    problems += _parts(sheet_name(study, "readings"), study.sheets["readings"], dictionary)
     for sheet in CONDITION_SHEETS:
         problems += _times(sheet_name(study, sheet), study.sheets[sheet])
     return problems
@@ -156,6 +159,25 @@ def _range(file: str, outcome: str, about: pd.Series, values: pd.Series) -> Iter
         yield Problem(file, int(row), "value", message, f"{value:g}", allowed)
     if unit == "%":
         yield from _written_as_share(file, outcome, values[~bad])
+
+
+def _parts(file: str, rows: pd.DataFrame, dictionary: pd.DataFrame) -> Iterator[Problem]:
+    """Readings of nothing, and values that are not what their numerator and denominator say."""
+    for row, of in rows.loc[rows["denominator"] == 0, "denominator"].items():
+        message = "nothing was measured in: leave the row out, or say what was looked at"
+        yield Problem(file, int(row), "denominator", message, f"{of:g}", "above 0")
+    given = rows[rows["denominator"] > 0].dropna(subset=["value", "numerator"])
+    unit = given["outcome"].map(dictionary["unit"])
+    area = given["denominator_unit"].map({"mm2": 1.0, "um2": 1e6})
+    times = area.where(unit == "1/mm2").mask(unit == "%", 100.0)
+    expected = times * given["numerator"] / given["denominator"]
+    # By hand a value may be rounded, or a mean over fields; another number altogether it is not.
+    off = (expected > 0) & ((given["value"] / expected - 1).abs() > OFF)
+    for row in given.index[off]:
+        message = f"numerator over denominator is {expected[row]:.3g}"
+        yield Problem(
+            file, int(row), "value", message, f"{given.at[row, 'value']:g}", level="warning"
+        )
 
 
 def _written_as_share(file: str, outcome: str, values: pd.Series) -> Iterator[Problem]:
