@@ -74,6 +74,34 @@ def test_where_there_is_no_implant_none_is_proposed():
     assert [a.name for a in propose(jaw("none")[0], PX)] == ["tissue"]
 
 
+def eosin_jaw(strength=1.0, seed=5):
+    """A jaw in haematoxylin and eosin: a strip of epithelium along a hole's left side, bone right of and below it."""
+    rng = np.random.default_rng(seed)
+    tissue = (Y > 200) & (Y < 2200) & (X > 160) & (X < 2700)
+    implant = (abs(X - 1430) < 260) & (Y > 280) & (Y < 1500)
+    tissue &= ~implant
+    strip = tissue & (X < 1170) & (X > 1080) & (Y < 900)
+    bone = tissue & ~((X < 1750) & (Y < 1560)) & (X > 1000) & (Y > 700) & (Y < 2100)
+    blue, pink = (v * strength * tissue for v in (0.16, 0.24))
+    blue[strip], blue[bone], pink[bone] = 0.5 * strength, 0.05 * strength, 0.42 * strength
+    grain = ndimage.gaussian_filter(rng.normal(size=X.shape), 1.5)
+    blue = blue * (1 + 0.3 * grain / grain.std()).clip(0.2)
+    od = blue[..., None] * [0.62, 0.72, 0.31] + pink[..., None] * [0.2, 0.82, 0.53]
+    light = ndimage.gaussian_filter(242 * 10**-od, (0.7, 0.7, 0))
+    light += rng.normal(scale=1.5, size=light.shape)
+    return light.clip(0, 255).astype(np.uint8), strip, bone
+
+
+@pytest.mark.parametrize("strength", [0.7, 1.4])
+def test_bone_and_the_strip_of_epithelium_are_found(table, strength):
+    rgb, strip, bone = eosin_jaw(strength)
+    found = propose(rgb, PX, pair=table["H-E"])
+    assert dice(found, "pie", strip) > 0.8
+    assert dice(found, "bone", bone) > 0.9
+    assert {a.name for a in propose(jaw("closed")[0], PX, pair=table["H-E"])}.isdisjoint({"bone"})
+    assert "bone" not in {a.name for a in propose(rgb, PX, pair=table["H-DAB"])}
+
+
 def test_no_tissue_no_proposal():
     rng = np.random.default_rng(3)
     assert not propose(rng.normal(240, 1.5, (100, 100, 3)).astype(np.uint8), PX)
@@ -120,7 +148,7 @@ def test_what_is_measured_in_proposed_regions_is_held_back(bare, table, tmp_path
     [
         ({}, ""),
         ({"regions": "annotated"}, "the section has no annotation file"),
-        ({"roi": "bone"}, "no region 'bone' is proposed"),
+        ({"roi": "margin_area"}, "no region 'margin_area' is proposed"),
     ],
 )
 def test_check_says_which_regions_are_proposed(bare, change, line):

@@ -203,8 +203,14 @@ def _said(row: Mapping[str, Any]) -> str:
 
 
 def _notes(measured: Measured) -> list[str]:
-    """Every outcome with its value, and why it is held or failed where it is."""
+    """Every outcome with its value, why it is held or failed where it is, and how it was measured
+    (threshold, edits)."""
     rows = [r for r in measured.rows if not r["variant"]]
     values = [_said(r) for r in rows if r["value"] == r["value"]]
     reasons = dict.fromkeys(str(r.get("qc_reason") or "") for r in rows)
-    return [", ".join(values), *(f"Not taken as it is: {r}" for r in reasons if r)]
+    how = dict.fromkeys(str(r.get("method") or "") for r in rows)
+    return [
+        ", ".join(values),
+        *(f"Not taken as it is: {r}" for r in reasons if r),
+        *(f"How: {h}" for h in how if h),
+    ]

@@ -18,7 +18,8 @@ from periomics.imaging.parts import label
 LOOK_UM = 8.0
 # What is proposed, by the names that stains ask for.
 TISSUE, IMPLANT, AROUND, LINE = "tissue", "implant", "peri_implant_ct", "interface"
-PROPOSED = (TISSUE, IMPLANT, AROUND, LINE)
+BONE, STRIP = "bone", "pie"
+PROPOSED = (TISSUE, IMPLANT, AROUND, LINE, BONE, STRIP)
 # Tissue: denser than this in a channel; parts and holes of less are specks and lumina.
 TISSUE_OD, SMOOTH_UM, SPECK_UM2, HOLE_UM2 = 0.06, 10.0, 2e4, 5e3
 RIM_UM = 16.0
@@ -31,13 +32,25 @@ METAL_UM, GHOST_UM = 60.0, 200.0
 METAL_AGAINST, AGAINST, NEAR_UM = 0.25, 0.65, 30.0
 # Tissue within this distance of the implant is proposed as what lies around it.
 AROUND_IMPLANT_UM = 500.0
+# Over squares so wide epithelium has so many times the typical haematoxylin of the tissue, bone so
+# little of it and so many times the typical eosin; bone is at least so wide and large, a strip of
+# epithelium at least so wide, and begins within this distance of the implant.
+OVER_UM, EPITHELIAL, BARE, DENSE = 20.0, 1.7, 0.6, 1.15
+BONE_UM, BONE_UM2, STRIP_UM, BESIDE_UM = 100.0, 1e5, 24.0, 40.0
+# As the table of stains and configurations call them.
+NUCLEAR, MATRIX = "haematoxylin", "eosin"
 REASON = (
     "region proposed: nobody drew it; look at it and confirm the section, or mend "
     "the proposed regions and name them in the column rois"
 )
 
 
-def propose(rgb: np.ndarray, pixel_um: float, scale: float = 1.0) -> list[rois.Annotation]:
+def propose(
+    rgb: np.ndarray,
+    pixel_um: float,
+    scale: float = 1.0,
+    pair: stains.StainPair | None = None,
+) -> list[rois.Annotation]:
     """Regions of a section.
 
     Parameters
@@ -48,13 +61,16 @@ def propose(rgb: np.ndarray, pixel_um: float, scale: float = 1.0) -> list[rois.A
         Their size.
     scale
         Finest-level pixels per pixel.
+    pair
+        The section's stains.
 
     Returns
     -------
     list of Annotation
         `tissue`, and where an implant is seen (metal, or the hole that it left) `implant`,
         `peri_implant_ct` (tissue around it) and `interface` (its outline against tissue); in
-        finest-level pixels.
+        haematoxylin and another stain `pie` (dense nuclei along the implant), and with eosin
+        `bone`; in finest-level pixels.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -65,14 +81,58 @@ def propose(rgb: np.ndarray, pixel_um: float, scale: float = 1.0) -> list[rois.A
     smooth = np.stack([gaussian_filter(od[..., c], sigma) for c in range(3)], axis=-1)
     metal = _opened(smooth.min(axis=-1) >= METAL_OD, METAL_UM / 2 / pixel_um)
     # What is black has any hue.
-    pen = pen_mask(rgb, pixel_um) & ~dilate(metal, 2 * RIM_UM, pixel_um)
+    dyes = None if pair is None else pair.vectors
+    pen = pen_mask(rgb, pixel_um, dyes) & ~dilate(metal, 2 * RIM_UM, pixel_um)
     tissue = (smooth.max(axis=-1) >= TISSUE_OD) & ~pen
     # Blur makes a thin rim of metal as dense as tissue.
     tissue = _clean(_opened(tissue & ~metal, RIM_UM / pixel_um), pixel_um)
     implant = _implant(metal, tissue, pixel_um)
     if implant is None:
         implant = _ghost(tissue, dilate(pen, 4 * RIM_UM, pixel_um), pixel_um)
-    return _named(tissue, implant, pixel_um, scale)
+    found = _named(tissue, implant, pixel_um, scale)
+    if pair is not None and tissue.any():
+        white = stains.white_from_histogram(histogram)
+        amounts = stains.separate(rgb, white, pair)
+        found += _by_stain(amounts, pair, (tissue, implant), pixel_um=pixel_um, scale=scale)
+    return found
+
+
+def _by_stain(
+    amounts: Sequence[np.ndarray],
+    pair: stains.StainPair,
+    masks: tuple[np.ndarray, np.ndarray | None],
+    *,
+    pixel_um: float,
+    scale: float,
+) -> list[rois.Annotation]:
+    """Bone and the strip of epithelium along the implant, by how much of either stain there is."""
+    from scipy.ndimage import gaussian_filter
+
+    (tissue, implant), found = masks, []
+    weight = gaussian_filter(tissue.astype(np.float32), OVER_UM / 2 / pixel_um)
+    blue, pink = (
+        gaussian_filter(np.where(tissue, a, 0), OVER_UM / 2 / pixel_um) / np.maximum(weight, 1e-3)
+        for a in amounts
+    )
+    usual = [float(np.median(a[tissue])) for a in (blue, pink)]
+    if pair.stains[0] != NUCLEAR or usual[0] <= 0:
+        return []
+    if implant is not None:
+        from edt import edt
+
+        dense = _opened(tissue & (blue >= EPITHELIAL * usual[0]), STRIP_UM / 2 / pixel_um)
+        parts = label(dense)
+        near = edt(~implant, black_border=False) <= BESIDE_UM / pixel_um
+        strip = np.isin(parts, np.unique(parts[near & dense])) & dense
+        found.append((STRIP, strip))
+    if pair.stains[1] == MATRIX:
+        bare = tissue & (blue <= BARE * usual[0]) & (pink >= DENSE * usual[1])
+        parts = label(_opened(bare, BONE_UM / 2 / pixel_um), connectivity=4)
+        large = np.bincount(parts.ravel()) * pixel_um**2 >= BONE_UM2
+        large[0] = False
+        found.append((BONE, large[parts]))
+    shapes = [(name, _shape(mask, scale)) for name, mask in found]
+    return [rois.Annotation(name, s, proposed=True) for name, s in shapes if s is not None]
 
 
 def _clean(mask: np.ndarray, pixel_um: float) -> np.ndarray:
@@ -189,8 +249,10 @@ def _longest(lines: Any) -> Any:
 
 
 @lru_cache(maxsize=64)
-def proposed_of(path: str, sheet_um: float | None, overrule: bool) -> tuple[rois.Annotation, ...]:
-    """Proposed regions of a file.
+def proposed_of(
+    path: str, sheet_um: float | None, overrule: bool, names: tuple[str, str], vectors: str
+) -> tuple[rois.Annotation, ...]:
+    """Proposed regions of a file; `names` of the stains, `vectors` as `stains.format_vectors` writes them.
 
     Raises
     ------
@@ -199,7 +261,8 @@ def proposed_of(path: str, sheet_um: float | None, overrule: bool) -> tuple[rois
     """
     rgb, pixel_um = readers.read_rgb(path, LOOK_UM, sheet_um, overrule=overrule)
     info = readers.probe(path)
-    return tuple(propose(rgb, pixel_um, info.width / rgb.shape[1]))
+    pair = stains.StainPair(names, stains.parse_vectors(vectors), "config")
+    return tuple(propose(rgb, pixel_um, info.width / rgb.shape[1], pair))
 
 
 def need_proposed(found: Sequence[rois.Annotation], name: str, where: object) -> None:

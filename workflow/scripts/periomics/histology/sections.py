@@ -12,7 +12,7 @@ from shapely import box, unary_union
 from periomics.core.errors import InputError
 from periomics.histology.settings import StainSettings
 from periomics.imaging import readers, rois
-from periomics.imaging.stains import encode
+from periomics.imaging.stains import encode, format_vectors
 
 # A line stands for a region of this half-width where a batch pools pixels around it.
 LINE_REGION_UM = 8.0
@@ -151,7 +151,8 @@ def _proposed(fact: Mapping[str, object], settings: StainSettings) -> list[rois.
     # Proposals know pens, and those what sections are.
     from periomics.histology.proposals import need_proposed, proposed_of
 
-    found = proposed_of(str(fact["path"]), sheet_pixel(fact), overrules(fact))
+    pair = settings.pair.stains, format_vectors(settings.pair.vectors)
+    found = proposed_of(str(fact["path"]), sheet_pixel(fact), overrules(fact), *pair)
     if settings.roi != WHOLE:
         need_proposed(found, settings.roi, fact["path"])
     return list(found)
