@@ -13,7 +13,7 @@ import numpy as np
 
 from periomics.core.errors import InputError, SpecimenError
 
-SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif")
+SLIDES = (".svs", ".ndpi", ".mrxs", ".scn", ".vms", ".vmu", ".bif", ".dcm")
 TIFFS = (".tif", ".tiff")
 PICTURES = (".png", ".jpg", ".jpeg", ".bmp")
 SUFFIXES = (*TIFFS, *PICTURES, *SLIDES)
