@@ -77,24 +77,76 @@ def study(blocks, covariates):
     return Analysis(plan, prepare(table, sheet, DICTIONARY), DICTIONARY)
 
 
-@pytest.mark.parametrize(
-    ("blocks", "covariates"), [(False, []), (True, []), (True, ["weight_g", "sex"])]
-)
-def test_r_repeats_every_confirmatory_row(tmp_path, blocks, covariates):
-    known = study(blocks, covariates)
+def repeat(known, folder):
+    """Contrasts, the values behind them, and what R says of them."""
     contrasts = with_family_levels(contrast_table(known, 1), verdict_table(known))
     values = reproducible(known, contrasts)
-    write_result(contrasts, tmp_path / "contrasts.tsv", CONTRAST_COLUMNS)
-    write_result(values, tmp_path / "reproduce.tsv", COLUMNS)
-    (tmp_path / "reproduce.R").write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
+    write_result(contrasts, folder / "contrasts.tsv", CONTRAST_COLUMNS)
+    write_result(values, folder / "reproduce.tsv", COLUMNS)
+    (folder / "reproduce.R").write_text(SCRIPT.read_text(encoding="utf-8"), encoding="utf-8")
     done = subprocess.run(
         ["Rscript", "--vanilla", "reproduce.R"],
-        cwd=tmp_path,
+        cwd=folder,
         capture_output=True,
         encoding="utf-8",
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr
+    return contrasts, values, done
+
+
+ANSWERS = {"CTRL": "000000", "DRUG": "1111101", "PRE": "110110", "POST": "0010"}
+GRADES = {"CTRL": "001000", "DRUG": "3443214", "PRE": "333212", "POST": "1120"}
+
+
+@pytest.mark.parametrize(("blocks", "times"), [("", 1), ("ab", 1), ("", 8)])
+def test_r_repeats_yes_or_no_and_grades(tmp_path, blocks, times):
+    """Arms of unlike size, with and without blocks, a family by Holm, a sum of three arms; more than 40 animals an arm."""
+    rows, sheet = [], []
+    for outcome, arms in (("bone_exp", ANSWERS), ("grade", GRADES)):
+        for arm, ys in arms.items():
+            rows += [row(f"{arm}{i}", outcome, arm, float(y)) for i, y in enumerate(ys * times)]
+    for animal in dict.fromkeys(r["animal_id"] for r in rows):
+        number = int(animal.lstrip("CTRLDUGPEOS"))
+        block = blocks[number % 3 // 2] if blocks else ""
+        sheet.append({"animal_id": animal, "group": "", "unit": "animal", "block": block})
+    grade = DICTIONARY.loc["bone_exp"].to_dict() | {
+        "outcome": "grade",
+        "kind": "ordinal",
+        "most": 4,
+    }
+    dictionary = pd.concat([DICTIONARY, pd.DataFrame([grade], index=["grade"])])
+    against = {
+        "A": {"CTRL": 1, "DRUG": -1},
+        "B": {"POST": 1, "DRUG": -1},
+        "C": {"PRE": 1, "DRUG": -1},
+        "D": {"PRE": 0.5, "POST": 0.5, "DRUG": -1},
+    }
+    claims = [
+        {
+            "id": name,
+            "kind": "superiority",
+            "contrast": name,
+            "outcomes": ["bone_exp"] if name == "D" else ["bone_exp", "grade"],
+            "margin": {"kind": "raw", "value": 0.3},
+            "family": "f" if name != "A" else "A",
+            "correction": "holm",
+        }
+        for name in against
+    ]
+    contrasts = {name: {"weights": w} for name, w in against.items()}
+    plan = read_plan({"contrasts": contrasts, "claims": claims, "directions": {"grade": "-"}})
+    known = Analysis(plan, prepare(pd.DataFrame(rows), pd.DataFrame(sheet), dictionary), dictionary)
+    done = repeat(known, tmp_path)[2]
+    assert "7 confirmatory rows" in done.stdout
+    assert done.stdout.count("relabellings were drawn") == (3 if times > 1 else 0)
+
+
+@pytest.mark.parametrize(
+    ("blocks", "covariates"), [(False, []), (True, []), (True, ["weight_g", "sex"])]
+)
+def test_r_repeats_every_confirmatory_row(tmp_path, blocks, covariates):
+    contrasts, values, done = repeat(study(blocks, covariates), tmp_path)
     wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["se"].notna()]
     assert f"{len(wanted)} confirmatory rows" in done.stdout and len(wanted) == 9
     if blocks:

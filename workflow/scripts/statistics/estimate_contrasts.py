@@ -36,7 +36,7 @@ def main(snakemake):
         len(contrasts),
         int(contrasts["p"].isna().sum()),
     )
-    write_result(contrasts, snakemake.output.contrasts, CONTRAST_COLUMNS)
+    write_result(contrasts[list(CONTRAST_COLUMNS)], snakemake.output.contrasts, CONTRAST_COLUMNS)
     write_result(reproducible(compared, contrasts), snakemake.output.animals, VALUES)
     write_text(SCRIPT.read_text(encoding="utf-8"), snakemake.output.script)
     write_result(rescue_table(compared), snakemake.output.rescue, RESCUE_COLUMNS)

@@ -73,6 +73,8 @@ COLUMNS = (
 )
 NONE = Forms(NOTHING, NOTHING, NOTHING)
 DECIDES, HEALED = "the margin", "what lies between the threshold and healthy"
+# In `with_family_levels`: level of the end of an exact interval that decides "refuted".
+LEVEL_OF_OTHER = "level_of_other"
 TABLE, RULE = "statistics/contrasts.tsv", "estimate_contrasts"
 
 
@@ -130,7 +132,7 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
 
     Non-superiority and equivalence test something else than a difference; their adjusted figures stand with the verdicts only.
     """
-    out = contrasts.copy()
+    out = contrasts.assign(**{LEVEL_OF_OTHER: contrasts["level"]})
     tested = verdicts[verdicts["kind"].isin(["gate", *DIFFERENCE]) & verdicts["level"].notna()]
     named = ["contrast", "outcome", "variant", "time"]
     for claim in tested.drop_duplicates(named).to_dict("records"):
@@ -152,6 +154,7 @@ def with_family_levels(contrasts: pd.DataFrame, verdicts: pd.DataFrame) -> pd.Da
                 upper,
             ]
             out.at[row, "family"] = claim["family"]
+            out.at[row, LEVEL_OF_OTHER] = claim["level_refuted"]
     return out
 
 

@@ -8,7 +8,9 @@ import numpy as np
 import pandas as pd
 
 from periomics.statistics.claims import animals as a
+from periomics.statistics.claims import exact
 from periomics.statistics.claims.analysis import Analysis
+from periomics.statistics.claims.judging import LEVEL_OF_OTHER
 from periomics.statistics.claims.plan import Contrast
 from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels.contrasts import Estimate
@@ -34,11 +36,14 @@ COLUMNS = (
     "least",
     "most",
     "means",
+    "level_lower",
+    "level_upper",
 )
+YES_OR_NO, GRADES = "yes or no", "grades"
 
 
 def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
-    """One row per animal (or unit and arm) of every confirmatory contrast that rests on a t distribution.
+    """One row per animal (or unit and arm) of every confirmatory contrast.
 
     Parameters
     ----------
@@ -52,11 +57,11 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
     DataFrame
         Columns `COLUMNS`; `line` is the row's line in contrasts.tsv, whose header is line 1;
         `least` and `most` are given where arithmetic means are compared, of an outcome whose
-        scale `means` names. Yes or no and grades are
-        judged by exact methods and have no rows.
+        scale `means` names; `level_lower` and `level_upper` of yes or no and grades, each end of
+        which is at the level of the side that it decides (empty where that is not told).
     """
     animals = with_all(analysis)
-    wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["se"].notna()]
+    wanted = contrasts[(contrasts["kind"] == "confirmatory") & contrasts["p"].notna()]
     parts = []
     for place, row in wanted.iterrows():
         own = animals[
@@ -66,9 +71,13 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
         for cut in a.cuts(own, contrast, analysis.plan.role_arms, analysis.plan.adjustment):
             if np.array_equal([cut.time], [row["time"]], equal_nan=True):
                 line = contrasts.index.get_loc(place) + 2
-                parts.append(
-                    _rows(cut, contrast).assign(line=line, level=row["level"], **_names(row))
+                kind = str(analysis.dictionary["kind"].get(row["outcome"], ""))
+                own_rows = (
+                    _exact_rows(cut, contrast, kind, row)
+                    if kind in exact.KINDS
+                    else _rows(cut, contrast)
                 )
+                parts.append(own_rows.assign(line=line, level=row["level"], **_names(row)))
     return (
         pd.concat(parts, ignore_index=True)[list(COLUMNS)]
         if parts
@@ -99,10 +108,35 @@ def _rows(cut: a.Cut, contrast: Contrast) -> pd.DataFrame:
     form: Estimate = a.estimate(cut, contrast, contrast.weights)[0]
     least, most = cut.limits if cut.means else (np.nan, np.nan)
     ends = {"low": float(form.low), "high": float(form.high)}
-    table = table.assign(**ends, least=least, most=most, means=cut.means)
+    none = dict.fromkeys(("level_lower", "level_upper"), np.nan)
+    table = table.assign(**ends, least=least, most=most, means=cut.means, **none)
     if contrast.trend or cut.paired:
         table = table[table["weight"] != 0]
     return table[table["value"].notna()]
+
+
+def _exact_rows(cut: a.Cut, contrast: Contrast, kind: str, row: pd.Series) -> pd.DataFrame:
+    """Animals of an outcome that is judged exactly; blocks as `exact.form` takes them."""
+    w = cut.weights(contrast.weights)[cut.arm]
+    used = (w != 0) & ~np.isnan(cut.natural)
+    blocks = "block" in cut.adjusted_for if kind == "binary" else all(cut.block[used])
+    table = pd.DataFrame(
+        {
+            "how": YES_OR_NO if kind == "binary" else GRADES,
+            "unit": np.array(cut.units)[cut.unit],
+            "arm": np.array(cut.arms)[cut.arm],
+            "weight": w,
+            "block": cut.block if blocks else "",
+            "value": cut.natural,
+        }
+    ).assign(
+        **dict.fromkeys(("dose", "low", "high", "least", "most"), np.nan),
+        **{f"covariate_{i + 1}": np.nan for i in range(3)},
+        means="",
+    )
+    ends = row["level"], row.get(LEVEL_OF_OTHER, row["level"])
+    lower, upper = ends if row["sign"] >= 0 else ends[::-1]
+    return table[used].assign(level_lower=lower, level_upper=upper)
 
 
 def _how(cut: a.Cut, contrast: Contrast) -> str:
