@@ -1,10 +1,13 @@
 """Lines laid straight: what was painted at a distance along the implant and a depth stands there, and under it what was found."""
 
+import json
+
 import numpy as np
 import pandas as pd
 import pytest
 from shapely.geometry import LineString, Point, Polygon, box
 
+from periomics.core.errors import InputError
 from periomics.histology.animal import Shown
 from periomics.histology.batch import batch_rows, pool, sample_section
 from periomics.histology.laminin import contrasts
@@ -60,11 +63,15 @@ def seen(table):
         return contrasts(opened, stain, white, pair)
 
     row = batch_rows(pd.DataFrame([pool([sample_section(opened)], stain, of)]))["S"]
-    return opened, measure_section(opened, stain, row, {"section_id": "s"})
+
+    def measure(**more):
+        return measure_section(opened, stain, row, {"section_id": "s", **more})
+
+    return opened, measure(), measure
 
 
 def test_what_lies_along_and_deep_stands_there(seen):
-    opened, measured = seen
+    opened, measured, _ = seen
     (strip,) = measured.strips
     rgb = straightened(opened, strip).astype(float)
     assert rgb.shape[1] == round(LONG / PX)
@@ -80,7 +87,7 @@ def test_what_lies_along_and_deep_stands_there(seen):
 
 
 def test_under_it_stands_what_was_found(seen, tmp_path):
-    opened, measured = seen
+    opened, measured, _ = seen
     sheet = picture("s", opened, measured.strips)
     (strip,) = measured.strips
     assert strip.front_um == pytest.approx(50, abs=2) and strip.thirds and strip.from_margin
@@ -99,6 +106,30 @@ def test_under_it_stands_what_was_found(seen, tmp_path):
     }
     (found,) = find("histology", sheets, tmp_path, ["a"])
     assert found == ("R1, along the implant, s", "a", folder / "s.strip.png")
+
+
+def test_a_run_may_be_given_another_state_and_nothing_else(seen, tmp_path):
+    _, measured, measure = seen
+    features = json.loads(json.dumps(list(measured.features)))
+
+    def share(given):
+        file = tmp_path / "a.geojson"
+        file.write_text(json.dumps(given), encoding="utf-8")
+        return measure(mask=str(file), mask_by="AB", mask_reason="fold")
+
+    def value(found, variant=""):
+        rows = [r for r in found.rows if (r["outcome"], r["variant"]) == ("ln332", variant)]
+        return rows[0]["value"]
+
+    assert value(share(features)) == value(measured) == pytest.approx(62.5, abs=2)
+    features[0]["properties"]["classification"] = {"name": "negative"}
+    edited = share(features)
+    assert value(edited) == pytest.approx(100 * 50 / 160, abs=2)
+    assert value(edited, "mask=before") == value(measured)
+    assert list(edited.objects["object_id"]) == list(measured.objects["object_id"])
+    assert "1 given another class" in edited.rows[0]["method"]
+    with pytest.raises(InputError, match="missing or was moved"):
+        share(features[1:])
 
 
 def test_the_outline_of_an_implant_is_laid_straight_with_the_bone_before_it(table):

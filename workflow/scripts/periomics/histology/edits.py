@@ -33,7 +33,9 @@ CLASSES = {
     "nuclei": ("positive", "negative", "nucleus", EXCLUDED),
     "lacunae": ("occupied", "empty", "uncertain", EXCLUDED),
     "osteoclasts": ("positive", "detached", "uncertain", EXCLUDED),
+    "laminin": ("positive", "negative"),
 }
+AREAS, LINES = ("Polygon", "MultiPolygon", "GeometryCollection"), ("LineString", "Point")
 NOT_STATED = "not stated"
 BY_TILES = "edited detections of a section that is measured by tiles are not read back"
 SMALLER = "a smaller region (up to 64 megapixels at the size of measuring)"
@@ -183,12 +185,10 @@ def read_edits(path: str, settings: StainSettings) -> list[rois.Annotation]:
             message = f"a {kind} has a class that stain {settings.stain} does not have"
             message += nearest(one.name, known)
             raise InputError(message, file=path, value=one.name, allowed=", ".join(known))
-        if (
-            "Polygon" not in one.geometry.geom_type
-            and one.geometry.geom_type != "GeometryCollection"
-        ):
-            message = f"an edited detection is a {one.geometry.geom_type}, no area"
-            raise InputError(message, file=path, value=one.name, allowed="Polygon")
+        kinds = LINES if settings.detector == "laminin" else AREAS
+        if one.geometry.geom_type not in kinds:
+            message = f"an edited detection is a {one.geometry.geom_type}"
+            raise InputError(message, file=path, value=one.name, allowed=kinds[0])
         if one.identity and one.identity in ids and _uuid(one.identity):
             raise InputError("two detections have one id", file=path, value=one.identity)
         ids.add(one.identity)
@@ -292,6 +292,44 @@ def compare(
     )
 
 
+def compare_lines(
+    objects: pd.DataFrame,
+    outlines: Sequence[np.ndarray],
+    drawn: Sequence[rois.Annotation],
+    key: str,
+) -> Edits:
+    """As `compare`, of the pieces of a line: all of them are there, some of another class.
+
+    Raises
+    ------
+    InputError
+        If one is missing, new, or not where it was.
+    """
+    from shapely import LineString
+
+    by_id = {d.identity: d for d in drawn}
+    classes = []
+    for k, (outline, name) in enumerate(zip(outlines, objects["class"], strict=True), start=1):
+        one = by_id.pop(rois.identity_of(f"{key}:{k}"), None)
+        before = LineString(outline) if len(outline) > 1 else None
+        if one is None or (before is not None and not _same(before, one.geometry)):
+            message = (
+                "a piece of a line is missing or was moved: pieces are given another class only"
+            )
+            raise InputError(message, value=f"piece {k} of {len(outlines)}")
+        classes.append(one.name if one.name != name else "")
+    if by_id:
+        message = "a piece of a line was drawn: pieces are given another class only"
+        raise InputError(message, value=f"{len(by_id)} of {len(drawn)}")
+    return Edits(
+        keep=np.ones(len(classes) + 1, bool),
+        shapes=[],
+        numbers=np.arange(1, len(classes) + 1),
+        classes=np.array(classes, dtype=object),
+        told=(0, 0, 0, sum(bool(c) for c in classes)),
+    )
+
+
 def _places(shapes: Sequence[Any]) -> Any:
     from scipy.spatial import cKDTree
 
@@ -339,7 +377,8 @@ def edits_of(
     drawn = read_edits(path, settings)
     for message, value, allowed in misplaced(drawn, fact, settings.stain, um):
         raise InputError(message, file=path, value=value, allowed=allowed)
-    return compare(objects, outlines, drawn, object_key(fact, settings.stain))
+    how = compare_lines if settings.detector == "laminin" else compare
+    return how(objects, outlines, drawn, object_key(fact, settings.stain))
 
 
 def misplaced(

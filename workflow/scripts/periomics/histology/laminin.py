@@ -18,6 +18,7 @@ from periomics.histology.detection import (
     measurement,
     smooth_beside,
 )
+from periomics.histology.edits import Edits
 from periomics.histology.interface import EPITHELIUM, MARGIN, epithelium, from_margin, reach, runs
 from periomics.histology.sections import Opened, lines
 from periomics.histology.settings import StainSettings, options_from, outcome_name
@@ -133,7 +134,8 @@ def measure(
     apical third is given apart because an internal basal lamina is found there in healthy rats.
     """
     settings, roi = prepared.settings, prepared.settings.roi
-    found = find(prepared, options, factor)
+    seen = find(prepared, options, factor)
+    found = _as_said(seen, prepared.edits)
     level = level_text(prepared, prepared.threshold * factor)
     above = " above the tissue behind" if options.behind_to_um > options.behind_um else ""
     method = (
@@ -176,8 +178,25 @@ def measure(
     facts: list[Fact] = []
     rows += _fronts(prepared, options, lengths, method, facts)
     rows += _epithelium(prepared, options)
-    objects, shapes = _pieces(found, prepared)
+    objects, shapes = _pieces(seen, prepared)
+    if prepared.edits is not None:
+        given = prepared.edits.classes
+        objects["class"] = np.where(given == "", objects["class"], given)
     return Readout(rows, objects, shapes, facts, _strips(prepared, options, found, bool(share)))
+
+
+def _as_said(found: list, edits: Edits | None) -> list:
+    """Lines whose runs have the state that a person gave them."""
+    if edits is None:
+        return found
+    out, given = [], iter(edits.classes)
+    for points, arc, stained in found:
+        told = stained.copy()
+        for start, stop, _ in runs(stained):
+            if name := next(given):
+                told[start:stop] = name == "positive"
+        out.append((points, arc, told))
+    return out
 
 
 def _strips(prepared: Prepared, options: Options, found: list, thirds: bool) -> list[Strip]:
