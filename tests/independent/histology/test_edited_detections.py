@@ -136,6 +136,12 @@ def test_vessels_are_counted_as_they_were_edited(seen, tmp_path):
     assert fact["value"] == pytest.approx(50) and not fact["beyond"]
 
 
+def test_an_export_of_a_part_is_held_back(seen, tmp_path):
+    one = seen["vessels"]
+    row = rows(one.measure(written(tmp_path, one.found.features[:5])))["mvd", ""]
+    assert row["qc"] == "hold" and "edited by hand 58.3 %" in row["qc_reason"]
+
+
 def test_nuclei_take_the_class_that_they_were_given(seen, tmp_path):
     one = seen["nuclei"]
     features = [by_qupath(f) for f in one.found.features]
