@@ -115,6 +115,7 @@ def bright_field(seed=1):
         (bright_field, "no dark field?"),
         (lambda: draw({"blue": 20, "red": 10})[0], "without a colour of fibres"),
         (lambda: draw({"red": 20}, background=70)[0], "darkest twentieth"),
+        (lambda: draw({"red": 20, "green": 10}, blur=3.5)[0], "sharpest edges"),
     ],
 )
 def test_what_cannot_be_read_by_hue_is_held_back(table, block, picture, fact):

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from periomics.core.quality import Fact
+from periomics.histology.artefacts import edge_width
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -44,7 +45,8 @@ class Options:
     a circle of 256 from red over yellow and green: red is up to red_to and from red_from, orange up
     to orange_to, yellow up to yellow_to, green up to green_to. The section is held back where more
     of what is lit than saturated_percent is at the camera's end, more than odd_percent has no
-    fibre's colour, or more of the picture than lit_percent is bright in all channels."""
+    fibre's colour, or more of the picture than lit_percent is bright in all channels, or its
+    sharpest edges are wider than focus_um: blur widens fibres and mixes their hues."""
 
     floor: float = 40.0
     edge_um: float = 1.5
@@ -56,6 +58,7 @@ class Options:
     saturated_percent: float = 5.0
     odd_percent: float = 20.0
     lit_percent: float = 10.0
+    focus_um: float = 3.2
 
 
 def hue_of(rgb: np.ndarray) -> np.ndarray:
@@ -147,6 +150,13 @@ def facts(opened: Opened, kind: np.ndarray, lit: np.ndarray, options: Options) -
     ends = rgb.max(axis=-1) >= HIGHEST
     bright = rgb.min(axis=-1) >= LIT
     dark = float(np.quantile(rgb.max(axis=-1), 0.05))
+    # Light where it is dark: edges are looked for as of a bright field.
+    inverse = 255 - np.minimum(rgb.max(axis=-1), HIGHEST)
+    width = edge_width(
+        np.repeat(inverse[..., None], 3, axis=-1), (255,) * 3, region, opened.pixel_um
+    )
+    if inside.sum() < LEAST_PIXELS:
+        width = 0.0  # nothing to be in focus
     everywhere = max(_share(bright, region), _share(bright, np.ones_like(region)))
     return [
         Fact(
@@ -162,6 +172,7 @@ def facts(opened: Opened, kind: np.ndarray, lit: np.ndarray, options: Options) -
             "picture bright in all channels: no dark field?", everywhere, "%", options.lit_percent
         ),
         Fact("level of the darkest twentieth: no dark field?", dark, "", options.floor),
+        Fact("width of the sharpest edges", width, "um", options.focus_um),
     ]
 
 

@@ -79,7 +79,7 @@ _SPECIMEN = (
 )
 _PATH = Column("path", "file or folder, relative to the sheet's folder", "path", required=True)
 _MASK = (
-    Column("mask", "corrected mask or edited annotation that replaces the automatic one", "path"),
+    Column("mask", "corrected mask or edited detections that replace the automatic ones", "path"),
     Column("mask_by", "who made the correction"),
     Column("mask_reason", "why"),
 )
