@@ -55,9 +55,11 @@ def dice(found, name, truth):
 
 
 @pytest.mark.parametrize("kind", ["closed", "open", "metal"])
-@pytest.mark.parametrize(("strength", "white"), [(0.16, 215), (0.7, 252)])
-def test_tissue_and_implant_are_found(kind, strength, white):
+@pytest.mark.parametrize(("strength", "white", "dark"), [(0.16, 215, 0.25), (0.7, 252, 0)])
+def test_tissue_and_implant_are_found(kind, strength, white, dark):
     rgb, tissue, implant = jaw(kind, strength=strength, white=white)
+    away = np.hypot(X - X.mean(), Y - Y.mean())[..., None]
+    rgb = (rgb * (1 - dark * (away / away.max()) ** 2)).astype(np.uint8)  # corners
     found = propose(rgb, PX)
     assert [a.name for a in found] == ["tissue", "implant", "peri_implant_ct", "interface"]
     assert all(a.proposed for a in found)

@@ -23,6 +23,8 @@ PROPOSED = (TISSUE, IMPLANT, AROUND, LINE, BONE, STRIP)
 # Tissue: denser than this in a channel; parts and holes of less are specks and lumina.
 TISSUE_OD, SMOOTH_UM, SPECK_UM2, HOLE_UM2 = 0.06, 10.0, 2e4, 5e3
 RIM_UM = 16.0
+# Glass is grey to this, at most so dense where light is uneven, and at least this share of a picture.
+GREY_OD, GLASS_MOST, GLASS_SHARE = 0.02, 0.2, 0.03
 # Metal is denser than this in every channel; an implant is at least so large, and as full as its
 # convex outline to that share; metal is at least so wide, and the hole that an implant left, as
 # folds of the surface are narrower.
@@ -79,6 +81,7 @@ def propose(
     od = np.stack([table[c][rgb[..., c]] for c in range(3)], axis=-1)
     sigma = SMOOTH_UM / 2 / pixel_um
     smooth = np.stack([gaussian_filter(od[..., c], sigma) for c in range(3)], axis=-1)
+    smooth -= _shade(smooth)[..., None]
     metal = _opened(smooth.min(axis=-1) >= METAL_OD, METAL_UM / 2 / pixel_um)
     # What is black has any hue.
     dyes = None if pair is None else pair.vectors
@@ -95,6 +98,21 @@ def propose(
         amounts = stains.separate(rgb, white, pair)
         found += _by_stain(amounts, pair, (tissue, implant), pixel_um=pixel_um, scale=scale)
     return found
+
+
+def _shade(od: np.ndarray) -> np.ndarray:
+    """Density (rows, columns) of glass under uneven light: a parabola through what is pale and grey,
+    as tissue is coloured."""
+    low, high = od.min(axis=-1), od.max(axis=-1)
+    grey = (high - low <= GREY_OD) & (high <= GLASS_MOST)
+    if grey.mean() < GLASS_SHARE:
+        return np.zeros(grey.shape, od.dtype)
+    y, x = (np.linspace(-1, 1, n) for n in grey.shape)
+    y, x = np.meshgrid(y, x, indexing="ij")
+    terms = np.stack([np.ones_like(x), x, y, x * x, x * y, y * y], axis=-1)
+    fit, *_ = np.linalg.lstsq(terms[grey], od[grey].mean(axis=-1), rcond=None)
+    shade = (terms @ fit).clip(0, GLASS_MOST)
+    return np.asarray(shade, dtype=od.dtype)
 
 
 def _by_stain(
