@@ -32,6 +32,8 @@ METAL_OD, IMPLANT_UM2, SOLID = 0.9, 1e5, 0.75
 METAL_UM, GHOST_UM = 60.0, 200.0
 # So much of the outline of metal and of a ghost lies against tissue, within this distance.
 METAL_AGAINST, AGAINST, NEAR_UM = 0.25, 0.65, 30.0
+# The line goes on where pale tissue leaves a notch narrower than this.
+GAP_UM = 150.0
 # Tissue within this distance of the implant is proposed as what lies around it.
 AROUND_IMPLANT_UM = 500.0
 # Over squares so wide epithelium has so many times the typical haematoxylin of the tissue, bone so
@@ -237,7 +239,9 @@ def _named(
         return [rois.Annotation(TISSUE, body, proposed=True)]
     body = body.difference(metal)
     around = body.intersection(metal.buffer(AROUND_IMPLANT_UM * per_um))
-    edge = unary_union([metal.boundary]).intersection(body.buffer(NEAR_UM * per_um))
+    gaps = metal.boundary.difference(body.buffer(NEAR_UM * per_um))
+    wide = [g for g in getattr(gaps, "geoms", [gaps]) if g.length >= GAP_UM * per_um]
+    edge = metal.boundary.difference(unary_union(wide).buffer(1e-3))
     found = {TISSUE: body, IMPLANT: metal, AROUND: around, LINE: _longest(edge)}
     return [
         rois.Annotation(name, shape, proposed=True)
