@@ -77,8 +77,7 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
     if not np.isnan(form.se):
         return Refusal()
     if cut.paired:
-        text = f"fewer than {MIN_UNITS} units with every arm, or all differences equal"
-        return Refusal(text, Refused.FEW)
+        return _within_refusal(cut, weights, trend)
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
         text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
         return Refusal(text, Refused.NOT_ESTIMABLE)
@@ -87,6 +86,23 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
         text = "the values do not vary within the arms: there is no spread to compare them with"
         return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
+
+
+def _within_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refusal:
+    """Why differences (or slopes) within units have no spread."""
+    wanted = {i for i, arm in enumerate(cut.arms) if weights.get(arm)}
+    held: dict[int, set[float]] = {}
+    for unit, arm, dose in zip(
+        cut.unit, cut.arm, dose_of_each(cut, cut.weights(weights)), strict=True
+    ):
+        if arm in wanted:
+            held.setdefault(unit, set()).add(dose if trend else arm)
+    whole = sum(len(h) > 1 if trend else h == wanted for h in held.values())
+    what = "several doses" if trend else "every arm"
+    if whole < MIN_UNITS:
+        return Refusal(f"fewer than {MIN_UNITS} units with {what} ({whole})", Refused.FEW)
+    equal = "slopes" if trend else "differences"
+    return Refusal(f"all {equal} within units are equal: there is no spread", Refused.NO_SPREAD)
 
 
 def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
