@@ -28,7 +28,7 @@ def fringed(frames, masks):
 
 SOUND = {
     "cells that crowd": lambda: drawn(spacing=(13, 11, 9, 8)),
-    "cells of more contrast": lambda: drawn(contrast=(1, 1.1, 1.2, 1.3)),
+    "cells of more contrast": lambda: drawn(contrast=(1, 1.17, 1.33, 1.5)),
     "another medium": lambda: drawn(light=(120, 120, 145, 145), contrast=(1, 1, 0.85, 0.85)),
     "fringes": lambda: fringed(*drawn()),
     "three frames": lambda: drawn((320, 240, 160)),

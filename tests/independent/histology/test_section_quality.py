@@ -122,6 +122,6 @@ def test_a_vignette_is_as_strong_as_it_was_painted(share):
 
 def test_facts_stand_whether_or_not_they_are_beyond():
     _, quality = measured(seen(section()))
-    assert len(quality) == 16
+    assert len(quality) == 17
     assert set(quality["picture"]) == {"sections/S.png"}
     assert np.isfinite(quality[["value", "limit"]].to_numpy(float)).all()

@@ -78,6 +78,31 @@ def test_channels_off_each_other_hold_the_section_back(around, shift, held):
         assert rows["ki67"]["value"] == pytest.approx(400 / 13, abs=3)
 
 
+def test_a_marker_on_the_same_side_of_all_cells_is_no_shift():
+    slide = nuclei()
+    for at in spread(np.random.default_rng(1), 45, SIDE, SIDE, apart=20, edge=8):
+        slide.oval(at, (3.2, 3), 0, "d", 0.4, shines=True)
+        slide.oval(at, (3.2, 3), 0, "m", 0.3, shines=True)
+        slide.oval(np.add(at, (0, 4)), (2.5, 1.5), 0, "m", 0.5, shines=True)
+    assert not any(SHIFTED in f for f in found(slide, NUCLEI)[1])
+
+
+@pytest.mark.parametrize("order", ["dm", "md"])
+def test_round_cells_tell_swapped_channels_by_which_of_them_all_have(order):
+    """Nuclei as large as what cells of the marker fill: each of these has a nucleus."""
+    slide = Slide(SIDE, SIDE, seed=35)
+    for channel in "dm":
+        slide.shine(channel, slide.grain(6, 0.2), 0.02)
+    for k, at in enumerate(spread(slide.rng, 120, SIDE, SIDE, apart=15, edge=7)):
+        slide.oval(at, (3.4, 3.2), 0, "d", slide.rng.uniform(0.25, 0.6), shines=True)
+        if k % 4 == 0:
+            slide.oval(at, (4.4, 4.2), 0, "m", 0.5, shines=True)
+    beyond = found(slide, AREA, order)[1]
+    assert [f for f in beyond if SWAPPED in f] == [
+        "round bodies of X without DAPI, more than the other way: swapped?"
+    ] * (order == "md")
+
+
 @pytest.mark.parametrize("turned", [False, True])
 def test_stains_of_cells_on_bone_the_wrong_way_round_hold_the_section_back(table, turned):
     pair = {"blue": list(bone.BLUE), "red": list(bone.RED)}

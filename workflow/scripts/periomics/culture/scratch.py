@@ -27,6 +27,8 @@ from periomics.culture.field import (
 from periomics.study.settings.culture import Culture
 
 _PIECE = 0.03  # of the gap before: a smaller piece beside the largest is no part of it
+_HALF = 0.05  # of the field: cells in a half of it whose texture is told
+_SHEET = 0.02  # of the field: a sheet of cells whose own texture is told
 # Windows: what is narrower on a front may be a clump of debris, and is told, not taken off.
 _WIDE = 2.5
 # A second difference both ways, in which white noise keeps its spread.
@@ -111,6 +113,35 @@ def front_shift_px(threshold: float, gap: float, cells: float, window_px: int) -
     return window_px * max(0.0, 0.5 - share)
 
 
+def _moved(
+    gap: np.ndarray,
+    values: np.ndarray,
+    view: np.ndarray,
+    levels: tuple[float, float, float],
+    window_px: int,
+) -> np.ndarray:
+    """A gap whose fronts are moved back to where the cells begin, each by the texture of its own
+    sheet in that frame: cells that are brighter or less sharp than others are passed elsewhere.
+
+    Parameters
+    ----------
+    levels
+        The threshold and the usual texture of the gap and of cells; see `split`.
+    """
+    if not gap.any():
+        return gap
+    threshold, bare, usual = levels
+    sheets, n = ndi.label(view & ~gap)
+    size = np.bincount(sheets.ravel(), minlength=n + 1)
+    large = np.flatnonzero(size >= _SHEET * view.sum())
+    own = np.full(n + 1, usual)
+    for k in large[large > 0]:
+        own[k] = float(np.median(values[sheets == k]))
+    shifts = np.array([front_shift_px(threshold, bare, o, window_px) for o in own])
+    away = ndi.distance_transform_edt(~gap)
+    return (away <= shifts[sheets]) & view
+
+
 def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = None) -> Gap:
     """Find the cell-free gap in every frame of a series.
 
@@ -142,7 +173,6 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
         raise SpecimenError(
             f"cells and gap differ too little in texture ({np.exp(cells - gap):.2f} fold) to find a front"
         )
-    shift = front_shift_px(threshold, gap, cells, window)
     debris = settings.debris_um2 / pixel_um**2
     found = _clean((maps[0] < threshold) & view, debris, window**2)
     first = wounds(found, view)
@@ -157,7 +187,7 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
         if first.count == 1:  # what parts two gaps may be narrow
             wide = ~without_attached(~mask, _WIDE * window) & view
             filled[-1] = max(filled[-1], int((wide & ~mask).sum()))
-        mask = (ndi.distance_transform_edt(~smooth) <= shift) & view if smooth.any() else smooth
+        mask = _moved(smooth, values, view, (threshold, gap, cells), window)
         masks.append(mask)
         if mask.any() and (i == 0 or mask.sum() <= 1.05 * before.sum()):
             before = mask
@@ -236,9 +266,21 @@ def _notes(
 
 def _change(maps: np.ndarray, gaps: np.ndarray, view: np.ndarray, kept: np.ndarray) -> float:
     """Largest share by which the typical texture of the cells falls short of the first frame's, or
-    the first's of theirs: one threshold holds for all frames."""
-    logs = [float(np.median(m[view & ~g])) for m, g in zip(maps[kept], gaps[kept], strict=True)]
-    return 1 - float(np.exp(-np.abs(np.array(logs) - logs[0]).max()))
+    the first's of theirs, in all of the field or one half of it: one threshold holds for all."""
+    rows, columns = (np.arange(n) < n / 2 for n in view.shape)
+    halves = [rows[:, None], ~rows[:, None], columns[None], ~columns[None]]
+    parts = [view & half for half in halves]
+    least, most = _HALF * view.sum(), 0.0
+    for part in (view, *parts):
+        cells = [part & ~g for g in gaps[kept]]
+        told = [c.sum() >= least for c in cells]
+        if not told[0]:
+            continue
+        logs = [
+            float(np.median(m[c])) for m, c, t in zip(maps[kept], cells, told, strict=True) if t
+        ]
+        most = max(most, float(np.abs(np.array(logs) - logs[0]).max()))
+    return 1 - float(np.exp(-most))
 
 
 def _noisy(

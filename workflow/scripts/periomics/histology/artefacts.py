@@ -23,6 +23,8 @@ LINE_OD, LINE_GREY, LINE_UM, LINE_WIDE_UM = 0.12, 0.25, 100.0, 10.0
 JOIN, AROUND = 3, 6.0
 # Sharpness: rises of at least so many OD, looked for in windows of this width.
 RISE_OD, WINDOW_UM, SMOOTH_UM = 0.12, 9.0, 0.5
+# So many edges that rise clearly tell how sharp a section is, of fewer the highest ones.
+MANY_EDGES, FEW_EDGES = 20, 8
 # Parts whose focus is looked at apart: their side, the least rise (OD) there, and how many edges
 # are needed.
 PART_UM, FAINT_RISE, LEAST_PLACES = 150.0, 0.05, 10
@@ -159,8 +161,8 @@ def edge_width(
 
     A blur of σ makes 2.5 σ of every edge. NaN where nothing rises.
     """
-    at, width, _ = edges(rgb, white, region, pixel_um, least_rise=least_rise)
-    return sharpest(width[at])
+    at, width, rise = edges(rgb, white, region, pixel_um, least_rise=least_rise)
+    return sharpest(width[at], rise[at], least_rise)
 
 
 def soft_share(places: np.ndarray, width: np.ndarray, pixel_um: float, limit_um: float) -> float:
@@ -221,6 +223,17 @@ def _rises(image: np.ndarray, places: np.ndarray, size: int) -> np.ndarray:
     return found
 
 
-def sharpest(width: np.ndarray) -> float:
-    """The lower quartile of widths of edges; NaN where there are too few."""
-    return float(np.quantile(width, 0.25)) if len(width) >= 20 else float("nan")
+def sharpest(width: np.ndarray, rise: np.ndarray, clear: float = RISE_OD) -> float:
+    """The lower quartile of widths of edges that rise clearly; where few do, of the highest; NaN
+    where there are too few.
+
+    Parameters
+    ----------
+    width, rise
+        Of edges (n,), faint ones too.
+    """
+    some = rise >= clear
+    if some.sum() < MANY_EDGES:  # a few cells are told by themselves
+        some = rise >= np.sort(rise)[-FEW_EDGES] if len(rise) >= FEW_EDGES else some
+        some &= rise >= min(clear, RISE_OD / 2)
+    return float(np.quantile(width[some], 0.25)) if some.sum() >= FEW_EDGES else float("nan")

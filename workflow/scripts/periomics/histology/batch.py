@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -31,6 +31,7 @@ FURTHER = (
     "threshold_second",
     "rule_second",
     "tissue_od",
+    "background",
     "clipped_percent",
     "angle_deg",
     "n_pixels",
@@ -38,8 +39,9 @@ FURTHER = (
     "fallback",
     "odd",
 )
-# Pixels that one section gives to the pool, at most.
-SAMPLE = 40_000
+# Pixels that one section gives to the pool, at most; and where too few of them are stained, as of
+# few cells, so many of all sections together.
+SAMPLE, FURTHER_SAMPLE = 40_000, 640_000
 # Pixel size at which a whole slide is looked at for its white point.
 OVERVIEW_UM = 8.0
 # Paler pixels (mean OD) are glass where levels are looked for. Where the white point lies on a peak of glass, more pixels are within
@@ -52,18 +54,20 @@ BEHIND = "what is stained does not stand above the tissue behind it"
 
 @dataclass(frozen=True)
 class Sample:
-    """What one section gives: histogram (3, 256) of all pixels off the implant, colours (n, 3) inside its region."""
+    """What one section gives: histogram (3, 256) of all pixels off the implant, colours (n, 3) inside its region, and more of them."""
 
     histogram: np.ndarray
     colours: np.ndarray
     clipped: float
     control: bool = False
+    more: np.ndarray | None = None
 
 
 @dataclass(frozen=True)
 class BatchRow:
     """What a section takes from its batch; `threshold` is for the stain looked for, `second` for the other one;
-    `tissue_od` is 0 where no glass was seen, so that none is looked for; `fallback` says of which stain and why the config's value
+    `tissue_od` is 0 where no glass was seen, so that none is looked for; `background` is
+    the usual amount of the former; `fallback` says of which stain and why the config's value
     stands for a rule; `odd` holds why sections (by `sections.section_name`) are unlike the others of the batch."""
 
     white: tuple[float, float, float]
@@ -73,6 +77,7 @@ class BatchRow:
     tissue_od: float
     fallback: str = ""
     odd: Mapping[str, str] = field(default_factory=dict)
+    background: float = 0.0
 
 
 def sample_section(
@@ -86,8 +91,9 @@ def sample_section(
     free = opened.rgb[~opened.implant] if overview is None else overview.reshape(-1, 3)
     histogram = np.stack([np.bincount(free[:, c], minlength=256) for c in range(3)])
     colours = opened.rgb[opened.region]
-    step = max(1, -(-len(colours) // SAMPLE))
-    return Sample(histogram, colours[::step], stains.clipped_share(colours), control)
+    step, fine = (max(1, -(-len(colours) // n)) for n in (SAMPLE, FURTHER_SAMPLE // 4))
+    clipped = stains.clipped_share(colours)
+    return Sample(histogram, colours[::step], clipped, control, colours[::fine])
 
 
 def pool(
@@ -108,6 +114,28 @@ def pool(
         If there is no section.
     """
     samples = list(samples)
+    row = _pooled(samples, settings, along)
+    if row["fallback"] and not along and (more := _more(samples)):
+        row = min(row, _pooled(more, settings, along), key=lambda r: len(str(r["fallback"])))
+    return row
+
+
+def _more(samples: Sequence[Sample]) -> list[Sample]:
+    """Samples of more pixels; none where all pixels are in the samples."""
+    most = FURTHER_SAMPLE // len(samples)
+    held = [
+        s.colours if s.more is None else s.more[:: max(1, len(s.more) // most)] for s in samples
+    ]
+    if sum(map(len, held)) <= sum(len(s.colours) for s in samples):
+        return []
+    return [replace(s, colours=c) for s, c in zip(samples, held, strict=True)]
+
+
+def _pooled(
+    samples: Sequence[Sample],
+    settings: StainSettings,
+    along: Callable[[np.ndarray, stains.StainPair, bool], np.ndarray] | None,
+) -> dict[str, object]:
     sections = [s for s in samples if not s.control]
     if not sections:
         raise InputError(f"no section of stain {settings.stain} in this batch could be read")
@@ -146,6 +174,7 @@ def pool(
             rule = "fixed"
         found.append(value if rule == "fixed" else number)
         rules.append(rule)
+    usual = amounts[settings.target][0][tissue]
     return {
         "stain": settings.stain,
         "white_r": white[0],
@@ -161,6 +190,7 @@ def pool(
         "tissue_od": _typical(od.mean(axis=1), amounts[settings.target][0] < found[0])
         if not settings.shines and (settings.white or _glass_peak(sections, white))
         else 0.0,
+        "background": float(np.median(usual if usual.size else [0.0])),
         "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
         "angle_deg": angle,
         "n_pixels": len(colours),
@@ -181,7 +211,7 @@ def _dark_row(
         **{"threshold": 0.0, "rule": "fixed", "threshold_second": 0.0, "rule_second": "fixed"},
         "n_sections": len(sections),
         "source": "config",
-        **{"tissue_od": 0.0, "angle_deg": float("nan"), "n_pixels": pixels},
+        **{"tissue_od": 0.0, "background": 0.0, "angle_deg": float("nan"), "n_pixels": pixels},
         "clipped_percent": 100 * float(np.mean([s.clipped for s in sections])),
         **{"reason": "", "fallback": "", "odd": "{}"},
     }
@@ -258,4 +288,5 @@ def _row(row: Mapping[str, Any]) -> BatchRow:
         tissue_od=float(row["tissue_od"]),
         fallback="" if pd.isna(row["fallback"]) else str(row["fallback"]),
         odd=json.loads(str(row["odd"])),
+        background=float(row["background"]),
     )

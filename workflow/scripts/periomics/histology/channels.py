@@ -3,6 +3,8 @@ them, and channels lie on each other: shapes of nuclei in the marker, a shift be
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from periomics.core.quality import Fact
@@ -24,6 +26,8 @@ NUCLEUS_UM, LEAST_TIMES, MOST_TIMES, FILLED, LEAST_BODIES = Nuclei.nucleus_um, 0
 SIZED, PAIR = ("vessels", "neutrophils", "area"), ("haematoxylin", "DAB")
 LEAST_PIXELS, LEAST_ALONE = 4.0, 30
 CLEARLY_OD = 0.15
+# A body has the other channel where that covers such a share of it.
+WITHIN = 0.1
 # Half or more of the marker's bodies look like nuclei before it may be the counterstain.
 MOSTLY = 50.0
 # Shifts are looked for in squares of half a µm, to this distance, between details of these sizes;
@@ -33,6 +37,10 @@ BLOCK, BLOCKS = 1024, 16
 # A shift is told where what two channels share is as symmetric about it, and so many times more
 # than about any other place farther off than the last (µm).
 SYMMETRIC, CLEAR, BESIDE_UM = 0.95, 1.4, 4.0
+# A marker on the same side of all cells, and in them, draws what two channels share out along that
+# side: turned by a right angle and within so many µm it is less like itself than the
+# counterstain's own is, by more than this.
+ROUND_UM, DRAWN_OUT = 8.0, 0.03
 
 
 def facts(prepared: Prepared) -> list[Fact]:
@@ -48,16 +56,22 @@ def facts(prepared: Prepared) -> list[Fact]:
     free, found = prepared.opened.region & ~prepared.opened.implant, []
     if settings.detector in (*COUNTERSTAINED, LARGE):
         um = settings.options.get("nucleus_um", NUCLEUS_UM)
-        shares = [
-            nuclear_share((amount >= level) & free, prepared.pixel_um, um)
+        masks = [
+            (amount >= level) & free
             for amount, level in (
                 (prepared.other, prepared.second),
                 (prepared.target, prepared.threshold),
             )
         ]
-        more = max(0.0, shares[1] - shares[0]) if shares[1] >= MOSTLY else 0.0
+        shares = [nuclear_share(m, prepared.pixel_um, um) for m in masks]
+        round_too = shares[1] >= MOSTLY
+        more = max(0.0, shares[1] - shares[0]) if round_too else 0.0
         name = f"bodies shaped like nuclei in {second}, more than in {first}: swapped?"
         found.append(Fact(name, more, "%", settings.max_swapped_percent))
+        if settings.shines:
+            bare = _bare(masks, prepared.pixel_um, um) if round_too else 0.0
+            name = f"round bodies of {second} without {first}, more than the other way: swapped?"
+            found.append(Fact(name, bare, "%", settings.max_swapped_percent))
     if settings.shines and settings.detector in TOGETHER:
         shift = shift_um(prepared.other, prepared.target, free, prepared.pixel_um)
         found.append(Fact(f"shift of {second} against {first}", shift, "um", settings.max_shift_um))
@@ -73,6 +87,21 @@ def nuclear_share(mask: np.ndarray, pixel_um: float, nucleus_um: float) -> float
     if told.sum() < LEAST_BODIES:
         return 0.0
     return 100 * float(((times <= MOST_TIMES) & (filled >= FILLED))[told].mean())
+
+
+def _bare(masks: Sequence[np.ndarray], pixel_um: float, nucleus_um: float) -> float:
+    """By how much (points) more of the counterstain's bodies have the marker than of the marker's
+    have the counterstain: round cells of some nuclei all have one."""
+    have = []
+    for own, other in (masks, masks[::-1]):
+        labels = label(own)
+        area = np.bincount(labels.ravel())[1:]
+        both = np.bincount(labels[other], minlength=len(area) + 1)[1:]
+        told = 2 * np.sqrt(area / np.pi) * pixel_um >= LEAST_TIMES * nucleus_um
+        if told.sum() < LEAST_BODIES:
+            return 0.0
+        have.append(float((both >= WITHIN * area)[told].mean()))
+    return 100 * max(0.0, have[0] - have[1])
 
 
 def _bodies(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -134,7 +163,22 @@ def shift_um(first: np.ndarray, second: np.ndarray, free: np.ndarray, pixel_um: 
         return 0.0
     one, other = (_details(image, free, inside, n, side, square) for image in (first, second))
     reach = int(REACH_UM / square)
-    return _centre(_shared(one, other, 2 * reach), reach, square)
+    shared, whole = _shared(one, other, 2 * reach), 2 * reach + 1
+    y, x = _centre(shared, reach, square)
+    about = shared[reach + y : reach + y + whole, reach + x : reach + x + whole]
+    own = _shared(one, one, reach)
+    if _round(about, square) < _round(own, square) - DRAWN_OUT:
+        return 0.0
+    return float(np.hypot(y, x)) * square
+
+
+def _round(shared: np.ndarray, square: float) -> float:
+    """How much a map is like itself when it is turned about its middle by a right angle."""
+    steps = np.arange(len(shared)) - len(shared) // 2
+    disc = np.hypot(steps[:, None], steps) * square <= ROUND_UM
+    return float(shared[disc] @ np.rot90(shared)[disc]) / max(
+        float(shared[disc] @ shared[disc]), 1e-12
+    )
 
 
 def _details(
@@ -174,8 +218,9 @@ def _shared(first: np.ndarray, second: np.ndarray, reach: int) -> np.ndarray:
     return total
 
 
-def _centre(shared: np.ndarray, reach: int, square: float) -> float:
-    """How far off (µm) the place lies about which a map is symmetric; 0 where none stands out."""
+def _centre(shared: np.ndarray, reach: int, square: float) -> tuple[int, int]:
+    """Where (squares off the middle) the place lies about which a map is symmetric; the middle
+    where none stands out."""
     steps = np.arange(-reach, reach + 1)
     disc = np.hypot(steps[:, None], steps) <= reach
     alike, share = np.zeros((2, *disc.shape))
@@ -188,5 +233,5 @@ def _centre(shared: np.ndarray, reach: int, square: float) -> float:
     beside = np.hypot(steps[:, None] - steps[at[0]], steps - steps[at[1]]) * square < BESIDE_UM
     other = float(np.abs(alike[~beside]).max())
     if share[at] < SYMMETRIC or alike[at] < CLEAR * other:
-        return 0.0
-    return float(np.hypot(steps[at[0]], steps[at[1]])) * square
+        return 0, 0
+    return int(steps[at[0]]), int(steps[at[1]])

@@ -30,6 +30,8 @@ class Prepared:
     ----------
     white
         Red, green and blue of glass, of the batch.
+    background
+        Usual amount of the stain that is looked for, of the batch.
     kept
         What a detector found that no threshold changes, for its sweep.
     edits
@@ -47,6 +49,7 @@ class Prepared:
     white: tuple[float, float, float]
     kept: dict[str, np.ndarray] = field(default_factory=dict)
     edits: Edits | None = None
+    background: float = 0.0
 
     @property
     def pixel_um(self) -> float:
@@ -111,6 +114,7 @@ def prepare(opened: Opened, settings: StainSettings, batch: BatchRow) -> Prepare
         tissue_od=batch.tissue_od,
         mean_od=mean_od,
         white=batch.white,
+        background=batch.background,
     )
 
 

@@ -213,6 +213,9 @@ def measure_section(
     rows = list(readout.rows)
     common = common_columns(fact)
     found = told + readout.facts
+    if settings.detector == "nuclei" and nuclei.is_graded(settings):
+        edge = next((f.value for f in told if f.name == quality.EDGES), float("nan"))
+        found.append(nuclei.paled(readout.objects, edge, batch.threshold, options))
     reasons = [f.describe() for f in found if f.beyond]
     if any(a.proposed for a in opened.annotations):
         reasons.append(proposals.REASON)

@@ -42,8 +42,9 @@ BLOCK = 256
 class Options(Profiled):
     """lobes_um: lobes closer are one cell; expand_um: ring around a nucleus that must be stained; cell_um: usual diameter;
     smallest_um2 of a cell; glass_um2: a hole at least this large is no tissue; a section is held
-    back where more than `loose_percent` of the stain lies in no cell and, in fluorescence, where
-    more than `bare_percent` of the cells hold no nucleus."""
+    back where more than `loose_percent` of the stain lies in no cell, where more than
+    `faint_percent` of the cells are too faint to be counted and, in fluorescence, where more than
+    `bare_percent` of them hold no nucleus."""
 
     lobes_um: float = 3.0
     expand_um: float = 2.0
@@ -52,6 +53,7 @@ class Options(Profiled):
     glass_um2: float = 150.0
     bare_percent: float = 50.0
     loose_percent: float = 50.0
+    faint_percent: float = 10.0
 
 
 def find(
@@ -59,18 +61,22 @@ def find(
 ) -> tuple[np.ndarray, np.ndarray]:
     """Labels of positive cells and the stained pixels, in the whole image."""
     pixel = prepared.pixel_um
-    free = ~prepared.opened.implant
-    stained = (prepared.target >= prepared.threshold * factor) & free
+    stained = (prepared.target >= prepared.threshold * factor) & ~prepared.opened.implant
+    labels = split_touching(_bodies(prepared, options, stained), options.cell_um, pixel)
+    area = np.bincount(labels.ravel()) * pixel**2
+    return keep_labels(labels, area >= options.smallest_um2), stained
+
+
+def _bodies(prepared: Prepared, options: Options, stained: np.ndarray) -> np.ndarray:
+    """Bodies of cells, touching ones together, of the pixels that are stained."""
+    pixel, free = prepared.pixel_um, ~prepared.opened.implant
     # A dark nucleus can hide the brown above it: nuclei whose ring is brown belong to the cell.
     nuclei = label((prepared.other >= prepared.second) & free)
     body = stained | _with_brown_ring(nuclei, stained, options.expand_um, pixel)
     body = fill_holes(
         close_gaps(body, options.lobes_um, pixel), np.pi * options.cell_um**2 / 4, pixel
     )
-    body = opening(body, options.cell_um / 6, pixel)
-    labels = split_touching(body, options.cell_um, pixel)
-    area = np.bincount(labels.ravel()) * pixel**2
-    return keep_labels(labels, area >= options.smallest_um2), stained
+    return opening(body, options.cell_um / 6, pixel)
 
 
 def _with_brown_ring(
@@ -132,6 +138,10 @@ def measure(
     shapes = outlines(labels, prepared.opened.scale, prepared.opened.offset)
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
     facts = [bright, dense(objects, settings), loose(objects, brown, options)]
+    if prepared.edits is None:
+        bodies = _bodies(prepared, options, specks.faint_of(prepared) | stained)
+        lost = specks.lost(bodies, stained, tissue, prepared, options.smallest_um2)
+        facts.append(specks.faint(lost, n, "cells", options.faint_percent))
     if settings.shines and len(settings.channels) > 1:
         facts.append(_bare(labels, inside, prepared, options))
     return Readout(rows, objects, shapes, facts)

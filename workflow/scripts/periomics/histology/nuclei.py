@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -42,15 +43,38 @@ GRADED = ("positive", "density", "h_score", "allred")
 PROPORTIONS, GRADES = (0.01, 0.1, 1 / 3, 2 / 3), (5 / 3, 7 / 3)
 
 
+# An edge is so many σ of its blur wide; DAB is as dense in the channel that it absorbs most of.
+EDGE_SIGMAS, DENSEST_CHANNEL = 2.5, 0.75
+
+
+# Dim nuclei of fluorescence: from such a share of the way to the threshold on, and so many spreads
+# of the ground.
+DIM, DIM_SPREADS = 0.2, 8.0
+# A nucleus is doubtful from such a share of the way to the marker's threshold on, or with so much
+# of its core (µm²) above it; two are chance.
+DOUBT, FOCUS_UM2, CHANCE = 0.5, 0.3, 2
+
+
+class Core(NamedTuple):
+    """What of a nucleus is its core: deeper than `um`, and at least at that share of the deepest
+    place; 0 µm for all of it."""
+
+    um: float
+    share: float
+
+
 @dataclass(frozen=True)
 class Options:
     """nucleus_um: usual diameter; smallest_um2, largest_um2; local_um: width of the neighbourhood of the local threshold;
     lower_od: what counts as brown when nuclei are looked for; expand_um: outlines are grown by this, since thresholds cut
-    the blurred rim; core_um: in a bright field grades are of what lies deeper, as the rim is paler;
-    moderate and strong: grades above the threshold, as multiples of it; glass_um2: bright parts of
+    the blurred rim; core_um, core_share: in a bright field grades are of what lies deeper, and at
+    least at that share of the deepest place, as the rim is paler (core_um 0: of all); the section
+    is held back where blur takes more than `paled_percent` off strong cores; moderate and strong:
+    grades above the threshold, as multiples of it; glass_um2: bright parts of
     at least this are no tissue; size_times: the section is held back where the typical
     nucleus is as many times larger or smaller than nucleus_um. The network needs nucleus_um,
-    smallest_um2 and largest_um2 only."""
+    smallest_um2 and largest_um2 only. In fluorescence the section is held back where more than
+    `doubtful_percent` of the nuclei that may be positive are near the threshold or have foci."""
 
     nucleus_um: float = 6.5
     smallest_um2: float = 8.0
@@ -59,10 +83,17 @@ class Options:
     lower_od: float = 0.15
     expand_um: float = 0.25
     core_um: float = 1.0
+    core_share: float = 0.65
+    paled_percent: float = 3.0
     moderate: float = 2.0
     strong: float = 3.0
     glass_um2: float = 1000.0
     size_times: float = 1.5
+    doubtful_percent: float = 8.0
+
+    @property
+    def core(self) -> Core:
+        return Core(self.core_um, self.core_share)
 
 
 def find(prepared: Prepared, options: Options) -> np.ndarray:
@@ -130,7 +161,32 @@ def stained(prepared: Prepared, options: Options) -> np.ndarray:
     blue, size = prepared.other, max(3, round(options.local_um / prepared.pixel_um))
     local = blue > _box_mean(blue, size)
     brown = _brown(prepared) > options.lower_od
-    return ((blue > prepared.second) & local | brown) & ~prepared.opened.implant
+    found = ((blue > prepared.second) & local | brown) & ~prepared.opened.implant
+    return found | _dim(prepared, options, found) if prepared.settings.shines else found
+
+
+def _dim(prepared: Prepared, options: Options, bright: np.ndarray) -> np.ndarray:
+    """Bodies that shine far less than others: each above half of its own way from the background,
+    as the one threshold lies half-way to what shines most."""
+    blue, free = prepared.other, prepared.opened.region & ~prepared.opened.implant
+    ground = blue[free & ~bright]
+    if not len(ground):
+        return np.zeros(blue.shape, bool)
+    dark = float(np.median(ground))
+    spread = 1.4826 * float(np.median(np.abs(ground - dark)))
+    least = dark + max(DIM * (prepared.second - dark), DIM_SPREADS * spread)
+    parts = label((blue >= least) & ~prepared.opened.implant)
+    area = np.bincount(parts.ravel()) * prepared.pixel_um**2
+    keep = (area >= options.smallest_um2) & (area <= options.largest_um2)
+    keep[np.unique(parts[bright])] = keep[0] = False
+    some = np.flatnonzero(keep[parts])
+    if not len(some):
+        return np.zeros(blue.shape, bool)
+    which, peak = parts.ravel()[some], np.full(len(keep), dark, blue.dtype)
+    np.maximum.at(peak, which, blue.ravel()[some])
+    out = np.zeros(blue.size, bool)
+    out[some] = blue.ravel()[some] >= (dark + peak[which]) / 2
+    return out.reshape(blue.shape)
 
 
 def _brown(prepared: Prepared) -> np.ndarray:
@@ -204,7 +260,7 @@ def measure(
     table = object_table(labels, prepared, dab_od=prepared.target, haematoxylin_od=prepared.other)
     if not settings.shines:
         if "core" not in prepared.kept:
-            core = core_means(labels, prepared.target, options.core_um, prepared.pixel_um)
+            core = core_means(labels, prepared.target, options.core, prepared.pixel_um)
             prepared.kept["core"] = core
         table["core_od"] = prepared.kept["core"]
     level = prepared.threshold * factor
@@ -221,21 +277,64 @@ def measure(
     region = float(prepared.opened.region.sum()) * prepared.pixel_um**2
     facts = [glass_fact(region, area, settings)] if needs_area(settings) else []
     facts.append(size(table, options))
+    if settings.shines and prepared.edits is None:
+        facts.append(_doubtful(prepared, options, labels, table))
     return Readout(rows, table, shapes, facts)
 
 
-def core_means(labels: np.ndarray, image: np.ndarray, core_um: float, pixel: float) -> np.ndarray:
-    """Mean of an image over each nucleus (n,) deeper than `core_um`; of one without such a core,
-    over all of it."""
+def _doubtful(
+    prepared: Prepared, options: Options, labels: np.ndarray, table: pd.DataFrame
+) -> Fact:
+    """Share (%), of the nuclei that may be positive, of those that are not, though their mean lies
+    half-way to the threshold or beyond, or their core holds spots above it."""
+    from edt import edt
+
+    marker, level, pixel = prepared.target, prepared.threshold, prepared.pixel_um
+    ground = marker[prepared.opened.region & (marker < level)]
+    dark = float(np.median(ground)) if len(ground) else 0.0
+    stated = prepared.settings.threshold in ("fixed", "negative_control")
+    near = (table["dab_od"].to_numpy() >= dark + DOUBT * (level - dark)) & (not stated)
+    depth = edt(labels.astype(np.uint32), anisotropy=(pixel, pixel), black_border=False)
+    spots = labels[(marker >= level) & (depth > options.core_um)]
+    foci = np.bincount(spots, minlength=len(table) + 1)[1:] * pixel**2 >= FOCUS_UM2
+    told = table["counted"].to_numpy(bool)
+    positive = int((told & (table["grade"] > 0)).sum())
+    doubtful = int((told & (table["grade"] == 0) & (near | foci)).sum())
+    share = 100 * max(0, doubtful - CHANCE) / max(1, positive + doubtful)
+    name = "nuclei near the threshold, or with foci above it, of those that may be positive"
+    return Fact(name, share, "%", options.doubtful_percent)
+
+
+def core_means(labels: np.ndarray, image: np.ndarray, core: Core, pixel: float) -> np.ndarray:
+    """Mean of an image over the core of each nucleus (n,); where none is deeper than the core's
+    depth, over what lies at its share of the deepest place."""
     from edt import edt
 
     n, flat = int(labels.max(initial=0)), labels.ravel()
-    depth = edt(labels.astype(np.uint32), anisotropy=(pixel, pixel), black_border=False)
-    deep = np.flatnonzero((depth > core_um).ravel() & (flat > 0))
-    held = np.bincount(flat[deep], minlength=n + 1)
-    where = np.concatenate([deep, np.flatnonzero((flat > 0) & (held[flat] == 0))])
+    depth = edt(labels.astype(np.uint32), anisotropy=(pixel, pixel), black_border=False).ravel()
+    where = np.flatnonzero(flat)
+    deepest = np.zeros(n + 1, depth.dtype)
+    np.maximum.at(deepest, flat[where], depth[where])
+    if core.um > 0:
+        least = core.share * deepest
+        least = np.where(deepest > core.um, np.maximum(least, core.um * (1 + 1e-6)), least)
+        where = where[depth[where] >= least[flat[where]]]
     total = np.bincount(flat[where], image.ravel()[where].astype(np.float64), n + 1)
     return total[1:] / np.maximum(np.bincount(flat[where], minlength=n + 1)[1:], 1)
+
+
+def paled(table: pd.DataFrame, edge_um: float, level: float, options: Options) -> Fact:
+    """How much (%) blur takes off the core of a strongly stained nucleus, from how wide the
+    section's sharpest edges are: a blur of σ makes 2.5 σ of an edge, and leaves a share of light
+    in the middle of a disc."""
+    name = "density that blur takes off the cores of strong nuclei"
+    area = table.loc[table["counted"], "area_um2"].to_numpy()
+    if not len(area) or not np.isfinite(edge_um):
+        return Fact(name, 0.0, "%", options.paled_percent)
+    od = level * options.strong * DENSEST_CHANNEL
+    own = 1 - np.exp(-area / np.pi / 2 / (edge_um / EDGE_SIGMAS) ** 2)
+    seen = -np.log10(own * 10**-od + 1 - own)
+    return Fact(name, 100 * (1 - float(seen.mean()) / od), "%", options.paled_percent)
 
 
 def size(table: pd.DataFrame, options: Options) -> Fact:
@@ -276,6 +375,11 @@ def regraded(table: pd.DataFrame, edits: Edits | None) -> None:
         here = np.broadcast_to(said(edits, name), len(table))
         table["grade"] = np.where(here, grade, table["grade"])
         table.loc[here & table["counted"], "class"] = name
+
+
+def is_graded(settings: StainSettings) -> bool:
+    """Whether a result rests on how strongly nuclei of a bright field are stained."""
+    return not settings.shines and any(outcome_name(settings, k, "") for k in GRADED)
 
 
 def needs_area(settings: StainSettings) -> bool:

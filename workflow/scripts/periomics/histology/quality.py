@@ -42,6 +42,8 @@ GREY_INK, NEUTRAL = 95, 24  # bars of a dark grey
 BOX_FILL, BOX_PIXELS, BOX_ASPECT = 0.93, 40, 4.0
 # So large a region (µm²) in which nothing rises at all is out of focus; a smaller one may hold nothing.
 SHARP_UM2 = 30_000.0
+# How the facts name the width of what is sharpest.
+EDGES = "width of the sharpest edges"
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
 
@@ -89,7 +91,7 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
         Fact("pen on the section", look.pen, "%", 0),
         Fact("edges of a bubble or of the coverslip", look.lines, "", 0),
         Fact("tissue that lies double", look.double, "%", settings.max_fold_percent),
-        Fact("width of the sharpest edges", look.edge, "um", settings.max_edge_um),
+        Fact(EDGES, look.edge, "um", settings.max_edge_um),
         Fact("parts out of focus", look.soft, "%", settings.max_soft_percent),
         Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
         Fact(turned, settings.reversed_deg, "deg", 0),
@@ -114,7 +116,7 @@ def _look(opened: Opened, settings: StainSettings, batch: BatchRow) -> Look:
         lines=lines,
         double=artefacts.folds(od, tissue, side_um(opened.pixel_um, COLOUR_UM)),
         edge=edge_of(
-            artefacts.sharpest(width[rise >= artefacts.RISE_OD]),
+            artefacts.sharpest(width, rise),
             float(where.sum() * opened.pixel_um**2),
         ),
         soft=artefacts.soft_share(places, width, opened.pixel_um, settings.max_edge_um),
@@ -176,7 +178,7 @@ def _shining(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[F
     )
     found = [_lost(batch), Fact("saturated pixels", full, "%", settings.max_clipped_percent)]
     if np.isfinite(edge):
-        found.append(Fact("width of the sharpest edges", edge, "um", settings.max_edge_um))
+        found.append(Fact(EDGES, edge, "um", settings.max_edge_um))
     return found
 
 

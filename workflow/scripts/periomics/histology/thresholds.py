@@ -17,6 +17,9 @@ LIGHT, STARTS, LEAST_SHARE = 0.8, 64, 0.004
 APART, APART_OD = 1.6, 0.1
 # As much of the highest intensity (2) must fluorescence stand out.
 APART_SHINING = 0.01
+# Parts of a counterstain whose medians lie nearer (OD) are grain of the ground; what is beyond it
+# by so many spreads is not.
+GRAIN_OD, GRAIN_SPREADS = 0.06, 4.0
 ALIKE = "all of it is alike: one level, not two"
 
 
@@ -203,7 +206,13 @@ def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[fl
         between = below * above * (total[:-1] / below - (total[-1] - total[:-1]) / above) ** 2
     if not np.isfinite(between).any():
         return float("nan"), "all pixels have one level"
-    return float(edges[1:-1][np.nanargmax(between)]), ""
+    found = float(edges[1:-1][np.nanargmax(between)])
+    if np.median(values[values >= found]) - np.median(values[values < found]) >= GRAIN_OD:
+        return found, ""
+    # Where all nuclei are under the other stain nothing is left to part but the ground's grain.
+    background = float(np.median(values))
+    spread = 1.4826 * float(np.median(np.abs(values - background)))
+    return background + max(GRAIN_OD, GRAIN_SPREADS * spread), ""
 
 
 def half_median(values: np.ndarray) -> tuple[float, str]:

@@ -40,8 +40,8 @@ LUMEN_UM2, LEAST_PROFILES = 5.0, 20
 class Options(Sampled):
     """gap_um: walls closer are one vessel; smallest_um2 of a filled profile; largest lumen that is filled; a tear of the
     section at least this large is no tissue; where more profiles than `joined_percent` would join if gaps of twice the width were
-    closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and specks lie among the vessels: the
-    section is held back."""
+    closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and specks lie among the vessels, and
+    where more than `faint_percent` are too faint to be counted: the section is held back."""
 
     gap_um: float = 5.0
     smallest_um2: float = 10.0
@@ -49,6 +49,7 @@ class Options(Sampled):
     tear_um2: float = 20000.0
     joined_percent: float = 10.0
     solid_percent: float = 50.0
+    faint_percent: float = 10.0
 
 
 def find(
@@ -106,9 +107,21 @@ def measure(
     fewer = int(counted(find(prepared, wide)[0], tissue, prepared.opened.frame).sum())
     bright = glass_fact(float(prepared.opened.region.sum()) * pixel2, area, settings)
     facts = [joined(options, n, fewer), solid(objects, options), bright]
-    facts = facts if prepared.edits is None else facts[1:]  # what lies apart was seen by a person
     facts.append(grains(objects, both, settings))
+    if prepared.edits is not None:  # what lies apart and what is faint was seen by a person
+        facts = facts[1:]
+    else:
+        facts.append(_faint(prepared, options, stained, tissue, n))
     return Readout(rows, objects, shapes, facts)
+
+
+def _faint(
+    prepared: Prepared, options: Options, stained: np.ndarray, tissue: np.ndarray, n: int
+) -> Fact:
+    mask = specks.faint_of(prepared) | stained
+    filled = close_and_fill(mask, options.gap_um, options.lumen_um2, prepared.pixel_um)
+    lost = specks.lost(filled, stained, tissue, prepared, options.smallest_um2)
+    return specks.faint(lost, n, "vessels", options.faint_percent)
 
 
 class Areas(NamedTuple):
@@ -175,7 +188,8 @@ def grains(objects: pd.DataFrame, both: np.ndarray, settings: StainSettings) -> 
     """Share of the counted profiles that are grains of precipitate; `both`: mean of both stains."""
     area, lumen = objects["area_um2"].to_numpy(), objects["lumen_um2"].to_numpy()
     hollow, inside = lumen >= LUMEN_UM2, objects["counted"].to_numpy(bool)
-    found = specks.grains(area, area - lumen, both, hollow) & inside
+    od = objects["od"].to_numpy()
+    found = specks.grains(area, area - lumen, hollow, od=od, total=both) & inside
     share = 100 * float(found.sum() / max(1, inside.sum()))
     return Fact("dense grains among vessels", share, "%", settings.max_specks_percent)
 

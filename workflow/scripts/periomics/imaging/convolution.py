@@ -13,8 +13,8 @@ from periomics.core.errors import InputError
 STEP = 16
 # Pixels beyond a tile that its results may depend on, rounded up: two steps down at every depth, one or two up.
 MARGIN = 96
-# Places of a layer that are multiplied at once: as many as keep the copied neighbourhoods in some 64 MB.
-_AT_ONCE = 1 << 16
+# Places of a layer that are multiplied at once: their neighbourhoods stay in the cache of a core (of 2 MB).
+_AT_ONCE = 1 << 10
 LAYERS = ("e0a", "e0b", "e1a", "e1b", "e2a", "e2b", "e3a", "e3b", "d2", "d1", "d0a", "d0b", "head")
 
 
@@ -83,7 +83,7 @@ def apply(network: Network, picture: np.ndarray, tile: int = 1024) -> np.ndarray
 
 def _forward(network: Network, x: np.ndarray) -> np.ndarray:
     def layer(name: str, x: np.ndarray) -> np.ndarray:
-        return np.maximum(_convolved(x, network.weights[name], network.offsets[name]), 0)
+        return _convolved(x, network.weights[name], network.offsets[name])
 
     kept = []
     x = _folded(x)
@@ -100,20 +100,25 @@ def _forward(network: Network, x: np.ndarray) -> np.ndarray:
 
 
 def _convolved(x: np.ndarray, weights: np.ndarray, offsets: np.ndarray) -> np.ndarray:
-    """3 × 3 neighbourhoods laid side by side, times the weights, some rows at a time."""
+    """3 × 3 neighbourhoods laid side by side, times the weights, some rows at a time, without what
+    is negative."""
     rows, columns, channels = x.shape
     padded = np.pad(x, ((1, 1), (1, 1), (0, 0)))
     matrix = weights.reshape(9 * channels, -1)
     out = np.empty((rows, columns, matrix.shape[1]), np.float32)
     step = max(1, _AT_ONCE // columns)
+    held = np.empty((step, columns, 9, channels), np.float32)
     for top in range(0, rows, step):
         n = min(step, rows - top)
-        near = np.empty((n, columns, 9, channels), np.float32)
+        near = held[:n]
         for k in range(9):
             i, j = divmod(k, 3)
             near[:, :, k] = padded[top + i : top + i + n, j : j + columns]
-        out[top : top + n] = (near.reshape(n * columns, -1) @ matrix).reshape(n, columns, -1)
-    return out + offsets
+        part = out[top : top + n].reshape(n * columns, -1)
+        np.matmul(near.reshape(n * columns, -1), matrix, out=part)
+        part += offsets
+        np.maximum(part, 0, out=part)
+    return out
 
 
 def _folded(x: np.ndarray) -> np.ndarray:

@@ -8,14 +8,14 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from periomics.histology import neutrophils, nuclei
+from periomics.histology import neutrophils, nuclei, specks
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Prepared, Readout, dilate, split_touching
 from periomics.histology.large.network import nuclei_of
 from periomics.histology.large.objects import counted, places_um, tally
 from periomics.histology.large.pieces import Collected, Images, Splitting, pieces
 from periomics.histology.large.section import TILE, Large
-from periomics.histology.large.stained import closed, opened, reach_of
+from periomics.histology.large.stained import FAINT, closed, opened, reach_of
 from periomics.histology.large.tiles import Walked, bright, tissue, walk
 from periomics.histology.settings import StainSettings, variants
 from periomics.imaging.boxes import Box
@@ -42,7 +42,8 @@ def measure_neutrophils(
             name: (prepared.target >= batch.threshold * f) & free
             for name, f in variants(settings).items()
         }
-        return stained | {"nuclei": (prepared.other >= batch.second) & free}
+        faint = specks.faint_of(prepared) | stained[""]
+        return stained | {"nuclei": (prepared.other >= batch.second) & free, FAINT: faint}
 
     pad = reach_of(options.lobes_um, large)
     walked, rows = walk(large, settings, batch, masks, tile=tile, pad=pad), []
@@ -64,7 +65,12 @@ def measure_neutrophils(
             table["class"] = np.where(inside, "positive", "excluded")
             loose = neutrophils.loose(table, brown, options)
             drawn = shapes
+    weak = tally(parts_of(_bodies(walked, options, FAINT, dark)), {"stained": walked[""]})
+    enough = weak.area * walked.um2(1) >= options.smallest_um2
+    alone = weak.only(enough & (weak.counts["stained"] == 0))
+    lost, n = int(counted(alone, free, large).sum()), int(table["counted"].sum())
     facts = [bright(walked, whole, settings), neutrophils.dense(table, settings), loose]
+    facts.append(specks.faint(lost, n, "cells", options.faint_percent))
     return Readout(rows, table, drawn, facts), walked
 
 
@@ -176,7 +182,7 @@ def _by_thresholds(walked: Walked, options: nuclei.Options) -> Collected:
     mask = local(partial(opened, nuclei.CLOSED_UM, pixel), 2 * reach, walked["stained"])
     mask = fill_holes(closed(mask, nuclei.CLOSED_UM, large), options.largest_um2 / 4, pixel**2)
     how = _nuclear(walked, options, mask)
-    return pieces(large, parts_of(mask), how, True, options.core_um)
+    return pieces(large, parts_of(mask), how, True, options.core)
 
 
 def _nuclear(walked: Walked, options: nuclei.Options, mask: Plane) -> Splitting:

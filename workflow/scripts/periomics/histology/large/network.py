@@ -34,7 +34,7 @@ def nuclei_of(
     """All nuclei, as `nuclei.find` finds them in a section that is in memory."""
     if settings.network is None:
         raise ValueError("nuclei are to be found by the network, and none was given")
-    out, pixel = Collected(large, True, options.core_um), large.pixel_um
+    out, pixel = Collected(large, True, options.core), large.pixel_um
     size = _size(large, settings.network, batch, options.nucleus_um / pixel)
     blocks = _Blocks(large, settings.network, batch, size)
     for block in blocks.all():

@@ -11,7 +11,7 @@ import numpy as np
 from periomics.core.errors import SpecimenError
 from periomics.histology.large.objects import UNIT, Outlines, Tally, by_tile, ends_of, tally
 from periomics.histology.large.section import Large
-from periomics.histology.nuclei import core_means
+from periomics.histology.nuclei import Core, core_means
 from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts
 from periomics.imaging.rois import outlines
@@ -31,13 +31,13 @@ class Collected:
     ----------
     drawn
         Whether outlines and means are wanted.
-    core_um
-        Depth from which the mean `core` of the stain looked for is taken, None for no such mean.
+    core
+        Of nuclei, what the mean `core` of the stain looked for is taken of; None for no such mean.
     """
 
     large: Large
     drawn: bool
-    core_um: float | None = None
+    core: Core | None = None
     found: list[Tally] = field(default_factory=list)
     firsts: list[np.ndarray] = field(default_factory=list)
     images: list[dict[str, np.ndarray]] = field(default_factory=list)
@@ -64,9 +64,9 @@ class Collected:
         if self.drawn:
             sums = {k: np.rint(v.ravel()[where] * UNIT) for k, v in images.items()}
             means = {k: np.bincount(which, v, n + 1)[1:] / UNIT / area for k, v in sums.items()}
-            if self.core_um is not None:
+            if self.core is not None:
                 pixel = self.large.pixel_um
-                means["core"] = core_means(labels, images["target"], self.core_um, pixel)
+                means["core"] = core_means(labels, images["target"], self.core, pixel)
             self.images.append(means)
             for outline in outlines(labels, self.large.scale, (0, 0), (box.left, box.top)):
                 self.shapes.put(outline)
@@ -118,7 +118,7 @@ class Splitting:
 
 
 def pieces(
-    large: Large, bodies: Parts, how: Splitting, drawn: bool, core_um: float | None = None
+    large: Large, bodies: Parts, how: Splitting, drawn: bool, core: Core | None = None
 ) -> Collected:
     """Cells of all bodies.
 
@@ -127,10 +127,10 @@ def pieces(
     SpecimenError
         If bodies that touch cover more than can be split at once.
     """
-    out, box, part = Collected(large, drawn, core_um), tally(bodies, {}).box, bodies.grid.part
+    out, box, part = Collected(large, drawn, core), tally(bodies, {}).box, bodies.grid.part
     alone: list[int] = []
-    for of, core in by_tile(bodies.place(), bodies):
-        safe = _take(out, bodies, of + 1, core.common(part).grown(BESIDE, part), how, box)
+    for of, tile in by_tile(bodies.place(), bodies):
+        safe = _take(out, bodies, of + 1, tile.common(part).grown(BESIDE, part), how, box)
         alone += (of + 1)[~safe].tolist()
     for number in alone:
         body, around = Box(*box[number - 1].tolist()), BESIDE

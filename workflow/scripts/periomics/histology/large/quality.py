@@ -123,7 +123,7 @@ class Seen:
     def facts(self) -> list[Fact]:
         """When all tiles were added."""
         pixel, square = self.large.pixel_um, quality.side_um(self.large.pixel_um, quality.COLOUR_UM)
-        width, strong = np.concatenate(self.widths), np.concatenate(self.rises) >= artefacts.RISE_OD
+        width, rise = np.concatenate(self.widths), np.concatenate(self.rises)
         look = quality.Look(
             foreign=quality.percent(*self.foreign.tolist()),
             black=quality.percent(*self.dark.tolist()),
@@ -132,7 +132,7 @@ class Seen:
             pen=quality.under_pen(self.rgb, self.region, self.pen * pixel, self.batch),
             lines=_lines(self.grey, quality.side_um(pixel, quality.BLACK_UM)),
             double=artefacts.double_share(self.palest, self.some, self.fold * square),
-            edge=quality.edge_of(artefacts.sharpest(width[strong]), self.large.region_um2),
+            edge=quality.edge_of(artefacts.sharpest(width, rise), self.large.region_um2),
             soft=artefacts.soft_share(
                 np.concatenate(self.places), width, pixel, self.settings.max_edge_um
             ),

@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 import pandas as pd
 
-from periomics.histology import area, vessels
+from periomics.histology import area, specks, vessels
 from periomics.histology.batch import BatchRow
 from periomics.histology.detection import Of, Prepared, Readout, dilate, erode, opening
 from periomics.histology.large.objects import counted, means, outlines_of, places_um, tally
@@ -18,6 +18,9 @@ from periomics.histology.large.tiles import Walked, bright, tissue, walk
 from periomics.histology.settings import StainSettings, variants
 from periomics.imaging.parts import fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
+
+# Mask of what is faintly stained.
+FAINT = "faint"
 
 
 def measure_area(
@@ -61,10 +64,13 @@ def measure_vessels(
     """See `vessels.measure`."""
 
     def masks(prepared: Prepared) -> Mapping[str, np.ndarray]:
-        return {
-            name: (prepared.target >= batch.threshold * f) & ~prepared.opened.implant
+        free = ~prepared.opened.implant
+        stained = {
+            name: (prepared.target >= batch.threshold * f) & free
             for name, f in variants(settings).items()
         }
+        faint = specks.faint_of(prepared) | stained[""]
+        return stained | {FAINT: faint}
 
     pad = reach_of(2 * options.gap_um, large)
     walked, swept = walk(large, settings, batch, masks, tile=tile, pad=pad), []
@@ -92,6 +98,10 @@ def measure_vessels(
     facts = [vessels.joined(options, n, fewer), vessels.solid(table, options)]
     facts.append(bright(walked, whole, settings))
     facts.append(vessels.grains(table, (od["target"] + od["other"])[keep], settings))
+    _, faint, large_enough = _profiles(walked, options, FAINT, {"stained": walked[""]})
+    alone = faint.only(large_enough & (faint.counts["stained"] == 0))
+    lost = int(counted(alone, free, large).sum())
+    facts.append(specks.faint(lost, n, "vessels", options.faint_percent))
     shapes = outlines_of(parts, keep, sums.box, large)
     return Readout([*rows, *swept], table, shapes, facts), walked
 

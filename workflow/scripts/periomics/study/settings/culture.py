@@ -50,7 +50,7 @@ class Culture(Section):
         description="a gap with more of the cells' texture is not bare (flat cells, a haze) and holds the series back",
     )
     max_texture_change_percent: float = Field(
-        25,
+        45,
         gt=0,
         lt=100,
         description="a series whose cells' texture differs more from the first frame's is held "
