@@ -139,6 +139,11 @@ REASONS = {
         "leave no animals to compare: not estimable",
     ),
     "no spread": ({"values": FLAT}, "C2", "the values do not vary within the arms"),
+    "all or none": (
+        {"values": arms([0] * 4, [100] * 4, [50, 45, 55, 60]), "outcome": "necr", "claims": [GATE]},
+        "C0",
+        "every animal has the least or the largest value: judge it as yes or no",
+    ),
     "same value": (
         {"values": {a: [50] * 4 for a in SOUND}},
         "C2",
