@@ -1,6 +1,7 @@
 """CPU time of the claim engine: a thousand studies at once, and one study of toy size through its tables.
 
 Run: .venv/bin/python benchmarks/statistics_engine.py
+With `whole`: 2,000 animals x 500 outcomes x 7 contrasts through every table, some ten minutes.
 """
 
 import resource
@@ -9,6 +10,7 @@ import time
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" / "statistics")]
@@ -16,6 +18,7 @@ sys.path[:0] = [str(ROOT / "workflow" / "scripts"), str(ROOT / "tests" / "unit" 
 from studies import ARMS, CORE, DICTIONARY, MEANS, analysis, plan, simulated  # noqa: E402
 
 from periomics.statistics.claims import estimates, graph  # noqa: E402
+from periomics.statistics.claims.analysis import Analysis  # noqa: E402
 from periomics.statistics.claims.animals import prepare  # noqa: E402
 from periomics.statistics.claims.judging import verdict_table  # noqa: E402
 from periomics.statistics.kernels import position  # noqa: E402
@@ -68,7 +71,52 @@ def large(animals: int) -> float:
     return (time.process_time() - start) / rows
 
 
+def whole(animals: int = 500, outcomes: int = 500) -> dict[str, float]:
+    """Seconds of processor time for 7 contrasts of so many outcomes of four arms in five blocks, part by part."""
+    rng = np.random.default_rng(8)
+    like = ("mvd", "necr", "bvtv")
+    names = [f"o{i}" for i in range(outcomes)]
+    own = [DICTIONARY.loc[like[i % 3]] for i in range(outcomes)]
+    added = pd.DataFrame(own, index=names).assign(outcome=names, benefit="+")
+    dictionary = pd.concat([DICTIONARY, added])
+    table, sheet = simulated(n=animals, means={"mvd": MEANS["mvd"]})
+    sheet["block"] = [f"b{i % 5}" for i in range(len(sheet))]
+    level = table["condition"].map({"CTRL": 1.0, "DRUG": 0.0, "PRE": 0.05, "POST": 0.7}).to_numpy()
+    parts = []
+    for i, name in enumerate(names):
+        z = level * rng.uniform(0, 0.6) + rng.standard_normal(len(level))
+        y = np.exp(4 + 0.3 * z) if i % 3 == 0 else 100 / (1 + np.exp(0.5 - z))
+        parts.append(table.assign(outcome=name, value=y, unit=added.at[name, "unit"]))
+    arms = {
+        "C0": {"healthy": 1, "disease": -1},
+        "C1": {"PRE": 1, "disease": -1},
+        "C2": {"POST": 1, "disease": -1},
+        "C4": {"POST": 1, "PRE": -1},
+        "H1": {"healthy": 1, "PRE": -1},
+        "H2": {"healthy": 1, "POST": -1},
+        "X": {"POST": 0.5, "PRE": 0.5, "disease": -1},
+    }
+    claims = [c for c in CORE if c["id"] in ("C0", "C1", "C2")]
+    p = plan(
+        domains={f"d{i}": o for i, o in enumerate(names[:5])},
+        contrasts={name: {"weights": w} for name, w in arms.items()},
+        claims=claims,
+    )
+    times = [time.process_time()]
+    known = Analysis(p, prepare(pd.concat(parts, ignore_index=True), sheet, dictionary), dictionary)
+    times.append(time.process_time())
+    for step in (lambda: estimates.contrast_table(known, 1), lambda: estimates.rescue_table(known)):
+        step()
+        times.append(time.process_time())
+    verdict_table(known)
+    times.append(time.process_time())
+    return dict(zip(("animals", "contrasts", "rescue", "verdicts"), np.diff(times), strict=True))
+
+
 if __name__ == "__main__":
+    if "whole" in sys.argv[1:]:
+        print({name: f"{seconds:.0f} s" for name, seconds in whole().items()})
+        sys.exit()
     for animals in (6, 50, 500):
         print(
             f"one study, {4 * animals} animals: {1000 * large(animals):.1f} ms a row of contrasts"
