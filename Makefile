@@ -58,7 +58,9 @@ lint: environment
 	$(BIN)/snakemake --lint --configfile config/nano/config.yaml
 # What `make test` runs and the slow tests in one go, two workers more than cores: slow ones wait for clusters and containers.
 ci: lint every-test
+# Collected once beforehand, beside lint, so that not every worker compiles all tests.
 every-test: environment
+	-@$(BIN)/python -m pytest -q --collect-only >/dev/null 2>&1
 	$(BIN)/python -m pytest -n $$(($(CORES) + 2)) --dist loadfile --no-loadscope-reorder
 sheets: environment
 	$(BIN)/python -m periomics.simulate.write $$(grep -l '^simulate:' config/config.yaml config/*/config.yaml config/scenarios/*/config.yaml)

@@ -40,7 +40,7 @@ def state(tmp_path_factory):
     if missing or os.geteuid() != 0:
         pytest.skip(f"no image is built here: {', '.join(missing) or 'not root'}")
     context = copy_listed(tmp_path_factory.mktemp("context"))
-    folder = tmp_path_factory.mktemp("storage")
+    folder = Path(os.environ.get("CTR_STATE") or tmp_path_factory.mktemp("storage"))
     for step in (("base",), ("image", "periomics:test", str(context))):
         done = recipe(folder, *step)
         assert done.returncode == 0, (done.stdout + done.stderr)[-4000:]
