@@ -60,7 +60,7 @@ def on_disk(folder, rgb, name):
         },
     }
     path = folder / f"{name}.png".replace(" ", "-")
-    Image.fromarray(rgb).save(path)
+    Image.fromarray(rgb).save(path, compress_level=1)
     rois = path.with_suffix(".geojson")
     rois.write_text(
         json.dumps({"type": "FeatureCollection", "features": [feature]}), encoding="utf-8"

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from periomics.genes.dispersion import Dispersions, estimate_dispersions
 from periomics.genes.negative_binomial import Means, fit_means
@@ -69,7 +69,7 @@ def fit_counts(counts: Floats, matrix: Floats, scale: Floats) -> CountFit:
     if not (sizes >= FOR_OUTLIERS).any():
         return CountFit(base, means, np.zeros(len(counts), bool), dispersions)
     p = matrix.shape[1]
-    limit = float(stats.f.ppf(0.99, p, len(matrix) - p))
+    limit = float(special.fdtri(p, len(matrix) - p, 0.99))
     distance = cooks_distance(counts, scale, means, kinds=kinds, coefficients=p)
     replaced = (distance > limit) & (sizes >= FOR_REPLACEMENT)
     gone = np.zeros(len(counts), bool)
@@ -101,6 +101,13 @@ def cooks_distance(
     return np.asarray((counts - means.mean) ** 2 / variance / coefficients * h / (1 - h) ** 2)
 
 
+def _trimmed_mean(values: Floats, share: float) -> Floats:
+    """Mean of each row without so large a share of its values at either end."""
+    cut = int(share * values.shape[1])
+    middle: Floats = np.sort(values, axis=1)[:, cut : values.shape[1] - cut].mean(axis=1)
+    return middle
+
+
 def _robust_dispersion(normal: Floats, kinds: NDArray[np.int64]) -> Floats:
     """Dispersion by the largest trimmed variance among kinds of three samples or more."""
     found = []
@@ -109,8 +116,8 @@ def _robust_dispersion(normal: Floats, kinds: NDArray[np.int64]) -> Floats:
         if part.shape[1] < FOR_OUTLIERS:
             continue
         trim, correction = next((t, c) for n, t, c in TRIMS if part.shape[1] <= n)
-        middle = stats.trim_mean(part, trim, axis=1)
-        found.append(correction * stats.trim_mean((part - middle[:, None]) ** 2, trim, axis=1))
+        middle = _trimmed_mean(part, trim)
+        found.append(correction * _trimmed_mean((part - middle[:, None]) ** 2, trim))
     mean = normal.mean(axis=1)
     return np.maximum((np.max(found, axis=0) - mean) / mean**2, LEAST_ROBUST)
 
@@ -128,7 +135,7 @@ def _without(
     """Coefficients and mean counts with outliers replaced by the trimmed mean of their gene; trend and prior stay."""
     genes = np.flatnonzero(replaced.any(axis=1))
     y, s = counts[genes], scale[genes]
-    typical = np.floor(stats.trim_mean(y / s, TRIM, axis=1)[:, None] * s)
+    typical = np.floor(_trimmed_mean(y / s, TRIM)[:, None] * s)
     y = np.where(replaced[genes], typical, y)
     parts = ("beta", "covariance", "mean", "leverage")
     changed = {name: getattr(means, name).copy() for name in parts}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import special, stats
+from scipy import special
 from scipy.interpolate import CubicHermiteSpline
 
 from periomics.genes.negative_binomial import (
@@ -156,7 +156,7 @@ def prior_variance(ratio: Floats, freedom: int) -> tuple[float, float]:
     seen = np.histogram(inside, EDGES, density=True)[0]
     least = min(seen[seen > 0].min(), 1 / (DRAWS * np.diff(EDGES)[0]))
     middle = (np.arange(500) + 0.5) / 500
-    chance = np.log(stats.chi2.ppf(middle, freedom) / freedom)
+    chance = np.log(2 * special.gammaincinv(freedom / 2, middle) / freedom)
 
     def divergence(variance: float) -> float:
         up = special.ndtr((EDGES[:, None] - chance) / np.sqrt(max(variance, 1e-9))).mean(axis=1)

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from periomics.core.multiplicity import benjamini_hochberg
 from periomics.genes.count_model import CountFit, fit_counts
@@ -147,7 +147,7 @@ def contrast_table(
             "error": error,
             "stat": stat,
             "df": np.nan,
-            "p": np.where(counted.outlier, np.nan, 2 * stats.norm.sf(np.abs(stat))),
+            "p": np.where(counted.outlier, np.nan, 2 * special.ndtr(-np.abs(stat))),
         }
     )
     normal.loc[~tested.seen_in(weights), ["stat", "p"]] = np.nan
@@ -208,9 +208,9 @@ def against_margin(test: pd.DataFrame, change: np.ndarray, margin: float) -> pd.
     low, high = np.where(agree, both.min(axis=1), 0.0), both.max(axis=1)
     freedom = test["df"].fillna(np.inf).to_numpy(float)
     error = np.where(test["p"].isna(), np.nan, test["error"])
-    beyond = stats.t.sf((low - margin) / error, freedom)
-    beyond = np.minimum(beyond + stats.t.sf((low + margin) / error, freedom), 1.0)
-    within = stats.t.sf((margin - high) / error, freedom)
+    beyond = special.stdtr(freedom, -(low - margin) / error)
+    beyond = np.minimum(beyond + special.stdtr(freedom, -(low + margin) / error), 1.0)
+    within = special.stdtr(freedom, -(margin - high) / error)
     return pd.DataFrame(
         {
             "p_beyond": beyond,

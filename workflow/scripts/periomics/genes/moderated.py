@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
-from scipy import linalg, optimize, special, stats
+from scipy import linalg, optimize, special
 
 from periomics.core.multiplicity import benjamini_hochberg
 from periomics.genes.normalise import log_cpm
@@ -236,7 +236,7 @@ def contrast_test(fit: Fit, vector: Floats) -> pd.DataFrame:
             "error": error,
             "stat": stat,
             "df": np.where(testable, df, np.nan),
-            "p": 2 * stats.t.sf(np.abs(stat), np.where(testable, df, 1.0)),
+            "p": 2 * special.stdtr(np.where(testable, df, 1.0), -np.abs(stat)),
         }
     )
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.multiplicity import holm
@@ -248,14 +248,14 @@ def _interval(estimates: Estimates) -> dict[str, object]:
     change, se, freedom = (
         float(x[0]) for x in (estimates.change, estimates.error, estimates.freedom)
     )
-    half = stats.t.ppf(0.975, freedom) * se if se > 0 and freedom >= 1 else np.nan
+    half = special.stdtrit(freedom, 0.975) * se if se > 0 and freedom >= 1 else np.nan
     return {
         "estimate": change,
         "se": se,
         "df": freedom,
         "lower": change - half,
         "upper": change + half,
-        "p": float(2 * stats.t.sf(abs(change) / se, freedom)) if half == half else np.nan,
+        "p": float(2 * special.stdtr(freedom, -abs(change) / se)) if half == half else np.nan,
     }
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
-from scipy import stats
+from scipy import special
 
 from periomics.core.multiplicity import benjamini_hochberg
 
@@ -59,6 +59,6 @@ def naive_genes(
         change, variance = change + weight * mean, variance + term
         freedom = freedom + term**2 / (n - 1)
     with np.errstate(divide="ignore", invalid="ignore"):
-        p = 2 * stats.t.sf(np.abs(change) / np.sqrt(variance), variance**2 / freedom)
+        p = 2 * special.stdtr(variance**2 / freedom, -np.abs(change) / np.sqrt(variance))
     p = p[np.isfinite(p)]
     return int((benjamini_hochberg(p) < alpha).sum())
