@@ -42,8 +42,9 @@ def seam(share=0.5, seed=1, strength=1.0, fringe=0.0, cytoplasm=0.0, wide_um=1.5
     patchy = 1 + 0.3 * patchy / patchy.std()
     nuclei = np.zeros((HEIGHT, WIDTH))
     for r, c in zip(rng.uniform(0, HEIGHT, 260), rng.uniform(95, WIDTH, 260), strict=True):
-        at = np.hypot((y - r) / 7, (x - c) / 5) < 1
-        nuclei[at] = rng.uniform(0.7, 1)
+        near = slice(max(0, int(r) - 8), int(r) + 9), slice(max(0, int(c) - 6), int(c) + 7)
+        at = np.hypot((y[near] - r) / 7, (x[near] - c) / 5) < 1
+        nuclei[near][at] = rng.uniform(0.7, 1)
     lined = (depth > 0.3) & (depth < 0.3 + wide_um) & on[:, None]
     brown = 0.8 * strength * grain[:, None] * lined + tissue * (0.04 + cytoplasm * patchy)
     brown += fringe * np.clip(1 - depth / 2.5, 0, 1) * tissue

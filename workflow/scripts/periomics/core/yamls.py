@@ -11,6 +11,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -19,6 +20,10 @@ from periomics.core.problems import Problem
 DEEPEST = 50  # levels; the deepest file of this project has 6
 MOST_REPEATED = 10_000  # nodes that aliases may add
 LARGEST = 5_000_000  # bytes
+
+
+# PyYAML's parser in C, where it was built with it: ten times as fast.
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
 @dataclass
@@ -88,6 +93,11 @@ def parse(text: str, name: str) -> tuple[object, list[Problem]]:
         return None, [_explained(error, name)]
     except (ValueError, OverflowError, TypeError) as error:
         return None, [Problem(name, 0, "", f"is not valid YAML: {error}")]
+
+
+def build(text: str) -> Any:
+    """Value of a YAML text of ours, a resource; what people wrote goes through `parse`, whose errors say more."""
+    return yaml.load(text, Loader=_LOADER)  # noqa: S506 - both loaders are safe
 
 
 def _look_through(text: str, name: str) -> Iterator[Problem]:

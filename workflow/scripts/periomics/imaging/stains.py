@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from periomics.core.errors import InputError, nearest
+from periomics.core.yamls import build
 
 # What the highest intensity of fluorescence is as an amount of stain.
 FULL = 2.0
@@ -40,10 +41,7 @@ def load_stains(path: str | os.PathLike[str]) -> dict[str, StainPair]:
     InputError
         If an entry lacks two stains with three positive numbers each, or its evidence.
     """
-    import yaml
-
-    with Path(path).open(encoding="utf-8") as handle:
-        table = yaml.safe_load(handle)
+    table = build(Path(path).read_text(encoding="utf-8"))
     pairs = {}
     for name, entry in table.items():
         if entry.get("evidence") not in ("seen", "memory"):
