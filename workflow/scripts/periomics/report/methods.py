@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 import pandas as pd
@@ -34,6 +34,9 @@ PACKAGES = (
     "matplotlib",
     "altair",
 )
+
+# Where the configuration describes stains.
+STAINS = "histology/stains"
 
 
 def methods(sources: Sources, claims: Config) -> list[tuple[str, list[str]]]:
@@ -109,18 +112,39 @@ def _histology(sources: Sources, claims: Config) -> list[str]:
     each = "; ".join(
         f"{s}: {n} section{'s' * (n != 1)}, {_stain(c, str(s))}" for s, n in stains.items()
     )
-    antibody = "; ".join(f"{s}: {value(c, f'histology/stains/{s}/antibody')}" for s in stains.index)
+    antibody = "; ".join(f"{s}: {value(c, f'{STAINS}/{s}/antibody')}" for s in stains.index)
     return [
         f"{sections['section_id'].nunique()} stained sections in {runs} stain run{'s' * (runs != 1)} were measured. Pixel size: "
         f"{listed(sections['pixel_um'], 'µm')} (where the sheet gives none, as stated by the file). {each}.",
         "White point and thresholds were set once for each stain run from all its sections, blind to arms, and varied by "
         f"±{value(c, 'histology/sweep_percent', '%')}.",
         f"Antibody, clone and lot: {antibody or NOT_REPORTED}.",
+        *by_person(c, sections),
     ]
 
 
+def by_person(config: Config, sections: pd.DataFrame) -> Iterator[str]:
+    """What of the sections is a person's, and what nobody drew."""
+    told = sections.reindex(columns=["stain", "rois", "mask", "mask_by", "mask_reason"]).fillna("")
+    edited = told[told["mask"].astype(str).str.strip().ne("")]
+    if len(edited):
+        yield (
+            f"Detections of {len(edited)} of {len(told)} sections were edited by hand (by {listed(edited['mask_by'])}; reasons: "
+            f"{listed(edited['mask_reason'])}); their automatic numbers are also given."
+        )
+    stains = [
+        s for s in told["stain"].unique() if value(config, f"{STAINS}/{s}/regions") == "proposed"
+    ]
+    bare = told[told["stain"].isin(stains) & told["rois"].astype(str).str.strip().eq("")]
+    if len(bare):
+        yield (
+            f"{len(bare)} of {len(told)} sections were measured in regions that were proposed from their pictures; they count where "
+            "somebody confirmed them."
+        )
+
+
 def _stain(config: Config, stain: str) -> str:
-    where = f"histology/stains/{stain}"
+    where = f"{STAINS}/{stain}"
     rule = value(config, f"{where}/threshold")
     return f"detector {value(config, f'{where}/detector')}, stain vectors {value(config, f'{where}/vectors')}, threshold rule {rule}"
 
