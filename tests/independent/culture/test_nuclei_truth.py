@@ -7,7 +7,7 @@ from PIL import Image
 
 from periomics.culture.counts import _counted_here
 from periomics.culture.measure import measure_culture
-from periomics.culture.nuclei import find_nuclei
+from periomics.culture.nuclei import find_nuclei, widened
 from periomics.study.settings.culture import Culture
 
 SHAPE, PIXEL = (300, 340), 0.8
@@ -52,6 +52,20 @@ def test_every_nucleus_counts_once(look):
     hit = [labels[one > 0.9] for one in bodies]
     alone = {int(np.bincount(h).argmax()) for h in hit} - {0}
     assert len(alone) >= 0.93 * len(bodies)
+
+
+@pytest.mark.parametrize("spots", [0, 1, 4])
+def test_spots_in_nuclei_are_told(spots):
+    """Ten chromocentres a nucleus: as bright as it they change nothing, four times they are counted."""
+    picture, bodies = painted(pairs=0, bright=(350, 450))
+    rng = np.random.default_rng(5)
+    for one in bodies:
+        middle = np.array(np.nonzero(one > 0.5)).mean(axis=1)
+        for off in rng.normal(0, 2.5, (10, 2)):
+            picture = picture + spots * 400 * body(middle + off, (1.3, 1.3), 0)
+    labels = find_nuclei(picture, 12 / PIXEL)[0]
+    told = widened(picture, labels, 12 / PIXEL) > Culture().max_widened_times
+    assert told == (spots == 4) == (labels.max() != len(bodies))
 
 
 @pytest.mark.parametrize("look", [{}, {"noise": 40}, {"shade": 100}])

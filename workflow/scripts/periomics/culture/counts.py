@@ -9,7 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from periomics.core.errors import PeriomicsError
-from periomics.culture.nuclei import LEAST_CONTRAST, background, find_nuclei
+from periomics.culture.nuclei import LEAST_CONTRAST, background, find_nuclei, widened
 from periomics.culture.planes import read_plane
 from periomics.study.settings.culture import Culture
 
@@ -64,6 +64,12 @@ def count_picture(fact: Fact, settings: Culture) -> Counted:
         holds.append(
             f"bodies are {usual * plane.pixel_um:.3g} µm wide, nuclei should be {settings.nucleus_um:g}: "
             "is the pixel size right?"
+        )
+    wide = widened(plane.values, labels, size)
+    if wide > settings.max_widened_times:
+        holds.append(
+            f"{wide:.2g} times the area of the nuclei shines about them (at most "
+            f"{settings.max_widened_times:g}): spots within nuclei?"
         )
     every, labels = labels, _counted_here(labels)
     signals = np.zeros(0)

@@ -78,6 +78,12 @@ class Culture(Section):
         description="cycles; wells without template (role blank) nearer than this to a sample are told",
     )
     nucleus_um: float = Field(12, gt=0, description="µm; usual diameter of a nucleus")
+    max_widened_times: float = Field(
+        1.8,
+        gt=1,
+        description="a picture in which more than so many times the area of the nuclei shines "
+        "about them is held back: spots in nuclei, such as chromocentres, were taken for nuclei",
+    )
     max_beside_percent: float = Field(
         30,
         gt=0,
