@@ -133,21 +133,25 @@ def _thread(
     if n < TURNS * SLICES:
         return np.zeros_like(middles)
     _, first, second = np.linalg.svd(direction[None])[2]
-    off = middles @ first + 1j * (middles @ second)
     root = np.sqrt(weight)
-    line = np.stack([np.ones(n), at - weight @ at], axis=1)
-
-    def left(columns: NDArray) -> tuple[float, NDArray]:
-        found = np.linalg.lstsq(columns * root[:, None], off * root, rcond=None)[0]
-        return float((weight * np.abs(off - columns @ found) ** 2).sum()), found
-
-    best, circle = LEFT * left(line)[0], np.zeros(n, complex)
-    for pitch in np.geomspace(SLICES, n / TURNS, PITCHES):
-        for hand in (1j, -1j):
-            turning = np.exp(hand * 2 * np.pi * at / pitch)
-            rest, found = left(np.column_stack([line, turning]))
-            if rest < best:
-                best, circle = rest, found[2] * turning
+    # what the straight line leaves; weights sum to 1, so its two columns are orthonormal
+    line = np.stack([root, root * (at - weight @ at)], axis=1)
+    line /= np.linalg.norm(line, axis=0)
+    off = root * (middles @ first + 1j * (middles @ second))
+    off = off - line @ (line.T @ off)
+    best, circle = LEFT * float(np.vdot(off, off).real), np.zeros(n, complex)
+    pitches = np.geomspace(SLICES, n / TURNS, PITCHES)
+    turning = np.exp(2j * np.pi * at / pitches[:, None])
+    bent = root * turning
+    bent = bent - (bent @ line) @ line.T
+    size = (bent.real**2 + bent.imag**2).sum(axis=1)
+    # a left-handed thread is the mirror image of a right-handed one
+    for width, way in ((bent.conj() @ off / size, 1), (bent @ off / size, -1)):
+        rest = np.vdot(off, off).real - size * np.abs(width) ** 2
+        k = int(np.argmin(rest))
+        if rest[k] < best:
+            turned = turning[k] if way == 1 else turning[k].conj()
+            best, circle = float(rest[k]), width[k] * turned
     return circle.real[:, None] * first + circle.imag[:, None] * second
 
 
