@@ -144,10 +144,12 @@ def without_attached(sheet: np.ndarray, radius_px: float) -> np.ndarray:
 
     Parts at the border of the picture stay, as what lies beyond is not known.
     """
-    core = ndi.distance_transform_edt(sheet) > radius_px
+    from edt import edt
+
+    core = edt(sheet) > radius_px
     if not core.any():
         return sheet
-    return sheet & (ndi.distance_transform_edt(~core) <= radius_px + 0.5)
+    return sheet & (edt(~core) <= radius_px + 0.5)
 
 
 def monotone(areas: np.ndarray, slack: float) -> np.ndarray:

@@ -128,6 +128,8 @@ def _moved(
     levels
         The threshold and the usual texture of the gap and of cells; see `split`.
     """
+    from edt import edt
+
     if not gap.any():
         return gap
     threshold, bare, usual = levels
@@ -138,7 +140,7 @@ def _moved(
     for k in large[large > 0]:
         own[k] = float(np.median(values[sheets == k]))
     shifts = np.array([front_shift_px(threshold, bare, o, window_px) for o in own])
-    away = ndi.distance_transform_edt(~gap)
+    away = edt(~gap)
     return (away <= shifts[sheets]) & view
 
 
@@ -306,11 +308,13 @@ def _noisy(
 
 def _structure(frame: np.ndarray, gap: np.ndarray, view: np.ndarray, window_px: int) -> float:
     """Texture of the gap over that of the cells where single pixels are averaged away: noise of the camera is no cell."""
+    from edt import edt
+
     smooth = ndi.gaussian_filter(frame.astype(np.float64), max(1.0, window_px / 10))
     deep = window_px / 2 + 3
     spread = np.exp(texture(smooth, window_px, view))
-    inside = ndi.distance_transform_edt(gap) > deep
-    outside = ndi.distance_transform_edt(view & ~gap) > deep
+    inside = edt(gap) > deep
+    outside = edt(view & ~gap) > deep
     if not (inside.any() and outside.any()):
         return 0.0
     return float((np.median(spread[inside]) - 0.5) / max(np.median(spread[outside]) - 0.5, 1e-6))
