@@ -9,7 +9,8 @@ from scipy.signal import correlate
 from skimage.draw import polygon
 
 from periomics.core.errors import InputError
-from periomics.imaging import convolution, nuclei
+from periomics.imaging import blocks, convolution, nuclei
+from periomics.imaging.boxes import Box
 
 RESOURCES = Path(__file__).parents[3] / "resources"
 WIDTHS = {"e0a": (8, 4), "e0b": (4, 4), "e1a": (4, 5), "e1b": (5, 5), "e2a": (5, 6), "e2b": (6, 6)}
@@ -103,6 +104,31 @@ def test_bodies_of_exact_fields_are_the_drawn_ones():
     assert np.array_equal(labels > 0, truth > 0)
 
 
+def found_in(network, view, size):
+    whole = Box(0, 0, *view.shape[:2])
+    return blocks.find(network, whole, lambda box: view[box.inside(whole)], size)
+
+
+@pytest.mark.parametrize(("size", "side", "block"), [(12.3, 150, 256), (33.0, 230, 128)])
+def test_blocks_find_what_one_run_over_the_whole_picture_finds(
+    brightfield, monkeypatch, size, side, block
+):
+    """View, labels and their numbers, with bodies on every seam; where the picture grows and where
+    it shrinks."""
+    monkeypatch.setattr(blocks, "BLOCK", block)
+    light, _ = painted_nuclei(3, (238, 236, 240))
+    view = nuclei.absorbing(seen(light)[:side, : side + 9], (238, 236, 240))
+    whole = Box(0, 0, *view.shape[:2])
+    by_blocks = blocks.Blocks(brightfield, whole, lambda box: view[box.inside(whole)], size)
+    once = nuclei.resampled(view, by_blocks.shape)
+    part = by_blocks.view(Box(16, 32, *by_blocks.shape))
+    assert np.abs(part - once[16:, 32:]).max() < 1e-7
+    bodies = nuclei.bodies(convolution.apply(brightfield, once), 24)
+    truth = nuclei.at_size(bodies, view.shape[:2])
+    assert truth.max() > 15
+    assert np.array_equal(blocks.numbers(by_blocks), truth)
+
+
 @pytest.fixture(scope="module")
 def brightfield():
     return convolution.load(RESOURCES / "nuclei_brightfield.npz")
@@ -140,7 +166,7 @@ def test_painted_nuclei_are_found_each_once(brightfield, look):
     rgb = seen(light, quality=quality)[:400, :400]
     truth = truth[:400, :400]
     view = nuclei.absorbing(rgb, np.array(white))
-    labels, _ = nuclei.find(brightfield, view, 6.5 / PIXEL_UM)
+    labels, _ = found_in(brightfield, view, 6.5 / PIXEL_UM)
     wide = truth.max() + 1
     both = np.bincount(
         (labels.astype(int) * wide + truth).ravel(), minlength=wide * (labels.max() + 1)

@@ -163,8 +163,9 @@ def test_the_network_finds_the_same_nuclei_in_blocks(parts, tmp_path, monkeypatc
     from periomics.histology.detection import object_table, prepare
     from periomics.histology.large import network
     from periomics.histology.nuclei import Options, find
+    from periomics.imaging import blocks
 
-    monkeypatch.setattr(network, "BLOCK", 320)
+    monkeypatch.setattr(blocks, "BLOCK", 320)
     fact = painted.write(tmp_path, painted.light(parts)[:200, :260].copy())
     weights = load(ROOT / "resources" / "nuclei_brightfield.npz")
     block = {"detector": "nuclei", "roi": "tissue", "outcomes": {"all": "cells"}}

@@ -29,8 +29,9 @@ from periomics.histology.detection import (
 )
 from periomics.histology.edits import Edits, accepted, as_edited, said
 from periomics.histology.settings import StainSettings, outcome_name
+from periomics.imaging import blocks, user_model
 from periomics.imaging import nuclei as network_nuclei
-from periomics.imaging import user_model
+from periomics.imaging.boxes import Box
 from periomics.imaging.rois import outlines
 from periomics.imaging.stains import FULL
 
@@ -115,9 +116,14 @@ def _by_network(prepared: Prepared, options: Options) -> np.ndarray:
     opened, pixel = prepared.opened, prepared.pixel_um
     if prepared.settings.network is None:
         raise ValueError("nuclei are to be found by the network, and none was given")
-    view = network_nuclei.absorbing(opened.rgb, prepared.white)
-    view[opened.implant] = 0
-    labels, _ = network_nuclei.find(prepared.settings.network, view, options.nucleus_um / pixel)
+    whole = Box(0, 0, *opened.rgb.shape[:2])
+
+    def read(box: Box) -> np.ndarray:
+        view = network_nuclei.absorbing(opened.rgb[box.inside(whole)], prepared.white)
+        view[opened.implant[box.inside(whole)]] = 0
+        return view
+
+    labels, _ = blocks.find(prepared.settings.network, whole, read, options.nucleus_um / pixel)
     labels[opened.implant] = 0
     size = np.bincount(labels.ravel()) * pixel**2
     return keep_labels(labels, (size >= options.smallest_um2) & (size <= options.largest_um2))

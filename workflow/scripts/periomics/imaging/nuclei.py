@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import numpy as np
 from scipy import ndimage as ndi
 
-from periomics.imaging.convolution import Network, apply
+from periomics.imaging.boxes import Box
 
 # In the network's own pixels, of which a nucleus is some 24 wide.
 _BLUR = 3.0  # of the votes for middles
@@ -20,31 +21,11 @@ _ROUNDS = 3  # at most, to find the size of nuclei in a picture
 def absorbing(rgb: np.ndarray, white: Sequence[float]) -> np.ndarray:
     """The network's view of a bright field: roots of the optical density of red, green and blue over the white point, since
     the blue of H-DAB is pale beside the brown."""
-    light = (rgb.astype(np.float32) + 1) / (np.asarray(white, np.float32) + 1)
-    return np.sqrt(np.clip(-np.log10(light), 0, 2)).astype(np.float32)
-
-
-def find(
-    network: Network, view: np.ndarray, size_px: float, *, tile: int = 1024
-) -> tuple[np.ndarray, float]:
-    """Labels of nuclei, 1..N, and the size (diameter in pixels of the picture) that they were looked for at.
-
-    Parameters
-    ----------
-    view
-        Of `absorbing`.
-    size_px
-        Usual diameter of a nucleus; the picture's own takes its place, in at most three rounds.
-    """
-    held: dict[float, np.ndarray] = {}
-
-    def areas(size: float) -> np.ndarray:
-        held.clear()
-        held[size] = _at(network, view, size, tile)
-        return np.bincount(held[size].ravel())[1:]
-
-    size = settled(areas, size_px)
-    return (held[size] if size in held else _at(network, view, size, tile)), size
+    grey = np.arange(1, 257, dtype=np.float32)[:, None]
+    light = grey / (np.asarray(white, np.float32) + 1)
+    # By a table, as a logarithm's last bit may depend on where in a window a pixel lies.
+    table = np.sqrt(np.clip(-np.log10(light), 0, 2)).astype(np.float32)
+    return np.stack([table[rgb[..., k], k] for k in range(table.shape[1])], axis=-1)
 
 
 def settled(areas: Callable[[float], np.ndarray], size_px: float) -> float:
@@ -70,20 +51,13 @@ def usual_diameter(areas: np.ndarray) -> float:
     return float(2 * np.sqrt(area[middle] / np.pi))
 
 
-def _at(network: Network, view: np.ndarray, size_px: float, tile: int) -> np.ndarray:
-    scale = network.diameter_px / size_px
-    shape = tuple(max(1, round(n * scale)) for n in view.shape[:2])
-    found = apply(network, resampled(view, shape), tile)
-    return at_size(bodies(found, network.diameter_px), view.shape[:2])
-
-
 def at_size(labels: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """Labels at another number of rows and columns, those that remain numbered anew."""
     rows, columns = (
         np.minimum(((np.arange(n) + 0.5) * m / n).astype(int), m - 1)
         for n, m in zip(shape, labels.shape, strict=True)
     )
-    return _numbered(labels[rows][:, columns])
+    return numbered(labels[rows][:, columns])
 
 
 def resampled(view: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
@@ -98,33 +72,64 @@ def resampled(view: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     return out
 
 
-def bodies(found: np.ndarray, diameter_px: float) -> np.ndarray:
-    """Labels from what the network says: pixels vote for the middle of their nucleus, maxima of votes are nuclei.
+class Found(NamedTuple):
+    """Pixels of nuclei (rows, columns) and where they say the middle of their nucleus is."""
+
+    y: np.ndarray
+    x: np.ndarray
+    to_y: np.ndarray
+    to_x: np.ndarray
+
+    def within(self, own: Box, box: Box) -> Found:
+        """Those in a box, counted from its corner, instead of from their own box's."""
+        y, x = self.y + (own.top - box.top), self.x + (own.left - box.left)
+        some = (y >= 0) & (y < box.shape[0]) & (x >= 0) & (x < box.shape[1])
+        to = self.to_y + (own.top - box.top), self.to_x + (own.left - box.left)
+        return Found(y[some], x[some], to[0][some], to[1][some])
+
+
+def votes(found: np.ndarray, diameter_px: float) -> Found:
+    """What the network says, of pixels that are nucleus.
 
     Parameters
     ----------
     found
         Rows, columns, 4: likelihood of a nucleus (logit), depth in it, rows and columns to its middle in radii.
     """
-    rows, columns = found.shape[:2]
-    inside = found[..., 0] > np.log(_LIKELY / (1 - _LIKELY))
-    y, x = np.nonzero(inside)
-    if not len(y):
-        return np.zeros((rows, columns), np.int32)
+    y, x = np.nonzero(found[..., 0] > np.log(_LIKELY / (1 - _LIKELY)))
     to = found[y, x, 2:4] * (diameter_px / 2)
-    at = np.rint(np.stack([y, x], axis=1) + to).astype(int)
-    at = np.clip(at, 0, (rows - 1, columns - 1))
-    votes = np.bincount(at[:, 0] * columns + at[:, 1], minlength=rows * columns)
-    votes = ndi.gaussian_filter(votes.reshape(rows, columns).astype(np.float32), _BLUR)
-    peak = (votes == ndi.maximum_filter(votes, 2 * _APART + 1)) & (votes > 0.3)
+    at = np.rint(np.stack([y, x], axis=1) + to).astype(np.int32)
+    return Found(y.astype(np.int32), x.astype(np.int32), at[:, 0], at[:, 1])
+
+
+def bodies(found: np.ndarray, diameter_px: float) -> np.ndarray:
+    """Labels from what the network says (see `votes`): pixels vote for the middle of their nucleus,
+    maxima of votes are nuclei."""
+    return bodies_of(votes(found, diameter_px), found.shape[:2])[0]
+
+
+def bodies_of(found: Found, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+    """Labels of nuclei, and where in the picture (in rows) the seed of each number lies."""
+    (rows, columns), none = shape, (np.zeros(shape, np.int32), np.zeros(1, np.int64))
+    if not len(found.y):
+        return none
+    to_y, to_x = np.clip(found.to_y, 0, rows - 1), np.clip(found.to_x, 0, columns - 1)
+    cast = np.bincount(to_y.astype(np.int64) * columns + to_x, minlength=rows * columns)
+    cast = ndi.gaussian_filter(cast.reshape(rows, columns).astype(np.float32), _BLUR)
+    peak = (cast == ndi.maximum_filter(cast, 2 * _APART + 1)) & (cast > 0.3)
     seeds, n = ndi.label(peak, np.ones((3, 3)))
     if not n:
-        return np.zeros((rows, columns), np.int32)
+        return none
     near = ndi.distance_transform_edt(seeds == 0, return_distances=False, return_indices=True)
-    nearest = seeds[near[0][at[:, 0], at[:, 1]], near[1][at[:, 0], at[:, 1]]]
-    labels = np.zeros((rows, columns), np.int32)
-    labels[y, x] = nearest
-    return _whole(labels)
+    labels = np.zeros(shape, np.int32)
+    labels[found.y, found.x] = seeds[near[0][to_y, to_x], near[1][to_y, to_x]]
+    whole = _whole(labels)
+    where = np.flatnonzero(seeds)
+    first = np.zeros(n + 1, np.int64)
+    first[seeds.ravel()[where[::-1]]] = where[::-1]
+    used = np.bincount(whole.ravel(), minlength=n + 1) > 0
+    used[0] = True
+    return numbered(whole), first[used]
 
 
 def _whole(labels: np.ndarray) -> np.ndarray:
@@ -145,10 +150,10 @@ def _whole(labels: np.ndarray) -> np.ndarray:
         small = (area <= _LEAST) & (np.arange(n + 1) > 0)
         fill = small[holes]
         out = np.where(fill, ndi.maximum_filter(out, 3), out) if fill.any() else out
-    return _numbered(out)
+    return out
 
 
-def _numbered(labels: np.ndarray) -> np.ndarray:
+def numbered(labels: np.ndarray) -> np.ndarray:
     """Numbers without gaps, in the order of the old ones."""
     used = np.bincount(labels.ravel()) > 0
     used[0] = False
