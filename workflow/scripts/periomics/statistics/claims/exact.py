@@ -10,12 +10,12 @@ from periomics.core.seeds import generator
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.plan import Claim, Plan
 from periomics.statistics.claims.refusals import ENOUGH, no_deficit_margin, refusal
-from periomics.statistics.kernels.binary import METHOD_SUM
+from periomics.statistics.kernels.binary import SUM
 from periomics.statistics.kernels.discrete import ExactForms, Ranks, Shares, ranks
 
 KINDS = ("binary", "ordinal")
 NO_DISTANCE = "grades have an order and no distances: a share of the deficit is not defined"
-WIDER = "limits of three arms put together are wider than the deficit's own"
+WIDER = "limits of three arms are wider than the deficit's own"
 RANK_UNIT = "in P(better) − ½"
 NO_SD = "yes or no and grades have no margin in SD: declare one of kind raw"
 
@@ -78,7 +78,7 @@ def methods_of(forms: ExactForms, cut: a.Cut) -> str:
     said = [forms.effect.method]
     if forms.above and forms.above.method != forms.effect.method:
         said.append(f"margin by {forms.above.method}")
-    if "block" in cut.adjusted_for and METHOD_SUM in " ".join(said) and not a.balanced(cut):
+    if "block" in cut.adjusted_for and SUM in " ".join(said) and not a.balanced(cut):
         said.append("blocks added up, although arms are not spread over them alike")
     return "; ".join(said)
 

@@ -233,13 +233,67 @@ over_blocks <- function(k, n) {
   )
 }
 
-# Of several arms: limits of Clopper and Pearson, distances added by their squares.
-several <- function(k, n, w, level) {
-  tail <- (1 - level) / 2
-  low <- ifelse(k > 0, qbeta(tail, pmax(k, 1e-300), n - k + 1), 0)
-  high <- ifelse(k < n, qbeta(1 - tail, k + 1, pmax(n - k, 1e-300)), 1)
-  share <- w * k / n
-  sum(share) + c(-sqrt(sum((share - pmin(w * low, w * high))^2)), sqrt(sum((pmax(w * low, w * high) - share)^2)))
+# Upper ends of weighted sums of shares, one row per table: limits of Clopper and Pearson, distances added by their squares.
+put_together <- function(k, n, w, level) {
+  far <- whole <- 0
+  for (i in seq_along(n)) {
+    low <- ifelse(k[, i] > 0, qbeta((1 - level) / 2, pmax(k[, i], 1e-300), n[i] - k[, i] + 1), 0)
+    high <- ifelse(k[, i] < n[i], qbeta((1 + level) / 2, k[, i] + 1, pmax(n[i] - k[, i], 1e-300)), 1)
+    share <- w[i] * k[, i] / n[i]
+    far <- far + (pmax(w[i] * low, w[i] * high) - share)^2
+    whole <- whole + share
+  }
+  whole + sqrt(far)
+}
+
+# Chance, at each choice of shares, of tables whose limit lies no higher than that of the table seen; and the weighted sums.
+as_far <- function(k, n, w) {
+  tables <- as.matrix(expand.grid(lapply(n, function(m) 0:m)))
+  limit <- put_together(tables, n, w, 0.95)
+  seen <- limit[which(colSums(t(tables) == k) == length(k))]
+  chance <- array((limit <= seen + 1e-9) * 1, n + 1)
+  share <- sin(seq(0, pi / 2, length.out = c(25, 25, 25, 13, 9)[length(n)]))^2
+  total <- 0
+  for (i in seq_along(n)) {
+    tried <- if (w[i] > 0) share else rev(share)
+    one <- outer(0:n[i], tried, function(x, p) dbinom(x, n[i], p))
+    rest <- dim(chance)[-1]
+    chance <- array(crossprod(matrix(chance, n[i] + 1), one), c(rest, length(share)))
+    total <- outer(total, w[i] * tried, "+")
+  }
+  list(chance = chance, total = array(total, dim(chance)))
+}
+
+# The largest sum whose chance is above `tail`, interpolated along each arm.
+farthest <- function(at, tail) {
+  found <- suppressWarnings(max(at$total[at$chance > tail]))
+  arms <- length(dim(at$chance))
+  for (i in seq_len(arms)) {
+    turned <- c(i, seq_len(arms)[-i])
+    p <- matrix(aperm(at$chance, turned), dim(at$chance)[i])
+    d <- matrix(aperm(at$total, turned), dim(at$chance)[i])
+    near <- p[-nrow(p), ]
+    beyond <- p[-1, ]
+    ends <- near > tail & beyond <= tail
+    reach <- (d[-nrow(d), ] + diff(d) * (near - tail) / (near - beyond))[ends]
+    found <- max(found, reach)
+  }
+  found
+}
+
+# Of several arms: exact limits, or those of Clopper and Pearson put together where there are too many tables.
+several <- function(k, n, w) {
+  estimate <- sum(w * k / n)
+  if (length(n) > 5 || prod(n + 1) > 50000) {
+    k <- t(k)
+    return(function(level) c(-put_together(k, n, -w, level), put_together(k, n, w, level)))
+  }
+  down <- as_far(k, n, -w)
+  up <- as_far(k, n, w)
+  function(level) {
+    tail <- (1 - level) / 2
+    c(min(-farthest(down, tail), estimate), max(farthest(up, tail), estimate))
+  }
 }
 
 # The least alpha at which an interval is clear of 0, by 40 halvings.
@@ -269,7 +323,7 @@ yes_or_no <- function(d) {
   if (!pair) {
     k <- colSums(k)
     n <- colSums(n)
-    ends <- function(level) several(k, n, w, level)
+    ends <- several(k, n, w)
     p <- 2 * min(least(function(l) ends(l)[1] > 0), least(function(l) ends(l)[2] < 0))
     found <- list(estimate = sum(w * k / n), p = min(1, p))
   } else if (nrow(n) > 1) {

@@ -19,6 +19,8 @@ from periomics.statistics.kernels.binary import (
     METHOD,
     METHOD_BLOCKS,
     METHOD_SUM,
+    METHOD_SUM_LARGE,
+    exact_sum,
     linear_shares,
     risk_difference,
     risk_difference_blocks,
@@ -29,7 +31,7 @@ METHOD_RANKS = "ranks: Brunner and Munzel, studentised permutation"
 # Halvings in which a p-value is found from intervals.
 STEPS = 40
 # Angles at which a set of rescue fractions is searched for points outside it.
-ANGLES = 721
+ANGLES = 361
 
 
 class Exact(Protocol):
@@ -87,7 +89,10 @@ class Shares:
 
     @property
     def method(self) -> str:
-        return METHOD_SUM if self.pair is None else METHOD_BLOCKS if self.blocked else METHOD
+        if self.pair:
+            return METHOD_BLOCKS if self.blocked else METHOD
+        n = np.array(self.n).sum(axis=0)[np.array(self.weights) != 0]
+        return METHOD_SUM if exact_sum(n) else METHOD_SUM_LARGE
 
     @property
     def estimate(self) -> float:
