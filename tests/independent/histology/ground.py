@@ -64,11 +64,11 @@ def square(name, left=0.0, top=0.0, right=SIDE * PIXEL, bottom=SIDE * PIXEL):
     return Annotation(name, box(left / PIXEL, top / PIXEL, right / PIXEL, bottom / PIXEL))
 
 
-def measured(picture, annotations, table, **block):
+def measured(picture, annotations, table, fact=None, **block):
     """Rows by outcome and variant, and all that was measured, of a picture that is its own
-    batch."""
+    batch; `fact`: what the sheet says of edits."""
     stain = stain_settings({"sweep_percent": 0, "stains": {"S": block}}, table)["S"]
     opened = with_masks(picture, PIXEL, 1.0, annotations, stain)
     batch = batch_rows(pd.DataFrame([pool([sample_section(opened)], stain)]))["S"]
-    found = measure_section(opened, stain, batch, {"section_id": "s"})
+    found = measure_section(opened, stain, batch, {"section_id": "s", **(fact or {})})
     return {(r["outcome"], r.get("variant", "")): r for r in found.rows}, found

@@ -1,9 +1,11 @@
 """Osteoclasts on a round bone: their number, the arc they cover, those that came off, and what is
 none."""
 
+import json
+
 import numpy as np
 import pytest
-from ground import circle, disc, light, measured, place, polar, sector, square
+from ground import MIDDLE, PIXEL, circle, disc, light, measured, place, polar, sector, square
 
 BLUE, RED = (0.63, 0.71, 0.31), (0.22, 0.86, 0.46)
 RADIUS = 85.0
@@ -73,6 +75,40 @@ def test_what_came_off_is_apart_and_single_nuclei_are_none(found):
     assert (
         nuclei_seen["positive"].tolist() == [3] * 6 and nuclei_seen["detached"].tolist() == [4] * 2
     )
+
+
+def angle_of(feature):
+    x, y = np.mean(feature["geometry"]["coordinates"][0], axis=0) * PIXEL - MIDDLE
+    return np.degrees(np.arctan2(y, x)) % 360
+
+
+def test_edited_cells_are_counted_by_hand(found, table, tmp_path):
+    """Two on the bone deleted, one drawn on 10° of it, one that came off excluded, one of one
+    nucleus made a cell."""
+    features = [f for f in found[1].features if min(abs(angle_of(f) - [10, 60])) > 3]
+    assert len(features) == 12 - 2
+    for at, old, new in ((160, "detached", "excluded"), (215, "uncertain", "positive")):
+        (one,) = (f for f in features if abs(angle_of(f) - at) < 3)
+        assert one["properties"]["classification"]["name"] == old
+        one["properties"]["classification"] = {"name": new}
+    arc = np.linspace(335, 345, 11)
+    around = [*((a, RADIUS - 1) for a in arc), *((a, RADIUS + 12) for a in arc[::-1])]
+    ring = [[v / PIXEL for v in place(*p)] for p in [*around, around[0]]]
+    told = {"objectType": "annotation", "classification": {"name": "positive"}}
+    shape = {"type": "Polygon", "coordinates": [ring]}
+    features.append({"type": "Feature", "id": "", "geometry": shape, "properties": told})
+    path = tmp_path / "edited.geojson"
+    text = json.dumps({"type": "FeatureCollection", "features": features})
+    path.write_text(text, encoding="utf-8")
+    regions = [square("tissue"), circle("bone", RADIUS)]
+    fact = {"mask": str(path), "mask_by": "AB", "mask_reason": "folds"}
+    rows, _ = measured(draw(), regions, table, fact, detector="osteoclasts")
+    assert rows["noc", ""]["numerator"] == 6 - 2 + 1
+    assert rows["noc", "mask=before"]["numerator"] == 6
+    assert rows["noc_det", ""]["value"] == pytest.approx(100 * 2 / (2 + 5))
+    covered = sum(ON.values()) - ON[10] - ON[60] + 10
+    assert rows["ocs", ""]["value"] == pytest.approx(covered / 3.6, rel=0.05)
+    assert "1 added, 2 removed, 0 redrawn, 2 given another class" in rows["noc", ""]["method"]
 
 
 def test_the_side_of_the_implant_is_apart_and_a_cut_is_no_surface(table):
