@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 from sketched import Slide, measured, spread, whole
 
+from periomics.histology import specks
 from periomics.imaging.stains import load_stains
 
 SIDE = 300
@@ -123,3 +124,13 @@ def test_capillaries_are_no_grains(request, jpeg):
     slide = rings(capillaries=14)
     rows, beyond = measured(slide.photograph(jpeg=jpeg), [whole("r", slide)], table, **CD31)
     assert rows["mvd"]["numerator"] == 38 and not beyond
+
+
+@pytest.mark.parametrize(("brown", "told"), [(1, 0), (2, 0), (3, 3)])
+def test_two_capillaries_cut_along_their_wall_are_no_grains(brown, told):
+    hollow = np.arange(12) < 12 - brown
+    area = np.full(12, 100.0)
+    wall = np.where(hollow, 40.0, 95.0)
+    walls_od = np.where(hollow, 0.5, 0.5 * 1.4)
+    seen = specks.grains(area, wall, hollow, od=walls_od * wall / area, total=0.6 * wall / area)
+    assert seen.sum() == told and not (seen & hollow).any()
