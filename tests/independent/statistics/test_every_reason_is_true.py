@@ -142,7 +142,7 @@ REASONS = {
     "all or none": (
         {"values": arms([0] * 4, [100] * 4, [50, 45, 55, 60]), "outcome": "necr", "claims": [GATE]},
         "C0",
-        "every animal has the least or the largest value: judge it as yes or no",
+        "every animal at the least or the largest value: taken as yes or no",
     ),
     "same value": (
         {"values": {a: [50] * 4 for a in SOUND}},

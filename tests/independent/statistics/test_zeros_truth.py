@@ -237,3 +237,38 @@ def test_the_bound_of_an_arm_without_events_by_hand():
     assert up == pytest.approx([5 * (1 - 0.05**0.25), 0]) and not down.any()
     full = without_events(100 - y, np.repeat([0, 1], 4), 2, (0.0, 100.0))
     assert full[1] == pytest.approx(up) and not full[0].any()
+
+
+ALL_OR_NONE = {"CTRL": [0.0] * 6, "DRUG": [100.0] * 6, "POST": [9.0, 10, 11, 8.6, 10.5, 9.4]}
+
+
+def test_shares_all_at_0_beside_shares_all_at_100(analysed):
+    """No share of events in [0, 1] makes such a table likelier than yes or no does: the ends of Barnard's table."""
+    study = analysed("necr", ALL_OR_NONE)
+    verdict, rows = words(study)
+    gate = rows.loc["C0"]
+    assert verdict["C0"] == verdict["C2"] == "supported" and "taken as yes or no" in gate["reason"]
+    assert gate["estimate"] == 100 and gate["upper"] == 100
+    row = contrast_table(study, 1).query("contrast == 'C0'").iloc[0]
+    assert row["p"] == pytest.approx(2 * 0.5**12)
+    R = rescue_table(study).iloc[0]
+    assert R["deficit_p"] == row["p"] and R["set"] == "" and "do not vary" in R["reason"]
+    p = np.linspace(0, 1, 2001)
+    low, high = np.meshgrid(p, p)
+    likely = (1 - low) ** 6 * high**6 > 0.025
+    assert gate["lower"] == pytest.approx(100 * (high - low)[likely].min(), abs=1)
+
+
+def test_animals_of_many_objects_whose_shares_are_nearly_all_or_none_are_covered(analysed):
+    rng = np.random.default_rng(8)
+    held = judged = 0
+    for n in (5, 10):
+        for _ in range(6):
+            cells = rng.integers(20, 201, (2, n))
+            p = rng.beta(*np.array([[0.001], [0.999]]) * 20, n), rng.beta(0.999 * 20, 0.02, n)
+            y = [100 * rng.binomial(m, x) / m for m, x in zip(cells, p, strict=True)]
+            arms = {"CTRL": y[0], "DRUG": y[1], "POST": rng.uniform(20, 60, n)}
+            row = contrast_table(analysed("necr", arms), 1).query("contrast == 'C0'").iloc[0]
+            judged += 1
+            held += row["lower"] - 1e-9 <= -99.8 <= row["upper"] + 1e-9
+    assert judged == 12 and held >= 10

@@ -80,6 +80,7 @@ RESCUE_COLUMNS = (
 BATCH_COLUMNS = ("outcome", "batch", "arm", "n_animals")
 LOG_SCALES = ("log", "count")
 NATURAL, RAW_MEANS, OWN_SCALE = "natural scale", "raw means", "own scale"
+FLAT_DEFICIT = "healthy and diseased animals do not vary: R has no set"
 
 
 def confirmatory(plan: Plan) -> dict[tuple[str, str, str], str]:
@@ -213,6 +214,12 @@ def _rows(
     if known["kind"] in exact.KINDS:
         note = _text(first["scale_note"], cut.note)
         return [row | _exact(cut, contrast, level, known["kind"], first["outcome"], note=note)]
+    whole = exact.all_or_none(cut, contrast.weights, refused)
+    if whole and not contrast.trend:
+        lower, upper = whole.interval(level)
+        row |= {"estimate": whole.estimate, "lower": lower, "upper": upper, "level": level}
+        note = _text(exact.ALL_OR_NONE, first["scale_note"], cut.note)
+        return [row | {"p": whole.p_two_sided(), "method": whole.method, "reason": note}]
     if not refused and not first["variant"] and kind not in ("time course", "score"):
         toward = known["benefit"] == "toward_control"
         rng = generator(seed, "estimate_contrasts", f"{row['outcome']}/{row['contrast']}")
@@ -393,6 +400,8 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
     if refused:
         gone = dict.fromkeys(("lower", "upper", "deficit_p", "level"), np.nan)
         return row | gone | {"bounded": False, "set": "", "reason": _text(refused.text, cut.note)}
+    if np.isnan(found.deficit_p):
+        return row | _flat_deficit(plan, cut, row)
     lower, upper, bounded = float(found.lower), float(found.upper), bool(found.bounded)
     return row | {
         "lower": lower,
@@ -401,6 +410,19 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
         "deficit_p": float(found.deficit_p),
         "set": describe(lower, upper, bounded),
         "reason": _text("" if bounded else NO_DEFICIT, cut.note, cut.bounds_note),
+    }
+
+
+def _flat_deficit(plan: Plan, cut: a.Cut, row: Mapping[str, object]) -> dict[str, object]:
+    """What is told of R where healthy and diseased animals do not vary; a deficit may be shown even so (`exact.all_or_none`)."""
+    gap = plan.deficit()
+    whole = exact.all_or_none(cut, gap, refusal(cut, cut.summary().form(cut.weights(gap)), gap))
+    gone = dict.fromkeys(("lower", "upper", "level"), np.nan)
+    return gone | {
+        "bounded": False,
+        "set": "",
+        "deficit_p": whole.p_two_sided() if whole else np.nan,
+        "reason": _text(FLAT_DEFICIT, cut.note, cut.bounds_note),
     }
 
 

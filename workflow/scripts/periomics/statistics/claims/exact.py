@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
 from periomics.core.seeds import generator
 from periomics.statistics.claims import animals as a
 from periomics.statistics.claims.plan import Claim, Plan
-from periomics.statistics.claims.refusals import ENOUGH, no_deficit_margin, refusal
+from periomics.statistics.claims.refusals import (
+    ENOUGH,
+    Refusal,
+    Refused,
+    no_deficit_margin,
+    refusal,
+)
 from periomics.statistics.kernels.binary import SUM
 from periomics.statistics.kernels.discrete import ExactForms, Ranks, Shares, ranks
 
@@ -17,6 +24,8 @@ KINDS = ("binary", "ordinal")
 NO_DISTANCE = "grades have an order and no distances: a share of the deficit is not defined"
 WIDER = "limits of three arms are wider than the deficit's own"
 RANK_UNIT = "in P(better) − ½"
+NO_SHARE = "margin not judged: arms at the least or largest value throughout, beside others"
+ALL_OR_NONE = "every animal at the least or the largest value: taken as yes or no"
 NO_SD = "yes or no and grades have no margin in SD: declare one of kind raw"
 
 
@@ -47,6 +56,27 @@ def form(
     if refused and refused.kind not in ENOUGH:
         return None, refused.text
     return _shares(cut, weights) if kind == "binary" else _ranks(cut, weights, outcome)
+
+
+def all_or_none(cut: a.Cut, weights: Mapping[str, float], refused: Refusal) -> Shares | None:
+    """Weighted means of shares of which no arm holds other values than the least or the largest throughout; nothing elsewhere.
+
+    Animals are taken as yes or no. Where n of them are at 0 and the mean is m, the chance of that is at most (1 − m)^n, as it is
+    of yes or no: a share above 0 is at most 1. Blocks, in which means may differ, make it less. So the interval that
+    yes or no has here holds for shares too.
+    """
+    if refused.kind is not Refused.NO_SPREAD or cut.paired or not np.isfinite(cut.limits).all():
+        return None
+    least, most = cut.limits
+    rows = [cut.natural[cut.arm == i] for i in range(len(cut.arms))]
+    used = [x for x, w in zip(rows, cut.weights(weights), strict=True) if w]
+    if not all((x == least).all() or (x == most).all() for x in used):
+        return None
+    events, n = (
+        tuple(int(f) for f in found)
+        for found in ([(x == most).sum() for x in rows], map(len, rows))
+    )
+    return Shares((events,), (n,), tuple(cut.weights(weights).tolist()), scale=most - least)
 
 
 def _shares(cut: a.Cut, weights: Mapping[str, float]) -> tuple[Shares | None, str]:
@@ -102,10 +132,13 @@ def claim_forms(
         return ExactForms(own), NO_DISTANCE
     deficit = plan.deficit()
     none = no_deficit_margin(cut, deficit)
+    judged = cut.natural[np.isin(cut.arm, np.flatnonzero(cut.weights(deficit)))]
+    if not none and not np.isin(judged, (0.0, 1.0, *cut.limits)).all():
+        none = NO_SHARE
     if none:
         return ExactForms(own), none
     d = margin.value * cut.weights(deficit) * own.sign
     above, below = (
-        Shares(own.events, own.n, tuple((np.array(own.weights) + s * d).tolist())) for s in (-1, 1)
+        replace(own, weights=tuple((np.array(own.weights) + s * d).tolist())) for s in (-1, 1)
     )
     return ExactForms(own, above, below), ""

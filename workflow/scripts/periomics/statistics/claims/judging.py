@@ -254,7 +254,13 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         return _exact_forms(
             plan, claim, contrast, cut, kind=kind, sign=sign, facts=facts, notes=said
         )
-    reason = refusal(cut, form, weights, contrast.trend).text
+    refused = refusal(cut, form, weights, contrast.trend)
+    whole = exact.all_or_none(cut, weights, refused)
+    if whole and not np.isnan(sign) and not contrast.trend and claim.kind != "rescue":
+        found, note = exact.claim_forms(plan, claim, cut, whole.signed(sign))
+        why = (exact.ALL_OR_NONE, exact.methods_of(found, cut), cut.note, first["scale_note"])
+        return found, facts | {"reason": _text(*why, note)} | ({"margin": ""} if note else {})
+    reason = refused.text
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
     if reason:

@@ -84,8 +84,6 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
     inside = np.isin(cut.arm, [i for i, arm in enumerate(cut.arms) if weights.get(arm)])
     if np.unique(cut.natural[inside]).size > 1:
         text = "the values do not vary within the arms: there is no spread to compare them with"
-        if np.isin(cut.natural[inside], cut.limits).all():
-            text += "; every animal has the least or the largest value: judge it as yes or no"
         return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
 

@@ -338,8 +338,9 @@ yes_or_no <- function(d) {
     found <- list(estimate = k[1] / n[1] - k[2] / n[2], p = p_of_two(c(k), c(n)))
     ends <- function(level) two_shares(c(k), c(n), level)
   }
-  c(estimate = found$estimate, p = found$p,
-    lower = if (is.na(at[1])) NA else ends(at[1])[1], upper = if (is.na(at[2])) NA else ends(at[2])[2])
+  size <- if (is.na(d$most[1])) 1 else d$most[1] - d$least[1]
+  c(estimate = size * found$estimate, p = found$p,
+    lower = size * (if (is.na(at[1])) NA else ends(at[1])[1]), upper = size * (if (is.na(at[2])) NA else ends(at[2])[2]))
 }
 
 # P(first > second) + P(equal) / 2 over blocks, and its distance from a half in standard errors.

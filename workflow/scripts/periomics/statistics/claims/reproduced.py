@@ -12,6 +12,7 @@ from periomics.statistics.claims import exact
 from periomics.statistics.claims.analysis import Analysis
 from periomics.statistics.claims.judging import LEVEL_OF_OTHER
 from periomics.statistics.claims.plan import Contrast
+from periomics.statistics.claims.refusals import refusal
 from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels.contrasts import Estimate
 
@@ -72,11 +73,18 @@ def reproducible(analysis: Analysis, contrasts: pd.DataFrame) -> pd.DataFrame:
             if np.array_equal([cut.time], [row["time"]], equal_nan=True):
                 line = contrasts.index.get_loc(place) + 2
                 kind = str(analysis.dictionary["kind"].get(row["outcome"], ""))
-                own_rows = (
-                    _exact_rows(cut, contrast, kind, row)
-                    if kind in exact.KINDS
-                    else _rows(cut, contrast)
-                )
+                form = a.estimate(cut, contrast, contrast.weights)[0]
+                refused = refusal(cut, form, contrast.weights, contrast.trend)
+                whole = exact.all_or_none(cut, contrast.weights, refused)
+                if kind in exact.KINDS:
+                    own_rows = _exact_rows(cut, contrast, kind, row)
+                elif whole:
+                    own_rows = _exact_rows(cut, contrast, "binary", row)
+                    least, most = cut.limits
+                    yes = (own_rows["value"] == most).astype(float)
+                    own_rows = own_rows.assign(value=yes, block="", least=least, most=most)
+                else:
+                    own_rows = _rows(cut, contrast)
                 parts.append(own_rows.assign(line=line, level=row["level"], **_names(row)))
     return (
         pd.concat(parts, ignore_index=True)[list(COLUMNS)]

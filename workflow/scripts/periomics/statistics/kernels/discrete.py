@@ -67,6 +67,8 @@ class Shares:
         What is subtracted: a fixed margin.
     sign
         By what the weights were multiplied since they were declared.
+    scale
+        What an animal with the event counts, in the unit of the outcome.
     """
 
     events: tuple[tuple[int, ...], ...]
@@ -74,6 +76,7 @@ class Shares:
     weights: tuple[float, ...]
     shift: float = 0.0
     sign: float = 1.0
+    scale: float = 1.0
 
     @property
     def pair(self) -> tuple[int, int] | None:
@@ -96,16 +99,19 @@ class Shares:
 
     @property
     def estimate(self) -> float:
-        return _shares(replace(self, shift=0.0), 0.95)[0] - self.shift
+        return self.scale * _shares(self._plain(), 0.95)[0] - self.shift
 
     def interval(self, level: float) -> tuple[float, float]:
-        _, lower, upper, _ = _shares(replace(self, shift=0.0), round(float(level), 12))
-        return lower - self.shift, upper - self.shift
+        _, lower, upper, _ = _shares(self._plain(), round(float(level), 12))
+        return self.scale * lower - self.shift, self.scale * upper - self.shift
 
     def p_two_sided(self) -> float:
         if self.pair and not self.shift:
-            return _shares(self, 0.95)[3]
+            return _shares(self._plain(), 0.95)[3]
         return min(1.0, 2 * min(p_above(self), p_below(self)))
+
+    def _plain(self) -> Shares:
+        return replace(self, shift=0.0, scale=1.0)
 
     def shifted(self, by: float) -> Shares:
         return replace(self, shift=self.shift + by)
