@@ -11,7 +11,15 @@ from hypothesis import strategies as st
 from shapely.geometry import LineString, Point, box
 
 from periomics.core.errors import InputError
-from periomics.histology import detection, lacunae, laminin, neutrophils, thresholds
+from periomics.histology import (
+    artefacts,
+    detection,
+    lacunae,
+    laminin,
+    neutrophils,
+    quality,
+    thresholds,
+)
 from periomics.histology.batch import BatchRow, batch_rows, pool, sample_section
 from periomics.histology.detection import counted, label, prepare
 from periomics.histology.measure import measure_section, measured_outcomes
@@ -535,3 +543,24 @@ def test_glass_is_what_is_below_two_fifths_of_the_batchs_density(share, tissue):
 def test_a_counterstain_of_one_level_has_no_threshold():
     value, why = thresholds.otsu(np.full(5000, 0.3), np.zeros(5000))
     assert np.isnan(value) and why == "all pixels have one level"
+
+
+def test_edges_are_those_of_one_look_at_the_whole_picture(monkeypatch):
+    """Looked for in strips that cut rings, and all at once."""
+    rgb = draw(rings((230, 120), 0.5, [(20, 20), (40, 50), (15, 77), (45, 95)]))
+    monkeypatch.setattr(quality, "STRIP", 40)
+    opened = with_masks(
+        rgb,
+        0.5,
+        1.0,
+        [Annotation("tissue", box(0, 0, 120, 230))],
+        block(detector="vessels", roi="tissue"),
+    )
+    row = BatchRow(WHITE, PAIRS["H-DAB"].vectors, 0.3, 0.4, 0.06)
+    at, width, rise = artefacts.edges(
+        rgb, WHITE, opened.region, 0.5, least_rise=artefacts.FAINT_RISE
+    )
+    places, widths, rises = quality.edge_places(opened, row, opened.region)
+    assert len(places) > 20
+    assert np.array_equal(places, np.argwhere(at))
+    assert np.array_equal(widths, width[at]) and np.array_equal(rises, rise[at])

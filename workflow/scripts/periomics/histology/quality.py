@@ -46,6 +46,8 @@ SHARP_UM2 = 30_000.0
 EDGES = "width of the sharpest edges"
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
+# Rows in which edges are looked for at once.
+STRIP = 1024
 
 
 @dataclass(frozen=True)
@@ -127,12 +129,27 @@ def _look(opened: Opened, settings: StainSettings, batch: BatchRow) -> Look:
 def edge_places(
     opened: Opened, batch: BatchRow, where: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Row and column (n, 2) of edges, faint ones too, their width (µm) and rise (OD)."""
-    faint = artefacts.FAINT_RISE
-    at, width, rise = artefacts.edges(
-        opened.rgb, batch.white, where, opened.pixel_um, least_rise=faint
-    )
-    return np.argwhere(at), width[at], rise[at]
+    """Row and column (n, 2) of edges, faint ones too, their width (µm) and rise (OD); a strip of
+    the picture at a time."""
+    high = opened.rgb.shape[0]
+    reach = int(np.ceil((4 * artefacts.SMOOTH_UM + artefacts.WINDOW_UM) / opened.pixel_um)) + 4
+    found = []
+    for top in range(0, high, STRIP):
+        first, end = max(0, top - reach), min(high, top + STRIP)
+        some = slice(first, min(high, end + reach))
+        at, width, rise = artefacts.edges(
+            opened.rgb[some],
+            batch.white,
+            where[some],
+            opened.pixel_um,
+            least_rise=artefacts.FAINT_RISE,
+        )
+        at, width, rise = (a[top - first : end - first] for a in (at, width, rise))
+        places = np.argwhere(at)
+        places[:, 0] += top
+        found.append((places, width[at], rise[at]))
+    where_all, widths, rises = (np.concatenate(p) for p in zip(*found, strict=True))
+    return where_all, widths, rises
 
 
 def percent(some: int, of: int) -> float:
