@@ -63,7 +63,11 @@ def test_a_study_without_claims_gets_no_sentence_on_what_it_does_not_have(tmp_pa
         ("group-wise variances, Satterthwaite", "group-wise variances with Satterthwaite"),
         (
             "adjusted for block and weight, HC2 with Bell-McCaffrey degrees of freedom",
-            "adjusted for block and weight by least squares",
+            "adjusted for block and weight by least squares with the HC2 variance, corrected for arms of unlike variance",
+        ),
+        (
+            "weighted sum of shares, exact unconditional limits",
+            "exact unconditional limits of the sum of shares",
         ),
         ("t on differences within units", "differences within units"),
         ("t on slopes over log2(dose + 1) within units", "slopes on log2(dose + 1)"),
@@ -97,6 +101,23 @@ def test_every_correction_and_kind_of_claim_is_named_with_its_claims(tmp_path):
         "of C5, C6, C6-cue: 0.8 SD",
     ):
         assert words in found, words
+    for correction, words in (
+        ("none", "No correction over outcomes: X."),
+        ("holm", "Holm's correction over the outcomes that were tested: X."),
+        (
+            "bh",
+            "Benjamini and Hochberg's correction over the outcomes that were tested: X; intervals",
+        ),
+        (
+            "dunnett",
+            "Dunnett's test with a variance for each arm over the outcomes that were tested: X",
+        ),
+        ("graph", "a graphical procedure over the outcomes that were tested: X."),
+    ):
+        one = text(
+            tmp_path, {"claims": [{"id": "X", "kind": "superiority", "correction": correction}]}
+        )
+        assert words in one
     assert (
         "C8"
         in text(tmp_path, {"claims": [{"id": "C8", "kind": "association"}]}).split(

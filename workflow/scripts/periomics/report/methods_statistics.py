@@ -26,6 +26,7 @@ ESTIMATED = {
     "t on differences": "Arms within a unit were compared by t on the differences within units.",
     "t on slopes": "Trends with dose are slopes on log2(dose + 1) within units, compared by t.",
     "risk difference": "Yes or no was compared by exact tests of the risk difference, within blocks where animals had them.",
+    "weighted sum of shares, exact": "Yes or no over three or more arms was compared by exact unconditional limits of the sum of shares.",
     "ranks:": "Grades were compared by ranks (Brunner and Munzel, studentised permutation).",
 }
 SECONDARY = {"bh": "Benjamini and Hochberg, exploratory", "none": "none, exploratory"}
@@ -67,7 +68,8 @@ def _estimation(contrasts: pd.DataFrame, claims: Config) -> Iterator[str]:
         m.removeprefix(ADJUSTED).split(",")[0] for m in methods if m.startswith(ADJUSTED)
     ):
         yield (
-            f"Contrasts of different animals were adjusted for {names} by least squares with the HC2 variance and Bell–McCaffrey "
+            f"Contrasts of different animals were adjusted for {names} by least squares with the HC2 variance, corrected for "
+            "arms of unlike variance (by what it should be over what it is expected to be, within 2/3 and 3/2), and Bell–McCaffrey "
             "degrees of freedom."
         )
     yield from (
@@ -137,6 +139,9 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
         here = [str(c.get("id")) for c in entries if c.get("correction") == name]
         if here:
             yield f"{text} over the outcomes that were tested: {_listed(here)}{_SAID.get(name, '')}."
+    plain = [str(c.get("id")) for c in entries if _uncorrected(c)]
+    if plain:
+        yield f"No correction over outcomes: {_listed(plain)}."
     if any(c.get("correction", "none") != "none" for c in entries):
         yield "What was refuted, and what improved below a margin, was corrected over the same outcomes on its own."
     whole = [str(c.get("id")) for c in entries if c.get("combine") == "all"]
@@ -148,6 +153,13 @@ def _order(claims: Config, entries: Rows) -> Iterator[str]:
     pairs = [str(c.get("id")) for c in entries if c.get("kind") == "association"]
     if pairs:
         yield f"Associations within arms, which say nothing of causes: {_listed(pairs)}."
+
+
+def _uncorrected(claim: Mapping[str, Any]) -> bool:
+    """Whether each outcome of a claim is judged at α on its own."""
+    if claim.get("combine") == "all" or claim.get("kind") == "association":
+        return False
+    return str(claim.get("correction", "none")) == "none"
 
 
 _SAID = {
