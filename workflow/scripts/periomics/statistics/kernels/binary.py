@@ -152,8 +152,8 @@ def linear_shares(
     farther out have more than half of 1 − level: Buehler's limit, which no share can make cover less. Shares are tried
     on a grid that is finer near 0 and 1, the end is interpolated. Least coverage on another grid .95
     (tests/independent/statistics/test_discrete_truth.py). `put_together` alone covers as little as .908 at 3, 3, 6 animals, at
-    levels of .9 and .95 alike: where several arms lie near 0 or 1, squares of distances to a limit that cannot be passed add up to too little. It
-    serves where there are more than `TABLES` tables.
+    levels of .9 and .95 alike: where several arms lie near 0 or 1, squares of distances to a limit that
+    cannot be passed add up to too little. It serves where there are more than `TABLES` tables.
     """
     k, m, w = (np.asarray(x, float) for x in (events, n, weights))
     used = w != 0
