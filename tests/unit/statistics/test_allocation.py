@@ -188,7 +188,7 @@ def test_a_search_that_ends_by_its_nodes_is_unproven_and_an_infeasible_one_an_er
     found = allocate(df, list("ABCD"), np.random.default_rng(1), 0.0, solver=solver, nodes=30)
     assert found.status == UNPROVEN and spread(df["block"], found.arm) <= 1
     problem = pulp.LpProblem("none", pulp.LpMinimize)
-    x = pulp.LpVariable("x", cat="Binary")
+    x = problem.add_variable("x", cat="Binary")
     problem += x >= 0.2
     problem += x <= 0.8
     problem.setObjective(x + 0)

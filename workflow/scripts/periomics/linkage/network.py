@@ -161,7 +161,7 @@ class Layered(Model):
     def _variables(self) -> dict[State, pulp.LpAffineExpression]:
         most = self.states.depth or 0
         self.at = {
-            (s, k): pulp.LpVariable(f"s{i}_{k}", cat="Binary")
+            (s, k): self.problem.add_variable(f"s{i}_{k}", cat="Binary")
             for i, s in enumerate(self.states.free)
             for k in range(self.states.first[s], most - self.states.left[s] + 1)
         }
@@ -188,7 +188,7 @@ class Layered(Model):
     def _doubt(self, source: State, target: State, step: int) -> pulp.LpVariable:
         """Whether an edge against its sign carries to a state at this step."""
         edge = edge_of(source, target)
-        use = pulp.LpVariable(f"d{len(self.doubts)}", cat="Binary")
+        use = self.problem.add_variable(f"d{len(self.doubts)}", cat="Binary")
         self.doubts[edge, step if target[1] > 0 else -step] = use
         if step > 1:
             self.problem += use <= self.at[source, step - 1]
@@ -199,7 +199,10 @@ class Connected(Model):
     """Without a limit: a state stands behind an active one, and loops that hang on nothing are cut off as they appear."""
 
     def _variables(self) -> dict[State, pulp.LpAffineExpression]:
-        return {s: pulp.LpVariable(f"s{i}", cat="Binary") for i, s in enumerate(self.states.free)}
+        return {
+            s: self.problem.add_variable(f"s{i}", cat="Binary")
+            for i, s in enumerate(self.states.free)
+        }
 
     def _connect(self) -> None:
         roots = set(self.states.roots)

@@ -128,8 +128,8 @@ def allocate(
     standard = (weight - weight.mean()) / spread if spread > 0 else np.zeros(n)
     size = np.full(k, n // k) + (np.arange(k) < n % k)
     problem, x = _balanced(shuffled, size)
-    difference = pulp.LpVariable("difference", lowBound=tolerance)
-    low, high = pulp.LpVariable("low"), pulp.LpVariable("high")
+    difference = problem.add_variable("difference", lowBound=tolerance)
+    low, high = problem.add_variable("low"), problem.add_variable("high")
     for a in range(k):
         mean = pulp.lpSum(float(standard[i] / size[a]) * x[i][a] for i in range(n))
         problem += mean >= low
@@ -171,7 +171,7 @@ def _balanced(
     """Programme without objective: every animal in one group, groups of the given sizes, blocks and sexes balanced."""
     n, k = len(animals), len(size)
     problem = pulp.LpProblem("allocation", pulp.LpMinimize)
-    x = [[pulp.LpVariable(f"x{i}_{a}", cat="Binary") for a in range(k)] for i in range(n)]
+    x = [[problem.add_variable(f"x{i}_{a}", cat="Binary") for a in range(k)] for i in range(n)]
     for row in x:
         problem += pulp.lpSum(row) == 1
     for a in range(k):

@@ -76,7 +76,9 @@ def lay_out(
     batches = -(-n // capacity)
     df = specimens.iloc[rng.permutation(n)].reset_index(drop=True)
     problem = pulp.LpProblem("layout", pulp.LpMinimize)
-    x = [[pulp.LpVariable(f"x{i}_{b}", cat="Binary") for b in range(batches)] for i in range(n)]
+    x = [
+        [problem.add_variable(f"x{i}_{b}", cat="Binary") for b in range(batches)] for i in range(n)
+    ]
     for row in x:
         problem += pulp.lpSum(row) == 1
     evenly(problem, [[x[i][b] for i in range(n)] for b in range(batches)], n)
@@ -119,7 +121,7 @@ def _uneven(
             continue
         for b in range(batches):
             count = pulp.lpSum(x[i][b] for i in index)
-            excess = pulp.LpVariable(f"{name}{j}_{b}", lowBound=0)
+            excess = problem.add_variable(f"{name}{j}_{b}", lowBound=0)
             problem += excess >= count - (-(-len(index) // batches))
             problem += excess >= len(index) // batches - count
             out.append(excess)
