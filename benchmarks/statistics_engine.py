@@ -72,7 +72,8 @@ def large(animals: int) -> float:
 
 
 def whole(animals: int = 500, outcomes: int = 500) -> dict[str, float]:
-    """Seconds of processor time for 7 contrasts of so many outcomes of four arms in five blocks, part by part."""
+    """Seconds of processor time for 7 contrasts of so many outcomes of four arms in five blocks,
+    part by part."""
     rng = np.random.default_rng(8)
     like = ("mvd", "necr", "bvtv")
     names = [f"o{i}" for i in range(outcomes)]

@@ -101,7 +101,8 @@ GRADES = {"CTRL": "001000", "DRUG": "3443214", "PRE": "333212", "POST": "1120"}
 
 @pytest.mark.parametrize(("blocks", "times"), [("", 1), ("ab", 1), ("", 8)])
 def test_r_repeats_yes_or_no_and_grades(tmp_path, blocks, times):
-    """Arms of unlike size, with and without blocks, a family by Holm, a sum of three arms; more than 40 animals an arm."""
+    """Arms of unlike size, with and without blocks, a family by Holm, a sum of three arms; more
+    than 40 animals an arm."""
     rows, sheet = [], []
     for outcome, arms in (("bone_exp", ANSWERS), ("grade", GRADES)):
         for arm, ys in arms.items():

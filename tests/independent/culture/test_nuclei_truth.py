@@ -56,7 +56,8 @@ def test_every_nucleus_counts_once(look):
 
 @pytest.mark.parametrize("spots", [0, 1, 4])
 def test_spots_in_nuclei_are_told(spots):
-    """Ten chromocentres a nucleus: as bright as it they change nothing, four times they are counted."""
+    """Ten chromocentres a nucleus: as bright as it they change nothing, four times they are
+    counted."""
     picture, bodies = painted(pairs=0, bright=(350, 450))
     rng = np.random.default_rng(5)
     for one in bodies:

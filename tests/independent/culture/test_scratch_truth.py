@@ -158,7 +158,8 @@ def test_a_lamp_that_fails_over_the_series_holds_it_back(clean, share, held):
 
 @pytest.mark.parametrize(("blur", "held"), [(1.3, False), (2.5, True)])
 def test_focus_that_is_lost_on_one_side_of_the_field(clean, blur, held):
-    """Before, 45 for 56 % with a blur of 2.5 pixels, which the texture of the whole did not tell."""
+    """Before, 45 for 56 % with a blur of 2.5 pixels, which the texture of the whole did not
+    tell."""
     frames, masks = clean
     soft = [ndimage.gaussian_filter(f.astype(float), blur * i / 3) for i, f in enumerate(frames)]
     gap, found, truth = closures(np.where(COLUMN > 200, soft, frames).astype(np.uint8), masks)

@@ -1,4 +1,5 @@
-"""A slide as DICOM, one file a level, written by pydicom: size, pixel size and pixels are read, whole, in parts and by windows."""
+"""A slide as DICOM, one file a level, written by pydicom: size, pixel size and pixels are read,
+whole, in parts and by windows."""
 
 import numpy as np
 import pytest

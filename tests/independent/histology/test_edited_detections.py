@@ -1,5 +1,5 @@
-"""Detections that a person edited: numbers follow from counting by hand what was left, drawn and given
-another class; what is of another section is refused at check."""
+"""Detections that a person edited: numbers follow from counting by hand what was left, drawn and
+given another class; what is of another section is refused at check."""
 
 import json
 from types import SimpleNamespace
@@ -32,7 +32,8 @@ PAIR |= {"roi": "whole_picture", "outcomes": {"first": "mac_inos", "both": "doub
 
 
 def draw(block):
-    """A section; every third nucleus is brown, every other lacuna empty, every third cell of both."""
+    """A section; every third nucleus is brown, every other lacuna empty, every third cell of
+    both."""
     slide = Slide(200, 140, seed=4)
     if block is PAIR:
         for k, at in enumerate(VESSELS):

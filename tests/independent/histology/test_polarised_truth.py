@@ -1,5 +1,5 @@
-"""Fibres painted in hues of a colour wheel on a dark field: shares by hue; overexposed pictures, bright fields, colours that no fibre
-has and a section of another exposure are held back."""
+"""Fibres painted in hues of a colour wheel on a dark field: shares by hue; overexposed pictures,
+bright fields, colours that no fibre has and a section of another exposure are held back."""
 
 import colorsys
 
@@ -34,7 +34,8 @@ def block(request):
 
 
 def draw(shares, level=0.7, seed=3, noise=2.5, background=9, blur=0.6):
-    """Wavy bundles of each hue until they cover about those shares (%); the picture and what is covered."""
+    """Wavy bundles of each hue until they cover about those shares (%); the picture and what is
+    covered."""
     rng = np.random.default_rng(seed)
     kind = Image.new("L", (SIDE, SIDE), 0)
     pen = ImageDraw.Draw(kind)

@@ -1,5 +1,6 @@
-"""Regions proposed of sections that nobody annotated: drawn jaws with a metal implant, with the hole that one left, closed or open
-towards the mouth, and without any; numbers of proposed regions are held back."""
+"""Regions proposed of sections that nobody annotated: drawn jaws with a metal implant, with the
+hole that one left, closed or open towards the mouth, and without any; numbers of proposed regions
+are held back."""
 
 import json
 from pathlib import Path
@@ -25,7 +26,8 @@ Y, X = np.mgrid[0:HIGH, 0:WIDE] * PX
 
 
 def jaw(kind, *, strength=0.35, white=240, seed=1):
-    """A section of 2.9 × 2.4 mm with uneven stain, two vessels' lumina and a far speck; its tissue and implant."""
+    """A section of 2.9 × 2.4 mm with uneven stain, two vessels' lumina and a far speck; its tissue
+    and implant."""
     rng = np.random.default_rng(seed)
     wavy = 250 + 60 * np.sin(X / 220) + 25 * np.sin(X / 71)
     tissue = (wavy < Y) & (Y < 2200) & (X > 160) & (X < 2700)
@@ -77,7 +79,8 @@ def test_where_there_is_no_implant_none_is_proposed():
 
 
 def eosin_jaw(strength=1.0, seed=5):
-    """A jaw in haematoxylin and eosin: a strip of epithelium along a hole's left side, bone right of and below it."""
+    """A jaw in haematoxylin and eosin: a strip of epithelium along a hole's left side, bone right
+    of and below it."""
     rng = np.random.default_rng(seed)
     tissue = (Y > 200) & (Y < 2200) & (X > 160) & (X < 2700)
     implant = (abs(X - 1430) < 260) & (Y > 280) & (Y < 1500)

@@ -1,4 +1,5 @@
-"""Lines laid straight: what was painted at a distance along the implant and a depth stands there, and under it what was found."""
+"""Lines laid straight: what was painted at a distance along the implant and a depth stands there,
+and under it what was found."""
 
 import json
 
@@ -39,7 +40,8 @@ def at(along, deep):
 
 @pytest.fixture(scope="module")
 def seen(table):
-    """A lined edge with a blue spot at 75 µm along, 40 µm deep, measured as a line that has a front."""
+    """A lined edge with a blue spot at 75 µm along, 40 µm deep, measured as a line that has a
+    front."""
     along, deep = frame()
     lined = np.any([(along > a) & (along < b) for a, b in LINED], axis=0) & (abs(deep - 1.5) < 1.5)
     spot = np.hypot(along - 75, deep - 40) < 6

@@ -1,5 +1,5 @@
-"""Models of one's own: written here by hand where onnxruntime and onnx are at hand, and what is no such model refused at check
-whether they are or not."""
+"""Models of one's own: written here by hand where onnxruntime and onnx are at hand, and what is no
+such model refused at check whether they are or not."""
 
 from types import SimpleNamespace
 
@@ -107,8 +107,8 @@ def test_nuclei_of_a_model_are_counted_over_tiles(table, section, monkeypatch):
 
 @pytest.fixture(scope="module")
 def written(tmp_path_factory):
-    """A model that calls dark pixels 1: every such region is one label only where nuclei do not touch numbers, so the graph
-    numbers them by their rows and columns on a lattice of 19 pixels."""
+    """A model that calls dark pixels 1: every such region is one label only where nuclei do not
+    touch numbers, so the graph numbers them by their rows and columns on a lattice of 19 pixels."""
     pytest.importorskip("onnxruntime", reason="onnxruntime is optional")
     onnx = pytest.importorskip("onnx", reason="the test's model is written with onnx")
     from onnx import TensorProto, helper

@@ -1,4 +1,5 @@
-"""Claims as a referee would break them: refused or flagged in one line before data, or judged with a true reason."""
+"""Claims as a referee would break them: refused or flagged in one line before data, or judged with
+a true reason."""
 
 import copy
 import math

@@ -1,4 +1,5 @@
-"""One small study for each reason that a verdict prints: it is printed where it is true, and not where it is not."""
+"""One small study for each reason that a verdict prints: it is printed where it is true, and not
+where it is not."""
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,8 @@ CONTRASTS = {
 
 
 def reasons(values=SOUND, claims=(SUPERIOR,), outcome="mvd", roles=ROLES, rows=None, **declared):
-    """Reasons by claim; `rows` changes the table of animals, which also holds what their sheet says."""
+    """Reasons by claim; `rows` changes the table of animals, which also holds what their sheet
+    says."""
     base = dict.fromkeys(COLUMNS, "") | dict.fromkeys(("dose", "numerator", "denominator"), np.nan)
     base |= {"time": 28.0, "time_unit": "d", "status": "measured", "outcome": outcome}
     table = pd.DataFrame(
@@ -265,7 +267,8 @@ def test_a_reason_is_printed_where_it_is_true(name):
 
 
 def test_no_other_refusal_stands_beside_the_true_one():
-    """Arms that each hold one value, and different ones, do not "have the same value"; two arms at 50 do."""
+    """Arms that each hold one value, and different ones, do not "have the same value"; two arms at
+    50 do."""
     assert "the same value" not in reasons(values=FLAT)[0]["C2"]
     assert "do not vary within" not in reasons(values={a: [50] * 4 for a in SOUND})[0]["C2"]
     answered = reasons(values=YES, outcome="bone_exp")[1].loc["C2"]

@@ -243,7 +243,8 @@ ALL_OR_NONE = {"CTRL": [0.0] * 6, "DRUG": [100.0] * 6, "POST": [9.0, 10, 11, 8.6
 
 
 def test_shares_all_at_0_beside_shares_all_at_100(analysed):
-    """No share of events in [0, 1] makes such a table likelier than yes or no does: the ends of Barnard's table."""
+    """No share of events in [0, 1] makes such a table likelier than yes or no does: the ends of
+    Barnard's table."""
     study = analysed("necr", ALL_OR_NONE)
     verdict, rows = words(study)
     gate = rows.loc["C0"]

@@ -1,8 +1,9 @@
 """Measures every section of an animal: vessels, neutrophils, lacunae, the laminin-332 line, or what the config describes.
 
 Inputs
-    images, regions and edited detections of the animal's sections; the tables of their stain batches; resources/stains.yaml and
-    nuclei_brightfield.npz (network); the user's own model of nuclei, where there is one.
+    images, regions and edited detections of the animal's sections; the tables of their stain
+    batches; resources/stains.yaml and nuclei_brightfield.npz (network); the user's own model of
+    nuclei, where there is one.
 Outputs
     measurements.tsv: one row per section, outcome and variant. objects.parquet: one row per detected object.
     quality.tsv: facts of each section's quality with their limits.

@@ -1,8 +1,9 @@
 """Power of every claim: what this design can detect, and how many animals the wanted power needs.
 
 Inputs: the animals sheet, the claims, the outcome dictionary and, where the study is measured, outcomes/animals.tsv (SD and numbers of
-animals; never the effect that was observed). Outputs: statistics/power.tsv, statistics/power_curves.tsv and a figure. Claims that
-these animals can practically not support are named in the log, with the number that it would take.
+animals; never the effect that was observed). Outputs: statistics/power.tsv,
+statistics/power_curves.tsv and a figure. Claims that these animals can practically not support are
+named in the log, with the number that it would take.
 """
 
 from periomics.core.figures import message, save

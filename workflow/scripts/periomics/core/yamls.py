@@ -96,7 +96,8 @@ def parse(text: str, name: str) -> tuple[object, list[Problem]]:
 
 
 def build(text: str) -> Any:
-    """Value of a YAML text of ours, a resource; what people wrote goes through `parse`, whose errors say more."""
+    """Value of a YAML text of ours, a resource; what people wrote goes through `parse`, whose
+    errors say more."""
     return yaml.load(text, Loader=_LOADER)  # noqa: S506 - both loaders are safe
 
 

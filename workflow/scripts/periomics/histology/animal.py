@@ -44,8 +44,8 @@ class Shown:
     features, regions
         Detections and proposed regions as GeoJSON.
     picture, page, strip
-        The section at a glance, and the page that shows it at full size; None and '' where it could not be measured; its lines
-        laid straight, None where there are none.
+        The section at a glance, and the page that shows it at full size; None and '' where it could
+        not be measured; its lines laid straight, None where there are none.
     """
 
     name: str

@@ -54,7 +54,8 @@ BEHIND = "what is stained does not stand above the tissue behind it"
 
 @dataclass(frozen=True)
 class Sample:
-    """What one section gives: histogram (3, 256) of all pixels off the implant, colours (n, 3) inside its region, and more of them."""
+    """What one section gives: histogram (3, 256) of all pixels off the implant, colours (n, 3)
+    inside its region, and more of them."""
 
     histogram: np.ndarray
     colours: np.ndarray
@@ -218,8 +219,8 @@ def _dark_row(
 
 
 def white_of(sections: Sequence[Sample], settings: StainSettings) -> np.ndarray:
-    """The white point (3,) of sections: the config's, else from the pooled pixels; black where stains shine, and the highest
-    level between crossed polarisers."""
+    """The white point (3,) of sections: the config's, else from the pooled pixels; black where
+    stains shine, and the highest level between crossed polarisers."""
     if settings.dark:
         return np.full(3, 255.0)
     if settings.shines:

@@ -87,8 +87,9 @@ class Strip:
 
 @dataclass
 class Readout:
-    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in finest-level pixels), what
-    its numbers say of the section's quality, and lines to be shown straightened."""
+    """What a detector found: rows of measurements, a table of objects, their outlines (x, y in
+    finest-level pixels), what its numbers say of the section's quality, and lines to be shown
+    straightened."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame = field(default_factory=pd.DataFrame)

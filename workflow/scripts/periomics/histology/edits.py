@@ -1,4 +1,5 @@
-"""Detections that a person edited in QuPath: what was added, removed, redrawn or given another class, laid over the automatic ones."""
+"""Detections that a person edited in QuPath: what was added, removed, redrawn or given another
+class, laid over the automatic ones."""
 
 from __future__ import annotations
 
@@ -17,7 +18,8 @@ from periomics.histology.settings import StainSettings
 from periomics.imaging import rois
 from periomics.imaging.boxes import Box
 
-# Outlines with middles and boxes this near (finest-level pixels) and areas alike to this share are one.
+# Outlines with middles and boxes this near (finest-level pixels) and areas alike to this share are
+# one.
 SAME_PIXELS, SAME_SHARE = 0.25, 0.01
 # A detection that was drawn may cover so much of another one, of the smaller's area.
 OVERLAP = 0.2
@@ -105,7 +107,10 @@ class Edits:
     def words(self, found: int) -> str:
         """What was done to how many."""
         added, removed, redrawn, moved = self.told
-        return f"{added} added, {removed} removed, {redrawn} redrawn, {moved} given another class, of {found} found"
+        return (
+            f"{added} added, {removed} removed, {redrawn} redrawn, {moved} given another "
+            f"class, of {found} found"
+        )
 
     def fact(self, found: int) -> Fact:
         """How much was changed."""
@@ -161,7 +166,8 @@ def classes_of(settings: StainSettings) -> tuple[str, ...]:
 
 
 def read_edits(path: str, settings: StainSettings) -> list[rois.Annotation]:
-    """Detections of an edited file, and annotations of a class of detections: what a person draws in QuPath is one.
+    """Detections of an edited file, and annotations of a class of detections: what a person draws
+    in QuPath is one.
 
     Raises
     ------
@@ -394,7 +400,10 @@ def misplaced(
         problems.append((message, f"{count} of {len(drawn)}", f"those of {section_name(fact)}"))
     ratio = size_ratio(drawn, um)
     if not 1 / SIZE_RATIO <= ratio <= SIZE_RATIO:
-        message = "edited detections lie on another pixel grid than the section: their outlines are not as large as they say"
+        message = (
+            "edited detections lie on another pixel grid than the section: their "
+            "outlines are not as large as they say"
+        )
         problems.append(
             (message, f"{ratio:.3g} times as long", "pixels of the file's finest level")
         )

@@ -109,8 +109,8 @@ OBJECT_COLUMNS = (
 
 @dataclass(frozen=True)
 class Measured:
-    """A measured section: rows, objects and facts of its quality ready for the tables, GeoJSON features for QuPath, lines to be
-    shown straightened."""
+    """A measured section: rows, objects and facts of its quality ready for the tables, GeoJSON
+    features for QuPath, lines to be shown straightened."""
 
     rows: list[dict[str, object]]
     objects: pd.DataFrame

@@ -210,7 +210,8 @@ def _region(
 
 
 def look_at_drawing(named: Named) -> Look:
-    """Detections that a person edited: of this section, on its pixels, of classes that its stain has."""
+    """Detections that a person edited: of this section, on its pixels, of classes that its stain
+    has."""
     if named.path.suffix.lower() not in (".geojson", ".json"):
         message = "edited detections are no GeoJSON as QuPath exports it"
         return Look(named.problem(message, named.cell, ".geojson or .json"))

@@ -1,5 +1,5 @@
-"""Birefringent collagen between crossed polarisers (picrosirius red): share of the region in fibres of
-each hue."""
+"""Birefringent collagen between crossed polarisers (picrosirius red): share of the region in fibres
+of each hue."""
 
 from __future__ import annotations
 

@@ -1,4 +1,5 @@
-"""Regions of a section that nobody annotated, proposed from the picture: tissue, implant, interface."""
+"""Regions of a section that nobody annotated, proposed from the picture: tissue, implant,
+interface."""
 
 from __future__ import annotations
 
@@ -23,7 +24,8 @@ PROPOSED = (TISSUE, IMPLANT, AROUND, LINE, BONE, STRIP)
 # Tissue: denser than this in a channel; parts and holes of less are specks and lumina.
 TISSUE_OD, SMOOTH_UM, SPECK_UM2, HOLE_UM2 = 0.06, 10.0, 2e4, 5e3
 RIM_UM = 16.0
-# Glass is grey to this, at most so dense where light is uneven, and at least this share of a picture.
+# Glass is grey to this, at most so dense where light is uneven, and at least this share of a
+# picture.
 GREY_OD, GLASS_MOST, GLASS_SHARE = 0.02, 0.2, 0.03
 # Metal is denser than this in every channel; an implant is at least so large, and as full as its
 # convex outline to that share; metal is at least so wide, and the hole that an implant left, as
@@ -103,8 +105,8 @@ def propose(
 
 
 def _shade(od: np.ndarray) -> np.ndarray:
-    """Density (rows, columns) of glass under uneven light: a parabola through what is pale and grey,
-    as tissue is coloured."""
+    """Density (rows, columns) of glass under uneven light: a parabola through what is pale and
+    grey, as tissue is coloured."""
     low, high = od.min(axis=-1), od.max(axis=-1)
     grey = (high - low <= GREY_OD) & (high <= GLASS_MOST)
     if grey.mean() < GLASS_SHARE:
@@ -174,7 +176,8 @@ def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
 
 
 def _implant(metal: np.ndarray, tissue: np.ndarray, pixel_um: float) -> np.ndarray | None:
-    """The largest part of black that lies against tissue and does not run along the picture's sides."""
+    """The largest part of black that lies against tissue and does not run along the picture's
+    sides."""
     found = [
         (float(part.sum()), part)
         for part in _parts(metal, pixel_um)
@@ -262,7 +265,8 @@ def _shape(mask: np.ndarray, scale: float) -> Any:
 
 
 def _longest(lines: Any) -> Any:
-    """The longest piece of an outline, its ends joined where it goes through the outline's start."""
+    """The longest piece of an outline, its ends joined where it goes through the outline's
+    start."""
     from shapely import line_merge, unary_union
 
     merged = line_merge(unary_union([lines])) if lines.geom_type != "LineString" else lines
@@ -274,7 +278,8 @@ def _longest(lines: Any) -> Any:
 def proposed_of(
     path: str, sheet_um: float | None, overrule: bool, names: tuple[str, str], vectors: str
 ) -> tuple[rois.Annotation, ...]:
-    """Proposed regions of a file; `names` of the stains, `vectors` as `stains.format_vectors` writes them.
+    """Proposed regions of a file; `names` of the stains, `vectors` as `stains.format_vectors`
+    writes them.
 
     Raises
     ------

@@ -66,7 +66,8 @@ T = TypeVar("T", bound=Options)
 
 
 class OwnModel(NamedTuple):
-    """A user's model of nuclei: file, what it gives, how it is given light, its pixel size in µm."""
+    """A user's model of nuclei: file, what it gives, how it is given light, its pixel size in
+    µm."""
 
     path: str
     output: Literal["labels", "stardist"]

@@ -18,7 +18,8 @@ LEAST_OBJECTS = 8
 FAINT, FAINT_OD, LEAK, CHANCE = 0.45, 0.08, 0.5, 2
 # A grain beside hollow objects: so much of it is stain, which is so many times as dense as their
 # walls in both stains together (a capillary over a nucleus: up to 1.3 times), or in its own alone
-# (capillaries: up to 1.15 times, few of a section up to 1.5, or what of the walls' own densities is usual).
+# (capillaries: up to 1.15 times, few of a section up to 1.5, or what of the walls' own densities is
+# usual).
 FILLED, BLACK_BROWN, BROWN, USUAL = 0.7, 1.4, 1.22, 0.95
 
 

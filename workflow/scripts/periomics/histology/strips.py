@@ -1,4 +1,5 @@
-"""A line of a section laid straight: distance along it against depth, with what was found along it, its thirds and a tracer's front."""
+"""A line of a section laid straight: distance along it against depth, with what was found along it,
+its thirds and a tracer's front."""
 
 from __future__ import annotations
 

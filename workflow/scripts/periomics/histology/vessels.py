@@ -40,8 +40,9 @@ LUMEN_UM2, LEAST_PROFILES = 5.0, 20
 class Options(Sampled):
     """gap_um: walls closer are one vessel; smallest_um2 of a filled profile; largest lumen that is filled; a tear of the
     section at least this large is no tissue; where more profiles than `joined_percent` would join if gaps of twice the width were
-    closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and specks lie among the vessels, and
-    where more than `faint_percent` are too faint to be counted: the section is held back."""
+    closed, walls are broken, and where more than `solid_percent` have no lumen, stained cells and
+    specks lie among the vessels, and where more than `faint_percent` are too faint to be counted:
+    the section is held back."""
 
     gap_um: float = 5.0
     smallest_um2: float = 10.0

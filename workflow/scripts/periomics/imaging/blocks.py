@@ -95,8 +95,8 @@ class Blocks:
         return votes(found[box.inside(seen)], self.network.diameter_px)
 
     def view(self, box: Box) -> np.ndarray:
-        """What the network sees of a box, as `nuclei.resampled` gives it of a whole picture: straight
-        lines between pixels, or means where it shrinks."""
+        """What the network sees of a box, as `nuclei.resampled` gives it of a whole picture:
+        straight lines between pixels, or means where it shrinks."""
         part = self.part
         steps = [n / m for n, m in zip(part.shape, self.shape, strict=True)]
         blur = [max(0.0, (n - 1) / 2) for n in steps]

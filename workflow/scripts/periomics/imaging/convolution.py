@@ -13,7 +13,8 @@ from periomics.core.errors import InputError
 STEP = 16
 # Pixels beyond a tile that its results may depend on, rounded up: two steps down at every depth, one or two up.
 MARGIN = 96
-# Places of a layer that are multiplied at once: their neighbourhoods stay in the cache of a core (of 2 MB).
+# Places of a layer that are multiplied at once: their neighbourhoods stay in the cache of a core
+# (of 2 MB).
 _AT_ONCE = 1 << 10
 LAYERS = ("e0a", "e0b", "e1a", "e1b", "e2a", "e2b", "e3a", "e3b", "d2", "d1", "d0a", "d0b", "head")
 

@@ -32,8 +32,8 @@ COLOURS = {
 
 @dataclass(frozen=True)
 class Annotation:
-    """One object: class name and a shapely geometry in pixels of the image's finest level; of `read_objects` also whether it is
-    a detection, and its id; `proposed`: nobody drew it."""
+    """One object: class name and a shapely geometry in pixels of the image's finest level; of
+    `read_objects` also whether it is a detection, and its id; `proposed`: nobody drew it."""
 
     name: str
     geometry: Any

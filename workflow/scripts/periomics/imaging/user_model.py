@@ -1,5 +1,5 @@
-"""A user's own nucleus model: an ONNX file by path, read by onnxruntime where that is installed; labels, or StarDist's
-probabilities and distances."""
+"""A user's own nucleus model: an ONNX file by path, read by onnxruntime where that is installed;
+labels, or StarDist's probabilities and distances."""
 
 from __future__ import annotations
 
@@ -27,7 +27,10 @@ PERCENTILES = (1.0, 99.8)
 NOT_INSTALLED = (
     "onnxruntime is not installed, which reads models of one's own: `pip install onnxruntime`"
 )
-NOT_ONNX = "is no ONNX file: other weights (.pt, .pth, .pkl, .h5) may run code as they are read; export them to ONNX"
+NOT_ONNX = (
+    "is no ONNX file: other weights (.pt, .pth, .pkl, .h5) may run code as they are "
+    "read; export them to ONNX"
+)
 
 
 @dataclass(frozen=True)
@@ -95,7 +98,10 @@ def _input(session: Any, path: str) -> tuple[int, bool]:
     inputs = session.get_inputs()
     shape = list(inputs[0].shape) if inputs else []
     seen = "; ".join(f"{i.type} {i.shape}" for i in inputs)
-    allowed = "one float32 tensor of (1, channels, rows, columns) or (1, rows, columns, channels), 1 or 3 channels"
+    allowed = (
+        "one float32 tensor of (1, channels, rows, columns) or (1, rows, columns, "
+        "channels), 1 or 3 channels"
+    )
     fits = len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(shape) == 4
     if fits and shape[3] in (1, 3) and shape[1] not in (1, 3):
         return int(shape[3]), True
@@ -132,8 +138,8 @@ def find(model: UserModel, view: np.ndarray, scale: Scale) -> np.ndarray:
 
     Notes
     -----
-    The picture is looked at in tiles that lie where they lie, each with what is around it; a nucleus is of the tile that
-    holds its middle.
+    The picture is looked at in tiles that lie where they lie, each with what is around it; a
+    nucleus is of the tile that holds its middle.
     """
     if view.shape[2] != model.channels:
         message = "the picture has another number of channels than the model's input"
@@ -219,8 +225,8 @@ def _stars(likely: np.ndarray, rays: np.ndarray, shape: tuple[int, ...]) -> np.n
     """Labels of star-convex polygons: the likeliest first, one that lies in others for more than a
     share is left out.
 
-    Ray k points at an angle of 2 pi k / n from the columns' direction towards the rows', as StarDist has it; distances are in
-    pixels of the input, of which a place of the grid has several.
+    Ray k points at an angle of 2 pi k / n from the columns' direction towards the rows', as
+    StarDist has it; distances are in pixels of the input, of which a place of the grid has several.
     """
     from skimage.draw import polygon
 

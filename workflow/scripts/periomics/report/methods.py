@@ -129,7 +129,8 @@ def by_person(config: Config, sections: pd.DataFrame) -> Iterator[str]:
     edited = told[told["mask"].astype(str).str.strip().ne("")]
     if len(edited):
         yield (
-            f"Detections of {len(edited)} of {len(told)} sections were edited by hand (by {listed(edited['mask_by'])}; reasons: "
+            f"Detections of {len(edited)} of {len(told)} sections were edited by hand (by "
+            f"{listed(edited['mask_by'])}; reasons: "
             f"{listed(edited['mask_reason'])}); their automatic numbers are also given."
         )
     stains = [
@@ -138,7 +139,8 @@ def by_person(config: Config, sections: pd.DataFrame) -> Iterator[str]:
     bare = told[told["stain"].isin(stains) & told["rois"].astype(str).str.strip().eq("")]
     if len(bare):
         yield (
-            f"{len(bare)} of {len(told)} sections were measured in regions that were proposed from their pictures; they count where "
+            f"{len(bare)} of {len(told)} sections were measured in regions that were proposed "
+            f"from their pictures; they count where "
             "somebody confirmed them."
         )
 

@@ -26,7 +26,8 @@ ESTIMATED = {
     "t on differences": "Arms within a unit were compared by t on the differences within units.",
     "t on slopes": "Trends with dose are slopes on log2(dose + 1) within units, compared by t.",
     "risk difference": "Yes or no was compared by exact tests of the risk difference, within blocks where animals had them.",
-    "weighted sum of shares, exact": "Yes or no over three or more arms was compared by exact unconditional limits of the sum of shares.",
+    "weighted sum of shares, exact": "Yes or no over three or more arms was compared by exact "
+    "unconditional limits of the sum of shares.",
     "ranks:": "Grades were compared by ranks (Brunner and Munzel, studentised permutation).",
 }
 SECONDARY = {"bh": "Benjamini and Hochberg, exploratory", "none": "none, exploratory"}
@@ -68,8 +69,10 @@ def _estimation(contrasts: pd.DataFrame, claims: Config) -> Iterator[str]:
         m.removeprefix(ADJUSTED).split(",")[0] for m in methods if m.startswith(ADJUSTED)
     ):
         yield (
-            f"Contrasts of different animals were adjusted for {names} by least squares with the HC2 variance, corrected for "
-            "arms of unlike variance (by what it should be over what it is expected to be, within 2/3 and 3/2), and Bell–McCaffrey "
+            f"Contrasts of different animals were adjusted for {names} by least squares with the "
+            f"HC2 variance, corrected for "
+            "arms of unlike variance (by what it should be over what it is expected to be, within "
+            "2/3 and 3/2), and Bell–McCaffrey "
             "degrees of freedom."
         )
     yield from (

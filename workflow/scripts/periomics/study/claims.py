@@ -217,14 +217,18 @@ def _contents(declared: Claims, file: str) -> Iterator[Problem]:
             yield Problem(file, 0, where, message, shown)
         elif len(weights) == 2 and sum(weights) == 0 and abs(weights[0]) != 1:
             message = (
-                "two arms are compared with weights 1 and -1: with others the estimate is no difference, "
+                "two arms are compared with weights 1 and -1: with others the estimate is no "
+                "difference, "
                 "and margins are judged against a multiple of it"
             )
             yield Problem(file, 0, where, message, shown, "1 and -1")
     first: dict[str, str] = {}
     for domain, outcome in declared.domains.items():
         if outcome in first:
-            message = f"is the primary outcome of {first[outcome]} already: one finding would stand for two domains"
+            message = (
+                f"is the primary outcome of {first[outcome]} already: one finding would "
+                "stand for two domains"
+            )
             yield Problem(file, 0, f"domains/{domain}", message, outcome)
         first.setdefault(outcome, domain)
     for claim in declared.claims:
@@ -260,7 +264,10 @@ def _families(claims: Sequence[ClaimEntry], file: str) -> Iterator[Problem]:
                 file, 0, f"{where}/correction", message, claim.correction, head.correction
             )
         if name in shared and (claim.combine or head.combine):
-            message = f"family {name} holds a claim over all outcomes (combine: all), which is a family of its own"
+            message = (
+                f"family {name} holds a claim over all outcomes (combine: all), which is "
+                "a family of its own"
+            )
             yield Problem(file, 0, f"{where}/family", message, name)
         after = [claim.after] if isinstance(claim.after, str) else claim.after
         if claim.kind == "gate":

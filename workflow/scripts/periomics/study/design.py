@@ -11,7 +11,8 @@ from periomics.study.study import Study
 
 
 def arm_weights(study: Study, weights: Mapping[str, float]) -> dict[str, float]:
-    """Weights of a contrast with healthy and disease replaced by the arms they stand for; an arm named twice has the sum."""
+    """Weights of a contrast with healthy and disease replaced by the arms they stand for; an arm
+    named twice has the sum."""
     roles = study.config.get("roles")
     roles = roles if isinstance(roles, Mapping) else {}
     names = {r: str(roles[r]) for r in ("healthy", "disease") if roles.get(r)}

@@ -271,8 +271,8 @@ def cuts(
     Returns
     -------
     list of Cut
-        Empty if an arm of the contrast has no rows at all, or none at a time that every arm has. Times that are not kept apart
-        (`_usable_times`) are pooled and the note says so.
+        Empty if an arm of the contrast has no rows at all, or none at a time that every arm has.
+        Times that are not kept apart (`_usable_times`) are pooled and the note says so.
     """
     names = (*contrast.weights, *(a for a in also if a not in contrast.weights))
     of = np.asarray(rows["unit_of_analysis"], object)
@@ -316,9 +316,11 @@ Columns = Mapping[str, np.ndarray]
 def _usable_times(
     own: Columns, time: np.ndarray, need: Collection[str]
 ) -> tuple[bool, list[float]]:
-    """Whether times are kept apart, and those at which every arm has a unit, or two where none was measured repeatedly.
+    """Whether times are kept apart, and those at which every arm has a unit, or two where none was
+    measured repeatedly.
 
-    Apart: units were measured repeatedly, several times are usable, or one is and each time of an arm has enough animals.
+    Apart: units were measured repeatedly, several times are usable, or one is and each time of an
+    arm has enough animals.
     """
     of_unit: dict[tuple[str, str, float], set[float]] = {}
     at: dict[tuple[float, str], set[str]] = {}
@@ -451,7 +453,8 @@ def _adjustment(one: Columns, wanted: Adjustment) -> tuple[tuple[str, ...], np.n
 
 
 def confounded(cut: Cut, weights: Mapping[str, float]) -> str:
-    """Why batches, blocks or pooled times make a contrast of different animals not estimable; empty if they do not."""
+    """Why batches, blocks or pooled times make a contrast of different animals not estimable; empty
+    if they do not."""
     if cut.paired:
         return ""
     used = np.isin(cut.arm, [i for i, a in enumerate(cut.arms) if a in weights])

@@ -414,7 +414,8 @@ def _rescue(plan: Plan, cut: a.Cut, arm: str, code: int | None) -> dict[str, obj
 
 
 def _flat_deficit(plan: Plan, cut: a.Cut, row: Mapping[str, object]) -> dict[str, object]:
-    """What is told of R where healthy and diseased animals do not vary; a deficit may be shown even so (`exact.all_or_none`)."""
+    """What is told of R where healthy and diseased animals do not vary; a deficit may be shown even
+    so (`exact.all_or_none`)."""
     gap = plan.deficit()
     whole = exact.all_or_none(cut, gap, refusal(cut, cut.summary().form(cut.weights(gap)), gap))
     gone = dict.fromkeys(("lower", "upper", "level"), np.nan)

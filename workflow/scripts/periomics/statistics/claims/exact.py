@@ -59,11 +59,12 @@ def form(
 
 
 def all_or_none(cut: a.Cut, weights: Mapping[str, float], refused: Refusal) -> Shares | None:
-    """Weighted means of shares of which no arm holds other values than the least or the largest throughout; nothing elsewhere.
+    """Weighted means of shares of which no arm holds other values than the least or the largest
+    throughout; nothing elsewhere.
 
-    Animals are taken as yes or no. Where n of them are at 0 and the mean is m, the chance of that is at most (1 − m)^n, as it is
-    of yes or no: a share above 0 is at most 1. Blocks, in which means may differ, make it less. So the interval that
-    yes or no has here holds for shares too.
+    Animals are taken as yes or no. Where n of them are at 0 and the mean is m, the chance of that
+    is at most (1 − m)^n, as it is of yes or no: a share above 0 is at most 1. Blocks, in which
+    means may differ, make it less. So the interval that yes or no has here holds for shares too.
     """
     if refused.kind is not Refused.NO_SPREAD or cut.paired or not np.isfinite(cut.limits).all():
         return None

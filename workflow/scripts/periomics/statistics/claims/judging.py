@@ -492,7 +492,8 @@ def _n_to_decide(
     numbers: Mapping[str, float],
     forms: Forms | ExactForms,
 ) -> tuple[float, float]:
-    """Units per arm now, and those at which the interval, at today's spread, would be no wider than the margin (`forms` of one outcome).
+    """Units per arm now, and those at which the interval, at today's spread, would be no wider than
+    the margin (`forms` of one outcome).
 
     It could then not hold both 0 and the margin; of a rescue, not both the threshold and healthy. The observed effect has no part
     in it. Intervals of shares and ranks narrow only about as the root of the number. NaN without a margin.

@@ -12,7 +12,8 @@ from periomics.study.scale import limits
 
 
 def limits_of(known: Mapping[str, object], values: np.ndarray, unit: str) -> tuple[float, float]:
-    """Least and largest value of an outcome; 0 where a size that has no other limit is never below it."""
+    """Least and largest value of an outcome; 0 where a size that has no other limit is never below
+    it."""
     own = [_number(known.get(k)) for k in RANGE]
     if known["kind"] in ("binary", "ordinal"):
         least, most = -np.inf, np.inf
@@ -35,7 +36,8 @@ def _number(cell: object) -> float:
 def what_can_be(rows: pd.DataFrame, least: float, most: float) -> tuple[np.ndarray, str]:
     """Which values of one outcome can be, and the animals of the others by name.
 
-    A value outside of its limits cannot be, nor can one of nothing: a count in an area of 0, a share of 0.
+    A value outside of its limits cannot be, nor can one of nothing: a count in an area of 0, a
+    share of 0.
     """
     value = rows["value"].to_numpy(float)
     inside = (value >= least) & (value <= most) & np.isfinite(value)

@@ -1,5 +1,7 @@
-# Repeats every confirmatory row of contrasts.tsv from the animals' values, with R's own arithmetic and no package.
-# Rscript reproduce.R      in the folder with contrasts.tsv and reproduce.tsv; stops where a number differs by more than 1e-6.
+# Repeats every confirmatory row of contrasts.tsv from the animals' values, with R's own arithmetic
+# and no package.
+# Rscript reproduce.R      in the folder with contrasts.tsv and reproduce.tsv; stops where a number
+# differs by more than 1e-6.
 
 pseudoinverse <- function(x) {
   s <- svd(x)
@@ -7,7 +9,8 @@ pseudoinverse <- function(x) {
   s$v[, keep, drop = FALSE] %*% (t(s$u[, keep, drop = FALSE]) / s$d[keep])
 }
 
-# Least squares on arms, blocks and covariates; HC2 corrected for arms that vary unlike, Bell and McCaffrey's degrees of freedom.
+# Least squares on arms, blocks and covariates; HC2 corrected for arms that vary unlike, Bell and
+# McCaffrey's degrees of freedom.
 # Without blocks and covariates: Welch.
 between <- function(y, arm, weight, block, covariates) {
   arms <- sort(unique(arm))
@@ -45,7 +48,8 @@ of_logs <- function(variance, q) {
   ifelse(squares > 0, (q * a^3 - 3 * q^2 * a + 2 * q^3) / squares^1.5, 0)
 }
 
-# Arithmetic means of skewed values: what blocks leave in a contrast of means, and how skewness stretches its interval.
+# Arithmetic means of skewed values: what blocks leave in a contrast of means, and how skewness
+# stretches its interval.
 of_means <- function(f, y, arm, weight, block, least, most, log_normal) {
   arms <- sort(unique(arm))
   w <- weight[match(arms, arm)]
@@ -147,7 +151,8 @@ repeated <- function(d) {
   )
 }
 
-# |score statistic| of every table of two arms, the variance at the likeliest shares that differ by d.
+# |score statistic| of every table of two arms, the variance at the likeliest shares that differ by
+# d.
 score <- function(n, d) {
   p1 <- outer(0:n[1] / n[1], rep(1, n[2] + 1))
   p2 <- outer(rep(1, n[1] + 1), 0:n[2] / n[2])
@@ -165,7 +170,8 @@ score <- function(n, d) {
   ifelse(variance < 1e-9, ifelse(gap < 1e-9, 0, Inf), gap / sqrt(variance))
 }
 
-# Exact unconditional p of k of n at a difference d: the worst over `shares` shares of the second arm.
+# Exact unconditional p of k of n at a difference d: the worst over `shares` shares of the second
+# arm.
 unconditional <- function(k, n, d, shares) {
   s <- round(score(n, d), 9)
   tail <- (s >= s[k[1] + 1, k[2] + 1]) * 1
@@ -182,7 +188,9 @@ newcombe <- function(k, n, level) {
   half <- z * sqrt(p * (1 - p) / n + z^2 / (4 * n^2)) / (1 + z^2 / n)
   low <- middle - half
   high <- middle + half
-  p[1] - p[2] + c(-sqrt((p[1] - low[1])^2 + (high[2] - p[2])^2), sqrt((high[1] - p[1])^2 + (p[2] - low[2])^2))
+  p[1] - p[2] + c(
+    -sqrt((p[1] - low[1])^2 + (high[2] - p[2])^2),
+    sqrt((high[1] - p[1])^2 + (p[2] - low[2])^2))
 }
 
 # Ends of the differences that are not rejected: 401 of them, and 21 in the step where they end.
@@ -204,7 +212,8 @@ p_of_two <- function(k, n) {
   if (max(n) > 40) fisher.test(cbind(k, n - k))$p.value else unconditional(k, n, 0, 1001)
 }
 
-# Over blocks: weights of Mantel and Haenszel; given each block's events the count of the first arm is a sum of hypergeometric ones.
+# Over blocks: weights of Mantel and Haenszel; given each block's events the count of the first arm
+# is a sum of hypergeometric ones.
 over_blocks <- function(k, n) {
   both <- n[, 1] > 0 & n[, 2] > 0
   k <- k[both, , drop = FALSE]
@@ -233,7 +242,8 @@ over_blocks <- function(k, n) {
   )
 }
 
-# Upper ends of weighted sums of shares, one row per table: limits of Clopper and Pearson, distances added by their squares.
+# Upper ends of weighted sums of shares, one row per table: limits of Clopper and Pearson,
+# distances added by their squares.
 put_together <- function(k, n, w, level) {
   far <- whole <- 0
   for (i in seq_along(n)) {
@@ -246,7 +256,8 @@ put_together <- function(k, n, w, level) {
   whole + sqrt(far)
 }
 
-# Chance, at each choice of shares, of tables whose limit lies no higher than that of the table seen; and the weighted sums.
+# Chance, at each choice of shares, of tables whose limit lies no higher than that of the table
+# seen; and the weighted sums.
 as_far <- function(k, n, w) {
   tables <- as.matrix(expand.grid(lapply(n, function(m) 0:m)))
   limit <- put_together(tables, n, w, 0.95)
@@ -281,7 +292,8 @@ farthest <- function(at, tail) {
   found
 }
 
-# Of several arms: exact limits, or those of Clopper and Pearson put together where there are too many tables.
+# Of several arms: exact limits, or those of Clopper and Pearson put together where there are too
+# many tables.
 several <- function(k, n, w) {
   estimate <- sum(w * k / n)
   if (length(n) > 5 || prod(n + 1) > 50000) {
@@ -340,7 +352,8 @@ yes_or_no <- function(d) {
   }
   size <- if (is.na(d$most[1])) 1 else d$most[1] - d$least[1]
   c(estimate = size * found$estimate, p = found$p,
-    lower = size * (if (is.na(at[1])) NA else ends(at[1])[1]), upper = size * (if (is.na(at[2])) NA else ends(at[2])[2]))
+    lower = size * (if (is.na(at[1])) NA else ends(at[1])[1]),
+    upper = size * (if (is.na(at[2])) NA else ends(at[2])[2]))
 }
 
 # P(first > second) + P(equal) / 2 over blocks, and its distance from a half in standard errors.
@@ -365,7 +378,8 @@ tendency <- function(y, one, block) {
   c(effect / total, t)
 }
 
-# Brunner and Munzel's statistic over all relabellings within blocks; too many of them are drawn there, and p is not repeated here.
+# Brunner and Munzel's statistic over all relabellings within blocks; too many of them are drawn
+# there, and p is not repeated here.
 grades <- function(d) {
   one <- d$weight > 0
   there <- tapply(one, d$block, function(x) any(x) && !all(x))
@@ -406,12 +420,14 @@ grades <- function(d) {
   }
   at <- c(d$level_lower[1], d$level_upper[1])
   c(estimate = seen[1] - 0.5, p = p,
-    lower = if (is.na(p + at[1])) NA else ends(at[1])[1], upper = if (is.na(p + at[2])) NA else ends(at[2])[2])
+    lower = if (is.na(p + at[1])) NA else ends(at[1])[1],
+    upper = if (is.na(p + at[2])) NA else ends(at[2])[2])
 }
 
 data <- read.delim("reproduce.tsv", colClasses = c(unit = "character", arm = "character", block = "character"))
 data$block[is.na(data$block)] <- ""
-table <- read.delim("contrasts.tsv", quote = "", colClasses = c(outcome = "character", contrast = "character"))
+table <- read.delim("contrasts.tsv", quote = "",
+                    colClasses = c(outcome = "character", contrast = "character"))
 worst <- 0
 for (line in unique(data$line)) {
   d <- data[data$line == line, ]

@@ -30,7 +30,8 @@ DIFFERENCES, STEPS, NUISANCE, FINE = 401, 21, 101, 1001
 # More animals in an arm than this and Newcombe's interval with Fisher's test takes over.
 LARGE = 40
 TIE = 1e-9
-# Shares of each arm that are tried for a weighted sum of so many arms; tables above which its limits are put together.
+# Shares of each arm that are tried for a weighted sum of so many arms; tables above which its
+# limits are put together.
 GRIDS = {1: 25, 2: 25, 3: 25, 4: 13, 5: 9}
 TABLES = 50_000
 
@@ -125,7 +126,8 @@ def clopper_pearson(events: ArrayLike, n: ArrayLike, level: float) -> tuple[Floa
 
 
 def exact_sum(n: ArrayLike) -> bool:
-    """Whether a weighted sum of the shares of arms of `n` animals has exact limits (`linear_shares`)."""
+    """Whether a weighted sum of the shares of arms of `n` animals has exact limits
+    (`linear_shares`)."""
     return np.size(n) <= max(GRIDS) and math.prod(int(m) + 1 for m in np.ravel(n)) <= TABLES
 
 
@@ -148,12 +150,14 @@ def linear_shares(
 
     Notes
     -----
-    Each end is the farthest sum, over all shares of all arms, at which tables whose 95 % limit `put_together` does not lie
-    farther out have more than half of 1 − level: Buehler's limit, which no share can make cover less. Shares are tried
-    on a grid that is finer near 0 and 1, the end is interpolated. Least coverage on another grid .95
-    (tests/independent/statistics/test_discrete_truth.py). `put_together` alone covers as little as .908 at 3, 3, 6 animals, at
-    levels of .9 and .95 alike: where several arms lie near 0 or 1, squares of distances to a limit that
-    cannot be passed add up to too little. It serves where there are more than `TABLES` tables.
+    Each end is the farthest sum, over all shares of all arms, at which tables whose 95 % limit
+    `put_together` does not lie farther out have more than half of 1 − level: Buehler's limit, which
+    no share can make cover less. Shares are tried on a grid that is finer near 0 and 1, the end is
+    interpolated. Least coverage on another grid .95
+    (tests/independent/statistics/test_discrete_truth.py). `put_together` alone covers as little as
+    .908 at 3, 3, 6 animals, at levels of .9 and .95 alike: where several arms lie near 0 or 1,
+    squares of distances to a limit that cannot be passed add up to too little. It serves where
+    there are more than `TABLES` tables.
     """
     k, m, w = (np.asarray(x, float) for x in (events, n, weights))
     used = w != 0
@@ -175,8 +179,8 @@ def linear_shares(
 def put_together(
     events: ArrayLike, n: ArrayLike, weights: ArrayLike, level: float
 ) -> tuple[Floats, Floats]:
-    """Ends of weighted sums of shares, shape (..., arms), by recovery of variance estimates: limits of Clopper and Pearson, squares
-    of distances added."""
+    """Ends of weighted sums of shares, shape (..., arms), by recovery of variance estimates: limits
+    of Clopper and Pearson, squares of distances added."""
     k, m, w = (np.asarray(x, float) for x in (events, n, weights))
     share = w * k / m
     limits = [w * end for end in clopper_pearson(k, m, level)]
@@ -192,8 +196,8 @@ def put_together(
 def _as_far(
     k: tuple[float, ...], n: tuple[float, ...], w: tuple[float, ...]
 ) -> tuple[Floats, Floats]:
-    """Chance that the upper limit lies no higher than that of the table seen, and the weighted sum, at each choice of shares, in
-    each arm from the lowest to the highest w × share."""
+    """Chance that the upper limit lies no higher than that of the table seen, and the weighted sum,
+    at each choice of shares, in each arm from the lowest to the highest w × share."""
     arms, whole, far = len(n), np.zeros(()), np.zeros(())
     for m, weight in zip(n, w, strict=True):
         middle, limits = _limits(m)

@@ -1,4 +1,5 @@
-"""Checks of what claims ask beside what the study can answer: arms of a rescue, times, directions, grades, and whom a claim waits for."""
+"""Checks of what claims ask beside what the study can answer: arms of a rescue, times, directions,
+grades, and whom a claim waits for."""
 
 from __future__ import annotations
 
@@ -121,7 +122,8 @@ def _time(file: str, claim: Mapping[str, Any], times: list[float]) -> Iterator[P
 def _discrete(
     study: Study, file: str, claim: Mapping[str, Any], dictionary: pd.DataFrame
 ) -> Iterator[Problem]:
-    """What cannot be said of grades, and margins in SD of yes or no: said before data, since the claim would not be judged."""
+    """What cannot be said of grades, and margins in SD of yes or no: said before data, since the
+    claim would not be judged."""
     kind = str(claim.get("kind"))
     margin = claim.get("margin") or study.claims.get("margin") or {}
     size = str(margin.get("kind", "deficit")) if isinstance(margin, Mapping) else ""
@@ -139,9 +141,15 @@ def _discrete(
                 "without one of kind raw, in P(better) - 0.5"
             )
         elif values == "binary" and kind in NO_BENEFIT and size == "sd":
-            message = "yes or no has no margin in SD: this claim is not judged without one of kind raw or deficit"
+            message = (
+                "yes or no has no margin in SD: this claim is not judged without one of "
+                "kind raw or deficit"
+            )
         elif values in ("ordinal", "binary") and kind == "dose_trend":
-            message = "a trend over doses is not fitted to yes or no or to grades: this claim is not judged"
+            message = (
+                "a trend over doses is not fitted to yes or no or to grades: this claim "
+                "is not judged"
+            )
         if message:
             yield Problem(file, 0, f"claims/{claim['id']}", message, outcome, level="warning")
 
@@ -155,6 +163,9 @@ def _waits(
         alone = [o for o in outcomes if o not in before.get(str(other), outcomes)]
         if alone:
             known = before[str(other)]
-            message = f"{other} does not judge {', '.join(alone)}: there this claim waits for nothing{nearest(alone[0], known)}"
+            message = (
+                f"{other} does not judge {', '.join(alone)}: there this claim waits for "
+                f"nothing{nearest(alone[0], known)}"
+            )
             where = f"claims/{claim['id']}/after"
             yield Problem(file, 0, where, message, str(other), ", ".join(known), level="warning")

@@ -70,7 +70,8 @@ def _units(study: Study, sheet: str) -> list[Problem]:
 
 
 def _changed_arm(study: Study, sheet: str) -> list[Problem]:
-    """Animals of one arm of which a reading says that they belong to another: they would count there."""
+    """Animals of one arm of which a reading says that they belong to another: they would count
+    there."""
     animals = study.sheets["animals"]
     own = animals[(animals["unit"] == "animal") & (animals["group"] != "")]
     group = own.drop_duplicates("animal_id").set_index("animal_id")["group"]

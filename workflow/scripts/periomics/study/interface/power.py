@@ -1,4 +1,5 @@
-"""Table of power: what the report reads of it, and the sentences on claims that a study can practically not support."""
+"""Table of power: what the report reads of it, and the sentences on claims that a study can
+practically not support."""
 
 import pandas as pd
 
@@ -30,7 +31,8 @@ COMBINED = "all outcomes"
 
 
 def hardly_supported(power: pd.DataFrame) -> tuple[str, ...]:
-    """One sentence per claim whose power in the graph is below `HARDLY`, with the animals that it would take.
+    """One sentence per claim whose power in the graph is below `HARDLY`, with the animals that it
+    would take.
 
     Parameters
     ----------
@@ -54,8 +56,10 @@ def hardly_supported(power: pd.DataFrame) -> tuple[str, ...]:
             else "no number of animals that was tried gives the wanted power"
         )
         out.append(
-            f"With {_animals(str(now.iloc[0]) if len(now) else '')} claim {claim} can practically not be "
-            f"supported for {', '.join(low['outcome'])} (power {low['power_adjusted'].max():.2f} at most): "
+            f"With {_animals(str(now.iloc[0]) if len(now) else '')} claim {claim} can practically "
+            f"not be "
+            f"supported for {', '.join(low['outcome'])} (power {low['power_adjusted'].max():.2f} "
+            f"at most): "
             f"{animals}."
         )
     return tuple(out)

@@ -49,7 +49,8 @@ class Stain(Section):
 
     image: Literal["brightfield", "fluorescence", "polarised"] = Field(
         "brightfield",
-        description="what the picture is: colours of light through stains, channels that shine, or colours between crossed polarisers",
+        description="what the picture is: colours of light through stains, channels that shine, "
+        "or colours between crossed polarisers",
     )
     channels: list[str | int] = Field(
         default_factory=list,
@@ -64,7 +65,8 @@ class Stain(Section):
     detector: Detector = Field(description="what reads the stain")
     nuclei: Literal["network", "classical", "model"] = Field(
         "network",
-        description="detector nuclei: by the network of resources, by thresholds and watershed, or by a model of one's own "
+        description="detector nuclei: by the network of resources, by thresholds and watershed, "
+        "or by a model of one's own "
         "(an ONNX file, resources/nuclei_model)",
     )
     model_um: float | None = Field(
@@ -72,11 +74,13 @@ class Stain(Section):
     )
     model_output: Literal["labels", "stardist"] = Field(
         "labels",
-        description="what a model of one's own gives: numbers of nuclei, or likelihood and distances as StarDist",
+        description="what a model of one's own gives: numbers of nuclei, or likelihood and "
+        "distances as StarDist",
     )
     model_scale: Literal["unit", "percentile"] = Field(
         "unit",
-        description="what it is given: light from 0 to 1, or each channel from its 1st to its 99.8th percentile",
+        description="what it is given: light from 0 to 1, or each channel from its 1st to its "
+        "99.8th percentile",
     )
     vectors: str | dict[str, list[float]] | None = Field(
         None,
@@ -94,7 +98,8 @@ class Stain(Section):
     )
     regions: Literal["annotated", "proposed"] = Field(
         "annotated",
-        description="where a section has no annotation file: refused, or measured in regions that are proposed from its picture, "
+        description="where a section has no annotation file: refused, or measured in regions that "
+        "are proposed from its picture, "
         "and held back until confirmed",
     )
     pixel_um: float = Field(0.5, gt=0, description="µm; pixel size at which it is measured")
