@@ -66,6 +66,10 @@ def test_a_study_without_claims_gets_no_sentence_on_what_it_does_not_have(tmp_pa
             "adjusted for block and weight by least squares with the HC2 variance, corrected for arms of unlike variance",
         ),
         (
+            "weighted sum of shares, Clopper and Pearson limits put together by squares",
+            "limits of the arms were put together by squares",
+        ),
+        (
             "weighted sum of shares, exact unconditional limits",
             "exact unconditional limits of the sum of shares",
         ),

@@ -28,6 +28,8 @@ ESTIMATED = {
     "risk difference": "Yes or no was compared by exact tests of the risk difference, within blocks where animals had them.",
     "weighted sum of shares, exact": "Yes or no over three or more arms was compared by exact "
     "unconditional limits of the sum of shares.",
+    "weighted sum of shares, Clopper": "Where too many outcomes of such a sum were possible, Clopper "
+    "and Pearson's limits of the arms were put together by squares.",
     "ranks:": "Grades were compared by ranks (Brunner and Munzel, studentised permutation).",
 }
 SECONDARY = {"bh": "Benjamini and Hochberg, exploratory", "none": "none, exploratory"}
