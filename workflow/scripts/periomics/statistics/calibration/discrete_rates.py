@@ -26,7 +26,7 @@ from periomics.statistics.kernels.discrete import ExactForms
 # Shares of the deficit at which an outcome is cut.
 CUTS = {"binary": (0.5,), "ordinal": (0.25, 0.5, 0.75)}
 # One study in so many of the other scenarios'.
-FEWER = 100
+FEWER = 10
 Add = Callable[..., None]
 
 
