@@ -11,6 +11,7 @@ from periomics.report.excluded import left_out
 from periomics.statistics.claims.excluded import beside_all
 from periomics.statistics.claims.judging import verdict_table
 from periomics.statistics.claims.plan import read_plan
+from periomics.statistics.claims.tipping import with_tipping
 from periomics.statistics.claims.twins import same_values
 
 CLAIMS = {
@@ -27,12 +28,16 @@ EXCLUSIONS = pd.DataFrame(
 )
 
 
-def judged(without=()):
+def animals(without=()):
+    """The study without some animals' values, and its sheet."""
     table, sheet = study({"bvtv": ARMS})
     table = table[~table["animal_id"].isin(without)]
-    return verdict_table(
-        analysed(table, sheet, read_plan(CLAIMS, {"disease": "DRUG", "treated": ["TREATED"]}))
-    )
+    plan = read_plan(CLAIMS, {"disease": "DRUG", "treated": ["TREATED"]})
+    return analysed(table, sheet, plan), sheet
+
+
+def judged(without=()):
+    return verdict_table(animals(without)[0])
 
 
 def sources(verdicts, exclusions=EXCLUSIONS, held=(), confirmed=()):
@@ -56,6 +61,16 @@ def test_three_exclusions_that_turn_a_verdict_stand_beside_it():
     assert both["verdict"] == "supported" and both["verdict_all"] == "inconclusive"
     assert both["estimate_all"] == everyone.iloc[0]["estimate"]
     assert "with nothing left out (n 12): inconclusive" in both["reason"]
+
+
+def test_an_animal_that_was_left_out_is_not_missing():
+    kept, sheet = animals(LEFT)
+    everyone, _ = animals(LEFT[:1])  # one has no value at all
+    rows = [with_tipping(verdict_table(kept), kept, sheet, e).iloc[0] for e in (None, everyone)]
+    assert [r["n_missing"] for r in rows] == [3, 1]
+    assert "1 animal has no value: it stands" in rows[1]["reason"]
+    none = with_tipping(verdict_table(kept), kept, sheet, animals()[0]).iloc[0]
+    assert np.isnan(none["n_missing"]) and "no value" not in none["reason"]
 
 
 def test_without_exclusions_nothing_stands_beside():

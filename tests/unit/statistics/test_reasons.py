@@ -95,6 +95,16 @@ def test_a_deficit_that_was_shown_bounds_its_set():
     assert "deficit not established" not in row["set"] + row["reason"]
 
 
+def test_a_deficit_shown_by_two_arms_alone_leaves_a_set_open_for_another_reason():
+    arms = {"CTRL": [1, 0, 0], "DRUG": [1] * 6, "POST": [0, 0, 1]}
+    row = rescue_table(judged("bone_exp", arms)[1]).iloc[0]
+    # Barnard's p of 1 of 3 against 6 of 6, by counting: 10 / 256.
+    assert row["deficit_p"] == pytest.approx(10 / 256) and not row["bounded"]
+    assert "limits of three arms are wider" in row["set"]
+    assert "limits of three arms are wider" in row["reason"]
+    assert "deficit not established" not in row["set"] + row["reason"]
+
+
 def test_exact_verdicts_say_how_their_margin_is_judged():
     found, _ = judged("bone_exp", YES)
     assert "; margin by weighted sum of shares" in found["reason"]

@@ -29,11 +29,11 @@ def main(snakemake):
     associations = read_result(str(linked)) if linked else None
     withheld = snakemake.params.get("withheld")
     table = judged(analysis, withheld, associations)
-    everyone = load(snakemake.input, roles, "everyone")
-    excluded = len(everyone.animals) > 0
-    table = with_tipping(table, analysis, load_design(snakemake.input, roles)[1])
+    found = load(snakemake.input, roles, "everyone")
+    everyone = found if len(found.animals) else None
+    table = with_tipping(table, analysis, load_design(snakemake.input, roles)[1], everyone)
     table = with_recovered(table, analysis)
-    table = beside_all(table, judged(everyone, withheld, associations) if excluded else None)
+    table = beside_all(table, judged(everyone, withheld, associations) if everyone else None)
     for row in table.to_dict("records"):
         log.info("%s, %s: %s (%s)", row["claim_id"], row["outcome"], row["verdict"], row["reason"])
     columns = (*COLUMNS, *RECOVERED, *TIPPING, *ALL_COLUMNS)

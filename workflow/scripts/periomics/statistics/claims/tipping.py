@@ -23,7 +23,12 @@ COLUMNS = ("n_missing", "tipping_sd")
 STEP, REACH = 0.1, 5.0
 
 
-def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame) -> pd.DataFrame:
+def with_tipping(
+    verdicts: pd.DataFrame,
+    analysis: Analysis,
+    sheet: pd.DataFrame,
+    everyone: Analysis | None = None,
+) -> pd.DataFrame:
     """Verdicts with how many animals of the contrasted arms have no value, and the point at which these would tip a supported one.
 
     Parameters
@@ -34,6 +39,9 @@ def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame
         What it was judged on.
     sheet
         The animals sheet: who could have had a value.
+    everyone
+        The same plan on animals of which nothing was left out; nothing where nothing was. An animal that
+        has a value there was left out, which `excluded.beside_all` judges, and is not missing.
 
     Returns
     -------
@@ -54,11 +62,12 @@ def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame
     if supported.empty:
         return out
     ready = analysis.of(with_all(analysis))
+    whole = everyone.of(with_all(everyone)) if everyone is not None else ready
     for i, row in supported.iterrows():
         claim, outcome = claims[str(row["claim_id"])], str(row["outcome"])
         if outcome not in claim.outcomes or outcome == COMPOSITE or claim.kind == "association":
             continue
-        missing = _missing(ready, claim, outcome, float(row["time"]), sheet)
+        missing = _missing(whole, claim, outcome, float(row["time"]), sheet)
         if not len(missing):
             continue
         out.at[i, "n_missing"] = len(missing)
@@ -78,7 +87,8 @@ def with_tipping(verdicts: pd.DataFrame, analysis: Analysis, sheet: pd.DataFrame
 def _missing(
     analysis: Analysis, claim: Claim, outcome: str, time: float, sheet: pd.DataFrame
 ) -> pd.DataFrame:
-    """Animals of the sheet, of the arms that the claim weighs, without a value: animal_id, group, block."""
+    """Animals of the sheet, of the arms that the claim weighs, without a value even where nothing is
+    left out: animal_id, group, block."""
     arms = list(analysis.plan.weights_of(claim))
     could = sheet[(sheet["unit"] == "animal") & sheet["group"].isin(arms)]
     own = _rows(analysis, claim, outcome, time)
