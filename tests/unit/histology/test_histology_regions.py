@@ -9,7 +9,7 @@ from PIL import Image
 from shapely.geometry import LineString, box
 
 from periomics.core.errors import InputError
-from periomics.histology.sections import lines, open_section, with_masks
+from periomics.histology.sections import in_view, lines, open_section, with_masks
 from periomics.histology.settings import stain_settings
 from periomics.imaging.readers import pixel_size, probe
 from periomics.imaging.rois import Annotation, read_geojson
@@ -48,8 +48,10 @@ def test_what_is_to_be_ignored_is_left_out_of_areas_and_lines():
     assert not opened.region[:, :20].any()
     line = [Annotation("interface", LineString([(0, 10), (60, 10)])), regions[1]]
     opened = with_masks(rgb, 0.5, 1.0, line, settings(detector="laminin"))
-    (left,) = lines(opened, "interface")
-    np.testing.assert_allclose(left, [(20, 10), (60, 10)])
+    (drawn,) = lines(opened, "interface")
+    np.testing.assert_allclose(drawn, [(0, 10), (60, 10)])
+    places = np.array([(5, 10), (19, 10), (21, 10), (59, 10), (61, 10)])
+    assert in_view(opened, places).tolist() == [False, False, True, True, False]
 
 
 def test_a_size_of_the_sheet_stands_against_the_files_with_a_reason_only(picture):

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
+from shapely import LineString, box, union_all
 
+from periomics.core.quality import Fact
 from periomics.histology.sections import Opened
 from periomics.imaging.rois import named, polygon_mask
 from periomics.imaging.unroll import unroll
 
 # Annotations by their class: where the mucosa begins, and the peri-implant epithelium.
 MARGIN, EPITHELIUM = "margin", "pie"
+# Places of a line nearer than this to another, or to the line without its small steps, are the
+# same; as a share of its length (%) more than so much is a mistake in drawing.
+STEPS_UM, MOST_DRAWN = 3.0, 5.0
 
 
 @dataclass(frozen=True)
@@ -49,25 +56,47 @@ def reach(present: np.ndarray, step: float, gap: float) -> Reach:
     return Reach(depth, float(present[round(depth / step) :].sum() * step))
 
 
-def runs(flags: np.ndarray) -> list[tuple[int, int, bool]]:
-    """(start, stop, value) of each run of equal flags."""
+def runs(flags: np.ndarray) -> list[tuple[int, int, int]]:
+    """(start, stop, value) of each run of equal flags or states."""
     if len(flags) == 0:
         return []
     cuts = [0, *(np.flatnonzero(np.diff(flags)) + 1).tolist(), len(flags)]
-    return [(a, b, bool(flags[a])) for a, b in pairwise(cuts)]
+    return [(a, b, int(flags[a])) for a, b in pairwise(cuts)]
 
 
-def from_margin(line: np.ndarray, opened: Opened) -> tuple[np.ndarray, bool]:
-    """The line, turned so that it begins at the annotated gingival margin, and whether there is one.
+def from_margin(line: np.ndarray, opened: Opened) -> tuple[np.ndarray, float]:
+    """The line, turned so that it begins at the annotated gingival margin, and how far from its
+    beginning that lies (µm); infinity where none is annotated.
 
     Of several margins that which lies nearest to an end of the line.
     """
     points = [g for g in named(opened.annotations, MARGIN) if g.geom_type == "Point"]
     if not points:
-        return line, False
+        return line, math.inf
     margins = (np.array([[p.x, p.y] for p in points]) - opened.offset) / opened.scale
-    first, last = (np.hypot(*(margins - line[end]).T).min() for end in (0, -1))
-    return (line if first <= last else line[::-1]), True
+    first, last = (float(np.hypot(*(margins - line[end]).T).min()) for end in (0, -1))
+    return (line if first <= last else line[::-1]), min(first, last) * opened.pixel_um
+
+
+def drawn_facts(opened: Opened, lines: Sequence[np.ndarray]) -> list[Fact]:
+    """Whether lines (x, y in pixels of the section) are drawn as they are measured: in the picture,
+    once, and not in steps or by a trembling hand, which would make them too long."""
+    pixel = opened.pixel_um
+    shapes = [LineString(line * pixel) for line in lines]
+    whole = max(sum(s.length for s in shapes), 1e-9)
+    plain = sum(s.simplify(STEPS_UM).length for s in shapes)
+    high, wide = opened.rgb.shape[:2]
+    view = box(0, 0, wide * pixel, high * pixel)
+    outside = sum(s.difference(view).length for s in shapes)
+    twice = sum(
+        s.intersection(union_all([o.buffer(STEPS_UM) for o in shapes[:k]])).length
+        for k, s in enumerate(shapes)
+    )
+    return [
+        Fact("line outside the picture", 100 * outside / whole, "%", MOST_DRAWN),
+        Fact("line drawn twice", 100 * twice / whole, "%", MOST_DRAWN),
+        Fact("steps that lengthen the line", 100 * (whole / max(plain, 1e-9) - 1), "%", MOST_DRAWN),
+    ]
 
 
 def epithelium(

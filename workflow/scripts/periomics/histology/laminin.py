@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -19,8 +19,16 @@ from periomics.histology.detection import (
     smooth_beside,
 )
 from periomics.histology.edits import Edits
-from periomics.histology.interface import EPITHELIUM, MARGIN, epithelium, from_margin, reach, runs
-from periomics.histology.sections import Opened, lines
+from periomics.histology.interface import (
+    EPITHELIUM,
+    MARGIN,
+    drawn_facts,
+    epithelium,
+    from_margin,
+    reach,
+    runs,
+)
+from periomics.histology.sections import Opened, in_view, lines
 from periomics.histology.settings import StainSettings, options_from, outcome_name
 from periomics.imaging.rois import named
 from periomics.imaging.stains import StainPair, separate
@@ -29,12 +37,14 @@ from periomics.imaging.unroll import resample, unroll
 
 @dataclass(frozen=True)
 class Options:
-    """band_um: width of the band along the line; step_um between samples; run_um: shorter stained runs and gaps are noise;
-    edge_um: pixels this close to the implant are mixed with metal and left out; behind_um, behind_to_um: from where to where
-    the tissue behind the line lies (behind_to_um 0: none is taken off, for a tracer that spreads into the tissue), along_um: over
-    which length of it its level is taken; front_um: longest gap through which
-    a tracer or the epithelium still joins the margin; beyond_percent: more stain beyond the tracer's front holds the section back;
-    touch_um: farthest that epithelium lies from the line; thickest_um: how far it is followed."""
+    """band_um: width of the band along the line; step_um between samples; run_um: shorter stained
+    runs and gaps are noise; edge_um: pixels this close to the implant are mixed with metal and left
+    out; behind_um, behind_to_um: from where to where the tissue behind the line lies (behind_to_um
+    0: none is taken off, for a tracer that spreads into the tissue), along_um: over which length of
+    it its level is taken; front_um: longest gap through which a tracer or the epithelium still
+    joins the margin; margin_um: farthest that the margin lies from a line's end; beyond_percent:
+    more stain beyond the tracer's front holds the section back; touch_um: farthest that epithelium
+    lies from the line; thickest_um: how far it is followed."""
 
     band_um: float = 3.0
     step_um: float = 0.5
@@ -44,31 +54,62 @@ class Options:
     behind_to_um: float = 7.0
     along_um: float = 15.0
     front_um: float = 20.0
+    margin_um: float = 50.0
     beyond_percent: float = 20.0
     touch_um: float = 10.0
     thickest_um: float = 400.0
 
 
-def find(
-    prepared: Prepared, options: Options, factor: float = 1.0
-) -> list[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Per interface line: its points (n, 2) in pixels, arc (n,) in µm from the gingival margin, stained (n,).
+@dataclass(frozen=True)
+class Traced:
+    """An interface line, from the gingival margin.
+
+    Attributes
+    ----------
+    line, points
+        As it was drawn, and at equal steps: x, y (n, 2) in pixels.
+    arc
+        µm from its beginning, of each point.
+    stained, seen
+        Of each point; seen is what lies in the picture and is not to be ignored.
+    margin_um
+        How far the margin lies from its beginning.
+    """
+
+    line: np.ndarray
+    points: np.ndarray
+    arc: np.ndarray
+    stained: np.ndarray
+    seen: np.ndarray
+    margin_um: float
+
+    @property
+    def step(self) -> float:
+        """µm between points."""
+        return float(self.arc[-1] + self.arc[0]) / len(self.arc)
+
+    @property
+    def states(self) -> np.ndarray:
+        """1 stained, 0 not, -1 not seen."""
+        return np.where(self.seen, self.stained, -1).astype(np.int8)
+
+
+def find(prepared: Prepared, options: Options, factor: float = 1.0) -> list[Traced]:
+    """The interface lines and where they are stained.
 
     A position is stained if its contrast reaches the threshold, in runs of at least `run_um`; unstained runs below `run_um` are
     bridged. The implant's own pixels are left out.
     """
     pixel = prepared.pixel_um
     found = []
-    for line in lines(prepared.opened, prepared.settings.roi):
-        line = from_margin(line, prepared.opened)[0]
+    for drawn in lines(prepared.opened, prepared.settings.roi):
+        line, off = from_margin(drawn, prepared.opened)
         contrast, arc = contrast_along(prepared.target, prepared.opened, line, options)
-        step = (arc[-1] + arc[0]) / len(arc)
-        stained = long_runs(
-            contrast >= prepared.threshold * factor,
-            max(1, int(np.ceil(options.run_um / step - 1e-9))),
-        )
         points = resample(line, options.step_um / pixel)[0]
-        found.append((points, arc, stained))
+        seen = in_view(prepared.opened, points)
+        whole = Traced(line, points, arc, contrast >= prepared.threshold * factor, seen, off)
+        least = max(1, int(np.ceil(options.run_um / whole.step - 1e-9)))
+        found.append(replace(whole, stained=long_runs(whole.stained, least) & seen))
     return found
 
 
@@ -105,7 +146,10 @@ def contrasts(
     options = options_from(Options, settings.options, f"histology/stains/{settings.stain}/options")
     amount = separate(opened.rgb, white, pair)[settings.target]
     (smooth,) = smooth_beside([amount], opened.implant, settings.smooth_um / opened.pixel_um)
-    found = [contrast_along(smooth, opened, x, options)[0] for x in lines(opened, settings.roi)]
+    found = []
+    for line in lines(opened, settings.roi):
+        points = resample(line, options.step_um / opened.pixel_um)[0]
+        found.append(contrast_along(smooth, opened, line, options)[0][in_view(opened, points)])
     values = np.concatenate(found)
     return values[np.isfinite(values)]
 
@@ -141,10 +185,9 @@ def measure(
     method = (
         f"band of {options.band_um:g} um, maximum{above}: {level}, runs of {options.run_um:g} um"
     )
-    lengths = [(arc[-1] + arc[0], stained) for _, arc, stained in found]
-    total = float(sum(length for length, _ in lengths))
-    covered = float(sum(length * stained.mean() for length, stained in lengths))
-    n = len(lengths)
+    total = float(sum(t.step * t.seen.sum() for t in found))
+    covered = float(sum(t.step * t.stained.sum() for t in found))
+    n = len(found)
     share, rows = outcome_name(settings, "share", "ln332"), []
 
     def along(part: float, whole: float, variant: str) -> dict[str, object]:
@@ -158,26 +201,26 @@ def measure(
         return Readout(rows)
     if share:
         for k, third in enumerate(("coronal", "middle", "apical")):
-            part = [(length / 3, _third(stained, k)) for length, stained in lengths]
-            on, whole = sum(a * s.mean() for a, s in part), sum(a for a, _ in part)
+            on, whole = (
+                sum(t.step * float(_third(flags, k).sum()) for t, flags in pairs)
+                for pairs in ([(t, t.stained) for t in found], [(t, t.seen) for t in found])
+            )
             rows.append(along(on, whole, f"third={third}"))
         run = max(
-            length * (b - a) / len(s)
-            for length, s in lengths
-            for a, b, on in [*runs(s), (0, 0, True)]
-            if on
+            t.step * (b - a) for t in found for a, b, on in [*runs(t.stained), (0, 0, True)] if on
         )
         rows.append(along(run, total, "longest run"))
     if name := outcome_name(settings, "gaps", "ln332_gaps"):
-        gaps = sum(1 for _, stained in lengths for _, _, on in runs(stained) if not on)
+        gaps = sum(1 for t in found for _, _, state in runs(t.states) if state == 0)
         value, of = 1000 * gaps / max(total, 1e-9), Of(gaps, total * 1e-3, "mm")
         rows.append(measurement(name, roi, value, "1/mm", of, n_sub=n, method=method))
     if name := outcome_name(settings, "length", ""):
         of = Of(covered, n, "lines")
-        rows.append(measurement(name, roi, covered / n, "um", of, n_sub=n, method=method))
-    facts: list[Fact] = []
-    rows += _fronts(prepared, options, lengths, method, facts)
-    rows += _epithelium(prepared, options)
+        row = measurement(name, roi, covered / n, "um", of, n_sub=n, method=method)
+        rows.append(row | _off_margin(options, found))
+    facts = drawn_facts(prepared.opened, [t.line for t in found])
+    rows += _fronts(prepared, options, found, method, facts)
+    rows += _epithelium(prepared, options, found)
     objects, shapes = _pieces(seen, prepared)
     if prepared.edits is not None:
         given = prepared.edits.classes
@@ -185,34 +228,31 @@ def measure(
     return Readout(rows, objects, shapes, facts, _strips(prepared, options, found, bool(share)))
 
 
-def _as_said(found: list, edits: Edits | None) -> list:
+def _as_said(found: list[Traced], edits: Edits | None) -> list[Traced]:
     """Lines whose runs have the state that a person gave them."""
     if edits is None:
         return found
     out, given = [], iter(edits.classes)
-    for points, arc, stained in found:
-        told = stained.copy()
-        for start, stop, _ in runs(stained):
-            if name := next(given):
+    for traced in found:
+        told = traced.stained.copy()
+        for start, stop, state in runs(traced.states):
+            if state >= 0 and (name := next(given)):
                 told[start:stop] = name == "positive"
-        out.append((points, arc, told))
+        out.append(replace(traced, stained=told))
     return out
 
 
-def _strips(prepared: Prepared, options: Options, found: list, thirds: bool) -> list[Strip]:
+def _strips(prepared: Prepared, options: Options, found: list[Traced], thirds: bool) -> list[Strip]:
     """Every line straightened, with what is lined and a tracer's front where that is asked for."""
     asked = _asked(prepared, "front", "front_share")
     strips = []
-    for drawn, (_, arc, stained) in zip(
-        lines(prepared.opened, prepared.settings.roi), found, strict=True
-    ):
-        line, begins = from_margin(drawn, prepared.opened)
-        front = float("nan")
+    for traced in found:
+        begins, front = traced.margin_um <= options.margin_um, float("nan")
         if asked and begins:
-            front = reach(stained, (arc[-1] + arc[0]) / len(arc), options.front_um).depth
+            front = reach(traced.stained, traced.step, options.front_um).depth
         strip = Strip(
-            points=line,
-            present=stained.astype(np.int8),
+            points=traced.line,
+            present=traced.states,
             words=("lined", "gap"),
             thirds=thirds,
             from_margin=begins,
@@ -223,39 +263,38 @@ def _strips(prepared: Prepared, options: Options, found: list, thirds: bool) -> 
 
 
 def _fronts(
-    prepared: Prepared, options: Options, lengths: list, method: str, facts: list[Fact]
+    prepared: Prepared, options: Options, lines: list[Traced], method: str, facts: list[Fact]
 ) -> list[dict[str, object]]:
     """Depth of a tracer from the margin (µm, mean of the lines; % of their length)."""
     names = _asked(prepared, "front", "front_share")
     if not names:
         return []
-    found = [reach(s, length / len(s), options.front_um) for length, s in lengths]
+    found = [reach(t.stained, t.step, options.front_um) for t in lines]
     depth, beyond = (sum(getattr(f, key) for f in found) for key in ("depth", "beyond"))
-    stained = sum(length * s.mean() for length, s in lengths)
+    stained = sum(t.step * t.stained.sum() for t in lines)
     share = 100 * beyond / stained if stained else 0.0
     facts.append(Fact("stain beyond the tracer's front", share, "%", options.beyond_percent))
     told = f"{method}; joined to the margin through gaps of {options.front_um:g} um"
-    return _from_the_margin(prepared, names, depth, sum(x for x, _ in lengths), told)
+    return _from_the_margin(prepared, options, names, depth=depth, lines=lines, method=told)
 
 
-def _epithelium(prepared: Prepared, options: Options) -> list[dict[str, object]]:
+def _epithelium(
+    prepared: Prepared, options: Options, lines: list[Traced]
+) -> list[dict[str, object]]:
     """Length of the annotated epithelium along the implant from the margin (µm), and its mean thickness there (µm)."""
     names = _asked(prepared, "epithelium", "thickness")
     if not names:
         return []
-    settings, depth, whole, thick = prepared.settings, 0.0, 0.0, []
-    found = lines(prepared.opened, settings.roi)
-    for line in found:
-        line = from_margin(line, prepared.opened)[0]
+    settings, depth, thick = prepared.settings, 0.0, []
+    for traced in lines:
         across = (options.step_um, options.touch_um, options.thickest_um)
-        thickness, arc = epithelium(prepared.opened, line, *across)
-        step = (arc[-1] + arc[0]) / len(arc)
-        end = reach(thickness > 0, step, options.front_um).depth
-        depth, whole = depth + end, whole + step * len(arc)
-        thick.append(thickness[: round(end / step)])
+        thickness, _ = epithelium(prepared.opened, traced.line, *across)
+        end = reach(thickness > 0, traced.step, options.front_um).depth
+        depth += end
+        thick.append(thickness[: round(end / traced.step)])
     method = f"annotated epithelium within {options.touch_um:g} um of the line"
     length = {k: v for k, v in names.items() if k == "epithelium"}
-    rows = _from_the_margin(prepared, length, depth, whole, method)
+    rows = _from_the_margin(prepared, options, length, depth=depth, lines=lines, method=method)
     if name := names.get("thickness"):
         values = np.concatenate(thick)
         values = values[values > 0]
@@ -276,22 +315,40 @@ def _asked(prepared: Prepared, *results: str) -> dict[str, str]:
 
 
 def _from_the_margin(
-    prepared: Prepared, names: dict[str, str], depth: float, whole: float, method: str
+    prepared: Prepared,
+    options: Options,
+    names: dict[str, str],
+    *,
+    depth: float,
+    lines: list[Traced],
+    method: str,
 ) -> list[dict[str, object]]:
     """Rows of a depth from the margin: its mean over the lines in µm, and its share of their length."""
-    opened, roi, rows = prepared.opened, prepared.settings.roi, []
-    found = lines(opened, roi)
-    n = len(found)
+    rows, n = [], len(lines)
+    whole = sum(t.step * len(t.arc) for t in lines)
+    off = max(t.margin_um for t in lines)
     for result, name in names.items():
         value, unit, of = depth / n, "um", Of(depth, n, "lines")
         if result.endswith("share"):
             value, unit, of = 100 * depth / max(whole, 1e-9), "%", Of(depth, whole, "um")
-        row = measurement(name, roi, value, unit, of, n_sub=n, method=method)
-        if not all(from_margin(line, opened)[1] for line in found):
+        row = measurement(name, prepared.settings.roi, value, unit, of, n_sub=n, method=method)
+        if not np.isfinite(off):
             why = f"no point {MARGIN!r} is annotated, from which the depth is measured"
             row |= {"value": float("nan"), "qc": "fail", "qc_reason": why}
-        rows.append(row)
+        rows.append(row | _off_margin(options, lines))
     return rows
+
+
+def _off_margin(options: Options, lines: list[Traced]) -> dict[str, object]:
+    """What becomes of a value a line where a margin is annotated, but not at an end of every line."""
+    off = max(t.margin_um for t in lines)
+    if not options.margin_um < off < np.inf:
+        return {}
+    why = (
+        f"the nearest point {MARGIN!r} lies {off:.0f} um from the ends of a line (at most "
+        f"{options.margin_um:g} um): a line in several pieces, or without a margin of its own"
+    )
+    return {"value": float("nan"), "qc": "fail", "qc_reason": why}
 
 
 def _third(stained: np.ndarray, k: int) -> np.ndarray:
@@ -299,14 +356,16 @@ def _third(stained: np.ndarray, k: int) -> np.ndarray:
     return stained[edges[k] : max(edges[k + 1], edges[k] + 1)]
 
 
-def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
+def _pieces(found: list[Traced], prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
     """Every stained and unstained run as an object with its piece of the line."""
     rows: list[dict[str, object]] = []
     shapes = []
     corner = np.asarray(prepared.opened.offset) / prepared.opened.scale
-    for points, arc, stained in found:
-        step = arc[1] - arc[0] if len(arc) > 1 else 2 * arc[0]
-        for start, stop, on in runs(stained):
+    for traced in found:
+        points, step = traced.points, traced.step
+        for start, stop, state in runs(traced.states):
+            if state < 0:
+                continue
             x, y = (points[start:stop].mean(axis=0) + corner) * prepared.pixel_um
             rows.append(
                 {
@@ -314,8 +373,8 @@ def _pieces(found, prepared: Prepared) -> tuple[pd.DataFrame, list[np.ndarray]]:
                     "x_um": x,
                     "y_um": y,
                     "length_um": (stop - start) * step,
-                    "arc_um": arc[start] - step / 2,
-                    "class": "positive" if on else "negative",
+                    "arc_um": traced.arc[start] - step / 2,
+                    "class": "positive" if state else "negative",
                     "counted": True,
                 }
             )

@@ -34,6 +34,8 @@ HIGHEST, LIT = 254, 100
 # A pixel of less colour (range over highest channel) has no hue.
 COLOURLESS = 0.25
 LARGEST_HUE = 256.0
+# Of the floor: where faint light begins, and light that barely reaches it ends.
+FAINT, CLEAR = 0.5, 1.25
 # Pixels of a kind from which a share of them is told.
 LEAST_PIXELS = 500
 
@@ -46,7 +48,9 @@ class Options:
     to orange_to, yellow up to yellow_to, green up to green_to. The section is held back where more
     of what is lit than saturated_percent is at the camera's end, more than odd_percent has no
     fibre's colour, or more of the picture than lit_percent is bright in all channels, or its
-    sharpest edges are wider than focus_um: blur widens fibres and mixes their hues."""
+    sharpest edges are wider than focus_um: blur widens fibres and mixes their hues; and where the
+    floor decides what is read: more than doubtful_percent of what is read would come or go between
+    half of it and 1.25 times of it (a haze, a half in the dark, an exposure too short)."""
 
     floor: float = 40.0
     edge_um: float = 1.5
@@ -59,6 +63,7 @@ class Options:
     odd_percent: float = 20.0
     lit_percent: float = 10.0
     focus_um: float = 3.2
+    doubtful_percent: float = 33.0
 
 
 def hue_of(rgb: np.ndarray) -> np.ndarray:
@@ -160,6 +165,12 @@ def facts(opened: Opened, kind: np.ndarray, lit: np.ndarray, options: Options) -
     everywhere = max(_share(bright, region), _share(bright, np.ones_like(region)))
     return [
         Fact(
+            "fibres that the floor decides on",
+            _doubtful(rgb, region, kind, options, opened.pixel_um),
+            "%",
+            options.doubtful_percent,
+        ),
+        Fact(
             "fibres at the camera's highest level",
             _share(ends, inside),
             "%",
@@ -174,6 +185,19 @@ def facts(opened: Opened, kind: np.ndarray, lit: np.ndarray, options: Options) -
         Fact("level of the darkest twentieth: no dark field?", dark, "", options.floor),
         Fact("width of the sharpest edges", width, "um", options.focus_um),
     ]
+
+
+def _doubtful(
+    rgb: np.ndarray, region: np.ndarray, kind: np.ndarray, options: Options, pixel_um: float
+) -> float:
+    """Share (%) of the fibres that would come or go with another floor; of the faint ones without
+    the camera's noise, which has any colour."""
+    from scipy.ndimage import median_filter
+
+    faint = find(median_filter(rgb, (3, 3, 1)), options, pixel_um, FAINT)[0]
+    clear = find(rgb, options, pixel_um, CLEAR)[0]
+    here, less, more = (int((k[region] > 0).sum()) for k in (kind, clear, faint))
+    return 100 * (max(more, here) - less) / max(here, LEAST_PIXELS)
 
 
 def _share(what: np.ndarray, of: np.ndarray) -> float:

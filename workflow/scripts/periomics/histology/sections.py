@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from shapely import box, unary_union
+from shapely import box, contains_xy, unary_union
 
 from periomics.core.errors import InputError
 from periomics.histology.settings import StainSettings
@@ -268,9 +268,17 @@ def ignored(annotations: list[rois.Annotation]) -> list[Any]:
 
 
 def lines(opened: Opened, name: str) -> list[Any]:
-    """LineStrings of a class, in pixels of the opened image, without what lies in regions to ignore."""
+    """Lines of a class as they were drawn, x, y (n, 2) in pixels of the opened image."""
     found = rois.need(opened.annotations, name, "LineString")
-    if left_out := ignored(opened.annotations):
-        pieces = [line.difference(unary_union(left_out)) for line in found]
-        found = [p for g in pieces for p in getattr(g, "geoms", [g]) if p.length > 0]
     return [(np.asarray(line.coords)[:, :2] - opened.offset) / opened.scale for line in found]
+
+
+def in_view(opened: Opened, points: np.ndarray) -> np.ndarray:
+    """Which points (n, 2), in pixels of the opened image, lie in the picture and not in what is to
+    be ignored."""
+    high, wide = opened.rgb.shape[:2]
+    inside = ((points >= 0) & (points <= (wide, high))).all(axis=1)
+    if left_out := ignored(opened.annotations):
+        x, y = (points * opened.scale + opened.offset).T
+        inside &= ~contains_xy(unary_union(left_out), x, y)
+    return np.asarray(inside)

@@ -72,6 +72,7 @@ def resample(line: np.ndarray, step: float) -> tuple[np.ndarray, np.ndarray, np.
 
     Normals turn linearly between the middles of segments, so that the band does not tear at a vertex.
     """
+    line = _without_repeats(line)
     parts = np.hypot(*np.diff(line, axis=0).T)
     knots = np.concatenate([[0.0], np.cumsum(parts)])
     length = float(knots[-1])

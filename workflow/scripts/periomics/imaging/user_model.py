@@ -24,6 +24,9 @@ TILE, HALO, MULTIPLE = 768, 96, 32
 # a likelier one.
 LIKELY, OVERLAP = 0.5, 0.4
 PERCENTILES = (1.0, 99.8)
+# Connected parts of at least so many pixels a number, over the section, from which numbers are none
+# of nuclei; values are whole, and likelihoods from 0 to 1, to within rounding.
+SPECK, MOST_BODIES, ROUNDING = 9, 1.5, 1e-3
 NOT_INSTALLED = (
     "onnxruntime is not installed, which reads models of one's own: `pip install onnxruntime`"
 )
@@ -103,7 +106,12 @@ def _input(session: Any, path: str) -> tuple[int, bool]:
         "channels), 1 or 3 channels"
     )
     fits = len(inputs) == 1 and inputs[0].type == "tensor(float)" and len(shape) == 4
-    if fits and shape[3] in (1, 3) and shape[1] not in (1, 3):
+    last = fits and shape[3] in (1, 3) and shape[1] not in (1, 3)
+    sides = shape[1:3] if last else shape[2:]
+    if fits and any(isinstance(n, int) for n in sides):
+        message = "the model takes pictures of one size only"
+        raise InputError(message, file=path, value=seen, allowed="rows and columns left open")
+    if last:
         return int(shape[3]), True
     if fits and shape[1] in (1, 3):
         return int(shape[1]), False
@@ -148,12 +156,24 @@ def find(model: UserModel, view: np.ndarray, scale: Scale) -> np.ndarray:
         low, high = np.percentile(view, PERCENTILES, axis=(0, 1))
         view = ((view - low) / np.maximum(high - low, 1e-6)).astype(np.float32)
     whole = Box(0, 0, *view.shape[:2])
-    out, n = np.zeros(view.shape[:2], np.int32), 0
+    out, n, bodies, numbers = np.zeros(view.shape[:2], np.int32), 0, 0, 0
     for core in _tiles(whole):
         box = core.grown(HALO, whole)
         found = _looked(model, view[box.top : box.bottom, box.left : box.right])
+        bodies, numbers = bodies + _bodies(found), numbers + int(found.max(initial=0))
         n = _kept(out, found, core, box, n)
+    if bodies > MOST_BODIES * numbers:
+        message = "one number of the model stands for several nuclei: is it a mask?"
+        told = f"{bodies} bodies of {numbers} numbers"
+        raise InputError(message, value=told, allowed="a number for each nucleus")
     return out
+
+
+def _bodies(labels: np.ndarray) -> int:
+    """Parts of one number each, without specks."""
+    from skimage.measure import label
+
+    return int((np.bincount(label(labels, connectivity=2).ravel())[1:] >= SPECK).sum())
 
 
 def _tiles(whole: Box) -> Iterator[Box]:
@@ -190,15 +210,27 @@ def _looked(model: UserModel, view: np.ndarray) -> np.ndarray:
     tensor = np.pad(view, (*pads, (0, 0)), mode="symmetric")[None].astype(np.float32)
     tensor = tensor if model.last else tensor.transpose(0, 3, 1, 2)
     name = model.session.get_inputs()[0].name
-    given = model.session.run(None, {name: np.ascontiguousarray(tensor)})
+    try:
+        given = model.session.run(None, {name: np.ascontiguousarray(tensor)})
+    except Exception as error:  # the runtime has kinds of its own
+        text = " ".join(str(error).split())[:200]
+        raise InputError(f"the model fails on a section: {text}") from error
+    if not all(np.isfinite(a).all() for a in given):
+        raise InputError("the model gives values that are no numbers", value="NaN or infinity")
     shape = tensor.shape[1:3] if model.last else tensor.shape[2:]
     if model.output == "labels":
-        labels = np.rint(np.squeeze(given[0])).astype(np.int32)
+        labels = np.squeeze(given[0])
         if labels.shape != shape:
             message = "the model's labels have another shape than its input"
             raise InputError(message, value=str(labels.shape), allowed=str(shape))
-        return _dense(labels[:high, :wide])
-    return _stars(*_told(given), shape)[:high, :wide]
+        whole = np.rint(labels)
+        if np.abs(labels - whole).max() > ROUNDING:
+            message = "the model's labels are no whole numbers: are they likelihoods?"
+            raise InputError(
+                message, value=float(labels.max()), allowed="0, and each nucleus a number"
+            )
+        return _dense(whole.astype(np.int32)[:high, :wide])
+    return _stars(*_told(given, shape), shape)[:high, :wide]
 
 
 def _dense(labels: np.ndarray) -> np.ndarray:
@@ -207,18 +239,26 @@ def _dense(labels: np.ndarray) -> np.ndarray:
     return (numbers + (labels.max(initial=0) > 0 and labels.min() > 0)).astype(np.int32)
 
 
-def _told(given: list[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+def _told(given: list[np.ndarray], shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
     """Likelihood (rows, columns) and distances (rows, columns, rays) of a StarDist model: the
-    output of one channel is the likelihood."""
+    output of one channel, first or last, is the likelihood."""
     arrays = [np.asarray(a)[0] for a in given]
-    likely = next((a for a in arrays if 1 in (a.shape[0], a.shape[2])), None)
-    if likely is None:
-        raise InputError("no output of the model is a likelihood of one channel")
-    rays = next(a for a in arrays if a is not likely)
-    grid = np.squeeze(likely)
-    if rays.shape[:2] != grid.shape:
-        rays = rays.transpose(1, 2, 0)
-    return grid, rays
+    for axis in (2, 0):
+        for likely, rays in (arrays, arrays[::-1]):
+            if likely.shape[axis] != 1 or rays.shape[axis] == 1:
+                continue
+            grid, rays = np.squeeze(likely, axis), np.moveaxis(rays, axis, 2)
+            coarser = {n / m for n, m in zip(shape, grid.shape, strict=True)}
+            if rays.shape[:2] != grid.shape or len(coarser) > 1:
+                continue
+            if grid.min() < -ROUNDING or grid.max() > 1 + ROUNDING:
+                message = "the model's likelihoods lie outside of 0 to 1: are they logits?"
+                value = f"{grid.min():.3g} to {grid.max():.3g}"
+                raise InputError(message, value=value, allowed="0 to 1")
+            return grid, rays
+    shapes = " and ".join(str(a.shape) for a in arrays)
+    allowed = "one channel of likelihood, and distances on the same grid as coarse both ways"
+    raise InputError("the model's outputs are not those of stardist", value=shapes, allowed=allowed)
 
 
 def _stars(likely: np.ndarray, rays: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
