@@ -3,9 +3,9 @@
 import numpy as np
 import pandas as pd
 import pytest
-from independent.linkage.drawn import OUTCOME, SCORE, ask, holds_its_level, rows, sheet
+from independent.linkage.drawn import Drawn, asked, holds_its_level, same_side
 
-STUDIES = 100
+STUDIES = 400
 PLAIN = (("vehicle", np.nan), ("medium", np.nan), ("vehicle_cue", np.nan), ("medium_cue", np.nan))
 DOSED = (("vehicle", np.nan), ("medium", 1.0), ("medium", 2.0), ("medium", 4.0))
 
@@ -32,11 +32,8 @@ def study(rng, isolations, cells=PLAIN, effect=2.0, own=0.0, lost=0, link=0.0, u
     iso, cell = np.nonzero(kept)
     ids = [f"I{i}" for i in iso]
     conditions, doses = [cells[j][0] for j in cell], [cells[j][1] for j in cell]
-    parts = [
-        rows(k, ids, v[kept], conditions, dose=doses)
-        for k, v in zip((SCORE, OUTCOME), values, strict=True)
-    ]
-    return parts, sheet(sorted(set(ids)))
+    none = [""] * len(ids)
+    return Drawn(*(v[kept] for v in values), ids, conditions, doses, none, none)
 
 
 DESIGNS = {
@@ -52,15 +49,12 @@ DESIGNS = {
 @pytest.mark.parametrize("name", DESIGNS)
 def test_without_a_link_the_test_errs_as_often_as_it_says(name):
     """Treatments that move both, and responses of isolations, are no link."""
-    holds_its_level(
-        lambda rng: ask(*study(rng, **DESIGNS[name]), "isolation", permutations=99), STUDIES
-    )
+    holds_its_level(lambda rng: study(rng, **DESIGNS[name]), STUDIES)
 
 
 def test_a_planted_link_is_found():
     """Noise that score and outcome share, r about .8 in six isolations of four conditions."""
-    found = pd.DataFrame(
-        [ask(*study(np.random.default_rng(s), 6, link=2.0), "isolation") for s in range(30)]
-    )
+    found = pd.DataFrame([asked(study(np.random.default_rng(s), 6, link=2.0)) for s in range(30)])
     assert (found["p"] <= 0.05).mean() >= 0.8
+    assert all(same_side(row) for _, row in found.iterrows())
     assert found["r"].median() == pytest.approx(0.8, abs=0.1)

@@ -159,7 +159,7 @@ def drawn(rng):
 def place_truth(genes, places, expression):
     """(subject's symbol and place, holds) of each gene counted in each place."""
     out = []
-    for row in expression.itertuples():
+    for row in expression:
         if row.place in places and any(row.symbol in symbols(g, row.species) for g in genes):
             out.append((f"{row.symbol} in {row.place}", row.cpm >= LEAST and own(row, expression)))
     return out
@@ -169,21 +169,22 @@ def own(row, expression):
     """Whether counts of a cell type are its own: at least a fifth of those of the type that has most, in the same species."""
     if not row.table.startswith("singlecell"):
         return True
-    cells = expression[expression["table"] == row.table]
-    same = cells[(cells["symbol"] == row.symbol) & (cells["species"] == row.species)]
-    return row.cpm >= 0.2 * same["cpm"].max()
+    same = (row.table, row.symbol, row.species)
+    most = max(x.cpm for x in expression if (x.table, x.symbol, x.species) == same)
+    return row.cpm >= 0.2 * most
 
 
 def response_p(set_tests, asked):
     """(test, response) → direction and Benjamini–Hochberg's p of the larger of both p, over what was tested."""
-    found = {}
-    for t in asked:
-        own = set_tests[(set_tests["test"] == t) & (set_tests["source"] == "response")]
-        for r in sorted(set(own["set_id"])):
-            p = own[own["set_id"] == r].set_index("method")["p"]
-            both = [p.get("rotation", math.nan), p.get("groupwise", math.nan)]
-            if not any(math.isnan(x) for x in both):
-                found[t, r] = max(both), own.loc[own["set_id"] == r, "direction"].iloc[0]
+    p, way, found = {}, {}, {}
+    for x in set_tests:
+        if x.source == "response":
+            p[x.test, x.set_id, x.method] = x.p
+            way.setdefault((x.test, x.set_id), x.direction)
+    for (t, r), direction in way.items():
+        both = [p.get((t, r, m), math.nan) for m in ("rotation", "groupwise")]
+        if t in asked and not any(math.isnan(x) for x in both):
+            found[t, r] = max(both), direction
     ordered = sorted(found, key=lambda k: found[k][0])
     adjusted, least = {}, 1.0
     for i in range(len(ordered), 0, -1):
@@ -192,25 +193,30 @@ def response_p(set_tests, asked):
     return {k: (found[k][1], adjusted[k]) for k in found}
 
 
-def truth(axis, question, tables, settings):
+def plain(tables):
+    """Tables as lists of rows; None where the study has none."""
+    return [None if t is None else list(t.itertuples()) for t in tables]
+
+
+def truth(axis, question, tables, responses, settings):
     """Rung → [(subject as the sentence must begin it, holds)] of all that was measured."""
-    expression, secretome, set_tests, associations, contrasts = tables
+    expression, secretome, _, associations, contrasts = tables
     ligands, receptors, response, sign = AXES[axis]
     steps = {"L1": place_truth(ligands, ("msc", "medium"), expression)}
     if secretome is not None:
         steps["L1"] += [
             (f"{x.ligand} in the medium", bool(x.detected))
-            for x in secretome.itertuples()
+            for x in secretome
             if x.ligand in ligands
         ]
     steps["L2"] = place_truth(receptors, question["receivers"], expression)
     steps["L3"] = [
         (f"{response} {d} in {t}", p <= ALPHA and d == ("up" if sign > 0 else "down"))
-        for (t, r), (d, p) in response_p(set_tests, settings["responses"]).items()
+        for (t, r), (d, p) in responses.items()
         if r == response
     ]
     steps["L4"] = []
-    for x in associations.itertuples():
+    for x in associations:
         _, kind, name = x.score_id.split(":")
         name, _, cell = name.partition("@")
         if kind == "response" and name == response and x.outcome in question["outcomes"]:
@@ -226,7 +232,7 @@ def truth(axis, question, tables, settings):
     steps["L5"] = []
     for d in settings["perturbations"]:
         if d["axis"] == axis and d["outcome"] in question["outcomes"]:
-            for x in contrasts.itertuples():
+            for x in contrasts:
                 same = x.contrast == d["contrast"] and x.outcome == d["outcome"]
                 if same and x.variant == "" and not math.isnan(x.p_adj):
                     right = x.estimate * d["expected"] > 0
@@ -262,9 +268,11 @@ def test_every_step_rung_and_sentence(studies, seed):
         table = rungs(found)
         assert len(table) == len(AXES) * len(QUESTIONS)
         state_of = found.groupby(["question", "axis", "rung"])["holds"].agg(set).to_dict()
+        listed = plain(tables)
+        responses = response_p(listed[2], settings["responses"])
         for row in table.to_dict("records"):
             question = next(q for q in QUESTIONS if q["name"] == row["question"])
-            steps = truth(row["axis"], question, tables, settings)
+            steps = truth(row["axis"], question, listed, responses, settings)
             state, rung = judged(steps)
             held = [r for r in SAYS if state[r] == "yes"]
             assert (row["rung"], row["held"]) == (rung, " ".join(held)), (row, steps)

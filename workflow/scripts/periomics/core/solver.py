@@ -40,14 +40,14 @@ def choose_solver(
     PeriomicsError
         If neither is available.
     """
-    available = pulp.listSolvers(onlyAvailable=True)
-    if name == "HiGHS" and "HiGHS" in available:
+    # Only these two are asked for: PuLP's list looks for every solver that it knows on the whole path.
+    if name == "HiGHS" and pulp.HiGHS().available():
         return _highs(gap, nodes)
-    if "PULP_CBC_CMD" in available:
+    if pulp.PULP_CBC_CMD().available():
         return pulp.PULP_CBC_CMD(
             msg=False, threads=1, gapRel=0.0, gapAbs=gap or None, maxNodes=nodes
         )
-    raise PeriomicsError(f"no solver for integer programmes is available (found {available})")
+    raise PeriomicsError("no solver for integer programmes is available: neither highspy nor CBC")
 
 
 def _highs(gap: float, nodes: int | None) -> pulp.LpSolver:

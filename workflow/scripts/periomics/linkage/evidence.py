@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ YES, NO, UNKNOWN = "yes", "no", "unknown"
 SET_TESTS, ASSOCIATIONS = "bulk/set_tests.tsv", "linkage/associations.tsv"
 CONTRASTS = "statistics/contrasts.tsv"
 Row = dict[str, object]
+# Rows of counts by place and species.
+Counted = dict[tuple[str, str], list[dict[str, Any]]]
 
 
 @dataclass(frozen=True)
@@ -69,13 +72,16 @@ def evidence(known: Known, settings: Linkage) -> pd.DataFrame:
     """
     responses = response_tests(known.set_tests, settings.responses)
     human = known.axes["human"]
-    rows = []
+    counted: Counted = {}
+    for row in known.expression.to_dict("records"):
+        counted.setdefault((row["place"], row["species"]), []).append(row)
+    rows: list[Row] = []
     for question in settings.questions:
         for name, axis in sorted(human.items()):
             shared = {"axis": name, "response": axis.response, "question": question.name}
             steps: Sequence[Iterator[Row]] = (
-                _ligand(name, known, settings),
-                _receptor(name, known, question, settings),
+                _ligand(name, known, counted, settings),
+                _receptor(name, known.axes, counted, question, settings),
                 _response(axis, responses, settings),
                 _outcome(axis, known.associations, question, settings.alpha),
                 _perturbation(name, known.contrasts, question, settings),
@@ -91,41 +97,51 @@ def _unknown(reason: str, subject: str = "") -> Row:
 
 
 def _strongest(
-    genes: Sequence[tuple[str, ...]], expression: pd.DataFrame
-) -> tuple[pd.Series | None, list[str]]:
+    genes: Sequence[tuple[str, ...]], part: Sequence[dict[str, Any]]
+) -> tuple[dict[str, Any] | None, list[str]]:
     """The row of the gene with most counts, and the genes that no library of the place knows."""
     hits, absent = [], []
     for names in genes:
-        own = expression[expression["symbol"].isin(names)]
-        if own.empty:
-            absent.append(names[0])
+        own = [row for row in part if row["symbol"] in names]
+        if own:
+            hits.append(_most(own))
         else:
-            hits.append(own.sort_values("cpm", kind="stable").iloc[-1])
+            absent.append(names[0])
     best = max(hits, key=lambda r: r["cpm"]) if hits else None
     return best, absent
 
 
+def _most(rows: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The row with most counts, of equal ones the last."""
+    return sorted(rows, key=lambda r: r["cpm"])[-1]
+
+
 def _places(
-    name: str, role: str, known: Known, places: Sequence[str], settings: Linkage
+    name: str,
+    role: str,
+    axes: Mapping[str, Mapping[str, Axis]],
+    counted: Counted,
+    places: Sequence[str],
+    settings: Linkage,
 ) -> Iterator[Row]:
     """A row for every place and species: the strongest gene of the role, in the symbols of that species."""
-    there = known.expression[known.expression["place"].isin(places)]
-    for (place, species), part in there.groupby(["place", "species"]):
-        genes = getattr(known.axes[str(species)][name], role)
+    for (place, species), part in sorted(counted.items(), key=lambda item: item[0]):
+        if place not in places:
+            continue
+        genes = getattr(axes[species][name], role)
         if not genes:
-            yield _unknown(f"{species} has no ortholog of the {role}", str(place))
+            yield _unknown(f"{species} has no ortholog of the {role}", place)
             continue
         best, absent = _strongest(genes, part)
         lacking = f"not in the counts: {', '.join(absent)}" if absent else ""
         if best is None:
-            yield _unknown(lacking, str(place))
+            yield _unknown(lacking, place)
             continue
-        ambient = ""
-        if best["table"] == CELLS:
-            ambient = _ambient(best, known.expression, settings.ambient_share)
+        cells = best["table"] == CELLS
+        ambient = _ambient(best, counted, settings.ambient_share) if cells else ""
         yield {
             "holds": YES if best["cpm"] >= settings.expressed_cpm and not ambient else NO,
-            "subject": f"{best['symbol']} in {place}{_cells(best)} ({species})",
+            "subject": f"{best['symbol']} in {place}{' cells' if cells else ''} ({species})",
             "value": best["cpm"],
             "unit": "CPM",
             "n": best["n"],
@@ -134,24 +150,27 @@ def _places(
         }
 
 
-def _cells(row: pd.Series) -> str:
-    return " cells" if row["table"] == CELLS else ""
-
-
-def _ambient(row: pd.Series, expression: pd.DataFrame, share: float) -> str:
+def _ambient(row: dict[str, Any], counted: Counted, share: float) -> str:
     """Why counts of a cell type may be those of another type, which float in every droplet; '' where they may not.
 
     They may where they are fewer than a `share` of those of the type that has most of the gene.
     """
-    same = expression[(expression["table"] == CELLS) & (expression["species"] == row["species"])]
-    most = same[same["symbol"] == row["symbol"]].sort_values("cpm", kind="stable").iloc[-1]
+    gene = (CELLS, row["species"], row["symbol"])
+    most = _most(
+        [
+            r
+            for part in counted.values()
+            for r in part
+            if (r["table"], r["species"], r["symbol"]) == gene
+        ]
+    )
     if row["cpm"] >= share * most["cpm"]:
         return ""
     return f"{most['place']} cells have {most['cpm']:.3g} CPM: it may float in the droplets"
 
 
-def _ligand(name: str, known: Known, settings: Linkage) -> Iterator[Row]:
-    found = list(_places(name, "ligands", known, settings.senders, settings))
+def _ligand(name: str, known: Known, counted: Counted, settings: Linkage) -> Iterator[Row]:
+    found = list(_places(name, "ligands", known.axes, counted, settings.senders, settings))
     yield from found
     ligands = [names[0] for names in known.axes["human"][name].ligands]
     if known.secretome is not None:
@@ -169,8 +188,14 @@ def _ligand(name: str, known: Known, settings: Linkage) -> Iterator[Row]:
         yield _unknown(f"no library of {' or '.join(settings.senders)}, and no table of the medium")
 
 
-def _receptor(name: str, known: Known, question: Question, settings: Linkage) -> Iterator[Row]:
-    found = list(_places(name, "receptors", known, question.receivers, settings))
+def _receptor(
+    name: str,
+    axes: Mapping[str, Mapping[str, Axis]],
+    counted: Counted,
+    question: Question,
+    settings: Linkage,
+) -> Iterator[Row]:
+    found = list(_places(name, "receptors", axes, counted, question.receivers, settings))
     yield from found or [_unknown(f"no library of {' or '.join(question.receivers)}")]
 
 

@@ -111,13 +111,14 @@ def paired(rows: pd.DataFrame, score: str, outcome: str) -> tuple[pd.DataFrame, 
 
 
 def _repeated(part: pd.DataFrame) -> bool:
-    return bool(part.groupby(_UNIT, dropna=False)["time"].nunique(dropna=False).gt(1).any())
+    """Whether a unit, condition and dose has more than one time."""
+    return bool(part.drop_duplicates([*_UNIT, "time"]).duplicated(_UNIT).any())
 
 
 def _doses(part: pd.DataFrame) -> bool:
-    return bool(
-        part.groupby(["animal_id", "condition"], dropna=False)["dose"].nunique().gt(1).any()
-    )
+    """Whether a unit and condition has more than one dose."""
+    known = part[part["dose"].notna()].drop_duplicates(_UNIT)
+    return bool(known.duplicated(["animal_id", "condition"]).any())
 
 
 def _last(part: pd.DataFrame) -> pd.DataFrame:

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Mapping, Sequence
+from typing import Any
+
 import pandas as pd
 
 from periomics.linkage.evidence import L1, L2, L3, L4, L5, NO, UNKNOWN, YES
 from periomics.study.interface.linkage import AXIS_COLUMNS, RUNGS
 
 NONE = "none"
+Row = dict[str, Any]
 
 
 def rungs(evidence: pd.DataFrame) -> pd.DataFrame:
@@ -31,14 +36,15 @@ def rungs(evidence: pd.DataFrame) -> pd.DataFrame:
     )
     rows = []
     for (question, axis), part in evidence.groupby(["question", "axis"], sort=True):
-        steps = {rung: part[part["rung"] == rung] for rung in RUNGS}
-        held = [r for r, step in steps.items() if (step["holds"] == YES).any()]
+        listed = part.to_dict("records")
+        steps = {rung: [row for row in listed if row["rung"] == rung] for rung in RUNGS}
+        held = [r for r, step in steps.items() if any(row["holds"] == YES for row in step)]
         rung = NONE
         for r in RUNGS:
             if r not in held:
                 break
             rung = r
-        response = str(part["response"].iloc[0])
+        response = str(listed[0]["response"])
         missing = [f"{r}: {_missing(steps[r])}" for r in RUNGS if r not in held]
         others = [a for a in sharing.get(response, []) if a != axis] if response else []
         rows.append(
@@ -62,16 +68,16 @@ def rungs(evidence: pd.DataFrame) -> pd.DataFrame:
     return table.sort_values(keys, kind="stable")[list(AXIS_COLUMNS)].reset_index(drop=True)
 
 
-def _missing(step: pd.DataFrame) -> str:
-    no = step[step["holds"] == NO]
-    if len(no):
-        row = no.iloc[0]
+def _missing(step: Sequence[Row]) -> str:
+    no = [row for row in step if row["holds"] == NO]
+    if no:
+        row = no[0]
         said = f"{row['subject']} {_number(row)}".strip()
         return f"not shown ({said}{'; ' + row['reason'] if row['reason'] else ''})"
-    return str(step["reason"].iloc[0])
+    return str(step[0]["reason"])
 
 
-def _number(row: pd.Series) -> str:
+def _number(row: Row) -> str:
     digits = ".0f" if abs(row["value"]) >= WHOLE else ".3g"
     value = f"{row['value']:{digits}} {row['unit']}".strip() if pd.notna(row["value"]) else ""
     p = f"adjusted p {row['p']:.2g}" if pd.notna(row["p"]) else ""
@@ -79,9 +85,10 @@ def _number(row: pd.Series) -> str:
     return ", ".join(x for x in (value, n, p) if x)
 
 
-def _best(step: pd.DataFrame) -> pd.Series:
-    held = step[step["holds"] == YES]
-    return held.sort_values("p", kind="stable", na_position="last").iloc[0]
+def _best(step: Sequence[Row]) -> Row:
+    """The row that holds with the smallest p, of those without p the first."""
+    held = [row for row in step if row["holds"] == YES]
+    return min(held, key=lambda row: row["p"] if pd.notna(row["p"]) else math.inf)
 
 
 # Numbers from here on are told without decimals.
@@ -103,7 +110,7 @@ def sentence(
     question: str,
     rung: str,
     held: list[str],
-    steps: dict[str, pd.DataFrame],
+    steps: Mapping[str, Sequence[Row]],
     others: list[str],
 ) -> str:
     """One sentence on an axis, never above its rung.
@@ -123,7 +130,7 @@ def sentence(
     """
     name = axis.removeprefix("LR_").replace("_", "–")
     if not held:
-        asked = any((s["holds"] != UNKNOWN).any() for s in steps.values())
+        asked = any(row["holds"] != UNKNOWN for step in steps.values() for row in step)
         return f"{name}: {'no step of the evidence holds' if asked else 'nothing was measured'}."
     said = []
     for r in held:
