@@ -148,8 +148,7 @@ def adjust(
     shape, animals = values.shape[:-1], values.shape[-1]
     y = np.where(arm >= 0, values, np.nan).reshape(-1, animals)
     seen = ~np.isnan(y)
-    kinds, pattern = np.unique(seen, axis=0, return_inverse=True)
-    pattern = pattern.reshape(-1)
+    kinds, pattern = _kinds(seen)
     member = (arm[:, None] == np.arange(n_arms)).astype(float)
     block = np.zeros(animals, int) if block is None else np.asarray(block, int)
     further = (
@@ -193,6 +192,14 @@ def adjust(
         size=np.abs(y).max(axis=1, initial=0.0).reshape(shape),
         patterns=p,
     )
+
+
+def _kinds(seen: NDArray[np.bool_]) -> tuple[NDArray[np.bool_], NDArray[np.int64]]:
+    """Patterns of missing animals among the rows, and that of each row."""
+    if len(seen) and (seen == seen[0]).all():  # `np.unique` sorts by every animal
+        return seen[:1], np.zeros(len(seen), int)
+    kinds, pattern = np.unique(seen, axis=0, return_inverse=True)
+    return kinds, pattern.reshape(-1)
 
 
 def _remembered(*arrays: NDArray[Any]) -> Patterns:
