@@ -1,5 +1,7 @@
 """A verdict's reason and margin say what was done: few animals behind a margin, values left out, bounds, exact forms."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from studies import analysed, study
@@ -103,6 +105,33 @@ def test_a_deficit_shown_by_two_arms_alone_leaves_a_set_open_for_another_reason(
     assert "limits of three arms are wider" in row["set"]
     assert "limits of three arms are wider" in row["reason"]
     assert "deficit not established" not in row["set"] + row["reason"]
+
+
+@pytest.mark.parametrize(
+    ("outcome", "well", "ill", "treated"),
+    [
+        ("elac", [8.0, 9, 7, 10], DRUG, POST),
+        ("bone_exp", [0] * 4, [1] * 4, [0, 1, 1, 1]),
+        ("mucosa_open", [0.0, 0, 0, 1], [5.0, 6, 7, 5], [3.0, 4, 3, 2]),
+    ],
+)
+def test_shares_of_a_deficit_need_a_diseased_arm_that_is_the_worse_one(outcome, well, ill, treated):
+    """No gate asks: R and margins would be said of a "deficit" that is none."""
+    rescue = {"id": "R", "kind": "rescue", "arm": "POST", "threshold": 0.5, "outcomes": [outcome]}
+    for turned in (False, True):
+        arms = {"CTRL": ill if turned else well, "DRUG": well if turned else ill, "POST": treated}
+        _, known = judged(outcome, arms)
+        claims = (*known.plan.claims, *read_plan({"claims": [rescue]}, ROLES).claims)
+        found = verdict_table(known.under(replace(known.plan, claims=claims)))
+        lost = found["reason"].str.contains("DRUG is no worse than CTRL: there is no deficit")
+        assert lost.tolist() == [turned] * 2
+        assert (found["verdict"] == "not judged").tolist() == [turned] * 2
+
+
+def test_a_spread_that_rounding_hides_is_not_said_to_be_none():
+    far = {a: [1e14 + y for y in ys] for a, ys in (("DRUG", DRUG), ("POST", POST))}
+    found, _ = judged("insertion", far, kinds=("superiority",))
+    assert found["reason"].startswith("the spread within the arms is lost beside the size")
 
 
 def test_exact_verdicts_say_how_their_margin_is_judged():

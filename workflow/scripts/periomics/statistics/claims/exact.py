@@ -115,9 +115,9 @@ def methods_of(forms: ExactForms, cut: a.Cut) -> str:
 
 
 def claim_forms(
-    plan: Plan, claim: Claim, cut: a.Cut, own: Shares | Ranks
+    plan: Plan, claim: Claim, cut: a.Cut, own: Shares | Ranks, side: float = np.nan
 ) -> tuple[ExactForms, str]:
-    """Forms of a claim from its benefit-signed effect, and what must be said.
+    """Forms of a claim from its benefit-signed effect, and what must be said; `side` as in `refusals.no_worse`.
 
     Rescue and margins in shares of the deficit are weighted sums of the shares of three arms; a margin of kind raw is in shares
     of animals (.3: 30 of 100), of grades in P(better) − ½. Grades know no share of a deficit.
@@ -132,7 +132,7 @@ def claim_forms(
     if not isinstance(own, Shares):
         return ExactForms(own), NO_DISTANCE
     deficit = plan.deficit()
-    none = no_deficit_margin(cut, deficit)
+    none = no_deficit_margin(cut, deficit, side)
     judged = cut.natural[np.isin(cut.arm, np.flatnonzero(cut.weights(deficit)))]
     if not none and not np.isin(judged, (0.0, 1.0, *cut.limits)).all():
         none = NO_SHARE

@@ -26,7 +26,7 @@ from periomics.statistics.claims.graph import (
     sd_margin_forms,
 )
 from periomics.statistics.claims.plan import Claim, Contrast, Margin, Plan
-from periomics.statistics.claims.refusals import no_deficit_margin, refusal
+from periomics.statistics.claims.refusals import no_deficit_margin, no_worse, refusal
 from periomics.statistics.claims.repeated import with_all
 from periomics.statistics.kernels import position
 from periomics.statistics.kernels.bayes import bf01, ceiling, effective_n
@@ -222,6 +222,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
     weights = plan.weights_of(claim)
     contrast = plan.contrasts.get(claim.contrast) or Contrast(claim.id, weights)
     sign = analysis.direction(outcome)
+    side = np.nan if plan.gated(claim, outcome) else sign
     margin = plan.margin_of(claim)
     facts: dict[str, Any] = _base(
         claim, outcome, str(dictionary["domain"].get(outcome, "score"))
@@ -252,17 +253,19 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
     if kind in exact.KINDS:
         said = (cut.note, first["scale_note"])
         return _exact_forms(
-            plan, claim, contrast, cut, kind=kind, sign=sign, facts=facts, notes=said
+            plan, claim, contrast, cut, kind=kind, sign=sign, side=side, facts=facts, notes=said
         )
     refused = refusal(cut, form, weights, contrast.trend)
     whole = exact.all_or_none(cut, weights, refused)
     if whole and not np.isnan(sign) and not contrast.trend and claim.kind != "rescue":
-        found, note = exact.claim_forms(plan, claim, cut, whole.signed(sign))
+        found, note = exact.claim_forms(plan, claim, cut, whole.signed(sign), side)
         why = (exact.ALL_OR_NONE, exact.methods_of(found, cut), cut.note, first["scale_note"])
         return found, facts | {"reason": _text(*why, note)} | ({"margin": ""} if note else {})
     reason = refused.text
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
+    if claim.kind == "rescue":
+        reason = reason or no_worse(cut, plan.deficit(), side)
     if reason:
         return NONE, facts | {"reason": _text(reason, cut.note, first["scale_note"])}
     notes = [
@@ -281,7 +284,7 @@ def claim_forms(analysis: Analysis, claim: Claim, outcome: str) -> tuple[Forms |
         if claim.correction == "dunnett":
             facts["load"] = float(_load(plan, claim, cut))
     if claim.kind not in ("gate", "rescue") and margin.kind == "deficit":
-        none = no_deficit_margin(cut, {} if contrast.trend else plan.deficit())
+        none = no_deficit_margin(cut, {} if contrast.trend else plan.deficit(), side)
         if none:
             notes.append(none)
             facts["margin"] = ""
@@ -307,6 +310,7 @@ def _exact_forms(
     cut: a.Cut,
     kind: str,
     sign: float,
+    side: float,
     facts: dict[str, Any],
     notes: Sequence[str],
 ) -> tuple[Forms | ExactForms, dict]:
@@ -318,9 +322,11 @@ def _exact_forms(
         found, reason = None, exact.NO_DISTANCE
     if np.isnan(sign):
         reason = reason or "no declared direction of benefit"
+    if claim.kind == "rescue":
+        reason = reason or no_worse(cut, plan.deficit(), side)
     if found is None or reason:
         return NONE, facts | {"reason": _text(reason, *notes)}
-    forms, note = exact.claim_forms(plan, claim, cut, found.signed(sign))
+    forms, note = exact.claim_forms(plan, claim, cut, found.signed(sign), side)
     if note:
         facts["margin"] = ""
     elif kind == "ordinal" and facts["margin"]:

@@ -120,6 +120,10 @@ class Plan:
             or (claim.kind in NO_BENEFIT and self.margin_of(claim).kind == "deficit")
         )
 
+    def gated(self, claim: Claim, outcome: str) -> bool:
+        """Whether a gate asks for the deficit that a claim needs of an outcome."""
+        return self.needs_deficit(claim) and any(outcome in g.outcomes for g in self.gates)
+
     def weights_of(self, claim: Claim) -> dict[str, float]:
         """Weights of the claim's own effect; for rescue the linear form arm − disease − threshold (healthy − disease)."""
         if claim.kind == "rescue":

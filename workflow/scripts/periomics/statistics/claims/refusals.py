@@ -81,8 +81,11 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
         text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
         return Refusal(text, Refused.NOT_ESTIMABLE)
-    inside = np.isin(cut.arm, [i for i, arm in enumerate(cut.arms) if weights.get(arm)])
-    if np.unique(cut.natural[inside]).size > 1:
+    used = [cut.natural[cut.arm == i] for i, arm in enumerate(cut.arms) if weights.get(arm)]
+    if any(np.unique(values).size > 1 for values in used):
+        text = "the spread within the arms is lost beside the size of the values: use another unit"
+        return Refusal(text, Refused.NO_SPREAD)
+    if np.unique(np.concatenate(used)).size > 1:
         text = "the values do not vary within the arms: there is no spread to compare them with"
         return Refusal(text, Refused.NO_SPREAD)
     return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
@@ -120,16 +123,29 @@ def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
     return Refusal()
 
 
-def no_deficit_margin(cut: Cut, deficit: Mapping[str, float]) -> str:
+def no_worse(cut: Cut, deficit: Mapping[str, float], side: float) -> str:
+    """Says so where the diseased arm is not the worse one, so that a share of the deficit means nothing.
+
+    `side` is the direction of benefit; NaN where a gate has asked already.
+    """
+    if (
+        not set(deficit) <= set(cut.arms)
+        or not side * cut.summary().form(cut.weights(deficit)).estimate <= 0
+    ):
+        return ""
+    healthy, disease = sorted(deficit, key=deficit.__getitem__, reverse=True)
+    return f"{disease} is no worse than {healthy}: there is no deficit to take a share of"
+
+
+def no_deficit_margin(cut: Cut, deficit: Mapping[str, float], side: float = np.nan) -> str:
     """Why a margin in shares of the deficit is not defined in a cut; empty if it is.
 
     The healthy and the diseased arm carry such a margin as the contrasted arms carry the effect, so that too few animals or a
-    batch that passes for their difference leave it out too.
+    batch that passes for their difference leave it out too. `side` as in `no_worse`.
     """
     here = {cut.arms[i] for i in np.unique(cut.arm)}
     if cut.paired or not deficit or not set(deficit) <= here:
         return "margin not defined here: no healthy and disease arms for this outcome"
     found = refusal(cut, cut.summary().form(cut.weights(deficit)), deficit)
-    if not found or found.kind in ENOUGH:
-        return ""
-    return f"margin not defined here: {found.text}"
+    text = no_worse(cut, deficit, side) if not found or found.kind in ENOUGH else found.text
+    return text and f"margin not defined here: {text}"
