@@ -15,6 +15,7 @@ from periomics.statistics.claims.plan import read_plan
 ROLES = {"healthy": "CTRL", "disease": "DRUG", "treated": ["POST", "PRE"]}
 DEFICIT = {"kind": "deficit", "value": 0.3}
 DRUG, POST = [35.0, 38, 41, 33], [10.0, 12, 18, 14]
+BLOCKS = {"blocks": True}
 YES = {"CTRL": [0] * 4, "DRUG": [1] * 4, "POST": [0, 0, 1, 0]}
 
 
@@ -134,6 +135,16 @@ def test_a_spread_that_rounding_hides_is_not_said_to_be_none():
     assert found["reason"].startswith("the spread within the arms is lost beside the size")
 
 
+def test_values_that_vary_between_doses_alone_are_said_so():
+    trend = {"T": {"weights": {"POST": 1, "DRUG": -1}, "trend": "dose"}}
+    claim = {"id": "T", "kind": "dose_trend", "contrast": "T", "outcomes": ["insertion"]}
+    table, sheet = study({"insertion": {"DRUG": [1] * 3, "POST": [2] * 3 + [3] * 3}})
+    table["dose"] = [0] * 3 + [1] * 3 + [2] * 3
+    stepped = plan("insertion", contrasts=trend, claims=[claim])
+    reason = verdict_table(analysed(table, sheet, stepped))["reason"][0]
+    assert reason.startswith("the values do not vary within the doses")
+
+
 def test_exact_verdicts_say_how_their_margin_is_judged():
     found, _ = judged("bone_exp", YES)
     assert "; margin by weighted sum of shares" in found["reason"]
@@ -157,9 +168,15 @@ def test_blocks_that_are_added_up_unevenly_are_said():
         sheet["block"] = [f"b{int(a[-1]) % 2}" for a in sheet["animal_id"]]
         if uneven:
             sheet.loc[sheet["animal_id"].isin(["CTRL0", "CTRL2"]), "block"] = "b1"
-        known = analysed(table, sheet, plan("bone_exp", design={"blocks": True}))
+        known = analysed(table, sheet, plan("bone_exp", design=BLOCKS))
         reason = verdict_table(known).iloc[0]["reason"]
         assert ("blocks added up, although" in reason) == uneven
+
+
+def test_blocks_of_one_animal_each_are_left_out_with_a_word():
+    table, sheet = study({"elac": {"CTRL": [8.0, 9, 7, 10], "DRUG": DRUG, "POST": POST}})
+    known = analysed(table, sheet.assign(block=sheet["animal_id"]), plan("elac", design=BLOCKS))
+    assert "blocks left out: each animal has one of its own" in verdict_table(known)["reason"][0]
 
 
 def test_a_claim_over_all_outcomes_stands_beside_itself_when_one_is_excluded_altogether():

@@ -434,6 +434,8 @@ def _adjustment(one: Columns, wanted: Adjustment) -> tuple[tuple[str, ...], np.n
             notes.append("blocks left out: some animals have none")
         elif 1 < len(blocks) < len(one["block"]):
             used.append("block")
+        elif len(blocks) > 1:
+            notes.append("blocks left out: each animal has one of its own")
     for name in wanted.covariates:
         given = pd.Series(one[name])
         values = given.map({"F": 0.0, "M": 1.0}) if name == "sex" else given.astype(float)

@@ -79,16 +79,27 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
     if cut.paired:
         return _within_refusal(cut, weights, trend)
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
-        text = f"{' and '.join(cut.adjusted_for)} leave no animals to compare: not estimable"
+        names = " and ".join("blocks" if x == "block" else x for x in cut.adjusted_for)
+        text = f"adjustment for {names} would leave no animals to compare: not estimable"
         return Refusal(text, Refused.NOT_ESTIMABLE)
-    used = [cut.natural[cut.arm == i] for i, arm in enumerate(cut.arms) if weights.get(arm)]
-    if any(np.unique(values).size > 1 for values in used):
+    return _spread_refusal(cut, weights, trend)
+
+
+def _spread_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refusal:
+    """Why animals of the contrasted arms (or of the doses of a trend) have no spread."""
+    w = cut.weights(weights)
+    inside = w[cut.arm] != 0
+    group = (dose_of_each(cut, w) if trend else cut.arm)[inside]
+    values = cut.natural[inside]
+    if np.unique(values).size == 1:
+        text = "all animals of the contrasted arms have the same value"
+        return Refusal(text, Refused.SAME_VALUE)
+    if all(np.unique(values[group == g]).size == 1 for g in np.unique(group)):
+        what = "doses" if trend else "arms"
+        text = f"the values do not vary within the {what}: there is no spread to compare them with"
+    else:
         text = "the spread within the arms is lost beside the size of the values: use another unit"
-        return Refusal(text, Refused.NO_SPREAD)
-    if np.unique(np.concatenate(used)).size > 1:
-        text = "the values do not vary within the arms: there is no spread to compare them with"
-        return Refusal(text, Refused.NO_SPREAD)
-    return Refusal("all animals of the contrasted arms have the same value", Refused.SAME_VALUE)
+    return Refusal(text, Refused.NO_SPREAD)
 
 
 def _within_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refusal:
