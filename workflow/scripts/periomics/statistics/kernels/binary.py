@@ -176,6 +176,23 @@ def linear_shares(
     return estimate, min(-down, estimate), max(up, estimate)
 
 
+def linear_shares_p(events: ArrayLike, n: ArrayLike, weights: ArrayLike, at: float = 0.0) -> float:
+    """One-sided p-value against "the weighted sum is at most `at`": the largest tail whose end by
+    `linear_shares` does not lie above `at`.
+
+    Arguments as of `linear_shares`, for arms of which `exact_sum` holds. 1 where the tail would
+    reach a half, and with fewer than two animals in an arm that has a weight.
+    """
+    k, m, w = (np.asarray(x, float) for x in (events, n, weights))
+    used = w != 0
+    k, m, w = k[used], m[used], w[used]
+    if m.min(initial=math.inf) < 2 or (w * k / m).sum() <= at:
+        return 1.0
+    far = _as_far(tuple(k.tolist()), tuple(m.tolist()), tuple((-w).tolist()))
+    p = _chance_beyond(*far, -at)
+    return p if p < 0.5 else 1.0
+
+
 def put_together(
     events: ArrayLike, n: ArrayLike, weights: ArrayLike, level: float
 ) -> tuple[Floats, Floats]:
@@ -237,6 +254,18 @@ def _farthest(chance: Floats, total: Floats, tail: float) -> float:
         near, far = p[..., :-1][ends], p[..., 1:][ends]
         start, step = d[..., :-1][ends], np.diff(d, axis=-1)[ends]
         found.append((start + step * (near - tail) / (near - far)).max(initial=-math.inf))
+    return float(max(found))
+
+
+def _chance_beyond(chance: Floats, total: Floats, at: float) -> float:
+    """Largest chance at a sum of at least `at`, interpolated as `_farthest` does."""
+    found = [chance[total >= at].max(initial=0.0)]
+    for axis in range(chance.ndim):
+        p, d = np.moveaxis(chance, axis, -1), np.moveaxis(total, axis, -1)
+        across = (d[..., :-1] < at) & (d[..., 1:] >= at)
+        near, step = p[..., :-1][across], np.diff(p, axis=-1)[across]
+        start, wide = d[..., :-1][across], np.diff(d, axis=-1)[across]
+        found.append((near + step * (at - start) / wide).max(initial=0.0))
     return float(max(found))
 
 

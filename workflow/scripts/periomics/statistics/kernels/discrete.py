@@ -22,6 +22,7 @@ from periomics.statistics.kernels.binary import (
     METHOD_SUM_LARGE,
     exact_sum,
     linear_shares,
+    linear_shares_p,
     risk_difference,
     risk_difference_blocks,
 )
@@ -109,6 +110,11 @@ class Shares:
         if self.pair and not self.shift:
             return _shares(self._plain(), 0.95)[3]
         return min(1.0, 2 * min(p_above(self), p_below(self)))
+
+    def p_of_sum(self) -> float:
+        """What halving would come to (`_least`), of a sum with exact limits: at once."""
+        events, n = (np.array(x).sum(axis=0) for x in (self.events, self.n))
+        return linear_shares_p(events, n, self.weights, self.shift / self.scale)
 
     def _plain(self) -> Shares:
         return replace(self, shift=0.0, scale=1.0)
@@ -244,11 +250,15 @@ def ranks(
 
 def p_above(form: Exact) -> float:
     """One-sided p-value against "at most 0": the least α whose interval at 1 − 2α lies above 0."""
+    if isinstance(form, Shares) and form.method == METHOD_SUM:
+        return form.p_of_sum()
     return _least(lambda level: form.interval(level)[0] > 0)
 
 
 def p_below(form: Exact) -> float:
     """One-sided p-value against "at least 0"."""
+    if isinstance(form, Shares) and form.method == METHOD_SUM:
+        return replace(form.signed(-1.0), shift=-form.shift).p_of_sum()
     return _least(lambda level: form.interval(level)[1] < 0)
 
 
