@@ -8,7 +8,7 @@ from scipy import stats
 
 from periomics.core.results import read_result
 from periomics.report import robustness
-from periomics.report.estimates import CONTRAST_COLUMNS, statistics_grids, usual_method
+from periomics.report.estimates import CONTRAST_COLUMNS, method_left, statistics_grids, usual_method
 from periomics.report.forest import BETWEEN, with_margins
 from periomics.report.sources import sources
 
@@ -43,6 +43,12 @@ def test_no_checks_no_table(toy):
         is None
     )
     assert robustness.checks_grid(contrasts.iloc[:0], toy.sources) is None
+
+
+def test_what_a_method_adds_begins_with_a_word():
+    usual = "group-wise variances, Satterthwaite"
+    assert method_left(f"{usual}, ends stretched", usual) == "ends stretched"
+    assert method_left(usual, usual) == "" and method_left("ranks", usual) == "ranks"
 
 
 def test_the_usual_method_is_said_once(toy):

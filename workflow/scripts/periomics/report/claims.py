@@ -261,6 +261,7 @@ def _natural(found: pd.DataFrame) -> str:
     for row in found.to_dict("records"):
         if row["scale"] == "identity" and row["kind"] != "time course":
             unit = contrast_words("identity", said(row["unit"]), said(row.get("method", "")))
+            unit = unit.replace("1/", "per ", 1)
             best = fixed(row["estimate"], decimals(row["lower"], row["upper"]))
             return " ".join(t for t in (best, interval(row["lower"], row["upper"]), unit) if t)
     return ""

@@ -151,10 +151,15 @@ def usual_method(contrasts: pd.DataFrame) -> str:
     return str(counts.index[0]) if len(counts) else ""
 
 
+def method_left(method: str, usual: str) -> str:
+    """What a method adds to the usual one, or the whole of another."""
+    return method.removeprefix(usual).lstrip(",; ")
+
+
 def _contrasts(whole: pd.DataFrame, title: str, sources: Sources, usual: str) -> Grid:
     part = whole.head(SHOWN)
     remarks = [
-        "; ".join(t for t in (said(m).removeprefix(usual).removeprefix("; "), said(r)) if t)
+        "; ".join(t for t in (method_left(said(m), usual), said(r)) if t)
         for m, r in zip(part["method"], part["reason"], strict=True)
     ]
     counted = [
