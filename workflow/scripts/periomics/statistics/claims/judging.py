@@ -414,7 +414,10 @@ def _rescue_note(plan: Plan, claim: Claim, cut: a.Cut, scale: str) -> str:
         return ""
     healthy, disease, arm = (cut.arms.index(x) for x in names)
     found = fieller(cut.summary(), healthy, disease, arm, 1 - plan.alpha, position.CODES[scale])
-    return f"R = {float(found.R):.3g}, {describe(float(found.lower), float(found.upper), bool(found.bounded))}"
+    bounded = bool(found.bounded)
+    text = f"R = {float(found.R):.3g}, {describe(float(found.lower), float(found.upper), bounded)}"
+    # The verdict's own set is at the level of its family.
+    return f"{text} at {100 * (1 - plan.alpha):g} %" if bounded else text
 
 
 def _text(*parts: str) -> str:
