@@ -6,6 +6,7 @@
     python benchmarks/route_error.py planted [DRAWS]
     python benchmarks/route_error.py edges [DRAWS]
     python benchmarks/route_error.py signs [DRAWS]
+    python benchmarks/route_error.py cheapest [DRAWS]
 
 `null` draws counts of paired isolations (six, two conditions) whose genes share hidden factors,
 without any effect of the condition or with one along a planted route, and tests routes with arms
@@ -18,7 +19,8 @@ receptor, three factors that it reaches, all genes of these factors in the state
 share of them with the wrong sign, and as many other genes at random. `edges` tells which edges of
 one of the shortest ways to each factor come back, and which from a factor to its genes. `signs`
 draws the same and one of the shortest ways from the receptor to each factor, and gives the edges of
-signalling of the table that is solved a share of wrong signs. Prints the tables of docs/linkage.md.
+signalling of the table that is solved a share of wrong signs. `cheapest` does so with a route that has no more
+nodes than the genes need: one of the optima under the right table. Prints the tables of docs/linkage.md.
 """
 
 import sys
@@ -149,13 +151,27 @@ def edges_back(draws):
         print(f"| {share:g} | {cells} |", flush=True)
 
 
-def signs(draws):
+def shortest(receptor, factors, genes, rng):
+    """Edges of one of the shortest ways to each factor: together they may have more nodes than the genes need."""
+    graph = doubled(EDGES)
+    return set().union(*(way(receptor, f, graph, rng) for f in factors))
+
+
+def cheapest(receptor, factors, genes, rng):
+    """Edges of signalling of one of the optima under the right table."""
+    pool = solve_pool(EDGES, {receptor: 1}, genes, SETTINGS.beta, depth=6, limit=100)
+    outer = EDGES[EDGES["layer"] == "transcription"]
+    to_genes = set(zip(outer["source"], outer["target"], strict=True))
+    chosen = pool.solutions[rng.integers(len(pool.solutions))]
+    return {(e[0], e[2]) for e in chosen.edges} - to_genes
+
+
+def signs(draws, route_of=shortest):
     """Planted edges between receptor and factors that are found, with wrong signs in the table, without and with a price for them."""
     print(
         "| wrong signs | `doubt` | planted edges found | in any optimum | factors found | genes right | edges listed |"
     )
     print("|---|---|---|---|---|---|---|")
-    graph = doubled(EDGES)
     targets = sorted(set(EDGES.loc[EDGES["layer"] == "transcription", "target"]))
     inner = (EDGES["layer"] != "transcription").to_numpy()
     for share in FLIPS:
@@ -163,7 +179,7 @@ def signs(draws):
             rng, found = generator(20261130, "signs", str(share)), []
             for _ in range(draws):
                 receptor, factors, genes = planted(rng)
-                route = set().union(*(way(receptor, f, graph, rng) for f in factors))
+                route = route_of(receptor, factors, genes, rng)
                 others = rng.choice([t for t in targets if t not in genes], len(genes) // 3)
                 given = genes | {str(o): float(rng.choice([-1, 1])) for o in others}
                 wrong = (rng.random(len(EDGES)) < share) & inner
@@ -353,4 +369,5 @@ if __name__ == "__main__":
         "planted": recall,
         "edges": edges_back,
         "signs": signs,
+        "cheapest": lambda draws: signs(draws, cheapest),
     }[sys.argv[1]](number)

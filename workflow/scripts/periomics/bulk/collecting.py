@@ -20,6 +20,9 @@ from periomics.genes.combined import COMBINED, is_combined
 from periomics.genes.kinds import refuse_other_species, refuse_two_species
 from periomics.genes.symbols import common_names
 
+# As the ERCC's 92 are called in every annotation.
+SPIKE = r"ERCC-\d{5}"
+
 
 def collect(facts: Sequence[Mapping[str, object]], how: How | None = None) -> Counts:
     """Counts of all libraries of a sheet, genes × specimen_id.
@@ -133,11 +136,25 @@ def _joined_of(read: Read, species: str) -> Counts:
     data, lacking = _one_table(read, facts, named)
     notes = [n for f in files for n in f.notes]
     notes += said + _shared(data, lacking, names, paths, read.how.settings.min_shared)
-    data = data[~lacking].astype(np.int64)
+    data, spiked = without_spikes(data[~lacking].astype(np.int64))
+    notes += spiked
     if len(files) > 1:
         refuse_equal_totals(data, "; ".join(sorted(set(paths))[:3]))
     lengths, told = _lengths(read, facts, named, data)
     return Counts(data, symbols, [*notes, *told], lengths=lengths)
+
+
+def without_spikes(data: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
+    """Counts without spiked-in RNA of the ERCC, and what to say: how much was added says nothing of the cells."""
+    spikes = data.index.str.fullmatch(SPIKE)
+    if not spikes.any():
+        return data, []
+    share = data[spikes].sum() / data.sum().where(lambda s: s > 0, 1)
+    said = (
+        f"{int(spikes.sum())} spiked-in RNAs (ERCC) are no genes and were left out, with "
+        f"{100 * share.max():.2g} % of a library's reads at most ({share.idxmax()})"
+    )
+    return data[~spikes], [said]
 
 
 def check_species(counts: Counts, fact: Mapping[str, object], how: How) -> None:

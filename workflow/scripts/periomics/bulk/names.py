@@ -16,6 +16,8 @@ from periomics.genes.symbols import unversioned
 _WITH_SYMBOL = re.compile(r"^(?:gene:)?(ENS[A-Z]*G\d{6,}(?:\.\d+)?)(?:[_|](?!PAR_Y)([^|]*).*)?$")
 # Ensembl's and RefSeq's transcripts.
 _TRANSCRIPT = r"(?:ENS[A-Z]*T\d{6,}|[NX][MR]_\d+)"
+# Bins of DEXSeq: the gene and the number of a part of an exon.
+_BIN = r".+:E?\d{3,}"
 MOST_TRANSCRIPTS = 0.5
 
 
@@ -42,7 +44,7 @@ def bare_ids(genes: pd.Series) -> tuple[pd.Series, dict[str, str]]:
 
 
 def refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
-    """Refuse names that are dates or transcripts, and genes that stand twice, also under two versions of one id."""
+    """Refuse names that are dates, transcripts or parts of exons, and genes that stand twice, also under two versions of one id."""
     spoiled, message = spoiled_names(list(genes))
     if spoiled:
         raise InputError(
@@ -59,6 +61,14 @@ def refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
         message = f"{100 * transcripts.mean():.0f} % of the names are of transcripts, not genes"
         value = genes[transcripts].iloc[0]
         raise InputError(message, file=path, column=str(genes.name), value=value, allowed=NEEDED)
+    bins = genes.str.fullmatch(_BIN).to_numpy(bool)
+    if bins.mean() > MOST_TRANSCRIPTS:
+        message = f"{100 * bins.mean():.0f} % of the names are of parts of exons, not genes"
+        value, allowed = (
+            genes[bins].iloc[0],
+            "counts of genes, as HTSeq or featureCounts writes them",
+        )
+        raise InputError(message, file=path, column=str(genes.name), value=value, allowed=allowed)
     bare = genes.map(unversioned)
     twice = bare.duplicated(keep=False).to_numpy()
     if twice.any():

@@ -10,6 +10,9 @@ from periomics.core.errors import InputError
 COUNTS = "raw counts as the counter wrote them, neither scaled nor normalised nor rounded from FPKM or TPM"
 FEWEST = 200  # genes from which the shape of a column says something
 _PAIRS = 20
+# Numbers of reads at which genes are counted, and the least genes to be expected at one. The real sets have a squared
+# deviation of 10.5 at most in 63 libraries (docs/omics.md).
+_PLACES, _EXPECTED, _DEVIATION = range(6, 118), 20, 30.0
 # Spread of totals, over their mean, up to which so many columns are no chance; rounding moves the totals of scaled tables.
 _NEAR = {2: 1e-4, 3: 0.002, 4: 0.01}
 
@@ -55,8 +58,9 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
 
     Notes
     -----
-    Five signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that
-    are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. And
+    Six signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that
+    are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. A number
+    that far more or fewer genes have than those beside it, as rounding leaves where a factor is near 1. And
     differences between columns, among genes of about 3 to 15, that are smaller than Poisson noise,
     the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
 
@@ -100,9 +104,37 @@ def _refuse_column(values: np.ndarray, column: str, path: object) -> None:
             column=column,
             allowed=COUNTS,
         )
+    place, genes, expected = _most_uneven(seen)
+    if place:
+        raise InputError(
+            f"{genes} genes have {place}, where the numbers beside it let expect {expected:.0f}: the values were "
+            "scaled and rounded",
+            file=path,
+            column=column,
+            allowed=COUNTS,
+        )
     if len(seen) < len(values) and seen.min() >= 5:
         message = f"the smallest value above 0 is {int(seen.min())}: the values were scaled"
         raise InputError(message, file=path, column=column, allowed=COUNTS)
+
+
+def _most_uneven(seen: np.ndarray) -> tuple[int, int, float]:
+    """A number that chance gives to so many or so few genes hardly ever, the genes, and those to be expected; 0 where there is none.
+
+    Expected is the geometric mean of the numbers one, and two, below and above, whichever is nearer: where mates were
+    counted as two reads, even numbers are more frequent than odd ones, and genes of one mean have a steep peak.
+    """
+    top = _PLACES.stop + 2
+    often = np.bincount(np.minimum(seen, top).astype(np.int64), minlength=top + 1).astype(float)
+    at = np.array(_PLACES)
+    beside = np.array([np.sqrt(often[at - k] * often[at + k]) for k in (1, 2)])
+    squares = (often[at] - beside) ** 2 / (1.5 * np.maximum(beside, 1))
+    squares = np.where((beside >= _EXPECTED).all(axis=0), squares.min(axis=0), 0.0)
+    worst = int(squares.argmax())
+    if squares[worst] <= _DEVIATION:
+        return 0, 0, 0.0
+    expected = np.abs(beside[:, worst] - often[at[worst]]).argmin()
+    return int(at[worst]), int(often[at[worst]]), float(beside[expected, worst])
 
 
 def _beside(often: np.ndarray, k: int) -> float:

@@ -9,7 +9,7 @@ import re
 import zlib
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO
 
@@ -42,7 +42,7 @@ GENE_COLUMNS = (
 ROW_NAMES = ("x", "row.names", "rownames")
 # A cell that is a count, however badly written, or stands for none: no library is called so above a list of genes.
 _VALUE = re.compile(r"[-+*.]?|[-+]?[\d.,]*\d[\d.,]*(?:e[-+]?\d+)?|#?n/?a|nan|[-+]?inf|null", re.I)
-# Rows of counters that are no genes: HTSeq's (also of old versions) and STAR's.
+# Rows of counters that are no genes: HTSeq's (also of old versions), STAR's and DEXSeq's.
 COUNTERS = (
     "__no_feature",
     "__ambiguous",
@@ -58,7 +58,14 @@ COUNTERS = (
     "N_multimapping",
     "N_noFeature",
     "N_ambiguous",
+    "_ambiguous",
+    "_ambiguous_readpair_position",
+    "_empty",
+    "_lowaqual",
+    "_notaligned",
 )
+# First line of Broad's table of counts (GCT); the second has the numbers of genes and samples.
+_GCT = re.compile(r"#1\.\d\s*")
 
 
 @contextmanager
@@ -88,8 +95,29 @@ def open_text(path: Path) -> IO[str]:
 def first_lines(path: Path, number: int = 6) -> list[str]:
     """The first lines that are no comments."""
     with open_text(path) as handle:
-        lines = (line.rstrip("\r\n") for line in handle if not line.startswith("#"))
-        return list(islice(lines, number))
+        _, start = _start(handle, path)
+        lines = (line for line in handle if not line.startswith("#"))
+        return [line.rstrip("\r\n") for line in islice(chain(start, lines), number)]
+
+
+def _start(handle: IO[str], path: Path) -> tuple[int, list[str]]:
+    """Number of lines above the table, and its first line, or two.
+
+    Lines behind a # are no part of it, but names of columns that stand right above numbers and are as many.
+    """
+    above, last, head = 0, "", next(handle, "")
+    if _GCT.fullmatch(head):
+        allowed = "the same table without its first two lines"
+        message = "is a table in the form GCT, which is not read here"
+        raise InputError(message, file=path, row=1, value=head.strip(), allowed=allowed)
+    while head.startswith("#"):
+        above, last, head = above + 1, head, next(handle, "")
+    separator = separator_of(head)
+    names, cells = (_cells(line.rstrip("\r\n"), separator) for line in (last, head))
+    named = len(names) == len(cells) > 1 and not any(_VALUE.fullmatch(c) for c in names[1:])
+    if named and _VALUE.fullmatch(cells[-1]):
+        return above - 1, [last.lstrip("# "), head]
+    return above, [head]
 
 
 def separator_of(line: str) -> str:
@@ -136,9 +164,7 @@ def without_header(lines: Sequence[str]) -> bool:
 def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
     """Text of a table without comments, up to about so many cells, and the number of lines before its first."""
     with open_text(path) as handle:
-        above, head = 0, next(handle, "")
-        while head.startswith("#"):
-            above, head = above + 1, next(handle, "")
+        above, (head, *second) = _start(handle, path)
         fields = 1 + max(head.count(c) for c in SEPARATORS)
         most = None if most_cells is None else max(1000, most_cells // fields)
         # A gene whose name became an error of a spreadsheet (#NAME?) is no comment.
@@ -150,7 +176,7 @@ def _lines(path: Path, most_cells: int | None) -> tuple[str, int]:
         ]
         while most is not None and handle.read(1 << 20):
             pass  # a file that was cut off shows at its end only
-    return head + "".join(body), above
+    return "".join([head, *second, *body]), above
 
 
 def read_table(path: Path, most_cells: int | None = None, headless: bool = False) -> pd.DataFrame:

@@ -11,12 +11,14 @@ from datetime import date, timedelta
 
 _MONTH = (
     "jan|feb|mar|apr|may|jun|jul|aug|sep|sept|oct|nov|dec|"  # English
-    "mrz|mär|mai|okt|dez"  # German
+    "mrz|märz|mär|mai|okt|dez|"  # German
+    "mars|avr|juin|juil|août|déc|"  # French
+    "ene|abr|ago|dic|set|ott|mag|giu|lug|gen"  # Spanish, Italian
 )
 _DAY, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:\d{2}|\d{4})"
-# 1-Mar, 1-Mar-24, 01. Mrz, Mar-01; with capital, since sep-1 is a name that people give genes.
+# 1-Mar, 1-Mar-24, 01. Mrz, 01-mars, Mar-01, Sep 02; month first with capital, since sep-1 is a name that people give genes.
 _WORDS = re.compile(
-    rf"(?:{_DAY}(?:-|\. ?)(?:{_MONTH})\.?(?:[- ]{_YEAR})?|(?:{_MONTH})-\d{{2}})", re.IGNORECASE
+    rf"(?:{_DAY}(?:-|\. ?)(?:{_MONTH})\.?(?:[- ]{_YEAR})?|(?:{_MONTH})[- ]\d{{2}})", re.IGNORECASE
 )
 _NUMBERS = re.compile(
     rf"(?:\d{{4}}-\d{{2}}-\d{{2}}(?:[ T][\d:.]+)?|{_DAY}([/.])(?:0?[1-9]|1[0-2])\1{_YEAR}"
@@ -57,7 +59,7 @@ def dates_among(genes: Sequence[str]) -> list[str]:
 def _is_date(gene: str) -> bool:
     if _NUMBERS.fullmatch(gene):
         return True
-    return bool(_WORDS.fullmatch(gene)) and gene != gene.lower()
+    return bool(_WORDS.fullmatch(gene)) and (gene[0].isdigit() or gene != gene.lower())
 
 
 def _is_serial(gene: str) -> bool:
