@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 LAYERS = ("counts", "raw_counts", "count")
 SYMBOLS = ("symbol", "gene_symbols", "gene_name", "gene_symbol", "feature_name")
 """Columns of genes in which symbols are looked for first."""
+NAMELESS = ("", "nan", "NA", "<NA>", "None")
 LOOKED_AT = 2000
 """Names of a column that are looked at for what it holds."""
 FIRST = 1_000_000
@@ -122,7 +123,7 @@ def symbol_column(ids: Sequence[str], columns: Mapping[str, Sequence[str]]) -> s
 
 
 def _share(names: Sequence[str], is_so) -> float:
-    some = [str(n) for n in names[:LOOKED_AT] if str(n) not in ("", "nan", "NA", "None")]
+    some = [str(n) for n in names[:LOOKED_AT] if str(n) not in NAMELESS]
     return sum(map(is_so, some)) / max(len(some), 1)
 
 
@@ -135,13 +136,47 @@ def _differ(names: Sequence[str]) -> bool:
     return len(set(map(str, some))) > 0.8 * len(some)
 
 
+def ids_and_symbols(
+    ids: Sequence[str], columns: Mapping[str, Sequence[str]]
+) -> tuple[list[str], list[str]]:
+    """Ids and symbols of the genes of an h5ad; a gene whose symbol is missing goes by its id.
+
+    Parameters
+    ----------
+    ids
+        Names of the genes. Numbers, as a table without names has them, are those of rows: the first column of Ensembl's ids, else that
+        of symbols, stands in.
+    columns
+        Other columns of text.
+
+    Raises
+    ------
+    InputError
+        If the names are numbers and no column tells the genes.
+    """
+    if _share(ids, str.isdigit) == 1:
+        ensembl = [
+            c for c, v in columns.items() if _share(v, lambda g: bool(species_of_id(g))) > 0.5
+        ]
+        named = next(iter(ensembl), "") or symbol_column(ids, columns)
+        if not named:
+            allowed = "ids or symbols as names of the genes, or in a column of text"
+            raise InputError("names of genes are numbers", value=ids[0], allowed=allowed)
+        ids = _or_else(columns[named], ids)
+    column = symbol_column(ids, columns)
+    return list(ids), _or_else(columns[column], ids) if column else list(ids)
+
+
+def _or_else(names: Sequence[str], others: Sequence[str]) -> list[str]:
+    return [n if n not in NAMELESS else o for n, o in zip(names, others, strict=True)]
+
+
 def names_of_genes(table: h5py.Group) -> tuple[list[str], list[str]]:
     """Ids and symbols of a table of genes of an h5ad, without reading the rest."""
     index = table.attrs.get("_index", "_index")
     ids = text(table[index])
     columns = {n: text(c) for n, c in table.items() if n != index and _is_text(c)}
-    column = symbol_column(ids, columns)
-    return ids, columns[column] if column else ids
+    return ids_and_symbols(ids, columns)
 
 
 def _is_text(column: h5py.Group | h5py.Dataset) -> bool:
@@ -185,11 +220,5 @@ def read_annotated(path: Path) -> AnnData:
         or isinstance(var[c].dtype, pd.CategoricalDtype)
         or var[c].dtype == object
     }
-    ids = [str(g) for g in out.var_names]
-    column = symbol_column(ids, columns)
-    symbols = columns[column] if column else ids
-    # A gene whose symbol is missing goes by its id.
-    named = [
-        s if s not in ("", "nan", "<NA>", "None") else i for i, s in zip(ids, symbols, strict=True)
-    ]
-    return ad.AnnData(out.X, obs=out.obs, var=pd.DataFrame({"symbol": named}, index=ids))
+    ids, symbols = ids_and_symbols([str(g) for g in out.var_names], columns)
+    return ad.AnnData(out.X, obs=out.obs, var=pd.DataFrame({"symbol": symbols}, index=ids))

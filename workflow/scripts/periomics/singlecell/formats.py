@@ -1,6 +1,7 @@
 """What files of cells there are and what they must hold, in the words of the check and of the job."""
 
 import re
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,18 @@ def no_cells_file(path: Path, kind: str = "") -> InputError:
         return InputError(MTX_ALONE, file=path, allowed=f"its folder, {path.parent.name}")
     value = kind or path.suffix
     return InputError(NO_CELLS_FILE, file=path, column="format", value=value, allowed=ALLOWED)
+
+
+def joined_libraries(cells: Sequence[str]) -> str:
+    """What to say where names of cells end in several numbers, as Cell Ranger's aggr numbers the libraries that it joins; else ''."""
+    ends = {name.rpartition("-")[2] for name in cells if "-" in name}
+    numbers = sorted(int(e) for e in ends if e.isdigit())
+    if len(numbers) < 2 or len(numbers) < len(ends):
+        return ""
+    return (
+        f"its cells end in -{numbers[0]} to -{numbers[-1]}: {len(numbers)} libraries that were joined? "
+        "Here they are one"
+    )
 
 
 def whole(values: NDArray, path: object = "") -> None:

@@ -22,7 +22,7 @@ from periomics.singlecell.annotated import (
     place_of_counts,
     text,
 )
-from periomics.singlecell.formats import no_cells_file, refuse_scaled, whole
+from periomics.singlecell.formats import joined_libraries, no_cells_file, refuse_scaled, whole
 from periomics.singlecell.labelled import refuse_column, types_in
 from periomics.singlecell.markers import read_markers
 from periomics.singlecell.readers import CELLS_TWICE, check_species
@@ -59,7 +59,9 @@ def look_at_cells(named: Named) -> Look:
 
     with h5py.File(named.path, "r") as file:
         if named.path.suffix == ".h5":
-            return Look([*_columns(named, []), *_species(named, _tenx(file))])
+            cells = [c for group in groups_of(file) for c in words(group["barcodes"])]
+            problems = [*_columns(named, []), *_species(named, _tenx(file))]
+            return Look([*problems, *_joined(named, cells)])
         place = place_of_counts(file) if not hasattr(file.get("var"), "dtype") else ""
         if not place:
             return Look(_columns(named, []))  # of before 2019: read whole by the job
@@ -165,23 +167,33 @@ def _folder(named: Named) -> list[Problem]:
                 message, sample, "a matrix of its own", rows=[row], column="sample"
             )
         seen[files.matrix] = row, part
-        problems += _species(named, names, [row]) if names else []
+        if names:
+            ids, symbols, cells = names
+            problems += [*_species(named, (ids, symbols), [row]), *_joined(named, cells, [row])]
     return [*_columns(named, [], of_folder=True), *problems]
 
 
-def _matrix(files: Files) -> tuple[list[str], list[str]]:
-    """Ids and symbols of a folder's genes; raises InputError where matrix and names are not whole or do not fit."""
+def _joined(named: Named, cells: Sequence[str], rows: Sequence[int] | None = None) -> list[Problem]:
+    """A warning where a file's cells seem to be of several libraries."""
+    said = joined_libraries(cells)
+    where: dict[str, Any] = {"rows": rows, "level": "warning", "inside": named.path.name}
+    allowed = "a library a file, or an h5ad whose cells name theirs"
+    return named.problem(said, "", allowed, **where) if said else []
+
+
+def _matrix(files: Files) -> tuple[list[str], list[str], list[str]]:
+    """Ids and symbols of a folder's genes, and its cells; raises InputError where matrix and names are not whole or do not fit."""
     (rows, columns, entries), body, lines = matrix_head(files.matrix, MOST_LINES)
     if lines < entries:
         message = f"matrix is cut off: {entries} entries stated"
         raise InputError(message, file=files.matrix, value=lines)
     turned = cells_in_rows(files, rows, columns)
     features = features_of(files.features, columns if turned else rows)
-    barcodes_of(files.barcodes, rows if turned else columns)
+    cells = barcodes_of(files.barcodes, rows if turned else columns)
     numbers = np.array([_number(x, files.matrix) for x in body])
     whole(numbers, files.matrix)
     refuse_scaled(_first_whole(body, numbers, turned), files.matrix)
-    return features.ids, features.symbols
+    return features.ids, features.symbols, cells
 
 
 def _number(line: str, path: Path) -> float:
@@ -299,6 +311,8 @@ def _cells_twice(named: Named, cells: h5py.Group) -> list[Problem]:
         if len(own):
             value, inside = own["cell"].iloc[0], named.path.name
             problems += named.problem(CELLS_TWICE, value, rows=[row], inside=inside)
+    if column not in cells:
+        problems += _joined(named, list(names["cell"]))
     return problems
 
 

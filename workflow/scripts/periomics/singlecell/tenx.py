@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from numpy.typing import NDArray
 
 from periomics.core.errors import InputError, nearest
+from periomics.genes.kinds import species_of_id
 from periomics.genes.no_text import no_text
 
 if TYPE_CHECKING:
@@ -169,8 +170,15 @@ def features_of(path: Path, number: int) -> Features:
             "names of genes are numbers", file=path, row=1, value=ids[0], allowed=allowed
         )
     symbols = [r[1] if len(r) > 1 and r[1] else r[0] for r in rows]
+    if are_ids(symbols) and not are_ids(ids):  # some tables name the symbol first
+        ids, symbols = symbols, ids
     kinds = np.array([r[2] if len(r) > 2 else EXPRESSION for r in rows], dtype=object)
     return Features(ids, symbols, _of_genes(kinds, path))
+
+
+def are_ids(names: Sequence[str]) -> bool:
+    """Whether most names are Ensembl's ids."""
+    return sum(bool(species_of_id(n)) for n in names) > len(names) / 2
 
 
 def barcodes_of(path: Path, number: int) -> list[str]:
@@ -213,7 +221,7 @@ def shape_of(lines: Sequence[str], path: Path) -> tuple[int, int, int]:
             "is no matrix of Matrix Market: the first line is %%MatrixMarket matrix coordinate"
         )
         raise InputError(message, file=path, row=1, value=(lines or [""])[0][:40])
-    if first[3] == "pattern" or first[4] != "general":
+    if first[3] in ("pattern", "complex") or first[4] != "general":
         message = "matrix holds no counts"
         allowed = "integer or real, general"
         raise InputError(message, file=path, row=1, value=" ".join(first[3:5]), allowed=allowed)
