@@ -52,12 +52,24 @@ def screen(
     names = pd.Series(sorted(set(values["outcome"])), dtype=str)
     scores = [s for s in names[scores_among(names)] if _screened(*score_parts(s))]
     asked = sorted({(str(p["outcome"]), str(p.get("units", "animal"))) for p in pairs})
+    parts = {str(o): part for o, part in values.groupby("outcome")}
+    units_with = {o: set(part["animal_id"]) for o, part in parts.items()}
     rows = []
     for outcome, units in asked:
         for score in scores:
+            # Most scores are of other units than most outcomes.
+            if units_with[score].isdisjoint(units_with.get(outcome, ())):
+                continue
+            own_rows = pd.concat([parts[name] for name in dict.fromkeys((score, outcome))])
             rng = generator(seed, "screen", f"{score}~{outcome}")
             found = tested(
-                values, animals, (score, outcome), units in WITHIN, rng, n_permutations, ends=False
+                own_rows,
+                animals,
+                (score, outcome),
+                units in WITHIN,
+                rng,
+                n_permutations,
+                ends=False,
             )
             if not found["n"]:
                 continue

@@ -96,9 +96,9 @@ class Exchange:
         for start in range(0, len(found), _BATCH):
             part = found[start : start + _BATCH]
             out = self._start(len(part))
-            for k, choice in enumerate(part):
-                for rows, order in zip(self.places, choice, strict=True):
-                    out[k, rows.ravel()] = rows[list(order)].ravel()
+            for i, rows in enumerate(self.places):
+                order = np.array([choice[i] for choice in part], np.int64)
+                out[:, rows.ravel()] = rows[order].reshape(len(part), -1)
             yield out
 
     def _random(self, n: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
