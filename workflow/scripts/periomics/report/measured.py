@@ -87,8 +87,10 @@ def measured_figure(sources: Sources, figures: Path) -> Drawn | None:
             side.set_visible(False)
         caption = (
             "Units measured of those planned; the fuller the bar, the more of them. In brackets the units "
-            "allocated. Dash: not planned. What was given when is not in the sheets and not shown."
+            "allocated. Dash: not planned."
         )
+        if not (sources.config.get("study") or {}).get("given"):
+            caption += " What was given when is not declared (study: given) and not shown."
         title = "What was measured in whom"
         return keep(fig, figures, "measured", table, title=title, caption=caption)
 

@@ -30,6 +30,7 @@ from periomics.report.excluded import judged_with_all, left_out
 from periomics.report.explained import TERMS, Coded, meanings, of_study
 from periomics.report.explorer import explorer
 from periomics.report.genes import gene_pages
+from periomics.report.given import given_figure
 from periomics.report.grids import Grid, grid
 from periomics.report.measured import measured_figure
 from periomics.report.methods import as_markdown, blinding, methods, software
@@ -117,6 +118,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         **results_sections(sources, figures),
         **study_sections(sources),
         "measured": measured_figure(sources, figures),
+        "given": given_figure(sources, figures),
     }
 
 

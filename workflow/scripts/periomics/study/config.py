@@ -24,6 +24,15 @@ from periomics.study.settings.section import Section, inner_model, read_section
 from periomics.study.settings.singlecell import SingleCell
 
 
+class Given(Section):
+    """Something that animals were given."""
+
+    what: str = Field(description="a drug, cells, a vehicle, surgery")
+    arms: list[str] = Field(min_length=1, description="arms that got it")
+    start: float = Field(description="when it was given, or first given; surgery is usually 0")
+    end: float | None = Field(None, description="when it was last given; once where empty")
+
+
 class About(Section):
     """What the study is."""
 
@@ -39,6 +48,11 @@ class About(Section):
         None, description="whether the operators were blinded; not reported where empty"
     )
     randomised: str = Field("", description="how animals were allocated; not reported where empty")
+    given: list[Given] = Field(
+        default_factory=list,
+        description="what was given when, for the report's picture of the design",
+    )
+    given_unit: str = Field("d", description="unit of these times, as that of the sheets")
 
 
 class Roles(Section):

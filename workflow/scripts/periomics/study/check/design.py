@@ -168,7 +168,15 @@ def _arms(study: Study) -> list[Problem]:
     treated = [treated] if isinstance(treated, str) else list(treated)
     named = [(f"roles/{k}", str(roles[k])) for k in ("healthy", "disease") if roles.get(k)]
     named += [("roles/treated", str(t)) for t in treated]
-    for where, arm in named:
+    about = study.config.get("study")
+    told = (about.get("given") if isinstance(about, Mapping) else None) or []
+    got = [
+        ("study/given", str(arm))
+        for one in told
+        if isinstance(one, Mapping)
+        for arm in one.get("arms") or []
+    ]
+    for where, arm in named + got:
         if arm not in study.arms:
             message = f"no animal is in arm {arm}{nearest(arm, study.arms)}"
             problems.append(Problem("config", 0, where, message, arm, ", ".join(study.arms)))
