@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from periomics.report.dots import arm_colour
 from periomics.report.drawing import PAGE_WIDTH, Drawn, canvas, keep
@@ -15,6 +16,8 @@ from periomics.report.words import area_name
 from periomics.study.dictionary import scores_among
 
 MEASURED = "measured"
+# Room for a word beside a triangle, as a share of the whole time.
+WORD = 0.15
 
 
 def given(sources: Sources) -> pd.DataFrame:
@@ -41,6 +44,21 @@ def given(sources: Sources) -> pd.DataFrame:
     return table.astype({"start": float, "end": float}) if declared else table.iloc[:0]
 
 
+def lanes_of(table: pd.DataFrame) -> NDArray[np.int64]:
+    """Line of each entry within its row: the first with room for a word before it; measured times share one."""
+    last = table[["start", "end"]].max(axis=1)
+    room = WORD * (last.max() - table["start"].min())
+    out = np.zeros(len(table), np.int64)
+    for name in table["row"].unique():
+        ends: list[float] = []
+        own = np.flatnonzero((table["row"] == name) & (table["what"] != MEASURED))
+        for i in own[np.argsort(table["start"].to_numpy()[own], kind="stable")]:
+            free = [k for k, end in enumerate(ends) if end + room <= table["start"].iloc[i]]
+            out[i] = free[0] if free else len(ends)
+            ends[out[i] : out[i] + 1] = [float(last.iloc[i])]
+    return out
+
+
 def given_figure(sources: Sources, figures: Path) -> Drawn | None:
     """Arms and modalities as rows over time; None where the configuration does not say what was given."""
     table = given(sources)
@@ -48,11 +66,10 @@ def given_figure(sources: Sources, figures: Path) -> Drawn | None:
         return None
     unit = (sources.config.get("study") or {}).get("given_unit") or "d"
     names = list(dict.fromkeys(table["row"]))
-    lanes = table.groupby("row").cumcount().to_numpy()
-    lanes = np.where(table["what"] == MEASURED, 0, lanes)
+    lanes = lanes_of(table)
     depth = {name: int(lanes[table["row"] == name].max()) + 1 for name in names}
     top = dict(zip(names, np.cumsum([0, *depth.values()])[:-1], strict=True))
-    with canvas(PAGE_WIDTH, 0.9 + 0.32 * sum(depth.values())) as (fig, ax):
+    with canvas(PAGE_WIDTH, 0.7 + 0.26 * sum(depth.values())) as (fig, ax):
         for row, lane in zip(table.itertuples(), lanes, strict=True):
             colour = arm_colour(str(row.row), sources.arms)
             y = top[row.row] + int(lane)
@@ -70,7 +87,8 @@ def given_figure(sources: Sources, figures: Path) -> Drawn | None:
         ax.set_yticks(middle, names)
         ax.set(ylim=(sum(depth.values()) - 0.4, -0.6), xlabel=f"time ({unit})")
         ax.tick_params(axis="y", length=0)
-        ax.margins(x=0.12)
+        ax.use_sticky_edges = False
+        ax.margins(x=0.06)
         caption = (
             "As the configuration declares it (study: given): bar, over that time; triangle, once. "
             "Dot: a time at which something was measured."
