@@ -10,10 +10,10 @@ from periomics.report.modality import VALUE_COLUMNS
 from periomics.study.dictionary import load_dictionary
 
 GIVEN = [
-    {"what": "drug", "arms": ["DRUG", "POST"], "start": -14, "end": 28},
-    {"what": "implant", "arms": ["CTRL", "POST"], "start": 0},
-    {"what": "cells", "arms": ["POST"], "start": 1},
-    {"what": "label", "arms": ["POST"], "start": 20},
+    {"name": "drug", "arms": ["DRUG", "POST"], "start": -14, "end": 28},
+    {"name": "implant", "arms": ["CTRL", "POST"], "start": 0},
+    {"name": "cells", "arms": ["POST"], "start": 1},
+    {"name": "label", "arms": ["POST"], "start": 20},
 ]
 
 

@@ -28,7 +28,7 @@ def given(sources: Sources) -> pd.DataFrame:
     about = sources.config.get("study") or {}
     declared = about.get("given") or []
     rows = [
-        {"row": arm, "what": g["what"], "start": g["start"], "end": g.get("end")}
+        {"row": arm, "what": g["name"], "start": g["start"], "end": g.get("end")}
         for arm in sources.arms
         for g in declared
         if arm in g["arms"]

@@ -27,7 +27,7 @@ from periomics.study.settings.singlecell import SingleCell
 class Given(Section):
     """Something that animals were given."""
 
-    what: str = Field(description="a drug, cells, a vehicle, surgery")
+    name: str = Field(description="a drug, cells, a vehicle, surgery")
     arms: list[str] = Field(min_length=1, description="arms that got it")
     start: float = Field(description="when it was given, or first given; surgery is usually 0")
     end: float | None = Field(None, description="when it was last given; once where empty")
