@@ -231,6 +231,10 @@ BROKEN = {
         config(roles={"healthy": "CTL", "disease": "DRUG"}),
         "config, column roles/healthy: no animal is in arm CTL - did you mean 'CTRL'?",
     ),
+    "something given to an arm misnamed": (
+        config(study={"name": "s", "given": [{"name": "drug", "arms": ["DRUGG"], "start": 0}]}),
+        "config, column study/given: no animal is in arm DRUGG - did you mean 'DRUG'?",
+    ),
 }
 
 
