@@ -137,3 +137,37 @@ def test_counts_of_any_depth_are_counts(tmp_path, size, shape):
     assert collect(table(tmp_path / "m.tsv", a, b)).data["A"].tolist() == a.tolist()
     mates = [2 * v - rng.binomial(v, 0.15) for v in (a, b)]
     assert collect(table(tmp_path / "mates.tsv", *mates)).data["A"].tolist() == mates[0].tolist()
+
+
+def merged(path, a, b):
+    return facts(
+        put(path, matrix(("gene_id", "A", "B"), [f"ENSG{i:011d}" for i in range(len(a))], a, b))
+    )
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        (lambda v: np.round(np.log2(v + 1), 4), "are these logarithms"),
+        (lambda v: np.round(np.log(v + 0.5) + 1, 6), "are these logarithms"),
+        (lambda v: np.round(v / 17, 3), "of the noise that reads have"),
+        (lambda v: np.round(v / v.sum() * 1e6, 4), "scaled to one total"),
+    ],
+    ids=["log2", "ln", "FPKM", "TPM"],
+)
+def test_what_is_no_table_of_estimates_under_the_name_of_one(tmp_path, change, word):
+    """The format is by the file's name, or stated for any table."""
+    a, b = wide(np.random.default_rng(8), 3.0, n=4_000, shape=60.0)
+    refused(merged(tmp_path / "salmon.merged.gene_counts.tsv", change(a), change(b)), word)
+    stated = merged(tmp_path / "m.tsv", change(a), change(b))
+    refused([row | {"format": "nfcore"} for row in stated], word)
+
+
+def test_estimates_are_read(tmp_path):
+    """Also of few reads, and with a library that failed."""
+    rng = np.random.default_rng(9)
+    for size in (0.02, 3.0):
+        a, b = wide(rng, size, n=4_000, shape=60.0)
+        b = rng.binomial(b, 0.01) if size > 1 else np.round(b + 0.3 * (b > 3), 3)
+        found = collect(merged(tmp_path / "salmon.merged.gene_counts.tsv", a, b)).data
+        assert found["A"].tolist() == a.tolist() and found["B"].tolist() == np.rint(b).tolist()

@@ -10,6 +10,7 @@ from periomics.core.errors import InputError
 COUNTS = "raw counts as the counter wrote them, neither scaled nor normalised nor rounded from FPKM or TPM"
 FEWEST = 200  # genes from which the shape of a column says something
 _PAIRS = 20
+_LARGEST_LOG = 40.0  # log2 of 10^12
 # Numbers of reads at which genes are counted, and the least genes to be expected at one. The real sets have a squared
 # deviation of 10.5 at most in 63 libraries (docs/omics.md).
 _PLACES, _EXPECTED, _DEVIATION = range(6, 118), 20, 30.0
@@ -76,6 +77,40 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
     refuse_equal_totals(data, path)
     for column in data.columns:
         _refuse_column(data[column].to_numpy(), str(column), path)
+    _refuse_calm(data, path)
+
+
+def refuse_no_estimates(data: pd.DataFrame, path: object, scaled: bool) -> None:
+    """Refuse a table that was given as one of estimated counts and holds something else.
+
+    Parameters
+    ----------
+    data
+        Genes × samples, from 0.
+    path
+        File, for the message.
+    scaled
+        Whether counts were made from abundances, of which each gene has its own noise.
+
+    Raises
+    ------
+    InputError
+        Where totals are equal, all values are as small as logarithms, or columns differ by less than reads can.
+    """
+    refuse_equal_totals(data, path)
+    values = data.to_numpy(float)
+    if (
+        (values > 0).sum() >= FEWEST
+        and (values != np.rint(values)).any()
+        and values.max() < _LARGEST_LOG
+    ):
+        message = "no gene has as many reads as a library has: are these logarithms?"
+        raise InputError(message, file=path, value=f"at most {values.max():.3g}", allowed=COUNTS)
+    if not scaled:
+        _refuse_calm(data, path)
+
+
+def _refuse_calm(data: pd.DataFrame, path: object) -> None:
     noise = calmest_noise(data.to_numpy(float))
     if noise is not None and noise < 0.6:
         raise InputError(

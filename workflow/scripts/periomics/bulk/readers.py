@@ -15,7 +15,7 @@ from periomics.bulk.annotation import SYMBOL_COLUMNS, gene_column, set_aside
 from periomics.bulk.assigned import shares_elsewhere
 from periomics.bulk.columns import GENES_IN_ROWS, TRANSPOSED, Counts, bare_columns, transposed
 from periomics.bulk.names import bare_ids, gene_names, refuse_names, refuse_twice
-from periomics.bulk.plausible import refuse_equal_totals, refuse_scaled, totals_among
+from periomics.bulk.plausible import refuse_no_estimates, refuse_scaled, totals_among
 from periomics.bulk.tables import (
     first_lines,
     is_counter,
@@ -240,20 +240,20 @@ def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) 
     if any(re.search(r"[/\\]|\.(?:bam|sam|cram)$", str(c)) for c in samples.columns):
         samples = samples.copy()
         samples.columns, aliases = bare_columns([str(c) for c in samples.columns])
+    if estimated:
+        numbers = {c: numbers_in(samples[c], str(c), path, True) for c in samples.columns}
+        refuse_no_estimates(pd.DataFrame(numbers), path, "scaled" in path.name)
     out = _counts(genes, samples, path, estimated)
     out.aliases, out.aside = aliases, aside
     out.symbols = own | _symbols(genes, rest)
     if aside:
         named = ", ".join(f"{c} ({what})" for c, what in aside.items())
         out.notes.append(f"{path.name}: columns that are no libraries: {named}")
-    if estimated:
-        refuse_equal_totals(out.data, path)
-        if "scaled" in path.name:
-            out.notes.append(
-                f"{path.name}: counts were made from abundances, scaled to library sizes"
-            )
-    else:
+    if not estimated:
         refuse_scaled(out.data, path)
+    elif "scaled" in path.name:
+        said = f"{path.name}: counts were made from abundances, scaled to library sizes"
+        out.notes.append(said)
     return out
 
 
@@ -277,7 +277,7 @@ def _merged_transcripts(table: pd.DataFrame, path: Path, how: How) -> Counts:
     reads.index = pd.Index(table.iloc[:, 0])
     most = how.settings.max_unmapped
     data, notes = summed(reads, list(table["gene_id"]), "by its column gene_id", path, most)
-    refuse_equal_totals(data, path)
+    refuse_no_estimates(data, path, "scaled" in path.name)
     return _rounded(data, path, notes)
 
 
