@@ -252,8 +252,8 @@ def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) 
     if not estimated:
         refuse_scaled(out.data, path)
     elif "scaled" in path.name:
-        said = f"{path.name}: counts were made from abundances, scaled to library sizes"
-        out.notes.append(said)
+        told = f"{path.name}: counts were made from abundances, scaled to library sizes"
+        out.notes.append(told)
     return out
 
 
