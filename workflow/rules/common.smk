@@ -38,6 +38,7 @@ from periomics.study import cluster, plan
 from periomics.study.closing import closing_line
 from periomics.study.config import resolve_config
 from periomics.study.frozen import recorded_files
+from periomics.study.requests import memory_for, runtime_for
 from periomics.study.sheets import SPECIMEN_SHEETS
 from periomics.study.start import dry_run, passes
 from periomics.study.study import load_study
@@ -183,23 +184,18 @@ def outcomes():
     return [resource("outcomes.tsv"), *plan.own_outcomes(STUDY)]
 
 
-def memory_for(base_mb, per_input_mb=8, at_most=None):
-    """Memory in MB, 400 for Snakemake above a cluster's job among it; grows with input, up to a bound, and attempt."""
+def section_memory(base_mb, sampled=False):
+    """Memory in MB by the pixels of a job's sections, as their files and the settings tell them, and attempt."""
 
-    def mem_mb(wildcards, input, attempt):
-        return int((base_mb + plan.memory_need(input, per_input_mb, at_most)) * attempt)
+    def mem_mb(wildcards, attempt):
+        # Readers of pictures are loaded where sections are.
+        from periomics.histology.requests import section_mb
+
+        facts = STUDY.facts("sections", **_where(wildcards))
+        need = section_mb(facts, setting("histology"), sampled)
+        return int((base_mb + need) * attempt)
 
     return mem_mb
-
-
-def runtime_for(minutes, per_input_mb=0):
-    """Run time in minutes that grows with the size of the input and doubles with every attempt."""
-
-    def runtime(wildcards, input, attempt):
-        size = plan.memory_need(input, per_input_mb)
-        return int((minutes + size) * 2 ** (attempt - 1))
-
-    return runtime
 
 
 def network_settings(wildcards):

@@ -16,7 +16,7 @@ rule stain_batch:
         "../../envs/histology.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1000),
+        mem_mb=section_memory(1000, sampled=True),
         runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),
@@ -51,7 +51,7 @@ rule measure_sections:
         "../../envs/histology.yaml"
     threads: 1
     resources:
-        mem_mb=memory_for(1200, 60),
+        mem_mb=section_memory(1200),
         runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),

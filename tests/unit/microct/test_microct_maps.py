@@ -10,7 +10,7 @@ from periomics.microct.formats.lazy import open_volume
 from periomics.microct.formats.nifti import Frame, frame_of, write_nifti
 from periomics.microct.formats.writers import write_volume
 from periomics.microct.resample import to_cubes
-from periomics.study.plan import memory_need
+from periomics.study.requests import memory_need
 
 # A turn about z and a tilt about x, as columns x, y, z.
 TURNED = (0.8, -0.6, 0.0, 0.48, 0.64, -0.6, 0.36, 0.48, 0.8)

@@ -11,6 +11,7 @@ from periomics.core.quality import Fact
 from periomics.histology.detection import Prepared
 from periomics.histology.nuclei import Options as Nuclei
 from periomics.histology.quality import sums_of_squares
+from periomics.histology.settings import StainSettings
 from periomics.imaging.parts import label
 
 # Detectors whose first channel shows nuclei, and those whose numbers rest on both channels lying
@@ -128,20 +129,45 @@ def nuclei_of_bright_fields(prepared: Prepared) -> list[Fact]:
     """How many times the nuclei of haematoxylin differ from the usual diameter, where enough stand
     alone: else nothing of a picture tells that its pixel size is wrong. Of neutrophils only larger
     ones are told, since their own nuclei have small lobes."""
-    settings = prepared.settings
-    if settings.shines or settings.detector not in SIZED or settings.pair.stains != PAIR:
+    opened, settings = prepared.opened, prepared.settings
+    if not has_sized_nuclei(settings):
         return []
-    free = prepared.opened.region & ~prepared.opened.implant
-    if not free.any():
+    seen = [(prepared.other, opened.region & ~opened.implant)]
+    return nucleus_size(seen, settings, prepared.second, prepared.pixel_um)
+
+
+def has_sized_nuclei(settings: StainSettings) -> bool:
+    """Whether the size of nuclei of haematoxylin is told of sections of a stain."""
+    return not settings.shines and settings.detector in SIZED and settings.pair.stains == PAIR
+
+
+def nucleus_size(
+    seen: Sequence[tuple[np.ndarray, np.ndarray]],
+    settings: StainSettings,
+    second: float,
+    pixel_um: float,
+) -> list[Fact]:
+    """See `nuclei_of_bright_fields`.
+
+    Parameters
+    ----------
+    seen
+        Of windows of a section: the amount of haematoxylin, and where tissue may be.
+    second
+        The batch's threshold of haematoxylin.
+    """
+    amounts = np.concatenate([amount[free] for amount, free in seen])
+    if not len(amounts):
         return []
     # Grain of a pale counterstain is no nucleus.
-    level = max(prepared.second, float(np.median(prepared.other[free])) + CLEARLY_OD)
-    wide, filled = _bodies((prepared.other >= level) & free)
+    level = max(second, float(np.median(amounts)) + CLEARLY_OD)
+    bodies = [_bodies((amount >= level) & free) for amount, free in seen]
+    wide, filled = (np.concatenate(of) for of in zip(*bodies, strict=True))
     alone = np.sort(wide[(wide >= LEAST_PIXELS) & (filled >= FILLED)])
     if len(alone) < LEAST_ALONE:
         return []
     half = np.searchsorted(np.cumsum(alone**2), (alone**2).sum() / 2)
-    um = float(alone[half]) * prepared.pixel_um
+    um = float(alone[half]) * pixel_um
     small = NUCLEUS_UM / um if settings.detector != "neutrophils" else 0.0
     name = f"nuclei of {um:.1f} um against {NUCLEUS_UM:g} um: is the pixel size right?"
     times = max(1.0, um / NUCLEUS_UM, small)

@@ -252,7 +252,7 @@ def compare(
     drawn: Sequence[rois.Annotation],
     key: str,
 ) -> Edits:
-    """Set edited detections against the automatic ones: by their ids, else by their outlines.
+    """Set edited detections against the automatic ones: by their outlines, else by their ids.
 
     Parameters
     ----------
@@ -271,20 +271,26 @@ def compare(
     by_id = {rois.identity_of(f"{key}:{k + 1}"): k for k in range(n)}
     places = _places(before)
     owner: dict[int, int] = {}  # automatic object → detection of the file
+    left = []
     for j, one in enumerate(drawn):
         k = by_id.get(one.identity, -1)
-        owner |= {k: j} if k >= 0 else {}
-    for j, one in enumerate(drawn):
-        if one.identity not in by_id:
-            k = next((k for k in _near(places, one.geometry) if k not in owner), -1)
-            if k >= 0 and _same(before[k], one.geometry):
-                owner[k] = j
+        if k in owner or not _same_as(before, k, one.geometry):
+            near = (k for k in _near(places, one.geometry) if k not in owner)
+            k = next((k for k in near if _same_as(before, k, one.geometry)), -1)
+        if k >= 0:
+            owner[k] = j
+        else:
+            left.append(j)
+    for j in left:  # redrawn; of a number that other settings, or tiles, gave to another it is new
+        k = by_id.get(drawn[j].identity, -1)
+        if k >= 0:
+            owner.setdefault(k, j)
     keep, redrawn, moved = np.zeros(n + 1, bool), [], 0
     stay: list[tuple[int, str]] = []
     for k, j in sorted(owner.items()):
         other = drawn[j].name if drawn[j].name not in ("", classes[k]) else ""
         moved += bool(other)
-        if before[k] is not None and _same(before[k], drawn[j].geometry):
+        if _same_as(before, k, drawn[j].geometry):
             keep[k + 1] = True
             stay.append((k + 1, other))
         else:
@@ -299,6 +305,11 @@ def compare(
         classes=np.array([name for _, name in labels], dtype=object),
         told=(len(fresh), n - len(owner), len(redrawn), moved),
     )
+
+
+def _same_as(before: Sequence[Any], k: int, shape: Any) -> bool:
+    """Whether an automatic object is there, and a shape is its outline."""
+    return k >= 0 and _same(before[k], shape)
 
 
 def compare_lines(

@@ -19,15 +19,18 @@ from periomics.histology.sections import (
     part_in_memory,
     region_kind,
 )
-from periomics.histology.settings import StainSettings, stain_settings
+from periomics.histology.settings import (
+    ANY_VECTORS,
+    StainSettings,
+    of_any_vectors,
+    stain_settings,
+)
 from periomics.histology.stated import also_needed
 from periomics.imaging import rois
 from periomics.imaging.readers import ImageInfo, channel_number, probe, stated_bits
 from periomics.imaging.whole import refuse_cut
 from periomics.study.check.opened import Look, Named
 
-# Any two stains: regions do not depend on them.
-_NO_VECTORS = {"vectors": {"first": [1.0, 0.0, 0.0], "second": [0.0, 1.0, 0.0]}}
 probed = lru_cache(maxsize=4096)(probe)  # regions ask for the size of their image again
 
 
@@ -57,10 +60,8 @@ def _too_large(named: Named, info: ImageInfo) -> list[Problem]:
         return problems
     for row, facts in named.rows.items():
         stain = str(facts.get("stain", ""))
-        told = {k: v for k, v in _block(named, stain).items() if k not in ("vectors", "white")}
         try:
-            pair = {} if told.get("image") == "fluorescence" else _NO_VECTORS
-            settings = stain_settings({"stains": {stain: told | pair}}, {})[stain]
+            settings = of_any_vectors(stain, _block(named, stain))
             seen, source_um, annotations = described(facts, settings)
             if open_large(facts, settings):
                 continue
@@ -147,7 +148,7 @@ def region_of(named: Named, facts: Mapping[str, object]) -> tuple[str, str] | No
         return None
     told = {k: block[k] for k in ("detector", "roi") if block.get(k) is not None}
     try:
-        settings = stain_settings({"stains": {stain: told | _NO_VECTORS}}, {})[stain]
+        settings = stain_settings({"stains": {stain: told | ANY_VECTORS}}, {})[stain]
     except InputError:
         return None
     return None if settings.roi == WHOLE else (settings.roi, region_kind(settings.detector))
@@ -250,7 +251,7 @@ def _settings(named: Named, facts: Mapping[str, object]) -> StainSettings | None
     stain = str(facts.get("stain", ""))
     told = dict(_block(named, stain))
     if told.get("image") != "fluorescence" and not isinstance(told.get("vectors"), Mapping):
-        told |= _NO_VECTORS
+        told |= ANY_VECTORS
     try:
         return stain_settings({"stains": {stain: told}}, {})[stain]
     except PeriomicsError:

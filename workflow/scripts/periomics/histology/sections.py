@@ -18,6 +18,8 @@ from periomics.imaging.stains import encode, format_vectors
 LINE_REGION_UM = 8.0
 # A larger image is read only around the stain's region: memory follows the region, not the slide.
 LARGE_PIXELS = 64_000_000
+# One with more pixels is measured by tiles, where all that is asked of it can be.
+TILED_PIXELS = 16_000_000
 AROUND_UM = 60.0
 # Pixels that are read into memory at most, and the bytes that measuring takes of each.
 MOST_PIXELS, PIXEL_BYTES = 256_000_000, 64

@@ -62,6 +62,9 @@ class Options(Protocol):
     __dataclass_fields__: ClassVar[dict[str, Any]]
 
 
+# Any two stains.
+ANY_VECTORS = {"vectors": {"first": [1.0, 0.0, 0.0], "second": [0.0, 1.0, 0.0]}}
+
 T = TypeVar("T", bound=Options)
 
 
@@ -164,6 +167,19 @@ def stain_settings(
         name: _one(name, stain, section, pairs, (network, model))
         for name, stain in section.stains.items()
     }
+
+
+def of_any_vectors(stain: str, block: Mapping[str, object]) -> StainSettings:
+    """What a stain's block says of all but its colours: regions and sizes do not depend on them.
+
+    Raises
+    ------
+    InputError
+        See `stain_settings`.
+    """
+    told = {k: v for k, v in block.items() if k not in ("vectors", "white")}
+    pair = {} if told.get("image") == "fluorescence" else ANY_VECTORS
+    return stain_settings({"stains": {stain: told | pair}}, {})[stain]
 
 
 def _one(

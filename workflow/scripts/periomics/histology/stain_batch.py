@@ -16,7 +16,13 @@ from periomics.histology.laminin import contrasts
 from periomics.histology.large.batch import sample_large
 from periomics.histology.large.section import open_large
 from periomics.histology.members import minority, odd_members
-from periomics.histology.sections import open_section, overrules, section_name, sheet_pixel
+from periomics.histology.sections import (
+    LARGE_PIXELS,
+    open_section,
+    overrules,
+    section_name,
+    sheet_pixel,
+)
 from periomics.histology.settings import StainSettings
 from periomics.imaging.readers import read_rgb
 from periomics.imaging.stains import StainPair
@@ -63,7 +69,7 @@ def _stain_row(facts, settings: StainSettings, warn: Callable[[str], None]) -> d
     for fact in sorted(facts, key=lambda f: (str(f["section_id"]), str(f.get("field_id", "")))):
         try:
             control = str(fact.get("role", "")) == "negative_control"
-            if large := open_large(fact, settings):
+            if large := open_large(fact, settings, LARGE_PIXELS):
                 samples.append(sample_large(large, control))
                 read.append(fact)
                 continue

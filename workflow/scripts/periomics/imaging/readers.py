@@ -323,7 +323,7 @@ def _read(path, target, sheet_um, region, overrule=False):
         (i for i, (down, _, _) in enumerate(info.levels) if down <= ratio * (1 + AGREE)), default=0
     )
     try:
-        array = _pixels(info, level, (x, y, width, height))
+        array = pixels_of(info, level, (x, y, width, height))
     except Exception as error:  # every decoder has its own exceptions
         raise SpecimenError(f"{info.path.name}: pixels cannot be read ({error})") from error
     wide, high = max(1, round(width / ratio)), max(1, round(height / ratio))
@@ -331,7 +331,7 @@ def _read(path, target, sheet_um, region, overrule=False):
     return array, source_um * float(np.sqrt(width * height / (wide * high)))
 
 
-def _pixels(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> np.ndarray:
+def pixels_of(info: ImageInfo, level: int, region: tuple[int, int, int, int]) -> np.ndarray:
     """Pixels of a region (finest-level coordinates) at a level."""
     down = info.levels[level][0]
     x, y, width, height = region
@@ -379,7 +379,7 @@ def _glass(info: ImageInfo) -> tuple[int, ...] | None:
     if width * height > MOST_GLASS:
         return (255, 255, 255)
     everything = (0, 0, info.width, info.height)
-    array = eight_bit(_pixels(info, len(info.levels) - 1, everything), info.path)
+    array = eight_bit(pixels_of(info, len(info.levels) - 1, everything), info.path)
     seen = array[array[:, :, 3] > 0][:, :3]
     if not len(seen):
         return None

@@ -1,10 +1,11 @@
 """Pictures read by windows at a declared pixel size: the same pixels whichever window they are read
-in, memory of the window only."""
+in, memory of the window only, or of a picture's colours where its format gives no less."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from periomics.imaging.readers import (
     eight_bit,
     opaque,
     open_slide,
+    pixels_of,
 )
 
 # Decoded tiles of a file that are kept, bytes: two rows of tiles of a slide 32,768 pixels wide.
@@ -62,6 +64,8 @@ class Windows:
         finer."""
         coarse = windows(self.info, self.source_um, self.pixel_um * times)
         assert coarse is not None, "another level of the same file"
+        if isinstance(self.level, Decoded):
+            coarse.level = self.level
         factor = self.scale / coarse.scale
         top, left = (int(v * factor) for v in box[:2])
         bottom = min(coarse.height, max(top + 1, round(box.bottom * factor)))
@@ -114,7 +118,7 @@ def _averaged(
 
 def windows(info: ImageInfo, source_um: float, target_um: float) -> Windows | None:
     """A picture at about the wanted pixel size, as `readers.read_rgb` would read it; None where the
-    file cannot be read by windows (a PNG, JPEG or BMP, planes one after the other)."""
+    file cannot be read by windows (planes one after the other)."""
     ratio = max(1.0, target_um / source_um)
     ratio = 1.0 if ratio < 1 + AGREE else ratio
     number = max(
@@ -143,7 +147,7 @@ def windows(info: ImageInfo, source_um: float, target_um: float) -> Windows | No
 
 def _level(info: ImageInfo, number: int) -> Level | None:
     if info.kind == "picture":
-        return None
+        return Decoded(info)
     import tifffile
 
     try:
@@ -207,6 +211,29 @@ class Segments:
         while self.bytes > KEPT and len(self.kept) > 1:
             self.bytes -= self.kept.popitem(last=False)[1].nbytes
         return array
+
+
+@dataclass
+class Decoded:
+    """A picture (PNG, JPEG, BMP), which is decoded as a whole: once, and kept as it is."""
+
+    info: ImageInfo
+
+    @cached_property
+    def pixels(self) -> np.ndarray:
+        """(height, width), or with colours (height, width, 3), uint8."""
+        info = self.info
+        try:
+            found = pixels_of(info, 0, (0, 0, info.width, info.height))
+        except Exception as error:  # every decoder has its own exceptions
+            message = f"{info.path.name}: pixels cannot be read ({error})"
+            raise SpecimenError(message) from error
+        return opaque(eight_bit(found, info.path), info)
+
+    def read(self, box: Box) -> np.ndarray:
+        part = self.pixels[box.top : box.bottom, box.left : box.right]
+        part = np.repeat(part[:, :, None], 3, axis=2) if part.ndim == 2 else part
+        return np.ascontiguousarray(part)
 
 
 @dataclass

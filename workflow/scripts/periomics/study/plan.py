@@ -5,7 +5,6 @@ from __future__ import annotations
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
@@ -35,20 +34,6 @@ SEEDED_RULES = [
 CHECK_TABLES = ("outcomes", "signatures", "responses", "signalling")
 # Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
 CALIBRATION_PARTS = 12
-# Ends of the names of files that say little of what they hold.
-PACKED = (
-    ".gz",
-    ".png",
-    ".jpg",
-    ".jpeg",
-    ".zarr",
-    ".zarray",
-    "zarr.json",
-    ".aim",
-    ".zip",
-    ".mhd",
-    ".nhdr",
-)
 
 
 def ids(study: Study, sheet: str, column: str = "specimen_id", **where: str) -> list[str]:
@@ -464,40 +449,3 @@ def job_counts(study: Study) -> dict[str, int]:
         counts |= {f"simulate_{m.name}": int(m.name in layers) for m in IMAGING}
         counts["recover_truth"] = int(bool(layers))
     return counts
-
-
-def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> float:
-    """What a job takes for its input, MB or minutes: in proportion to it, up to a bound.
-
-    Files that are not there yet count for nothing: a group of jobs is weighed before its first has run.
-
-    Parameters
-    ----------
-    files
-        A job's input as Snakemake gives it. Folders count with all that is in them.
-    mb_per_mb
-        MB of memory, or minutes, for a MB of input.
-    at_most
-        The most that the job ever takes; it is also what packed files are given, whose pixels may be any number.
-    """
-    if not mb_per_mb:
-        return 0.0
-    paths = [Path(f) for f in files]
-    inside = [p for f in paths if f.is_dir() for p in f.rglob("*") if p.is_file()]
-    size = sum(p.stat().st_size for p in [*paths, *inside] if p.exists()) / 1e6
-    if at_most is None:
-        return mb_per_mb * size
-    packed = any(_packed(p) for p in [*paths, *inside])
-    return at_most if packed else min(at_most, mb_per_mb * size)
-
-
-def _packed(path: Path) -> bool:
-    """Whether a file's size says little of the pixels that it stands for: compressed, or a header of another file."""
-    name = path.name.lower()
-    if name.endswith((".nrrd", ".mha")) and path.is_file():
-        with path.open("rb") as handle:
-            head = handle.read(2048).lower()
-        return (
-            b"encoding: gz" in head or b"encoding: bz" in head or b"compresseddata = true" in head
-        )
-    return name.endswith(PACKED)

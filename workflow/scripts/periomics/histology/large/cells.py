@@ -22,10 +22,6 @@ from periomics.imaging.boxes import Box
 from periomics.imaging.parts import Parts, fill_holes, parts_of
 from periomics.imaging.planes import Plane, local
 
-# A section of at most so many pixels tells the spread of its blob responses itself; a larger one by
-# windows on a lattice.
-SPREAD_PIXELS, SPREAD_PLACES, SPREAD_SIDE = 16_000_000, 4, 1024
-
 
 def measure_neutrophils(
     large: Large,
@@ -209,15 +205,8 @@ def _spread(walked: Walked, mask: Plane, images, reach: int) -> float:
     """Spread of blob responses over the nuclei, fixed before any is split: of all of a section, or
     of windows on a lattice."""
     part = walked.large.part
-    boxes = [part]
-    if part.area > SPREAD_PIXELS:
-        places = [
-            np.linspace(low, max(low, high - SPREAD_SIDE), SPREAD_PLACES).astype(int).tolist()
-            for low, high in zip(part[:2], part[2:], strict=True)
-        ]
-        boxes = [Box(y, x, y + SPREAD_SIDE, x + SPREAD_SIDE) for y in places[0] for x in places[1]]
     found = []
-    for box in (b.common(part) for b in boxes):
+    for box in walked.large.places():
         window = box.grown(reach, part)
         found.append(images(window)["blob"][box.inside(window)][mask.read(box)])
     values = np.concatenate(found)

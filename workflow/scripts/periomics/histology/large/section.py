@@ -14,6 +14,7 @@ from periomics.histology.quality import BLACK_UM, COLOUR_UM
 from periomics.histology.sections import (
     AROUND_UM,
     LARGE_PIXELS,
+    TILED_PIXELS,
     Opened,
     areas,
     described,
@@ -28,6 +29,8 @@ from periomics.imaging.windows import Windows, windows
 # Side of a tile in pixels, rounded so that the squares of all facts of quality fit into it, and
 # what is read around it (µm).
 TILE, HALO_UM = 2048, 32.0
+# Windows along a side of a section, and pixels along a side of a window, that speak for all of it.
+PLACES, PLACE = 4, 1024
 # Results that detectors measure by tiles.
 BY_TILES = {
     "area": {"share"},
@@ -88,6 +91,18 @@ class Large:
         pixels = int(np.ceil(max(HALO_UM, around_um) / self.pixel_um))
         return -(-pixels // self.step) * self.step
 
+    def places(self) -> list[Box]:
+        """Windows on a lattice from which what holds for the whole section is told; of a smaller
+        section all of it."""
+        if self.part.area <= TILED_PIXELS:
+            return [self.part]
+        rows, columns = (
+            np.linspace(low, max(low, high - PLACE), PLACES).astype(int).tolist()
+            for low, high in zip(self.part[:2], self.part[2:], strict=True)
+        )
+        boxes = [Box(y, x, y + PLACE, x + PLACE) for y in rows for x in columns]
+        return [b.common(self.part) for b in boxes]
+
     def view(self, box: Box, colours: bool = True) -> Opened:
         """A window as a section; without its pixels, only its masks."""
         shape = (*box.shape, 3)
@@ -137,17 +152,24 @@ def by_tiles(settings: StainSettings) -> bool:
     return told and settings.model is None and not settings.options.get("profile_um")
 
 
+def least_pixels(fact: Mapping[str, object]) -> int:
+    """From how many pixels on a section is measured by tiles: edited detections are read back in
+    memory only."""
+    return LARGE_PIXELS if fact.get("mask") else TILED_PIXELS
+
+
 def open_large(
-    fact: Mapping[str, object], settings: StainSettings, least: int = LARGE_PIXELS
+    fact: Mapping[str, object], settings: StainSettings, least: int | None = None
 ) -> Large | None:
-    """A section whose region is larger than so many pixels and which is measured by tiles; None for
-    others.
+    """A section whose region is larger than so many pixels (`least_pixels`) and which is measured
+    by tiles; None for others.
 
     Raises
     ------
     InputError, SpecimenError
         See `sections.open_section`.
     """
+    least = least_pixels(fact) if least is None else least
     if not by_tiles(settings):
         return None
     info, source_um, annotations = described(fact, settings)
