@@ -9,6 +9,7 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from periomics.core.errors import PeriomicsError
+from periomics.core.spread import robust_spread
 from periomics.culture.nuclei import LEAST_CONTRAST, background, find_nuclei, widened
 from periomics.culture.planes import read_plane
 from periomics.study.settings.culture import Culture
@@ -127,7 +128,7 @@ def threshold_of(facts: Sequence[Fact], counted: Sequence[Counted]) -> tuple[flo
     pooled = np.concatenate(none) if none else np.zeros(0)
     if len(pooled) >= _LEAST_NUCLEI:
         middle = float(np.median(pooled))
-        spread = 1.4826 * float(np.median(np.abs(pooled - middle)))
+        spread = robust_spread(pooled - middle)
         cut = max(float(np.percentile(pooled, 99)), middle + _SPREADS * spread)
         return cut, BY_CONTROL, ""
     every = np.concatenate([c.signals for c in counted])
@@ -135,7 +136,7 @@ def threshold_of(facts: Sequence[Fact], counted: Sequence[Counted]) -> tuple[flo
         return float("nan"), "none", "too few nuclei for a threshold, and no negative control"
     cut = float(threshold_otsu(every))
     below, above = every[every <= cut], every[every > cut]
-    spread = 1.4826 * float(np.median(np.abs(below - np.median(below))))
+    spread = robust_spread(below - np.median(below))
     gap = float(np.median(above) - np.median(below)) if len(above) else 0.0
     # Between classes far apart Otsu's criterion is flat, and its first value lies at the lower class.
     cut = max(cut, float(np.median(below)) + _SPREADS * spread)

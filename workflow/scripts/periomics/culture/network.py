@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 from scipy import ndimage as ndi
 
+from periomics.core.spread import robust_spread
 from periomics.culture.field import field_of_view
 from periomics.study.settings.culture import Culture
 
@@ -142,7 +143,7 @@ def _standing_out(
     values = raised[view]
     cut = float(threshold_otsu(values))
     below, above = values[values < cut], values[values >= cut]
-    spread = 1.4826 * float(np.median(np.abs(below - np.median(below)))) if below.size else 0.0
+    spread = robust_spread(below - np.median(below)) if below.size else 0.0
     rise = float(np.median(above) - np.median(below)) if above.size and below.size else 0.0
     mask = (raised > np.median(below) + rise / 2) & view
     area = int(width * width)

@@ -5,6 +5,8 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage as ndi
 
+from periomics.core.spread import robust_spread
+
 LEAST_CONTRAST = 6.0  # spreads of the background that nuclei stand out by
 _FAINT = 0.2  # of the brightness of nuclei, where what is around spots begins
 _SPLIT = 0.06  # of a radius: how deep a notch between two maxima must be
@@ -51,7 +53,7 @@ def widened(picture: np.ndarray, labels: np.ndarray, size_px: float) -> float:
     found = labels > 0
     ground = raised[~found]
     dark = float(np.median(ground)) if ground.size else 0.0
-    spread = 1.4826 * float(np.median(np.abs(ground - dark))) if ground.size else 0.0
+    spread = robust_spread(ground - dark) if ground.size else 0.0
     faint = max(_FAINT * float(np.median(raised[found])), dark + 5 * spread)
     parts, _ = ndi.label((raised > faint) | found)
     touched = np.zeros(int(parts.max()) + 1, bool)
@@ -69,7 +71,7 @@ def _bright(raised: np.ndarray, size_px: float) -> tuple[np.ndarray, float]:
     if not (below.size and above.size):
         return np.zeros(raised.shape, bool), 0.0
     middle = float(np.median(below))
-    spread = 1.4826 * float(np.median(np.abs(below - middle)))
+    spread = robust_spread(below - middle)
     contrast = (float(np.median(above)) - middle) / max(spread, 1e-6)
     step = max(1, round(size_px / 6))
     peak = ndi.maximum_filter(raised[::step, ::step], size=13)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from periomics.core.spread import robust_spread
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -166,7 +167,7 @@ def standing_out(cells: Cells, peak: np.ndarray, times: float) -> np.ndarray:
     size = np.bincount(inner, minlength=n + 1)
     mean = np.bincount(inner, peak[cells.cytoplasm], minlength=n + 1) / np.maximum(size, 1)
     mean = np.where(size > 0, mean, peak[cells.cytoplasm].mean()).clip(0)
-    spread = 1.4826 * float(np.median(np.abs(peak[cells.cytoplasm] - mean[inner])))
+    spread = robust_spread(peak[cells.cytoplasm] - mean[inner])
     level = np.maximum(times * mean, mean + 3 * spread)
     return cells.edge & (peak >= level[cells.labels])
 

@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.core.quality import Fact
+from periomics.core.spread import robust_spread
 from periomics.histology.detection import (
     Of,
     Prepared,
@@ -179,7 +180,7 @@ def _dim(prepared: Prepared, options: Options, bright: np.ndarray) -> np.ndarray
     if not len(ground):
         return np.zeros(blue.shape, bool)
     dark = float(np.median(ground))
-    spread = 1.4826 * float(np.median(np.abs(ground - dark)))
+    spread = robust_spread(ground - dark)
     least = dark + max(DIM * (prepared.second - dark), DIM_SPREADS * spread)
     parts = label((blue >= least) & ~prepared.opened.implant)
     area = np.bincount(parts.ravel()) * prepared.pixel_um**2

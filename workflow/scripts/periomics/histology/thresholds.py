@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from periomics.core.spread import robust_spread
 from periomics.imaging.stains import FULL
 
 MIN_PIXELS = 200
@@ -67,7 +68,7 @@ def stained_level(
     if len(values) < MIN_PIXELS:
         return float("nan"), float("nan"), f"{len(values)} pixels"
     background = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - background)))
+    spread = robust_spread(values - background)
     candidates = values[own]
     clear = candidates[candidates > background + max(floor, 6 * spread)]
     if len(clear) < MIN_PIXELS:
@@ -211,7 +212,7 @@ def otsu(values: np.ndarray, other: np.ndarray, brown: float = 0.15) -> tuple[fl
         return found, ""
     # Where all nuclei are under the other stain nothing is left to part but the ground's grain.
     background = float(np.median(values))
-    spread = 1.4826 * float(np.median(np.abs(values - background)))
+    spread = robust_spread(values - background)
     return background + max(GRAIN_OD, GRAIN_SPREADS * spread), ""
 
 
