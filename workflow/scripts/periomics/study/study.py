@@ -20,6 +20,9 @@ import pandas as pd
 from periomics.core.problems import Problem
 from periomics.core.yamls import read_mapping
 from periomics.study.blinding import WITHHELD, Coding, declared_arms, key_file, read_coding
+from periomics.study.claims import Claims
+from periomics.study.config import Config
+from periomics.study.settings.section import well_shaped
 from periomics.study.sheets import (
     ARM_COLUMNS,
     CONDITION_SHEETS,
@@ -30,6 +33,8 @@ from periomics.study.sheets import (
 )
 
 T = TypeVar("T")
+# A weight takes all weights of its contrast with it, a detector its stain.
+DEEPEST_CONFIG = DEEPEST_CLAIMS = 3
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 PATH_COLUMNS = ("path", "rois", "mask", "earlier", "lengths")
 
@@ -41,17 +46,19 @@ class Study:
     Parameters
     ----------
     config
-        The resolved configuration.
+        The resolved configuration, of what is of a kind that it can be.
     folder
         Folder that the names of the sheets are relative to.
     sheets
         Every sheet of `SHEETS`, empty where the study has none; indexed by the spreadsheet's row.
     claims
-        The claims file as a mapping.
+        The claims file as a mapping, of what is of a kind that claims can be (`well_shaped`).
     problems
         What reading showed.
     coding
         Codes in place of arms; once the key is opened the sheets here name the arms.
+    written
+        Configuration and claims file as they stand.
     """
 
     config: Mapping[str, Any]
@@ -60,6 +67,7 @@ class Study:
     claims: dict
     problems: list[Problem] = field(default_factory=list)
     coding: Coding = field(default_factory=Coding)
+    written: tuple[Mapping[str, Any], dict] = ({}, {})
 
     @cached_property
     def results(self) -> str:
@@ -148,7 +156,8 @@ class Study:
                 for row, cell in self.sheets[sheet][column].items():
                     if not cell or self.is_simulated(cell):
                         continue
-                    if not Path(self.resolve(sheet, cell)).exists():
+                    # `Path.exists` raises where a name is too long.
+                    if not os.path.exists(self.resolve(sheet, cell)):  # noqa: PTH110
                         out.append((sheet, int(row), column))
         return tuple(out)
 
@@ -287,7 +296,8 @@ class Study:
             self.rows(s)[columns].assign(sheet=s, cue=self.rows(s).get("cue", ""))
             for s in SPECIMEN_SHEETS
         ]
-        return pd.concat(parts).reset_index(drop=True)
+        seen = [p for p in parts if len(p)] or parts[:1]
+        return pd.concat(seen).reset_index(drop=True)
 
 
 def is_pattern(path: str) -> bool:
@@ -303,18 +313,27 @@ def usable(identifier: str) -> bool:
 def load_study(config: Mapping[str, object], folder: str | os.PathLike[str]) -> Study:
     """Read all sheets and the claims of a study; what is wrong with them is in `problems`."""
     folder = Path(folder)
-    names = config.get("sheets")
-    names = names if isinstance(names, Mapping) else {}
+    given, config = config, well_shaped(Config, config, DEEPEST_CONFIG)
+    names = config.get("sheets") or {}
     sheets, problems = {}, []
     for name in SHEETS:
         value = names.get(name)
         file = folder / str(value) if value else None
         sheets[name], found = read_sheet_with_problems(name, file, str(value or ""))
         problems += found
-    claims, found = _read_claims(folder, config.get("claims"))
+    written, found = _read_claims(folder, config.get("claims"))
     coding, slips = read_coding(config, folder)
     sheets = {name: coding.decoded(sheet) for name, sheet in sheets.items()}
-    return Study(config, folder, sheets, claims, problems + found + slips, coding)
+    claims = well_shaped(Claims, written, DEEPEST_CLAIMS)
+    return Study(
+        config,
+        folder,
+        sheets,
+        claims,
+        problems=problems + found + slips,
+        coding=coding,
+        written=(given, written),
+    )
 
 
 def _read_claims(folder: Path, name: object) -> tuple[dict, list[Problem]]:

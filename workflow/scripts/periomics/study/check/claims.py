@@ -18,7 +18,7 @@ from periomics.study.study import Study
 def check_claims(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
     """Every problem in the claims file: its form first, then whether what it names exists and adds up."""
     file = str(study.config.get("claims") or "claims")
-    problems = check_form(study.claims, file)
+    problems = check_form(study.written[1], file)
     contrasts = study.claims.get("contrasts") or {}
     if not isinstance(contrasts, Mapping) or not isinstance(study.claims.get("claims") or [], list):
         return problems

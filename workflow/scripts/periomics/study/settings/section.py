@@ -81,6 +81,53 @@ def read_section(
     return section, list(_contradictions(section, file, where))
 
 
+def well_shaped(
+    model: type[BaseModel], values: Mapping[str, object], deepest: int
+) -> dict[str, Any]:
+    """Values without those that are of no kind which the model knows (a list for a text, a text for
+    a number), each cut away with what it is part of down to `deepest` keys.
+
+    What is wrong is told from the values as they stand; this keeps everything else that looks at
+    them from stumbling over it.
+    """
+    try:
+        model.model_validate(dict(values))
+    except ValidationError as error:
+        wrong = {_standing(values, e["loc"][:deepest]) for e in error.errors() if _misshapen(e)}
+        return _without(values, wrong)
+    return dict(values)
+
+
+def _misshapen(error: Any) -> bool:
+    kinds = ("_type", "_parsing", "_from_float", "finite_number")
+    return error["type"].endswith(kinds) or (
+        error["type"] == "literal_error" and not isinstance(error["input"], str)
+    )
+
+
+def _standing(value: Any, place: tuple[int | str, ...]) -> tuple[int | str, ...]:
+    """As much of a place as stands in the values: the rest names members of a union."""
+    for depth, key in enumerate(place):
+        held = value if isinstance(value, Mapping) else dict(enumerate(value or ()))
+        if isinstance(value, str) or key not in held:
+            return place[:depth]
+        value = held[key]
+    return place
+
+
+def _without(value: Any, places: set[tuple[int | str, ...]]) -> Any:
+    """A value without what stands at these places."""
+    if not places or not isinstance(value, (Mapping, list)):
+        return value
+    items = value.items() if isinstance(value, Mapping) else enumerate(value)
+    kept = {
+        k: _without(v, {p[1:] for p in places if p[:1] == (k,)})
+        for k, v in items
+        if (k,) not in places
+    }
+    return kept if isinstance(value, Mapping) else list(kept.values())
+
+
 def _contradictions(value: object, file: str, where: str) -> Iterator[Problem]:
     """Contradictions of a section and of all sections inside."""
     if isinstance(value, Section):
