@@ -29,7 +29,7 @@ def check(
         "config": config,
         "folder": str(folder),
         "results": str(tmp_path),
-        "tables": {n: str(ROOT / f"resources/{n}.tsv") for n in CHECK_TABLES},
+        "tables": {n: str(ROOT / "resources" / f) for n, f in CHECK_TABLES.items()},
     }
     env = {k: v for k, v in os.environ.items() if k != "PERIOMICS_DATA"} | (
         {"PERIOMICS_DATA": str(data)} if data else {}

@@ -235,7 +235,7 @@ CHECK_REQUEST = {
     "files": [str(f) for f in workflow.configfiles],
     "folder": str(STUDY.folder),
     "results": STUDY.results,
-    "tables": {n: resource(f"{n}.tsv") for n in plan.CHECK_TABLES},
+    "tables": {n: resource(f) for n, f in plan.CHECK_TABLES.items()},
 }
 
 

@@ -1,6 +1,7 @@
 """Models of one's own: written here by hand where onnxruntime and onnx are at hand, and what is no
 such model refused at check whether they are or not."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
@@ -20,12 +21,14 @@ from periomics.imaging.rois import Annotation
 BLOCK = {"detector": "nuclei", "vectors": "H-E", "nuclei": "model", "roi": "region"}
 BLOCK |= {"outcomes": {"all": "cell_density"}, "white": [240, 240, 240], "model_um": 1.0}
 DICTIONARY = pd.DataFrame({"outcome": ["cell_density"]})
+STAINS = str(Path(__file__).parents[3] / "resources/stains.yaml")
 
 
 def told(block, file):
     """What check says of a stain and a file of a model."""
     config = {"histology": {"stains": {"X": block}}, "resources": {"nuclei_model": file}}
-    return [p.describe() for p in check_stains(SimpleNamespace(config=config), DICTIONARY)]
+    study = SimpleNamespace(config=config)
+    return [p.describe() for p in check_stains(study, DICTIONARY, STAINS)]
 
 
 def test_what_is_no_model_is_refused_at_check(tmp_path, monkeypatch):

@@ -18,11 +18,12 @@ from periomics.study.check.opened import Named
 from periomics.study.dictionary import load_dictionary
 
 DICTIONARY = load_dictionary(ROOT / "resources/outcomes.tsv")
+STAINS = str(ROOT / "resources/stains.yaml")
 
 
 def told(**block):
     study = SimpleNamespace(config={"histology": {"stains": {"X": block}}})
-    return [p.describe() for p in check_stains(study, DICTIONARY)]
+    return [p.describe() for p in check_stains(study, DICTIONARY, STAINS)]
 
 
 @pytest.mark.parametrize(
@@ -75,7 +76,7 @@ def test_every_block_of_the_docs_is_one_that_the_check_takes():
     pairs = load_stains(ROOT / "resources/stains.yaml")
     assert set(stain_settings({"stains": found}, pairs)) == set(found)
     study = SimpleNamespace(config={"histology": {"stains": found}})
-    assert check_stains(study, DICTIONARY) == []
+    assert check_stains(study, DICTIONARY, STAINS) == []
 
 
 @pytest.mark.parametrize(

@@ -50,7 +50,7 @@ REGION = {
 
 @cache
 def _areas():
-    tables = {n: str(ROOT / f"resources/{n}.tsv") for n in CHECK_TABLES}
+    tables = {n: str(ROOT / "resources" / f) for n, f in CHECK_TABLES.items()}
     return areas(tables, load_dictionary(tables["outcomes"]))
 
 

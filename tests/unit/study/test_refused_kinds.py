@@ -289,6 +289,99 @@ SETTINGS = {
         "mine.yaml: must be a mapping of keys to values (key: value) (found 'a list')",
     ),
 }
+
+
+def stain(**change):
+    return lambda s: s.config["histology"]["stains"]["CD31"].update(change)
+
+
+def contrast(**change):
+    return lambda s: s.claims["contrasts"]["C2"].update(change)
+
+
+def left_out(date):
+    head = "level\tid\tmodality\treason\tdate\tby\tblind"
+
+    def change(s):
+        s.config["sheets"]["exclusions"] = "left_out.tsv"
+        text("left_out.tsv", f"{head}\nanimal\tR2\t\tlost\t{date}\tme\tyes\n")(s)
+
+    return change
+
+
+SHAPES = {
+    "treated arms that are no list": (
+        config("roles", treated=True),
+        "config, column roles/treated: input should be a valid list (found 'True')",
+    ),
+    "a detector that is a list": (
+        stain(detector=[]),
+        "config, column histology/stains/CD31/detector: unknown detector (found '[]')",
+    ),
+    "an analysis that is a word": (
+        lambda s: s.config.update(bulk={"analyses": ["x"]}),
+        "config, column bulk/analyses/0: input should be a valid dictionary",
+    ),
+    "contrasts that are a number": (
+        lambda s: s.claims.update(contrasts=-1),
+        "claims.yaml, column contrasts: input should be a valid dictionary (found '-1')",
+    ),
+    "claims that are no list": (
+        lambda s: s.claims.update(claims={"C0": 1}),
+        "claims.yaml, column claims: input should be a valid list",
+    ),
+    "weights that are a word": (
+        contrast(weights="a"),
+        "claims.yaml, column contrasts/C2/weights: input should be a valid dictionary (found 'a')",
+    ),
+    "a weight that is no number": (
+        contrast(weights={"POST": float("nan"), "disease": -1}),
+        "claims.yaml, column contrasts/C2/weights/POST: input should be a finite number",
+    ),
+    "outcomes that are a number": (
+        lambda s: s.claims["claims"][1].update(outcomes=3),
+        "claims.yaml, column claims/C2/outcomes: input should be a valid",
+    ),
+    "a quotation mark that nothing closes": (
+        edit("animals", "R2\tanimal", '"R2\tanimal'),
+        "animals.tsv, row 3: a quotation mark that opens in this row takes in the next 8 lines as "
+        "one cell",
+    ),
+    "quotation marks that take in rows": (
+        lambda s: (
+            edit("sections", "R2-s\t", '"R2-s\t')(s),
+            edit("sections", "R5-s\t", 'R5-s"\t')(s),
+        ),
+        "sections.tsv, row 3: a quotation mark that opens in this row takes in the next 3 lines",
+    ),
+    "a missing block written as R does": (
+        edit("animals", "R2\tanimal\tDRUG\tday1", "R2\tanimal\tDRUG\tNA"),
+        "animals.tsv, row 3, column block: a word for a missing value is taken for a name "
+        "(found 'NA'); allowed: an empty cell, or another name",
+    ),
+    "stain vectors that nobody knows": (
+        stain(vectors="H-DAP"),
+        "config, column histology/stains/CD31/vectors: unknown stain vectors - did you mean "
+        "'H-DAB'? (found 'H-DAP'); allowed: H-DAB, H-E",
+    ),
+    "a stain vector of no stain": (
+        stain(vectors={"blue": [0, 0, 0], "brown": [0, 1, 0]}),
+        "config, column histology/stains/CD31/vectors: two stains with three OD values each are "
+        "needed",
+    ),
+    "no animals to calibrate with": (
+        lambda s: s.config.update(calibration={"sizes": [5, 0]}),
+        "config, column calibration/sizes/1: input should be greater than or equal to 3",
+    ),
+    "an exclusion of no day": (
+        left_out("31.12.2026"),
+        "left_out.tsv, row 2, column date: not a date (found '31.12.2026'); allowed: YYYY-MM-DD",
+    ),
+    "an exclusion of a day that there is not": (
+        left_out("2026-02-30"),
+        "left_out.tsv, row 2, column date: not a date (found '2026-02-30'); allowed: YYYY-MM-DD",
+    ),
+}
 VALUES = {
     "five for yes": (
         clinical("R1\timpl_surv\t5\t28\td"),
@@ -342,7 +435,7 @@ WARNED = {
         "stain CD31: is it right? (found '0.25'); allowed: about 0.5 µm",
     ),
 }
-REFUSED = SHEETS | SETTINGS | VALUES
+REFUSED = SHEETS | SHAPES | SETTINGS | VALUES
 
 
 @pytest.mark.parametrize("name", REFUSED)
@@ -357,6 +450,8 @@ def test_a_slip_is_refused_in_one_line(small, name):
 
 # Slips that give rise to others: a lost animal, a sheet that is gone, a name that no file has.
 SEVERAL = {
+    "outcomes that are a number",
+    "a quotation mark that nothing closes",
     "braces in a file name",
     "results beside the sheets",
     "sheets as a list",

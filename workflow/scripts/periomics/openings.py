@@ -38,7 +38,7 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
         "cells": look_at_cells,
     }
     scores = partial(check_scores, tables=tables)
-    stains = partial(check_stains, dictionary=dictionary)
+    stains = partial(check_stains, dictionary=dictionary, pairs=tables["stains"])
     links = partial(check_links, dictionary=dictionary, tables=tables)
     cells = (check_markers, check_reference)
     designs = (check_analyses, scores, check_together, *cells, check_shoulder, stains, links)

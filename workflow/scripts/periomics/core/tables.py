@@ -66,13 +66,9 @@ def read_table(path: str | os.PathLike[str], name: str | None = None) -> Table:
     problems += found
     if delimiter is None:
         return Table(pd.DataFrame(), problems)
-    rows = []
-    try:
-        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False):
-            rows.append(row)
-    except csv.Error as error:
-        problems.append(_broken_row(len(rows) + 1, str(error), name))
-        return Table(pd.DataFrame(), problems)
+    rows, broken = _rows(text, delimiter, name)
+    if broken:
+        return Table(pd.DataFrame(), [*problems, broken])
     return _frame(rows, name, problems)
 
 
@@ -95,10 +91,9 @@ def read_cells(
         lines = text.splitlines()
         # A tie goes to the first: a comma may be a decimal one.
         delimiter = max(_NAMES, key=lambda d: max((line.count(d) for line in lines), default=0))
-        try:
-            rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=delimiter))
-        except csv.Error as error:
-            return [], [*problems, _broken_row(0, str(error), name)]
+        rows, broken = _rows(text, delimiter, name)
+        if broken:
+            return [], [*problems, broken]
     cells = [(i, [c.strip(" \t\r\u00a0") for c in r]) for i, r in enumerate(rows, start=1)]
     return [(i, r) for i, r in cells if any(r)], problems
 
@@ -115,6 +110,26 @@ def _refused(path: Path, name: str) -> Problem | None:
     if not os.access(path, os.R_OK):
         return Problem(name, 0, "", "file may not be read: its permissions forbid it")
     return None
+
+
+def _rows(text: str, delimiter: str, name: str) -> tuple[list[list[str]], Problem | None]:
+    """Cells of a text, row by row, or why there are none."""
+    rows: list[list[str]] = []
+    try:
+        for row in csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=False):
+            rows.append(row)
+    except csv.Error as error:
+        return [], _broken_row(len(rows) + 1, str(error), name)
+    for number, row in enumerate(rows, start=1):
+        for cell in row:
+            # A note may have several lines; one that holds separators too has taken in whole rows.
+            if "\n" in cell and delimiter in cell:
+                message = (
+                    f"a quotation mark that opens in this row takes in the next {cell.count(chr(10))} "
+                    "lines as one cell: it is not closed, or not meant as one"
+                )
+                return [], Problem(name, number, "", message, cell.partition("\n")[0][:60])
+    return rows, None
 
 
 def _broken_row(row: int, error: str, name: str) -> Problem:

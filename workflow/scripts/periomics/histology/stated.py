@@ -12,6 +12,7 @@ from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.histology.measure import DETECTORS, RESULTS
 from periomics.histology.settings import options_from
+from periomics.imaging.stains import choose_pair, load_stains
 from periomics.imaging.user_model import load_model
 from periomics.study.settings.section import section_of
 from periomics.study.study import Study
@@ -26,9 +27,9 @@ NEEDS = {
 }
 
 
-def check_stains(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
+def check_stains(study: Study, dictionary: pd.DataFrame, pairs: str) -> list[Problem]:
     """Options and results that a stain's detector does not have, outcomes that no dictionary has,
-    and detectors without any."""
+    detectors without any, and vectors that are none; `pairs` is resources/stains.yaml."""
     stains = section_of(section_of(study.config, "histology"), "stains")
     blocks = {
         name: block
@@ -40,11 +41,24 @@ def check_stains(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
         for name, block in blocks.items()
         for problem in _stain(f"histology/stains/{name}", block, set(dictionary["outcome"]))
     ]
+    for name, block in blocks.items():
+        problems += _vectors(f"histology/stains/{name}/vectors", block.get("vectors"), pairs)
     file = os.path.expandvars(str(section_of(study.config, "resources").get(MODEL) or ""))
     for name, block in blocks.items():
         if block.get("nuclei") == "model":
             problems += _model(f"histology/stains/{name}", block, file)
     return problems
+
+
+def _vectors(where: str, vectors: str | Mapping | None, pairs: str) -> Iterator[Problem]:
+    """What is wrong with the vectors that a stain names or gives."""
+    if vectors is None:
+        return
+    try:
+        choose_pair(load_stains(pairs), vectors, where)
+    except InputError as error:
+        value, allowed = (str(v or "") for v in (error.value, error.allowed))
+        yield Problem("config", 0, where, error.message, value, allowed)
 
 
 def _model(where: str, block: Mapping, file: str) -> Iterator[Problem]:

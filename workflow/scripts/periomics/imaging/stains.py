@@ -71,7 +71,7 @@ def stain_pair(
     Raises
     ------
     InputError
-        If there are not two stains with three numbers each, not negative, at least 5° apart.
+        If there are not two stains with three numbers each, not negative and not all 0, at least 5° apart.
     """
     try:
         array = np.asarray(vectors, dtype=float)
@@ -82,6 +82,7 @@ def stain_pair(
         or array.shape != (2, 3)
         or not np.isfinite(array).all()
         or (array < 0).any()
+        or not array.any(axis=1).all()
     ):
         raise InputError(
             "two stains with three OD values each are needed", file=where, value=str(vectors)[:80]

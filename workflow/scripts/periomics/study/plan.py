@@ -31,7 +31,10 @@ SEEDED_RULES = [
     "calibrate_part",
 ]
 # Tables of the team's that the check reads.
-CHECK_TABLES = ("outcomes", "signatures", "responses", "signalling")
+CHECK_TABLES = {
+    **{n: f"{n}.tsv" for n in ("outcomes", "signatures", "responses", "signalling")},
+    "stains": "stains.yaml",
+}
 # Jobs of a calibration: enough for the cores of a workstation, and steps by which its progress shows.
 CALIBRATION_PARTS = 12
 

@@ -26,7 +26,7 @@ TIME_UNITS = tuple(SECONDS_OF)
 class Column:
     """One column: what it means, its kind and its limits.
 
-    `kind` is id, text, number, choice or path. `minimum` and `maximum` bound a number; `hint` is shown when they are passed.
+    `kind` is id, text, number, choice, date or path. `minimum` and `maximum` bound a number; `hint` is shown when they are passed.
     """
 
     name: str
@@ -388,7 +388,7 @@ SHEETS: dict[str, Sheet] = {
                 Column("id", "its id", "id", required=True),
                 Column("modality", "modality; empty for all", "choice", allowed=modalities.NAMES),
                 Column("reason", "why", required=True),
-                Column("date", "when, as YYYY-MM-DD", required=True),
+                Column("date", "when, as YYYY-MM-DD", "date", required=True),
                 Column("by", "who", required=True),
                 Column(
                     "blind",

@@ -33,8 +33,9 @@ from periomics.study.sheets import (
 )
 
 T = TypeVar("T")
-# A weight takes all weights of its contrast with it, a detector its stain.
-DEEPEST_CONFIG = DEEPEST_CLAIMS = 3
+# A weight that is no number takes all weights of its contrast with it.
+DEEPEST_CLAIMS = 3
+DEEPEST_CONFIG = 4
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 PATH_COLUMNS = ("path", "rois", "mask", "earlier", "lengths")
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime
 from functools import cache
 
 import pandas as pd
@@ -16,6 +17,8 @@ from periomics.study.study import usable
 
 _NUMBER = re.compile(r"^[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$")
 
+# What R, Python and databases write where nothing is known; a sheet leaves the cell empty.
+MISSING = frozenset({"NA", "<NA>", "N/A", "n/a", "NaN", "nan", "NULL", "null"})
 BRACES = "a name with braces, which stand for placeholders"
 
 
@@ -59,6 +62,12 @@ def _checks(column: Column) -> list[pa.Check]:
         checks.append(
             pa.Check(lambda v: _within(v, column), element_wise=True, error=_range_text(column))
         )
+    if column.kind == "date":
+        text = "not a date|YYYY-MM-DD"
+        checks.append(pa.Check(lambda v: v == "" or _is_date(v), element_wise=True, error=text))
+    if column.kind in ("id", "text"):
+        text = "a word for a missing value is taken for a name|an empty cell, or another name"
+        checks.append(pa.Check(lambda v: v not in MISSING, element_wise=True, error=text))
     if column.kind == "path":
         text = f"{BRACES}|a name without {{ and }}"
         checks.append(pa.Check(lambda v: not has_placeholder(v), element_wise=True, error=text))
@@ -68,6 +77,14 @@ def _checks(column: Column) -> list[pa.Check]:
             pa.Check(lambda v: not re.search(r"[\x00-\x1f\x7f]", v), element_wise=True, error=text)
         )
     return checks
+
+
+def _is_date(value: str) -> bool:
+    try:
+        datetime.fromisoformat(value)
+    except ValueError:
+        return False
+    return value[4:5] == "-"
 
 
 def _within(value: str, column: Column) -> bool:

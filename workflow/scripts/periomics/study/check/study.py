@@ -70,7 +70,8 @@ def find_problems(study: Study, dictionary: pd.DataFrame, areas: Areas) -> list[
     problems += check_claims(study, dictionary) + check_estimable(study) + check_lock(study)
     problems += (
         check_asked(study, dictionary)
-        + check_measured(study, dictionary)
+        # What a sheet that cannot be read would have measured is not known.
+        + ([] if broken else check_measured(study, dictionary))
         + check_values(study, dictionary)
     )
     return sorted(set(_first_causes(problems)))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Annotated
+
 from pydantic import Field
 
 from periomics.study.settings.section import Section
@@ -29,7 +31,7 @@ class Calibration(Section):
     block_share: float = Field(
         0.3, ge=0, lt=1, description="share of the variance between animals that a block explains"
     )
-    sizes: tuple[int, ...] = Field(
+    sizes: tuple[Annotated[int, Field(ge=3)], ...] = Field(
         (3, 4, 5, 6, 7, 8, 9, 10),
         description="animals per arm: each scenario is repeated with them, beside the own numbers of the study",
     )
