@@ -114,10 +114,18 @@ def test_declared_memory_and_time_cover_what_was_measured(remote):
 def test_a_job_killed_for_memory_is_sent_again_with_twice_as_much(remote):
     folder, _, _ = remote
     rule = folder / "workflow/rules/microct.smk"
-    # A scan takes 412 to 566 MB, and 193 more for the Snakemake of its step.
+    script = folder / "workflow/scripts/microct/measure_scan.py"
+    start = "    log = start_log(snakemake)\n"
+    # With its programs 550 MB, 193 more for the Snakemake of its step, and for longer than the
+    # cluster looks away; a scan takes 412 to 566.
+    holding = (
+        f'{start}    import time\n    kept = b"1" * 400_000_000\n    time.sleep(20)\n    del kept\n'
+    )
     edit(rule, "memory_for(1200, 100", "memory_for(450, 1")
+    edit(script, start, holding)
     files = again(folder, "R01-ct")
     done = snakemake(folder, *PROFILE, *NANO, "--", *files)
+    edit(script, holding, start)
     edit(rule, "memory_for(450, 1", "memory_for(1200, 100")
     said = done.stdout + done.stderr
     assert said.count("submitted with SLURM jobid") == 2

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from periomics.core.errors import InputError, SpecimenError, nearest
-from periomics.imaging.readers import pixel_size, probe
+from periomics.imaging.readers import open_picture, pixel_size, probe
 
 _COLOURS = ("red", "green", "blue")
 _DEPTHS = (255, 1023, 4095, 16383, 65535)
@@ -106,9 +106,7 @@ def _planes(path: Path, kind: str) -> np.ndarray:
     """(channel, row, column) as float64."""
     try:
         if kind == "picture":
-            from PIL import Image
-
-            with Image.open(path) as image:
+            with open_picture(path) as image:
                 grey = image.mode in ("L", "I;16", "I", "1", "LA") or image.mode.startswith("I;16")
                 array = np.asarray(
                     image.convert("L")

@@ -17,9 +17,9 @@ from periomics.imaging.unroll import unroll
 
 # Annotations by their class: where the mucosa begins, and the peri-implant epithelium.
 MARGIN, EPITHELIUM = "margin", "pie"
-# Places of a line nearer than this to another, or to the line without its small steps, are the
-# same; as a share of its length (%) more than so much is a mistake in drawing.
-STEPS_UM, MOST_DRAWN = 3.0, 5.0
+# Places of a line nearer than this (µm) to another, or to the line without its small steps, are the
+# same.
+STEPS_UM = 3.0
 
 
 @dataclass(frozen=True)
@@ -78,9 +78,10 @@ def from_margin(line: np.ndarray, opened: Opened) -> tuple[np.ndarray, float]:
     return (line if first <= last else line[::-1]), min(first, last) * opened.pixel_um
 
 
-def drawn_facts(opened: Opened, lines: Sequence[np.ndarray]) -> list[Fact]:
+def drawn_facts(opened: Opened, lines: Sequence[np.ndarray], most: float) -> list[Fact]:
     """Whether lines (x, y in pixels of the section) are drawn as they are measured: in the picture,
-    once, and not in steps or by a trembling hand, which would make them too long."""
+    once, and not in steps or by a trembling hand, which would make them too long; `most` of their
+    length (%) may be none of it."""
     pixel = opened.pixel_um
     shapes = [LineString(line * pixel) for line in lines]
     whole = max(sum(s.length for s in shapes), 1e-9)
@@ -93,9 +94,9 @@ def drawn_facts(opened: Opened, lines: Sequence[np.ndarray]) -> list[Fact]:
         for k, s in enumerate(shapes)
     )
     return [
-        Fact("line outside the picture", 100 * outside / whole, "%", MOST_DRAWN),
-        Fact("line drawn twice", 100 * twice / whole, "%", MOST_DRAWN),
-        Fact("steps that lengthen the line", 100 * (whole / max(plain, 1e-9) - 1), "%", MOST_DRAWN),
+        Fact("line outside the picture", 100 * outside / whole, "%", most),
+        Fact("line drawn twice", 100 * twice / whole, "%", most),
+        Fact("steps that lengthen the line", 100 * (whole / max(plain, 1e-9) - 1), "%", most),
     ]
 
 

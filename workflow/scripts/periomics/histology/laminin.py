@@ -42,8 +42,9 @@ class Options:
     out; behind_um, behind_to_um: from where to where the tissue behind the line lies (behind_to_um
     0: none is taken off, for a tracer that spreads into the tissue), along_um: over which length of
     it its level is taken; front_um: longest gap through which a tracer or the epithelium still
-    joins the margin; margin_um: farthest that the margin lies from a line's end; beyond_percent:
-    more stain beyond the tracer's front holds the section back; touch_um: farthest that epithelium
+    joins the margin; margin_um: farthest that the margin lies from a line's end; drawn_percent:
+    more of the line outside the picture, drawn twice or in steps holds the section back;
+    beyond_percent: more stain beyond the tracer's front does; touch_um: farthest that epithelium
     lies from the line; thickest_um: how far it is followed."""
 
     band_um: float = 3.0
@@ -55,6 +56,7 @@ class Options:
     along_um: float = 15.0
     front_um: float = 20.0
     margin_um: float = 50.0
+    drawn_percent: float = 5.0
     beyond_percent: float = 20.0
     touch_um: float = 10.0
     thickest_um: float = 400.0
@@ -218,7 +220,7 @@ def measure(
         of = Of(covered, n, "lines")
         row = measurement(name, roi, covered / n, "um", of, n_sub=n, method=method)
         rows.append(row | _off_margin(options, found))
-    facts = drawn_facts(prepared.opened, [t.line for t in found])
+    facts = drawn_facts(prepared.opened, [t.line for t in found], options.drawn_percent)
     rows += _fronts(prepared, options, found, method, facts)
     rows += _epithelium(prepared, options, found)
     objects, shapes = _pieces(seen, prepared)

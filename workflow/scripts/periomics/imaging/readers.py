@@ -272,9 +272,7 @@ def stated_bits(info: ImageInfo, bits: int | None) -> int:
 def _stack(info: ImageInfo) -> np.ndarray:
     """All channels (height, width, n) of a TIFF or a picture at the finest level, as the file holds them."""
     if info.kind == "picture":
-        from PIL import Image
-
-        with Image.open(info.path) as image:
+        with open_picture(info.path) as image:
             array = np.asarray(image)
         return array[..., None] if array.ndim == 2 else array
     import tifffile
@@ -341,9 +339,7 @@ def pixels_of(info: ImageInfo, level: int, region: tuple[int, int, int, int]) ->
         with open_slide(info.path, info.kind) as slide:
             return np.asarray(slide.read_region((x, y), level, (wide, high)))
     if info.kind == "picture":
-        from PIL import Image
-
-        with Image.open(info.path) as image:
+        with open_picture(info.path) as image:
             return np.asarray(_colours(image))[top : top + high, left : left + wide]
     import tifffile
 
@@ -351,6 +347,15 @@ def pixels_of(info: ImageInfo, level: int, region: tuple[int, int, int, int]) ->
         series = tif.series[0].levels[level]
         array = _channels_last(series.asarray(), series.axes, _is_rgb(tif.pages[0]))
     return array[top : top + high, left : left + wide]
+
+
+def open_picture(path: str | os.PathLike[str]):
+    """A PNG, JPEG or BMP of any size: what does not fit into memory is told at check, from its
+    header, and Pillow would refuse 179 million pixels on any machine."""
+    from PIL import Image
+
+    Image.MAX_IMAGE_PIXELS = None
+    return Image.open(path)
 
 
 def _colours(image):
@@ -473,9 +478,7 @@ def _probe_tiff(path: Path) -> ImageInfo:
 
 
 def _probe_picture(path: Path) -> ImageInfo:
-    from PIL import Image
-
-    with Image.open(path) as image:
+    with open_picture(path) as image:
         sizes, dpi, mode = [image.size], image.info.get("dpi"), image.mode
     pixel = _square(25400 / dpi[0], 25400 / dpi[1], path) if dpi and min(dpi) > 0 else None
     pixel = None if pixel is None or pixel > DISPLAY_UM else pixel
