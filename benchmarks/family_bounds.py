@@ -1,7 +1,10 @@
-"""How often a family of claims says anything false: "refuted" and "improved" at their margins, and three equal arms against one.
+"""How often a family of claims says anything false: "refuted" and "improved" at their margins, and
+three equal arms against one.
 
-Run: .venv/bin/python benchmarks/family_bounds.py [studies]     (default 20000; a fifth where the family is Dunnett's)
-Arms are drawn here, by numpy alone; only verdicts are the engine's. Its tables stand in docs/calibration.md.
+Run: .venv/bin/python benchmarks/family_bounds.py [studies]
+(default 20000; a fifth where the family is Dunnett's)
+Arms are drawn here, by numpy alone; only verdicts are the engine's. Its tables stand in
+docs/calibration.md.
 """
 
 import sys
@@ -24,7 +27,8 @@ CORRELATION = 0.4  # between the outcomes of an animal
 DEFICIT = 2.5  # healthy - diseased in SD
 CORRECTIONS = ("holm", "bh", "dunnett")
 IMPROVED = ("refuted", "improved but below the margin", "improved, size unclear")
-# Claim, margin, effect of each outcome in SD (three at the boundary, two well beyond it), false verdicts, what is promised.
+# Claim, margin, effect of each outcome in SD (three at the boundary, two well beyond it), false
+# verdicts, what is promised.
 AT_MARGIN = (
     ("superiority", "deficit", (0.75, 0.75, 0.75, -3, -3), ("refuted", "supported, small"), 0.025),
     ("non_superiority", "deficit", (0.75, 0.75, 0.75, 4, 4), ("refuted",), 0.05),

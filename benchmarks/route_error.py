@@ -19,8 +19,9 @@ receptor, three factors that it reaches, all genes of these factors in the state
 share of them with the wrong sign, and as many other genes at random. `edges` tells which edges of
 one of the shortest ways to each factor come back, and which from a factor to its genes. `signs`
 draws the same and one of the shortest ways from the receptor to each factor, and gives the edges of
-signalling of the table that is solved a share of wrong signs. `cheapest` does so with a route that has no more
-nodes than the genes need: one of the optima under the right table. Prints the tables of docs/linkage.md.
+signalling of the table that is solved a share of wrong signs. `cheapest` does so with a route that
+has no more nodes than the genes need: one of the optima under the right table. Prints the tables of
+docs/linkage.md.
 """
 
 import sys
@@ -152,7 +153,8 @@ def edges_back(draws):
 
 
 def shortest(receptor, factors, genes, rng):
-    """Edges of one of the shortest ways to each factor: together they may have more nodes than the genes need."""
+    """Edges of one of the shortest ways to each factor: together they may have more nodes than the
+    genes need."""
     graph = doubled(EDGES)
     return set().union(*(way(receptor, f, graph, rng) for f in factors))
 

@@ -131,7 +131,8 @@ def test_counts_divided_by_size_factors(tmp_path, factor):
 
 @pytest.mark.parametrize(("size", "shape"), [(0.1, 1.0), (0.5, 50.0), (1.0, 4.0), (20.0, 4.0)])
 def test_counts_of_any_depth_are_counts(tmp_path, size, shape):
-    """So are those in which most fragments were counted by both mates: even numbers are more frequent there."""
+    """So are those in which most fragments were counted by both mates: even numbers are more
+    frequent there."""
     rng = np.random.default_rng(6)
     a, b = wide(rng, size, shape=shape)
     assert collect(table(tmp_path / "m.tsv", a, b)).data["A"].tolist() == a.tolist()

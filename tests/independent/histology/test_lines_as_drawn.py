@@ -1,5 +1,5 @@
-"""Lines along the implant as people draw them: ignored in part, in pieces, twice, beyond the picture,
-in steps. A straight strip painted by rows tells every number by counting."""
+"""Lines along the implant as people draw them: ignored in part, in pieces, twice, beyond the
+picture, in steps. A straight strip painted by rows tells every number by counting."""
 
 import json
 

@@ -1,5 +1,6 @@
 """Pictures of one piece (PNG, JPEG) by tiles as in memory, what a job then asks for, and detections
-that were exported of tiles, edited, and read back in memory. Cells are laid on a jittered lattice."""
+that were exported of tiles, edited, and read back in memory. Cells are laid on a jittered
+lattice."""
 
 import json
 
@@ -93,7 +94,8 @@ def test_detections_exported_of_tiles_are_known_in_memory(files, table, monkeypa
 
 
 def test_what_a_job_asks_for_follows_pixels(tmp_path):
-    """The same picture as a flat PNG of few bytes and as noise of many; sizes from headers alone."""
+    """The same picture as a flat PNG of few bytes and as noise of many; sizes from headers
+    alone."""
     flat = np.full((3000, 4000, 3), 230, np.uint8)
     Image.fromarray(flat).save(tmp_path / "flat.png")
     noise = np.random.default_rng(1).integers(0, 255, (1000, 1000, 3)).astype(np.uint8)

@@ -86,7 +86,8 @@ def stars(shape, grid=2, rays=32, *, reach=6.0, likely=0.9):
 @pytest.mark.parametrize("order", [1, -1])
 @pytest.mark.parametrize("rays", [32, 80])
 def test_discs_stand_whatever_the_order_of_outputs_and_axes(turned, order, rays):
-    """80 rays on a grid of 80 rows and columns: the shape alone does not tell which axis is which."""
+    """80 rays on a grid of 80 rows and columns: the shape alone does not tell which axis is
+    which."""
 
     def gives(shape):
         made = stars(shape, rays=rays)

@@ -96,7 +96,8 @@ def same_side(row: pd.Series) -> bool:
 
 
 class Drawn(NamedTuple):
-    """Score and outcome of one study: a value per unit, condition and dose. `arm` is '' where units hold several conditions."""
+    """Score and outcome of one study: a value per unit, condition and dose. `arm` is '' where units
+    hold several conditions."""
 
     score: Any
     outcome: Any
@@ -121,7 +122,8 @@ def asked(of: Drawn, seed: int = 1, permutations: int = 199) -> pd.Series:
 
 
 def kernel(of: Drawn, seed: int, permutations: int) -> Association:
-    """The test of the same study without tables and interval: arms of one animal left out, rows by unit, condition, dose."""
+    """The test of the same study without tables and interval: arms of one animal left out, rows by
+    unit, condition, dose."""
     unit, condition, dose = (np.asarray(v) for v in (of.unit, of.condition, of.dose))
     arm, block = np.asarray(of.arm), np.asarray(of.block)
     order = np.lexsort((dose, condition, unit))
@@ -141,8 +143,8 @@ def holds_its_level(
 ) -> None:
     """No link: p of .05 or less in no more studies than an exact binomial of .05 allows (1 in 10,000).
 
-    Seeds are 0, 1, ...; at least the share `least` is tested. Of the first ten, tables give the same p, and an
-    interval that agrees with it.
+    Seeds are 0, 1, ...; at least the share `least` is tested. Of the first ten, tables give the
+    same p, and an interval that agrees with it.
     """
     found = []
     for s in range(studies):

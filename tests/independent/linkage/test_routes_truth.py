@@ -285,7 +285,8 @@ def p_of_study(rng, sizes, sds, relabellings, q=0.5):
 @pytest.mark.slow
 @pytest.mark.parametrize("wide", [1.0, 3.0])
 def test_routes_without_a_change_are_called_at_most_as_often_as_p_says(wide):
-    """Five and five in three blocks, one arm that varies more; genes are chosen at q .5, so that q hides nothing.
+    """Five and five in three blocks, one arm that varies more; genes are chosen at q .5, so that q
+    hides nothing.
 
     The largest of twenty gains has p .05: more labellings would ask the same at twice the price."""
     rng = np.random.default_rng(9)

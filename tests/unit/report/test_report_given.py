@@ -1,4 +1,5 @@
-"""What was given when: rows by arm, times of measurements beside them, entries that do not lie on each other."""
+"""What was given when: rows by arm, times of measurements beside them, entries that do not lie on
+each other."""
 
 from types import SimpleNamespace
 

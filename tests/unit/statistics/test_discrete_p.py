@@ -1,4 +1,5 @@
-"""One-sided p-values of weighted sums of shares, beside what halving of their intervals comes to."""
+"""One-sided p-values of weighted sums of shares, beside what halving of their intervals comes
+to."""
 
 import numpy as np
 import pytest

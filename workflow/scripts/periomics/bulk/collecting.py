@@ -145,7 +145,8 @@ def _joined_of(read: Read, species: str) -> Counts:
 
 
 def without_spikes(data: pd.DataFrame) -> tuple[pd.DataFrame, list[str]]:
-    """Counts without spiked-in RNA of the ERCC, and what to say: how much was added says nothing of the cells."""
+    """Counts without spiked-in RNA of the ERCC, and what to say: how much was added says nothing of
+    the cells."""
     spikes = data.index.str.fullmatch(SPIKE)
     if not spikes.any():
         return data, []

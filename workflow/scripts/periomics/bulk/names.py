@@ -44,7 +44,8 @@ def bare_ids(genes: pd.Series) -> tuple[pd.Series, dict[str, str]]:
 
 
 def refuse_names(genes: pd.Series, path: Path, rows: bool = True) -> None:
-    """Refuse names that are dates, transcripts or parts of exons, and genes that stand twice, also under two versions of one id."""
+    """Refuse names that are dates, transcripts or parts of exons, and genes that stand twice, also
+    under two versions of one id."""
     spoiled, message = spoiled_names(list(genes))
     if spoiled:
         raise InputError(

@@ -11,8 +11,8 @@ COUNTS = "raw counts as the counter wrote them, neither scaled nor normalised no
 FEWEST = 200  # genes from which the shape of a column says something
 _PAIRS = 20
 _LARGEST_LOG = 40.0  # log2 of 10^12
-# Numbers of reads at which genes are counted, and the least genes to be expected at one. The real sets have a squared
-# deviation of 10.5 at most in 63 libraries (docs/omics.md).
+# Numbers of reads at which genes are counted, and the least genes to be expected at one. The real
+# sets have a squared deviation of 10.5 at most in 63 libraries (docs/omics.md).
 _PLACES, _EXPECTED, _DEVIATION = range(6, 118), 20, 30.0
 # Spread of totals, over their mean, up to which so many columns are no chance; rounding moves the totals of scaled tables.
 _NEAR = {2: 1e-4, 3: 0.002, 4: 0.01}
@@ -60,10 +60,11 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
     Notes
     -----
     Six signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that
-    are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. A number
-    that far more or fewer genes have than those beside it, as rounding leaves where a factor is near 1. And
-    differences between columns, among genes of about 3 to 15, that are smaller than Poisson noise,
-    the least that reads drawn apart can have: rounded FPKM of deep libraries show it.
+    are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. A
+    number that far more or fewer genes have than those beside it, as rounding leaves where a factor
+    is near 1. And differences between columns, among genes of about 3 to 15, that are smaller than
+    Poisson noise, the least that reads drawn apart can have: rounded FPKM of deep libraries show
+    it.
 
     Raises
     ------
@@ -95,7 +96,8 @@ def refuse_no_estimates(data: pd.DataFrame, path: object, scaled: bool) -> None:
     Raises
     ------
     InputError
-        Where totals are equal, all values are as small as logarithms, or columns differ by less than reads can.
+        Where totals are equal, all values are as small as logarithms, or columns differ by less
+        than reads can.
     """
     refuse_equal_totals(data, path)
     values = data.to_numpy(float)
@@ -154,10 +156,12 @@ def _refuse_column(values: np.ndarray, column: str, path: object) -> None:
 
 
 def _most_uneven(seen: np.ndarray) -> tuple[int, int, float]:
-    """A number that chance gives to so many or so few genes hardly ever, the genes, and those to be expected; 0 where there is none.
+    """A number that chance gives to so many or so few genes hardly ever, the genes, and those to be
+    expected; 0 where there is none.
 
-    Expected is the geometric mean of the numbers one, and two, below and above, whichever is nearer: where mates were
-    counted as two reads, even numbers are more frequent than odd ones, and genes of one mean have a steep peak.
+    Expected is the geometric mean of the numbers one, and two, below and above, whichever is
+    nearer: where mates were counted as two reads, even numbers are more frequent than odd ones, and
+    genes of one mean have a steep peak.
     """
     top = _PLACES.stop + 2
     often = np.bincount(np.minimum(seen, top).astype(np.int64), minlength=top + 1).astype(float)

@@ -103,7 +103,8 @@ def first_lines(path: Path, number: int = 6) -> list[str]:
 def _start(handle: IO[str], path: Path) -> tuple[int, list[str]]:
     """Number of lines above the table, and its first line, or two.
 
-    Lines behind a # are no part of it, but names of columns that stand right above numbers and are as many.
+    Lines behind a # are no part of it, but names of columns that stand right above numbers and are
+    as many.
     """
     above, last, head = 0, "", next(handle, "")
     if _GCT.fullmatch(head):

@@ -40,7 +40,8 @@ def choose_solver(
     PeriomicsError
         If neither is available.
     """
-    # Only these two are asked for: PuLP's list looks for every solver that it knows on the whole path.
+    # Only these two are asked for: PuLP's list looks for every solver that it knows on the whole
+    # path.
     if name == "HiGHS" and pulp.HiGHS().available():
         return _highs(gap, nodes)
     if pulp.PULP_CBC_CMD().available():

@@ -16,7 +16,8 @@ _MONTH = (
     "ene|abr|ago|dic|set|ott|mag|giu|lug|gen"  # Spanish, Italian
 )
 _DAY, _YEAR = r"(?:0?[1-9]|[12]\d|3[01])", r"(?:\d{2}|\d{4})"
-# 1-Mar, 1-Mar-24, 01. Mrz, 01-mars, Mar-01, Sep 02; month first with capital, since sep-1 is a name that people give genes.
+# 1-Mar, 1-Mar-24, 01. Mrz, 01-mars, Mar-01, Sep 02; month first with capital, since sep-1 is a name
+# that people give genes.
 _WORDS = re.compile(
     rf"(?:{_DAY}(?:-|\. ?)(?:{_MONTH})\.?(?:[- ]{_YEAR})?|(?:{_MONTH})[- ]\d{{2}})", re.IGNORECASE
 )

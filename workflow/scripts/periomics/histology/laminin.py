@@ -342,7 +342,8 @@ def _from_the_margin(
 
 
 def _off_margin(options: Options, lines: list[Traced]) -> dict[str, object]:
-    """What becomes of a value a line where a margin is annotated, but not at an end of every line."""
+    """What becomes of a value a line where a margin is annotated, but not at an end of every
+    line."""
     off = max(t.margin_um for t in lines)
     if not options.margin_um < off < np.inf:
         return {}

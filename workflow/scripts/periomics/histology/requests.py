@@ -1,5 +1,5 @@
-"""Memory that a job's sections take, from the headers of their files: by pixels, whatever the file's
-compression."""
+"""Memory that a job's sections take, from the headers of their files: by pixels, whatever the
+file's compression."""
 
 from __future__ import annotations
 

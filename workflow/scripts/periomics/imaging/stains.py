@@ -71,7 +71,8 @@ def stain_pair(
     Raises
     ------
     InputError
-        If there are not two stains with three numbers each, not negative and not all 0, at least 5° apart.
+        If there are not two stains with three numbers each, not negative and not all 0, at least 5°
+        apart.
     """
     try:
         array = np.asarray(vectors, dtype=float)

@@ -1,4 +1,5 @@
-"""What was given when, and when what was measured: arms and modalities over time, as the configuration and the tables say it."""
+"""What was given when, and when what was measured: arms and modalities over time, as the
+configuration and the tables say it."""
 
 from __future__ import annotations
 
@@ -21,7 +22,8 @@ WORD = 0.15
 
 
 def given(sources: Sources) -> pd.DataFrame:
-    """row (arm or modality), what, start, end: what `study/given` declares, then the times of each modality.
+    """row (arm or modality), what, start, end: what `study/given` declares, then the times of each
+    modality.
 
     Times of another unit than that of the declared ones are left out.
     """
@@ -45,7 +47,8 @@ def given(sources: Sources) -> pd.DataFrame:
 
 
 def lanes_of(table: pd.DataFrame) -> NDArray[np.int64]:
-    """Line of each entry within its row: the first with room for a word before it; measured times share one."""
+    """Line of each entry within its row: the first with room for a word before it; measured times
+    share one."""
     last = table[["start", "end"]].max(axis=1)
     room = WORD * (last.max() - table["start"].min())
     out = np.zeros(len(table), np.int64)
@@ -60,7 +63,8 @@ def lanes_of(table: pd.DataFrame) -> NDArray[np.int64]:
 
 
 def given_figure(sources: Sources, figures: Path) -> Drawn | None:
-    """Arms and modalities as rows over time; None where the configuration does not say what was given."""
+    """Arms and modalities as rows over time; None where the configuration does not say what was
+    given."""
     table = given(sources)
     if table.empty:
         return None

@@ -144,8 +144,8 @@ def ids_and_symbols(
     Parameters
     ----------
     ids
-        Names of the genes. Numbers, as a table without names has them, are those of rows: the first column of Ensembl's ids, else that
-        of symbols, stands in.
+        Names of the genes. Numbers, as a table without names has them, are those of rows: the first
+        column of Ensembl's ids, else that of symbols, stands in.
     columns
         Other columns of text.
 

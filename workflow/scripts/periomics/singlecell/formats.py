@@ -38,7 +38,8 @@ def no_cells_file(path: Path, kind: str = "") -> InputError:
 
 
 def joined_libraries(cells: Sequence[str]) -> str:
-    """What to say where names of cells end in several numbers, as Cell Ranger's aggr numbers the libraries that it joins; else ''."""
+    """What to say where names of cells end in several numbers, as Cell Ranger's aggr numbers the
+    libraries that it joins; else ''."""
     ends = {name.rpartition("-")[2] for name in cells if "-" in name}
     numbers = sorted(int(e) for e in ends if e.isdigit())
     if len(numbers) < 2 or len(numbers) < len(ends):

@@ -182,7 +182,8 @@ def _joined(named: Named, cells: Sequence[str], rows: Sequence[int] | None = Non
 
 
 def _matrix(files: Files) -> tuple[list[str], list[str], list[str]]:
-    """Ids and symbols of a folder's genes, and its cells; raises InputError where matrix and names are not whole or do not fit."""
+    """Ids and symbols of a folder's genes, and its cells; raises InputError where matrix and names
+    are not whole or do not fit."""
     (rows, columns, entries), body, lines = matrix_head(files.matrix, MOST_LINES)
     if lines < entries:
         message = f"matrix is cut off: {entries} entries stated"

@@ -46,7 +46,8 @@ def runtime_for(minutes: float, per_input_mb: float = 0) -> Callable[..., int]:
 def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> float:
     """What a job takes for its input, MB or minutes: in proportion to it, up to a bound.
 
-    Files that are not there yet count for nothing: a group of jobs is weighed before its first has run.
+    Files that are not there yet count for nothing: a group of jobs is weighed before its first has
+    run.
 
     Parameters
     ----------
@@ -55,7 +56,8 @@ def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> f
     mb_per_mb
         MB of memory, or minutes, for a MB of input.
     at_most
-        The most that the job ever takes; it is also what packed files are given, whose pixels may be any number.
+        The most that the job ever takes; it is also what packed files are given, whose pixels may
+        be any number.
     """
     if not mb_per_mb:
         return 0.0
@@ -69,7 +71,8 @@ def memory_need(files: Any, mb_per_mb: float, at_most: float | None = None) -> f
 
 
 def _packed(path: Path) -> bool:
-    """Whether a file's size says little of the pixels that it stands for: compressed, or a header of another file."""
+    """Whether a file's size says little of the pixels that it stands for: compressed, or a header
+    of another file."""
     name = path.name.lower()
     if name.endswith((".nrrd", ".mha")) and path.is_file():
         with path.open("rb") as handle:

@@ -26,7 +26,8 @@ TIME_UNITS = tuple(SECONDS_OF)
 class Column:
     """One column: what it means, its kind and its limits.
 
-    `kind` is id, text, number, choice, date or path. `minimum` and `maximum` bound a number; `hint` is shown when they are passed.
+    `kind` is id, text, number, choice, date or path. `minimum` and `maximum` bound a number; `hint`
+    is shown when they are passed.
     """
 
     name: str

@@ -117,7 +117,8 @@ def methods_of(forms: ExactForms, cut: a.Cut) -> str:
 def claim_forms(
     plan: Plan, claim: Claim, cut: a.Cut, own: Shares | Ranks, side: float = np.nan
 ) -> tuple[ExactForms, str]:
-    """Forms of a claim from its benefit-signed effect, and what must be said; `side` as in `refusals.no_worse`.
+    """Forms of a claim from its benefit-signed effect, and what must be said; `side` as in
+    `refusals.no_worse`.
 
     Rescue and margins in shares of the deficit are weighted sums of the shares of three arms; a margin of kind raw is in shares
     of animals (.3: 30 of 100), of grades in P(better) − ½. Grades know no share of a deficit.

@@ -135,7 +135,8 @@ def _dose_refusal(cut: Cut, weights: Mapping[str, float]) -> Refusal:
 
 
 def no_worse(cut: Cut, deficit: Mapping[str, float], side: float) -> str:
-    """Says so where the diseased arm is not the worse one, so that a share of the deficit means nothing.
+    """Says so where the diseased arm is not the worse one, so that a share of the deficit means
+    nothing.
 
     `side` is the direction of benefit; NaN where a gate has asked already.
     """

@@ -40,8 +40,8 @@ def with_tipping(
     sheet
         The animals sheet: who could have had a value.
     everyone
-        The same plan on animals of which nothing was left out; nothing where nothing was. An animal that
-        has a value there was left out, which `excluded.beside_all` judges, and is not missing.
+        The same plan on animals of which nothing was left out; nothing where nothing was. An animal
+        that has a value there was left out, which `excluded.beside_all` judges, and is not missing.
 
     Returns
     -------
@@ -87,8 +87,8 @@ def with_tipping(
 def _missing(
     analysis: Analysis, claim: Claim, outcome: str, time: float, sheet: pd.DataFrame
 ) -> pd.DataFrame:
-    """Animals of the sheet, of the arms that the claim weighs, without a value even where nothing is
-    left out: animal_id, group, block."""
+    """Animals of the sheet, of the arms that the claim weighs, without a value even where nothing
+    is left out: animal_id, group, block."""
     arms = list(analysis.plan.weights_of(claim))
     could = sheet[(sheet["unit"] == "animal") & sheet["group"].isin(arms)]
     own = _rows(analysis, claim, outcome, time)
