@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
 from pathlib import Path
 
 from periomics.core.errors import InputError, PeriomicsError
@@ -27,11 +26,9 @@ from periomics.histology.settings import (
 )
 from periomics.histology.stated import also_needed
 from periomics.imaging import rois
-from periomics.imaging.readers import ImageInfo, channel_number, probe, stated_bits
+from periomics.imaging.readers import ImageInfo, channel_number, probed, stated_bits
 from periomics.imaging.whole import refuse_cut
 from periomics.study.check.opened import Look, Named
-
-probed = lru_cache(maxsize=4096)(probe)  # regions ask for the size of their image again
 
 
 def look_at_section(named: Named) -> Look:

@@ -4,7 +4,6 @@ file's compression."""
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from functools import lru_cache
 
 from periomics.core.errors import PeriomicsError
 from periomics.histology.large.section import by_tiles, least_pixels
@@ -17,12 +16,11 @@ from periomics.histology.sections import (
     sheet_pixel,
 )
 from periomics.histology.settings import StainSettings, of_any_vectors
-from periomics.imaging.readers import ImageInfo, pixel_size, probe
+from periomics.imaging.readers import ImageInfo, pixel_size, probed
 from periomics.imaging.windows import windows
 
 # Bytes of a pixel: of a decoded picture, and of a section of which some are taken (measured: 24).
 COLOURS, SAMPLED = 3, 32
-probed = lru_cache(maxsize=4096)(probe)  # asked for again at every attempt
 
 
 def section_mb(

@@ -93,6 +93,10 @@ def probe(path: str | os.PathLike[str]) -> ImageInfo:
         raise SpecimenError(f"{path.name}: cannot be opened as an image ({error})") from error
 
 
+# Regions, and every attempt of a job, ask for the same header again.
+probed = lru_cache(maxsize=4096)(probe)
+
+
 def pixel_size(info: ImageInfo, sheet_um: float | None = None, overrule: bool = False) -> float:
     """The pixel size in µm, from the file or else from the sheet; never guessed. With `overrule` the sheet's stands where both
     state one: the sheet says why the file's is wrong.

@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 import pandas as pd
 
@@ -38,6 +38,13 @@ DEEPEST_CLAIMS = 3
 DEEPEST_CONFIG = 4
 RESULTS_TOKEN = "<results>/"  # how a sheet names a file that the simulation will write
 PATH_COLUMNS = ("path", "rois", "mask", "earlier", "lengths")
+
+
+class Written(NamedTuple):
+    """Configuration and claims as their files have them, whatever the kind of their parts."""
+
+    config: Mapping[str, Any]
+    claims: dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -68,7 +75,7 @@ class Study:
     claims: dict
     problems: list[Problem] = field(default_factory=list)
     coding: Coding = field(default_factory=Coding)
-    written: tuple[Mapping[str, Any], dict] = ({}, {})
+    written: Written = field(default_factory=lambda: Written({}, {}))
 
     @cached_property
     def results(self) -> str:
@@ -333,7 +340,7 @@ def load_study(config: Mapping[str, object], folder: str | os.PathLike[str]) -> 
         claims,
         problems=problems + found + slips,
         coding=coding,
-        written=(given, written),
+        written=Written(given, written),
     )
 
 

@@ -12,6 +12,7 @@ from periomics.study.blinding import declared_arms, settings
 from periomics.study.design import arm_weights
 from periomics.study.dictionary import entry
 from periomics.study.modalities import MODALITIES
+from periomics.study.settings.section import section_of
 from periomics.study.sheets import CONDITION_SHEETS, NUMBER_SHEETS, SPECIMEN_SHEETS, plain_id
 from periomics.study.study import Study
 
@@ -168,14 +169,8 @@ def _arms(study: Study) -> list[Problem]:
     treated = [treated] if isinstance(treated, str) else list(treated)
     named = [(f"roles/{k}", str(roles[k])) for k in ("healthy", "disease") if roles.get(k)]
     named += [("roles/treated", str(t)) for t in treated]
-    about = study.config.get("study")
-    told = (about.get("given") if isinstance(about, Mapping) else None) or []
-    got = [
-        ("study/given", str(arm))
-        for one in told
-        if isinstance(one, Mapping)
-        for arm in one.get("arms") or []
-    ]
+    told = section_of(study.config, "study").get("given") or []
+    got = [("study/given", str(arm)) for one in told for arm in one.get("arms") or []]
     for where, arm in named + got:
         if arm not in study.arms:
             message = f"no animal is in arm {arm}{nearest(arm, study.arms)}"

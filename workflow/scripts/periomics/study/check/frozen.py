@@ -26,7 +26,7 @@ def declaration_problems(study: Study, dictionary: pd.DataFrame) -> list[Problem
         ]
     own = (
         [p for p in study.problems if p.file == file]
-        + check_config(study.written[0])
+        + check_config(study.written.config)
         + check_claims(study, dictionary)
     )
     own += [

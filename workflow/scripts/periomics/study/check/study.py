@@ -47,7 +47,7 @@ def known_outcomes(study: Study, tables: Mapping[str, str]) -> pd.DataFrame:
 
 def find_problems(study: Study, dictionary: pd.DataFrame, areas: Areas) -> list[Problem]:
     """Every problem of configuration, sheets, files, claims and design, sorted; one cause is told once."""
-    problems = list(study.problems) + check_config(study.written[0])
+    problems = list(study.problems) + check_config(study.written.config)
     names = study.config.get("sheets")
     names = names if isinstance(names, Mapping) else {}
     for name in SHEETS:
@@ -99,7 +99,7 @@ def _first_causes(problems: list[Problem]) -> list[Problem]:
 def fingerprint(study: Study, code: str) -> str:
     """Digest of all that the check looks at: configuration, sheets, claims, and size and time of every raw file."""
     digest = hashlib.sha256(
-        f"{code}{json.dumps(study.written[0], sort_keys=True, default=str)}".encode()
+        f"{code}{json.dumps(study.written.config, sort_keys=True, default=str)}".encode()
     )
     for name in study.sheets:
         file = study.sheet_file(name)
