@@ -1,6 +1,8 @@
 """How often the comparison of cell types calls a type that did not change, and one that did.
 
-Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/composition_error.py [studies, 800]
+Run: OMP_NUM_THREADS=1 .venv/bin/python benchmarks/composition_error.py [studies, 800] [cells, all]
+
+A cell is `A+B:case`, as `8+8:middle up, half`; without one all are drawn.
 
 Seeds are the numbers of study and case. Cells are multinomial draws from shares that vary between animals on the log scale. A
 study counts as false where any type that was not planted has adjusted p < .05. `mean of all` is the comparison with the mean
@@ -90,11 +92,12 @@ def against_mean(counts: np.ndarray, arms: np.ndarray) -> np.ndarray:
     return stats.false_discovery_control(p)
 
 
-def main(studies: int) -> None:
+def main(studies: int, *cells: str) -> None:
     print("n      case | false (mean of all) | called (mean of all) | without p")
     for sizes in SIZES:
         for at, (name, case) in enumerate(CASES.items()):
-            if at >= EVERY and sizes in ((8, 3), (4, 6)):
+            wanted = f"{sizes[0]}+{sizes[1]}:{name}" in cells
+            if not wanted and (cells or (at >= EVERY and sizes in ((8, 3), (4, 6)))):
                 continue
             found = []
             for seed in range(studies):
@@ -114,4 +117,4 @@ def main(studies: int) -> None:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]) if len(sys.argv) > 1 else 800)
+    main(int(sys.argv[1]) if len(sys.argv) > 1 else 800, *sys.argv[2:])

@@ -33,6 +33,8 @@ from independent.bulk.files_as_written import (
 )
 
 from periomics.bulk.collecting import How, collect
+from periomics.bulk.opening import look_at_counts
+from periomics.study.check.opened import Named
 
 COUNTS = drawn()
 VALUES = transcript_counts(COUNTS[:, 0])
@@ -314,3 +316,26 @@ def test_comments_between_rows_are_left_out(tmp_path):
     path = write(tmp_path / "counts.tsv", "\n".join(rows) + "\n")
     found = collect(facts(path))
     assert {n: found.data[n].to_dict() for n in NAMES} == TRUTH
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+@pytest.mark.parametrize("form", ["matrix", "featurecounts", "htseq", "star", "salmon"])
+def test_a_file_cut_within_its_last_number_is_told(tmp_path, form, zipped):
+    """The number that is left reads as one: nothing but the missing end of the line tells it."""
+    one = COUNTS[:, 0]
+    ending = [*([c] for c in one[:-1]), [128]]
+    text = {
+        "matrix": matrix(["S1"], ending),
+        "featurecounts": feature_counts(["S1.bam"], ending),
+        "htseq": htseq([*one[:-1], 128], tail=False),
+        "star": star([[2 * c, c, c] for c in one[:-1]] + [[256, 128, 128]]),
+        "salmon": salmon(dict(zip(GENES, one, strict=True))),
+    }[form]
+    name = ("quant.genes.sf" if form == "salmon" else "S1.txt") + (".gz" if zipped else "")
+    for at, content, message in (("whole", text, ""), ("cut", text[:-2], "cut off within its")):
+        path = write(tmp_path / at / name, content, zipped=zipped)
+        row = {k: v for k, v in fact("S1", path, form).items() if v}
+        look = look_at_counts(Named(path, name, "libraries.tsv", "path", {2: row}, {}))
+        assert [p.level for p in look.problems] == (["warning"] if message else [])
+        assert all(message in p.message for p in look.problems)
+        assert ("cut off within its" in collect([row]).remarks.get("S1", "")) == bool(message)

@@ -144,3 +144,14 @@ def test_what_other_programs_put_into_an_h5(tmp_path):
 def test_one_symbol_of_two_ids_keeps_both_genes(tmp_path):
     symbols = [*SYMBOLS[:3], SYMBOLS[2], *SYMBOLS[4:]]
     is_read(folder(tmp_path / "m", COUNTS, symbols=symbols), COUNTS, symbols=symbols)
+
+
+@pytest.mark.parametrize("zipped", [False, True])
+def test_a_matrix_cut_within_its_last_number_is_told(tmp_path, zipped):
+    counts = COUNTS.copy()
+    counts[-1, -1] = 12
+    at = folder(tmp_path / "m", counts, zipped=zipped)
+    assert checked(at, [fact(at)]) == []
+    put(at / "matrix.mtx", entries(counts)[:-2], zipped)
+    (problem,) = checked(at, [fact(at)])
+    assert problem.level == "warning" and "within its last number" in problem.message

@@ -81,6 +81,9 @@ def test_every_model_of_a_settings_module_is_part_of_the_configuration():
         (Culture, {"closur_h": 3}, "culture", "culture/closur_h: unknown key - did you mean"),
         (Culture, {"closure_h": -1}, "culture", "culture/closure_h: input should be greater"),
         (Culture, {"pixel_size": "unknown"}, "culture", "culture/window_px: is needed where"),
+        (Culture, {"closure_h": True}, "culture", "culture/closure_h: is yes or no"),
+        (Planning, {"n": [6, True]}, "planning", "planning/n: is yes or no"),
+        (Planning, {"effect_of": {"bvtv": False}}, "planning", "effect_of: is yes or no"),
         (Planning, {"n": [2, 9]}, "planning", "planning/n: must rise from at least 3"),
         (Microct, {"bone_threshold": 3}, "microct", "microct/implant_threshold: this key is need"),
         (

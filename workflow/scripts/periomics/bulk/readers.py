@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -28,6 +28,7 @@ from periomics.bulk.tables import (
 )
 from periomics.bulk.transcripts import genes_of, mean_lengths, summed
 from periomics.core.errors import InputError, nearest
+from periomics.genes.unended import UNENDED, ends_in_line
 from periomics.study.settings.bulk import BulkCounts
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
@@ -185,7 +186,15 @@ def _read(path: Path, kind: str, how: How) -> Counts:
         path = _in_folder(path)
         _refuse_by_name(path)
     with told_as_input(path):
-        return _read_file(path, kind, how)
+        counts = _read_file(path, kind, how)
+        return counts if ends_in_line(path) else _unended(counts)
+
+
+def _unended(counts: Counts) -> Counts:
+    """Counts of a file whose last number may be a part of one, which every library says."""
+    said = {str(c): counts.remarks.get(str(c), "") for c in counts.data.columns}
+    remarks = {c: f"{r}; {UNENDED}" if r else UNENDED for c, r in said.items()}
+    return replace(counts, remarks=remarks, ended=False)
 
 
 def _read_file(path: Path, kind: str, how: How) -> Counts:

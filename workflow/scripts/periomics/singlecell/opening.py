@@ -14,6 +14,7 @@ import scipy.sparse as sp
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.genes.combined import is_combined, told_genes
+from periomics.genes.unended import UNENDED, WHOLE, ends_in_line
 from periomics.singlecell.annotated import (
     cells_by_gene,
     first_cells,
@@ -170,6 +171,7 @@ def _folder(named: Named) -> list[Problem]:
         if names:
             ids, symbols, cells = names
             problems += [*_species(named, (ids, symbols), [row]), *_joined(named, cells, [row])]
+            problems += _unended(named, files.matrix, [row])
     return [*_columns(named, [], of_folder=True), *problems]
 
 
@@ -179,6 +181,14 @@ def _joined(named: Named, cells: Sequence[str], rows: Sequence[int] | None = Non
     where: dict[str, Any] = {"rows": rows, "level": "warning", "inside": named.path.name}
     allowed = "a library a file, or an h5ad whose cells name theirs"
     return named.problem(said, "", allowed, **where) if said else []
+
+
+def _unended(named: Named, matrix: Path, rows: Sequence[int]) -> list[Problem]:
+    """A warning where a matrix may have been cut off within its last number."""
+    if ends_in_line(matrix):
+        return []
+    inside = matrix.name
+    return named.problem(UNENDED, "", WHOLE, rows=rows, level="warning", inside=inside)
 
 
 def _matrix(files: Files) -> tuple[list[str], list[str], list[str]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self, TypeVar
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
+from pydantic_core import PydanticCustomError
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
@@ -26,6 +27,20 @@ class Section(BaseModel):
     """Base of all sections: unknown keys are refused, nothing changes after reading."""
 
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _true_is_no_number(cls, value: object, info: ValidationInfo) -> object:
+        """Refuse yes and no where a number is wanted, as which they would be taken for 1 and 0."""
+        annotation = cls.model_fields[info.field_name or ""].annotation
+        kinds = set(_kinds(annotation))
+        wanted = kinds & {int, float} and not kinds & {bool, object, Any}
+        own = inner_model(annotation) is None  # a section looks at its own values
+        if wanted and own and _holds_yes_or_no(value):
+            raise PydanticCustomError(
+                "number_type", "is yes or no (true, false), which is no number"
+            )
+        return value
 
     @classmethod
     def of(cls, values: Mapping[str, object] | None = None, where: str = "") -> Self:
@@ -62,6 +77,22 @@ class Section(BaseModel):
     def contradictions(self) -> Iterator[Contradiction]:
         """Settings of this section that contradict each other."""
         return iter(())
+
+
+def _holds_yes_or_no(value: object) -> bool:
+    """Whether a value is true or false, or holds one."""
+    if isinstance(value, (list, tuple)):
+        return any(map(_holds_yes_or_no, value))
+    if isinstance(value, Mapping):
+        return any(map(_holds_yes_or_no, value.values()))
+    return isinstance(value, bool)
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """An annotation and all that it is put together from."""
+    yield annotation
+    for inner in getattr(annotation, "__args__", ()):
+        yield from _kinds(inner)
 
 
 def section_of(config: Mapping[str, Any], name: str) -> Mapping[str, Any]:
@@ -203,11 +234,5 @@ def _model_at(model: type[BaseModel], loc: tuple) -> type[BaseModel] | None:
 
 def inner_model(annotation: Any) -> type[BaseModel] | None:
     """The model that an annotation holds, if any."""
-    return next(iter(_models(annotation)), None)
-
-
-def _models(annotation: Any) -> Iterator[type[BaseModel]]:
-    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
-        yield annotation
-    for inner in getattr(annotation, "__args__", ()):
-        yield from _models(inner)
+    models = (k for k in _kinds(annotation) if isinstance(k, type) and issubclass(k, BaseModel))
+    return next(models, None)
