@@ -217,8 +217,8 @@ def measure_section(
         edge = next((f.value for f in told if f.name == quality.EDGES), float("nan"))
         found.append(nuclei.paled(readout.objects, edge, batch.threshold, options))
     reasons = [f.describe() for f in found if f.beyond]
-    if any(a.proposed for a in opened.annotations):
-        reasons.append(proposals.REASON)
+    if look := proposals.reason(opened.annotations):
+        reasons.append(look)
     if batch.fallback:
         reasons.append(f"the config's value stands for a threshold: {batch.fallback}")
     if why := batch.odd.get(section_name(fact)):

@@ -12,6 +12,7 @@ import numpy as np
 from periomics.core.errors import InputError
 from periomics.histology.artefacts import pen_mask
 from periomics.histology.detection import dilate
+from periomics.histology.thresholds import two_levels
 from periomics.imaging import readers, rois, stains
 from periomics.imaging.parts import label
 
@@ -31,6 +32,8 @@ GREY_OD, GLASS_MOST, GLASS_SHARE = 0.02, 0.2, 0.03
 # convex outline to that share; metal is at least so wide, and the hole that an implant left, as
 # folds of the surface are narrower.
 METAL_OD, IMPLANT_UM2, SOLID = 0.9, 1e5, 0.75
+# A second implant has at least this share of the largest one's area.
+OF_LARGEST = 0.4
 METAL_UM, GHOST_UM = 60.0, 200.0
 # So much of the outline of metal and of a ghost lies against tissue, within this distance.
 METAL_AGAINST, AGAINST, NEAR_UM = 0.25, 0.65, 30.0
@@ -38,16 +41,23 @@ METAL_AGAINST, AGAINST, NEAR_UM = 0.25, 0.65, 30.0
 GAP_UM = 150.0
 # Tissue within this distance of the implant is proposed as what lies around it.
 AROUND_IMPLANT_UM = 500.0
-# Over squares so wide epithelium has so many times the typical haematoxylin of the tissue, bone so
-# little of it and so many times the typical eosin; bone is at least so wide and large, a strip of
-# epithelium at least so wide, and begins within this distance of the implant.
-OVER_UM, EPITHELIAL, BARE, DENSE = 20.0, 1.7, 0.6, 1.15
-BONE_UM, BONE_UM2, STRIP_UM, BESIDE_UM = 100.0, 1e5, 24.0, 40.0
+# Over squares so wide epithelium has so many times the typical haematoxylin of tissue other than
+# bone; a strip of it is at least so wide, and begins within this distance of the implant.
+OVER_UM, EPITHELIAL, STRIP_UM, BESIDE_UM, TURNS = 20.0, 1.7, 24.0, 40.0, 5
+# Over squares so wide, of several nuclei, bone has so little of the other tissue's haematoxylin
+# and so many times its eosin; it is at least so wide and large. Tissue of which less than this
+# share is wider than that is a layer, as epithelium is. Amounts below the least are noise.
+BROAD_UM, BARE, DENSE, BONE_UM, BONE_UM2 = 60.0, 0.75, 1.1, 100.0, 1e5
+LAYER_UM, LAYER_SHARE, LEAST_OD = 300.0, 0.1, 0.005
 # As the table of stains and configurations call them.
 NUCLEAR, MATRIX = "haematoxylin", "eosin"
 REASON = (
     "region proposed: nobody drew it; look at it and confirm the section, or mend "
     "the proposed regions and name them in the column rois"
+)
+SEVERAL = (
+    "; {} implants were seen and are measured together: mend the regions where one is a cavity, "
+    "or where each is an animal's or arm's own"
 )
 
 
@@ -73,9 +83,9 @@ def propose(
     Returns
     -------
     list of Annotation
-        `tissue`, and where an implant is seen (metal, or the hole that it left) `implant`,
-        `peri_implant_ct` (tissue around it) and `interface` (its outline against tissue); in
-        haematoxylin and another stain `pie` (dense nuclei along the implant), and with eosin
+        `tissue`, and where implants are seen (metal, or the hole that one left) `implant` and
+        `interface` (its outline against tissue) of each, and `peri_implant_ct` (tissue around
+        them); in haematoxylin and another stain `pie` (dense nuclei along the implant), and with eosin
         `bone`; in finest-level pixels.
     """
     from scipy.ndimage import gaussian_filter
@@ -93,13 +103,16 @@ def propose(
     tissue = (smooth.max(axis=-1) >= TISSUE_OD) & ~pen
     # Blur makes a thin rim of metal as dense as tissue.
     tissue = _clean(_opened(tissue & ~metal, RIM_UM / pixel_um), pixel_um)
-    implant = _implant(metal, tissue, pixel_um)
-    if implant is None:
-        implant = _ghost(tissue, dilate(pen, 4 * RIM_UM, pixel_um), pixel_um)
-    found = _named(tissue, implant, pixel_um, scale)
+    implants = _metals(metal, tissue, pixel_um)
+    implants += _ghosts(tissue, implants, dilate(pen, 4 * RIM_UM, pixel_um), pixel_um)
+    # Implants of one study are alike; smaller holes are the tissue's own.
+    largest = max((part.sum() for part in implants), default=0)
+    implants = [part for part in implants if part.sum() >= OF_LARGEST * largest]
+    found = _named(tissue, implants, pixel_um, scale)
     if pair is not None and tissue.any():
         white = stains.white_from_histogram(histogram)
         amounts = stains.separate(rgb, white, pair)
+        implant = np.any(implants, axis=0) if implants else None
         found += _by_stain(amounts, pair, (tissue, implant), pixel_um=pixel_um, scale=scale)
     return found
 
@@ -128,33 +141,91 @@ def _by_stain(
     scale: float,
 ) -> list[rois.Annotation]:
     """Bone and the strip of epithelium along the implant, by how much of either stain there is."""
-    from scipy.ndimage import gaussian_filter
-
-    (tissue, implant), found = masks, []
-    weight = gaussian_filter(tissue.astype(np.float32), OVER_UM / 2 / pixel_um)
-    blue, pink = (
-        gaussian_filter(np.where(tissue, a, 0), OVER_UM / 2 / pixel_um) / np.maximum(weight, 1e-3)
-        for a in amounts
-    )
-    usual = [float(np.median(a[tissue])) for a in (blue, pink)]
-    if pair.stains[0] != NUCLEAR or usual[0] <= 0:
+    if pair.stains[0] != NUCLEAR:
         return []
-    if implant is not None:
-        from edt import edt
-
-        dense = _opened(tissue & (blue >= EPITHELIAL * usual[0]), STRIP_UM / 2 / pixel_um)
-        parts = label(dense)
-        near = edt(~implant, black_border=False) <= BESIDE_UM / pixel_um
-        strip = np.isin(parts, np.unique(parts[near & dense])) & dense
-        found.append((STRIP, strip))
-    if pair.stains[1] == MATRIX:
-        bare = tissue & (blue <= BARE * usual[0]) & (pink >= DENSE * usual[1])
-        parts = label(_opened(bare, BONE_UM / 2 / pixel_um), connectivity=4)
-        large = np.bincount(parts.ravel()) * pixel_um**2 >= BONE_UM2
-        large[0] = False
-        found.append((BONE, large[parts]))
+    tissue, implant = masks
+    fine = _over(amounts[0], tissue, OVER_UM / pixel_um)
+    blue, pink = (_over(a, tissue, BROAD_UM / pixel_um) for a in amounts)
+    eosin = pair.stains[1] == MATRIX
+    bone = _bone(blue, pink, tissue, eosin=eosin, pixel_um=pixel_um)
+    found = [(BONE, _large(bone, pixel_um))] if bone is not None and eosin else []
+    rest = tissue if bone is None else tissue & ~bone
+    if implant is not None and (usual := _usual(fine[rest])) > 0:
+        dense = _opened(tissue & (fine >= EPITHELIAL * usual), STRIP_UM / 2 / pixel_um)
+        found.append((STRIP, _beside(dense, implant, BESIDE_UM / pixel_um)))
     shapes = [(name, _shape(mask, scale)) for name, mask in found]
     return [rois.Annotation(name, s, proposed=True) for name, s in shapes if s is not None]
+
+
+def _over(amount: np.ndarray, tissue: np.ndarray, width: float) -> np.ndarray:
+    """Mean amount of the tissue around every place, over so many pixels."""
+    from scipy.ndimage import gaussian_filter
+
+    weight = gaussian_filter(tissue.astype(np.float32), width / 2)
+    mean = gaussian_filter(np.where(tissue, amount, 0), width / 2) / np.maximum(weight, 1e-3)
+    return np.asarray(mean.clip(LEAST_OD))
+
+
+def _bone(
+    nuclear: np.ndarray, matrix: np.ndarray, tissue: np.ndarray, *, eosin: bool, pixel_um: float
+) -> np.ndarray | None:
+    """Tissue with few nuclei, None where it is not told from other tissue.
+
+    What is parted is the share of the nuclear stain, which the strength of staining leaves as it
+    is, or without eosin its amount. Two levels may be bone and other tissue or that and
+    epithelium, in which bone has more eosin than the rest, and the rest is no mere layer.
+    """
+    share = -np.log10(nuclear / (nuclear + matrix) if eosin else nuclear)
+    for cut in _cuts(share[tissue]):
+        bone = tissue & (share >= cut)
+        rest = tissue & ~bone
+        bare, other = (float(np.median(nuclear[m])) for m in (bone, rest))
+        pinker = np.median(matrix[bone]) / np.median(matrix[rest]) if eosin else DENSE
+        thick = _opened(rest, LAYER_UM / 2 / pixel_um).sum() >= LAYER_SHARE * rest.sum()
+        if bare <= BARE * other and pinker >= DENSE and thick:
+            return bone
+    return None
+
+
+def _cuts(values: np.ndarray) -> list[float]:
+    """Where the levels of tissue part, two and each of them in two, the highest first."""
+    first, _ = two_levels(values)
+    if np.isnan(first):
+        return []
+    sides = (values[values >= first], values[values < first])
+    further = [two_levels(v)[0] for v in sides]
+    return sorted((v for v in (first, *further) if not np.isnan(v)), reverse=True)
+
+
+def _usual(amounts: np.ndarray) -> float:
+    """Typical amount of what is not epithelium: of the lower level where there are two, else without
+    what is as dense as epithelium beside it."""
+    if not amounts.size:
+        return 0.0
+    cut, _ = two_levels(amounts)
+    if not np.isnan(cut):
+        return float(np.median(amounts[amounts < cut]))
+    usual = float(np.median(amounts))
+    for _ in range(TURNS):
+        usual = float(np.median(amounts[amounts < EPITHELIAL * usual]))
+    return usual
+
+
+def _large(mask: np.ndarray, pixel_um: float) -> np.ndarray:
+    """Parts as wide and as large as bone."""
+    parts = label(_opened(mask, BONE_UM / 2 / pixel_um), connectivity=4)
+    large = np.bincount(parts.ravel()) * pixel_um**2 >= BONE_UM2
+    large[0] = False
+    return np.asarray(large[parts])
+
+
+def _beside(mask: np.ndarray, implant: np.ndarray, within: float) -> np.ndarray:
+    """Parts that come so near to the implant, in pixels."""
+    from edt import edt
+
+    parts = label(mask)
+    near = edt(~implant, black_border=False) <= within
+    return np.isin(parts, np.unique(parts[near & mask])) & mask
 
 
 def _clean(mask: np.ndarray, pixel_um: float) -> np.ndarray:
@@ -175,32 +246,33 @@ def _opened(mask: np.ndarray, radius: float) -> np.ndarray:
     return mask & (edt(~core, black_border=False) <= radius + 1) if core.any() else core
 
 
-def _implant(metal: np.ndarray, tissue: np.ndarray, pixel_um: float) -> np.ndarray | None:
-    """The largest part of black that lies against tissue and does not run along the picture's
-    sides."""
-    found = [
-        (float(part.sum()), part)
+def _metals(metal: np.ndarray, tissue: np.ndarray, pixel_um: float) -> list[np.ndarray]:
+    """Parts of black that lie against tissue and do not run along the picture's sides."""
+    return [
+        part
         for part in _parts(metal, pixel_um)
         if _sides(part) < 2 and _against(part, tissue, pixel_um) >= METAL_AGAINST
     ]
-    return max(found, key=lambda f: f[0])[1] if found else None
 
 
-def _ghost(tissue: np.ndarray, pen: np.ndarray, pixel_um: float) -> np.ndarray | None:
-    """The hole that an implant left: bright, within the tissue's convex outline, full, and with
-    tissue along most of its outline."""
+def _ghosts(
+    tissue: np.ndarray, metals: list[np.ndarray], pen: np.ndarray, pixel_um: float
+) -> list[np.ndarray]:
+    """Holes that implants left: bright, within the tissue's convex outline, full, with tissue along
+    most of their outline, and not the gap beside metal."""
     from skimage.morphology import convex_hull_image
 
     if not tissue.any():
-        return None
-    hull = convex_hull_image(tissue)
-    found = []
-    for part in _parts(_opened(hull & ~tissue & ~pen, GHOST_UM / 2 / pixel_um), pixel_um):
-        against = _against(part, tissue, pixel_um)
-        solid = part.sum() / convex_hull_image(part).sum()
-        if against >= AGAINST and solid >= SOLID:
-            found.append((against * float(np.sqrt(part.sum())), part))
-    return max(found, key=lambda f: f[0])[1] if found else None
+        return []
+    bright = convex_hull_image(tissue) & ~tissue & ~pen
+    for part in metals:
+        bright &= ~dilate(part, 2 * NEAR_UM, pixel_um)
+    return [
+        part
+        for part in _parts(_opened(bright, GHOST_UM / 2 / pixel_um), pixel_um)
+        if _against(part, tissue, pixel_um) >= AGAINST
+        and part.sum() / convex_hull_image(part).sum() >= SOLID
+    ]
 
 
 def _parts(mask: np.ndarray, pixel_um: float) -> list[np.ndarray]:
@@ -228,29 +300,36 @@ def _against(part: np.ndarray, tissue: np.ndarray, pixel_um: float) -> float:
 
 
 def _named(
-    tissue: np.ndarray, implant: np.ndarray | None, pixel_um: float, scale: float
+    tissue: np.ndarray, implants: list[np.ndarray], pixel_um: float, scale: float
 ) -> list[rois.Annotation]:
     """Annotations of the masks, in finest-level pixels."""
     from shapely import unary_union
 
-    metal = None if implant is None else _shape(implant, scale)
-    body = _shape(tissue, scale)
+    body, per_um = _shape(tissue, scale), scale / pixel_um
     if body is None:
         return []
-    per_um = scale / pixel_um
-    if metal is None or metal.is_empty:
-        return [rois.Annotation(TISSUE, body, proposed=True)]
-    body = body.difference(metal)
-    around = body.intersection(metal.buffer(AROUND_IMPLANT_UM * per_um))
-    gaps = metal.boundary.difference(body.buffer(NEAR_UM * per_um))
-    wide = [g for g in getattr(gaps, "geoms", [gaps]) if g.length >= GAP_UM * per_um]
-    edge = metal.boundary.difference(unary_union(wide).buffer(1e-3))
-    found = {TISSUE: body, IMPLANT: metal, AROUND: around, LINE: _longest(edge)}
+    metals = [_shape(part, scale) for part in implants]
+    body = body.difference(unary_union(metals))
+    found = [(TISSUE, body)]
+    if metals:
+        near = unary_union([metal.buffer(AROUND_IMPLANT_UM * per_um) for metal in metals])
+        found += [(IMPLANT, metal) for metal in metals]
+        found.append((AROUND, body.intersection(near)))
+        found += [(LINE, _against_tissue(metal, body, per_um)) for metal in metals]
     return [
         rois.Annotation(name, shape, proposed=True)
-        for name, shape in found.items()
+        for name, shape in found
         if shape is not None and not shape.is_empty
     ]
+
+
+def _against_tissue(metal: Any, body: Any, per_um: float) -> Any:
+    """The longest piece of an implant's outline with tissue beside it."""
+    from shapely import unary_union
+
+    gaps = metal.boundary.difference(body.buffer(NEAR_UM * per_um))
+    wide = [g for g in getattr(gaps, "geoms", [gaps]) if g.length >= GAP_UM * per_um]
+    return _longest(metal.boundary.difference(unary_union(wide).buffer(1e-3)))
 
 
 def _shape(mask: np.ndarray, scale: float) -> Any:
@@ -292,6 +371,13 @@ def proposed_of(
     return tuple(propose(rgb, pixel_um, info.width / rgb.shape[1], pair))
 
 
+def reason(annotations: Sequence[rois.Annotation]) -> str:
+    """Why rows of a section are held back whose regions are proposed; empty where none is."""
+    names = [a.name for a in annotations if a.proposed]
+    many = names.count(IMPLANT)
+    return (REASON + (SEVERAL.format(many) if many > 1 else "")) if names else ""
+
+
 def need_proposed(found: Sequence[rois.Annotation], name: str, where: object) -> None:
     """Refuse a section in which a stain's region is not proposed.
 
@@ -301,15 +387,18 @@ def need_proposed(found: Sequence[rois.Annotation], name: str, where: object) ->
         Naming the region.
     """
     if name not in {a.name for a in found}:
-        seen = ", ".join(a.name for a in found) or "nothing"
-        message = f"no region {name!r} could be proposed (seen: {seen})"
+        seen = ", ".join(dict.fromkeys(a.name for a in found)) or "nothing"
+        why = ": its stains do not tell it from other tissue" if name == BONE else ""
+        message = f"no region {name!r} could be proposed{why} (seen: {seen})"
         raise InputError(message, file=where, column="rois", allowed="regions drawn by hand")
 
 
 def features(annotations: Sequence[rois.Annotation], key: str) -> list[dict]:
     """Proposed regions as GeoJSON annotations that QuPath opens."""
+    proposed = [a for a in annotations if a.proposed]
+    names = [a.name for a in proposed]
+    nth = [names[:k].count(name) + 1 for k, name in enumerate(names)]
     return [
-        rois.annotation_feature(a.geometry, a.name, f"{key}:{a.name}")
-        for a in annotations
-        if a.proposed
+        rois.annotation_feature(a.geometry, a.name, f"{key}:{a.name}{f' {n}' if n > 1 else ''}")
+        for a, n in zip(proposed, nth, strict=True)
     ]
