@@ -35,12 +35,12 @@ def settings(request):
     return stain_settings(block, table)["L"]
 
 
-def measured(drawn, settings, **look):
+def measured(drawn, settings, pixel_um=0.5, **look):
     """Per section of one batch the main row and the painted share; and who is odd."""
     batch = [
         with_masks(
             seen(light, **look),
-            0.5,
+            pixel_um,
             1.0,
             [Annotation("implant", metal), Annotation("interface", line)],
             settings,
@@ -73,6 +73,17 @@ def test_the_lined_share_is_within_four_points(settings, kind):
     for row, truth in found:
         assert row["value"] == pytest.approx(truth, abs=2.5)
         assert row.get("qc", "pass") == "pass"
+
+
+@pytest.mark.parametrize("times", [0.5, 2])
+def test_a_pixel_size_that_is_wrong_for_all_is_told_by_the_nuclei(settings, times):
+    """Shares are right and gaps per mm wrong, of sections that are alike."""
+    drawn = [seam(0.5, seed=k) for k in (1, 2)]
+    found, odd = measured(drawn, settings, pixel_um=0.5 * times)
+    assert odd == {}
+    for row, truth in found:
+        assert row["value"] == pytest.approx(truth, abs=2.5)
+        assert row["qc"] == "hold" and "is the pixel size right?" in row["qc_reason"]
 
 
 def test_one_faint_section_is_named_and_does_not_move_the_others(settings):

@@ -91,6 +91,17 @@ def test_a_piece_of_a_line_without_a_margin_gives_no_length_a_line(painted, tabl
     assert measured(painted, table, LINE, far)["hrp_um"]["qc"] == "fail"
 
 
+def test_pieces_without_any_margin_are_no_lines_by_themselves(painted, table):
+    """Before, 50 µm a line for 100, in silence."""
+    half = np.mean(LONG)
+    pieces = [[(LONG[0], ROW), (half, ROW)], [(half, ROW), (LONG[1], ROW)]]
+    row = measured(painted, table, *(feature("interface", "LineString", p) for p in pieces))
+    assert row["itgb4_um"]["qc"] == "hold"
+    assert "2 lines and no point 'margin'" in row["itgb4_um"]["qc_reason"]
+    assert values(row, "ln332") == pytest.approx([100 * LINED / 240], abs=0.5)
+    assert values(measured(painted, table, LINE), "itgb4_um") == pytest.approx([LINED], abs=1)
+
+
 def test_lines_drawn_twice_beyond_the_picture_or_in_steps_are_held(painted, table):
     beyond = feature("interface", "LineString", [(LONG[0], ROW), (400, ROW)])
     x = np.arange(LONG[0], LONG[1], 1.0)

@@ -18,13 +18,13 @@ from periomics.imaging.parts import label
 # on each other.
 COUNTERSTAINED = ("vessels", "neutrophils", "laminin", "area", "nuclei", "membrane")
 TOGETHER = ("nuclei", "membrane", "double", "coverage")
-LARGE = "osteoclasts"
+LARGE, LINE = "osteoclasts", "laminin"
 # A nucleus: its usual diameter (µm), how many times larger or smaller bodies are told, and what of
 # an ellipse of its spread it fills. So many bodies are needed.
 NUCLEUS_UM, LEAST_TIMES, MOST_TIMES, FILLED, LEAST_BODIES = Nuclei.nucleus_um, 0.5, 1.6, 0.9, 8
 # Nuclei whose size is told in bright fields: detectors and pair of stains, pixels across, and how
 # many must stand alone; how much darker than the tissue they are.
-SIZED, PAIR = ("vessels", "neutrophils", "area"), ("haematoxylin", "DAB")
+SIZED, PAIR = ("vessels", "neutrophils", "area", LINE), ("haematoxylin", "DAB")
 LEAST_PIXELS, LEAST_ALONE = 4.0, 30
 CLEARLY_OD = 0.15
 # A body has the other channel where that covers such a share of it.
@@ -128,11 +128,13 @@ def _bodies(mask: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 def nuclei_of_bright_fields(prepared: Prepared) -> list[Fact]:
     """How many times the nuclei of haematoxylin differ from the usual diameter, where enough stand
     alone: else nothing of a picture tells that its pixel size is wrong. Of neutrophils only larger
-    ones are told, since their own nuclei have small lobes."""
+    ones are told, since their own nuclei have small lobes. Of a line
+    all tissue of the picture tells."""
     opened, settings = prepared.opened, prepared.settings
     if not has_sized_nuclei(settings):
         return []
-    seen = [(prepared.other, opened.region & ~opened.implant)]
+    within = ~opened.implant if settings.detector == LINE else opened.region & ~opened.implant
+    seen = [(prepared.other, within)]
     return nucleus_size(seen, settings, prepared.second, prepared.pixel_um)
 
 

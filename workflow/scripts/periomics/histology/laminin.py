@@ -334,17 +334,24 @@ def _from_the_margin(
         if result.endswith("share"):
             value, unit, of = 100 * depth / max(whole, 1e-9), "%", Of(depth, whole, "um")
         row = measurement(name, prepared.settings.roi, value, unit, of, n_sub=n, method=method)
-        if not np.isfinite(off):
-            why = f"no point {MARGIN!r} is annotated, from which the depth is measured"
-            row |= {"value": float("nan"), "qc": "fail", "qc_reason": why}
-        rows.append(row | _off_margin(options, lines))
+        if np.isfinite(off):
+            rows.append(row | _off_margin(options, lines))
+            continue
+        why = f"no point {MARGIN!r} is annotated, from which the depth is measured"
+        rows.append(row | {"value": float("nan"), "qc": "fail", "qc_reason": why})
     return rows
 
 
 def _off_margin(options: Options, lines: list[Traced]) -> dict[str, object]:
-    """What becomes of a value a line where a margin is annotated, but not at an end of every
-    line."""
+    """What becomes of a value a line where no margin tells lines from pieces of one, or lies not at
+    an end of every line."""
     off = max(t.margin_um for t in lines)
+    if off == np.inf and len(lines) > 1:
+        why = (
+            f"{len(lines)} lines and no point {MARGIN!r} at which each begins: pieces of one line "
+            "count as lines of their own"
+        )
+        return {"qc": "hold", "qc_reason": why}
     if not options.margin_um < off < np.inf:
         return {}
     why = (

@@ -224,9 +224,7 @@ def measure_section(
     if why := batch.odd.get(section_name(fact)):
         reasons.append(f"unlike its stain batch: {why}")
     if reason := "; ".join(reasons):
-        rows = [
-            {**r, "qc": "hold", "qc_reason": reason} if r.get("qc") != "fail" else r for r in rows
-        ]
+        rows = [_held(r, reason) if r.get("qc") != "fail" else r for r in rows]
     return Measured(
         [{**common, **r} for r in rows],
         _objects(readout.objects, settings, fact),
@@ -234,6 +232,12 @@ def measure_section(
         _quality(found, settings, fact),
         readout.strips,
     )
+
+
+def _held(row: Mapping[str, object], reason: str) -> dict[str, object]:
+    """A row that is held back, for reasons of its own too."""
+    own = [str(row["qc_reason"])] if row.get("qc_reason") else []
+    return {**row, "qc": "hold", "qc_reason": "; ".join([*own, reason])}
 
 
 def _edited(
