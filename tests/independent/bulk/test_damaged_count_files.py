@@ -339,3 +339,17 @@ def test_a_file_cut_within_its_last_number_is_told(tmp_path, form, zipped):
         assert [p.level for p in look.problems] == (["warning"] if message else [])
         assert all(message in p.message for p in look.problems)
         assert ("cut off within its" in collect([row]).remarks.get("S1", "")) == bool(message)
+
+
+@pytest.mark.parametrize("at", [1, 3])
+def test_genes_that_do_not_stand_first_are_told_by_their_column(tmp_path, at):
+    rows = [["S1", "S10", "S2"], *COUNTS.tolist()]
+    for row, gene in zip(rows, ["gene_id", *GENES], strict=True):
+        row.insert(at, gene)
+    said = refused(facts(write(tmp_path / "m.tsv", lines(rows))))
+    assert "first column holds numbers" in said and "gene_id" in said
+
+
+def test_columns_without_names(tmp_path):
+    rows = [["", "", *NAMES], *([g, s, *c] for g, s, c in zip(GENES, SYMBOLS, COUNTS, strict=True))]
+    assert "two columns have no name" in refused(facts(write(tmp_path / "m.tsv", lines(rows))))

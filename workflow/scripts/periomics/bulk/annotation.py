@@ -7,6 +7,7 @@ import re
 import pandas as pd
 
 from periomics.bulk.tables import GENE_COLUMNS
+from periomics.core.errors import InputError
 
 SYMBOL_COLUMNS = ("symbol", "gene_name", "gene_symbol", "external_gene_name", "genename")
 # Columns of numbers or text that tables of genes carry, in small letters, without blanks, dots and underscores.
@@ -29,14 +30,23 @@ def _plain(name: str) -> str:
     return re.sub(r"[\s._()-]", "", name.casefold())
 
 
-def gene_column(table: pd.DataFrame) -> str:
-    """Column of gene ids: the first, unless it only numbers the rows and another has a usual name."""
+def gene_column(table: pd.DataFrame, path: object) -> str:
+    """Column of gene ids: the first, unless it only numbers the rows and another has a usual name.
+
+    Raises
+    ------
+    InputError
+        If the first column holds numbers, some of them twice, where another has the name of genes.
+    """
     first = str(table.columns[0])
     others = [str(c) for c in table.columns[1:] if str(c).casefold() in GENE_COLUMNS and str(c)]
     if first.casefold() in ("", "x", "unnamed: 0") and others and len(table) > 1:
         numbers = pd.to_numeric(table[first], errors="coerce").to_numpy(float)
         if (numbers == numbers[0] + range(len(numbers))).all() and numbers[0] in (0, 1):
             return others[0]
+    if others and table[first].duplicated().any() and not _is_text(table[first]):
+        message = "the first column holds numbers: genes have to stand in it"
+        raise InputError(message, file=path, row=1, column=first, value=others[0])
     return first
 
 

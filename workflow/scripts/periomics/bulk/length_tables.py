@@ -36,7 +36,7 @@ def with_lengths(counts: Counts, kind: str, path: Path, beside: Path) -> Counts:
     _refuse_pair(counts, kind, path)
     with told_as_input(beside):
         table = read_table(beside)
-    first = gene_column(table)
+    first = gene_column(table, beside)
     genes, rest = gene_names(table[first], beside), table.drop(columns=[first])
     refuse_twice(genes, beside)
     held = [str(c) for c in rest.columns.drop(list(set_aside(rest, whole=False)))]

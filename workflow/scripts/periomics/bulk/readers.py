@@ -234,7 +234,7 @@ def _featurecounts(table: pd.DataFrame, path: Path) -> Counts:
 
 
 def _matrix(table: pd.DataFrame, path: Path, how: How, estimated: bool = False) -> Counts:
-    first = gene_column(table)
+    first = gene_column(table, path)
     genes, own = bare_ids(table[first])
     rest = table.drop(columns=[first])
     aside = set_aside(rest, whole=not estimated)

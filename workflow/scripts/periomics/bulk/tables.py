@@ -270,7 +270,8 @@ def _header(head: str, df: pd.DataFrame, path: Path, above: int) -> list[str]:
     some = [h for h, empty in zip(header, void, strict=True) if h or not empty]
     twice = sorted({h for h in some if some.count(h) > 1})
     if twice:
-        raise InputError("two columns have the same name", file=path, column=twice[0])
+        message = f"two columns have {'the same' if twice[0] else 'no'} name"
+        raise InputError(message, file=path, column=twice[0])
     return header
 
 
