@@ -399,6 +399,12 @@ def test_plan_is_found_where_the_check_left_it(tmp_path):
     assert flow.checked_plan(found) == "periomics check: x\n"
 
 
+def test_settings_beside_the_defaults_are_told_in_the_methods(toy):
+    assert "bulk/scores/regulon_genes 7 (5)" in toy.methods
+    (said,) = methods._set_otherwise({"study": {"name": "x"}})
+    assert said == "All settings of analysis that have a default were left at it."
+
+
 def test_a_changed_setting_changes_its_sentence_and_no_other(toy):
     def sentences(threshold):
         found = toy.sources.config | {"microct": {"bone_threshold": threshold}}

@@ -10,9 +10,10 @@ import pandas as pd
 from periomics.report.methods_microct import microct_sentences
 from periomics.report.methods_statistics import statistics_sentences
 from periomics.report.sources import Sources
-from periomics.report.told import NOT_REPORTED, Config, listed, value
+from periomics.report.told import NOT_REPORTED, Config, listed, plain, value
 from periomics.report.words import counted, number
 from periomics.study.arms import arm_order
+from periomics.study.changed import changed_settings
 
 PACKAGES = (
     "python",
@@ -255,7 +256,23 @@ def _software(sources: Sources, claims: Config) -> list[str]:
         f"periomics {record.get('periomics', NOT_REPORTED)} (commit {commit}) under Python {record.get('python', NOT_REPORTED)} and "
         f"Snakemake {version(sources, 'snakemake')}; seed {record.get('seed', NOT_REPORTED)}; digest of the claims "
         f"{record.get('claims_sha256', NOT_REPORTED)}.",
+        *_set_otherwise(sources.config),
     ]
+
+
+def _set_otherwise(config: Config) -> Iterator[str]:
+    """Settings that are not the defaults, limits of quality among them."""
+    if not config:
+        return
+    said = [
+        f"{c.key} {plain(c.value)}" + ("" if c.default is None else f" ({plain(c.default)})")
+        for c in changed_settings(config)
+    ]
+    yield (
+        f"Settings other than this version's defaults (in brackets): {'; '.join(said)}."
+        if said
+        else "All settings of analysis that have a default were left at it."
+    )
 
 
 def version(sources: Sources, package: str) -> str:

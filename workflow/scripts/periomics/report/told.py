@@ -33,6 +33,8 @@ def plain(setting: object) -> str:
     """A setting as it was written: numbers without digits that say nothing."""
     if isinstance(setting, int | float) and not isinstance(setting, bool):
         return number(float(setting)) if float(setting).is_integer() else f"{setting:.10g}"
+    if isinstance(setting, list | tuple):
+        return f"[{', '.join(map(plain, setting))}]"
     return str(setting)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from typing import Any, NamedTuple, Self, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
-from pydantic_core import PydanticCustomError
 
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
@@ -37,9 +36,7 @@ class Section(BaseModel):
         wanted = kinds & {int, float} and not kinds & {bool, object, Any}
         own = inner_model(annotation) is None  # a section looks at its own values
         if wanted and own and _holds_yes_or_no(value):
-            raise PydanticCustomError(
-                "number_type", "is yes or no (true, false), which is no number"
-            )
+            raise ValueError("is yes or no (true, false), which is no number")
         return value
 
     @classmethod
@@ -131,8 +128,10 @@ def well_shaped(
 
 def _misshapen(error: Any) -> bool:
     kinds = ("_type", "_parsing", "_from_float", "finite_number")
-    return error["type"].endswith(kinds) or (
-        error["type"] == "literal_error" and not isinstance(error["input"], str)
+    return (
+        error["type"].endswith(kinds)
+        or (error["type"] == "literal_error" and not isinstance(error["input"], str))
+        or (error["type"] == "value_error" and isinstance(error["input"], bool))
     )
 
 
@@ -218,7 +217,8 @@ def problem_of(error: Any, model: type[BaseModel], file: str, inside: str = "") 
         allowed = error["ctx"]["expected"].replace("'", "").replace(" or ", ", ")
         what = f"unknown {error['loc'][-1]}{nearest(value, allowed.split(', '))}"
         return Problem(file, 0, where, what, value, allowed)
-    return Problem(file, 0, where, error["msg"][0].lower() + error["msg"][1:], value)
+    message = error["msg"].removeprefix("Value error, ")  # of a validator of our own
+    return Problem(file, 0, where, message[0].lower() + message[1:], value)
 
 
 def _model_at(model: type[BaseModel], loc: tuple) -> type[BaseModel] | None:
