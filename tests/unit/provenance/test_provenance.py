@@ -7,6 +7,7 @@ import re
 import pandas as pd
 import pytest
 
+from periomics.core.commit import git_state
 from periomics.provenance.crate import crate_metadata
 from periomics.provenance.environments import (
     areas,
@@ -17,7 +18,6 @@ from periomics.provenance.environments import (
 )
 from periomics.provenance.record import (
     claims_digest,
-    git_state,
     input_checksums,
     run_record,
     software_versions,

@@ -4,8 +4,9 @@ from types import SimpleNamespace
 
 import pandas as pd
 
+from periomics import __version__
 from periomics.report.arrive import arrive
-from periomics.report.page import stamp
+from periomics.report.page import ROOT, stamp
 
 
 def found(**changes):
@@ -62,7 +63,20 @@ def test_gaps_close_when_the_study_says_more():
 
 
 def test_the_page_says_by_which_code_and_configuration_it_was_written():
-    record = {"periomics": "0.3", "git": {"commit": "abcdef0123456", "changed": ["x"]}}
-    line = stamp(found(record=record))
-    assert "periomics 0.3, commit abcdef012 with 1 changed files; configuration " in line
-    assert line != stamp(found(record=record, config={"seed": 2}))
+    then = {"commit": "abcdef0123456", "changed": ["x"]}
+    now = {"commit": "0123456789abc", "changed": []}
+    sources = found(record={"periomics": "0.3", "git": then})
+    line = stamp(sources, now)
+    assert f"by periomics {__version__}, commit 012345678; inputs and software were" in line
+    assert "were recorded at commit abcdef012 with 1 changed files; configuration " in line
+    assert line != stamp(found(record={"git": then}, config={"seed": 2}), now)
+    same = stamp(sources, then)
+    assert "recorded" not in same and "commit abcdef012 with 1 changed files; conf" in same
+    none = {"commit": "not a git checkout", "changed": []}
+    assert f"periomics {__version__}, not a git checkout; configuration" in stamp(
+        found(record={}), none
+    )
+
+
+def test_the_first_screen_names_the_commit_of_the_code_that_writes_it(root):
+    assert root == ROOT

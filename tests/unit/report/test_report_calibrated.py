@@ -21,7 +21,7 @@ from periomics.study.settings.calibration import Calibration
 def table(toy):
     """Three scenarios of the toy study, 50 studies each: as the engine counts them."""
     plan, dictionary = read_plan(claims(), config()["roles"]), load_dictionary(DICTIONARY)
-    wanted = ("as_planned", "null_treatment", "lost_implants")
+    wanted = ("as_planned", "null_treatment", "block_interaction")
     every = [s for s in scenarios(plan, config()["planning"]["R"], 0.7, ()) if s.name in wanted]
     settings = Calibration(studies=50, sizes=())
     parts = [
@@ -88,7 +88,7 @@ def test_a_row_a_scenario_with_coverage_and_what_has_no_bound(table, tmp_path):
         and rows["null_treatment"]["n an arm"] == "6"
     )
     assert (
-        rows["lost_implants"]["Bounds hold"] == "no bound"
+        rows["block_interaction"]["Bounds hold"] == "no bound"
         and rows["as_planned"]["after the gate (no bound)"] != "–"
     )
 

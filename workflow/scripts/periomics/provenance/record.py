@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import json
 import platform
-import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
@@ -14,6 +13,7 @@ import pandas as pd
 import yaml
 
 from periomics import __version__
+from periomics.core.commit import git_state
 from periomics.core.files import sha256
 from periomics.core.seeds import derive_seed
 from periomics.study.sheets import SPECIMEN_SHEETS
@@ -28,26 +28,6 @@ def software_versions() -> pd.DataFrame:
         k: v for k, v in rows.items() if k != "periomics"
     }
     return pd.DataFrame({"name": list(rows), "version": list(rows.values())})
-
-
-def git_state(root: Path) -> dict[str, object]:
-    """Commit and whether tracked files were changed; 'not a git checkout' where there is none."""
-
-    def git(*words: str) -> str | None:
-        command = ["git", "-C", str(root), *words]
-        try:
-            done = subprocess.run(  # noqa: S603
-                command, capture_output=True, encoding="utf-8", check=False, timeout=30
-            )
-        except (OSError, subprocess.TimeoutExpired):
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    commit = git("rev-parse", "HEAD")
-    if commit is None:
-        return {"commit": "not a git checkout", "changed": []}
-    changed = git("status", "--porcelain", "--untracked-files=no") or ""
-    return {"commit": commit, "changed": [line[3:] for line in changed.splitlines()]}
 
 
 def input_checksums(study: Study) -> pd.DataFrame:

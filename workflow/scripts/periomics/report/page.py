@@ -12,6 +12,8 @@ import jinja2
 import pandas as pd
 import yaml
 
+from periomics import __version__
+from periomics.core.commit import git_state
 from periomics.core.files import atomic, write_text
 from periomics.report import flow, linked, recovered
 from periomics.report.answers import answers
@@ -46,6 +48,7 @@ from periomics.study.arms import arm_order
 from periomics.study.interface.arms import COLUMNS as ARM_COLUMNS
 
 TEMPLATES = Path(__file__).parent / "templates"
+ROOT = Path(__file__).resolve().parents[4]
 # What the template asks for, where a study or its record does not say it.
 ABOUT = {"title": "", "name": "", "description": "", "randomised": ""}
 RECORD = {
@@ -110,7 +113,7 @@ def contents(sources: Sources, figures: Path) -> dict[str, Any]:
         "about": about,
         "simulated": bool(config.get("simulate")),
         "blinding": blinding(config),
-        "stamp": stamp(sources),
+        "stamp": stamp(sources, git_state(ROOT)),
         "units": unit_line(sources),
         "declared": declared(sources),
         "left_out": left_out(sources),
@@ -244,19 +247,34 @@ def unit_line(sources: Sources) -> str:
     return "; ".join(parts) or "no units"
 
 
-def stamp(sources: Sources) -> str:
-    """When, by which code and from which configuration the page was written."""
-    record = RECORD | sources.record
-    git = record["git"] if isinstance(record["git"], dict) else {}
+def _commit(git: Mapping[str, Any]) -> str:
+    """`commit abcdef012 with 2 changed files`, or why there is none; '' where nothing is known."""
     commit, changed = str(git.get("commit") or ""), len(git.get("changed") or ())
-    code = f"periomics {record['periomics']}".strip()
-    if commit:
-        code += f", commit {commit[:9]}" if " " not in commit else f", {commit}"
-    code += f" with {changed} changed files" if changed else ""
+    if not commit or " " in commit:
+        return commit
+    return f"commit {commit[:9]}" + (f" with {changed} changed files" if changed else "")
+
+
+def stamp(sources: Sources, own: Mapping[str, Any]) -> str:
+    """When, by which code and from which configuration the page was written.
+
+    Parameters
+    ----------
+    sources
+        Its record says which code was there when inputs and software were last recorded; it is
+        named where that is another.
+    own
+        State of the code that writes the page (`git_state`).
+    """
+    record = RECORD | sources.record
+    now = _commit(own)
+    then = _commit(record["git"] if isinstance(record["git"], dict) else {})
+    code = ", ".join(t for t in (f"periomics {__version__}", now) if t)
+    recorded = f"; inputs and software were recorded at {then}" if then not in ("", now) else ""
     text = yaml.safe_dump(sources.config, sort_keys=True, allow_unicode=True)
     digest = hashlib.sha256(text.encode()).hexdigest()[:12]
     today = datetime.now(UTC).strftime("%Y-%m-%d")
-    return f"Written {today} by {code}; configuration {digest}."
+    return f"Written {today} by {code}{recorded}; configuration {digest}."
 
 
 def no_claims(verdicts: pd.DataFrame, declared: dict) -> str:

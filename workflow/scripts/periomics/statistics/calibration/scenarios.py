@@ -261,7 +261,6 @@ def scenarios(
             "animals that heal badly lose their implant",
             hoped,
             informative=True,
-            bounded=False,
         ),
     ]
     own = list({s.name: s for s in out}.values())
