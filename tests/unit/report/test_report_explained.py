@@ -52,3 +52,18 @@ def test_page_explains_its_symbols_and_lists_them(toy):
     assert '<abbr title="bone volume fraction, %' in toy.page
     chips = re.findall(r'<span class="chip [a-z]+" title="([^"]*)"', toy.page)
     assert chips and all(chips) and HOSTILE not in toy.page
+
+
+def test_codes_within_a_line_explain_themselves():
+    coded = Coded({"BV/TV": "bone", "R": 'of "healing"'})
+    assert coded.sentence("BV/TV 4 <b>, R 0.5; RR") == (
+        '<abbr title="bone">BV/TV</abbr> 4 &lt;b&gt;, '
+        '<abbr title="of &#34;healing&#34;">R</abbr> 0.5; RR'
+    )
+
+
+def test_the_first_screen_explains_its_symbols(toy):
+    answers = toy.page.split('class="answers"')[1].split("</table>")[0]
+    notes = re.findall(r'<span class="note">([^<]*)', answers)
+    symbols = set(toy.sources.dictionary["symbol"])
+    assert not [n for n in notes if n.split(" ")[0] in symbols] and "<abbr title=" in answers

@@ -180,3 +180,15 @@ def test_the_page_states_both_and_explains_them(toy):
     assert "effect less margin [" in page and "per arm would decide" in page
     for term in ("geometric mean", "typical animal", "odds", "permutation floor"):
         assert f'<th scope="row">{term}</th>' in page
+
+
+def test_a_difference_of_means_of_shares_ends_where_they_cannot_lie_farther_apart():
+    at = {"estimand": "arithmetic mean", "scale": "identity"}
+    table = arms("elac", ("POST", 2.0, 0.0, 20.0), ("DRUG", 90.0, 60.0, 100.0), **at)
+    found = own(verdict("elac", "identity", 88.0, 60.0, 131.0), table)
+    assert found.effect == "−88 [−100, −60] %" and "cannot lie farther apart" in found.estimand
+    inside = own(verdict("elac", "identity", 88.0, 60.0, 99.0), table)
+    assert inside.effect == "−88 [−99, −60] %" and "farther" not in inside.estimand
+    # A count has no largest value.
+    table = arms("neu", ("POST", 2.0, 0.0, 20.0), ("DRUG", 90.0, 60.0, 100.0), **at)
+    assert "−131" in own(verdict("neu", "identity", 88.0, 60.0, 131.0), table).effect

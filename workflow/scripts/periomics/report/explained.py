@@ -140,6 +140,11 @@ class Coded:
             return escape(cell)
         return escape(LISTED).join(self._one(p) if p in self.known else p for p in parts)
 
+    def sentence(self, text: object) -> Markup:
+        """A line of words: each that is a code explains itself."""
+        parts = re.split(r"([\s,;:]+)", str(text))
+        return Markup("").join(self._one(p) if p in self.known else p for p in parts)
+
     def drawing(self, svg: Markup) -> Markup:
         """A figure whose texts that are codes explain themselves when the pointer rests on them."""
 

@@ -27,8 +27,9 @@ from periomics.report.words import (
     unit_words,
 )
 from periomics.study.claims import ALL_OF
-from periomics.study.dictionary import direction_of
+from periomics.study.dictionary import RANGE, direction_of
 from periomics.study.interface.arms import GEOMETRIC, MEAN, MEDIAN, SHARE, TYPICAL
+from periomics.study.scale import limits
 
 LOGS = ("log", "count")
 # What the value of an arm is called where it stands, by its estimand in statistics/arms.tsv.
@@ -39,6 +40,7 @@ ESTIMANDS = {
     MEDIAN: "medians; compared by ranks",
     SHARE: "shares of animals, from counts",
 }
+AT_ITS_LIMIT = "the interval ends where two means cannot lie farther apart"
 Key = tuple[str, str]
 
 
@@ -109,9 +111,16 @@ def own_units(
         found = found[_same(found["time"], row["time"])]
         trend = (contrasts.get(row["contrast"]) or {}).get("trend") == "dose"
         sign = direction_of(dictionary, outcome, declared.get("directions") or {})
-        kind = str(known(dictionary, outcome).get("kind"))
-        out[str(row["claim_id"]), outcome] = _own(row, found, sign, kind, trend=trend)
+        entry = known(dictionary, outcome)
+        out[str(row["claim_id"]), outcome] = _own(row, found, sign, entry, trend=trend)
     return out
+
+
+def _largest_difference(entry: Mapping[str, Any], unit: str) -> float:
+    """How far two means of an outcome can lie apart; infinite where it has no two limits."""
+    least, most = limits(str(entry.get("scale")), unit)
+    own = [float(pd.to_numeric(entry.get(k), errors="coerce")) for k in RANGE]
+    return float(np.fmin(most, own[1]) - np.fmax(least, own[0]))
 
 
 def _same(times: pd.Series, time: Any) -> np.ndarray:
@@ -119,7 +128,15 @@ def _same(times: pd.Series, time: Any) -> np.ndarray:
     return (own.isna() if pd.isna(wanted) else own.eq(wanted)).to_numpy(bool)
 
 
-def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, trend: bool) -> Own:
+def _own(
+    row: Mapping[str, Any],
+    arms: pd.DataFrame,
+    sign: float,
+    entry: Mapping[str, Any],
+    *,
+    trend: bool,
+) -> Own:
+    kind, cut = str(entry.get("kind")), ""
     ends = np.array([pd.to_numeric(row[c]) for c in ("estimate", "lower", "upper")], float)
     names, caution = list(arms["arm"]), ""
     what = how = effect = ""
@@ -129,6 +146,9 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         ends = ends if sign > 0 else -ends[[0, 2, 1]]
         compared = [] if trend else names  # a slope over doses is of no two of them
         what, how, ends, unit = _taken_back(ends, row, compared, kind, trend=trend)
+        reach = _largest_difference(entry, said(row["unit"]))
+        if set(arms["estimand"]) == {MEAN} and len(compared) == 2 and (abs(ends) > reach).any():
+            ends, cut = np.clip(ends, -reach, reach), AT_ITS_LIMIT
         size = _size(ends, 1.0 if how.startswith(("ratio", "odds")) else 0.0)
         effect = " ".join(t for t in (size, unit) if t)
         caution = _unequal_spread(arms, ends) if not trend else ""
@@ -141,7 +161,7 @@ def _own(row: Mapping[str, Any], arms: pd.DataFrame, sign: float, kind: str, *, 
         against=" against ".join(names) if len(names) == 2 and not trend else "",
         arms=", ".join(_arm(a) for a in arms.to_dict("records")) + _unit(arms),
         brief=_brief(arms),
-        estimand="; ".join(t for t in (*estimands, reason) if t),
+        estimand="; ".join(t for t in (*estimands, cut, reason) if t),
         caution=caution,
         per_arm=", ".join(f"{a} {n}" for a, n in zip(names, arms["n"], strict=True)),
     )

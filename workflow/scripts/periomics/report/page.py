@@ -80,6 +80,7 @@ def environment(known: Mapping[str, str] | None = None) -> jinja2.Environment:
     )
     coded = Coded(known or {})
     made.filters |= {"coded": coded.words, "meaning": coded.title, "coded_drawing": coded.drawing}
+    made.filters |= {"coded_line": coded.sentence}
     made.globals["terms"] = TERMS
     return made
 
