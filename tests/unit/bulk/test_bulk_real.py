@@ -149,6 +149,21 @@ def test_real_counts_are_no_false_alarm(data, name):
     counts = read_counts(data / "rnaseq" / name)
     assert calmest_noise(counts.data.to_numpy(float)) > 1.2
     assert nearly_identical(counts.data) == {}
+    assert counts.doubts == []
+    for least in (10, 50, 500):
+        refuse_scaled(counts.data[counts.data.mean(axis=1) > least], "x")
+
+
+@pytest.mark.parametrize("name", ["pasilla/counts.tsv.gz", "airway/counts.csv.gz"])
+def test_normalised_counts_without_their_small_numbers_are_told(data, tmp_path, name):
+    """Filtered by their means they pass as counts; that all libraries are of one size tells it."""
+    counts = read_counts(data / "rnaseq" / name).data
+    normalised = (counts / size_factors(counts.to_numpy())).round().astype(int)
+    path = tmp_path / "m.tsv"
+    normalised[counts.mean(axis=1) > 200].to_csv(path, sep="\t")
+    found = read_counts(path)
+    assert len(found.doubts) == 1 and "are of one size" in found.doubts[0]
+    assert set(found.remarks) == set(counts.columns)
 
 
 def test_real_counts_written_otherwise_are_refused(data):
@@ -158,6 +173,8 @@ def test_real_counts_written_otherwise_are_refused(data):
     for table in (million, normalised, counts * 3):
         with pytest.raises(InputError, match="scaled"):
             refuse_scaled(table.round().astype(int), "x")
+    with pytest.raises(InputError, match="no gene has 0, and 48 % have 1 in every library: 1 was"):
+        refuse_scaled(counts + 1, "x")
 
 
 def test_donors_of_airway_have_their_sex_and_are_humans(data):

@@ -6,12 +6,14 @@ import pytest
 from count_files import GENES, fact, put
 
 from periomics.bulk.collecting import collect
+from periomics.bulk.doubts import doubts_about
 from periomics.bulk.likeness import nearly_identical, sex_warnings, sexes
 from periomics.bulk.plausible import calmest_noise, refuse_scaled
 from periomics.bulk.qc import qc_table, refuse_duplicates
 from periomics.bulk.readers import How, read_counts
 from periomics.core.errors import InputError
 from periomics.genes.kinds import refuse_other_species
+from periomics.genes.normalise import size_factors
 from periomics.study.settings.bulk import BulkCounts
 
 N = 4000
@@ -38,6 +40,9 @@ def test_counts_are_no_false_alarm(dispersion):
         refuse_scaled(counts, "x")
         refuse_scaled(counts[["L0"]], "x")
         refuse_scaled(counts[counts.sum(axis=1) > 40], "x")
+        for least in (1, 20, 100):
+            refuse_scaled(counts[counts.mean(axis=1) > least], "x")
+            refuse_scaled(counts[counts.min(axis=1) >= least], "x")
         assert nearly_identical(counts) == {}
         assert calmest_noise(counts.to_numpy(float)) > 0.9
 
@@ -62,6 +67,25 @@ def test_whole_numbers_that_were_scaled_are_refused_with_the_sign():
         InputError, match=r"column L0: (?:no gene has|the smallest value above 0 is)"
     ):
         refuse_scaled((counts * 7.3).round().astype(int), "x")
+
+
+def test_a_number_added_to_all_counts_is_refused():
+    counts = drawn()
+    counts.iloc[:800] = 0  # genes without reads
+    for added in (1, 3):
+        with pytest.raises(InputError, match=rf"have {added} in every library: {added} was added"):
+            refuse_scaled(counts + added, "x")
+    refuse_scaled(counts[(counts > 0).all(axis=1)], "x")
+
+
+def test_libraries_of_one_size_are_told_and_not_refused(tmp_path):
+    counts, path = drawn(7, libraries=6), tmp_path / "m.tsv"
+    path.write_text("whole\n", encoding="utf-8")
+    assert doubts_about(counts, path) == []
+    normalised = (counts / size_factors(counts.to_numpy())).round().astype(int)
+    (said,) = doubts_about(normalised, path)
+    assert "all 6 libraries are of one size" in said
+    assert doubts_about(normalised.iloc[:, :2], path) == []
 
 
 def test_rounded_fpkm_is_calmer_than_reads_can_be():

@@ -45,8 +45,8 @@ class Counts:
         Column → share of its reads that fell on genes, where the file tells it.
     one_list
         Whether files of this format list every gene of the annotation, so that fewer genes are a file cut off.
-    ended
-        Whether the file's last line has its end; without it the last number may be a part of one.
+    doubts
+        What may be wrong with the file as a whole, a line each.
     lengths
         Genes × samples: mean length of the transcripts that a gene's reads come from, where the file tells them; NaN for a gene
         without reads.
@@ -62,7 +62,7 @@ class Counts:
     assigned: dict[str, float] = field(default_factory=dict)
     one_list: bool = False
     lengths: pd.DataFrame | None = None
-    ended: bool = True
+    doubts: list[str] = field(default_factory=list)
 
 
 def stem_of(name: str) -> str:

@@ -20,7 +20,6 @@ from periomics.bulk.parts import part_of
 from periomics.bulk.readers import How, file_format, read_counts
 from periomics.core.errors import InputError
 from periomics.core.problems import Problem
-from periomics.genes.unended import UNENDED, WHOLE
 from periomics.study.check.design import sheet_name
 from periomics.study.check.opened import Look, Named
 from periomics.study.settings.bulk import BulkCounts
@@ -99,8 +98,8 @@ def look_at_counts(named: Named) -> Look:
         samples = ", ".join(sample_of(f) for f in named.rows.values())
         return Look(named.problem(ONE_LIBRARY, samples, "a file for each library", inside=inside))
     problems: list[Problem] = []
-    if not counts.ended:
-        problems = named.problem(UNENDED, "", WHOLE, level="warning", inside=inside)
+    for doubt in counts.doubts:
+        problems += named.problem(doubt, level="warning", inside=inside)
     taken: dict[tuple[str, object], int] = {}
     told: set[tuple[object, ...]] = set()
     for row, facts in named.rows.items():

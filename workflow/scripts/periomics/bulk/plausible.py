@@ -10,6 +10,10 @@ from periomics.core.errors import InputError
 COUNTS = "raw counts as the counter wrote them, neither scaled nor normalised nor rounded from FPKM or TPM"
 FEWEST = 200  # genes from which the shape of a column says something
 _PAIRS = 20
+# Genes at the smallest number: of raw counts filtered by their means hardly one has so few reads.
+_AT_LEAST = 20
+# Share of genes at the smallest number in all libraries, of three or more: those without reads.
+_ADDED = 0.1
 _LARGEST_LOG = 40.0  # log2 of 10^12
 # Numbers of reads at which genes are counted, and the least genes to be expected at one. The real
 # sets have a squared deviation of 10.5 at most in 63 libraries (docs/omics.md).
@@ -59,7 +63,8 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
 
     Notes
     -----
-    Six signs. No gene with more than 1. Equal totals. A common divisor. Small whole numbers that
+    Seven signs. No gene with more than 1. No gene with 0, and many at one number throughout, as
+    adding leaves those without reads. Equal totals. A common divisor. Small whole numbers that
     are missing between frequent ones, or no small one beside zeros, as multiplying leaves it. A
     number that far more or fewer genes have than those beside it, as rounding leaves where a factor
     is near 1. And differences between columns, among genes of about 3 to 15, that are smaller than
@@ -75,10 +80,22 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
         if (data[column] > 0).sum() >= FEWEST and data[column].max() == 1:
             message = "no gene has more than 1: these are marks of genes that were seen"
             raise InputError(message, file=path, column=str(column), value=1, allowed=COUNTS)
+    _refuse_added(data, path)
     refuse_equal_totals(data, path)
     for column in data.columns:
         _refuse_column(data[column].to_numpy(), str(column), path)
     _refuse_calm(data, path)
+
+
+def _refuse_added(data: pd.DataFrame, path: object) -> None:
+    """Refuse counts to which a number was added, often 1 for logarithms: genes without reads all have it."""
+    values = data.to_numpy()
+    if values.shape[1] < 3 or len(values) < FEWEST or (least := int(values.min())) <= 0:
+        return
+    share = float((values == least).all(axis=1).mean())
+    if share >= _ADDED:
+        message = f"no gene has 0, and {100 * share:.0f} % have {least} in every library: {least} was added"
+        raise InputError(message, file=path, value=least, allowed=COUNTS)
 
 
 def refuse_no_estimates(data: pd.DataFrame, path: object, scaled: bool) -> None:
@@ -150,7 +167,7 @@ def _refuse_column(values: np.ndarray, column: str, path: object) -> None:
             column=column,
             allowed=COUNTS,
         )
-    if len(seen) < len(values) and seen.min() >= 5:
+    if len(seen) < len(values) and seen.min() >= 5 and (seen == seen.min()).sum() >= _AT_LEAST:
         message = f"the smallest value above 0 is {int(seen.min())}: the values were scaled"
         raise InputError(message, file=path, column=column, allowed=COUNTS)
 

@@ -14,6 +14,7 @@ import pandas as pd
 from periomics.bulk.annotation import SYMBOL_COLUMNS, gene_column, set_aside
 from periomics.bulk.assigned import shares_elsewhere
 from periomics.bulk.columns import GENES_IN_ROWS, TRANSPOSED, Counts, bare_columns, transposed
+from periomics.bulk.doubts import doubts_about
 from periomics.bulk.names import bare_ids, gene_names, refuse_names, refuse_twice
 from periomics.bulk.plausible import refuse_no_estimates, refuse_scaled, totals_among
 from periomics.bulk.tables import (
@@ -28,7 +29,6 @@ from periomics.bulk.tables import (
 )
 from periomics.bulk.transcripts import genes_of, mean_lengths, summed
 from periomics.core.errors import InputError, nearest
-from periomics.genes.unended import UNENDED, ends_in_line
 from periomics.study.settings.bulk import BulkCounts
 
 FEATURECOUNTS = ("Geneid", "Chr", "Start", "End", "Strand", "Length")
@@ -187,14 +187,10 @@ def _read(path: Path, kind: str, how: How) -> Counts:
         _refuse_by_name(path)
     with told_as_input(path):
         counts = _read_file(path, kind, how)
-        return counts if ends_in_line(path) else _unended(counts)
-
-
-def _unended(counts: Counts) -> Counts:
-    """Counts of a file whose last number may be a part of one, which every library says."""
-    said = {str(c): counts.remarks.get(str(c), "") for c in counts.data.columns}
-    remarks = {c: f"{r}; {UNENDED}" if r else UNENDED for c, r in said.items()}
-    return replace(counts, remarks=remarks, ended=False)
+        doubts = doubts_about(counts.data, path)
+    known = {str(c): counts.remarks.get(str(c), "") for c in counts.data.columns}
+    remarks = {c: "; ".join(filter(None, (r, *doubts))) for c, r in known.items()}
+    return replace(counts, remarks=remarks, doubts=doubts) if doubts else counts
 
 
 def _read_file(path: Path, kind: str, how: How) -> Counts:

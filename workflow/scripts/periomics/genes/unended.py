@@ -6,7 +6,6 @@ import gzip
 from pathlib import Path
 
 UNENDED = "the last line has no end: the file may have been cut off within its last number"
-WHOLE = "a file as its program wrote it, or one that was looked at and ends in a line"
 _CHUNK = 1 << 20
 
 

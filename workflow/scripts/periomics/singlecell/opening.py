@@ -14,7 +14,7 @@ import scipy.sparse as sp
 from periomics.core.errors import InputError, nearest
 from periomics.core.problems import Problem
 from periomics.genes.combined import is_combined, told_genes
-from periomics.genes.unended import UNENDED, WHOLE, ends_in_line
+from periomics.genes.unended import UNENDED, ends_in_line
 from periomics.singlecell.annotated import (
     cells_by_gene,
     first_cells,
@@ -188,7 +188,7 @@ def _unended(named: Named, matrix: Path, rows: Sequence[int]) -> list[Problem]:
     if ends_in_line(matrix):
         return []
     inside = matrix.name
-    return named.problem(UNENDED, "", WHOLE, rows=rows, level="warning", inside=inside)
+    return named.problem(UNENDED, rows=rows, level="warning", inside=inside)
 
 
 def _matrix(files: Files) -> tuple[list[str], list[str], list[str]]:
