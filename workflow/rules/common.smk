@@ -184,15 +184,14 @@ def outcomes():
     return [resource("outcomes.tsv"), *plan.own_outcomes(STUDY)]
 
 
-def section_memory(base_mb, sampled=False):
-    """Memory in MB by the pixels of a job's sections, as their files and the settings tell them, and attempt."""
+def picture_memory(sheet, base_mb, sampled=False):
+    """Memory in MB by the pixels of a job's pictures, as their files and the settings tell them, and attempt."""
 
     def mem_mb(wildcards, attempt):
-        # Readers of pictures are loaded where sections are.
-        from periomics.histology.requests import section_mb
+        from periomics.openings import pictures_mb
 
-        facts = STUDY.facts("sections", **_where(wildcards))
-        need = section_mb(facts, setting("histology"), sampled)
+        facts = STUDY.facts(sheet, **_where(wildcards))
+        need = pictures_mb(sheet, facts, setting("histology"), sampled)
         return int((base_mb + need) * attempt)
 
     return mem_mb

@@ -1,8 +1,9 @@
-"""Looks of all areas into the files of a study, brought together for the check: `study` itself may know no area."""
+"""Looks of all areas into the files of a study, brought together for the check, and what their
+pictures take of memory: `study` itself may know no area."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import partial
 
 import pandas as pd
@@ -43,3 +44,20 @@ def areas(tables: Mapping[str, str], dictionary: pd.DataFrame) -> Areas:
     cells = (check_markers, check_reference)
     designs = (check_analyses, scores, check_together, *cells, check_shoulder, stains, links)
     return Areas(openers, designs)
+
+
+def pictures_mb(
+    sheet: str,
+    facts: Iterable[Mapping[str, object]],
+    histology: Mapping[str, object] | None,
+    sampled: bool = False,
+) -> float:
+    """What the pictures of a job's rows of a sheet take in MB; readers of pictures are imported
+    where there are some."""
+    if sheet == "cultures":
+        from periomics.culture.requests import culture_mb
+
+        return culture_mb(facts)
+    from periomics.histology.requests import section_mb
+
+    return section_mb(facts, histology, sampled)

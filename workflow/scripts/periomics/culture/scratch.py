@@ -205,7 +205,7 @@ def find_gap(frames: np.ndarray, pixel_um: float, settings: Culture | None = Non
     share = 100 * max(filled) / pixels[0]
     if share > settings.max_debris_percent:
         holds.append(
-            f"debris or ragged fronts on {share:.0f} % of the gap (at most "
+            f"single cells, debris or ragged fronts on {share:.0f} % of the gap (at most "
             f"{settings.max_debris_percent:g} %)"
         )
     change = 100 * _change(maps, stack, view, kept)
