@@ -19,7 +19,7 @@ rule measure_culture:
         "../../envs/culture.yaml"
     threads: 1
     resources:
-        mem_mb=picture_memory("cultures", 700),
+        mem_mb=picture_memory("cultures", 900),
         runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("cultures"),
