@@ -15,6 +15,7 @@ from independent.singlecell.cells_as_written import (
 from periomics.core.errors import InputError
 from periomics.singlecell import annotated
 from periomics.singlecell.formats import refuse_scaled
+from periomics.singlecell.readers import read_cells
 
 N_CELLS, N_GENES = 80, 400
 IDS = [f"ENSRNOG{31 * i:011d}" for i in range(1, N_GENES + 1)]
@@ -124,3 +125,16 @@ def test_of_a_large_matrix_by_genes_blocks_are_read(tmp_path, monkeypatch):
     assert np.count_nonzero(half) > 2 * 8000
     both_refuse(FORMS["csc"](tmp_path, half), "lack a small number")
     is_read(FORMS["csc"](tmp_path, raw()), raw(), **NAMES)
+
+
+def test_cells_of_nearly_one_depth_are_told_by_the_job(tmp_path):
+    """Whole numbers that a model of depth corrected differ in their totals by less than cells do."""
+    for spread, told in ((0.07, True), (0.25, False), (0.6, False)):
+        path = h5ad(tmp_path / f"{spread}.h5ad", raw(spread=spread), **NAMES)
+        said = read_cells([written.fact(path)]).uns["notes"].get("L1", "")
+        assert ("totals within" in said) == told, spread
+
+
+def test_a_number_that_was_added_to_every_count(tmp_path):
+    path = h5ad(tmp_path / "a.h5ad", raw() + 1, **NAMES)
+    both_refuse(path, "every cell has every gene: a number was added")

@@ -23,6 +23,9 @@ FEWEST_CELLS, FEWEST_GENES = 50, 100
 # Spread of the middle nine tenths of cells' totals over their median: reads of cells spread by far more, and rounding
 # after scaling leaves up to this.
 NEAR = 0.1
+# The same spread below which totals are told, not refused: of raw cells it is 1 and more, of counts
+# that a model brought to one depth (sctransform's) .3.
+ALIKE = 0.45
 # Counts of v + 1 and v + 2 in a cell without any of v from which v was left out by rounding, for v of 1 to 3; share of such
 # cells from which a library was scaled: none of 1,556 real cells, .08 to .8 of cells that were scaled to their median.
 BESIDE, SMALL, GAPS = 10, (1, 2, 3), 0.05
@@ -89,6 +92,9 @@ def refuse_scaled(counts: sp.csr_matrix, path: object = "", complete: bool = Tru
             raise InputError(message, file=str(path), value=1, allowed=RAW)
         if complete:
             _refuse_one_total(totals, path)
+        if complete and counts.nnz == np.prod(counts.shape) and data.min() > 0:
+            message = "every cell has every gene: a number was added to all counts"
+            raise InputError(message, file=str(path), value=f"{data.min():g}", allowed=RAW)
         without = float((least > 1).mean())
         if without > 0.5:
             message = f"{100 * without:.0f} % of cells have no gene with a count of 1: they were scaled and rounded"
@@ -96,9 +102,28 @@ def refuse_scaled(counts: sp.csr_matrix, path: object = "", complete: bool = Tru
     _refuse_gaps(data, starts, path)
 
 
-def _refuse_one_total(totals: NDArray, path: object) -> None:
+def of_one_depth(counts: sp.csr_matrix) -> str:
+    """What to say where the cells of a library are of nearly one total, as models of depth make
+    them; else ''."""
+    numbers = np.diff(counts.indptr)
+    totals = np.asarray(counts.sum(axis=1), float).ravel()[numbers >= FEWEST_GENES]
+    if len(totals) < FEWEST_CELLS or (spread := _spread(totals)) >= ALIKE:
+        return ""
+    return (
+        f"nine tenths of its cells have totals within {100 * spread:.0f} % of one another: raw counts hardly "
+        "ever have, counts that were brought to one depth do"
+    )
+
+
+def _spread(totals: NDArray) -> float:
+    """Width of the middle nine tenths over the median."""
     low, middle, high = np.quantile(totals.astype(float), (0.05, 0.5, 0.95))
-    if high - low < NEAR * middle:
+    return float((high - low) / middle)
+
+
+def _refuse_one_total(totals: NDArray, path: object) -> None:
+    if _spread(totals) < NEAR:
+        low, middle, high = np.quantile(totals.astype(float), (0.05, 0.5, 0.95))
         message = f"nine tenths of cells add up to {low:,.0f} to {high:,.0f}: they were scaled or thinned to one total"
         raise InputError(message, file=str(path), value=f"{middle:.0f}", allowed=RAW)
 

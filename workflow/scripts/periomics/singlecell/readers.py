@@ -17,7 +17,13 @@ from periomics.genes.design import one_species
 from periomics.genes.kinds import refuse_other_species, refuse_two_species
 from periomics.genes.symbols import common_names
 from periomics.singlecell.annotated import read_annotated
-from periomics.singlecell.formats import joined_libraries, no_cells_file, refuse_scaled, whole
+from periomics.singlecell.formats import (
+    joined_libraries,
+    no_cells_file,
+    of_one_depth,
+    refuse_scaled,
+    whole,
+)
 from periomics.singlecell.parts import part_of
 from periomics.singlecell.tenx import Droplets, read_folder, read_h5
 from periomics.study.settings.singlecell import Atlas
@@ -85,7 +91,8 @@ def read_cells(facts: Sequence[Mapping[str, object]], settings: Atlas | None = N
         own = _of_library(files[key], fact, settings, alone=shared[_part(fact)] == 1)
         part = part_of(own, fact, settings)
         joined = "" if settings.sample_column in own.obs else joined_libraries(own.obs_names)
-        said = "; ".join(filter(None, (part.note, joined)))
+        depth = of_one_depth(sp.csr_matrix(part.cells.X))
+        said = "; ".join(filter(None, (part.note, joined, depth)))
         notes |= {specimen: said} if said else {}
         mixed |= {specimen: part.mixed} if part.mixed is not None else {}
         parts.append(_as_library(part.cells, fact, settings, sorted_types))
