@@ -174,3 +174,30 @@ def test_the_number_that_would_decide_makes_the_interval_as_narrow_as_the_margin
     size = 12.0 if raw else 0.8 * np.sqrt((np.var(one, ddof=1) + np.var(two, ddof=1)) / 2)
     assert row["n_to_decide"] == np.ceil(6 * ((ends.high - ends.low) / size) ** 2)
     assert f"about {row['n_to_decide']:.0f} units per arm" in row["reason"]
+
+
+@pytest.mark.parametrize("both", [2, 3])
+def test_donors_that_lack_an_arm_do_not_count_as_pairs(both):
+    """Three donors hold each arm, and two of them both: two differences say nothing."""
+    rng = np.random.default_rng(both)
+    rows = [
+        {"animal_id": f"d{i}", "condition": arm, "value": float(np.exp(rng.normal(4, 0.3)))}
+        for i in range(6)
+        for arm in ("cells", "none")
+        if i < both or (i % 2 == (arm == "cells"))
+    ]
+    known = analysed(
+        rows,
+        {f"d{i}": "" for i in range(6)},
+        unit="donor",
+        contrasts={"P": {"weights": {"cells": 1, "none": -1}}},
+        claims=[claim("P", margin={"kind": "raw", "value": 1})],
+    )
+    found, judged = confirmed(known).loc["P"], verdict_table(known).iloc[0]
+    if both == 2:
+        assert judged["verdict"] == "not judged" and np.isnan(found["p"])
+        assert "fewer than 3 units with every arm (2)" in judged["reason"]
+    else:
+        of = {(r["animal_id"], r["condition"]): np.log(r["value"]) for r in rows}
+        gaps = [of[f"d{i}", "cells"] - of[f"d{i}", "none"] for i in range(3)]
+        assert found["p"] == pytest.approx(stats.ttest_1samp(gaps, 0).pvalue)

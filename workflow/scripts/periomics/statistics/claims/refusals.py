@@ -74,10 +74,10 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
             f"{MOST_SPREAD:g}: no interval of their means is known to hold",
             Refused.SKEWED,
         )
+    if cut.paired:
+        return _within_refusal(cut, form, weights, trend)
     if not np.isnan(form.se):
         return Refusal()
-    if cut.paired:
-        return _within_refusal(cut, weights, trend)
     if cut.adjusted_for and not np.isnan(cut.raw().form(cut.weights(weights)).se):
         names = " and ".join("blocks" if x == "block" else x for x in cut.adjusted_for)
         text = f"adjustment for {names} would leave no animals to compare: not estimable"
@@ -102,8 +102,11 @@ def _spread_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refu
     return Refusal(text, Refused.NO_SPREAD)
 
 
-def _within_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refusal:
-    """Why differences (or slopes) within units have no spread."""
+def _within_refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool) -> Refusal:
+    """Why differences (or slopes) within units have no inference; false if they have.
+
+    Units that lack an arm have no difference, so that arms of three may share two.
+    """
     wanted = {i for i, arm in enumerate(cut.arms) if weights.get(arm)}
     held: dict[int, set[float]] = {}
     for unit, arm, dose in zip(
@@ -115,6 +118,8 @@ def _within_refusal(cut: Cut, weights: Mapping[str, float], trend: bool) -> Refu
     what = "several doses" if trend else "every arm"
     if whole < MIN_UNITS:
         return Refusal(f"fewer than {MIN_UNITS} units with {what} ({whole})", Refused.FEW)
+    if not np.isnan(form.se):
+        return Refusal()
     equal = "slopes" if trend else "differences"
     return Refusal(f"all {equal} within units are equal: there is no spread", Refused.NO_SPREAD)
 
