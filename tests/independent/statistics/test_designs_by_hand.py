@@ -201,3 +201,28 @@ def test_donors_that_lack_an_arm_do_not_count_as_pairs(both):
         of = {(r["animal_id"], r["condition"]): np.log(r["value"]) for r in rows}
         gaps = [of[f"d{i}", "cells"] - of[f"d{i}", "none"] for i in range(3)]
         assert found["p"] == pytest.approx(stats.ttest_1samp(gaps, 0).pvalue)
+
+
+def test_slopes_within_units_need_no_third_unit_at_one_dose():
+    """Two of four isolations had none; all four have several doses and so a slope."""
+    doses = {"i0": (0, 1, 4), "i1": (0, 2, 4), "i2": (1, 2, 4), "i3": (1, 2)}
+    rng = np.random.default_rng(4)
+    rows, slopes = [], []
+    for unit, own in doses.items():
+        y = 4 + 0.3 * np.log2(np.array(own) + 1) + rng.normal(0, 0.2, len(own))
+        slopes.append(np.polyfit(np.log2(np.array(own) + 1), y, 1)[0])
+        rows += [
+            {"animal_id": unit, "condition": "cm" if d else "none", "value": float(np.exp(v))}
+            | {"dose": float(d) if d else np.nan}
+            for d, v in zip(own, y, strict=True)
+        ]
+    known = analysed(
+        rows,
+        dict.fromkeys(doses, ""),
+        unit="isolation",
+        contrasts={"T": {"trend": "dose", "weights": {"cm": 1, "none": -1}}},
+        claims=[claim("T")],
+    )
+    found = confirmed(known).loc["T"]
+    assert found["estimate"] == pytest.approx(np.mean(slopes))
+    assert found["p"] == pytest.approx(stats.ttest_1samp(slopes, 0).pvalue)

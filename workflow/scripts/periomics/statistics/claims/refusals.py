@@ -60,7 +60,8 @@ def refusal(cut: Cut, form: Estimate, weights: Mapping[str, float], trend: bool 
         return Refusal("the outcome's scale does not apply to these values", Refused.SCALE)
     n = counts(cut, weights)
     few = [f"{a} ({k})" for a, k in n.items() if k < MIN_UNITS]
-    if few:
+    # A slope within units takes several doses of each, not three units at every dose.
+    if few and not (trend and cut.paired):
         who = "units" if cut.paired else "animals"
         return Refusal(f"fewer than {MIN_UNITS} {who} in {', '.join(few)}", Refused.FEW)
     if trend and not cut.paired:
