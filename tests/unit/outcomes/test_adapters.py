@@ -3,7 +3,9 @@
 import pytest
 
 from periomics.core.errors import InputError
-from periomics.outcomes.adapters import parse_mapping, read_ctan, read_qupath, unit_factor
+from periomics.outcomes.adapters import read_ctan
+from periomics.outcomes.qupath import parse_mapping, read_qupath
+from periomics.outcomes.units import unit_factor
 from periomics.study.dictionary import load_dictionary
 
 CTAN = """MORPHOMETRY RESULTS
@@ -82,7 +84,7 @@ def test_qupath_refuses_pixels_missing_columns_and_missing_regions(tmp_path, dic
     with pytest.raises(InputError, match="no calibrated area"):
         read_qupath(tmp_path / "q.tsv", "neu=Num Positive/Area", "pie", dictionary)
     with pytest.raises(InputError, match="did you mean 'Num Positive'"):
-        read_qupath(tmp_path / "q.tsv", "neu=Num Positives/Num Detections", "pie", dictionary)
+        read_qupath(tmp_path / "q.tsv", "neu=Num Positives/Area", "pie", dictionary)
     with pytest.raises(InputError, match="allowed: pic, pie"):
         read_qupath(tmp_path / "q.tsv", "neu=Num Positive/Area", "mucosa", dictionary)
 

@@ -1,12 +1,13 @@
-"""Tables of other programs, clinical observations and readings by hand, as measurements.
+"""Tables of CTAn, clinical observations and readings by hand, as measurements; every row of the imports sheet by its format.
 
-Column names of CTAn and QuPath exports are those of their documentation as the project's notes give them; exports of other
+Column names of CTAn's tables are those of their documentation as the project's notes give them; exports of other
 versions that lack them are refused by name, never guessed.
 """
 
 from __future__ import annotations
 
 import csv
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -14,7 +15,9 @@ from pathlib import Path
 
 import pandas as pd
 
-from periomics.core.errors import InputError, nearest
+from periomics.core.errors import InputError
+from periomics.outcomes.qupath import measured_by_qupath
+from periomics.outcomes.units import text_lines, unit_factor
 from periomics.study.dictionary import entry
 from periomics.study.sheets import observed
 
@@ -32,33 +35,6 @@ CTAN = {
     "SMI": "smi",
     "DA": "da",
 }
-_LENGTH_MM = {"mm": 1.0, "um": 1e-3, "µm": 1e-3, "μm": 1e-3}
-_UNIT = re.compile(r"^(?P<inverse>1/)?(?P<length>mm|um|µm|μm)(\^?(?P<power>[23])|(?P<sup>[²³]))?$")
-_POWER = {"²": 2, "³": 3}
-
-
-def _lines(path: Path) -> list[str]:
-    raw = path.read_bytes()
-    for encoding in ("utf-8-sig", "cp1252"):
-        try:
-            return raw.decode(encoding).splitlines()
-        except UnicodeDecodeError:
-            continue
-    return raw.decode("latin-1").splitlines()
-
-
-def unit_factor(unit: str, wanted: str) -> float | None:
-    """Factor that turns a number in `unit` into `wanted` (lengths, areas, volumes and their inverses); None if they differ in kind."""
-    if unit == wanted:
-        return 1.0
-    a, b = _UNIT.match(unit.strip()), _UNIT.match(wanted.strip())
-    if not a or not b:
-        return None
-    powers = [int(m["power"] or _POWER.get(m["sup"] or "", 1)) for m in (a, b)]
-    if powers[0] != powers[1] or bool(a["inverse"]) != bool(b["inverse"]):
-        return None
-    factor = (_LENGTH_MM[a["length"]] / _LENGTH_MM[b["length"]]) ** powers[0]
-    return 1 / factor if a["inverse"] else factor
 
 
 @dataclass(frozen=True)
@@ -72,7 +48,7 @@ class _Line:
 def _ctan_lines(path: Path) -> list[_Line]:
     """`description,abbreviation,value,unit` lines; with `;` as separator the value may hold a decimal comma."""
     out = []
-    for row, line in enumerate(_lines(path), start=1):
+    for row, line in enumerate(text_lines(path), start=1):
         cells = [
             c.strip()
             for c in next(csv.reader([line], delimiter=";" if line.count(";") >= 2 else ","), [])
@@ -101,9 +77,11 @@ def read_ctan(path: str | Path, dictionary: pd.DataFrame) -> list[dict[str, obje
         try:
             value = float(text)
         except ValueError:
+            value = float("nan")
+        if not math.isfinite(value):
             raise InputError(
                 "not a number", file=path, row=line.row, column=line.name, value=line.value
-            ) from None
+            )
         wanted = str(entry(dictionary, outcome)["unit"])
         factor = 1.0 if wanted == "1" else unit_factor(line.unit, wanted)
         if factor is None:
@@ -135,112 +113,11 @@ def read_ctan(path: str | Path, dictionary: pd.DataFrame) -> list[dict[str, obje
     return list(rows.values())
 
 
-def parse_mapping(text: str) -> dict[str, tuple[str, str]]:
-    """`neu=Num Positive/Area|ki67=Num Positive/Num Detections` as outcome → (numerator, denominator).
-
-    Raises
-    ------
-    ValueError
-        If an entry has not that form.
-    """
-    out = {}
-    for part in text.split("|"):
-        match = re.fullmatch(r"\s*([\w:.@+-]+)\s*=\s*([^/|]+?)\s*/\s*([^/|]+?)\s*", part)
-        if not match:
-            raise ValueError(f"{part!r} is not of the form outcome=numerator/denominator")
-        out[match[1]] = (match[2], match[3])
-    return out
-
-
-def _area_mm2(df: pd.DataFrame, path: Path) -> pd.Series:
-    for column in df.columns:
-        match = re.fullmatch(r"Area (.+?)\^?2", column)
-        if match and match[1].strip() in _LENGTH_MM:
-            return pd.to_numeric(df[column]) * _LENGTH_MM[match[1].strip()] ** 2
-    found = [c for c in df.columns if c.startswith("Area")]
-    message = "no calibrated area: set the pixel size in QuPath and export again"
-    raise InputError(
-        message,
-        file=path,
-        row=1,
-        column="Area",
-        value=found[0] if found else None,
-        allowed="Area µm^2",
-    )
-
-
-def read_qupath(
-    path: str | Path, mapping: str, roi: str, dictionary: pd.DataFrame
-) -> list[dict[str, object]]:
-    """Measurements from a QuPath table of annotations: counts over areas or counts, recomputed a region, never averaged rates.
-
-    Parameters
-    ----------
-    path
-        Tab-separated export of annotation measurements.
-    mapping
-        As in `parse_mapping`; `Area` stands for the region's area.
-    roi
-        Name or class of the annotations to take; all where empty.
-    dictionary
-        The outcome dictionary.
-
-    Raises
-    ------
-    InputError
-        Naming the column that is not there, or the region that no row has.
-    """
-    path = Path(path)
-    df = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding_errors="replace")
-    df.columns = [c.replace("μ", "µ").replace("\ufffd", "µ") for c in df.columns]
-    names = [c for c in ("Name", "Class") if c in df.columns]
-    chosen = df[df[names].eq(roi).any(axis=1)] if roi else df
-    if chosen.empty:
-        known = sorted(set(df[names].to_numpy().ravel()) - {""})
-        raise InputError(
-            f"no annotation of this name or class{nearest(roi, known)}",
-            file=path,
-            value=roi,
-            allowed=", ".join(known),
-        )
-    rows = []
-    for outcome, (top, bottom) in parse_mapping(mapping).items():
-        unit = str(entry(dictionary, outcome)["unit"])
-        numerator = _column(chosen, top, path)
-        denominator = _area_mm2(chosen, path) if bottom == "Area" else _column(chosen, bottom, path)
-        for i, (n, d) in enumerate(zip(numerator, denominator, strict=True)):
-            value = (100.0 * n / d if unit == "%" else n / d) if d > 0 else None
-            rows.append(
-                {
-                    "outcome": outcome,
-                    "roi": roi,
-                    "field_id": f"a{i + 1}" if len(chosen) > 1 else "",
-                    "value": value,
-                    "unit": unit,
-                    "numerator": n,
-                    "denominator": d,
-                    "denominator_unit": "mm2" if bottom == "Area" else bottom,
-                    "method": "QuPath",
-                    "level": "field" if len(chosen) > 1 else "section",
-                }
-            )
-    return rows
-
-
-def _column(df: pd.DataFrame, name: str, path: Path) -> pd.Series:
-    if name not in df.columns:
-        message = f"no such column{nearest(name, df.columns)}"
-        raise InputError(message, file=path, row=1, column=name, allowed=", ".join(df.columns))
-    return pd.to_numeric(df[name])
-
-
 def read_import(fact: Mapping[str, object], dictionary: pd.DataFrame) -> list[dict[str, object]]:
     """Measurements of one row of the imports sheet, by its format."""
     if fact["format"] == "ctan":
         return read_ctan(str(fact["path"]), dictionary)
-    return read_qupath(
-        str(fact["path"]), str(fact.get("outcomes", "")), str(fact.get("roi", "")), dictionary
-    )
+    return measured_by_qupath(fact, dictionary)
 
 
 def expected_outcomes(fact: Mapping[str, object]) -> list[str]:

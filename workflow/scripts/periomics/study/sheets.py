@@ -323,7 +323,11 @@ SHEETS: dict[str, Sheet] = {
             ("specimen_id", "section_id", "path"),
             (
                 *_SPECIMEN,
-                Column("section_id", "section, where the table is of one", "id"),
+                Column(
+                    "section_id",
+                    "section, where the table is of one; of a QuPath table of several images the one of this name",
+                    "id",
+                ),
                 _PATH,
                 Column(
                     "format",
@@ -336,7 +340,8 @@ SHEETS: dict[str, Sheet] = {
                 Column("roi", "region of interest to take from the table"),
                 Column(
                     "outcomes",
-                    "how the table's classes map to outcomes: class=outcome, separated by |",
+                    "what is made of QuPath's columns: outcome=numerator/denominator, separated by |, as "
+                    "neu=Num Positive/Area",
                 ),
             ),
         ),
