@@ -1,11 +1,13 @@
 """Codes explain themselves: from the dictionary and one table of terms, on hover and in the glossary."""
 
 import re
+from types import SimpleNamespace
 
 from report_study import DICTIONARY, HOSTILE
 
 from periomics.core.results import read_result
 from periomics.report.explained import TERMS, Coded, explained, meanings
+from periomics.report.page import environment
 from periomics.statistics.claims.verdicts import VERDICTS
 from periomics.study.dictionary import load_dictionary
 from periomics.study.measurements import QC
@@ -67,3 +69,16 @@ def test_the_first_screen_explains_its_symbols(toy):
     notes = re.findall(r'<span class="note">([^<]*)', answers)
     symbols = set(toy.sources.dictionary["symbol"])
     assert not [n for n in notes if n.split(" ")[0] in symbols] and "<abbr title=" in answers
+
+
+def test_a_long_first_cell_is_a_link_up_to_its_colon():
+    grid = SimpleNamespace(
+        title="", header=["What"], numeric=[False], links=["a"], anchors=[], file="", more=0
+    )
+    shown = environment().from_string(
+        '{% from "macros.html.j2" import table with context %}{{ table(g) }}'
+    )
+    grid.rows = [["ligand and barrier: " + "the ligand is there " * 4]]
+    assert '<a href="#a">ligand and barrier</a>: the ligand' in shown.render(g=grid)
+    grid.rows = [["C1: short"]]
+    assert '<a href="#a">C1: short</a></td>' in shown.render(g=grid)
