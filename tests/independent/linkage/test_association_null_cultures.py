@@ -43,13 +43,29 @@ DESIGNS = {
     "some lack a condition": {"isolations": 8, "own": 0.5, "lost": 3},
     "doses": {"isolations": 6, "cells": DOSED, "own": 0.5, "lost": 1},
     "twelve, unlike spreads": {"isolations": 12, "own": 1.0, "unlike": True},
+    "seven, unlike spreads": {"isolations": 7, "own": 1.0, "unlike": True},
 }
+# Least share that is tested; of the others a reason says that too few isolations vary.
+TESTED = 0.75
 
 
 @pytest.mark.parametrize("name", DESIGNS)
 def test_without_a_link_the_test_errs_as_often_as_it_says(name):
     """Treatments that move both, and responses of isolations, are no link."""
-    holds_its_level(lambda rng: study(rng, **DESIGNS[name]), STUDIES)
+    holds_its_level(lambda rng: study(rng, **DESIGNS[name]), STUDIES, TESTED)
+
+
+@pytest.mark.parametrize("isolations", [5, 6, 7])
+def test_one_isolation_that_varies_fifty_times_as_much_is_no_test(isolations):
+    """Orders alone give p of .05 or less in .2 to .4 of such studies without a link."""
+    for s in range(20):
+        rng = np.random.default_rng(s)
+        of = study(rng, isolations)
+        loud = np.where(np.array(of.unit) == "I0", 50.0, 1.0)
+        score, outcome = (loud * rng.normal(size=len(loud)) for _ in range(2))
+        row = asked(of._replace(score=of.score + score, outcome=of.outcome + outcome))
+        assert np.isnan(row["p"]) and np.isnan(row["lower"]) and np.isfinite(row["r"])
+        assert "of too few units" in row["reason"]
 
 
 def test_a_planted_link_is_found():

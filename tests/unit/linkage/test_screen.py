@@ -53,7 +53,7 @@ def run(measured, animals, dictionary, function=screen, assay=None, sets=None):
 
 
 def test_a_linked_set_comes_first_and_checks_are_left_out(dictionary):
-    measured, animals = study(np.random.default_rng(1), linked=1.5, more=["score:qc:QC_tissue"])
+    measured, animals = study(np.random.default_rng(1), linked=2.5, more=["score:qc:QC_tissue"])
     found = run(measured, animals, dictionary)
     assert len(found) == len(SETS)
     assert found.loc[0, "score_id"] == SETS[0] and found.loc[0, "direction"] == "up"

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from periomics.statistics.kernels.exchange import of_animals, of_units, p_value, studentised
+from periomics.statistics.kernels.exchange import (
+    SlopeTest,
+    of_animals,
+    of_units,
+    p_value,
+    studentised,
+)
 from periomics.statistics.kernels.permutation import labellings, relabellings
 
 
@@ -80,7 +86,8 @@ def test_p_of_few_units_by_counting_every_order():
 
     every = [statistic(table[list(o)].ravel()) for o in permutations(range(4))]
     expected = np.mean(np.array(every) >= statistic(y) - 1e-9)
-    assert p_value(x, y, of_units(unit, condition), rng, 999) == pytest.approx(expected)
+    test = SlopeTest(x, y, of_units(unit, condition), rng, 999)
+    assert test.by_order() == pytest.approx(expected)
 
 
 def test_slope_over_its_standard_error_by_hand():

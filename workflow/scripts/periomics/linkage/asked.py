@@ -47,7 +47,7 @@ def asked_of(files: Mapping[str, str], settings: SignallingNetwork, species: str
     inputs, lost = named_inputs(given, network)
     weights, unweighted = _weights(settings.weights, network)
     edges, known, own = asked(network.edges, inputs, receptors, settings.but(weights=weights))
-    edges = with_doubts(edges, settings.doubt)
+    edges = with_doubts(edges, settings.price)
     return Asked(edges, known, own, receptors, (*notes, *lost, *unweighted))
 
 

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from periomics.statistics.kernels.exchange import Exchange, SlopeTest, p_value
+from periomics.statistics.kernels.exchange import Exchange, SlopeTest
 
-METHOD = "Pearson beyond the design; permutation and signs of studentised slopes, the larger p"
+METHOD = "Pearson beyond the design; permutation of studentised slopes and t of their error, the larger p"
 # Below these there is an estimate and no test: animals; isolations or donors that hold several conditions.
 MIN_ANIMALS, MIN_UNITS = 12, 4
 LEAST_FREEDOM = 3
@@ -110,10 +110,10 @@ def beyond(
     if flat(rx, x) or flat(ry, y):
         return _with(found, reason=f"score or outcome does not vary beyond {taken}")
     r = correlation(rx, ry)
-    p = p_value(x, y, design, rng, n_permutations)
-    floored = not_additive(design, x, y)
+    whole = SlopeTest(x, y, design, rng, n_permutations)
+    p, hindered = whole.p(), not_additive(design, x, y) or whole.hindrance
     found = _with(found, r=r, p_floor=design.floor(n_permutations))
-    if ends and not floored:  # an interval is the test inverted: none where there is no test
+    if ends and not hindered:  # an interval is the test inverted: none where there is no test
         test = SlopeTest(x, y, design, rng, min(n_permutations, INTERVAL_ORDERS))
         slopes = test.interval(LEVEL)
         lower, upper = interval(test, slopes, p)
@@ -121,8 +121,8 @@ def beyond(
     least, what = (MIN_UNITS, "isolations") if units < n else (MIN_ANIMALS, "animals")
     if units < least:
         return _with(found, reason=f"no test below {least} {what} that share both")
-    if floored:
-        return _with(found, reason=floored)
+    if hindered:
+        return _with(found, reason=hindered)
     return _with(found, p=p)
 
 

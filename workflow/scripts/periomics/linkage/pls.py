@@ -19,6 +19,8 @@ Floats = NDArray[np.float64]
 # Share of a value that the design leaves free, up to which an animal cannot be predicted: it is
 # alone in its arm or block.
 ALONE = 1e-9
+# Fewer animals have too few patterns of signs to tell anything.
+FEWEST_FLIPPED = 8
 # Spread of a score, of its largest residual, that is rounding.
 ROUNDING = 1e-12
 
@@ -185,7 +187,8 @@ def predicted(
     q2 = float(squared_errors(known, rest[:, None], most)[0])
     free = np.maximum(np.diag(design.fixed), ALONE)
     by_order = [rest[o] for o in design.orders(n, rng)]
-    by_sign = [s * rest / free for s in design.signs(n, rng)]
+    flipped = signs(len(rest), n, rng)
+    by_sign = [flipped * rest / free] if len(flipped) else []
     p = max(_share(known, design, drawn, q2, most) for drawn in (by_order, by_sign))
     whole = design.fixed @ scores
     z = whole / _spread(whole)
@@ -194,7 +197,19 @@ def predicted(
     fit = z @ coefficients
     size = np.sqrt((z**2).sum(axis=0) * (fit @ fit))
     structure = np.where(size > 0, z.T @ fit / np.where(size > 0, size, 1), 0.0)
-    return Predicted(q2, p, design.floor(n), structure, least)
+    floor = max(design.floor(n), 1 / (len(flipped) + 1) if len(flipped) else 0)
+    return Predicted(q2, p, floor, structure, least)
+
+
+def signs(animals: int, n: int, rng: np.random.Generator) -> Floats:
+    """Signs (k, animals) other than the observed, up to a change of all: every pattern where there are at most `n`, else `n`; of too
+    few animals none."""
+    patterns = 2 ** (animals - 1) if animals >= FEWEST_FLIPPED else 1
+    if patterns <= n + 1:
+        flipped = np.arange(1, patterns)[:, None] >> np.arange(animals)[None, :] & 1
+    else:
+        flipped = rng.integers(0, 2, size=(n, animals))
+    return 1.0 - 2.0 * flipped.astype(np.float64)
 
 
 def _likeness(coefficients: Floats, fold: Fold, rest: Floats, most: int) -> float:

@@ -72,7 +72,7 @@ def gain(
 
 
 def _gain(states: States, genes: Genes, settings: SignallingNetwork) -> tuple[float, int]:
-    best = model_of(states, settings.beta, settings.doubt).solve(choose_solver(settings.solver))
+    best = model_of(states, settings.beta, settings.price).solve(choose_solver(settings.solver))
     right = sum(best.states.get(g, 0) * w > 0 for g, w in genes.items())
     return max(0.0, states.base(settings.beta) - best.objective), right
 
@@ -301,7 +301,7 @@ class Refitting:
 
     def _rewired(self, rng: np.random.Generator) -> pd.DataFrame:
         """The table's own edges rewired; what may carry against its sign follows from them."""
-        return with_doubts(rewired(without_doubts(self.edges), rng), self.settings.doubt)
+        return with_doubts(rewired(without_doubts(self.edges), rng), self.settings.price)
 
     def without_each(self, inputs: Mapping[str, int]) -> dict[str, Pool]:
         """Optima of the network without each unit of the contrasted arms."""

@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from periomics.linkage.association import LEAST_FREEDOM, correlation, flat
-from periomics.statistics.kernels.exchange import Exchange, of_animals, p_value
+from periomics.statistics.kernels.exchange import Exchange, SlopeTest, of_animals
 
 Floats = NDArray[np.float64]
 # Fewer animals of an arm tell no correlation within it.
@@ -95,8 +95,10 @@ def beyond_covariates(
     rx, ry = design.fixed @ x, design.fixed @ y
     if design.freedom < LEAST_FREEDOM or flat(rx, x) or flat(ry, y):
         return {"covariates": f"{names}: nothing is left beyond them"}
-    p = p_value(x, y, design, rng, n_permutations)
-    return {"r_covariates": correlation(rx, ry), "p_covariates": p, "covariates": names}
+    test = SlopeTest(x, y, design, rng, n_permutations)
+    if test.hindrance:
+        return {"covariates": f"{names}: {test.hindrance}"}
+    return {"r_covariates": correlation(rx, ry), "p_covariates": test.p(), "covariates": names}
 
 
 def without_one(x: Floats, y: Floats, design: Exchange) -> tuple[float, float]:

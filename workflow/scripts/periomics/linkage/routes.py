@@ -102,7 +102,7 @@ def optima(
         limit=limit,
         solver_name=settings.solver,
         weights=settings.weights,
-        doubt=settings.doubt,
+        doubt=settings.price,
     )
     return without_any(pool, beta) if ANY in inputs else pool
 
@@ -216,7 +216,7 @@ def solver_table(
                 "beta": beta,
                 "mode": settings.mode,
                 "weights": weights,
-                "doubt": settings.doubt,
+                "doubt": settings.price,
                 "against": sum(e in other for e in best.edges) if best else 0,
                 "depth": settings.depth - (ANY in inputs),
                 "solver": found.solver,
