@@ -101,8 +101,8 @@ def draw_cultures(rng, rho, isolations, effect, own, how=""):
 
 
 def rates(draw, studies, rho, rng):
-    """Shares: of p at most .05 over all studies, of studies that are tested, and of intervals that hold rho over a fifth of
-    them."""
+    """Shares: of p at most .05 over all studies, of studies that are tested, and of intervals that
+    hold rho over a fifth of them."""
     found = []
     for _ in range(studies):
         x, y, design = draw(rng, rho)
@@ -118,7 +118,8 @@ def main():
     cases = {k: lambda r, rho, v=v: draw_animals(r, rho, **v) for k, v in ANIMALS.items()}
     cases |= {k: lambda r, rho, v=v: draw_cultures(r, rho, *v) for k, v in CULTURES.items()}
     print(
-        "| study | p ≤ .05, no link | tested | coverage, no link | p ≤ .05, r .6 | tested | coverage, r .6 |"
+        "| study | p ≤ .05, no link | tested | coverage, no link "
+        "| p ≤ .05, r .6 | tested | coverage, r .6 |"
     )
     print("|---|---|---|---|---|---|---|")
     for name, draw in cases.items():

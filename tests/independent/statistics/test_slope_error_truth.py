@@ -1,4 +1,4 @@
-"""The error of a slope from unit to unit, against its definition: Welch's test, plain matrices, paired differences."""
+"""The error of a slope from unit to unit: Welch's test, plain matrices, paired differences."""
 
 import numpy as np
 import pytest
@@ -36,7 +36,7 @@ def designs():
 
 @pytest.mark.parametrize(("design", "share"), list(designs()), ids=["animals", "isolations"])
 def test_the_error_is_right_on_average_and_its_freedom_is_that_of_its_spread(design, share):
-    """By plain matrices: the squared error is a quadratic form in the outcome, with mean and variance under working variances."""
+    """By plain matrices: the squared error is a quadratic form in the outcome."""
     score = np.random.default_rng(2).normal(size=len(design.unit))
     x, n = design.fixed @ score, len(score)
     error = kernel.slope_error(x, design.fixed, design.unit, design.alike)

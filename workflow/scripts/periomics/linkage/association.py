@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 
 from periomics.statistics.kernels.exchange import Exchange, SlopeTest
 
-METHOD = "Pearson beyond the design; permutation of studentised slopes and t of their error, the larger p"
+METHOD = (
+    "Pearson beyond the design; orders of studentised slopes and t of their error, the larger p"
+)
 # Below these there is an estimate and no test: animals; isolations or donors that hold several conditions.
 MIN_ANIMALS, MIN_UNITS = 12, 4
 LEAST_FREEDOM = 3

@@ -202,8 +202,8 @@ def predicted(
 
 
 def signs(animals: int, n: int, rng: np.random.Generator) -> Floats:
-    """Signs (k, animals) other than the observed, up to a change of all: every pattern where there are at most `n`, else `n`; of too
-    few animals none."""
+    """Signs (k, animals) other than the observed, up to a change of all: every pattern where there
+    are at most `n`, else `n`; of too few animals none."""
     patterns = 2 ** (animals - 1) if animals >= FEWEST_FLIPPED else 1
     if patterns <= n + 1:
         flipped = np.arange(1, patterns)[:, None] >> np.arange(animals)[None, :] & 1

@@ -4,8 +4,8 @@ Fixed treatments are never exchanged. Animals move within their arm, after arms 
 (Freedman and Lane's scheme: residuals move, then the design is taken out again). Specimens of one isolation or donor move
 together, condition by condition, against those of another one that has the same conditions.
 
-Orders alone are wrong where the spread differs from unit to unit; a t of the slope's error from unit to unit stands beside them,
-and the larger p counts.
+Orders alone are wrong where the spread differs from unit to unit; a t of the slope's error from
+unit to unit stands beside them, and the larger p counts.
 """
 
 from __future__ import annotations
@@ -22,8 +22,9 @@ from periomics.statistics.kernels.slope_error import slope_error
 
 Floats = NDArray[np.float64]
 _BATCH = 2048
-# Freedom of the slope's error below which nothing is tested. Where one of four isolations varies fifty times as much as the others it
-# is mostly below, and p would be at most .05 in .12 of studies without a link; score and design tell, not the outcome.
+# Freedom of the slope's error below which nothing is tested. Where one of four isolations varies
+# fifty times as much as the others it is mostly below, and p would be at most .05 in .12 of studies
+# without a link; score and design tell, not the outcome.
 LEAST_FREEDOM = 1.35
 # First of `adjusted_for` where units hold several conditions.
 WITHIN_UNITS = "isolation"
@@ -168,10 +169,10 @@ def studentised(x: Floats, y: Floats, unit: NDArray[np.int64]) -> Floats:
 
 
 class SlopeTest:
-    """Test of the slope of `y` on `x` beyond a design, against any slope, with one set of orders for all of them.
+    """Test of the slope of `y` on `x` beyond a design, against any slope, with the same orders.
 
-    Permutation is exact where units differ in nothing but chance; a t of the error from unit to unit holds where their spreads
-    differ. The larger of the two p-values counts (docs/linkage.md has the errors of both).
+    Permutation is exact where units differ in nothing but chance; a t of the error from unit to
+    unit holds where their spreads differ. The larger of the two p-values counts (docs/linkage.md has the errors of both).
 
     Parameters
     ----------
@@ -252,6 +253,6 @@ class SlopeTest:
 
 
 def p_value(x: Floats, y: Floats, design: Exchange, rng: np.random.Generator, n: int) -> float:
-    """Two-sided p of the association of two variables beyond the design; NaN where it would not hold."""
+    """Two-sided p of an association beyond the design; NaN where it would not hold."""
     test = SlopeTest(x, y, design, rng, n)
     return np.nan if test.hindrance else test.p()

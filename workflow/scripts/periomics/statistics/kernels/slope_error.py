@@ -1,8 +1,9 @@
-"""How far a slope is known where units vary unlike: its error from unit to unit, and the freedom of that error.
+"""How far a slope is known where units vary unlike: its error from unit to unit, and its freedom.
 
-Residuals of a unit are made larger by what the fit took out of them, so that the error is right on average under working
-variances (the form called CR2), and a t with the freedom of that error (Satterthwaite) says how large a slope must be. Both follow
-from the score and the design alone, so that nothing is chosen by the outcome.
+Residuals of a unit are made larger by what the fit took out of them, so that the error is right on
+average under working variances (the form called CR2), and a t with the freedom of that error
+(Satterthwaite) says how large a slope must be. Both follow from the score and the design alone, so
+that nothing is chosen by the outcome.
 """
 
 from __future__ import annotations
@@ -14,9 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
-# Share of the working variances that follows how much the score varies in an arm, and in a unit of a few specimens, of which that is
-# less known. With none, one arm of four with ten times the SD gives p at most .05 in .09 of studies without a link; with .5 in .05,
-# and the power where arms are alike is .02 to .08 lower.
+# Share of the working variances that follows how much the score varies in an arm, and in a unit of a
+# few specimens, of which that is less known. With none, one arm of four with ten times the SD gives
+# p at most .05 in .09 of studies without a link; with .5 in .05, and the power where arms are alike
+# is .02 to .08 lower.
 BY_ARM, BY_UNIT = 0.5, 0.15
 # Eigenvalues below this share of the largest are 0.
 _NOTHING = 1e-9
@@ -93,14 +95,14 @@ def slope_error(
     mean, whole = float(np.trace(parts)), float(x**2 @ v)
     if mean <= _NOTHING * whole:
         return SlopeError(np.zeros_like(x), 0.0)
-    # What the fit takes out whole, such as a score that one animal makes, has no residual: others stand in for it, and it counts as
-    # one part.
+    # What the fit takes out whole, such as a score that one animal makes, has no residual: others
+    # stand in for it, and it counts as one part.
     freedom = whole**2 / (float((parts**2).sum()) + (whole - mean) ** 2)
     return SlopeError(weights * np.sqrt(whole / mean), freedom)
 
 
 def _raised(x: Floats, v: Floats, spread: Floats, unit: NDArray[np.int64]) -> Floats:
-    """The score, raised unit by unit as much as the fit shrinks residuals of working variances `v` to `spread`."""
+    """The score, raised unit by unit as the fit shrinks residuals of variances `v` to `spread`."""
     if len(np.unique(unit)) == len(unit):
         own = np.diag(spread)
         able = own > _NOTHING * own.max()

@@ -75,8 +75,11 @@ class SignallingNetwork(Section):
 
     @property
     def price(self) -> float:
-        """Cost of an edge against its sign. With 1 routes of the team's table come back where a tenth of its signs are wrong; of a
-        table of twenty times the edges an optimum would take 14 s in place of 2 (docs/linkage.md)."""
+        """Cost of an edge against its sign.
+
+        With 1 routes of the team's table come back where a tenth of its signs are wrong; of a table
+        of twenty times the edges an optimum would take 14 s in place of 2 (docs/linkage.md).
+        """
         return self.doubt if self.doubt is not None else 0.0 if self.table else 1.0
 
     def contradictions(self) -> Iterator[Contradiction]:
