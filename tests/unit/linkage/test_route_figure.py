@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from periomics.core.figures import save
+from periomics.linkage.doubts import AGAINST
 from periomics.linkage.layers import placed
 from periomics.linkage.route_figure import PAGE, POINTS, route_figure
 
@@ -69,6 +70,17 @@ def test_signs_are_told_by_the_head_and_widths_by_the_refits(tmp_path):
     save(fig, tmp_path / "one.svg")
     save(route_figure(edges, nodes, refits, "t", {}), tmp_path / "two.svg")
     assert (tmp_path / "one.svg").read_bytes() == (tmp_path / "two.svg").read_bytes()
+
+
+def test_an_edge_against_its_sign_is_broken_and_the_legend_says_so():
+    edges, nodes = drawn(np.random.default_rng(3), (1, 2, 1, 2, 1, 1))
+    told = []
+    for evidence in ("memory", AGAINST):
+        own = edges.assign(evidence=["seen"] * (len(edges) - 1) + [evidence])
+        ax = route_figure(own, nodes, REFITS, "t", {}).axes[0]
+        styles = {str(p.get_linestyle()) for p in ax.patches}
+        told.append((len(styles), any(AGAINST in t.get_text() for t in ax.texts)))
+    assert told[0][1] is False and told[1] == (told[0][0] + 1, True)
 
 
 def test_nodes_of_a_column_keep_their_distance_and_lines_do_not_cross():

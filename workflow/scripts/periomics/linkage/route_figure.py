@@ -11,6 +11,7 @@ import pandas as pd
 
 from periomics.core.figures import PALETTE, new_figure
 from periomics.genes.axes import SetTables
+from periomics.linkage.doubts import AGAINST, doubted
 from periomics.linkage.layers import placed
 from periomics.linkage.nodes import FACTOR, KINDS, LIGAND, RECEPTOR, SIGNALLING
 from periomics.linkage.programmes import OUTCOME, PROGRAMME
@@ -26,7 +27,7 @@ MOST_LEVELS, MOST_CHAIN, MOST_LIGANDS = 4, 2, 4
 # Share of a side on which lines end, and how far those within a column reach out.
 SPREAD, LOOP = 0.75, 0.22
 Point = tuple[float, float]
-DASHED, DOTTED = (0, (4, 2)), (0, (1, 1.5))
+DASHED, DOTTED, BROKEN = (0, (4, 2)), (0, (1, 1.5)), (0, (6, 1.5, 1, 1.5))
 
 
 def route_figure(
@@ -62,7 +63,7 @@ def route_figure(
     if width > PAGE:
         left, widths = _widths(column, labels, width / PAGE)
         width = left[max(left)] + widths[max(left)] + MARGIN
-    said, key = wrap(title, int(width / LETTER)), _legend(width)
+    said, key = wrap(title, int(width / LETTER)), _legend(width, bool(doubted(edges).any()))
     top = MARGIN + ROW * len(said) + 0.45
     height = top + at.height + 0.2 + ROW * len(key) + MARGIN
     size = POINTS * max(1.0, width / PAGE)
@@ -108,7 +109,8 @@ def _content(
         found = share.get((row.source, int(str(row.sign)), row.target), 0.0)
         beyond = kinds[str(row.target)][0] == OUTCOME
         line = {"source": row.source, "target": row.target, "sign": int(str(row.sign))}
-        style = DOTTED if beyond else "-"
+        against = getattr(row, "evidence", "") == AGAINST
+        style = DOTTED if beyond else BROKEN if against else "-"
         if row.layer == PROGRAMME:  # as the gene is reached
             found = max((f for (_, _, t), f in share.items() if t == row.source), default=0.0)
         found = 0.5 if beyond else found
@@ -284,7 +286,7 @@ def _box(
     )
 
 
-def _legend(width: float) -> list[list[tuple[str, str, float]]]:
+def _legend(width: float, against: bool) -> list[list[tuple[str, str, float]]]:
     """Rows of (mark, text, left edge) that fit the width."""
     items = [
         ("activates", "activates"),
@@ -296,6 +298,7 @@ def _legend(width: float) -> list[list[tuple[str, str, float]]]:
         ("neither", "no state"),
         ("known", "known ligand, not tested here"),
         ("tracks", "tracks the outcome within arms"),
+        *([("against", f"{AGAINST} in the table")] if against else []),
     ]
     rows: list[list[tuple[str, str, float]]] = [[]]
     at = MARGIN
@@ -320,6 +323,7 @@ def _key(
         "thin": (1, 0.7, "-"),
         "known": (0, 0.9, DASHED),
         "tracks": (1, 1.6, DOTTED),
+        "against": (1, 1.6, BROKEN),
     }
     states = {"up": 1, "down": -1, "neither": 0}
     for i, row in enumerate(rows):
