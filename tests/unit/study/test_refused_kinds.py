@@ -383,6 +383,16 @@ SHAPES = {
     ),
 }
 VALUES = {
+    "weeks among days": (
+        clinical(*(f"R{i}\timpl_surv\t1\t28\t{'week' if i == 4 else 'd'}" for i in range(1, 6))),
+        "clinical.tsv, row 5, column time_unit: 4 times of impl_surv are in d: one unit is needed "
+        "(found '28 week'); allowed: d",
+    ),
+    "one week among weeks in days": (
+        clinical("R1\tmucosa\t41\t28\td", "R2\tmucosa\t52\t28\td", "R3\tmucosa\t47\t4\tweek"),
+        "clinical.tsv, row 4, column time_unit: 2 times of mucosa are in d: one unit is needed "
+        "(found '4 week'); allowed: d",
+    ),
     "five for yes": (
         clinical("R1\timpl_surv\t5\t28\td"),
         "clinical.tsv, row 2, column value: impl_surv is a yes/no outcome (found '5'); "
@@ -418,11 +428,6 @@ WARNED = {
         clinical(*(f"R{i}\tmucosa\t{v}\t28\td" for i, v in ((1, 46), (2, 51), (3, 0.46)))),
         "clinical.tsv, row 4, column value: mucosa is in %: is this a share - did you mean 46? "
         "(found '0.46'); allowed: percent, 0 to 100",
-    ),
-    "weeks among days": (
-        clinical(*(f"R{i}\timpl_surv\t1\t28\t{'week' if i == 4 else 'd'}" for i in range(1, 6))),
-        "clinical.tsv, row 5, column time_unit: 4 other rows say 28 d: is the unit right? "
-        "(found '28 week')",
     ),
     "a voxel ten times another's": (
         edit("scans", "raw/R5.tif\tday2\t18", "raw/R5.tif\tday2\t180"),

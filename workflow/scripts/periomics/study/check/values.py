@@ -129,7 +129,8 @@ def check_values(study: Study, dictionary: pd.DataFrame) -> list[Problem]:
             problems += _range(file, str(outcome), about, rows.dropna())
     problems += _parts(sheet_name(study, "readings"), study.sheets["readings"], dictionary)
     for sheet in CONDITION_SHEETS:
-        problems += _times(sheet_name(study, sheet), study.sheets[sheet])
+        look = _times_of_libraries if sheet == "libraries" else _times
+        problems += look(sheet_name(study, sheet), study.sheets[sheet])
     return problems
 
 
@@ -198,7 +199,27 @@ def _written_as_share(file: str, outcome: str, values: pd.Series) -> Iterator[Pr
         )
 
 
+# Columns that say what is measured; numbers of times are compared within it.
+_MEASURED = ("outcome", "readout", "stain")
+
+
 def _times(file: str, df: pd.DataFrame) -> Iterator[Problem]:
+    """Times of one outcome in several units: they are compared, pooled and put in order by their numbers."""
+    known = df[df["time"].notna() & (df["time"] > 0) & (df["time_unit"] != "")]
+    what = next((c for c in _MEASURED if c in known), None)
+    groups = [("", known)] if what is None else known.groupby(what)
+    for name, rows in groups:
+        counts = rows["time_unit"].value_counts()
+        if len(counts) < 2:
+            continue
+        odd = rows[rows["time_unit"] != counts.index[0]]
+        for row, time, unit in odd[["time", "time_unit"]].itertuples():
+            of = f" of {name}" if name else ""
+            message = f"{counts.iloc[0]} times{of} are in {counts.index[0]}: one unit is needed"
+            yield Problem(file, int(row), "time_unit", message, f"{time:g} {unit}", counts.index[0])
+
+
+def _times_of_libraries(file: str, df: pd.DataFrame) -> Iterator[Problem]:
     """The same number in another unit than most others have: 28 weeks among 28 days."""
     known = df[df["time"].notna() & (df["time"] > 0) & (df["time_unit"] != "")]
     for time, units in known.groupby("time")["time_unit"]:
