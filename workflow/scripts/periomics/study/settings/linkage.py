@@ -196,3 +196,10 @@ class Linkage(Section):
     alpha: float = Field(0.05, gt=0, lt=1, description="level of each step of the evidence")
     views: Views = Field(default_factory=Views)
     networks: tuple[SignallingNetwork, ...] = Field(())
+
+    def contradictions(self) -> Iterator[Contradiction]:
+        """Pairs that stand twice: they would count twice in the family."""
+        for i, pair in enumerate(self.pairs):
+            if pair in self.pairs[:i]:
+                value = f"{pair.score} with {pair.outcome}"
+                yield Contradiction(f"pairs/{i}", "the same pair stands twice", value)
