@@ -26,6 +26,10 @@ def said(found, *rows, left_out=False):
     ("columns", "text"),
     [
         ({"verdict": "inconclusive", "n_to_decide": 59.0}, "about 59 per arm would decide"),
+        (
+            {"verdict": "inconclusive", "n_to_decide": 2.4e6},
+            "over 10\u202f000 per arm would decide",
+        ),
         ({"n_missing": 2.0, "tipping_sd": 1.2}, "2 animals have no value: values 1.2 SD or more against it would"),
         ({"n_missing": 1.0}, "1 animal has no value: values far against it would not"),
         ({"kind": "rescue", "R_lower": 0.614}, "a threshold above R = 0.61 would"),

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from periomics.report.moved import COLUMNS as MOVED
-from periomics.report.moved import reason_left
+from periomics.report.moved import decides, reason_left
 from periomics.report.own import NOTHING, Key, Own
 from periomics.report.words import (
     EXACT_UNITS,
@@ -312,7 +312,7 @@ def _verdict(
         natural="" if said(row["scale"]) == "identity" else _natural(found),
         margin=said(row["margin"]),
         beyond=_beyond(row),
-        decides=_decides(row),
+        decides=decides(row),
         bayes=bayes_words(row["bf01"], row["bf01_ceiling"]),
         tost=p_value(pd.to_numeric(row["tost_p"])),
         confounded_with=said(row["confounded_with"]),
@@ -331,12 +331,6 @@ def _beyond(row: Mapping[str, Any]) -> str:
     """The interval of the effect less its margin, where the verdict rests on it: within the margin is below 0."""
     ends = [pd.to_numeric(row[c], errors="coerce") for c in ("margin_lower", "margin_upper")]
     return "" if pd.isna(ends).any() else interval(*ends)
-
-
-def _decides(row: Mapping[str, Any]) -> str:
-    """Units per arm that would decide an inconclusive claim."""
-    n = pd.to_numeric(row["n_to_decide"], errors="coerce")
-    return "" if pd.isna(n) else f"about {number(float(n))} per arm would decide"
 
 
 def _all_of(outcome: str, dictionary: pd.DataFrame) -> str:

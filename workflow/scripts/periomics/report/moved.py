@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from periomics.report.words import fixed, number, p_value, said
+from periomics.study.claims import MOST_UNITS
 
 COLUMNS = ("n_to_decide", "verdict_all", "n_missing", "tipping_sd")
 UNREACHED = ("no deficit", "not tested", "not judged")
@@ -51,7 +52,7 @@ def changes(row: Mapping[str, Any], contrasts: pd.DataFrame, *, left_out: bool) 
     """
     if row["verdict"] in UNREACHED:
         return ""
-    found = [_number(row), _threshold(row), _missing(row)]
+    found = [decides(row), _threshold(row), _missing(row)]
     if left_out and row["kind"] != "association":
         other = said(row["verdict_all"])
         same = not other or other == row["verdict"]
@@ -65,9 +66,13 @@ def changes(row: Mapping[str, Any], contrasts: pd.DataFrame, *, left_out: bool) 
     return "; ".join(t for t in found if t)
 
 
-def _number(row: Mapping[str, Any]) -> str:
+def decides(row: Mapping[str, Any]) -> str:
+    """Units per arm that would decide an inconclusive claim."""
     n = pd.to_numeric(row["n_to_decide"], errors="coerce")
-    return "" if pd.isna(n) else f"about {number(float(n))} per arm would decide"
+    if pd.isna(n):
+        return ""
+    many = n > MOST_UNITS
+    return f"{'over' if many else 'about'} {number(MOST_UNITS if many else float(n))} per arm would decide"
 
 
 def _threshold(row: Mapping[str, Any]) -> str:

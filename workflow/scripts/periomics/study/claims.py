@@ -39,6 +39,8 @@ NO_BENEFIT = ("non_superiority", "equivalence")
 COMPOSITE = "hi"
 # How the row of a claim over all its outcomes begins; their names follow, with commas.
 ALL_OF = "all of "
+# Units per arm beyond which a number that would decide a claim is no plan, and is not printed.
+MOST_UNITS = 10_000
 
 
 class Margin(Section):

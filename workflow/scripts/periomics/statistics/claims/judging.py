@@ -34,7 +34,7 @@ from periomics.statistics.kernels.contrasts import Estimate, p_above, p_below, s
 from periomics.statistics.kernels.discrete import ExactForms
 from periomics.statistics.kernels.permutation import attainable_floor
 from periomics.statistics.kernels.rescue import describe, fieller
-from periomics.study.claims import ALL_OF, DIFFERENCE, NO_BENEFIT
+from periomics.study.claims import ALL_OF, DIFFERENCE, MOST_UNITS, NO_BENEFIT
 
 COLUMNS = (
     "claim_id",
@@ -463,7 +463,8 @@ def _claim_rows(
             word = HEALED if claim.kind == "rescue" else DECIDES
             if n > now:
                 numbers["n_to_decide"] = n
-                said = f"about {n:.0f} units per arm would make the interval as narrow as {word}"
+                many = f"about {n:.0f}" if n <= MOST_UNITS else f"over {MOST_UNITS}"
+                said = f"{many} units per arm would make the interval as narrow as {word}"
             else:
                 said = f"narrower than {word} already: the value lies too near a limit"
             reason = _text(said if np.isfinite(n) else "", reason)
