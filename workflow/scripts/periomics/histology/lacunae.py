@@ -30,6 +30,9 @@ from periomics.imaging.rois import Annotation, need, outlines
 
 # Random placements of the empty lacunae among all.
 DRAWS = 100
+# In pale patches of bone a hole has less than this share of the eosin around it, as a Gaussian of
+# that spread, cut off at so many, weighs it; paler than this share of the usual is no matrix.
+HOLE, PATCH_UM, CUT, NO_MATRIX = 0.6, 9.0, 3.0, 0.25
 
 
 @dataclass(frozen=True)
@@ -52,7 +55,7 @@ def find(
     pixel, bone = prepared.pixel_um, prepared.opened.region
     nuclear = prepared.target >= prepared.threshold * factor
     pale = prepared.target >= prepared.threshold * factor / 2
-    hole = ((prepared.other < prepared.second) | nuclear) & bone
+    hole = (pale_holes(prepared) | nuclear) & bone
     hole = opening(fill_holes(hole, options.largest_um2, pixel), 0.75, pixel)
     labels = label(hole, connectivity=4)
     area = np.bincount(labels.ravel()) * pixel**2
@@ -74,6 +77,23 @@ def find(
         table.loc[~counted(labels, bone, (False, False)), "class"] = EXCLUDED
         table["counted"] = table["class"].isin(["occupied", "empty"])
     return labels, table
+
+
+def pale_holes(prepared: Prepared) -> np.ndarray:
+    """Where the matrix has a hole: less eosin than the batch's threshold, half of what bone usually
+    has, and than most of what is around it, as patches of bone are paler than that half.
+
+    Around is the mean weighted by the amount itself, so that holes take no part.
+    """
+    from scipy.ndimage import gaussian_filter
+
+    eosin, sigma = np.maximum(prepared.other, 0), PATCH_UM / prepared.pixel_um
+    square, around = (
+        gaussian_filter(a, sigma, mode="nearest", truncate=CUT) for a in (eosin * eosin, eosin)
+    )
+    around = square / np.maximum(around, np.float32(1e-6))
+    level = np.where(around >= 2 * NO_MATRIX * prepared.second, HOLE * around, np.inf)
+    return np.asarray(prepared.other < np.minimum(level, prepared.second))
 
 
 def classified(table: pd.DataFrame, options: Options) -> None:

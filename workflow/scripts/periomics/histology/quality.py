@@ -46,6 +46,9 @@ SHARP_UM2 = 30_000.0
 EDGES = "width of the sharpest edges"
 # Pixels this close to the implant are mixed with metal.
 EDGE_UM = 3.0
+# Detectors that lose objects where the white point is tissue; others go by contrast, or are not
+# known to.
+WHITE_TELLS = ("lacunae",)
 # Rows in which edges are looked for at once.
 STRIP = 1024
 
@@ -97,6 +100,7 @@ def told(look: Look, settings: StainSettings, batch: BatchRow) -> list[Fact]:
         Fact("parts out of focus", look.soft, "%", settings.max_soft_percent),
         Fact(clipped, look.clipped, "%", settings.max_clipped_percent),
         Fact(turned, settings.reversed_deg, "deg", 0),
+        _tint(settings, batch),
     ]
     return [f for f in found if np.isfinite(f.value)]
 
@@ -184,6 +188,15 @@ def edge_of(width: float, area_um2: float) -> float:
 def _lost(batch: BatchRow) -> Fact:
     lost = len(batch.fallback.split("; ")) if batch.fallback else 0
     return Fact("thresholds that the batch does not give", lost, "", 0)
+
+
+def _tint(settings: StainSettings, batch: BatchRow) -> Fact:
+    """How much the white point that was taken from the pictures differs between its colours; told
+    of detectors whose numbers it was seen to spoil."""
+    name = "colour of the white point (state `white` where no picture has glass)"
+    told = settings.white is None and settings.detector in WHITE_TELLS
+    tint = 100 * (1 - min(batch.white) / max(batch.white)) if told else float("nan")
+    return Fact(name, tint, "%", settings.max_white_tint_percent)
 
 
 def _shining(opened: Opened, settings: StainSettings, batch: BatchRow) -> list[Fact]:

@@ -123,6 +123,7 @@ class StainSettings:
     max_specks_percent: float
     max_fold_percent: float
     max_glass_percent: float
+    max_white_tint_percent: float
     nuclei: str
     network: Network | None
     model: OwnModel | None
@@ -234,6 +235,7 @@ def _one(
         max_specks_percent=section.max_specks_percent,
         max_fold_percent=section.max_fold_percent,
         max_glass_percent=section.max_glass_percent,
+        max_white_tint_percent=section.max_white_tint_percent,
         nuclei=stain.nuclei,
         network=network,
         model=own if stain.nuclei == "model" else None,

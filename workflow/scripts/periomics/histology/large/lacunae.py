@@ -30,7 +30,7 @@ def measure_lacunae(
     """See `lacunae.measure`."""
 
     def masks(prepared: Prepared) -> Mapping[str, np.ndarray]:
-        found = {"holes": prepared.other < batch.second}
+        found = {"holes": lacunae.pale_holes(prepared)}
         for name, factor in variants(settings).items():
             found[f"nuclear{name}"] = prepared.target >= batch.threshold * factor
             found[f"pale{name}"] = prepared.target >= batch.threshold * factor / 2

@@ -277,6 +277,12 @@ class Histology(Section):
         le=100,
         description="%; a section is held back where more of its region is as bright as glass, which counts as no tissue",
     )
+    max_white_tint_percent: float = Field(
+        15,
+        gt=0,
+        description="%; a section of lacunae is held back where the batch's white point differs more between "
+        "red, green and blue, as it is tissue's where no glass is in the pictures",
+    )
     stains: dict[str, Stain] = Field(
         description="every stain of the sections sheet by its name there"
     )
