@@ -16,7 +16,7 @@ rule stain_batch:
         "../../envs/histology.yaml"
     threads: 1
     resources:
-        mem_mb=picture_memory("sections", 1000, sampled=True),
+        mem_mb=picture_memory("sections", 800, sampled=True),
         runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),
@@ -51,7 +51,7 @@ rule measure_sections:
         "../../envs/histology.yaml"
     threads: 1
     resources:
-        mem_mb=picture_memory("sections", 1200),
+        mem_mb=picture_memory("sections", 900),
         runtime=runtime_for(10, 0.05),
     params:
         facts=sheet_facts("sections"),

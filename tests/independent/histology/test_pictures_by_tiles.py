@@ -109,7 +109,7 @@ def test_what_a_job_asks_for_follows_pixels(tmp_path):
     assert asks("flat.png") == pytest.approx(12 * 67)
     assert asks("noise.png") == pytest.approx(67)
     assert asks("flat.png", pixel_um=1.0) == pytest.approx(12 * (3 + 64 / 4))
-    assert asks("flat.png", sampled=True) == pytest.approx(12 * 35)
+    assert asks("flat.png", sampled=True) == pytest.approx(12 * 31)
     assert asks("gone.png") == 0
     assert section_mb([fact(tmp_path / "flat.png")], None) == 0
     assert section_mb([], {"stains": {}}) == 0
@@ -119,7 +119,7 @@ def test_a_large_picture_asks_for_a_tile_and_its_colours(tmp_path, monkeypatch):
     Image.fromarray(np.full((4000, 8000, 3), 230, np.uint8)).save(tmp_path / "large.png")
     block = {"detector": "vessels", "vectors": "H-DAB", "roi": "whole_picture"}
     given = fact(tmp_path / "large.png")
-    assert section_mb([given], {"stains": {"S": block}}) == pytest.approx(16 * 64 + 32 * 3)
+    assert section_mb([given], {"stains": {"S": block}}) == pytest.approx(16 * 48 + 32 * 3)
     kept = {"S": block | {"options": {"profile_um": 50}}}  # is not measured by tiles
     assert section_mb([given], {"stains": kept}) == pytest.approx(32 * 67)
     assert section_mb([given | {"mask": "a.geojson"}], {"stains": {"S": block}}) == pytest.approx(

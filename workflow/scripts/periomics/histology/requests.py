@@ -19,8 +19,9 @@ from periomics.histology.settings import StainSettings, of_any_vectors
 from periomics.imaging.readers import ImageInfo, pixel_size, probed
 from periomics.imaging.windows import windows
 
-# Bytes of a pixel: of a decoded picture, and of a section of which some are taken (measured: 24).
-COLOURS, SAMPLED = 3, 32
+# Bytes of a pixel: of a decoded picture, of a section of which some are taken (measured: 24), and,
+# of those that a section in memory may have, what one by tiles takes (measured: 39).
+COLOURS, SAMPLED, BY_TILES = 3, 28, 48
 
 
 def section_mb(
@@ -77,7 +78,9 @@ def _bytes(
     if pixels > most and by_tiles(settings):
         found = windows(info, source_um, settings.pixel_um)
         if found is not None:
-            return most * each + (colours if info.kind == "picture" else 0)
+            return most * (each if sampled else min(each, BY_TILES)) + (
+                colours if info.kind == "picture" else 0
+            )
     if pixels > LARGE_PIXELS and fact.get("rois"):
         _, _, annotations = described(fact, settings)
         if part := part_in_memory(info, source_um, annotations, settings, str(fact["rois"])):
