@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any, ClassVar, Literal, NamedTuple, Protocol, TypeVar
 
 from periomics.core.errors import InputError
-from periomics.imaging.convolution import Network
+from periomics.imaging.convolution import PURPLE, Network
 from periomics.imaging.stains import StainPair, angle_between, channel_pair, choose_pair
 from periomics.study.settings.histology import Histology, Stain
 from periomics.study.settings.section import check_keys
@@ -237,9 +237,16 @@ def _one(
         max_glass_percent=section.max_glass_percent,
         max_white_tint_percent=section.max_white_tint_percent,
         nuclei=stain.nuclei,
-        network=network,
+        network=_reading(network, pair),
         model=own if stain.nuclei == "model" else None,
     )
+
+
+def _reading(network: Network | None, pair: StainPair) -> Network | None:
+    """The network as it reads the pair: purple stain alone has no chromogen."""
+    if network is None or pair.stains != ("haematoxylin", "eosin"):
+        return network
+    return replace(network, reading=PURPLE)
 
 
 def _reversed(pair: StainPair, detector: str, pairs: Mapping[str, StainPair]) -> float:

@@ -58,7 +58,7 @@ class Blocks:
         """
         looked = block.grown(AROUND, self.whole)
         found = self._seen(looked) if alone else self._around(block, looked)
-        labels, seeds = bodies_of(found, looked.shape)
+        labels, seeds = bodies_of(found, looked.shape, self.network.reading)
         where = np.flatnonzero(labels)
         first = np.zeros(int(labels.max()) + 1, np.int64)
         first[labels.ravel()[where[::-1]]] = where[::-1]
@@ -92,7 +92,7 @@ class Blocks:
     def _seen(self, box: Box) -> Found:
         seen = box.grown(MARGIN, self.whole)
         found = apply(self.network, self.view(seen), max(seen.shape) + MARGIN)
-        return votes(found[box.inside(seen)], self.network.diameter_px)
+        return votes(found[box.inside(seen)], self.network.diameter_px, self.network.reading)
 
     def view(self, box: Box) -> np.ndarray:
         """What the network sees of a box, as `nuclei.resampled` gives it of a whole picture:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
@@ -19,6 +20,19 @@ _AT_ONCE = 1 << 10
 LAYERS = ("e0a", "e0b", "e1a", "e1b", "e2a", "e2b", "e3a", "e3b", "d2", "d1", "d0a", "d0b", "head")
 
 
+class Reading(NamedTuple):
+    """How votes become bodies: least likelihood of a pixel, blur of the votes, and how far apart
+    middles are at least (pixels of the network)."""
+
+    likely: float
+    blur: float
+    apart: int
+
+
+# Chosen on images of no report, with a chromogen and in purple stain alone (docs/nuclei_model.md).
+WITH_CHROMOGEN, PURPLE = Reading(0.4, 3.0, 9), Reading(0.6, 2.0, 7)
+
+
 @dataclass(frozen=True)
 class Network:
     """Weights (float32; rows, columns, channels in, channels out) and offsets by layer, and what the file says of itself.
@@ -27,11 +41,14 @@ class Network:
     ----------
     diameter_px
         Diameter of the bodies that it was trained on; pictures are scaled to it.
+    reading
+        How its votes become bodies.
     """
 
     weights: dict[str, np.ndarray]
     offsets: dict[str, np.ndarray]
     diameter_px: float
+    reading: Reading = WITH_CHROMOGEN
 
     @property
     def channels(self) -> int:

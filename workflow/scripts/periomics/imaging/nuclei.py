@@ -9,12 +9,10 @@ import numpy as np
 from scipy import ndimage as ndi
 
 from periomics.imaging.boxes import Box
+from periomics.imaging.convolution import WITH_CHROMOGEN, Reading
 
 # In the network's own pixels, of which a nucleus is some 24 wide.
-_BLUR = 3.0  # of the votes for middles
-_APART = 9  # middles are at least as far apart
 _LEAST = 40.0  # pixels of the smallest body
-_LIKELY = 0.4
 _ROUNDS = 3  # at most, to find the size of nuclei in a picture
 
 
@@ -88,7 +86,7 @@ class Found(NamedTuple):
         return Found(y[some], x[some], to[0][some], to[1][some])
 
 
-def votes(found: np.ndarray, diameter_px: float) -> Found:
+def votes(found: np.ndarray, diameter_px: float, reading: Reading = WITH_CHROMOGEN) -> Found:
     """What the network says, of pixels that are nucleus.
 
     Parameters
@@ -96,7 +94,7 @@ def votes(found: np.ndarray, diameter_px: float) -> Found:
     found
         Rows, columns, 4: likelihood of a nucleus (logit), depth in it, rows and columns to its middle in radii.
     """
-    y, x = np.nonzero(found[..., 0] > np.log(_LIKELY / (1 - _LIKELY)))
+    y, x = np.nonzero(found[..., 0] > np.log(reading.likely / (1 - reading.likely)))
     to = found[y, x, 2:4] * (diameter_px / 2)
     at = np.rint(np.stack([y, x], axis=1) + to).astype(np.int32)
     return Found(y.astype(np.int32), x.astype(np.int32), at[:, 0], at[:, 1])
@@ -108,15 +106,17 @@ def bodies(found: np.ndarray, diameter_px: float) -> np.ndarray:
     return bodies_of(votes(found, diameter_px), found.shape[:2])[0]
 
 
-def bodies_of(found: Found, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]:
+def bodies_of(
+    found: Found, shape: tuple[int, ...], reading: Reading = WITH_CHROMOGEN
+) -> tuple[np.ndarray, np.ndarray]:
     """Labels of nuclei, and where in the picture (in rows) the seed of each number lies."""
     (rows, columns), none = shape, (np.zeros(shape, np.int32), np.zeros(1, np.int64))
     if not len(found.y):
         return none
     to_y, to_x = np.clip(found.to_y, 0, rows - 1), np.clip(found.to_x, 0, columns - 1)
     cast = np.bincount(to_y.astype(np.int64) * columns + to_x, minlength=rows * columns)
-    cast = ndi.gaussian_filter(cast.reshape(rows, columns).astype(np.float32), _BLUR)
-    peak = (cast == ndi.maximum_filter(cast, 2 * _APART + 1)) & (cast > 0.3)
+    cast = ndi.gaussian_filter(cast.reshape(rows, columns).astype(np.float32), reading.blur)
+    peak = (cast == ndi.maximum_filter(cast, 2 * reading.apart + 1)) & (cast > 0.3)
     seeds, n = ndi.label(peak, np.ones((3, 3)))
     if not n:
         return none
