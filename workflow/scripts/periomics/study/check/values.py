@@ -200,15 +200,18 @@ def _written_as_share(file: str, outcome: str, values: pd.Series) -> Iterator[Pr
 
 
 # Columns that say what is measured; numbers of times are compared within it.
-_MEASURED = ("outcome", "readout", "stain")
+_MEASURED = ("assay", "outcome", "readout", "stain")
+# Assays and readouts whose jobs bring times to one unit.
+_CONVERTED = ("scratch", "papp")
 
 
 def _times(file: str, df: pd.DataFrame) -> Iterator[Problem]:
     """Times of one outcome in several units: they are compared, pooled and put in order by their numbers."""
     known = df[df["time"].notna() & (df["time"] > 0) & (df["time_unit"] != "")]
-    what = next((c for c in _MEASURED if c in known), None)
-    groups = [("", known)] if what is None else known.groupby(what)
-    for name, rows in groups:
+    told = known[[c for c in _MEASURED if c in known]].astype(str)
+    known = known[~told.isin(_CONVERTED).any(axis=1)]
+    names = [" ".join(filter(None, row)) for row in told.loc[known.index].to_numpy()]
+    for name, rows in known.groupby(np.array(names, object)) if len(known) else ():
         counts = rows["time_unit"].value_counts()
         if len(counts) < 2:
             continue
