@@ -2,6 +2,7 @@
 
     python benchmarks/route_error.py null [STUDIES]
     python benchmarks/route_error.py unequal [STUDIES]
+    python benchmarks/route_error.py priced [STUDIES]
     python benchmarks/route_error.py uneven [STUDIES]
     python benchmarks/route_error.py planted [DRAWS]
     python benchmarks/route_error.py edges [DRAWS]
@@ -12,7 +13,8 @@
 without any effect of the condition or with one along a planted route, and tests routes with arms
 dealt anew. `unequal` draws animals of four arms (1, 6, 6, 3) in three blocks without any effect,
 and tests the route of one receptor between the arms of six, by 39 relabellings (p ≤ .05: none or
-one gain as large), of which those that cannot change this are left out. `uneven` draws arms of 8
+one gain as large), of which those that cannot change this are left out; `priced` does so where
+edges may carry against their sign (`doubt: 1`). `uneven` draws arms of 8
 and 3, and of 12 and 5, of which the small one may vary three times as much, and tests all units and
 as many of both (the lot that `refit_routes` draws). `planted` draws routes in the own table: a
 receptor, three factors that it reaches, all genes of these factors in the states that follow, a
@@ -313,10 +315,27 @@ def unequal(studies):
             print(f"| {q:g} | {spread:g} | {told} |", flush=True)
 
 
-def small_p(counts, units, receptor, q, rng):
+def priced(studies):
+    """As `unequal`, arms alike, with a price of 1 for edges against their sign."""
+    print("| q | studies with a route | p ≤ .05 | 95 % |")
+    print("|---|---|---|---|")
+    edges = with_doubts(EDGES, 1.0)
+    for q in (0.05, 0.2, 0.5):
+        rng, found = generator(20261201, "priced", str(q)), []
+        for _ in range(studies):
+            receptor = {str(rng.choice(RECEPTORS)): 1}
+            counts, units = animals_of(1.0, rng)
+            found.append(small_p(counts, units, receptor, q, rng, edges))
+        routes, wrong = np.sum(found, axis=0)
+        low, high = stats.binomtest(int(wrong), studies).proportion_ci(0.95, method="exact")
+        told = f"{routes / studies:.3f} | {wrong / studies:.3f} | {low:.3f} to {high:.3f}"
+        print(f"| {q:g} | {told} |", flush=True)
+
+
+def small_p(counts, units, receptor, q, rng, edges=EDGES):
     """Whether a receptor has a route between arms b and c, and whether its p is at most .05."""
     settings = SETTINGS.model_copy(update={"q": q})
-    own = gains(EDGES, receptor, moved(counts, units, q), settings)
+    own = gains(edges, receptor, moved(counts, units, q), settings)
     least = next(iter(own.values()))
     if least <= 0:
         return False, False
@@ -325,7 +344,7 @@ def small_p(counts, units, receptor, q, rng):
     for other in many:
         if not left:
             break
-        again = gains(EDGES, receptor, moved(counts, other, q), settings)
+        again = gains(edges, receptor, moved(counts, other, q), settings)
         left -= next(iter(again.values())) >= least - 1e-9
     return True, left > 0
 
@@ -367,6 +386,7 @@ if __name__ == "__main__":
     {
         "null": null,
         "unequal": unequal,
+        "priced": priced,
         "uneven": uneven,
         "planted": recall,
         "edges": edges_back,

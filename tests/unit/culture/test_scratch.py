@@ -4,8 +4,15 @@ import numpy as np
 import pytest
 
 from periomics.core.errors import InputError, SpecimenError
-from periomics.culture.measure import measure_culture
-from periomics.culture.scratch import closure_at, closure_percent, find_gap, front_speed, half_time
+from periomics.culture.measure import measure_culture, scratch_rows
+from periomics.culture.scratch import (
+    Gap,
+    closure_at,
+    closure_percent,
+    find_gap,
+    front_speed,
+    half_time,
+)
 from periomics.imaging.series import read_frames
 from periomics.simulate.culture import simulate_series
 from periomics.study.settings.culture import Culture
@@ -222,3 +229,17 @@ def test_the_least_contrast_of_textures_that_shows_a_front(contrast, found):
     else:
         with pytest.raises(SpecimenError, match="differ too little"):
             find_gap(frames, 1.6)
+
+
+@pytest.mark.parametrize(("last", "told"), [(60.0, False), (50.0, True), (0.0, False)])
+def test_closure_of_a_gap_that_is_nearly_closed_carries_a_remark(last, told):
+    """Closed altogether it says nothing: what may close a rest early has no rest."""
+    widths = np.array([500.0, 280.0, last])
+    gap = Gap(np.ones((3, 2, 2), bool), widths / 500, widths, (), kept=np.ones(3, bool))
+    rows = scratch_rows(gap, np.array([0.0, 12.0, 24.0]), Culture(), 1.6)
+    closed = [r for r in rows if r["outcome"] == "scratch"]
+    assert [r["qc"] for r in closed] == ["warn" if told else "pass", "pass", "pass"] + (
+        ["warn"] if told else ["pass"]
+    )
+    assert ("50 µm of the gap are left" in closed[0]["qc_reason"]) == told
+    assert {r["qc"] for r in rows if r not in closed} == {"pass"}

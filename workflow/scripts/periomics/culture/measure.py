@@ -130,6 +130,8 @@ def scratch_rows(
     }
     # A line through two points says nothing of what lies between them.
     over_time = common | _quality(gap, *(["two frames only"] if len(when) == 2 else []))
+    widths = gap.width_um
+    left = float(np.interp(at, when, widths[kept]))
     rows = [
         _row(
             "scratch",
@@ -138,7 +140,7 @@ def scratch_rows(
             time=at,
             numerator=first * at_value / 100,
             denominator=first,
-            **common,
+            **common | _quality(gap, *_narrow(left, settings)),
         )
     ]
     for i, (t, value) in enumerate(zip(time_h, closed, strict=True)):
@@ -150,7 +152,7 @@ def scratch_rows(
             variant="frame",
             numerator=first * value / 100,
             denominator=first,
-            **common,
+            **common | _quality(gap, *_narrow(float(widths[i]), settings)),
         )
         if not kept[i]:
             row |= dict.fromkeys(("value", "numerator", "denominator"))
@@ -163,6 +165,16 @@ def scratch_rows(
     rows.append(_row("scratch_t50", half_time(when, area), "h", **over_time))
     rows.append(_row("scratch_auc", float(np.trapezoid(closed[kept], when)), "% h", **over_time))
     return rows
+
+
+def _narrow(width_um: float, settings: Culture) -> list[str]:
+    """What to say of a gap that is nearly closed."""
+    if not 0 < width_um < settings.narrow_windows * settings.window_um:
+        return []
+    return [
+        f"{width_um:.0f} µm of the gap are left, less than {settings.narrow_windows:g} windows of texture: "
+        "a single cell or debris in it closes it, and closure may read some points too high"
+    ]
 
 
 def _quality(gap: Gap, *more: str) -> dict[str, str]:

@@ -17,6 +17,11 @@ class Culture(Section):
         24, gt=0, description="h; time at which the scratch closure is reported"
     )
     window_um: float = Field(24, gt=0, description="µm; side of the texture window, about one cell")
+    narrow_windows: float = Field(
+        2.2,
+        ge=0,
+        description="texture windows; where less of the gap is left, closure carries a remark: a cell or debris closes it",
+    )
     debris_um2: float = Field(
         8000, ge=0, description="µm²; islands of texture inside the gap up to this area are debris"
     )
