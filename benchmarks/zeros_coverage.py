@@ -1,10 +1,10 @@
 """Coverage of intervals of means with zeros in one arm, and what blocks cost: drawn by numpy alone.
 
-Shares of 150 objects (beta-binomial) and counts (negative binomial); 30, 60 and 100 % of the healthy
-animals at 0; 5, 6, 8 and 10 animals an arm, three blocks of equal size that have a share of what
-animals vary by, or none. C0, treated - diseased, treated - healthy, and R at its truth, by interval:
-without blocks (those of a study that declares none), as the engine does, and with the noise of the
-variance between blocks taken off. Printed: least and largest coverage, median width
+Shares of 150 objects (beta-binomial) and counts (negative binomial); 30, 60 and 100 % of the
+healthy animals at 0; 5, 6, 8 and 10 animals an arm, three blocks of equal size that have a share of
+what animals vary by, or none. C0, treated - diseased, treated - healthy, and R at its truth, by
+interval: without blocks (those of a study that declares none), as the engine does, and with the
+noise of the variance between blocks taken off. Printed: least and largest coverage, median width
 against the engine's, studies without an interval, sets of R that hold every R, and how often the
 others hold the truth (of a quarter of the studies).
 

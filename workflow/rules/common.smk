@@ -185,7 +185,8 @@ def outcomes():
 
 
 def picture_memory(sheet, base_mb, sampled=False):
-    """Memory in MB by the pixels of a job's pictures, as their files and the settings tell them, and attempt."""
+    """Memory in MB by the pixels of a job's pictures, as their files and the settings tell them,
+    and attempt."""
 
     def mem_mb(wildcards, attempt):
         from periomics.openings import pictures_mb

@@ -57,7 +57,8 @@ def test_every_nucleus_counts_once(look):
 
 @pytest.mark.parametrize("spots", [0, 1, 4, 20])
 def test_spots_in_nuclei_are_not_counted(spots):
-    """Ten chromocentres a nucleus, up to 20 times as bright (before, 92 to 158 for 90 from twice on);
+    """Ten chromocentres a nucleus, up to 20 times as bright (before, 92 to 158 for 90 from twice
+    on);
     labels of the spots alone are told."""
     picture, bodies = painted(pairs=0, bright=(350, 450))
     rng = np.random.default_rng(5)

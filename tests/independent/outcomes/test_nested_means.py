@@ -1,6 +1,8 @@
-"""From fields to animals by plain loops over random nested studies: unequal numbers, failures, exclusions, replacements.
+"""From fields to animals by plain loops over random nested studies: unequal numbers, failures,
+exclusions, replacements.
 
-Written from the interface of measurements and docs/outputs.md; nothing of the project but the function itself is used.
+Written from the interface of measurements and docs/outputs.md; nothing of the project but the
+function itself is used.
 """
 
 import math

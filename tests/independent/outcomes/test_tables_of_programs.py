@@ -1,6 +1,8 @@
-"""QuPath's and CTAn's tables as labs have them: of many images, with other separators, gaps and units.
+"""QuPath's and CTAn's tables as labs have them: of many images, with other separators, gaps and
+units.
 
-Written from QuPath's documentation of its exporter and config/README.md; truths by plain arithmetic.
+Written from QuPath's documentation of its exporter and config/README.md; truths by plain
+arithmetic.
 """
 
 import csv

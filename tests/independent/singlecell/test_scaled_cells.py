@@ -128,7 +128,8 @@ def test_of_a_large_matrix_by_genes_blocks_are_read(tmp_path, monkeypatch):
 
 
 def test_cells_of_nearly_one_depth_are_told_by_the_job(tmp_path):
-    """Whole numbers that a model of depth corrected differ in their totals by less than cells do."""
+    """Whole numbers that a model of depth corrected differ in their totals by less than cells
+    do."""
     for spread, told in ((0.07, True), (0.25, False), (0.6, False)):
         path = h5ad(tmp_path / f"{spread}.h5ad", raw(spread=spread), **NAMES)
         said = read_cells([written.fact(path)]).uns["notes"].get("L1", "")

@@ -1,4 +1,5 @@
-"""Intervals of means with zeros in one arm cover .93 to .97 where no blocks are declared; drawn by numpy alone."""
+"""Intervals of means with zeros in one arm cover .93 to .97 where no blocks are declared; drawn by
+numpy alone."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,5 @@
-"""What may be wrong with a table of counts and cannot be known from it: told by check and in the table of quality, not refused."""
+"""What may be wrong with a table of counts and cannot be known from it: told by check and in the
+table of quality, not refused."""
 
 from __future__ import annotations
 
@@ -11,8 +12,8 @@ from periomics.bulk.plausible import FEWEST
 from periomics.genes.normalise import size_factors
 from periomics.genes.unended import UNENDED, ends_in_line
 
-# SD of the logarithms of size factors below which libraries are hardly ever of one size by chance, by
-# their number: of raw libraries it is .2 and more (docs/omics.md), with .1 chance gives 1 to 4 %.
+# SD of the logarithms of size factors below which libraries are hardly ever of one size by chance,
+# by their number: of raw libraries it is .2 and more (docs/omics.md), of .1 chance does so in 4 %.
 _ALIKE = {3: 0.01, 4: 0.03}
 
 
@@ -40,6 +41,6 @@ def _of_one_size(data: pd.DataFrame) -> list[str]:
     if spread >= _ALIKE[min(number, max(_ALIKE))]:
         return []
     return [
-        f"all {number} libraries are of one size (their size factors vary by {100 * spread:.1g} %): raw "
-        "counts hardly ever are, normalised ones are"
+        f"all {number} libraries are of one size (their size factors vary by {100 * spread:.1g} "
+        "%): raw counts hardly ever are, normalised ones are"
     ]

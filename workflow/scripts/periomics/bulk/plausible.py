@@ -88,13 +88,15 @@ def refuse_scaled(data: pd.DataFrame, path: object) -> None:
 
 
 def _refuse_added(data: pd.DataFrame, path: object) -> None:
-    """Refuse counts to which a number was added, often 1 for logarithms: genes without reads all have it."""
+    """Refuse counts to which a number was added, often 1 for logarithms: genes without reads all
+    have it."""
     values = data.to_numpy()
     if values.shape[1] < 3 or len(values) < FEWEST or (least := int(values.min())) <= 0:
         return
     share = float((values == least).all(axis=1).mean())
     if share >= _ADDED:
-        message = f"no gene has 0, and {100 * share:.0f} % have {least} in every library: {least} was added"
+        told = f"{100 * share:.0f} % have {least} in every library"
+        message = f"no gene has 0, and {told}: {least} was added"
         raise InputError(message, file=path, value=least, allowed=COUNTS)
 
 

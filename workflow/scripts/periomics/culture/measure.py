@@ -172,7 +172,8 @@ def _narrow(width_um: float, settings: Culture) -> list[str]:
     if not 0 < width_um < settings.narrow_windows * settings.window_um:
         return []
     return [
-        f"{width_um:.0f} µm of the gap are left, less than {settings.narrow_windows:g} windows of texture: "
+        f"{width_um:.0f} µm of the gap are left, less than {settings.narrow_windows:g} windows of "
+        "texture: "
         "a single cell or debris in it closes it, and closure may read some points too high"
     ]
 

@@ -9,8 +9,9 @@ from periomics.core.spread import robust_spread
 
 LEAST_CONTRAST = 6.0  # spreads of the background that nuclei stand out by
 _FAINT = 0.2  # of the brightness of nuclei, where what is around spots begins
-# Spots, what a disc of this share of a nucleus does not fit into, shine at most so many times what is
-# around them: brighter ones are taken for maxima that part nuclei. A disc is so many pixels at most.
+# Spots, what a disc of this share of a nucleus does not fit into, shine at most so many times what
+# is around them: brighter ones are taken for maxima that part nuclei. A disc is so many pixels at
+# most.
 _SPOT, _SPOTTED, _DISC = 0.2, 1.3, 4
 _SPLIT = 0.06  # of a radius: how deep a notch between two maxima must be
 

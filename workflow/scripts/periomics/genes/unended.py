@@ -1,4 +1,5 @@
-"""Whether a file of counts ends as programs end it: one that was cut within its last number has no end of line."""
+"""Whether a file of counts ends as programs end it: one that was cut within its last number has no
+end of line."""
 
 from __future__ import annotations
 

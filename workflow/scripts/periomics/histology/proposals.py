@@ -85,8 +85,8 @@ def propose(
     list of Annotation
         `tissue`, and where implants are seen (metal, or the hole that one left) `implant` and
         `interface` (its outline against tissue) of each, and `peri_implant_ct` (tissue around
-        them); in haematoxylin and another stain `pie` (dense nuclei along the implant), and with eosin
-        `bone`; in finest-level pixels.
+        them); in haematoxylin and another stain `pie` (dense nuclei along the implant), and with
+        eosin `bone`; in finest-level pixels.
     """
     from scipy.ndimage import gaussian_filter
 
@@ -198,7 +198,8 @@ def _cuts(values: np.ndarray) -> list[float]:
 
 
 def _usual(amounts: np.ndarray) -> float:
-    """Typical amount of what is not epithelium: of the lower level where there are two, else without
+    """Typical amount of what is not epithelium: of the lower level where there are two, else
+    without
     what is as dense as epithelium beside it."""
     if not amounts.size:
         return 0.0

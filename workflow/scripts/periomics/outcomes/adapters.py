@@ -1,7 +1,8 @@
-"""Tables of CTAn, clinical observations and readings by hand, as measurements; every row of the imports sheet by its format.
+"""Tables of CTAn, clinical observations and readings by hand, as measurements; every row of the
+imports sheet by its format.
 
-Column names of CTAn's tables are those of their documentation as the project's notes give them; exports of other
-versions that lack them are refused by name, never guessed.
+Column names of CTAn's tables are those of their documentation as the project's notes give them;
+exports of other versions that lack them are refused by name, never guessed.
 """
 
 from __future__ import annotations

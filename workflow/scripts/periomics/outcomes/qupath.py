@@ -1,6 +1,8 @@
-"""QuPath's tables of annotations as measurements: counts and areas of each region, never averages of rates.
+"""QuPath's tables of annotations as measurements: counts and areas of each region, never averages
+of rates.
 
-Tables are of one image or, as its exporter of projects writes them, of many, with tabs, commas or semicolons.
+Tables are of one image or, as its exporter of projects writes them, of many, with tabs, commas or
+semicolons.
 """
 
 from __future__ import annotations
@@ -25,7 +27,8 @@ _SEPARATORS = "\t,;"
 
 
 def parse_mapping(text: str) -> dict[str, tuple[str, str]]:
-    """`neu=Num Positive/Area|ki67=Num Positive/Num Detections` as outcome → (numerator, denominator).
+    """`neu=Num Positive/Area|ki67=Num Positive/Num Detections` as outcome → (numerator,
+    denominator).
 
     Raises
     ------
@@ -61,13 +64,14 @@ def read_qupath(
     dictionary
         The outcome dictionary.
     of
-        Names that the image may have, of which one must be its own where the table holds several images.
+        Names that the image may have, of which one must be its own where the table holds several
+        images.
 
     Raises
     ------
     InputError
-        Naming the column that is not there, the cell that is no number, the region or the image that
-        no row has, or an outcome whose unit these columns cannot give.
+        Naming the column that is not there, the cell that is no number, the region or the image
+        that no row has, or an outcome whose unit these columns cannot give.
     """
     path = Path(path)
     table = _table(path)
@@ -162,8 +166,8 @@ def _of_region(table: pd.DataFrame, roi: str, path: Path) -> pd.Series:
 
 
 def _refuse_unit(outcome: str, unit: str, top: str, bottom: str, path: Path) -> None:
-    """Refuse columns of which an outcome in this unit cannot be made: a density from two counts, a share from a count and an
-    area."""
+    """Refuse columns of which an outcome in this unit cannot be made: a density from two counts, a
+    share from a count and an area."""
     areas = [name == AREA or bool(_AREA.fullmatch(name)) for name in (top, bottom)]
     allowed = {
         "1/mm2": "a count over Area",
@@ -225,7 +229,8 @@ def _refuse_more_than_whole(part: pd.Series, whole: pd.Series, path: Path) -> No
 def measured_by_qupath(
     fact: Mapping[str, object], dictionary: pd.DataFrame
 ) -> list[dict[str, object]]:
-    """Measurements of one row of the imports sheet; the image may be called as its section or specimen."""
+    """Measurements of one row of the imports sheet; the image may be called as its section or
+    specimen."""
     told = [str(fact.get(k) or "") for k in ("path", "outcomes", "roi")]
     return read_qupath(told[0], told[1], told[2], dictionary, names_of(fact))
 

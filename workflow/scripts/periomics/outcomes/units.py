@@ -22,7 +22,8 @@ def text_lines(path: Path) -> list[str]:
 
 
 def unit_factor(unit: str, wanted: str) -> float | None:
-    """Factor that turns a number in `unit` into `wanted` (lengths, areas, volumes and their inverses); None if they differ in kind."""
+    """Factor that turns a number in `unit` into `wanted` (lengths, areas, volumes and their
+    inverses); None if they differ in kind."""
     if unit == wanted:
         return 1.0
     a, b = _UNIT.match(unit.strip()), _UNIT.match(wanted.strip())

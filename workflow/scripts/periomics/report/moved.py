@@ -72,7 +72,8 @@ def decides(row: Mapping[str, Any]) -> str:
     if pd.isna(n):
         return ""
     many = n > MOST_UNITS
-    return f"{'over' if many else 'about'} {number(MOST_UNITS if many else float(n))} per arm would decide"
+    units = number(MOST_UNITS if many else float(n))
+    return f"{'over' if many else 'about'} {units} per arm would decide"
 
 
 def _threshold(row: Mapping[str, Any]) -> str:

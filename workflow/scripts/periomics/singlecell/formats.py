@@ -110,7 +110,8 @@ def of_one_depth(counts: sp.csr_matrix) -> str:
     if len(totals) < FEWEST_CELLS or (spread := _spread(totals)) >= ALIKE:
         return ""
     return (
-        f"nine tenths of its cells have totals within {100 * spread:.0f} % of one another: raw counts hardly "
+        f"nine tenths of its cells have totals within {100 * spread:.0f} % of one another: raw "
+        "counts hardly "
         "ever have, counts that were brought to one depth do"
     )
 

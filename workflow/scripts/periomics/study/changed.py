@@ -1,4 +1,5 @@
-"""What a study set otherwise than this version's defaults: a limit that was loosened is told, not silent."""
+"""What a study set otherwise than this version's defaults: a limit that was loosened is told, not
+silent."""
 
 from __future__ import annotations
 
@@ -15,7 +16,8 @@ _AREAS = "periomics.study.settings."
 
 
 class Changed(NamedTuple):
-    """A setting by its place in the configuration, its value, and the default; None where the place has none."""
+    """A setting by its place in the configuration, its value, and the default; None where the place
+    has none."""
 
     key: str
     value: object

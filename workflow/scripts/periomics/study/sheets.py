@@ -325,7 +325,8 @@ SHEETS: dict[str, Sheet] = {
                 *_SPECIMEN,
                 Column(
                     "section_id",
-                    "section, where the table is of one; of a QuPath table of several images the one of this name",
+                    "section, where the table is of one; of a QuPath table of several images the "
+                    "one of this name",
                     "id",
                 ),
                 _PATH,
@@ -340,7 +341,8 @@ SHEETS: dict[str, Sheet] = {
                 Column("roi", "region of interest to take from the table"),
                 Column(
                     "outcomes",
-                    "what is made of QuPath's columns: outcome=numerator/denominator, separated by |, as "
+                    "what is made of QuPath's columns: outcome=numerator/denominator, separated by "
+                    "|, as "
                     "neu=Num Positive/Area",
                 ),
             ),

@@ -39,7 +39,8 @@ class Exchange:
     fixed
         (n, n) matrix that takes the fixed effects out of a variable.
     unit
-        (n,) number of the unit of each specimen, from 0; the specimens of a unit are not independent.
+        (n,) number of the unit of each specimen, from 0; the specimens of a unit are not
+        independent.
     alike
         (n,) number of the arm or unit of each specimen, within which spreads are taken to be alike.
     places
@@ -172,7 +173,8 @@ class SlopeTest:
     """Test of the slope of `y` on `x` beyond a design, against any slope, with the same orders.
 
     Permutation is exact where units differ in nothing but chance; a t of the error from unit to
-    unit holds where their spreads differ. The larger of the two p-values counts (docs/linkage.md has the errors of both).
+    unit holds where their spreads differ. The larger of the two p-values counts (docs/linkage.md
+    has the errors of both).
 
     Parameters
     ----------

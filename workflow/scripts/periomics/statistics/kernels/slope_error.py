@@ -15,10 +15,10 @@ from numpy.typing import NDArray
 from scipy import stats
 
 Floats = NDArray[np.float64]
-# Share of the working variances that follows how much the score varies in an arm, and in a unit of a
-# few specimens, of which that is less known. With none, one arm of four with ten times the SD gives
-# p at most .05 in .09 of studies without a link; with .5 in .05, and the power where arms are alike
-# is .02 to .08 lower.
+# Share of the working variances that follows how much the score varies in an arm, and in a unit of
+# a few specimens, of which that is less known. With none, one arm of four with ten times the SD
+# gives p at most .05 in .09 of studies without a link; with .5 in .05, and the power where arms are
+# alike is .02 to .08 lower.
 BY_ARM, BY_UNIT = 0.5, 0.15
 # Eigenvalues below this share of the largest are 0.
 _NOTHING = 1e-9

@@ -206,7 +206,8 @@ _CONVERTED = ("scratch", "papp")
 
 
 def _times(file: str, df: pd.DataFrame) -> Iterator[Problem]:
-    """Times of one outcome in several units: they are compared, pooled and put in order by their numbers."""
+    """Times of one outcome in several units: they are compared, pooled and put in order by their
+    numbers."""
     known = df[df["time"].notna() & (df["time"] > 0) & (df["time_unit"] != "")]
     told = known[[c for c in _MEASURED if c in known]].astype(str)
     known = known[~told.isin(_CONVERTED).any(axis=1)]

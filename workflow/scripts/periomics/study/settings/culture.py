@@ -20,7 +20,8 @@ class Culture(Section):
     narrow_windows: float = Field(
         2.2,
         ge=0,
-        description="texture windows; where less of the gap is left, closure carries a remark: a cell or debris closes it",
+        description="texture windows; where less of the gap is left, closure carries a remark: a "
+        "cell or debris closes it",
     )
     debris_um2: float = Field(
         8000, ge=0, description="µm²; islands of texture inside the gap up to this area are debris"

@@ -280,7 +280,8 @@ class Histology(Section):
     max_white_tint_percent: float = Field(
         15,
         gt=0,
-        description="%; a section of lacunae is held back where the batch's white point differs more between "
+        description="%; a section of lacunae is held back where the batch's white point differs "
+        "more between "
         "red, green and blue, as it is tissue's where no glass is in the pictures",
     )
     stains: dict[str, Stain] = Field(
