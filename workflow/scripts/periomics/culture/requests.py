@@ -20,8 +20,7 @@ MEASURED = {SERIES: 16, "nuclei": 146} | dict.fromkeys(LINES, 70)
 
 def culture_mb(facts: Iterable[Mapping[str, object]]) -> float:
     """What the pictures of an isolation take in MB, beside what the program itself does: the
-    largest
-    while it is measured, and all that are held.
+    largest while it is measured, and all that are held.
 
     Parameters
     ----------

@@ -199,8 +199,7 @@ def _cuts(values: np.ndarray) -> list[float]:
 
 def _usual(amounts: np.ndarray) -> float:
     """Typical amount of what is not epithelium: of the lower level where there are two, else
-    without
-    what is as dense as epithelium beside it."""
+    without what is as dense as epithelium beside it."""
     if not amounts.size:
         return 0.0
     cut, _ = two_levels(amounts)
