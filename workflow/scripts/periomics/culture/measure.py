@@ -173,7 +173,7 @@ def _narrow(width_um: float, settings: Culture) -> list[str]:
         return []
     return [
         f"{width_um:.0f} µm of the gap are left, less than {settings.narrow_windows:g} windows of "
-        "texture: a single cell or debris in it closes it, and closure may read some points too high"
+        "texture: a cell or debris in it closes it, and closure may read some points too high"
     ]
 
 
