@@ -244,10 +244,8 @@ def _linkage(sources: Sources, claims: Config) -> list[str]:
         f"{len(settings.get('pairs') or [])} pairs of score and outcome were declared. Arms and blocks (for cultures, isolations and "
         "conditions) were taken out of both; each was tested by "
         f"{value(sources.config, 'linkage/permutations')} permutations of animals within arms (of "
-        "whole isolations) and by "
-        "t of the slope with an error from unit to unit, of which the larger p counts, with "
-        "intervals by the same test and Holm's "
-        "correction; scores that vary in too few units were not tested.",
+        "whole isolations) and by t of the slope with an error from unit to unit, of which the "
+        "larger p counts, with intervals by the same test and Holm's correction; scores that vary in too few units were not tested.",
         routes if names else "No signalling network was fitted.",
     ]
 

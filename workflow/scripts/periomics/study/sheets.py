@@ -342,8 +342,7 @@ SHEETS: dict[str, Sheet] = {
                 Column(
                     "outcomes",
                     "what is made of QuPath's columns: outcome=numerator/denominator, separated by "
-                    "|, as "
-                    "neu=Num Positive/Area",
+                    "|, as neu=Num Positive/Area",
                 ),
             ),
         ),

@@ -281,8 +281,7 @@ class Histology(Section):
         15,
         gt=0,
         description="%; a section of lacunae is held back where the batch's white point differs "
-        "more between "
-        "red, green and blue, as it is tissue's where no glass is in the pictures",
+        "more between red, green and blue, as it is tissue's where no glass is in the pictures",
     )
     stains: dict[str, Stain] = Field(
         description="every stain of the sections sheet by its name there"
